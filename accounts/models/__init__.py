@@ -1,0 +1,6 @@
+"""What we know of ad accounts."""
+
+from accounts.models.account import Account, AccountAccess, AccountManager, Profile
+from accounts.models.sync import SyncRun
+
+__all__ = ["Account", "AccountAccess", "AccountManager", "Profile", "SyncRun"]

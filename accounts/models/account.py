@@ -1,0 +1,261 @@
+"""Ad accounts, who sees them, their profiles and the managers above them."""
+
+from datetime import datetime, timedelta
+from typing import Self
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from amazon_accounts.amazon_ads.hosts import Region
+from tokens.models import Connection
+
+
+class AccountQuerySet(models.QuerySet["Account"]):
+    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> Self:
+        """Return the accounts this person may see: their own, or all with the permission."""
+        if not isinstance(user, User) or not user.is_active:
+            return self.none()
+        if user.has_perm("accounts.view_all_accounts"):
+            return self
+        return self.filter(user=user)
+
+
+class Account(models.Model):
+    """One ad account that a user can reach."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "active"
+        SUSPENDED = "suspended"
+        PENDING = "pending"
+        INACTIVE = "inactive"
+
+    class InactiveReason(models.TextChoices):
+        DISCONNECTED = "disconnected", "disconnected here"
+        NOT_VISIBLE = "not_visible", "no longer visible at Amazon"
+
+    class Type(models.TextChoices):
+        SELLER = "seller"
+        VENDOR = "vendor"
+        AGENCY = "agency"
+        MANAGER = "manager"
+        ADVERTISER = "advertiser", "DSP advertiser"
+        UNKNOWN = "unknown"
+
+    class Source(models.TextChoices):
+        """The list at Amazon that decides whether the account is still there."""
+
+        ADS_ACCOUNTS = "ads_accounts", "ads accounts"
+        PROFILES = "profiles"
+        MANAGER_ACCOUNTS = "manager_accounts", "manager accounts"
+        DSP_ADVERTISERS = "dsp_advertisers", "DSP advertisers"
+
+    class SyncStatus(models.TextChoices):
+        NEVER = "never"
+        SYNCED = "synced"
+        STALE = "stale", "late"
+        FAILING = "failing"
+        OFF = "off"
+
+    class Health(models.TextChoices):
+        OK = "ok"
+        ATTENTION = "attention"
+        PROBLEM = "problem"
+        OFF = "off"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="amazon_accounts")
+    amazon_account_id = models.TextField()
+    # The login the account is synced by; it changes only when that one breaks or no longer sees it.
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="accounts")
+    source = models.CharField(max_length=16, choices=Source.choices)
+    name = models.TextField(blank=True, default="")
+    account_type = models.CharField(max_length=12, choices=Type.choices, default=Type.UNKNOWN)
+    status = models.CharField(max_length=12, choices=Status.choices)
+    inactive_reason = models.CharField(
+        max_length=12, choices=InactiveReason.choices, null=True, blank=True
+    )
+    amazon_status = models.TextField(null=True, blank=True, help_text="Amazon's own word, where it gives one")
+    countries = ArrayField(models.TextField(), default=list, blank=True)
+    # Agency of a DSP advertiser. Managers link through AccountManager, for an account may have several.
+    parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="children")
+    errors = models.JSONField(default=dict, blank=True, help_text="What Amazon reports, by country")
+    metadata = models.JSONField(default=dict, blank=True, help_text="What Amazon says; rewritten by a sync")
+    labels = models.JSONField(default=dict, blank=True, help_text="What operators say; no sync touches it")
+    is_default = models.BooleanField(default=False)
+    sync_enabled = models.BooleanField(default=True)
+    connected_at = models.DateTimeField(default=timezone.now)
+    disconnected_at = models.DateTimeField(null=True, blank=True)
+    updated_at = models.DateTimeField(default=timezone.now, help_text="Last change of this row, by anybody")
+
+    objects = AccountQuerySet.as_manager()
+
+    class Meta:
+        db_table = "user_accounts"
+        ordering = ["name", "id"]
+        permissions = [
+            ("sync_account", "Can sync accounts"),
+            ("disconnect_account", "Can disconnect and reconnect accounts"),
+            ("update_account", "Can change labels and settings of accounts"),
+            ("view_all_accounts", "Can see everybody's accounts"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "amazon_account_id"], name="one_account_per_user_and_amazon_id"),
+            models.UniqueConstraint(
+                fields=["user"], condition=Q(is_default=True), name="one_default_account_per_user"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["active", "suspended", "pending", "inactive"]),
+                name="account_status_is_known",
+            ),
+            models.CheckConstraint(
+                condition=(Q(status="inactive") & Q(inactive_reason__in=["disconnected", "not_visible"]))
+                | (~Q(status="inactive") & Q(inactive_reason__isnull=True)),
+                name="inactive_account_has_a_reason",
+            ),
+            models.CheckConstraint(
+                condition=Q(account_type__in=["seller", "vendor", "agency", "manager", "advertiser", "unknown"]),
+                name="account_type_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(source__in=["ads_accounts", "profiles", "manager_accounts", "dsp_advertisers"]),
+                name="account_source_is_known",
+            ),
+            models.CheckConstraint(
+                condition=~Q(amazon_account_id=""), name="account_has_an_amazon_id"
+            ),
+            models.CheckConstraint(
+                condition=Q(disconnected_at__isnull=True) | Q(disconnected_at__gte=F("connected_at")),
+                name="account_ends_after_it_began",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["amazon_account_id"], name="account_amazon_id"),
+            # The orderings of the list, of one person and of everybody.
+            models.Index(fields=["user", "name", "id"], name="account_user_name"),
+            models.Index(fields=["user", "status", "id"], name="account_user_status"),
+            models.Index(fields=["user", "connection", "id"], name="account_user_connection"),
+            models.Index(fields=["user", "status", "name", "id"], name="account_user_status_name"),
+            models.Index(fields=["name", "id"], name="account_name"),
+            models.Index(fields=["status", "id"], name="account_status"),
+            models.Index(fields=["connection", "id"], name="account_connection"),
+            # `?metadata={...}` and `?labels={...}`.
+            GinIndex(fields=["metadata"], opclasses=["jsonb_path_ops"], name="account_metadata"),
+            GinIndex(fields=["labels"], opclasses=["jsonb_path_ops"], name="account_labels"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.amazon_account_id
+
+    @property
+    def last_synced_at(self) -> datetime | None:
+        """When its connection was last synced: a sync that finds nothing new writes no account."""
+        return self.connection.last_synced_at
+
+    @property
+    def sync_error(self) -> str:
+        return self.connection.sync_error if self.sync_status == self.SyncStatus.FAILING else ""
+
+    @property
+    def sync_status(self) -> "Account.SyncStatus":
+        if self.status == self.Status.INACTIVE or not self.sync_enabled:
+            return self.SyncStatus.OFF
+        if self.connection.sync_failures:
+            return self.SyncStatus.FAILING
+        if self.last_synced_at is None:
+            return self.SyncStatus.NEVER
+        if self.last_synced_at < timezone.now() - timedelta(seconds=2 * settings.SYNC_INTERVAL_SECONDS):
+            return self.SyncStatus.STALE
+        return self.SyncStatus.SYNCED
+
+    @property
+    def health(self) -> "Account.Health":
+        if self.status == self.Status.INACTIVE:
+            return self.Health.OFF
+        sync_status = self.sync_status
+        if (
+            sync_status == self.SyncStatus.FAILING
+            or self.status == self.Status.SUSPENDED
+            or self.connection.state == Connection.State.REAUTHORIZATION_REQUIRED
+        ):
+            return self.Health.PROBLEM
+        if sync_status in {self.SyncStatus.STALE, self.SyncStatus.NEVER} or self.status == self.Status.PENDING:
+            return self.Health.ATTENTION
+        return self.Health.OK
+
+
+class AccountAccess(models.Model):
+    """Which connection sees which account."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="accesses")
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="accesses")
+    since = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "connection"], name="one_access_per_account_and_connection"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.connection_id} sees {self.account_id}"
+
+
+class AccountManager(models.Model):
+    """A manager account's link to an account, in one marketplace."""
+
+    manager = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="links")
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="manager_links")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["manager", "account"], name="one_link_per_manager_and_account"),
+            models.CheckConstraint(condition=~Q(manager=F("account")), name="no_account_manages_itself"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.manager_id} manages {self.account_id}"
+
+
+class Profile(models.Model):
+    """One Amazon Ads profile: an account in one marketplace."""
+
+    class AccessLevel(models.TextChoices):
+        VIEW = "view"
+        EDIT = "edit"
+
+    id = models.BigAutoField(primary_key=True)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="profiles")
+    # A 64-bit unsigned number at Amazon. The same one may stand under several ads accounts.
+    profile_id = models.TextField()
+    region = models.CharField(max_length=2, choices=Region.choices)
+    country_code = models.TextField(blank=True, default="")
+    marketplace_id = models.TextField(blank=True, default="")
+    currency_code = models.TextField(blank=True, default="")
+    timezone = models.TextField(blank=True, default="")
+    type = models.TextField(blank=True, default="")
+    subtype = models.TextField(blank=True, default="")
+    name = models.TextField(blank=True, default="")
+    entity_id = models.TextField(blank=True, default="", help_text="Seller id or ENTITY… of accountInfo")
+    access_level = models.CharField(max_length=4, choices=AccessLevel.choices, default=AccessLevel.VIEW)
+    valid_payment_method = models.BooleanField(null=True, blank=True)
+    daily_budget = models.DecimalField(max_digits=20, decimal_places=2, null=True, blank=True)
+
+    class Meta:
+        ordering = ["country_code", "profile_id"]
+        constraints = [
+            models.UniqueConstraint(fields=["account", "profile_id"], name="one_profile_per_account_and_amazon_id"),
+            models.CheckConstraint(condition=~Q(profile_id=""), name="profile_has_an_amazon_id"),
+        ]
+        indexes = [
+            # `?marketplace=` and `?country=` of the accounts list; a profile by Amazon's id.
+            models.Index(fields=["profile_id"], name="profile_amazon_id"),
+            models.Index(fields=["marketplace_id", "account"], name="profile_marketplace"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.country_code} {self.profile_id}"

@@ -1,0 +1,81 @@
+"""Synchronisations: one run brings one connection's picture up to date."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from tokens.models import Connection
+
+
+class SyncRun(models.Model):
+    """One synchronisation of one connection."""
+
+    class Trigger(models.TextChoices):
+        SCHEDULED = "scheduled"
+        MANUAL = "manual"
+        BATCH = "batch"
+        CONNECT = "connect"
+        API = "api", "API"
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        RUNNING = "running"
+        SUCCEEDED = "succeeded"
+        PARTIAL = "partial"
+        FAILED = "failed"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="sync_runs")
+    trigger = models.CharField(max_length=12, choices=Trigger.choices)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
+    created_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    # Per source, and per region where the source is regional: outcome, counts and errors.
+    sources = models.JSONField(default=list, blank=True)
+    seen = models.PositiveIntegerField(default=0)
+    created = models.PositiveIntegerField(default=0)
+    changed = models.PositiveIntegerField(default=0)
+    unchanged = models.PositiveIntegerField(default=0)
+    gone = models.PositiveIntegerField(default=0)
+    rejected = models.PositiveIntegerField(default=0)
+    requests = models.PositiveIntegerField(default=0)
+    throttled = models.PositiveIntegerField(default=0)
+    error = models.TextField(blank=True, default="")
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connection"], condition=Q(state="running"), name="one_running_sync_per_connection"
+            ),
+            models.UniqueConstraint(
+                fields=["connection"], condition=Q(state="waiting"), name="one_waiting_sync_per_connection"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["waiting", "running", "succeeded", "partial", "failed"]),
+                name="sync_state_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="waiting") | Q(started_at__isnull=False) | Q(state="failed"),
+                name="begun_sync_has_a_start",
+            ),
+            models.CheckConstraint(
+                condition=Q(finished_at__isnull=True) | Q(finished_at__gte=F("created_at")),
+                name="sync_ends_after_it_began",
+            ),
+        ]
+        indexes = [
+            # A connection's history, newest first, and everybody's.
+            models.Index(fields=["connection", "-created_at", "-id"], name="sync_of_connection"),
+            models.Index(fields=["-created_at", "-id"], name="sync_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.connection_id} {self.created_at:%Y-%m-%d %H:%M} {self.state}"

@@ -1,0 +1,312 @@
+"""All settings, each with its one default. The table in docs/configuration.md tells what they mean.
+
+Two modes. Local: `DATABASE_URL` is unset, the project runs a PostgreSQL of its own under `DATA_DIR`, makes its
+secrets there and, with `AMAZON_CLIENT_ID` unset, talks to the sandbox. Production: `DATABASE_URL` is set, then
+everything secret must be given and nothing is generated.
+"""
+
+import os
+from datetime import date
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import dj_database_url
+from cryptography.fernet import Fernet
+from django.core.exceptions import ImproperlyConfigured
+
+from amazon_accounts.starter.secrets import local_secrets
+from dashboard.theme import UNFOLD as UNFOLD
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def env(name: str, default: str = "") -> str:
+    return os.environ.get(name, "").strip() or default
+
+
+def env_bool(name: str, *, default: bool) -> bool:
+    value = env(name).lower()
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"0", "false", "no", "off"}:
+        return False
+    if value:
+        raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}.")
+    return default
+
+
+def env_float(name: str, default: float, *, minimum: float = 0.0) -> float:
+    value = env(name, str(default))
+    try:
+        number = float(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a number, not {value!r}.") from None
+    if not minimum <= number < float("inf"):
+        raise ImproperlyConfigured(f"{name} must be a number of at least {minimum:g}, not {value!r}.")
+    return number
+
+
+def env_int(name: str, default: int, *, minimum: int = 0) -> int:
+    number = env_float(name, default, minimum=minimum)
+    if number != int(number):
+        raise ImproperlyConfigured(f"{name} must be a whole number, not {number:g}.")
+    return int(number)
+
+
+def env_list(name: str) -> list[str]:
+    return [part for part in (part.strip() for part in env(name).split(",")) if part]
+
+
+def env_date(name: str, default: str) -> date:
+    value = env(name, default)
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a date like {default}, not {value!r}.") from None
+
+
+def env_url(name: str, default: str = "") -> str:
+    """An http(s) address without its last slash, or the default."""
+    value = env(name, default).rstrip("/")
+    if value and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).netloc):
+        raise ImproperlyConfigured(f"{name} must be an address like https://host, not {value!r}.")
+    return value
+
+
+def required_in_production(name: str) -> str:
+    value = env(name)
+    if not value:
+        raise ImproperlyConfigured(
+            f"{name} is missing. With DATABASE_URL set this is production, where it must be given."
+        )
+    return value
+
+
+LOCAL_MODE = not env("DATABASE_URL")
+DATA_DIR = BASE_DIR / env("DATA_DIR", "var")
+DEBUG = env_bool("DEBUG", default=False)
+
+HOST = env("HOST", "127.0.0.1")
+PORT = env_int("PORT", 8000, minimum=1)
+if LOCAL_MODE:
+    _secrets = local_secrets(DATA_DIR)
+    SECRET_KEY = env("SECRET_KEY", _secrets.secret_key)
+    TOKEN_ENCRYPTION_KEYS = env_list("TOKEN_ENCRYPTION_KEYS") or [_secrets.token_encryption_key]
+    ALLOWED_HOSTS = env_list("ALLOWED_HOSTS") or ["localhost", "127.0.0.1", "[::1]"]
+    PUBLIC_URL = env_url("PUBLIC_URL", f"http://localhost:{PORT}")
+    USES_SANDBOX = not env("AMAZON_CLIENT_ID")
+else:
+    SECRET_KEY = required_in_production("SECRET_KEY")
+    required_in_production("TOKEN_ENCRYPTION_KEYS")
+    TOKEN_ENCRYPTION_KEYS = env_list("TOKEN_ENCRYPTION_KEYS")
+    required_in_production("ALLOWED_HOSTS")
+    ALLOWED_HOSTS = env_list("ALLOWED_HOSTS")
+    required_in_production("PUBLIC_URL")
+    PUBLIC_URL = env_url("PUBLIC_URL")
+    required_in_production("AMAZON_CLIENT_ID")
+    required_in_production("AMAZON_CLIENT_SECRET")
+    USES_SANDBOX = False
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL, *env_list("CSRF_TRUSTED_ORIGINS")]
+
+for _number, _key in enumerate(TOKEN_ENCRYPTION_KEYS, start=1):
+    try:
+        Fernet(_key)
+    except ValueError:
+        raise ImproperlyConfigured(
+            f"TOKEN_ENCRYPTION_KEYS: key number {_number} is not a Fernet key (32 bytes as URL-safe base64)."
+        ) from None
+
+# --- Amazon -----------------------------------------------------------------------------------------------
+
+SANDBOX_PORT = env_int("SANDBOX_PORT", PORT + 1, minimum=1)
+_sandbox = f"http://127.0.0.1:{SANDBOX_PORT}/{{region}}" if USES_SANDBOX else ""
+AMAZON_ADS_API_URL = env_url("AMAZON_ADS_API_URL", f"{_sandbox}/api" if _sandbox else "")
+AMAZON_LWA_URL = env_url("AMAZON_LWA_URL", _sandbox)
+AMAZON_CLIENT_ID = env(
+    "AMAZON_CLIENT_ID", "amzn1.application-oa2-client.5a4d0b0c0d0e4f5061728394a5b6c7d8" if USES_SANDBOX else ""
+)
+AMAZON_CLIENT_SECRET = env("AMAZON_CLIENT_SECRET", "sandbox-secret" if USES_SANDBOX else "")
+if not AMAZON_CLIENT_SECRET:
+    raise ImproperlyConfigured("AMAZON_CLIENT_SECRET is missing; AMAZON_CLIENT_ID is given, so it must be too.")
+AMAZON_SCOPES = env("AMAZON_SCOPES", "profile advertising::campaign_management")
+
+AMAZON_MAX_ATTEMPTS = env_int("AMAZON_MAX_ATTEMPTS", 5, minimum=1)
+AMAZON_BACKOFF_BASE_SECONDS = env_float("AMAZON_BACKOFF_BASE_SECONDS", 1)
+AMAZON_BACKOFF_MAX_SECONDS = env_float("AMAZON_BACKOFF_MAX_SECONDS", 60)
+AMAZON_REQUESTS_PER_SECOND = env_float("AMAZON_REQUESTS_PER_SECOND", 2, minimum=0.01)
+AMAZON_BURST = env_int("AMAZON_BURST", 10, minimum=1)
+AMAZON_MAX_REQUESTS_PER_SECOND = env_float("AMAZON_MAX_REQUESTS_PER_SECOND", 50, minimum=0.01)
+LWA_REQUESTS_PER_SECOND = env_float("LWA_REQUESTS_PER_SECOND", 20, minimum=0.01)
+LWA_TIMEOUT_SECONDS = env_float("LWA_TIMEOUT_SECONDS", 10, minimum=0.1)
+
+TOKEN_REFRESH_CHECK_SECONDS = env_int("TOKEN_REFRESH_CHECK_SECONDS", 300, minimum=1)
+TOKEN_REFRESH_LEAD_SECONDS = env_int("TOKEN_REFRESH_LEAD_SECONDS", 600, minimum=1)
+CONSENT_DAYS = env_int("CONSENT_DAYS", 365, minimum=1)
+CONSENT_EFFECTIVE_DATE = env_date("CONSENT_EFFECTIVE_DATE", "2026-07-30")
+SYNC_INTERVAL_SECONDS = env_int("SYNC_INTERVAL_SECONDS", 3600, minimum=1)
+ALERT_URLS = env_list("ALERT_URLS")
+METRICS_TOKEN = env("METRICS_TOKEN")
+
+# --- Django -----------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    # Before unfold, so that our templates and styles win.
+    "dashboard",
+    # Not plain "unfold", which would replace the admin site by its own.
+    "unfold.apps.BasicAppConfig",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "dashboard.apps.ConsoleAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "csp",
+    "rest_framework",
+    "knox",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_apscheduler",
+    "procrastinate.contrib.django",
+    "amazon_accounts.amazon_ads",
+    "tokens",
+    "accounts",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "dashboard.middleware.SessionEndMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+ROOT_URLCONF = "amazon_accounts.urls"
+WSGI_APPLICATION = "amazon_accounts.wsgi.application"
+
+_pool = {
+    "min_size": env_int("DB_POOL_MIN_SIZE", 2),
+    "max_size": env_int("DB_POOL_MAX_SIZE", 10, minimum=1),
+    # A database that is away must become a quick 503, not a page that hangs.
+    "timeout": 5,
+}
+if LOCAL_MODE:
+    from amazon_accounts.starter.embedded_postgres import django_database
+
+    _database = django_database(DATA_DIR)
+else:
+    try:
+        _database = dict(dj_database_url.parse(env("DATABASE_URL")))
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            "DATABASE_URL is malformed; it must look like postgresql://user:password@host:5432/name."
+        ) from error
+    if _database["ENGINE"] != "django.db.backends.postgresql" or not _database["NAME"]:
+        raise ImproperlyConfigured(
+            "DATABASE_URL must name a PostgreSQL database: postgresql://user:password@host:5432/name."
+        )
+DATABASES = {
+    "default": {
+        **_database,
+        "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {**_database.get("OPTIONS", {}), "pool": _pool},
+    },
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "/"
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static" if LOCAL_MODE else BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+_https = PUBLIC_URL.startswith("https://")
+SESSION_COOKIE_SECURE = _https
+CSRF_COOKIE_SECURE = _https
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+# Unfold's Alpine needs eval; no inline script is allowed anywhere. A form post may end at Amazon's login.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'", "'unsafe-eval'"],
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "style-src-elem": ["'self'"],
+        "style-src-attr": ["'unsafe-inline'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": [
+            "'self'",
+            "https://www.amazon.com",
+            "https://eu.account.amazon.com",
+            "https://apac.account.amazon.com",
+            *([AMAZON_LWA_URL.split("{")[0].rstrip("/")] if AMAZON_LWA_URL else []),
+        ],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+        "object-src": ["'none'"],
+    }
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {
+        # They log each request's address, each job's arguments, each tick: too much to find a failure in.
+        "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
+        "apscheduler": {"level": "WARNING"},
+        "procrastinate": {"level": "WARNING"},
+    },
+}
+
+# --- REST API ---------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
