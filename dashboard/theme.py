@@ -1,0 +1,42 @@
+"""What unfold is told about our look. Read by the settings: no models, no URLs resolved at import."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+
+
+def icon(_request: HttpRequest) -> str:
+    return static("dashboard/icon.svg")
+
+
+def styles(_request: HttpRequest) -> str:
+    return static("dashboard/console.css")
+
+
+def scripts(_request: HttpRequest) -> str:
+    return static("dashboard/console.js")
+
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Amazon Accounts",
+    "SITE_HEADER": "Amazon Accounts",
+    "SITE_URL": "/",
+    "SITE_ICON": icon,
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": icon}],
+    "SHOW_HISTORY": False,
+    "SHOW_BACK_BUTTON": False,
+    "ENVIRONMENT": "dashboard.menu.environment",
+    "STYLES": [styles],
+    "SCRIPTS": [scripts],
+    # Our own colours stand in console.css, for an inline style is against the content security policy.
+    "COLORS": {},
+    "BORDER_RADIUS": "6px",
+    "COMMAND": {"search_callback": "dashboard.menu.search", "search_models": False},
+    "SIDEBAR": {
+        "show_search": True,
+        "command_search": True,
+        "show_all_applications": False,
+        "navigation": "dashboard.menu.navigation",
+    },
+}
