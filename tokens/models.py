@@ -65,6 +65,9 @@ class Connection(models.Model):
     consented_at = models.DateTimeField(null=True, blank=True, help_text="When the login consented, if known")
     grant_version = models.PositiveIntegerField(default=1, help_text="Grows with every new grant")
 
+    # Calls that Amazon answered with invalid_grant since the last good one; the second makes it final.
+    grant_refusals = models.PositiveSmallIntegerField(default=0)
+
     # When the refresh check may claim this connection; a claim moves it forward, which is the lease.
     next_refresh_at = models.DateTimeField(null=True, blank=True)
     refresh_count = models.PositiveBigIntegerField(default=0)
@@ -181,6 +184,7 @@ class TokenRefresh(models.Model):
         SUCCEEDED = "succeeded"
         TRANSIENT = "transient"
         THROTTLED = "throttled"
+        POSTPONED = "postponed", "no call made yet"
         REAUTHORISE = "reauthorise", "login refused"
         CONFIG = "config", "application refused"
         PERMANENT = "permanent"
@@ -204,7 +208,9 @@ class TokenRefresh(models.Model):
         ordering = ["-started_at", "-id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["connection"], condition=Q(outcome__isnull=True), name="one_open_refresh_per_connection"
+                fields=["connection"],
+                condition=Q(outcome__isnull=True),
+                name="one_open_refresh_per_connection",
             ),
             models.CheckConstraint(
                 condition=Q(outcome__isnull=True, finished_at__isnull=True)
@@ -229,3 +235,124 @@ class TokenRefresh(models.Model):
 
     def __str__(self) -> str:
         return f"{self.connection_id} {self.started_at:%Y-%m-%d %H:%M} {self.outcome or 'running'}"
+
+
+class AuthorizationAttempt(models.Model):
+    """One way to Amazon's consent page and, perhaps, back. Its row is deleted by the first return.
+
+    Nothing in it opens anything: the state is a digest, and the PKCE verifier is derived from the state itself.
+    """
+
+    state_digest = models.CharField(primary_key=True, max_length=64, editable=False)
+    session_digest = models.CharField(max_length=64, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    connection = models.ForeignKey(
+        Connection, on_delete=models.CASCADE, null=True, related_name="+", help_text="Which one to reconnect"
+    )
+    region = models.CharField(max_length=2, choices=Region.choices, default=Region.NA)
+    regions = ArrayField(models.CharField(max_length=2, choices=Region.choices), default=all_regions)
+    label = models.CharField(max_length=200, blank=True, default="")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [
+            # Pruning: attempts that never returned.
+            models.Index(fields=["created_at"], name="attempt_by_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class AccessTokenRequest(models.Model):
+    """Who asked for an access token of a connection, when and from where. The token itself is nowhere."""
+
+    class Outcome(models.TextChoices):
+        GIVEN = "given"
+        UNAVAILABLE = "unavailable", "not available in time"
+        REFUSED = "refused", "connection not usable"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="token_requests")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    remote_addr = models.GenericIPAddressField(null=True, blank=True)
+    outcome = models.CharField(max_length=16, choices=Outcome.choices)
+    requested_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-requested_at", "-id"]
+        indexes = [
+            # A connection's audit, newest first.
+            models.Index(fields=["connection", "-requested_at", "-id"], name="token_request_of_connection"),
+            models.Index(fields=["requested_at"], name="token_request_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.connection_id} {self.requested_at:%Y-%m-%d %H:%M} {self.outcome}"
+
+
+class Alert(models.Model):
+    """One thing that people are to be told. Its key makes it one message, however often it is noticed."""
+
+    class Kind(models.TextChoices):
+        CONNECTION_BROKEN = "connection_broken"
+        CONNECTION_HEALED = "connection_healed"
+        APPLICATION_REFUSED = "application_refused"
+        APPLICATION_ACCEPTED = "application_accepted", "application accepted again"
+        CONSENT_ENDING = "consent_ending"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kind = models.CharField(max_length=32, choices=Kind.choices)
+    key = models.CharField(max_length=200, unique=True)
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, null=True, related_name="alerts")
+    text = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+    # Claimed together with others of its kind: they are one message, and its id stays when it is sent again.
+    message_id = models.UUIDField(null=True, blank=True)
+    next_try_at = models.DateTimeField(default=timezone.now, null=True, blank=True)
+    tries = models.PositiveIntegerField(default=0)
+    sent_at = models.DateTimeField(null=True, blank=True)
+    error = models.TextField(blank=True, default="")
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(sent_at__isnull=True) | Q(next_try_at__isnull=True), name="sent_alert_is_not_due"
+            ),
+        ]
+        indexes = [
+            # What is to be sent next.
+            models.Index(
+                fields=["next_try_at"], condition=Q(next_try_at__isnull=False), name="alert_to_send"
+            ),
+            models.Index(fields=["created_at"], name="alert_by_age"),
+        ]
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Heartbeat(models.Model):
+    """A worker or scheduler process that says it is alive."""
+
+    class Kind(models.TextChoices):
+        WORKER = "worker"
+        SCHEDULER = "scheduler"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    host = models.CharField(max_length=255)
+    pid = models.PositiveIntegerField()
+    leads = models.BooleanField(default=False, help_text="Whether this scheduler is the one at work")
+    started_at = models.DateTimeField(default=timezone.now)
+    beat_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["kind", "-beat_at"]
+        indexes = [
+            models.Index(fields=["kind", "beat_at"], name="heartbeat_by_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.host}:{self.pid}"
