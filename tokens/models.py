@@ -70,6 +70,7 @@ class Connection(models.Model):
 
     # When the refresh check may claim this connection; a claim moves it forward, which is the lease.
     next_refresh_at = models.DateTimeField(null=True, blank=True)
+    lease_id = models.UUIDField(null=True, blank=True, editable=False, help_text="The TokenRefresh under way")
     refresh_count = models.PositiveBigIntegerField(default=0)
     last_refreshed_at = models.DateTimeField(null=True, blank=True)
     last_error = models.TextField(blank=True, default="")
@@ -114,7 +115,7 @@ class Connection(models.Model):
                 name="access_token_has_an_expiry",
             ),
             models.CheckConstraint(
-                condition=Q(next_refresh_at__isnull=True) | ACTIVE,
+                condition=Q(next_refresh_at__isnull=True, lease_id__isnull=True) | ACTIVE,
                 name="only_active_connections_are_due",
             ),
             models.CheckConstraint(
@@ -136,9 +137,10 @@ class Connection(models.Model):
             ),
         ]
         indexes = [
-            # The claim of the refresh check: whose turn has come, soonest first.
+            # The claim of the refresh check: whose turn has come, soonest first, however many wait for their
+            # own application to come back.
             models.Index(
-                fields=["next_refresh_at"],
+                fields=["client_id", "next_refresh_at"],
                 condition=Q(next_refresh_at__isnull=False),
                 name="connection_refresh_due",
             ),
