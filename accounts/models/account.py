@@ -69,7 +69,9 @@ class Account(models.Model):
         OFF = "off"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="amazon_accounts")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="amazon_accounts"
+    )
     amazon_account_id = models.TextField()
     # The login the account is synced by; it changes only when that one breaks or no longer sees it.
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="accounts")
@@ -77,18 +79,19 @@ class Account(models.Model):
     name = models.TextField(blank=True, default="")
     account_type = models.CharField(max_length=12, choices=Type.choices, default=Type.UNKNOWN)
     status = models.CharField(max_length=12, choices=Status.choices)
-    inactive_reason = models.CharField(
-        max_length=12, choices=InactiveReason.choices, null=True, blank=True
-    )
+    inactive_reason = models.CharField(max_length=12, choices=InactiveReason.choices, null=True, blank=True)
     amazon_status = models.TextField(null=True, blank=True, help_text="Amazon's own word, where it gives one")
     countries = ArrayField(models.TextField(), default=list, blank=True)
     # Agency of a DSP advertiser. Managers link through AccountManager, for an account may have several.
-    parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="children")
+    parent = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="children"
+    )
     errors = models.JSONField(default=dict, blank=True, help_text="What Amazon reports, by country")
     metadata = models.JSONField(default=dict, blank=True, help_text="What Amazon says; rewritten by a sync")
     labels = models.JSONField(default=dict, blank=True, help_text="What operators say; no sync touches it")
     is_default = models.BooleanField(default=False)
     sync_enabled = models.BooleanField(default=True)
+    first_seen_at = models.DateTimeField(default=timezone.now)
     connected_at = models.DateTimeField(default=timezone.now)
     disconnected_at = models.DateTimeField(null=True, blank=True)
     updated_at = models.DateTimeField(default=timezone.now, help_text="Last change of this row, by anybody")
@@ -105,7 +108,9 @@ class Account(models.Model):
             ("view_all_accounts", "Can see everybody's accounts"),
         ]
         constraints = [
-            models.UniqueConstraint(fields=["user", "amazon_account_id"], name="one_account_per_user_and_amazon_id"),
+            models.UniqueConstraint(
+                fields=["user", "amazon_account_id"], name="one_account_per_user_and_amazon_id"
+            ),
             models.UniqueConstraint(
                 fields=["user"], condition=Q(is_default=True), name="one_default_account_per_user"
             ),
@@ -119,16 +124,16 @@ class Account(models.Model):
                 name="inactive_account_has_a_reason",
             ),
             models.CheckConstraint(
-                condition=Q(account_type__in=["seller", "vendor", "agency", "manager", "advertiser", "unknown"]),
+                condition=Q(
+                    account_type__in=["seller", "vendor", "agency", "manager", "advertiser", "unknown"]
+                ),
                 name="account_type_is_known",
             ),
             models.CheckConstraint(
                 condition=Q(source__in=["ads_accounts", "profiles", "manager_accounts", "dsp_advertisers"]),
                 name="account_source_is_known",
             ),
-            models.CheckConstraint(
-                condition=~Q(amazon_account_id=""), name="account_has_an_amazon_id"
-            ),
+            models.CheckConstraint(condition=~Q(amazon_account_id=""), name="account_has_an_amazon_id"),
             models.CheckConstraint(
                 condition=Q(disconnected_at__isnull=True) | Q(disconnected_at__gte=F("connected_at")),
                 name="account_ends_after_it_began",
@@ -184,9 +189,16 @@ class Account(models.Model):
             or self.connection.state == Connection.State.REAUTHORIZATION_REQUIRED
         ):
             return self.Health.PROBLEM
-        if sync_status in {self.SyncStatus.STALE, self.SyncStatus.NEVER} or self.status == self.Status.PENDING:
+        if (
+            sync_status in {self.SyncStatus.STALE, self.SyncStatus.NEVER}
+            or self.status == self.Status.PENDING
+        ):
             return self.Health.ATTENTION
         return self.Health.OK
+
+
+def in_the_list_of_ads_accounts() -> list[str]:
+    return [str(Account.Source.ADS_ACCOUNTS)]
 
 
 class AccountAccess(models.Model):
@@ -194,11 +206,19 @@ class AccountAccess(models.Model):
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="accesses")
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="accesses")
+    # The lists that show it, such as `ads_accounts`, `profiles:EU` or `dsp_advertisers:NA:<profile id>`. A complete
+    # walk of one of them may take that one away; the access ends with the last.
+    seen_in = ArrayField(models.TextField(), default=in_the_list_of_ads_accounts)
     since = models.DateTimeField(default=timezone.now)
+    # A walk missed it together with more than half of the connection's accounts: it goes when the next one agrees.
+    missing_since = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["account", "connection"], name="one_access_per_account_and_connection"),
+            models.UniqueConstraint(
+                fields=["account", "connection"], name="one_access_per_account_and_connection"
+            ),
+            models.CheckConstraint(condition=Q(seen_in__len__gt=0), name="access_is_seen_somewhere"),
         ]
 
     def __str__(self) -> str:
@@ -206,10 +226,12 @@ class AccountAccess(models.Model):
 
 
 class AccountManager(models.Model):
-    """A manager account's link to an account, in one marketplace."""
+    """A manager account's link to an account."""
 
     manager = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="links")
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="manager_links")
+    # Each region's host tells the links of its own marketplaces.
+    regions = ArrayField(models.CharField(max_length=2, choices=Region.choices), default=list)
 
     class Meta:
         constraints = [
@@ -232,7 +254,8 @@ class Profile(models.Model):
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="profiles")
     # A 64-bit unsigned number at Amazon. The same one may stand under several ads accounts.
     profile_id = models.TextField()
-    region = models.CharField(max_length=2, choices=Region.choices)
+    # Empty when only an ads account names the profile, in a country we do not know.
+    region = models.CharField(max_length=2, choices=Region.choices, blank=True, default="")
     country_code = models.TextField(blank=True, default="")
     marketplace_id = models.TextField(blank=True, default="")
     currency_code = models.TextField(blank=True, default="")
@@ -241,6 +264,9 @@ class Profile(models.Model):
     subtype = models.TextField(blank=True, default="")
     name = models.TextField(blank=True, default="")
     entity_id = models.TextField(blank=True, default="", help_text="Seller id or ENTITY… of accountInfo")
+    ads_entity_id = models.TextField(
+        blank=True, default="", help_text="ENTITY… that the ads account names for this country"
+    )
     access_level = models.CharField(max_length=4, choices=AccessLevel.choices, default=AccessLevel.VIEW)
     valid_payment_method = models.BooleanField(null=True, blank=True)
     daily_budget = models.DecimalField(max_digits=20, decimal_places=2, null=True, blank=True)
@@ -248,7 +274,9 @@ class Profile(models.Model):
     class Meta:
         ordering = ["country_code", "profile_id"]
         constraints = [
-            models.UniqueConstraint(fields=["account", "profile_id"], name="one_profile_per_account_and_amazon_id"),
+            models.UniqueConstraint(
+                fields=["account", "profile_id"], name="one_profile_per_account_and_amazon_id"
+            ),
             models.CheckConstraint(condition=~Q(profile_id=""), name="profile_has_an_amazon_id"),
         ]
         indexes = [

@@ -47,6 +47,9 @@ class SyncRun(models.Model):
     rejected = models.PositiveIntegerField(default=0)
     requests = models.PositiveIntegerField(default=0)
     throttled = models.PositiveIntegerField(default=0)
+    postponed = models.PositiveSmallIntegerField(
+        default=0, help_text="Times it was put back in the queue because Amazon asked to wait"
+    )
     error = models.TextField(blank=True, default="")
 
     class Meta:
@@ -75,6 +78,8 @@ class SyncRun(models.Model):
             # A connection's history, newest first, and everybody's.
             models.Index(fields=["connection", "-created_at", "-id"], name="sync_of_connection"),
             models.Index(fields=["-created_at", "-id"], name="sync_by_time"),
+            # The rescue of runs whose worker died.
+            models.Index(fields=["heartbeat_at"], condition=Q(state="running"), name="sync_running"),
         ]
 
     def __str__(self) -> str:
