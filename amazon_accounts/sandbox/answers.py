@@ -1,0 +1,80 @@
+"""What the made-up Amazon answers: JSON in its several error shapes, pages, and broken things."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+JSON = "application/json"
+LWA_JSON = "application/json;charset=UTF-8"
+HTML = "text/html;charset=UTF-8"
+
+
+@dataclass
+class Answer:
+    """A status, headers, and a body that is either `payload` as JSON or `body` as it is."""
+
+    status: int
+    payload: Any = None
+    body: bytes | None = None
+    content_type: str = JSON
+    headers: dict[str, str] = field(default_factory=dict)
+    #: Send so many bytes of the body and close the connection.
+    cut_after: int | None = None
+
+    def rendered(self) -> bytes:
+        if self.body is not None:
+            return self.body
+        return json.dumps(self.payload, separators=(",", ":")).encode()
+
+
+def empty(status: int, headers: Mapping[str, str] | None = None) -> Answer:
+    return Answer(status, body=b"", headers=dict(headers or {}))
+
+
+def page(status: int, title: str, text: str = "") -> Answer:
+    """A web server's error page."""
+    body = (
+        '<!DOCTYPE HTML PUBLIC "-//IETF//DTD HTML 2.0//EN">\n'
+        f"<html><head><title>{status} {escape(title)}</title></head>\n"
+        f"<body><h1>{escape(title)}</h1><p>{escape(text)}</p></body></html>\n"
+    )
+    return Answer(status, body=body.encode(), content_type="text/html")
+
+
+def classic(status: int, code: str, details: str, rid: str) -> Answer:
+    """The shape of /v2/profiles and of everything that has to do with authorization."""
+    return Answer(status, {"code": code, "details": details, "requestId": rid})
+
+
+def message(status: int, text: str) -> Answer:
+    """The shape of the gateway, and of GET /adsAccounts/{id}."""
+    return Answer(status, {"message": text})
+
+
+def account_list_error(status: int, code: str, text: str) -> Answer:
+    """The shape of POST /adsAccounts/list."""
+    return Answer(status, {"errors": [{"errorId": status, "errorCode": code, "errorMessage": text}]})
+
+
+def dsp(status: int, text: str, rid: str, *errors: dict[str, str]) -> Answer:
+    payload: dict[str, Any] = {"requestId": rid, "message": text}
+    if errors:
+        payload["errors"] = list(errors)
+    return Answer(status, payload)
+
+
+def lwa(status: int, error: str, description: str) -> Answer:
+    """An error of Login with Amazon."""
+    return Answer(
+        status,
+        {"error": error, "error_description": description},
+        content_type=LWA_JSON,
+        headers={"Cache-Control": "no-cache, no-store, must-revalidate", "Pragma": "no-cache"},
+    )
+
+
+def missing_authentication_token() -> Answer:
+    """The gateway does not know this path, or not this method of it."""
+    return message(403, "Missing Authentication Token")

@@ -1,0 +1,171 @@
+"""The made-up Amazon as an ASGI application.
+
+`app` is what a server runs (`uvicorn --no-server-header amazon_accounts.sandbox.app:app`, or
+`python -m amazon_accounts.sandbox`); `create_app` makes one for tests.
+"""
+
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.routing import Mount, Route
+from starlette.types import Receive, Scope, Send
+
+from .answers import Answer, page
+from .calls import Area, Call
+from .control import control_routes
+from .demo import demo_world
+from .geography import REGIONS, Region
+from .state import Dropped, Sandbox
+from .world import World
+
+LOGIN_AREAS: dict[str, Area] = {
+    "/ap/oa": "authorize",
+    "/ap/oa/consent": "authorize",
+    "/auth/o2/token": "token",
+    "/auth/o2/tokeninfo": "tokeninfo",
+    "/user/profile": "profile",
+}
+#: Bytes in one piece of a large answer.
+PIECE = 1_000_000
+DEFAULT_RETURN_URLS = (
+    "http://localhost:8000/connect/amazon/callback/,http://127.0.0.1:8000/connect/amazon/callback/"
+)
+
+
+class SandboxApplication(Starlette):
+    """Starlette, but for connections that shall end without an answer."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["sandbox.dropped"] = False
+        await super().__call__(scope, receive, send)
+        if scope["sandbox.dropped"]:
+            await _hang_up(receive, send)
+
+
+class Front:
+    """Everything but the control path: finds out what a request is for and has it answered."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        call = await _read_call(request)
+        if call is None:
+            await _send(page(404, "Not Found", "The made-up Amazon has nothing here."), None, send)
+            return
+
+        async def gone() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+        try:
+            answer = await self._sandbox.answer(call, gone)
+        except Dropped:
+            scope["sandbox.dropped"] = True
+            return
+        scope["sandbox.dropped"] = await _send(answer, call, send)
+
+
+async def _read_call(request: Request) -> Call | None:
+    path = request.scope["path"]
+    region: Region | None = None
+    for each in REGIONS:
+        if path.startswith(f"/{each.lower()}/"):
+            region = each
+            path = path[len(each) + 1 :]
+    area = LOGIN_AREAS.get(path)
+    if area is None and region is not None and path.startswith("/api/"):
+        area = "api"
+        path = path.removeprefix("/api")
+    if area is None:
+        return None
+    return Call(
+        area=area,
+        method=request.method,
+        path=path,
+        region=region,
+        url=str(request.url),
+        query=dict(parse_qsl(request.url.query, keep_blank_values=True)),
+        headers=dict(request.headers),
+        body=await request.body(),
+    )
+
+
+async def _send(answer: Answer, call: Call | None, send: Send) -> bool:
+    """Send the answer; True if it was cut off and the connection shall end."""
+    body = answer.rendered()
+    headers = {
+        "Server": "Server",
+        "Content-Length": str(len(body)),
+        "Content-Type": answer.content_type,
+        **answer.headers,
+    }
+    if call is not None:
+        headers |= {"x-amzn-RequestId": call.request_id, "x-amz-rid": call.rid}
+    raw = [
+        (name.lower().encode("latin-1"), value.encode("latin-1", "replace"))
+        for name, value in headers.items()
+    ]
+    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+    if answer.cut_after is not None:
+        await send({"type": "http.response.body", "body": body[: answer.cut_after], "more_body": True})
+        return True
+    for start in range(0, len(body), PIECE):
+        await send({"type": "http.response.body", "body": body[start : start + PIECE], "more_body": True})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+    return False
+
+
+async def _hang_up(receive: Receive, send: Send) -> None:
+    """Close the connection under the server's feet; without a server, say so to the test's transport."""
+    transport: Any = getattr(getattr(send, "__self__", None), "transport", None)
+    if transport is None:
+        raise Dropped
+    transport.close()
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def create_app(world: World | None = None) -> SandboxApplication:
+    """A made-up Amazon with this world, or with the demo's. `app.state` holds its parts; see the package."""
+    sandbox = Sandbox(demo_world() if world is None else world)
+    app = SandboxApplication(
+        routes=[
+            Mount("/_sandbox", routes=control_routes(sandbox)),
+            Route("/{path:path}", endpoint=Front(sandbox)),
+        ]
+    )
+    app.state.sandbox = sandbox
+    for name in ("world", "clock", "choices", "grants", "faults", "throttle", "journal"):
+        setattr(app.state, name, getattr(sandbox, name))
+    return app
+
+
+def refusal_to_serve(environ: dict[str, str]) -> str:
+    """Why this must not be served here; empty if it may be."""
+    if environ.get("DATABASE_URL") and environ.get("SANDBOX_WITH_DATABASE_URL") != "1":
+        return (
+            "The sandbox Amazon does not start in production (DATABASE_URL is set); "
+            "for a test against your own database set SANDBOX_WITH_DATABASE_URL=1."
+        )
+    return ""
+
+
+def served_app(environ: dict[str, str]) -> SandboxApplication:
+    """The demo, for a server process; ends it with one line in production."""
+    if refusal := refusal_to_serve(environ):
+        raise SystemExit(refusal)
+    urls = environ.get("SANDBOX_RETURN_URLS") or DEFAULT_RETURN_URLS
+    return create_app(demo_world(return_urls=[url.strip() for url in urls.split(",") if url.strip()]))
+
+
+def __getattr__(name: str) -> Callable[..., Awaitable[None]]:
+    """Make `app` when a server asks for it, and not when a test imports this module."""
+    if name == "app":
+        return served_app(dict(os.environ))
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,108 @@
+"""One request, read once: what it is for and whose it is."""
+
+import base64
+import binascii
+import random
+import string
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import parse_qsl
+
+from .geography import Region
+from .grants import Grants, Token, fingerprint
+from .world import Login, World
+
+Area = Literal["api", "authorize", "token", "profile", "tokeninfo"]
+Credential = Literal["none", "unknown", "expired", "valid"]
+RID_ALPHABET = string.ascii_uppercase + string.digits
+
+
+@dataclass
+class Call:
+    area: Area
+    method: str
+    #: The path behind `/{region}/api` or `/{region}`, as Amazon has it.
+    path: str
+    region: Region | None
+    url: str
+    query: dict[str, str]
+    #: Names in lower case.
+    headers: Mapping[str, str]
+    body: bytes
+    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    rid: str = field(default_factory=lambda: "".join(random.choices(RID_ALPHABET, k=20)))
+    form: dict[str, str] | None = None
+    #: Whose call it is, as far as can be told before anything is checked.
+    login: Login | None = None
+    client_id: str = ""
+    token: Token | None = None
+    credential: Credential = "none"
+    fingerprint: str = ""
+    #: Of a walk: the first and the last record (exclusive) of this page, and the token that asked for it.
+    walk: tuple[int, int] | None = None
+    page_token: str = ""
+    #: The faults that struck.
+    faults: list[str] = field(default_factory=list)
+
+    def identify(self, world: World, grants: Grants) -> None:
+        """Find the token and its login, for faults, limits and the journal; checks come later."""
+        if self.area == "token":
+            self._identify_form(world, grants)
+        else:
+            self._identify_bearer(world, grants)
+
+    def bearer(self) -> str:
+        scheme, _, value = self.headers.get("authorization", "").partition(" ")
+        return value if scheme == "Bearer" else ""
+
+    def _identify_bearer(self, world: World, grants: Grants) -> None:
+        self.client_id = self.headers.get("amazon-advertising-api-clientid", "")
+        value = self.bearer()
+        if self.area in {"profile", "tokeninfo"}:
+            value = value or self.headers.get("x-amz-access-token", "") or self.query.get("access_token", "")
+        if value:
+            self._know(value, grants.read(value, "access"), world, grants)
+
+    def _identify_form(self, world: World, grants: Grants) -> None:
+        self.form = read_form(self.headers.get("content-type", ""), self.body)
+        if self.form is None:
+            return
+        self.client_id = self.form.get("client_id", "") or basic_credentials(self.headers)[0]
+        if value := self.form.get("refresh_token"):
+            self._know(value, grants.read(value, "refresh"), world, grants)
+        elif code := self.form.get("code"):
+            self.fingerprint = fingerprint(code)
+            self.login = world.logins.get(grants.login_of_code(code) or "")
+
+    def _know(self, value: str, token: Token | None, world: World, grants: Grants) -> None:
+        self.fingerprint = fingerprint(value)
+        self.token = token
+        if token is None or token.grant.login_id not in world.logins:
+            self.credential = "unknown"
+            return
+        self.login = world.logins[token.grant.login_id]
+        self.credential = "valid" if grants.is_alive(value, token) else "expired"
+
+
+def read_form(content_type: str, body: bytes) -> dict[str, str] | None:
+    """The fields of a form-encoded body, or None if it is anything else."""
+    if content_type.partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
+        return None
+    try:
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=100))
+    except ValueError:
+        return None
+
+
+def basic_credentials(headers: Mapping[str, str]) -> tuple[str, str]:
+    """Client id and secret from HTTP Basic; empty if there are none."""
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return "", ""
+    try:
+        user, _, password = base64.b64decode(value, validate=True).decode().partition(":")
+    except (binascii.Error, ValueError):
+        return "", ""
+    return user, password

@@ -1,0 +1,101 @@
+"""Every choice that Amazon's documentation leaves open, in one table.
+
+Where Amazon publishes nothing, or its pages contradict each other, the made-up Amazon had to choose. Each choice is a
+field here with its default, and a test may turn it: the client has to be right either way.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+
+class UnknownChoiceError(ValueError):
+    """There is no such switch, or it has no such position."""
+
+
+@dataclass
+class Choices:
+    # Consent.
+    #: The login that consents at once, without a page; empty shows the page.
+    auto_consent: str = ""
+    #: Accept any http://localhost or 127.0.0.1 address that ends in /connect/amazon/callback/.
+    loopback_return_urls: bool = True
+    #: An unknown scope ends in a page at Amazon (seen today) or in a redirect (as RFC 6749 has it).
+    bad_scope: Literal["page", "redirect"] = "page"
+    #: Scopes, separated by spaces, that the person does not grant though asked.
+    withheld_scopes: str = ""
+    #: Whether the callback tells the granted scopes.
+    callback_scope: Literal["present", "absent"] = "present"
+
+    # Tokens.
+    code_seconds: int = 300
+    access_token_seconds: int = 3600
+    #: Life of a refresh token from the consent on; 0 is for ever.
+    refresh_token_days: int = 365
+    #: What a refresh does to the refresh token.
+    refresh_rotation: Literal["same", "rotate", "rotate_and_end"] = "same"
+    #: Whether the answer to a refresh repeats the refresh token.
+    refresh_answer: Literal["with_refresh_token", "without_refresh_token"] = "with_refresh_token"
+    expires_in: Literal["number", "string"] = "number"
+    #: `request_id` and `error_index` in the errors of Login with Amazon.
+    lwa_error_details: bool = True
+    user_profile: Literal["current", "old"] = "current"
+    #: What a living access token is worth after its grant was revoked.
+    after_revocation: Literal["works", "refused"] = "works"
+
+    # All API paths.
+    unknown_path: Literal[404, 403] = 404
+    wrong_method: Literal[403, 405] = 403
+    plain_json_body: Literal["refused", "accepted"] = "refused"
+    #: `Retry-After` of a 429 unless its limit says otherwise; see throttle.RETRY_AFTER.
+    retry_after: str = "alternate"
+
+    # /adsAccounts
+    #: Profile id and entity id of one country in two objects, in one, or now so, now so.
+    alternate_ids: Literal["separate", "merged", "mixed"] = "mixed"
+    united_kingdom: Literal["UK", "GB"] = "UK"
+    #: The list as the specification says, or as an array of {"adsAccount": ...} as the guide prints it.
+    list_shape: Literal["object", "array"] = "object"
+    end_of_list: Literal["absent", "empty", "null"] = "absent"
+    #: Life of a nextToken; 0 is for ever.
+    next_token_seconds: int = 0
+    #: A new account shows its countries at once and their profile ids so much later.
+    profile_id_delay_seconds: int = 0
+
+    # /v2/profiles
+    default_access_level: Literal["edit", "view"] = "edit"
+    profile_id: Literal["number", "string"] = "number"
+    bad_profile_id: Literal[400, 404] = 400
+    put_profiles: Literal[207, 200] = 207
+
+    # /managerAccounts
+    no_dsp_advertiser: Literal["empty", "null", "absent"] = "empty"
+    no_profile: Literal["null", "empty", "absent"] = "null"
+    manager_errors: Literal["message", "empty"] = "message"
+
+    # /dsp/advertisers
+    bad_dsp_parameter: Literal[400, 422] = 400
+
+    def change(self, changes: Mapping[str, object]) -> None:
+        """Turn these switches; refuse all of them if one is unknown."""
+        hints = get_type_hints(type(self))
+        for name, value in changes.items():
+            if name not in hints:
+                raise UnknownChoiceError(f"No switch is called {name!r}; there are {', '.join(hints)}.")
+            _check_position(name, value, hints[name])
+        for name, value in changes.items():
+            setattr(self, name, value)
+
+    def reset(self) -> None:
+        for field in fields(self):
+            setattr(self, field.name, field.default)
+
+
+def _check_position(name: str, value: object, hint: Any) -> None:
+    if get_origin(hint) is Literal:
+        if value not in get_args(hint) or isinstance(value, bool):
+            raise UnknownChoiceError(
+                f"{name} is one of {', '.join(map(repr, get_args(hint)))}, not {value!r}."
+            )
+    elif type(value) is not hint:
+        raise UnknownChoiceError(f"{name} takes {hint.__name__}, not {value!r}.")

@@ -1,0 +1,408 @@
+"""The control path `/_sandbox/`: what a test in another process, or a curious person, does to the made-up Amazon.
+
+    GET  /                  what there is: world, clock, switches, limits, faults, calls so far
+    POST /reset             {"world": "demo" | "small" | "generated" | "empty", "seed": 1, ...}; the rest as in
+                            generate.generated_world; without "world" the entities stay as they are
+    GET, POST /clock        {"advance": seconds} or {"set": seconds since 1970}, {"frozen": true}
+    GET, POST /switches     {name: value}, as in choices.Choices
+    POST /grants            {"login", "client_id"?, "scopes"?, "consented_at"?}: a consent without the browser; answers
+                            a refresh token and an access token
+    POST /revoke            {"login", "client_id"?}
+    POST /expire            {"tokens": "access" | "refresh", "login"?}: end those issued so far
+    POST /permissions       {"login", "ads_account_id" | "profile_id" | "manager_account_id", "level": "view" | "edit" |
+                            "none"}
+    GET  /truth?login=      all that the API shows to this login
+    GET  /entities/{kind}   kind: clients, logins, ads_accounts, profiles, manager_accounts, dsp_advertisers
+    POST /entities/{kind}   add one: its fields, and "logins": those who see it
+    GET, PATCH, DELETE /entities/{kind}/{id}    read, change fields of, remove one
+    GET, POST, DELETE /faults, DELETE /faults/{name}     {"kind": ..., ...} as in faults.Rule
+    GET, POST, DELETE /throttle, DELETE /throttle/{name} {"rate", "burst", "per": [...], ...} as in throttle.Limit
+    POST /latency           {"seconds": 0.05, "path"?, "region"?, ...}: every call takes so long
+    POST /outage            {"of": "lwa" | "api" | "NA" | "EU" | "FE", "kind": "error_503", "on": true}
+    GET, DELETE /journal    ?area=&path=&region=&login=&status=&limit=
+    GET  /journal/counts    ?by=path,status
+
+Bodies are JSON objects. A mistake is a 400 with {"error": sentence}.
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, fields
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from .choices import UnknownChoiceError
+from .demo import demo_world
+from .faults import BadRuleError
+from .generate import generated_world, small_world
+from .geography import REGIONS
+from .state import SCOPES, Sandbox
+from .throttle import BadLimitError, Limit
+from .world import (
+    DEFAULT_CLIENT_ID,
+    AdsAccount,
+    Alternate,
+    Client,
+    DspAdvertiser,
+    Link,
+    Login,
+    ManagerAccount,
+    Profile,
+    World,
+    default_client,
+)
+
+Body = dict[str, Any]
+JOURNAL_PAGE = 1000
+
+
+class BadRequestError(ValueError):
+    """The body makes no sense."""
+
+
+def control_routes(sandbox: Sandbox) -> list[Route]:
+    control = Control(sandbox)
+    entities = Entities(sandbox)
+
+    def route(path: str, handle: Callable[[Request, Body], Any], *methods: str) -> Route:
+        return Route(path, _door(handle), methods=list(methods))
+
+    return [
+        route("/", control.summary, "GET"),
+        route("/reset", control.reset, "POST"),
+        route("/clock", control.clock, "GET", "POST"),
+        route("/switches", control.switches, "GET", "POST"),
+        route("/grants", control.grants, "POST"),
+        route("/revoke", control.revoke, "POST"),
+        route("/expire", control.expire, "POST"),
+        route("/permissions", control.permissions, "POST"),
+        route("/truth", control.truth, "GET"),
+        route("/faults", control.faults, "GET", "POST", "DELETE"),
+        route("/faults/{name}", control.fault, "DELETE"),
+        route("/throttle", control.throttle, "GET", "POST", "DELETE"),
+        route("/throttle/{name}", control.limit, "DELETE"),
+        route("/latency", control.latency, "POST"),
+        route("/outage", control.outage, "POST"),
+        route("/journal", control.journal, "GET", "DELETE"),
+        route("/journal/counts", control.counts, "GET"),
+        route("/entities/{kind}", entities.collection, "GET", "POST"),
+        route("/entities/{kind}/{id:path}", entities.one, "GET", "PATCH", "DELETE"),
+    ]
+
+
+def _door(handle: Callable[[Request, Body], Any]) -> Callable[[Request], Awaitable[Response]]:
+    """Read the body, present what comes back, and say what was wrong."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            body = _object(await request.body())
+            # ASCII: a name may hold half of a surrogate pair.
+            return Response(json.dumps(handle(request, body)), media_type="application/json")
+        except (
+            UnknownChoiceError,
+            BadRuleError,
+            BadLimitError,
+            BadRequestError,
+            TypeError,
+            ValueError,
+        ) as error:
+            return JSONResponse({"error": str(error)}, status_code=400)
+        except KeyError as error:
+            return JSONResponse({"error": f"There is no {error.args[0]!r}."}, status_code=404)
+
+    return endpoint
+
+
+class Control:
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    def summary(self, _request: Request, _body: Body) -> Body:
+        sandbox = self._sandbox
+        world = sandbox.world
+        return {
+            "what": "a made-up Amazon; its control path is described in amazon_accounts/sandbox/control.py",
+            "now": sandbox.clock.moment().isoformat(),
+            "seed": world.seed,
+            "logins": {
+                login.login_id: {
+                    "name": login.name,
+                    "ads_accounts": len(login.ads_accounts),
+                    "profiles": len(login.profiles),
+                    "manager_accounts": len(login.manager_accounts),
+                }
+                for login in world.logins.values()
+            },
+            "ads_accounts": len(world.ads_accounts),
+            "profiles": len(world.profiles),
+            "dsp_advertisers": len(world.dsp_advertisers),
+            "switches": asdict(sandbox.choices),
+            "faults": list(sandbox.faults.rules),
+            "throttle": list(sandbox.throttle.limits),
+            "calls": sandbox.journal.total,
+        }
+
+    def reset(self, request: Request, body: Body) -> Body:
+        name = body.pop("world", None)
+        seed = body.pop("seed", self._sandbox.world.seed)
+        return_urls = [url for client in self._sandbox.world.clients.values() for url in client.return_urls]
+        world = None if name is None else _new_world(name, seed, body)
+        if world is not None:
+            world.clients[DEFAULT_CLIENT_ID].return_urls = return_urls
+        self._sandbox.reset(world)
+        return self.summary(request, {})
+
+    def clock(self, _request: Request, body: Body) -> Body:
+        clock = self._sandbox.clock
+        if "set" in body:
+            clock.set(float(body["set"]))
+        if "advance" in body:
+            clock.advance(float(body["advance"]))
+        if "frozen" in body:
+            (clock.freeze if body["frozen"] else clock.run)()
+        return {"now": clock.moment().isoformat(), "seconds": clock.now(), "frozen": clock.is_frozen}
+
+    def switches(self, _request: Request, body: Body) -> Body:
+        self._sandbox.choices.change(body)
+        return asdict(self._sandbox.choices)
+
+    def grants(self, _request: Request, body: Body) -> Body:
+        grant = self._sandbox.grant(
+            _text(body, "login"),
+            client_id=body.get("client_id", DEFAULT_CLIENT_ID),
+            scopes=tuple(body.get("scopes", SCOPES)),
+            consented_at=body.get("consented_at"),
+        )
+        grants = self._sandbox.grants
+        return {
+            "refresh_token": grants.new_refresh_token(grant),
+            "access_token": grants.new_access_token(grant),
+        }
+
+    def revoke(self, _request: Request, body: Body) -> Body:
+        self._sandbox.revoke(_text(body, "login"), body.get("client_id", DEFAULT_CLIENT_ID))
+        return {"revoked": True}
+
+    def expire(self, _request: Request, body: Body) -> Body:
+        kind = body.get("tokens", "access")
+        if kind not in {"access", "refresh"}:
+            raise BadRequestError("tokens is access or refresh.")
+        self._sandbox.grants.end_tokens(kind, body.get("login", ""))
+        return {"expired": True}
+
+    def permissions(self, _request: Request, body: Body) -> Body:
+        world = self._sandbox.world
+        level = body.get("level", "edit")
+        if level not in {"view", "edit", "none"}:
+            raise BadRequestError("level is view, edit or none.")
+        profile_id = body.get("profile_id")
+        login = world.logins[_text(body, "login")]
+        world.let_see(
+            login,
+            ads_account_id=body.get("ads_account_id"),
+            profile_id=None if profile_id is None else int(profile_id),
+            manager_account_id=body.get("manager_account_id"),
+            level=None if level == "none" else level,
+        )
+        return asdict(login)
+
+    def truth(self, request: Request, _body: Body) -> Body:
+        return self._sandbox.truth(request.query_params["login"])
+
+    def faults(self, request: Request, body: Body) -> Any:
+        if request.method == "DELETE":
+            self._sandbox.faults.clear()
+        if request.method == "POST":
+            return asdict(self._sandbox.faults.add(_text(body, "kind", pop=True), **body))
+        return [asdict(rule) for rule in self._sandbox.faults.rules.values()]
+
+    def fault(self, request: Request, _body: Body) -> Any:
+        self._sandbox.faults.remove(request.path_params["name"])
+        return []
+
+    def throttle(self, request: Request, body: Body) -> Any:
+        if request.method == "DELETE":
+            self._sandbox.throttle.lift()
+        if request.method == "POST":
+            body["per"] = tuple(body.get("per", ()))
+            self._sandbox.throttle.limit(body.pop("rate"), body.pop("burst", None), **body)
+        return [_shown_limit(limit) for limit in self._sandbox.throttle.limits.values()]
+
+    def limit(self, request: Request, _body: Body) -> Any:
+        self._sandbox.throttle.lift(request.path_params["name"])
+        return []
+
+    def latency(self, _request: Request, body: Body) -> Any:
+        rule = self._sandbox.faults.add("slow", **({"name": "latency", **body}))
+        return asdict(rule)
+
+    def outage(self, _request: Request, body: Body) -> Any:
+        of = _text(body, "of")
+        name = f"outage-{of}"
+        self._sandbox.faults.rules.pop(name, None)
+        if not body.get("on", True):
+            return {"of": of, "on": False}
+        if of in REGIONS:
+            where: dict[str, Any] = {"region": of, "area": "api"}
+        elif of in {"lwa", "api"}:
+            where = {"area": "token" if of == "lwa" else "api"}
+        else:
+            raise BadRequestError(f"of is lwa, api, {', '.join(REGIONS)}.")
+        return asdict(self._sandbox.faults.add(body.get("kind", "error_503"), name=name, **where))
+
+    def journal(self, request: Request, _body: Body) -> Any:
+        if request.method == "DELETE":
+            self._sandbox.journal.clear()
+        criteria = dict(request.query_params)
+        limit = int(criteria.pop("limit", JOURNAL_PAGE))
+        entries = self._sandbox.journal.entries(**criteria)
+        return {
+            "total": len(entries),
+            "entries": [entry.as_dict() for entry in entries[-limit:]] if limit else [],
+        }
+
+    def counts(self, request: Request, _body: Body) -> Any:
+        by = request.query_params.get("by", "area,path,status").split(",")
+        counted = self._sandbox.journal.counts(by)
+        return [
+            dict(zip(by, values, strict=True)) | {"calls": calls}
+            for values, calls in sorted(counted.items(), key=str)
+        ]
+
+
+class Entities:
+    """The world's entities as JSON."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    def collection(self, request: Request, body: Body) -> Any:
+        kind = request.path_params["kind"]
+        if request.method == "POST":
+            return asdict(self._add(kind, body))
+        return [asdict(each) for each in self._of(kind).values()]
+
+    def one(self, request: Request, body: Body) -> Any:
+        kind = request.path_params["kind"]
+        entity_id = _entity_id(kind, request.path_params["id"])
+        entity = self._of(kind)[entity_id]
+        if request.method == "DELETE":
+            self._remove(kind, entity_id)
+        if request.method == "PATCH":
+            _patch(entity, body)
+        return asdict(entity)
+
+    def _of(self, kind: str) -> dict[Any, Any]:
+        if kind not in KINDS:
+            raise BadRequestError(f"No kind of entity is called {kind!r}; there are {', '.join(KINDS)}.")
+        entities: dict[Any, Any] = getattr(self._sandbox.world, kind)
+        return entities
+
+    def _add(self, kind: str, body: Body) -> Any:
+        self._of(kind)
+        world = self._sandbox.world
+        level = body.pop("level", "edit")
+        logins = [world.logins[each] for each in body.pop("logins", [])]
+        entity = KINDS[kind](**_nested(KINDS[kind], body))
+        if isinstance(entity, Client):
+            return world.add_client(entity)
+        if isinstance(entity, Login):
+            world.logins[entity.login_id] = entity
+            return entity
+        if isinstance(entity, AdsAccount):
+            return world.add_ads_account(entity, *logins)
+        if isinstance(entity, Profile):
+            return world.add_profile(entity, *logins, level=level)
+        if isinstance(entity, ManagerAccount):
+            return world.add_manager_account(entity, *logins)
+        return world.add_dsp_advertiser(entity)
+
+    def _remove(self, kind: str, entity_id: Any) -> None:
+        world = self._sandbox.world
+        remove: dict[str, Callable[[Any], Any]] = {
+            "clients": world.clients.pop,
+            "logins": world.remove_login,
+            "ads_accounts": world.remove_ads_account,
+            "profiles": world.remove_profile,
+            "manager_accounts": world.remove_manager_account,
+            "dsp_advertisers": world.remove_dsp_advertiser,
+        }
+        remove[kind](entity_id)
+
+
+KINDS: dict[str, type[Any]] = {
+    "clients": Client,
+    "logins": Login,
+    "ads_accounts": AdsAccount,
+    "profiles": Profile,
+    "manager_accounts": ManagerAccount,
+    "dsp_advertisers": DspAdvertiser,
+}
+NESTED: dict[tuple[type[Any], str], type[Any]] = {
+    (AdsAccount, "alternates"): Alternate,
+    (ManagerAccount, "links"): Link,
+}
+
+
+def _new_world(name: str, seed: int, details: Body) -> World:
+    if name == "generated":
+        if "regions" in details:
+            details["regions"] = tuple(details["regions"])
+        return generated_world(seed=seed, **details)
+    if name == "demo":
+        return demo_world(seed)
+    if name == "small":
+        return small_world(seed)
+    if name == "empty":
+        world = World(seed)
+        world.add_client(default_client([]))
+        return world
+    raise BadRequestError("world is demo, small, generated or empty.")
+
+
+def _entity_id(kind: str, text: str) -> str | int:
+    return int(text) if kind == "profiles" else text
+
+
+def _nested(type_: type[Any], body: Body) -> Body:
+    """Make the entities inside an entity, and profile ids of text keys."""
+    made = dict(body)
+    for name, value in body.items():
+        inner = NESTED.get((type_, name))
+        if inner is not None:
+            made[name] = [inner(**each) for each in value]
+        elif type_ is Login and name == "profiles":
+            made[name] = {int(profile_id): level for profile_id, level in value.items()}
+    return made
+
+
+def _patch(entity: Any, body: Body) -> None:
+    known = {field.name for field in fields(entity)}
+    unknown = set(body) - known
+    if unknown:
+        raise BadRequestError(
+            f"No field is called {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}."
+        )
+    for name, value in _nested(type(entity), body).items():
+        setattr(entity, name, value)
+
+
+def _object(text: bytes) -> Body:
+    body = json.loads(text) if text.strip() else {}
+    if not isinstance(body, dict):
+        raise BadRequestError("The body is a JSON object.")
+    return body
+
+
+def _shown_limit(limit: Limit) -> Body:
+    return {field.name: getattr(limit, field.name) for field in fields(limit) if field.repr}
+
+
+def _text(body: Body, name: str, *, pop: bool = False) -> str:
+    value = body.pop(name, None) if pop else body.get(name)
+    if not isinstance(value, str) or not value:
+        raise BadRequestError(f"{name} is missing.")
+    return value

@@ -1,0 +1,336 @@
+"""The world that `make run` shows: eight logins of different character, some 300 accounts.
+
+Every name is made up. It holds what real inventories hold, all statuses, types and regions, and what they hold against
+the programmer: hostile names, unknown values, half-registered accounts, links beyond Amazon's cap.
+"""
+
+from .generate import CAPITALS, Maker
+from .geography import MARKETPLACES
+from .world import DEFAULT_SEED, AdsAccount, Alternate, Level, Link, Login, World, default_client, profile_in
+
+BRANDS = [
+    "Nordwind",
+    "Alder",
+    "Birchline",
+    "Copperleaf",
+    "Driftwood",
+    "Eastgate",
+    "Fernhill",
+    "Goldfinch",
+    "Harbour",
+    "Inkwell",
+    "Juniper",
+    "Kestrel",
+    "Larkspur",
+    "Millstone",
+    "Nightjar",
+    "Oakridge",
+    "Pinecrest",
+    "Quarry",
+    "Rookery",
+    "Saltmarsh",
+    "Thistle",
+    "Umber",
+    "Verdant",
+    "Willow",
+    "Yarrow",
+    "Zephyr",
+]
+TRADES = [
+    "Outdoor",
+    "Living",
+    "Kitchen",
+    "Toys",
+    "Garden",
+    "Pets",
+    "Books",
+    "Lighting",
+    "Bikes",
+    "Audio",
+    "Beauty",
+    "Tools",
+    "Fitness",
+    "Stationery",
+    "Coffee",
+    "Baby",
+    "Office",
+]
+FORMS = ("", "", "", " GmbH", " Ltd", " Inc.", " SARL", " S.r.l.", " K.K.", " Pty Ltd")
+EUROPE = ["DE", "UK", "FR", "IT", "ES", "NL", "SE", "PL", "BE", "IE"]
+RIGHT_TO_LEFT = "\u202e"
+HOSTILE_NAMES: tuple[str | None, ...] = (
+    "<script>alert('accounts')</script>",
+    '"><img src=x onerror=alert(1)>',
+    'O\'Brien & "Söhne" <Import/Export>',
+    "{{ 7 * 7 }}{% debug %}${7*7}#{7*7}",
+    "'; DROP TABLE user_accounts; --",
+    '=HYPERLINK("http://example.test","Click")',
+    f"Nordwind {RIGHT_TO_LEFT}gnp.exe",
+    "مكتبة الشمال للكتب \u200f(الرياض)",
+    "חנות ספרים ירושלים",
+    "北風アウトドア株式会社 東京支店",
+    "Zürich Crème Brûlée Façade Ñandú",
+    "👩‍👩‍👧‍👦 Family 🏳️‍🌈 Store 🇩🇪 🚀",
+    "e\u0301clair vs \u00e9clair (combining)",
+    "Zero\u200bwidth\ufeffspaces",
+    "W" + "i" * 120 + "de word without a break",
+    "A very long name " * 15,
+    "Line one\nLine two\tand a tab\r\n",
+    "   spaces around   ",
+    "NUL\u0000byte",
+    "Lone surrogate \ud83d here",
+    "Z" + "\u0300\u0301\u0302\u0303\u0304\u0305\u0306" * 6 + "algo",
+    "%00%0d%0aSet-Cookie: a=b",
+    "../../etc/passwd",
+    "null",
+    "",
+    None,
+)
+
+
+def demo_world(seed: int = DEFAULT_SEED, return_urls: list[str] | None = None) -> World:
+    world = World(seed)
+    world.add_client(default_client(return_urls or []))
+    maker = Maker(world)
+    agency = world.add_login(
+        "ana",
+        name="Ana Nordwind",
+        email="ana@nordwind-agency.example",
+        description="An agency: many brands, DSP, manager accounts",
+    )
+    brand = world.add_login(
+        "bruno", name="Bruno Birch", email="bruno@birchline.example", description="A seller all over Europe"
+    )
+    vendor = world.add_login(
+        "chiyo",
+        name="Chiyo Kestrel",
+        email="chiyo@kestrel-tools.example",
+        description="Vendors in many countries",
+    )
+    newcomer = world.add_login(
+        "dana",
+        name="Dana Yarrow",
+        email="dana@yarrow.example",
+        description="New: registration still going on",
+    )
+    publisher = world.add_login(
+        "emil",
+        name="Emil Inkwell",
+        email="emil@inkwell.example",
+        description="Books and attribution, profiles only",
+    )
+    analyst = world.add_login(
+        "farah",
+        name="Farah Quarry",
+        email="farah@quarry.example",
+        description="May view some of Ana's accounts",
+    )
+    hostile = world.add_login(
+        "grim",
+        name="Grim <b>Thistle</b>",
+        email="grim@thistle.example",
+        description="Names that want to break pages",
+    )
+    world.add_login("hugo", name="Hugo Umber", email="hugo@umber.example", description="Has nothing at all")
+
+    _agency(maker, agency)
+    _brand(maker, brand)
+    _vendors(maker, vendor)
+    _newcomer(maker, newcomer)
+    _publisher(maker, publisher)
+    _hostile(maker, hostile)
+    for ads_account_id in agency.ads_accounts[:25]:
+        world.let_see(analyst, ads_account_id=ads_account_id, level="view")
+    for ads_account_id in agency.ads_accounts[25:30]:
+        world.let_see(vendor, ads_account_id=ads_account_id, level="edit")
+    return world
+
+
+def _name(maker: Maker) -> str:
+    chance = maker.chance
+    return f"{chance.choice(BRANDS)} {chance.choice(TRADES)}{chance.choice(FORMS)}"
+
+
+def _agency(maker: Maker, login: Login) -> None:
+    """135 accounts in all regions, DSP agencies, and manager accounts of every size."""
+    chance = maker.chance
+    groups: tuple[list[str], ...] = (
+        ["US"],
+        ["US", "CA"],
+        ["US", "CA", "MX"],
+        ["US", "CA", "MX", "BR"],
+        ["DE"],
+        ["UK"],
+        EUROPE[:5],
+    )
+    groups += (
+        ["UK", "DE"],
+        ["JP"],
+        ["AU"],
+        ["AU", "SG"],
+        ["IN"],
+        ["AE", "SA", "EG"],
+        ["US", "UK", "JP"],
+        ["TR", "ZA"],
+    )
+    for number in range(135):
+        status = "DISABLED" if number % 17 == 16 else "CREATED"
+        level: Level = "view" if number % 11 == 10 else "edit"
+        type_ = "vendor" if chance.random() < 0.35 else "seller"
+        countries = chance.choice(groups)
+        account = maker.account(_name(maker), type_, countries, login, status=status, level=level)
+        if status == "DISABLED":
+            text = "The advertiser is not eligible for this program."
+            account.errors = {
+                country: [{"errorId": 12, "errorCode": "NOT_ELIGIBLE", "errorMessage": text}]
+                for country in countries
+            }
+    for country, count in (("US", 23), ("CA", 1), ("UK", 120), ("DE", 7), ("JP", 3), ("AU", 0)):
+        agency = maker.profile(country, maker.entity_id(), "agency", login, name=f"Nordwind DSP {country}")
+        for _ in range(count):
+            maker.advertiser(agency, _name(maker))
+    maker.profile(
+        "US", maker.entity_id(), "agency", login, name="Nordwind Attribution", sub_type="AMAZON_ATTRIBUTION"
+    )
+    _managers(maker, login)
+
+
+def _managers(maker: Maker, login: Login) -> None:
+    world = maker.world
+    profiles = [world.profiles[each] for each in login.profiles]
+    american = [each for each in profiles if each.region == "NA" and each.type != "agency"]
+    european = [each for each in profiles if each.region == "EU" and each.type != "agency"]
+    maker.manager("Nordwind Group (empty)", [], login)
+    maker.manager("Nordwind Americas", [maker.link(each, each.name or "") for each in american[:6]], login)
+    maker.manager(
+        "Nordwind Europe, full", [maker.link(each, each.name or "") for each in european[:50]], login
+    )
+    maker.manager(
+        "Nordwind World, one too many", [maker.link(each, each.name or "") for each in american[:51]], login
+    )
+    agency = next(
+        each for each in profiles if each.type == "agency" and world.advertisers_of.get(each.profile_id)
+    )
+    advertisers = [world.dsp_advertisers[each] for each in world.advertisers_of[agency.profile_id][:5]]
+    managed: list[Link] = [maker.link(agency, each.name, advertiser=each) for each in advertisers]
+    cloud = maker.link(american[0], "Nordwind Marketing Cloud")
+    cloud.account_type = "MARKETING_CLOUD"
+    maker.manager("Nordwind DSP, managed", [*managed, cloud], login)
+
+
+def _brand(maker: Maker, login: Login) -> None:
+    """One seller, many shops: the same seller id in several marketplaces."""
+    for trade in TRADES[:15]:
+        maker.account(f"Birchline {trade}", "seller", EUROPE, login)
+    for country in ("US", "CA", "JP", "AU", "TR", "AE", "SA", "IN", "ZA"):
+        maker.account(f"Birchline {MARKETPLACES[country].country}", "seller", [country], login)
+
+
+def _vendors(maker: Maker, login: Login) -> None:
+    """A vendor account may list every country where Ads exists, with a profile in few of them."""
+    for number in range(70):
+        chosen = maker.chance.sample(list(MARKETPLACES), k=1 + number % 4)
+        account = maker.account(_name(maker), "vendor", chosen, login)
+        if number % 10 == 0:
+            account.country_codes = list(MARKETPLACES)
+        if number % 14 == 13:
+            # The ads account still names a profile that Amazon leaves out of its list for want of a campaign.
+            profile_id = account.alternates[0].profile_id
+            if profile_id is not None:
+                maker.world.profiles[profile_id].has_campaigns = False
+
+
+def _newcomer(maker: Maker, login: Login) -> None:
+    world = maker.world
+    maker.account("Yarrow Home", "seller", ["US"], login)
+    for number, country in enumerate(("MX", "PL", "SG", "BR", "IE")):
+        account = maker.account(
+            f"Yarrow {TRADES[number]}", "seller", ["US"], login, status="PARTIALLY_CREATED"
+        )
+        account.country_codes.append(country)
+        text = "The account could not be created in this country."
+        errors = [{"errorId": 1, "errorCode": "INELIGIBLE", "errorMessage": text}]
+        if number % 2:
+            errors.append(
+                {
+                    "errorId": 2,
+                    "errorCode": "TAX_INFORMATION_MISSING",
+                    "errorMessage": "Tax details are missing.",
+                }
+            )
+        account.errors = {country: errors}
+    for number in range(6):
+        countries = EUROPE[number : number + 2]
+        pending = AdsAccount(maker.ads_account_id(), f"Yarrow Europe {number + 1}", "PENDING", countries)
+        world.add_ads_account(pending, login)
+    for name, country, code in (
+        ("Yarrow Supplements", "DE", "RESTRICTED_PRODUCTS"),
+        ("Yarrow Closed", "UK", "ACCOUNT_CLOSED"),
+    ):
+        errors = [{"errorId": 30, "errorCode": code, "errorMessage": f"Registration failed: {code.lower()}."}]
+        disabled = AdsAccount(maker.ads_account_id(), name, "DISABLED", [country], errors={country: errors})
+        world.add_ads_account(disabled, login)
+
+
+def _publisher(maker: Maker, login: Login) -> None:
+    """Profiles that no ads account names."""
+    for country in ("US", "UK", "DE", "JP", "AU", "CA"):
+        maker.profile(country, maker.entity_id(), "vendor", login, name="Emil Inkwell", sub_type="KDP_AUTHOR")
+    seller_id = maker.seller_id()
+    for country in ("US", "CA", "MX"):
+        maker.profile(country, seller_id, "seller", login)
+    maker.profile("US", maker.entity_id(), "agency", login, name="Inkwell", sub_type="AMAZON_ATTRIBUTION")
+    maker.profile("UK", maker.entity_id(), "vendor", login, name="Inkwell Print", valid_payment_method=False)
+    maker.account("Inkwell Editions", "vendor", ["US", "UK"], login)
+
+
+def _hostile(maker: Maker, login: Login) -> None:
+    world = maker.world
+    for number, name in enumerate(HOSTILE_NAMES):
+        country = list(MARKETPLACES)[number % len(MARKETPLACES)]
+        account = maker.account(name, "seller" if number % 2 else "vendor", [country], login)
+        for alternate in account.alternates:
+            if name is None and alternate.profile_id is not None:
+                world.profiles[alternate.profile_id].name = None
+    _unknown_values(maker, login)
+    profile = world.profiles[next(iter(login.profiles))]
+    link = maker.link(profile, "<b>Linked</b> {{ name }}")
+    maker.manager("Manager <script>alert('manager')</script> 🧨", [link], login)
+    agency = maker.profile("US", maker.entity_id(), "agency", login, name="<i>Agency</i> & Co {% now %}")
+    for number in range(3):
+        maker.advertiser(agency, f"<u>Advertiser</u> \"{number}\" 'quoted' 🎯")
+
+
+def _unknown_values(maker: Maker, login: Login) -> None:
+    """What Amazon may add tomorrow."""
+    world = maker.world
+    odd = maker.account("Unknown status", "seller", ["US"], login)
+    odd.status = "SUSPENDED"
+    odd = maker.account("Unknown country and new fields", "seller", ["DE"], login)
+    odd.country_codes.append("XX")
+    odd.alternates.append(Alternate("XX", None, "ENTITY" + maker.letters(CAPITALS, 13)))
+    odd.extra = {"newField": {"since": 2027}, "tags": ["a", "b"]}
+    odd = maker.account("Unknown type", "seller", ["UK"], login)
+    for alternate in odd.alternates:
+        if alternate.profile_id is not None:
+            profile = world.profiles[alternate.profile_id]
+            profile.type, profile.sub_type, profile.currency_code = "new_type", "NEW_SUB_TYPE", "XXX"
+            profile.extra = {"newField": True}
+    huge = profile_in(
+        "JP", 2**53 + 11, maker.seller_id(), "seller", name="Profile id above 2^53", daily_budget=1.0
+    )
+    world.add_profile(huge, login)
+    world.add_ads_account(
+        AdsAccount(
+            maker.ads_account_id(),
+            huge.name,
+            "CREATED",
+            ["JP"],
+            [Alternate("JP", huge.profile_id, maker.entity_id())],
+        ),
+        login,
+    )
+    unsigned = profile_in(
+        "US", 2**63 + 25, maker.seller_id(), "seller", name="Profile id above 2^63", daily_budget=1.0
+    )
+    world.add_profile(unsigned, login)

@@ -1,0 +1,73 @@
+"""What was asked of the made-up Amazon, and how it answered. Tokens appear as fingerprints only."""
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+KEPT = 200_000
+
+
+@dataclass(frozen=True)
+class Entry:
+    #: By the clock of the sandbox, when the request arrived.
+    time: float
+    #: Seconds until the answer was complete.
+    seconds: float
+    area: str
+    method: str
+    path: str
+    query: dict[str, str]
+    region: str | None
+    login: str | None
+    client_id: str
+    #: `Amazon-Advertising-API-Scope`.
+    scope: str
+    status: int
+    request_id: str
+    token_fingerprint: str
+    #: "none", "unknown", "expired" or "valid", when the request arrived.
+    credential: str
+    grant_type: str
+    #: Names of the faults that struck.
+    faults: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Journal:
+    """The last 200,000 entries, oldest first."""
+
+    def __init__(self) -> None:
+        self._entries: deque[Entry] = deque(maxlen=KEPT)
+        self.total = 0
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(list(self._entries))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def write(self, entry: Entry) -> None:
+        self._entries.append(entry)
+        self.total += 1
+
+    def clear(self) -> None:
+        self._entries.clear()
+        self.total = 0
+
+    def entries(self, **criteria: object) -> list[Entry]:
+        """Those whose fields have these values: `entries(path="/v2/profiles", status=429)`."""
+        return [
+            entry
+            for entry in self
+            if all(str(getattr(entry, name)) == str(value) for name, value in criteria.items())
+        ]
+
+    def count(self, **criteria: object) -> int:
+        return len(self.entries(**criteria))
+
+    def counts(self, by: Iterable[str] = ("area", "path", "status")) -> Counter[tuple[Any, ...]]:
+        names = list(by)
+        return Counter(tuple(getattr(entry, name) for name in names) for entry in self)

@@ -1,0 +1,184 @@
+"""The made-up Amazon as one object: everything a test moves or reads."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import urlencode
+
+from . import api, authorize, token
+from .answers import Answer
+from .calls import Call
+from .choices import Choices
+from .clock import Clock
+from .faults import Faults, Plan
+from .grants import Grant, Grants
+from .journal import Entry, Journal
+from .throttle import Throttle
+from .world import DEFAULT_CLIENT_ID, World
+
+SCOPES = ("profile", "advertising::campaign_management")
+
+
+class Dropped(Exception):  # noqa: N818 - not an error: the connection shall end here
+    """No answer: the connection ends."""
+
+
+class Sandbox:
+    """World, clock, switches, faults, limits and journal, and how a call goes through them."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.clock = Clock()
+        self.choices = Choices()
+        self.grants = Grants(self.world, self.clock, self.choices)
+        self.throttle = Throttle(self.clock, self.choices)
+        self.faults = Faults(self.world, self.clock, self.choices, self.throttle, self.grants)
+        self.journal = Journal()
+
+    def reset(self, world: World | None = None) -> None:
+        """Forget faults, limits, switches, clock, journal and revocations; become `world` if one is given.
+
+        Tokens stay good if the new world has the same seed and their login.
+        """
+        if world is not None:
+            self.world.replace_with(world)
+        self.clock.reset()
+        self.choices.reset()
+        self.grants.reset()
+        self.throttle.lift()
+        self.faults.clear()
+        self.journal.clear()
+
+    def grant(
+        self,
+        login_id: str,
+        *,
+        client_id: str = DEFAULT_CLIENT_ID,
+        scopes: tuple[str, ...] = SCOPES,
+        consented_at: float | None = None,
+    ) -> Grant:
+        """A consent without the browser."""
+        if login_id not in self.world.logins:
+            raise KeyError(f"No login is called {login_id!r}; there are {', '.join(self.world.logins)}.")
+        return self.grants.consent(login_id, client_id, scopes, consented_at=consented_at)
+
+    def refresh_token(self, login_id: str, **details: Any) -> str:
+        """A refresh token of a new consent, as `manage.py connect` wants one."""
+        return self.grants.new_refresh_token(self.grant(login_id, **details))
+
+    def access_token(self, login_id: str, **details: Any) -> str:
+        return self.grants.new_access_token(self.grant(login_id, **details))
+
+    def revoke(self, login_id: str, client_id: str = DEFAULT_CLIENT_ID) -> None:
+        self.grants.revoke(login_id, client_id)
+
+    def truth(self, login_id: str) -> dict[str, Any]:
+        """All that the API shows to this login, as complete walks of every source would find it."""
+        return api.truth(self.world.logins[login_id], self.world, self.choices, self.clock.now())
+
+    def consent(self, authorize_url: str, login_id: str, decision: str = "allow") -> str:
+        """Press Allow (or "cancel") on the page at this address; the address the browser is then sent to.
+
+        Raises ValueError if the page would show an error instead of asking.
+        """
+        form = authorize.consent_form(authorize_url, login_id, decision)
+        call = Call(
+            area="authorize",
+            method="POST",
+            path=authorize.CONSENT_PATH,
+            region=None,
+            url=authorize_url,
+            query={},
+            headers={"content-type": "application/x-www-form-urlencoded"},
+            body=urlencode(form).encode(),
+        )
+        answer = self._ordinary(call, self.faults.plan(call))
+        if answer.status != 302:
+            raise ValueError(
+                f"The authorize page answers {answer.status}: {answer.rendered()[-600:].decode()}"
+            )
+        return answer.headers["Location"]
+
+    async def answer(self, call: Call, gone: Callable[[], Awaitable[None]]) -> Answer:
+        """Answer one call and write it into the journal.
+
+        `gone` returns when the caller has hung up. Raises Dropped if there shall be no answer.
+        """
+        arrived = self.clock.now()
+        began = time.perf_counter()
+        call.identify(self.world, self.grants)
+        state = call.credential
+        status = 0
+        try:
+            answer = await self._through_faults(call, gone)
+            status = answer.status
+            return answer
+        finally:
+            self.journal.write(_entry(call, state, status, arrived, time.perf_counter() - began))
+
+    async def _through_faults(self, call: Call, gone: Callable[[], Awaitable[None]]) -> Answer:
+        if call.area == "api" and (refusal := api.refuse_route(call, self.choices)):
+            return refusal
+        plan = self.faults.plan(call)
+        throttled = self.throttle.refuse(call)
+        if plan.silence == "hang":
+            await _wait(gone(), plan.delay)
+            raise Dropped
+        if plan.delay:
+            await asyncio.sleep(plan.delay)
+        if plan.silence:
+            raise Dropped
+        if throttled is not None:
+            return throttled
+        answer = plan.answer or self._ordinary(call, plan)
+        answer = self.faults.change(answer, call, plan)
+        if plan.drop_after:
+            raise Dropped
+        return answer
+
+    def _ordinary(self, call: Call, plan: Plan) -> Answer:
+        if call.area == "api":
+            return api.respond(call, self.world, self.grants, self.clock, plan.choices)
+        if call.area == "authorize":
+            return self._authorize(call, plan)
+        return token.respond(call, self.world, self.grants, self.clock, plan.choices)
+
+    def _authorize(self, call: Call, plan: Plan) -> Answer:
+        if plan.redirect_error:
+            error, description = plan.redirect_error
+            if answer := authorize.error_redirect(call, self.world, plan.choices, error, description):
+                return answer
+        return authorize.respond(call, self.world, self.grants, plan.choices)
+
+
+async def _wait(event: Awaitable[None], seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event
+    except TimeoutError:
+        pass
+
+
+def _entry(call: Call, credential: str, status: int, arrived: float, seconds: float) -> Entry:
+    query = {
+        name: "..." if name in {"access_token", "state"} else value for name, value in call.query.items()
+    }
+    return Entry(
+        time=arrived,
+        seconds=seconds,
+        area=call.area,
+        method=call.method,
+        path=call.path,
+        query=query,
+        region=call.region,
+        login=call.login.login_id if call.login else None,
+        client_id=call.client_id,
+        scope=call.headers.get("amazon-advertising-api-scope", ""),
+        status=status,
+        request_id=call.request_id,
+        token_fingerprint=call.fingerprint,
+        credential=credential,
+        grant_type=(call.form or {}).get("grant_type", ""),
+        faults=tuple(call.faults),
+    )

@@ -1,0 +1,179 @@
+"""Limits: token buckets, counted per region, endpoint, login or over all, as a test wants them.
+
+Amazon publishes no limit and does not say what one is counted against, so every combination can be set up.
+"""
+
+import math
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from fnmatch import fnmatchcase
+from typing import Literal, get_args
+
+from .answers import Answer, message, page
+from .calls import Call
+from .choices import Choices
+from .clock import Clock
+
+Per = Literal["region", "endpoint", "login", "client"]
+#: What `Retry-After` may be, beside a number of seconds.
+RETRY_AFTER = ("alternate", "seconds", "date", "absent", "malformed", "negative")
+THROTTLED_HEADERS = {
+    "x-amzn-ErrorType": "AccessDeniedException",
+    "x-amz-apigw-id": "SandboxApigwId=",
+    "amazon-advertising-api-throttled": "true",
+    "Vary": "Content-Type,Accept-Encoding,User-Agent",
+}
+
+
+class BadLimitError(ValueError):
+    """The limit makes no sense."""
+
+
+@dataclass
+class _Bucket:
+    level: float
+    filled_at: float
+
+
+@dataclass
+class Limit:
+    """`rate` calls a second and `burst` at once, in one bucket for each value of `per`."""
+
+    name: str
+    rate: float
+    burst: float
+    #: One bucket for each region, endpoint, ... ; empty is one for all.
+    per: tuple[Per, ...] = ()
+    #: Whom it concerns; empty is everybody. The path may be a pattern (`/dsp/*`).
+    area: str = "api"
+    path: str = ""
+    region: str = ""
+    login: str = ""
+    #: One of RETRY_AFTER or a number of seconds; empty is the sandbox's own choice.
+    retry_after: str = ""
+    #: Answer with a web server's page instead of JSON.
+    html: bool = False
+    _buckets: dict[tuple[object, ...], _Bucket] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.rate < 0 or self.burst < 0:
+            raise BadLimitError("rate and burst are not negative.")
+        unknown = set(self.per) - set(get_args(Per))
+        if unknown:
+            raise BadLimitError(f"per takes {', '.join(get_args(Per))}, not {', '.join(sorted(unknown))}.")
+        check_retry_after(self.retry_after)
+
+    def concerns(self, call: Call) -> bool:
+        return (
+            self.area in {"", call.area}
+            and (not self.path or fnmatchcase(call.path, self.path))
+            and self.region in {"", call.region}
+            and (not self.login or (call.login is not None and call.login.login_id == self.login))
+        )
+
+    def take(self, call: Call, now: float) -> float:
+        """Take one call out of its bucket: 0 if there was one, else the seconds until there will be."""
+        values = {
+            "region": call.region,
+            "endpoint": endpoint(call.path),
+            "login": call.login.login_id if call.login else "",
+            "client": call.client_id,
+        }
+        key = tuple(values[name] for name in self.per)
+        bucket = self._buckets.setdefault(key, _Bucket(self.burst, now))
+        bucket.level = min(self.burst, bucket.level + max(0.0, now - bucket.filled_at) * self.rate)
+        bucket.filled_at = now
+        if bucket.level >= 1:
+            bucket.level -= 1
+            return 0.0
+        return (1 - bucket.level) / self.rate if self.rate else math.inf
+
+
+class Throttle:
+    """All limits in force. A call must pass each that concerns it."""
+
+    def __init__(self, clock: Clock, choices: Choices) -> None:
+        self._clock = clock
+        self._choices = choices
+        self._refusals = 0
+        self.limits: dict[str, Limit] = {}
+
+    def limit(
+        self, rate: float, burst: float | None = None, *, name: str = "limit", **options: object
+    ) -> Limit:
+        """Set a limit, or change the one of that name; a changed one keeps how full its buckets are."""
+        before = self.limits.get(name)
+        changed = Limit(name=name, rate=rate, burst=rate if burst is None else burst, **options)  # type: ignore[arg-type] # checked by Limit
+        if before is not None and before.per == changed.per:
+            changed._buckets = before._buckets  # noqa: SLF001 - the same limit, changed
+        self.limits[name] = changed
+        return changed
+
+    def lift(self, name: str = "") -> None:
+        """Take away one limit, or all."""
+        if name:
+            del self.limits[name]
+        else:
+            self.limits.clear()
+
+    def refuse(self, call: Call) -> Answer | None:
+        """The 429 for this call, or None if it may pass."""
+        now = self._clock.now()
+        for limit in self.limits.values():
+            if limit.concerns(call) and (seconds := limit.take(call, now)):
+                call.faults.append(f"limit {limit.name}")
+                return self.too_many_requests(call, seconds, limit.retry_after, html=limit.html)
+        return None
+
+    def too_many_requests(
+        self, call: Call, seconds: float, retry_after: str = "", *, html: bool = False
+    ) -> Answer:
+        self._refusals += 1
+        if html:
+            answer = page(429, "Too Many Requests", "Please slow down.")
+        elif call.area != "api":
+            answer = Answer(429, body=b"")  # what Login with Amazon sends is not known
+        elif call.path.startswith("/adsAccounts/") and call.method == "GET":
+            answer = message(429, "Maximum sending rate exceeded.")
+        else:
+            answer = message(429, "Too Many Requests")
+        answer.headers.update(THROTTLED_HEADERS)
+        value = self._retry_after(seconds, retry_after or self._choices.retry_after)
+        if value is not None:
+            answer.headers["Retry-After"] = value
+        return answer
+
+    def _retry_after(self, seconds: float, mode: str) -> str | None:
+        whole = 60 if math.isinf(seconds) else max(1, math.ceil(seconds))
+        if mode == "alternate":
+            mode = "seconds" if self._refusals % 2 else "absent"
+        match mode:
+            case "absent":
+                return None
+            case "seconds":
+                return str(whole)
+            case "date":
+                return formatdate(self._clock.now() + whole, usegmt=True)
+            case "malformed":
+                return "in a little while"
+            case "negative":
+                return "-5"
+            case _:
+                return mode
+
+
+def check_retry_after(value: str) -> None:
+    if value and value not in RETRY_AFTER and not value.replace(".", "", 1).isdigit():
+        raise BadLimitError(
+            f"retry_after is a number of seconds or one of {', '.join(RETRY_AFTER)}, not {value!r}."
+        )
+
+
+def endpoint(path: str) -> str:
+    """The path without the id at its end."""
+    if path.startswith("/adsAccounts/"):
+        return "/adsAccounts/list" if path == "/adsAccounts/list" else "/adsAccounts/{id}"
+    for collection in ("/v2/profiles", "/dsp/advertisers"):
+        if path.startswith(f"{collection}/") and path != f"{collection}/":
+            return f"{collection}/{{id}}"
+    return path.rstrip("/") or path
