@@ -4,6 +4,8 @@ from django.conf import settings
 
 from amazon_accounts.starter.embedded_postgres import use_local_database
 
+pytest_plugins = ["tests.sandbox_fixtures"]
+
 
 def pytest_configure() -> None:
     """Start the server, in the first process and in each of xdist's; the last to end stops it."""

@@ -1,0 +1,126 @@
+"""The made-up Amazon for tests of everything else.
+
+    sandbox             state.Sandbox in this process, with the small world (alice, bob, charlie; see generate.small_world).
+                        The settings point at it; give `sandbox_transport` to whatever speaks HTTP.
+    sandbox_transport   an httpx transport to it. Unlike httpx's own it keeps the read timeout and knows dropped connections.
+    sandbox_server      the same over HTTP on a free loopback port: `.url`, `.sandbox` (the same object, moved from the test's
+                        thread), `.environ()` for other processes. The settings point at it.
+
+Everything is as new for each test. Another world: `sandbox.reset(generated_world(...))` or `sandbox.reset(demo_world())`.
+A refresh token: `sandbox.refresh_token("alice")`. The browser: `sandbox.consent(authorize_url, "alice")` gives the callback's URL.
+What the API shows: `sandbox.truth("alice")`. What was asked: `sandbox.journal.entries(path="/v2/profiles")`.
+"""
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from amazon_accounts.sandbox.app import SandboxApplication, create_app
+from amazon_accounts.sandbox.generate import small_world
+from amazon_accounts.sandbox.state import Dropped, Sandbox
+from amazon_accounts.sandbox.world import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
+
+IN_PROCESS_URL = "http://sandbox.test"
+
+
+class SandboxTransport(httpx.AsyncBaseTransport):
+    """Calls the application directly, and fails as the network would."""
+
+    def __init__(self, app: SandboxApplication) -> None:
+        self._asgi = httpx.ASGITransport(app=app)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        seconds = request.extensions.get("timeout", {}).get("read")
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._asgi.handle_async_request(request)
+        except TimeoutError as error:
+            raise httpx.ReadTimeout("The sandbox did not answer in time", request=request) from error
+        except Dropped as error:
+            raise httpx.RemoteProtocolError("The sandbox closed the connection", request=request) from error
+
+
+@dataclass
+class SandboxServer:
+    """A sandbox that is reached over HTTP."""
+
+    url: str
+    sandbox: Sandbox
+
+    def environ(self) -> dict[str, str]:
+        """What makes another process of the product use this Amazon."""
+        return {
+            "AMAZON_ADS_API_URL": f"{self.url}/{{region}}/api",
+            "AMAZON_LWA_URL": f"{self.url}/{{region}}",
+            "AMAZON_CLIENT_ID": DEFAULT_CLIENT_ID,
+            "AMAZON_CLIENT_SECRET": DEFAULT_CLIENT_SECRET,
+        }
+
+
+@contextlib.contextmanager
+def serve(app: SandboxApplication) -> Iterator[str]:
+    """Serve the application on a free loopback port in a thread; the address without a slash at its end."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        app,
+        server_header=False,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        loop="asyncio",
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=10)
+        listener.close()
+
+
+def point_settings(settings: Any, environ: dict[str, str]) -> None:
+    for name, value in environ.items():
+        setattr(settings, name, value)
+
+
+@pytest.fixture
+def sandbox_app() -> SandboxApplication:
+    return create_app(small_world())
+
+
+@pytest.fixture
+def sandbox(sandbox_app: SandboxApplication, settings: Any) -> Sandbox:
+    found: Sandbox = sandbox_app.state.sandbox
+    point_settings(settings, SandboxServer(IN_PROCESS_URL, found).environ())
+    return found
+
+
+@pytest.fixture
+def sandbox_transport(sandbox: Sandbox, sandbox_app: SandboxApplication) -> SandboxTransport:
+    return SandboxTransport(sandbox_app)
+
+
+@pytest.fixture(scope="session")
+def running_sandbox() -> Iterator[SandboxServer]:
+    app = create_app(small_world())
+    with serve(app) as url:
+        yield SandboxServer(url, app.state.sandbox)
+
+
+@pytest.fixture
+def sandbox_server(running_sandbox: SandboxServer, settings: Any) -> SandboxServer:
+    running_sandbox.sandbox.reset(small_world())
+    point_settings(settings, running_sandbox.environ())
+    return running_sandbox
