@@ -1,0 +1,59 @@
+"""Whether Amazon accepts our application: this client id with this secret. Nobody's grant is to blame if not.
+
+While a pair is refused, callers send one probe at each check and nothing else; an accepted answer lifts it.
+"""
+
+import logging
+
+from django.db.models import F
+from django.utils.crypto import salted_hmac
+from django.utils.timezone import now
+
+from amazon_accounts.amazon_ads.errors import ApplicationRefusedError
+from amazon_accounts.amazon_ads.models import ApplicationRefusal
+
+logger = logging.getLogger(__name__)
+
+
+def is_refused(client_id: str, secret: str) -> ApplicationRefusal | None:
+    """What is known of Amazon refusing this pair, or None if it does not."""
+    return ApplicationRefusal.objects.filter(client_id=client_id, secret_digest=_digest(secret)).first()
+
+
+def record_refusal(client_id: str, secret: str, error: ApplicationRefusedError) -> ApplicationRefusal:
+    refusal, is_new = ApplicationRefusal.objects.get_or_create(
+        client_id=client_id,
+        secret_digest=_digest(secret),
+        defaults={"code": error.code, "message": str(error), "request_id": error.request_id},
+    )
+    if is_new:
+        logger.error(
+            "Amazon refuses the application %s; tokens are not refreshed until it is accepted again. %s",
+            *(client_id, error),
+            extra={"action": "application_refused", "client_id": client_id, "code": error.code},
+        )
+    else:
+        ApplicationRefusal.objects.filter(pk=refusal.pk).update(
+            refusals=F("refusals") + 1,
+            last_refused_at=now(),
+            code=error.code,
+            message=str(error),
+            request_id=error.request_id,
+        )
+    return refusal
+
+
+def record_acceptance(client_id: str, secret: str) -> bool:
+    """Amazon answered this pair. True if it had been refused until now."""
+    lifted, _ = ApplicationRefusal.objects.filter(client_id=client_id, secret_digest=_digest(secret)).delete()
+    if lifted:
+        logger.warning(
+            "Amazon accepts the application %s again.",
+            client_id,
+            extra={"action": "application_accepted", "client_id": client_id},
+        )
+    return bool(lifted)
+
+
+def _digest(secret: str) -> str:
+    return salted_hmac("amazon_ads.application", secret, algorithm="sha256").hexdigest()

@@ -1,0 +1,283 @@
+"""The client of the Amazon Ads API: one for each process and event loop, speaking for many logins."""
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self, TypeVar
+
+import httpx
+import msgspec
+
+from amazon_accounts.amazon_ads import answers
+from amazon_accounts.amazon_ads.answers import (
+    AdsAccount,
+    DspAdvertiser,
+    ManagerAccount,
+    Page,
+    ProfileAnswer,
+)
+from amazon_accounts.amazon_ads.error_reader import api_error, read_refusal, request_id_of
+from amazon_accounts.amazon_ads.errors import (
+    EndlessWalkError,
+    PermanentError,
+    StalePageTokenError,
+    UnauthorizedError,
+    UnreadableAnswer,
+)
+from amazon_accounts.amazon_ads.hosts import api_url
+from amazon_accounts.amazon_ads.json_body import NotJson, decoded
+from amazon_accounts.amazon_ads.lwa import LoginWithAmazon
+from amazon_accounts.amazon_ads.models import Family
+from amazon_accounts.amazon_ads.rate_limiter import CONNECTIONS, ExponentialBackoffRateLimiter
+from amazon_accounts.amazon_ads.reservation import Row
+from amazon_accounts.amazon_ads.slots import CallStats
+from amazon_accounts.amazon_ads.wire import Reply, Request, Wire
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+USER_AGENT = "AmazonAccounts/0.1 (Python httpx)"
+
+JSON = "application/json"
+LIST_ADS_ACCOUNTS = "application/vnd.listaccountsresource.v1+json"
+ADS_ACCOUNT = "application/vnd.accountresource.v1+json"
+MANAGER_ACCOUNTS = "application/vnd.getmanageraccountsresponse.v1+json"
+
+PAGE_SIZE = 100
+#: Of DSP advertisers Amazon shows no more than this one and the page behind it.
+LAST_DSP_START = 29_900
+#: A walk of more pages leads nowhere, even if no page token comes twice.
+MOST_PAGES = 10_000
+
+
+class TokenSource(Protocol):
+    async def __call__(self, rejected: str | None = None) -> str:
+        """A valid access token; `rejected` is one that Amazon just answered 401 to."""
+        ...
+
+
+class AmazonClient:
+    """Owns the connections and this process's part of the pace. Use it as an async context manager."""
+
+    def __init__(self, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._wire = Wire(connections=CONNECTIONS, user_agent=USER_AGENT, transport=transport)
+        self._limiter = ExponentialBackoffRateLimiter()
+        self.lwa = LoginWithAmazon(self._wire, self._limiter)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        await self._wire.aclose()
+
+    def login(self, *, subject: str, client_id: str, token: TokenSource, wait: float = 60.0) -> "AmazonLogin":
+        """The calls of one login. `subject` names it towards the pace; no call waits longer than `wait` for slots."""
+        return AmazonLogin(
+            self._wire, self._limiter, subject=subject, client_id=client_id, token=token, wait=wait
+        )
+
+
+class AmazonLogin:
+    """What one login can see. Every call raises an AmazonError, or PostponedError when it should come later."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        limiter: ExponentialBackoffRateLimiter,
+        *,
+        subject: str,
+        client_id: str,
+        token: TokenSource,
+        wait: float,
+    ) -> None:
+        self._wire = wire
+        self._limiter = limiter
+        self._subject = subject
+        self._client_id = client_id
+        self._token = token
+        self._wait = wait
+        self.stats = CallStats()
+
+    async def ads_accounts(self, region: str) -> AsyncIterator[Page[AdsAccount]]:
+        """All ads accounts, of all regions, page by page.
+
+        If Amazon refuses one of its own page tokens, the walk starts again, once: accounts may come twice.
+        """
+        for is_last_walk in (False, True):
+            try:
+                async for page in self._walk_ads_accounts(region):
+                    yield page
+            except StalePageTokenError as error:
+                if is_last_walk:
+                    raise
+                logger.warning("%s; starting again", error, extra={"action": "walk_restarted"})
+            else:
+                return
+
+    async def _walk_ads_accounts(self, region: str) -> AsyncIterator[Page[AdsAccount]]:
+        token, seen = "", set[str]()
+        while len(seen) < MOST_PAGES:
+            try:
+                page, token = await self._ads_accounts_page(region, token)
+            except PermanentError as error:
+                if token and error.status in {400, 422}:
+                    raise StalePageTokenError(
+                        f"Amazon refused the page it had named itself: {error}",
+                        status=error.status,
+                        code=error.code,
+                    ) from error
+                raise
+            yield page
+            if not token:
+                return
+            if token in seen:
+                break
+            seen.add(token)
+        raise EndlessWalkError
+
+    async def _ads_accounts_page(self, region: str, token: str) -> tuple[Page[AdsAccount], str]:
+        body: dict[str, Any] = {"maxResults": PAGE_SIZE}
+        if token:
+            body["nextToken"] = token
+        return await self._call(
+            region,
+            "POST",
+            "/adsAccounts/list",
+            read=answers.ads_accounts_page,
+            accept=LIST_ADS_ACCOUNTS,
+            headers={"Content-Type": LIST_ADS_ACCOUNTS},
+            content=msgspec.json.encode(body),
+        )
+
+    async def ads_account(self, region: str, amazon_account_id: str) -> AdsAccount:
+        """One ads account. NotFoundError if it is gone or not visible to this login."""
+        if not amazon_account_id.replace(".", "").replace("-", "").isalnum():
+            raise PermanentError("An ads account's id has letters, digits, dots and hyphens only")
+        return await self._call(
+            region,
+            "GET",
+            f"/adsAccounts/{amazon_account_id}",
+            read=answers.one_ads_account,
+            accept=ADS_ACCOUNT,
+        )
+
+    async def profiles(self, region: str, access_level: Literal["view", "edit"]) -> Page[ProfileAnswer]:
+        """The profiles of the region that the login may see, or change. Amazon shows 5,000 at most."""
+        return await self._call(
+            region,
+            "GET",
+            "/v2/profiles",
+            read=answers.profiles_page,
+            accept=JSON,
+            query={"accessLevel": access_level},
+        )
+
+    async def manager_accounts(self, region: str) -> Page[ManagerAccount]:
+        """The manager accounts with their linked accounts in the region."""
+        return await self._call(
+            region, "GET", "/managerAccounts", read=answers.manager_accounts_page, accept=MANAGER_ACCOUNTS
+        )
+
+    async def dsp_advertisers(self, region: str, profile_id: str) -> AsyncIterator[Page[DspAdvertiser]]:
+        """The DSP advertisers behind one agency profile of the region, page by page; 30,000 at most."""
+        start = 0
+        while True:
+            page, total = await self._call(
+                region,
+                "GET",
+                "/dsp/advertisers",
+                read=answers.dsp_advertisers_page,
+                accept=JSON,
+                headers={"Amazon-Advertising-API-Scope": profile_id},
+                query={"startIndex": str(start), "count": str(PAGE_SIZE)},
+                family=Family.DSP,
+            )
+            received = len(page.items) + len(page.rejected)
+            start += received
+            is_last = not received or start >= total
+            page.cut = not is_last and start > LAST_DSP_START
+            yield page
+            if is_last or page.cut:
+                return
+
+    async def _call(
+        self,
+        region: str,
+        method: str,
+        path: str,
+        *,
+        read: Callable[[object], Result],
+        accept: str,
+        headers: dict[str, str] | None = None,
+        query: dict[str, str] | None = None,
+        content: bytes | None = None,
+        family: Family = Family.ACCOUNTS,
+    ) -> Result:
+        rejected: str | None = None
+        used = ""
+
+        async def prepare() -> str:
+            nonlocal used
+            used = await self._token(rejected)
+            if used == rejected:
+                raise UnauthorizedError(
+                    f"{method} {path} ({region}): there is no newer token to try", status=401
+                )
+            return used
+
+        async def send(token: str) -> Result:
+            request = Request(
+                method,
+                api_url(region) + path,
+                f"{method} {path} ({region})",
+                headers={
+                    "Authorization": f"Bearer {token}",
+                    "Amazon-Advertising-API-ClientId": self._client_id,
+                    "Accept": accept,
+                    **(headers or {}),
+                },
+                query=query or {},
+                content=content,
+                secrets=(token,),
+            )
+            return _read(await self._wire.send(request), request, read)
+
+        while True:
+            try:
+                return await self._limiter.call(
+                    Row(region, family),
+                    self._subject,
+                    prepare=prepare,
+                    send=send,
+                    wait=self._wait,
+                    stats=self.stats,
+                )
+            except UnauthorizedError:
+                if rejected is not None:
+                    raise
+                rejected = used  # It may have ended early: once more, with a new one.
+
+
+def _read(reply: Reply, request: Request, read: Callable[[object], Result]) -> Result:
+    if not reply.is_success:
+        raise api_error(read_refusal(reply.status, reply.headers, reply.body, request.secrets), request.asked)
+    try:
+        return read(decoded(reply.body))
+    except NotJson as error:
+        problem = f"it is {error}" if reply.body else "it is empty"
+    except UnreadableAnswer as error:
+        problem = str(error)
+    raise UnreadableAnswer(
+        f"The answer to {request.asked} could not be read: {problem}",
+        status=reply.status,
+        request_id=request_id_of(reply.headers),
+    )

@@ -1,0 +1,236 @@
+"""Login with Amazon: the consent's address, its code, tokens, and who it was.
+
+https://developer.amazon.com/docs/login-with-amazon/authorization-code-grant.html
+"""
+
+import asyncio
+import re
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+
+from amazon_accounts.amazon_ads import application
+from amazon_accounts.amazon_ads.error_reader import lwa_error, profile_error, read_refusal, request_id_of
+from amazon_accounts.amazon_ads.errors import (
+    AmazonError,
+    ApplicationRefusedError,
+    Unreachable,
+    UnreadableAnswer,
+)
+from amazon_accounts.amazon_ads.foreign_text import storable
+from amazon_accounts.amazon_ads.hosts import lwa_url
+from amazon_accounts.amazon_ads.json_body import NotJson, decoded
+from amazon_accounts.amazon_ads.rate_limiter import LWA_ROW, ExponentialBackoffRateLimiter
+from amazon_accounts.amazon_ads.slots import asked_of_database
+from amazon_accounts.amazon_ads.wire import Reply, Request, Wire
+
+#: Where a code or token comes from does not matter to Amazon; one host answers for all regions.
+ANY_REGION = "NA"
+#: The life of an access token where the answer does not tell it, and the longest that is believed.
+USUAL_LIFE_SECONDS = 3600
+LONGEST_LIFE_SECONDS = 24 * 3600
+#: A person waits for these: no second try, and little waiting for a slot.
+IMPATIENT_SECONDS = 3.0
+
+_TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What Amazon gives for a code or a refresh token."""
+
+    access_token: str = field(repr=False)
+    #: None where the answer names none: the old one stays valid.
+    refresh_token: str | None = field(repr=False)
+    expires_in: int
+    request_id: str
+
+
+@dataclass(frozen=True)
+class AmazonUser:
+    user_id: str
+    name: str
+    email: str
+
+
+def authorize_url(*, region: str = "NA", state: str, redirect_uri: str, code_challenge: str) -> str:
+    """Where the browser goes to ask for consent (PKCE with S256)."""
+    query = urlencode(
+        {
+            "client_id": settings.AMAZON_CLIENT_ID,
+            "scope": settings.AMAZON_SCOPES,
+            "response_type": "code",
+            "redirect_uri": redirect_uri,
+            "state": state,
+            "code_challenge": code_challenge,
+            "code_challenge_method": "S256",
+        }
+    )
+    return f"{lwa_url(region, 'authorize')}?{query}"
+
+
+class LoginWithAmazon:
+    def __init__(self, wire: Wire, limiter: ExponentialBackoffRateLimiter) -> None:
+        self._wire = wire
+        self._limiter = limiter
+
+    async def exchange_code(self, code: str, *, redirect_uri: str, code_verifier: str) -> Grant:
+        """Trade the code of a consent for tokens, once: a code cannot be sent again."""
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": redirect_uri,
+            "code_verifier": code_verifier,
+        }
+        return await self._in_time(
+            self._granted(form, (code, code_verifier), "consent", wait=IMPATIENT_SECONDS, attempts=1)
+        )
+
+    async def refresh(self, refresh_token: str, *, subject: str, wait: float = 60.0) -> Grant:
+        """Trade a refresh token for a new access token."""
+        form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+        return await self._granted(form, (refresh_token,), subject, wait=wait)
+
+    async def user_profile(self, access_token: str) -> AmazonUser:
+        """Whose login it is. ForbiddenError where the consent does not include the scope `profile`."""
+        request = Request(
+            "GET",
+            lwa_url(ANY_REGION, "profile"),
+            "GET /user/profile",
+            headers={"Authorization": f"Bearer {access_token}", "Accept": "application/json"},
+            secrets=(access_token,),
+            seconds=settings.LWA_TIMEOUT_SECONDS,
+        )
+
+        async def send(_: None) -> AmazonUser:
+            reply = await self._wire.send(request)
+            if not reply.is_success:
+                raise profile_error(
+                    read_refusal(reply.status, reply.headers, reply.body, request.secrets), request.asked
+                )
+            return _user(_object(reply, request), reply)
+
+        return await self._in_time(
+            self._limiter.call(
+                LWA_ROW, "consent", prepare=_nothing, send=send, wait=IMPATIENT_SECONDS, attempts=1
+            )
+        )
+
+    async def _granted(
+        self,
+        form: dict[str, str],
+        secrets: tuple[str, ...],
+        subject: str,
+        *,
+        wait: float,
+        attempts: int | None = None,
+    ) -> Grant:
+        client_id, secret = settings.AMAZON_CLIENT_ID, settings.AMAZON_CLIENT_SECRET
+        request = Request(
+            "POST",
+            lwa_url(ANY_REGION, "token"),
+            f"the {form['grant_type'].replace('_', ' ')} request",
+            headers={
+                "Content-Type": "application/x-www-form-urlencoded;charset=UTF-8",
+                "Accept": "application/json",
+            },
+            form={**form, "client_id": client_id, "client_secret": secret},
+            secrets=(*secrets, secret),
+            seconds=settings.LWA_TIMEOUT_SECONDS,
+        )
+
+        async def send(_: None) -> Grant:
+            reply = await self._wire.send(request)
+            if not reply.is_success:
+                raise _refused(request, reply, with_code="code" in form)
+            return _grant(_object(reply, request), reply)
+
+        try:
+            grant = await self._limiter.call(
+                LWA_ROW, subject, prepare=_nothing, send=send, wait=wait, attempts=attempts
+            )
+        except ApplicationRefusedError as error:
+            await asked_of_database(application.record_refusal, client_id, secret, error)
+            raise
+        await asked_of_database(application.record_acceptance, client_id, secret)
+        return grant
+
+    async def _in_time(self, answer: Any) -> Any:
+        try:
+            async with asyncio.timeout(settings.LWA_TIMEOUT_SECONDS):
+                return await answer
+        except TimeoutError:
+            raise Unreachable(
+                f"Login with Amazon gave no answer in {settings.LWA_TIMEOUT_SECONDS:g} seconds"
+            ) from None
+
+
+async def _nothing() -> None:
+    """Before these requests there is nothing to get: they are what gets tokens."""
+
+
+def _refused(request: Request, reply: Reply, *, with_code: bool) -> AmazonError:
+    refusal = read_refusal(reply.status, reply.headers, reply.body, request.secrets)
+    return lwa_error(refusal, request.asked, with_code=with_code)
+
+
+def _object(reply: Reply, request: Request) -> dict[str, Any]:
+    try:
+        value = decoded(reply.body)
+    except NotJson as error:
+        raise UnreadableAnswer(
+            f"The answer to {request.asked} is {error}", request_id=request_id_of(reply.headers)
+        ) from None
+    if not isinstance(value, dict):
+        raise UnreadableAnswer(
+            f"The answer to {request.asked} is no JSON object", request_id=request_id_of(reply.headers)
+        )
+    return value
+
+
+def _grant(value: dict[str, Any], reply: Reply) -> Grant:
+    request_id = request_id_of(reply.headers, value)
+    access_token, refresh_token = value.get("access_token"), value.get("refresh_token") or None
+    if not _is_token(access_token):
+        raise UnreadableAnswer("Login with Amazon's answer has no access token", request_id=request_id)
+    if refresh_token is not None and not _is_token(refresh_token):
+        raise UnreadableAnswer("Login with Amazon's answer has an odd refresh token", request_id=request_id)
+    return Grant(
+        access_token=access_token,
+        refresh_token=refresh_token,
+        expires_in=_life(value.get("expires_in")),
+        request_id=request_id,
+    )
+
+
+def _is_token(value: object) -> bool:
+    """Fit for a header and a form: printable, without spaces, of a sane length."""
+    return isinstance(value, str) and bool(_TOKEN.fullmatch(value))
+
+
+def _life(value: object) -> int:
+    """Seconds; Amazon writes them as a number, and in one sample as text."""
+    try:
+        seconds = float(value) if isinstance(value, str | int | float) else 0.0
+    except ValueError:
+        return USUAL_LIFE_SECONDS
+    return int(seconds) if 1 <= seconds <= LONGEST_LIFE_SECONDS else USUAL_LIFE_SECONDS
+
+
+def _user(value: dict[str, Any], reply: Reply) -> AmazonUser:
+    older = value.get("Profile")
+    if isinstance(older, dict):
+        value = {
+            "user_id": older.get("CustomerId"),
+            "name": older.get("Name"),
+            "email": older.get("PrimaryEmail"),
+        }
+    texts = {name: storable(value.get(name)) for name in ("user_id", "name", "email")}
+    known = {name: text if isinstance(text, str) else "" for name, text in texts.items()}
+    if not known["user_id"]:
+        raise UnreadableAnswer(
+            "The user profile names nobody", request_id=request_id_of(reply.headers, value)
+        )
+    return AmazonUser(**known)

@@ -1,0 +1,105 @@
+"""The arithmetic of pacing: numbers in, numbers out, no database and no clock.
+
+Each row starts slowly and grows fast while callers wait and no limit was met. The first burst of refusals ends
+that. From then on the pace is held just under what Amazon was seen to allow, and raised a little now and then.
+"""
+
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+
+from amazon_accounts.amazon_ads.models import Family
+
+#: Requests per second that each waiting request adds while no limit was met: doubles in about three seconds.
+GROWTH = 0.25
+#: A slot is used within so many seconds, or another one is reserved.
+STALE_SLOT_SECONDS = 0.5
+#: The share of the ceiling that is really used. Slots may be used a little late, and so bunch up: in any ten
+#: seconds at most burst + 0.95 * (10 + 0.5) * ceiling requests go out, which is below burst + 10 * ceiling.
+CEILING_SHARE = 0.95
+SLOWEST = 0.05  # requests per second
+
+PROBE_EVERY = timedelta(seconds=30)
+FIRST_PROBE_STEP = 0.02
+LARGEST_PROBE_STEP = 0.16
+
+#: Two logins refused within this time: it is not about one of them.
+REFUSALS_TOGETHER = timedelta(seconds=10)
+#: A login that has not called for so long does not count as a second one.
+LOGIN_MEMORY = timedelta(minutes=10)
+#: Longer than this no header blocks everybody; a single login may be parked for a day.
+LONGEST_BLOCK_SECONDS = 3600.0
+
+FAILURES_TO_OPEN = 5
+FIRST_CIRCUIT_SECONDS = 30
+LONGEST_CIRCUIT_SECONDS = 600
+LONGEST_LWA_CIRCUIT_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What the settings allow a row."""
+
+    start: float
+    ceiling: float
+    burst: int
+
+
+@dataclass(frozen=True)
+class Since:
+    """What happened since the pace was last slowed."""
+
+    requests: int
+    seconds: float
+    #: Of these, the seconds in which nothing could be sent.
+    blocked: float
+
+
+def bounds(family: str) -> Bounds:
+    highest = settings.AMAZON_MAX_REQUESTS_PER_SECOND
+    start = settings.AMAZON_REQUESTS_PER_SECOND
+    if family == Family.LWA:
+        start = settings.LWA_REQUESTS_PER_SECOND
+        # The ceiling is meant for the Ads API; whoever sets a faster start for LwA means it.
+        highest = max(highest, start)
+    ceiling = highest * CEILING_SHARE
+    return Bounds(start=min(start, ceiling), ceiling=ceiling, burst=settings.AMAZON_BURST)
+
+
+def slowed(pace: float, *, growing: bool, since: Since | None) -> float:
+    """The pace after a burst of refusals.
+
+    Between two bursts Amazon's bucket went from empty to empty, so what it served in between is its rate, if the
+    bucket did not run over while we were blocked; without the time of the block it is the most its rate can be.
+    Before the first burst, and when too little happened since the last, only a guess is left.
+    """
+    if since and since.seconds - since.blocked >= 1 and since.seconds <= 120 and since.requests >= 10:
+        least = since.requests / since.seconds
+        most = since.requests / (since.seconds - since.blocked)
+        slower = min(max(0.95 * (2 * least + most) / 3, 0.5 * pace), 0.95 * pace)
+    elif growing:
+        # Fast growth overshoots while it empties Amazon's bucket.
+        slower = 0.7 * pace
+    else:
+        slower = 0.9 * pace
+    return max(slower, SLOWEST)
+
+
+def probe_step(probes: int) -> float:
+    """The share by which the next probe raises the pace: each that went well doubles it, up to a sixth."""
+    return min(FIRST_PROBE_STEP * 2.0 ** min(probes, 10), LARGEST_PROBE_STEP)
+
+
+def circuit_seconds(family: str, before: int) -> int:
+    """How long a circuit stays open that was open for `before` seconds the last time (0: it was closed)."""
+    longest = LONGEST_LWA_CIRCUIT_SECONDS if family == Family.LWA else LONGEST_CIRCUIT_SECONDS
+    return min(2 * before or FIRST_CIRCUIT_SECONDS, longest)
+
+
+def longest_backoff(attempt: int) -> float:
+    """The most that may be waited after the attempt of this number (from 1), before jitter."""
+    doublings = min(attempt - 1, 60)
+    seconds = settings.AMAZON_BACKOFF_BASE_SECONDS * math.ldexp(1.0, doublings)
+    return min(seconds, settings.AMAZON_BACKOFF_MAX_SECONDS)
