@@ -1,7 +1,19 @@
 """What we know of ad accounts."""
 
 from accounts.models.account import Account, AccountAccess, AccountManager, Profile
+from accounts.models.batch import BatchItem, BatchOperation
 from accounts.models.changes import AccountChange
+from accounts.models.search import AccountSearch
 from accounts.models.sync import SyncRun
 
-__all__ = ["Account", "AccountAccess", "AccountChange", "AccountManager", "Profile", "SyncRun"]
+__all__ = [
+    "Account",
+    "AccountAccess",
+    "AccountChange",
+    "AccountManager",
+    "AccountSearch",
+    "BatchItem",
+    "BatchOperation",
+    "Profile",
+    "SyncRun",
+]

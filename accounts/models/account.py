@@ -70,11 +70,13 @@ class Account(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="amazon_accounts"
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="amazon_accounts", db_index=False
     )
     amazon_account_id = models.TextField()
     # The login the account is synced by; it changes only when that one breaks or no longer sees it.
-    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="accounts")
+    connection = models.ForeignKey(
+        Connection, on_delete=models.PROTECT, related_name="accounts", db_index=False
+    )
     source = models.CharField(max_length=16, choices=Source.choices)
     name = models.TextField(blank=True, default="")
     account_type = models.CharField(max_length=12, choices=Type.choices, default=Type.UNKNOWN)
@@ -149,6 +151,13 @@ class Account(models.Model):
             models.Index(fields=["name", "id"], name="account_name"),
             models.Index(fields=["status", "id"], name="account_status"),
             models.Index(fields=["connection", "id"], name="account_connection"),
+            # Exports and batches, which go by id.
+            models.Index(fields=["user", "id"], name="account_user"),
+            # A rare status or type, in the list's first ordering.
+            models.Index(fields=["status", "name", "id"], name="account_status_name"),
+            models.Index(fields=["account_type", "name", "id"], name="account_type_name"),
+            # `?country=`.
+            GinIndex(fields=["countries"], name="account_countries"),
             # `?metadata={...}` and `?labels={...}`.
             GinIndex(fields=["metadata"], opclasses=["jsonb_path_ops"], name="account_metadata"),
             GinIndex(fields=["labels"], opclasses=["jsonb_path_ops"], name="account_labels"),
@@ -204,7 +213,8 @@ def in_the_list_of_ads_accounts() -> list[str]:
 class AccountAccess(models.Model):
     """Which connection sees which account."""
 
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="accesses")
+    # Indexed by the constraint below.
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="accesses", db_index=False)
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="accesses")
     # The lists that show it, such as `ads_accounts`, `profiles:EU` or `dsp_advertisers:NA:<profile id>`. A complete
     # walk of one of them may take that one away; the access ends with the last.
@@ -228,7 +238,8 @@ class AccountAccess(models.Model):
 class AccountManager(models.Model):
     """A manager account's link to an account."""
 
-    manager = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="links")
+    # Indexed by the constraint below.
+    manager = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="links", db_index=False)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="manager_links")
     # Each region's host tells the links of its own marketplaces.
     regions = ArrayField(models.CharField(max_length=2, choices=Region.choices), default=list)
@@ -251,7 +262,8 @@ class Profile(models.Model):
         EDIT = "edit"
 
     id = models.BigAutoField(primary_key=True)
-    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="profiles")
+    # Indexed by the constraint below.
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="profiles", db_index=False)
     # A 64-bit unsigned number at Amazon. The same one may stand under several ads accounts.
     profile_id = models.TextField()
     # Empty when only an ads account names the profile, in a country we do not know.

@@ -1,0 +1,164 @@
+"""Batch operations: one request to act on many accounts, and its result for each."""
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from accounts.models.account import Account
+from accounts.models.sync import SyncRun
+
+UNFINISHED = ["waiting", "running"]
+
+
+class BatchOperationQuerySet(models.QuerySet["BatchOperation"]):
+    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> "BatchOperationQuerySet":
+        """Return the operations this person may see: their own, or all with the permission."""
+        if not isinstance(user, User) or not user.is_active:
+            return self.none()
+        if user.has_perm("accounts.view_all_accounts"):
+            return self
+        return self.filter(user=user)
+
+    def unfinished(self) -> "BatchOperationQuerySet":
+        return self.filter(state__in=UNFINISHED)
+
+
+class BatchOperation(models.Model):
+    """One request to sync, disconnect, reconnect or update many accounts."""
+
+    class Operation(models.TextChoices):
+        SYNC = "sync"
+        DISCONNECT = "disconnect"
+        RECONNECT = "reconnect"
+        UPDATE = "update"
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        RUNNING = "running"
+        SUCCEEDED = "succeeded"
+        PARTIAL = "partial", "partly failed"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        help_text="Who asked; empty for a command",
+    )
+    operation = models.CharField(max_length=12, choices=Operation.choices)
+    state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
+    options = models.JSONField(default=dict, blank=True)
+    filter = models.JSONField(
+        null=True, blank=True, help_text="The filter that chose the accounts, if one did"
+    )
+    total = models.PositiveIntegerField(default=0)
+    # What came of the items, written when the last one ended; before that they are counted.
+    succeeded = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    skipped = models.PositiveIntegerField(default=0)
+    # The account that was done last: the next chunk begins behind it.
+    position = models.UUIDField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True, blank=True)
+    cancelled_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    idempotency_key = models.CharField(max_length=200, null=True, blank=True, editable=False)
+    # Of the request that came with the key: another request with the same key is a mistake.
+    request_digest = models.CharField(max_length=64, blank=True, default="", editable=False)
+
+    objects = BatchOperationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "idempotency_key"],
+                condition=Q(idempotency_key__isnull=False),
+                name="one_batch_per_user_and_idempotency_key",
+            ),
+            models.CheckConstraint(
+                condition=Q(operation__in=["sync", "disconnect", "reconnect", "update"]),
+                name="batch_operation_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=UNFINISHED, finished_at__isnull=True)
+                | Q(state__in=["succeeded", "partial", "failed", "cancelled"], finished_at__isnull=False),
+                name="ended_batch_has_an_end",
+            ),
+            models.CheckConstraint(
+                condition=Q(total__gte=F("succeeded") + F("failed") + F("skipped")),
+                name="batch_counts_add_up",
+            ),
+            models.CheckConstraint(
+                condition=Q(finished_at__isnull=True) | Q(finished_at__gte=F("created_at")),
+                name="batch_ends_after_it_began",
+            ),
+        ]
+        indexes = [
+            # A person's operations, newest first, and everybody's; the latter prunes, too.
+            models.Index(fields=["user", "-created_at", "-id"], name="batch_of_user"),
+            models.Index(fields=["-created_at", "-id"], name="batch_by_time"),
+            # Those that still run: they are few, and looked for after every sync.
+            models.Index(fields=["id"], condition=Q(state__in=UNFINISHED), name="batch_unfinished"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_operation_display()} of {self.total} accounts"
+
+    @property
+    def is_finished(self) -> bool:
+        return self.finished_at is not None
+
+
+class BatchItem(models.Model):
+    """What a batch operation does to one account, and what came of it."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        RUNNING = "running"
+        SUCCEEDED = "succeeded"
+        FAILED = "failed"
+        SKIPPED = "skipped"
+
+    # Also the rule that no operation has an account twice, and the order in which its items are done and shown.
+    pk = models.CompositePrimaryKey("batch_id", "account_id")
+    # No constraints in the database: checking them takes longer than inserting the rows, 100,000 at once while
+    # somebody waits. Items are inserted from rows of `user_accounts` and deleted with their operation.
+    batch = models.ForeignKey(
+        BatchOperation, on_delete=models.CASCADE, related_name="items", db_constraint=False, db_index=False
+    )
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
+    state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
+    message = models.TextField(blank=True, default="")
+    # The sync whose end is this item's end.
+    run = models.ForeignKey(
+        SyncRun, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False, null=True
+    )
+
+    class Meta:
+        ordering = ["account_id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["waiting", "running", "succeeded", "failed", "skipped"]),
+                name="batch_item_state_is_known",
+            ),
+        ]
+        indexes = [
+            # The items that wait for a sync to end.
+            models.Index(
+                fields=["run"], condition=Q(state__in=UNFINISHED, run__isnull=False), name="item_of_sync"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.state}"
