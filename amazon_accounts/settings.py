@@ -53,6 +53,13 @@ def env_int(name: str, default: int, *, minimum: int = 0) -> int:
     return int(number)
 
 
+def env_port(name: str, default: int) -> int:
+    number = env_int(name, default)
+    if not 1 <= number <= 65535:
+        raise ImproperlyConfigured(f"{name} must be a port between 1 and 65535, not {number}.")
+    return number
+
+
 def env_list(name: str) -> list[str]:
     return [part for part in (part.strip() for part in env(name).split(",")) if part]
 
@@ -87,7 +94,7 @@ DATA_DIR = BASE_DIR / env("DATA_DIR", "var")
 DEBUG = env_bool("DEBUG", default=False)
 
 HOST = env("HOST", "127.0.0.1")
-PORT = env_int("PORT", 8000, minimum=1)
+PORT = env_port("PORT", 8000)
 if LOCAL_MODE:
     _secrets = local_secrets(DATA_DIR)
     SECRET_KEY = env("SECRET_KEY", _secrets.secret_key)
@@ -118,16 +125,19 @@ for _number, _key in enumerate(TOKEN_ENCRYPTION_KEYS, start=1):
 
 # --- Amazon -----------------------------------------------------------------------------------------------
 
-SANDBOX_PORT = env_int("SANDBOX_PORT", PORT + 1, minimum=1)
+SANDBOX_PORT = env_port("SANDBOX_PORT", PORT + 1)
 _sandbox = f"http://127.0.0.1:{SANDBOX_PORT}/{{region}}" if USES_SANDBOX else ""
 AMAZON_ADS_API_URL = env_url("AMAZON_ADS_API_URL", f"{_sandbox}/api" if _sandbox else "")
 AMAZON_LWA_URL = env_url("AMAZON_LWA_URL", _sandbox)
 AMAZON_CLIENT_ID = env(
-    "AMAZON_CLIENT_ID", "amzn1.application-oa2-client.5a4d0b0c0d0e4f5061728394a5b6c7d8" if USES_SANDBOX else ""
+    "AMAZON_CLIENT_ID",
+    "amzn1.application-oa2-client.5a4d0b0c0d0e4f5061728394a5b6c7d8" if USES_SANDBOX else "",
 )
 AMAZON_CLIENT_SECRET = env("AMAZON_CLIENT_SECRET", "sandbox-secret" if USES_SANDBOX else "")
 if not AMAZON_CLIENT_SECRET:
-    raise ImproperlyConfigured("AMAZON_CLIENT_SECRET is missing; AMAZON_CLIENT_ID is given, so it must be too.")
+    raise ImproperlyConfigured(
+        "AMAZON_CLIENT_SECRET is missing; AMAZON_CLIENT_ID is given, so it must be too."
+    )
 AMAZON_SCOPES = env("AMAZON_SCOPES", "profile advertising::campaign_management")
 
 AMAZON_MAX_ATTEMPTS = env_int("AMAZON_MAX_ATTEMPTS", 5, minimum=1)

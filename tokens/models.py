@@ -1,6 +1,6 @@
 """Who let us in: connections, their tokens, and the history of each refresh."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Self
 
 from django.conf import settings
@@ -163,7 +163,7 @@ class Connection(models.Model):
         return self.client_id == settings.AMAZON_CLIENT_ID
 
     @property
-    def consent_ends_at(self) -> "timezone.datetime | None":
+    def consent_ends_at(self) -> datetime | None:
         """Say when Amazon ends this grant, or None when unknown or before the rule took effect.
 
         Amazon's policy of 2026: a refresh token ends a fixed number of days after the consent.

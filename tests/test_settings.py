@@ -1,0 +1,99 @@
+"""What the environment may say, and what is answered to what it may not."""
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from django.core.exceptions import ImproperlyConfigured
+
+SETTINGS = Path(__file__).parents[1] / "amazon_accounts" / "settings.py"
+PRODUCTION = {
+    "DATABASE_URL": "postgresql://user:password@db.example:5432/accounts",
+    "SECRET_KEY": "a-key-for-a-test",
+    "TOKEN_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+    "AMAZON_CLIENT_ID": "amzn1.application-oa2-client.0123456789abcdef0123456789abcdef",
+    "AMAZON_CLIENT_SECRET": "a-secret-for-a-test",
+    "ALLOWED_HOSTS": "ads.example.com",
+    "PUBLIC_URL": "https://ads.example.com",
+}
+
+
+@pytest.fixture
+def settings_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    for name in (*PRODUCTION, "PORT", "SANDBOX_PORT", "AMAZON_ADS_API_URL", "AMAZON_LWA_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+
+    def load(**environment: str) -> dict[str, Any]:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        return runpy.run_path(str(SETTINGS))
+
+    return load
+
+
+def test_local_mode_talks_to_the_sandbox(settings_with: Any) -> None:
+    settings = settings_with(PORT="9000")
+    assert settings["LOCAL_MODE"]
+    assert settings["USES_SANDBOX"]
+    assert settings["AMAZON_ADS_API_URL"] == "http://127.0.0.1:9001/{region}/api"
+    assert settings["AMAZON_LWA_URL"] == "http://127.0.0.1:9001/{region}"
+    assert settings["PUBLIC_URL"] == "http://localhost:9000"
+    assert settings["DEBUG"] is False
+
+
+def test_local_mode_keeps_its_secrets(settings_with: Any) -> None:
+    first, second = settings_with(), settings_with()
+    assert first["SECRET_KEY"] == second["SECRET_KEY"]
+    assert first["TOKEN_ENCRYPTION_KEYS"] == second["TOKEN_ENCRYPTION_KEYS"]
+
+
+def test_a_client_of_ones_own_talks_to_amazon(settings_with: Any) -> None:
+    settings = settings_with(AMAZON_CLIENT_ID="amzn1.application-oa2-client.0", AMAZON_CLIENT_SECRET="s")
+    assert not settings["USES_SANDBOX"]
+    assert settings["AMAZON_ADS_API_URL"] == ""
+
+
+def test_production_takes_what_it_is_given(settings_with: Any) -> None:
+    settings = settings_with(**PRODUCTION)
+    assert not settings["LOCAL_MODE"]
+    assert settings["DATABASES"]["default"]["HOST"] == "db.example"
+    assert settings["DATABASES"]["default"]["OPTIONS"]["pool"]["max_size"] == 10
+    assert settings["SESSION_COOKIE_SECURE"]
+
+
+@pytest.mark.parametrize("missing", [name for name in PRODUCTION if name != "DATABASE_URL"])
+def test_production_names_what_is_missing(settings_with: Any, missing: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=missing):
+        settings_with(**{**PRODUCTION, missing: ""})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "eighty"),
+        ("PORT", "0"),
+        ("PORT", "70000"),
+        ("PORT", "80.5"),
+        ("DEBUG", "maybe"),
+        ("AMAZON_BURST", "-1"),
+        ("AMAZON_REQUESTS_PER_SECOND", "nan"),
+        ("CONSENT_EFFECTIVE_DATE", "30.07.2026"),
+        ("PUBLIC_URL", "localhost"),
+        ("AMAZON_ADS_API_URL", "ftp://amazon"),
+        ("TOKEN_ENCRYPTION_KEYS", "not-a-key"),
+        ("DATABASE_URL", "no address"),
+        ("DATABASE_URL", "mysql://user:hunter2@host/name"),
+        ("DATABASE_URL", "postgresql://user:hunter2@host:port/name"),
+        ("AMAZON_CLIENT_ID", "an id without a secret"),
+    ],
+)
+def test_a_value_it_cannot_understand_is_named_in_one_line(settings_with: Any, name: str, value: str) -> None:
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        settings_with(**{**({"DATABASE_URL": ""} if name != "DATABASE_URL" else PRODUCTION), name: value})
+    message = str(refusal.value)
+    assert name in message or "AMAZON_CLIENT_SECRET" in message
+    assert "\n" not in message
+    assert "hunter2" not in message
