@@ -4,8 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.http import HttpRequest
 from django.urls import reverse
+from unfold.dataclasses import SearchResult
+
+from accounts.filters import filter_accounts
+from tokens.models import Connection
+
+FOUND_AT_MOST = 8
 
 
 def environment(_request: HttpRequest) -> list[str] | None:
@@ -17,16 +24,107 @@ def on(*names: str) -> Callable[[HttpRequest], bool]:
     return lambda request: bool(request.resolver_match and request.resolver_match.view_name in names)
 
 
+def in_admin(*models: str) -> Callable[[HttpRequest], bool]:
+    views = ("changelist", "change", "add", "delete", "history")
+    return on(*(f"admin:{model}_{view}" for model in models for view in views))
+
+
+def may(permission: str) -> Callable[[HttpRequest], bool]:
+    """Hide a link from those whom its page would turn away; the page checks again."""
+    return lambda request: isinstance(request.user, User) and request.user.has_perm(permission)
+
+
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    accounts, connections = "accounts.view_account", "tokens.view_connection"
     return [
         {
-            "title": "Console",
             "items": [
-                {"title": "Overview", "icon": "space_dashboard", "link": reverse("overview"), "active": on("overview")},
+                _item("Overview", "space_dashboard", reverse("overview"), on("overview"), accounts),
+                _item("Accounts", "storefront", reverse("accounts"), on("accounts", "account"), accounts),
+                {
+                    **_item(
+                        "Connections",
+                        "cable",
+                        reverse("connections"),
+                        on("connections", "connection", "connection-disconnect"),
+                        connections,
+                    ),
+                    **_badge(request),
+                },
+                _item(
+                    "Operations", "checklist", reverse("operations"), on("operations", "operation"), accounts
+                ),
+                _item("History", "history", reverse("history"), on("history"), connections),
+            ],
+            "title": "Console",
+        },
+        {
+            "title": "Admin",
+            "separator": True,
+            "items": [
+                _model("Accounts", "table_rows", "accounts", "account", accounts),
+                _model("Connections", "table_rows", "tokens", "connection", connections),
+                _model("Token refreshes", "autorenew", "tokens", "tokenrefresh", connections),
+                _model("Syncs", "sync", "accounts", "syncrun", connections),
+                _model("Users", "group", "auth", "user", "auth.view_user"),
+                _item(
+                    "Everything",
+                    "database",
+                    reverse("admin:index"),
+                    on("admin:index", "admin:app_list"),
+                    None,
+                ),
             ],
         },
     ]
 
 
-def search(_request: HttpRequest, _term: str) -> list[Any]:
-    return []
+def _item(
+    title: str, icon: str, link: str, active: Callable[[HttpRequest], bool], permission: str | None
+) -> dict[str, Any]:
+    item: dict[str, Any] = {"title": title, "icon": icon, "link": link, "active": active}
+    if permission:
+        item["permission"] = may(permission)
+    return item
+
+
+def _model(title: str, icon: str, app: str, model: str, permission: str) -> dict[str, Any]:
+    name = f"{app}_{model}"
+    return _item(title, icon, reverse(f"admin:{name}_changelist"), in_admin(name), permission)
+
+
+def _badge(request: HttpRequest) -> dict[str, str]:
+    """Count the connections that need a person; nothing when there is none."""
+    if not isinstance(request.user, User):
+        return {}
+    broken = Connection.objects.visible_to(request.user).filter(
+        state=Connection.State.REAUTHORIZATION_REQUIRED
+    )
+    number = broken.count()
+    return {"badge": f"{number:,}", "badge_variant": "warning"} if number else {}
+
+
+def search(request: HttpRequest, term: str) -> list[SearchResult]:
+    """Find accounts by name or id, and connections by their label; a few of each.
+
+    The answer is kept for some minutes per user and term, so it holds names and addresses only; each page checks
+    the rights again.
+    """
+    if not isinstance(request.user, User):
+        return []
+    found = []
+    if request.user.has_perm("tokens.view_connection"):
+        connections = Connection.objects.visible_to(request.user).filter(label__icontains=term)
+        found += [
+            SearchResult(connection.label, "Connection", reverse("connection", args=[connection.pk]), "cable")
+            for connection in connections.only("pk", "label")[:FOUND_AT_MOST]
+        ]
+    if request.user.has_perm("accounts.view_account"):
+        accounts = filter_accounts(request.user, {"search": term[:200]})
+        found += [
+            SearchResult(
+                str(account), account.amazon_account_id, reverse("account", args=[account.pk]), "storefront"
+            )
+            for account in accounts.only("pk", "name", "amazon_account_id").order_by("name")[:FOUND_AT_MOST]
+        ]
+    return found

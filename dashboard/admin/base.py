@@ -1,0 +1,90 @@
+"""What all our admin classes share: they are quick on big tables, and history can be read but not rewritten."""
+
+from typing import Any
+
+from django.contrib.admin import ShowFacets
+from django.contrib.auth.models import User
+from django.db import models
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.paginator import InfinitePaginator
+
+from accounts.models import Account
+from tokens.models import Connection
+
+
+class BigTableAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+    """A changelist that never counts the whole table."""
+
+    paginator = InfinitePaginator
+    show_full_result_count = False
+    show_facets = ShowFacets.NEVER
+    list_disable_select_all = True
+    list_filter_submit = True
+    list_per_page = 25
+
+
+class ReadOnlyAdmin(BigTableAdmin):
+    """What the system writes; people read it."""
+
+    def has_add_permission(self, _request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, _request: HttpRequest, _obj: models.Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, _request: HttpRequest, _obj: models.Model | None = None) -> bool:
+        return False
+
+
+class _Parted(ReadOnlyAdmin):
+    """A part of something that has an owner: whoever may see that one may see the part."""
+
+    #: The lookup from the row to its connection or account.
+    belongs_to: str
+    permission: str
+
+    def has_view_permission(self, request: HttpRequest, _obj: models.Model | None = None) -> bool:
+        return isinstance(request.user, User) and request.user.has_perm(self.permission)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+
+class ConnectionPartAdmin(_Parted):
+    belongs_to = "connection"
+    permission = "tokens.view_connection"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        if request.user.has_perm("tokens.view_all_connections"):
+            return rows
+        return rows.filter(**{f"{self.belongs_to}__in": Connection.objects.visible_to(request.user)})
+
+
+class AccountPartAdmin(_Parted):
+    belongs_to = "account"
+    permission = "accounts.view_account"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        if request.user.has_perm("accounts.view_all_accounts"):
+            return rows
+        return rows.filter(**{f"{self.belongs_to}__in": Account.objects.visible_to(request.user)})
+
+
+class ReadOnlyInline(TabularInline):  # type: ignore[misc]
+    extra = 0
+    can_delete = False
+    max_num = 0
+    show_change_link = False
+
+    def has_add_permission(self, _request: HttpRequest, _obj: models.Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, _request: HttpRequest, _obj: models.Model | None = None) -> bool:
+        return False
+
+    def has_view_permission(self, _request: HttpRequest, _obj: models.Model | None = None) -> bool:
+        return True  # whoever sees the row it stands on

@@ -1,0 +1,43 @@
+"""Who may come in: users, groups, API tokens."""
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, User
+from django.http import HttpRequest
+from knox.models import AuthToken
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from dashboard.admin.base import BigTableAdmin
+
+
+@admin.register(User)
+class PersonAdmin(UserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+
+
+@admin.register(Group)
+class PeopleGroupAdmin(GroupAdmin, ModelAdmin):  # type: ignore[misc]
+    pass
+
+
+@admin.register(AuthToken)
+class ApiTokenAdmin(BigTableAdmin):
+    """API tokens: to be seen and revoked. `manage.py api_token` makes them, for only there it is shown once."""
+
+    list_display = ["token_key", "user", "created", "expiry"]
+    list_select_related = ["user"]
+    fields = ["token_key", "user", "created", "expiry"]
+    readonly_fields = fields
+    search_fields = ["user__username"]
+
+    def has_add_permission(self, _request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, _request: HttpRequest, _obj: AuthToken | None = None) -> bool:
+        return False
+
+    def has_view_permission(self, request: HttpRequest, _obj: AuthToken | None = None) -> bool:
+        return bool(request.user.has_perm("knox.view_authtoken"))

@@ -1,0 +1,170 @@
+"""How the pages write statuses, times and numbers."""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from dashboard import status
+from dashboard.status import Status
+
+register = template.Library()
+
+# 14 px, drawn and not a font: they are there at once, print, and survive forced colours.
+SHAPES: dict[str, SafeString] = {
+    "good": mark_safe(
+        '<circle cx="7" cy="7" r="7" fill="currentColor"/><path d="M3.8 7.2 6.1 9.5 10.3 4.9" fill="none" stroke="var(--c-raised)" stroke-width="1.7"/>'
+    ),
+    "attention": mark_safe(
+        '<path d="M7 .8 14 13.2H0z" fill="currentColor"/><path d="M7 5v4.2M7 10.4v1.5" stroke="var(--c-raised)" stroke-width="1.6"/>'
+    ),
+    "bad": mark_safe(
+        '<path d="M4.1 0h5.8L14 4.1v5.8L9.9 14H4.1L0 9.9V4.1z" fill="currentColor"/><path d="m4.4 4.4 5.2 5.2m0-5.2L4.4 9.6" stroke="var(--c-raised)" stroke-width="1.7"/>'
+    ),
+    "off": mark_safe('<circle cx="7" cy="7" r="5.8" fill="none" stroke="currentColor" stroke-width="2"/>'),
+    "busy": mark_safe(
+        '<path d="M7 1.2A5.8 5.8 0 1 1 1.2 7" fill="none" stroke="currentColor" stroke-width="2.4"/>'
+    ),
+}
+
+
+@register.simple_tag
+def shape(tone: str) -> SafeString:
+    return format_html(
+        '<svg class="c-shape c-{}" viewBox="0 0 14 14" aria-hidden="true">{}</svg>', tone, SHAPES[tone]
+    )
+
+
+@register.simple_tag
+def pill(state: Status) -> SafeString:
+    """A status as a coloured pill: shape and word, its reason as a title and for screen readers."""
+    why = format_html('<span class="c-hidden">, {}</span>', state.why) if state.why else ""
+    title = format_html(' title="{}"', state.why) if state.why else ""
+    return format_html(
+        '<span class="c-pill c-{}"{}>{}{}{}</span>', state.tone, title, shape(state.tone), state.word, why
+    )
+
+
+@register.simple_tag
+def word(state: Status) -> SafeString:
+    """A status without a ground, for rows that have a pill already."""
+    return format_html('<span class="c-word c-{}">{}{}</span>', state.tone, shape(state.tone), state.word)
+
+
+@register.filter
+def account_status(account: Any) -> Status:
+    return status.of_account(account)
+
+
+@register.filter
+def sync_status(account: Any) -> Status:
+    return status.of(status.SYNC, account.sync_status)
+
+
+@register.filter
+def health(account: Any) -> Status:
+    return status.of(status.HEALTH, account.health)
+
+
+@register.filter
+def connection_state(connection: Any) -> Status:
+    return status.of_connection(connection)
+
+
+@register.filter
+def token_life(connection: Any) -> status.TokenLife | None:
+    return status.token_life(connection)
+
+
+@register.filter
+def run_state(run: Any) -> Status:
+    return status.of(status.SYNC_RUN, run.state)
+
+
+@register.filter
+def refresh_outcome(refresh: Any) -> Status:
+    return status.of(status.REFRESH, refresh.outcome)
+
+
+@register.simple_tag
+def when(moment: datetime | None, form: str = "relative", never: str = "never") -> SafeString | str:
+    """A time as people say it. The server writes UTC; the script writes the viewer's zone and keeps it true."""
+    if moment is None:
+        return never
+    title = f"{moment:%-d %b %Y, %H:%M} UTC"
+    text = {"clock": f"{moment:%H:%M}", "date": f"{moment:%-d %b %Y}"}.get(form) or relative(moment)
+    return format_html(
+        '<time datetime="{}" title="{}" data-as="{}">{}</time>',
+        moment.isoformat(timespec="seconds"),
+        title,
+        form,
+        text,
+    )
+
+
+def relative(moment: datetime) -> str:
+    """Say how long ago or how soon: "4 min ago", "in 12 min"; beyond a week the date."""
+    distance = timezone.now() - moment
+    if abs(distance) < timedelta(minutes=1):
+        return "just now" if distance >= timedelta(0) else "in less than a minute"
+    if abs(distance) >= timedelta(days=7):
+        return f"{moment:%-d %b %Y}"
+    return f"{span(distance)} ago" if distance > timedelta(0) else f"in {span(-distance)}"
+
+
+def span(length: timedelta) -> str:
+    minutes = int(length.total_seconds() // 60)
+    hours, days = minutes // 60, minutes // 1440
+    if days:
+        return "1 day" if days == 1 else f"{days} days"
+    if hours:
+        return f"{hours} h {minutes % 60} min" if hours < 10 and minutes % 60 else f"{hours} h"
+    return f"{minutes} min"
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    """A length of time: "0.3 s", "42 s", "3 min", "2 h 10 min"."""
+    if seconds is None:
+        return ""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    return f"{seconds:.0f} s" if seconds < 60 else span(timedelta(seconds=seconds))
+
+
+@register.filter
+def grouped(number: int | None) -> str:
+    """A whole number with its thousands apart: 1,284."""
+    return "" if number is None else f"{number:,}"
+
+
+@register.filter
+def pretty(data: Any) -> str:
+    """JSON for people to read."""
+    return json.dumps(data, indent=2, ensure_ascii=False, sort_keys=True, default=str)
+
+
+@register.filter
+def plain(value: Any) -> str:
+    """An old or new value of a change in one line."""
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return ", ".join(value) or "none"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+@register.simple_tag(takes_context=True)
+def query(context: dict[str, Any], **changes: Any) -> str:
+    """The address's query with some keys set, or dropped when empty; a changed list starts at its first page."""
+    parameters = context["request"].GET.copy()
+    for key in ("after", "before"):
+        parameters.pop(key, None)
+    for key, value in changes.items():
+        if value in (None, ""):
+            parameters.pop(key, None)
+        else:
+            parameters[key] = str(value)
+    return f"?{parameters.urlencode()}"

@@ -1,0 +1,126 @@
+"""The list of accounts, and one account."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_safe
+
+from accounts.models import Account, AccountChange, Profile, SyncRun
+from dashboard.account_list import SORTS, VIEWS, AccountList, groups
+from dashboard.page import StaffRequest, page, staff_page
+from tokens.models import Connection
+
+VIEW_COOKIE = "accounts-view"
+CONNECTIONS_OFFERED = 200
+CHANGES_SHOWN = 50
+# Filters that stand behind "More filters".
+RARE = ("country", "marketplace", "connection", "label")
+
+
+@dataclass(frozen=True)
+class SortLink:
+    title: str
+    address: str
+    current: bool
+    descending: bool
+
+
+@require_safe
+@staff_page("accounts.view_account")
+def accounts(request: StaffRequest) -> HttpResponse:
+    state = AccountList.of(request.GET, view=request.COOKIES.get(VIEW_COOKIE, ""))
+    rows = state.page(request.user)
+    chips, count = groups(request.user, state)
+    connections = Connection.objects.visible_to(request.user)
+    context = {
+        "state": state,
+        "accounts": rows.items,
+        "groups": chips,
+        "count": count,
+        "count_text": f"{count.number:,}{'+' if count.capped else ''}",
+        "sorts": _sort_links(state),
+        "views": [(view, _view_address(state, view), view == state.view) for view in VIEWS],
+        "next": rows.next_cursor and state.at(rows.next_cursor).address,
+        "previous": rows.previous_cursor and state.at(rows.previous_cursor).address,
+        "connections": connections.values_list("pk", "label").order_by("label")[:CONNECTIONS_OFFERED],
+        "rare": {key: next(iter(state.values(key)), "") for key in RARE},
+        "rare_number": sum(len(state.values(key)) for key in RARE),
+        "without_rare": state.without(*RARE).hidden_inputs,
+    }
+    response = page(
+        request, "dashboard/accounts.html", context, title="Accounts", partial="dashboard/accounts_list.html"
+    )
+    if request.GET.get("view") == state.view:
+        response.set_cookie(VIEW_COOKIE, state.view, max_age=365 * 86400, httponly=True, samesite="Lax")
+    return response
+
+
+def _view_address(state: AccountList, view: str) -> str:
+    """Name the view always: it changes the one that is kept in the cookie."""
+    address = replace(state, view="cards").address
+    return f"{address}{'&' if len(address) > 1 else ''}view={view}"
+
+
+def _sort_links(state: AccountList) -> list[SortLink]:
+    links = []
+    for sort in list(SORTS)[:3]:
+        turned = sort.removeprefix("-") if sort.startswith("-") else f"-{sort}"
+        current = state.sort in {sort, turned}
+        address = state.sorted_by(turned if state.sort == sort else sort).address
+        links.append(SortLink(SORTS[sort], address, current, state.sort.startswith("-")))
+    return links
+
+
+@require_safe
+@staff_page("accounts.view_account")
+def account(request: StaffRequest, account_id: UUID) -> HttpResponse:
+    rows = (
+        Account.objects.visible_to(request.user)
+        .select_related("connection", "parent")
+        .defer("connection__access_token", "connection__refresh_token")
+    )
+    row = get_object_or_404(rows, pk=account_id)
+    context = {
+        "account": row,
+        "profiles": list(Profile.objects.filter(account=row)),
+        "reports": _reports(row.errors),
+        "changes": list(AccountChange.objects.filter(account=row)[:CHANGES_SHOWN]),
+        "runs": list(SyncRun.objects.filter(connection=row.connection).select_related("requested_by")[:5]),
+        "managers": list(_seen(request, Account.objects.filter(links__account=row))),
+        "managed": list(_seen(request, Account.objects.filter(manager_links__manager=row))),
+        "children": list(_seen(request, row.children.all())),
+        "logins": list(
+            Connection.objects.visible_to(request.user).filter(accesses__account=row).only("pk", "label")
+        ),
+    }
+    return page(request, "dashboard/account.html", context, title=str(row))
+
+
+def _seen(request: StaffRequest, accounts: Any) -> Any:
+    return accounts.visible_to(request.user).only("pk", "name", "amazon_account_id", "account_type")[:200]
+
+
+@dataclass(frozen=True)
+class Report:
+    """One thing that Amazon holds against an account, in one country or in all."""
+
+    country: str
+    text: str
+    code: str
+
+
+def _reports(errors: Any) -> list[Report]:
+    """Read what Amazon reports by country; whatever shape it has, show it and never fail on it."""
+    if not isinstance(errors, dict):
+        return [Report("", str(errors), "")] if errors else []
+    reports = []
+    for country, found in errors.items():
+        for error in found if isinstance(found, list) else [found]:
+            fields = error if isinstance(error, dict) else {}
+            text = fields.get("errorMessage") or fields.get("error_message") or ""
+            code = fields.get("errorCode") or fields.get("error_code") or ""
+            reports.append(Report(str(country), str(text or error), str(code)))
+    return reports

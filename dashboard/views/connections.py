@@ -1,0 +1,125 @@
+"""Who let us in: the list of connections, and one of them with its history."""
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.db.models import Count, F, Q, QuerySet
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from accounts.models import Account, SyncRun
+from accounts.pagination import KeysetPaginator
+from dashboard.charts import Column, stacked
+from dashboard.page import StaffRequest, page, staff_page
+from dashboard.status import REFRESH, of
+from tokens.models import Connection, TokenRefresh
+
+PAGE_SIZE = 24
+HISTORY = 24
+
+NEEDS_A_PERSON = Q(state=Connection.State.REAUTHORIZATION_REQUIRED)
+STATES = {
+    "": ("All", Q()),
+    "attention": ("Reconnect needed", NEEDS_A_PERSON),
+    "active": ("Active", Q(state=Connection.State.ACTIVE)),
+    "disconnected": ("Disconnected", Q(state=Connection.State.DISCONNECTED)),
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    key: str
+    title: str
+    number: int
+    current: bool
+
+
+def visible(request: StaffRequest) -> QuerySet[Connection]:
+    """Return the connections this person may see, without what nobody may."""
+    return Connection.objects.visible_to(request.user).defer("access_token", "refresh_token")
+
+
+@require_safe
+@staff_page("tokens.view_connection")
+def connections(request: StaffRequest) -> HttpResponse:
+    state = request.GET.get("state", "")
+    if state not in STATES:
+        state = ""
+    numbers = visible(request).aggregate(
+        **{f"n_{key}": Count("pk", filter=condition or None) for key, (_, condition) in STATES.items()}
+    )
+    title, condition = STATES[state]
+    paginator = KeysetPaginator(
+        visible(request).filter(condition).select_related("owner"), "label", PAGE_SIZE
+    )
+    after = request.GET.get("after", "")
+    try:
+        rows = paginator.page(after)
+    except ValidationError:
+        after = ""
+        rows = paginator.page()
+    _count_accounts(rows.items)
+    context = {
+        "heading": f"{title} ({numbers[f'n_{state}']:,})" if state else f"{numbers['n_']:,} connections",
+        "choices": [
+            Choice(key, name, numbers[f"n_{key}"], key == state) for key, (name, _) in STATES.items()
+        ],
+        "connections": rows.items,
+        "any": numbers["n_"],
+        "here": _address(state, after),
+        "next": rows.next_cursor and _address(state, rows.next_cursor),
+        "previous": rows.previous_cursor and _address(state, rows.previous_cursor),
+    }
+    return page(
+        request,
+        "dashboard/connections.html",
+        context,
+        title="Connections",
+        partial="dashboard/connections_list.html",
+    )
+
+
+def _address(state: str, after: str) -> str:
+    known = {key: value for key, value in (("state", state), ("after", after)) if value}
+    return f"{reverse('connections')}?{urlencode(known)}" if known else reverse("connections")
+
+
+def _count_accounts(items: list[Connection]) -> None:
+    """Give each connection its `account_count`, with one query for all."""
+    counts = dict(
+        Account.objects.filter(connection__in=items)
+        .order_by()
+        .values_list("connection")
+        .annotate(number=Count("pk"))
+    )
+    for connection in items:
+        connection.account_count = counts.get(connection.pk, 0)  # type: ignore[attr-defined]
+
+
+@require_safe
+@staff_page("tokens.view_connection")
+def connection(request: StaffRequest, connection_id: UUID) -> HttpResponse:
+    row = get_object_or_404(visible(request).select_related("owner"), pk=connection_id)
+    _count_accounts([row])
+    refreshes = list(row.refreshes.annotate(length=F("finished_at") - F("started_at"))[:HISTORY])
+    context = {
+        "connection": row,
+        "refreshes": refreshes,
+        "refresh_chart": stacked([_column(refresh) for refresh in reversed(refreshes)], labels=4),
+        "runs": list(SyncRun.objects.filter(connection=row).select_related("requested_by")[:10]),
+    }
+    return page(request, "dashboard/connection.html", context, title=row.label)
+
+
+def _column(refresh: TokenRefresh) -> Column:
+    seconds = _seconds(refresh)
+    state = of(REFRESH, refresh.outcome)
+    return Column(f"{refresh.started_at:%H:%M}", [(state.tone, seconds)], f"{state.word}, {seconds:.1f} s")
+
+
+def _seconds(refresh: TokenRefresh) -> float:
+    return (refresh.finished_at - refresh.started_at).total_seconds() if refresh.finished_at else 0.1

@@ -1,0 +1,91 @@
+"""What is shown when a page cannot be: in the frame for those who are signed in, plainly for the others."""
+
+import logging
+from http import HTTPStatus
+from uuid import uuid4
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template import loader
+
+from dashboard.page import page
+
+logger = logging.getLogger(__name__)
+
+PERMISSIONS = {
+    "accounts.view_account": "View accounts",
+    "accounts.sync_account": "Sync accounts",
+    "accounts.update_account": "Change labels and settings of accounts",
+    "accounts.disconnect_account": "Disconnect and reconnect accounts",
+    "tokens.view_connection": "View connections",
+    "tokens.connect_amazon": "Connect an Amazon login",
+    "tokens.refresh_connection": "Refresh a connection's token",
+    "tokens.disconnect_connection": "Disconnect a connection",
+}
+
+
+def _answer(
+    request: HttpRequest, status: HTTPStatus, *, title: str, why: str, next_step: str
+) -> HttpResponse:
+    context = {"why": why, "next_step": next_step}
+    if hasattr(request, "user") and admin.site.has_permission(request):
+        return page(request, "dashboard/error.html", context, title=title, status=status)
+    return render(request, "dashboard/error_plain.html", {**context, "title": title}, status=status)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    permission = PERMISSIONS.get(str(exception))
+    wanted = (
+        f"It needs the permission “{permission}”."
+        if permission
+        else "Your account lacks the permission for it."
+    )
+    return _answer(
+        request,
+        HTTPStatus.FORBIDDEN,
+        title="Not permitted",
+        why=f"You may not do or see this. {wanted}",
+        next_step="Ask an administrator of this console for the permission.",
+    )
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    del exception  # its text is for the log, not for strangers
+    return _answer(
+        request,
+        HTTPStatus.BAD_REQUEST,
+        title="Not understood",
+        why="The browser sent something this console could not read.",
+        next_step="Go back, reload the page and try again.",
+    )
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    logger.warning("Refused a form of %s: %s", request.path, reason)
+    return _answer(
+        request,
+        HTTPStatus.FORBIDDEN,
+        title="This form is too old",
+        why="Nothing was changed. The form was opened before your last sign-in, or the browser sent no cookie.",
+        next_step="Go back, reload the page and try again.",
+    )
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    del exception
+    return _answer(
+        request,
+        HTTPStatus.NOT_FOUND,
+        title="Nothing here",
+        why="This address leads nowhere, or to something that belongs to somebody else.",
+        next_step="Check the address, or start from the overview.",
+    )
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Ask neither session nor database: one of them may be what failed."""
+    reference = uuid4().hex[:12]
+    logger.error("Answered %s %s with an error page, reference %s", request.method, request.path, reference)
+    text = loader.render_to_string("dashboard/server_error.html", {"reference": reference})
+    return HttpResponse(text, status=HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -1,0 +1,64 @@
+"""What load balancers, supervisors and Prometheus ask."""
+
+import ipaddress
+from http import HTTPStatus
+from secrets import compare_digest
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from dashboard import metrics as console_metrics
+from dashboard.monitoring import checks
+
+
+@never_cache
+@require_safe
+def healthz(_request: HttpRequest) -> HttpResponse:
+    """Alive: this process answers. It asks nobody else, so that a dead database does not restart the web."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@never_cache
+@require_safe
+def readyz(request: HttpRequest) -> HttpResponse:
+    """Ready to work: database, migrations, a worker, a scheduler. Staff see which one is not."""
+    found = checks()
+    ready = all(check.ok for check in found)
+    answer: dict[str, object] = {"status": "ready" if ready else "not ready"}
+    # Who asks stands in the database, so only ask when it answers.
+    if found[0].ok and (ready or found[-1].name != "migrations") and request.user.is_staff:
+        answer["checks"] = [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in found]
+    return JsonResponse(answer, status=HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+@never_cache
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    if not _may_read_metrics(request):
+        return HttpResponse(
+            "Give METRICS_TOKEN as a bearer token.\n"
+            if settings.METRICS_TOKEN
+            else "Only from this machine.\n",
+            content_type="text/plain",
+            status=HTTPStatus.UNAUTHORIZED if settings.METRICS_TOKEN else HTTPStatus.FORBIDDEN,
+            headers={"WWW-Authenticate": "Bearer"} if settings.METRICS_TOKEN else None,
+        )
+    return HttpResponse(console_metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
+
+
+def _may_read_metrics(request: HttpRequest) -> bool:
+    if settings.METRICS_TOKEN:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        return scheme.lower() == "bearer" and compare_digest(
+            token.strip().encode(), settings.METRICS_TOKEN.encode()
+        )
+    # Behind a proxy everybody comes from loopback: what it forwards for others is not from this machine.
+    if any(name in request.headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-Ip", "Via")):
+        return False
+    try:
+        return ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
+    except ValueError:
+        return False
