@@ -1,0 +1,144 @@
+"""Sending alerts: by Apprise to ALERT_URLS, or as mail to the staff.
+
+Alerts of one kind that are due together are one message. They are claimed with a message id before it is sent;
+when a process dies in between, the same message is sent again under the same id once the claim has run out.
+"""
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from smtplib import SMTPException
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.mail import EmailMessage
+from django.db import connection, transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from tokens.models import Alert
+
+logger = logging.getLogger(__name__)
+
+CLAIM = timedelta(minutes=2)
+# After a message of a kind, what else happens of that kind is gathered for so long.
+QUIET = timedelta(minutes=10)
+LONGEST_RETRY = timedelta(hours=1)
+MOST_IN_MESSAGE = 500
+MOST_LINES = 20
+
+TITLES = {
+    Alert.Kind.CONNECTION_BROKEN: ("Amazon refuses a login", "Amazon refuses {count} logins"),
+    Alert.Kind.CONNECTION_HEALED: ("A login is connected again", "{count} logins are connected again"),
+    Alert.Kind.APPLICATION_REFUSED: ("Amazon refuses our application",) * 2,
+    Alert.Kind.APPLICATION_ACCEPTED: ("Amazon accepts our application again",) * 2,
+    Alert.Kind.CONSENT_ENDING: ("A consent ends soon", "{count} consents end soon"),
+}
+
+
+class DeliveryError(Exception):
+    """The message could not be sent."""
+
+
+def send_due() -> int:
+    """Send all messages that are due; return how many were sent."""
+    sent = 0
+    while (message := _claim()) is not None:
+        sent += _deliver(*message)
+    return sent
+
+
+def due_exists() -> bool:
+    """Say whether there may be something to send; cheap, for the scheduler."""
+    return Alert.objects.filter(next_try_at__lte=timezone.now()).exists()
+
+
+def _claim() -> tuple[UUID, list[Alert]] | None:
+    """Take one message that nobody else is sending: one that was not delivered before, or a new one."""
+    now = timezone.now()
+    with transaction.atomic():
+        due = Alert.objects.select_for_update(skip_locked=True).filter(next_try_at__lte=now)
+        again = due.filter(message_id__isnull=False).order_by("next_try_at").first()
+        if again is not None:
+            alerts = list(due.filter(message_id=again.message_id).order_by("created_at"))
+            message_id = again.message_id
+        else:
+            alerts = _gathered(due)
+            message_id = uuid7()
+        if not alerts or message_id is None:
+            return None
+        Alert.objects.filter(pk__in=[alert.pk for alert in alerts]).update(
+            message_id=message_id, next_try_at=now + CLAIM, tries=F("tries") + 1
+        )
+    return message_id, alerts
+
+
+def _gathered(due: QuerySet[Alert]) -> list[Alert]:
+    """Gather what is new of one kind, unless people just had a message of that kind."""
+    told = Alert.objects.filter(sent_at__gt=timezone.now() - QUIET).values("kind")
+    oldest = due.exclude(kind__in=told).order_by("created_at").first()
+    if oldest is None:
+        return []
+    return list(due.filter(kind=oldest.kind, message_id=None).order_by("created_at")[:MOST_IN_MESSAGE])
+
+
+def _deliver(message_id: UUID, alerts: Sequence[Alert]) -> bool:
+    title, body = compose(alerts)
+    recipients = [] if settings.ALERT_URLS else _staff_addresses()
+    connection.close()  # nobody waits for a mail server with a connection of the pool in hand
+    mine = Alert.objects.filter(message_id=message_id, sent_at=None)
+    try:
+        if settings.ALERT_URLS:
+            _notify(title, body)
+        else:
+            _mail(message_id, title, body, recipients)
+    except DeliveryError as error:
+        logger.warning("An alert could not be sent: %s", error)
+        tries = max(alert.tries for alert in alerts) + 1
+        retry = min(timedelta(minutes=2 ** min(tries, 10)), LONGEST_RETRY)
+        mine.update(next_try_at=timezone.now() + retry, error=str(error))
+        return False
+    mine.update(sent_at=timezone.now(), next_try_at=None, error="")
+    return True
+
+
+def compose(alerts: Sequence[Alert]) -> tuple[str, str]:
+    """Write one message for alerts of one kind."""
+    one, many = TITLES[Alert.Kind(alerts[0].kind)]
+    title = one if len(alerts) == 1 else many.format(count=len(alerts))
+    lines = [alert.text for alert in alerts[:MOST_LINES]]
+    if len(alerts) > MOST_LINES:
+        lines.append(f"And {len(alerts) - MOST_LINES} more.")
+    return title, "\n\n".join([*lines, settings.PUBLIC_URL])
+
+
+def _staff_addresses() -> list[str]:
+    staff = User.objects.filter(is_active=True, is_staff=True).exclude(email="")
+    return list(staff.values_list("email", flat=True).order_by("email"))
+
+
+def _mail(message_id: UUID, title: str, body: str, recipients: list[str]) -> None:
+    if not recipients:
+        raise DeliveryError("No staff user has an e-mail address, and ALERT_URLS names no other way.")
+    host = urlsplit(settings.PUBLIC_URL).hostname or "localhost"
+    message = EmailMessage(
+        subject=title, body=body, to=recipients, headers={"Message-ID": f"<{message_id}@{host}>"}
+    )
+    try:
+        message.send()
+    except (SMTPException, OSError) as error:
+        raise DeliveryError(f"The mail server did not take it ({type(error).__name__}: {error}).") from error
+
+
+def _notify(title: str, body: str) -> None:
+    import apprise
+
+    notifier = apprise.Apprise()
+    for number, address in enumerate(settings.ALERT_URLS, start=1):
+        if not notifier.add(address):
+            raise DeliveryError(f"ALERT_URLS: address number {number} is not one that Apprise understands.")
+    if not notifier.notify(title=title, body=body):
+        raise DeliveryError("Apprise could not reach every address in ALERT_URLS.")

@@ -1,0 +1,156 @@
+"""What a refresh leaves behind: each function records one outcome, if the claim still holds.
+
+A claim holds while its lease is not taken by another and the grant is the one that was read. Otherwise the
+connection stays as it is and the refresh is closed as superseded.
+"""
+
+import logging
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import connection as database
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Greatest, Now
+
+from amazon_accounts.amazon_ads.errors import AmazonError, GrantRevokedError, PostponedError
+from amazon_accounts.amazon_ads.lwa import Grant
+from tokens import alerts
+from tokens.encryption import Secret
+from tokens.lease import Claim
+from tokens.models import Connection, ConnectionQuerySet, TokenRefresh
+from tokens.schedule import refresh_in, retry_in
+from tokens.signals import connection_changed
+
+logger = logging.getLogger(__name__)
+
+Outcome = TokenRefresh.Outcome
+
+SUCCESS = """
+WITH mine AS (
+    UPDATE tokens_connection
+    SET access_token = %(access_token)s, refresh_token = coalesce(%(refresh_token)s, refresh_token),
+        expires_at = clock_timestamp() + %(life)s, next_refresh_at = clock_timestamp() + %(due_in)s,
+        lease_id = NULL, refresh_count = refresh_count + 1, last_refreshed_at = clock_timestamp(),
+        grant_refusals = 0, last_error = '', last_error_at = NULL
+    WHERE id = %(connection_id)s AND lease_id = %(refresh_id)s AND grant_version = %(grant_version)s
+    RETURNING expires_at
+), closed AS (
+    UPDATE tokens_tokenrefresh
+    SET outcome = CASE WHEN EXISTS (SELECT FROM mine) THEN 'succeeded' ELSE 'superseded' END,
+        finished_at = greatest(clock_timestamp(), started_at), tries = %(tries)s,
+        request_id = %(request_id)s, new_expires_at = (SELECT expires_at FROM mine)
+    WHERE id = %(refresh_id)s AND outcome IS NULL
+)
+SELECT EXISTS (SELECT FROM mine)
+"""
+
+
+def record_success(claim: Claim, grant: Grant, *, sent_ago: float, tries: int) -> Outcome:
+    """Store the new token; its life counts from the moment it was asked for."""
+    life = max(grant.expires_in - sent_ago, 0.0)
+    parameters = {
+        "access_token": Secret.seal(grant.access_token).ciphertext,
+        "refresh_token": Secret.seal(grant.refresh_token).ciphertext if grant.refresh_token else None,
+        "life": timedelta(seconds=life),
+        "due_in": refresh_in(life),
+        "connection_id": claim.connection_id,
+        "refresh_id": claim.refresh_id,
+        "grant_version": claim.grant_version,
+        "tries": tries,
+        "request_id": grant.request_id,
+    }
+    with database.cursor() as cursor:
+        cursor.execute(SUCCESS, parameters)
+        row = cursor.fetchone()
+    if row is not None and row[0]:
+        return Outcome.SUCCEEDED
+    _keep_rotated_refresh_token(claim, grant)
+    return Outcome.SUPERSEDED
+
+
+def _keep_rotated_refresh_token(claim: Claim, grant: Grant) -> None:
+    """Keep a refresh token that replaced the one we used, though the lease ran out: it may be the only good one."""
+    if grant.refresh_token is None or grant.refresh_token == claim.refresh_token.reveal():
+        return
+    Connection.objects.active().filter(
+        pk=claim.connection_id,
+        grant_version=claim.grant_version,
+        refresh_token=claim.refresh_token,
+    ).update(refresh_token=grant.refresh_token)
+
+
+def note_refusal(claim: Claim) -> tuple[int, Secret] | None:
+    """Count a refused grant; return how often in a row now, and the refresh token as stored now.
+
+    None when the claim no longer holds.
+    """
+    with transaction.atomic():
+        held = _held(claim)
+        if not held.update(grant_refusals=F("grant_refusals") + 1):
+            return None
+        refusals, refresh_token = held.values_list("grant_refusals", "refresh_token").get()
+    return refusals, refresh_token
+
+
+def stored_refresh_token(claim: Claim) -> Secret | None:
+    """Read the refresh token again; None when the claim no longer holds."""
+    return _held(claim).values_list("refresh_token", flat=True).first()
+
+
+def record_revoked(claim: Claim, error: GrantRevokedError, *, tries: int) -> Outcome:
+    """Mark the connection as refused by Amazon: no call is made for it until its owner reconnects."""
+    with transaction.atomic():
+        mine = _held(claim).update(
+            state=Connection.State.REAUTHORIZATION_REQUIRED,
+            next_refresh_at=None,
+            lease_id=None,
+            last_error=str(error),
+            last_error_at=Now(),
+        )
+        outcome = Outcome.REAUTHORISE if mine else Outcome.SUPERSEDED
+        _close(claim.refresh_id, outcome, error, tries)
+        if mine:
+            broken = Connection.objects.get(pk=claim.connection_id)
+            alerts.connection_broken(broken)
+            connection_changed.send(sender=Connection, connection=broken, change="broken")
+            logger.warning("Amazon refuses the login of connection %s.", broken.pk)
+    return outcome
+
+
+def record_failure(claim: Claim, error: AmazonError | PostponedError, *, tries: int) -> Outcome:
+    """Let the connection be tried again. Only what is about this connection is held against it."""
+    outcome = Outcome(error.kind) if error.kind != "forbidden" else Outcome.PERMANENT
+    changes: dict[str, object] = {"lease_id": None, "next_refresh_at": Now() + retry_in()}
+    if outcome in {Outcome.TRANSIENT, Outcome.PERMANENT}:
+        changes |= {"last_error": str(error), "last_error_at": Now()}
+    with transaction.atomic():
+        if not _held(claim).update(**changes):
+            outcome = Outcome.SUPERSEDED
+        _close(claim.refresh_id, outcome, error, tries)
+    return outcome
+
+
+def _held(claim: Claim) -> ConnectionQuerySet:
+    return Connection.objects.filter(
+        pk=claim.connection_id, lease_id=claim.refresh_id, grant_version=claim.grant_version
+    )
+
+
+def _close(refresh_id: UUID, outcome: Outcome, error: Exception, tries: int) -> None:
+    TokenRefresh.objects.filter(pk=refresh_id, outcome=None).update(
+        outcome=outcome,
+        finished_at=Greatest(Now(), F("started_at")),
+        tries=tries,
+        error=str(error),
+        error_code=getattr(error, "code", ""),
+        request_id=getattr(error, "request_id", ""),
+    )
+
+
+def close_as_superseded(claim: Claim, *, tries: int) -> Outcome:
+    """The grant changed while we asked: nothing to record but that."""
+    TokenRefresh.objects.filter(pk=claim.refresh_id, outcome=None).update(
+        outcome=Outcome.SUPERSEDED, finished_at=Greatest(Now(), F("started_at")), tries=tries
+    )
+    return Outcome.SUPERSEDED

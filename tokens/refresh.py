@@ -1,0 +1,436 @@
+"""Keeping tokens fresh: claim in the database, ask Amazon, record. One refresh of a login at a time, everywhere."""
+
+import asyncio
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, ParamSpec, TypeVar
+from uuid import UUID
+from weakref import WeakKeyDictionary
+
+from django.db import InterfaceError, OperationalError
+from django.db.models import F
+from django.db.models.functions import Now
+from django.db.models.lookups import LessThanOrEqual
+
+from amazon_accounts.amazon_ads.client import AmazonClient
+from amazon_accounts.amazon_ads.database import in_thread
+from amazon_accounts.amazon_ads.errors import (
+    AmazonError,
+    ApplicationRefusedError,
+    GrantRevokedError,
+    PermanentError,
+    PostponedError,
+    ThrottledError,
+    TransientError,
+)
+from amazon_accounts.amazon_ads.slots import CallStats
+from tokens import lease, outcomes
+from tokens.encryption import DecryptionError, Secret
+from tokens.lease import Claim, LeaseKeeper, kept_leases
+from tokens.models import Connection, TokenRefresh
+
+logger = logging.getLogger(__name__)
+
+Outcome = TokenRefresh.Outcome
+Trigger = TokenRefresh.Trigger
+
+# What one who waited for another's refresh is told.
+ERRORS: Final = {
+    Outcome.TRANSIENT.value: TransientError,
+    Outcome.THROTTLED.value: ThrottledError,
+    Outcome.POSTPONED.value: ThrottledError,
+    Outcome.REAUTHORISE.value: GrantRevokedError,
+    Outcome.CONFIG.value: ApplicationRefusedError,
+    Outcome.PERMANENT.value: PermanentError,
+}
+
+CONCURRENCY: Final = 10  # as many as the client has connections
+CLAIM_SIZE: Final = 40
+CONFIRMATION_SECONDS: Final = 4.0
+# Refused calls of one grant, the one with a token that another process had replaced included.
+MOST_REFUSALS: Final = 3
+POLL_SECONDS: Final = 0.2
+OUTAGE_SECONDS: Final = 75.0
+
+
+class NotConnectedError(GrantRevokedError):
+    """This connection was disconnected here and has no tokens; connect it again."""
+
+
+class OtherApplicationError(ApplicationRefusedError):
+    """This connection belongs to another Login with Amazon application than the one we run as."""
+
+
+class UnreadableTokenError(PermanentError):
+    """The stored token cannot be decrypted: its key is not among TOKEN_ENCRYPTION_KEYS."""
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """How one refresh ended."""
+
+    outcome: TokenRefresh.Outcome
+    access_token: str | None = field(default=None, repr=False)
+    error: AmazonError | PostponedError | None = None
+
+
+class RefreshCounts(Counter[str]):
+    """How many refreshes ended how, by outcome; `skipped` are those that could not be claimed."""
+
+    @property
+    def all_succeeded(self) -> bool:
+        return set(self) <= {Outcome.SUCCEEDED.value}
+
+
+# --- One refresh ------------------------------------------------------------------------------------------
+
+
+async def refresh_claimed(claim: Claim, amazon: AmazonClient, *, wait: float) -> Refreshed:
+    """Trade the refresh token for a new access token and record how it went.
+
+    The lease must be kept alive by the caller.
+    """
+    calls = CallStats()
+    subject = str(claim.connection_id)
+    try:
+        refresh_token = claim.refresh_token.reveal()
+        for _ in range(MOST_REFUSALS):
+            asked_at = time.monotonic()
+            try:
+                grant = await amazon.lwa.refresh(refresh_token, subject=subject, wait=wait, stats=calls)
+            except GrantRevokedError as error:
+                confirmed_token = await _after_refusal(claim, refresh_token)
+                if confirmed_token is None:
+                    break
+                if not confirmed_token:
+                    outcome = await _recorded(outcomes.record_revoked, claim, error, tries=calls.requests)
+                    return Refreshed(outcome, error=error)
+                refresh_token = confirmed_token
+                continue
+            outcome = await _recorded(
+                outcomes.record_success,
+                claim,
+                grant,
+                sent_ago=time.monotonic() - asked_at,
+                tries=calls.requests,
+            )
+            return Refreshed(outcome, access_token=grant.access_token)
+        return Refreshed(await _recorded(outcomes.close_as_superseded, claim, tries=calls.requests))
+    except DecryptionError as error:
+        logger.error("The tokens of connection %s cannot be decrypted.", claim.connection_id)  # noqa: TRY400  the sentence says all
+        return await _failed(claim, UnreadableTokenError(str(error)), calls)
+    except (AmazonError, PostponedError) as error:
+        return await _failed(claim, error, calls)
+
+
+async def _after_refusal(claim: Claim, refused: str) -> str | None:
+    """Return the refresh token to ask with once more, "" when the refusal is final, None when the claim is lost.
+
+    Another process may have stored a newer token, and a fault at Amazon may pass: so one refusal is not the end.
+    """
+    noted = await _recorded(outcomes.note_refusal, claim)
+    if noted is None:
+        return None
+    refusals, stored = noted
+    if stored.reveal() != refused:
+        return stored.reveal()
+    if refusals > 1:
+        return ""
+    await asyncio.sleep(CONFIRMATION_SECONDS)
+    again = await _recorded(outcomes.stored_refresh_token, claim)
+    return None if again is None else again.reveal()
+
+
+async def _failed(claim: Claim, error: AmazonError | PostponedError, calls: CallStats) -> Refreshed:
+    outcome = await _recorded(outcomes.record_failure, claim, error, tries=calls.requests)
+    return Refreshed(outcome, error=error)
+
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+async def _recorded(
+    function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
+) -> Result:
+    """Record in the database, outlasting a restart of it: what Amazon answered must not be lost."""
+    deadline = time.monotonic() + OUTAGE_SECONDS
+    while True:
+        try:
+            return await in_thread(function)(*args, **kwargs)
+        except (OperationalError, InterfaceError):
+            if time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(1)
+
+
+# --- All that are due -------------------------------------------------------------------------------------
+
+
+class _Backlog:
+    """Claimed connections, and more as long as any were due when we began."""
+
+    def __init__(self, before: datetime, keeper: LeaseKeeper) -> None:
+        self._before = before
+        self._keeper = keeper
+        self._claimed: dict[bool, deque[Claim]] = {True: deque(), False: deque()}
+        self._filling = asyncio.Lock()
+        self.closed = False
+
+    async def next(self, *, healthy: bool) -> Claim | None:
+        claimed = self._claimed[healthy]
+        async with self._filling:
+            if not claimed and not self.closed:
+                claims = await in_thread(lease.claim_due)(
+                    limit=CLAIM_SIZE, before=self._before, healthy=healthy
+                )
+                self._keeper.hold(claims)
+                claimed.extend(claims)
+            return claimed.popleft() if claimed else None
+
+
+async def refresh_due(
+    amazon: AmazonClient, *, wait: float = 60.0, concurrency: int = CONCURRENCY
+) -> RefreshCounts:
+    """Refresh every connection whose turn has come, and only those; any number of processes share the work.
+
+    Half of the slots leave those alone whose last refresh failed, so that they never starve the others.
+    """
+    counts = RefreshCounts()
+    before = await in_thread(lease.database_now)()
+    async with kept_leases() as keeper:
+        backlog = _Backlog(before, keeper)
+
+        async def work(lanes: tuple[bool, ...]) -> None:
+            for healthy in lanes:
+                while (claim := await backlog.next(healthy=healthy)) is not None:
+                    refreshed = await refresh_claimed(claim, amazon, wait=wait)
+                    keeper.release(claim)
+                    counts[refreshed.outcome.value] += 1
+                    if refreshed.outcome in {Outcome.CONFIG, Outcome.POSTPONED}:
+                        backlog.closed = True
+
+        await _all(work((True, False) if number % 2 == 0 else (True,)) for number in range(concurrency))
+    return counts
+
+
+async def refresh_connections(
+    connection_ids: Iterable[UUID],
+    trigger: TokenRefresh.Trigger,
+    amazon: AmazonClient,
+    *,
+    wait: float = 60.0,
+    concurrency: int = CONCURRENCY,
+) -> RefreshCounts:
+    """Refresh these connections now, due or not; one that is being refreshed already is waited for."""
+    counts = RefreshCounts()
+    waiting = deque(connection_ids)
+
+    async def work() -> None:
+        while waiting:
+            counts[await _outcome_of(waiting.popleft(), trigger, amazon, wait)] += 1
+
+    await _all(work() for _ in range(min(concurrency, len(waiting))))
+    return counts
+
+
+async def _outcome_of(
+    connection_id: UUID, trigger: TokenRefresh.Trigger, amazon: AmazonClient, wait: float
+) -> str:
+    try:
+        refreshed = await _refresh_one(connection_id, trigger, amazon, wait=wait)
+    except (GrantRevokedError, ApplicationRefusedError):
+        return "skipped"
+    return refreshed.outcome.value if refreshed else "skipped"
+
+
+async def _all(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Run all to their end; then raise what the first to fail raised. One's defect must not cut off the others."""
+    for result in await asyncio.gather(*coroutines, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
+
+
+# --- One connection, for whoever asks -----------------------------------------------------------------------
+
+
+async def _refresh_one(
+    connection_id: UUID,
+    trigger: TokenRefresh.Trigger,
+    amazon: AmazonClient,
+    *,
+    wait: float,
+    seen: int | None = None,
+) -> Refreshed | None:
+    """Refresh this connection, or wait for the refresh that is under way.
+
+    None if `seen`, the count of refreshes that the caller saw, is no longer true: then there is a newer token.
+    Raises what `_holder` raises if the connection can have none.
+    """
+    while True:
+        claim = await in_thread(lease.claim_one)(connection_id, trigger, seen=seen)
+        if claim is not None:
+            async with kept_leases() as keeper:
+                keeper.hold([claim])
+                return await refresh_claimed(claim, amazon, wait=wait)
+        holder = await in_thread(_holder)(connection_id)
+        if seen is not None and holder.refresh_count != seen:
+            return None
+        refreshed = await _awaited(holder.lease_id) if holder.lease_id else None
+        if refreshed is not None and refreshed.outcome not in {Outcome.LOST, Outcome.SUPERSEDED}:
+            return refreshed
+        await asyncio.sleep(POLL_SECONDS)
+
+
+def _holder(connection_id: UUID) -> Connection:
+    """Read who refreshes this connection now; raise an AmazonError if nobody may."""
+    connection = Connection.objects.only("state", "client_id", "lease_id", "refresh_count", "last_error").get(
+        pk=connection_id
+    )
+    raise_if_unusable(connection)
+    return connection
+
+
+def raise_if_unusable(connection: Connection) -> None:
+    if connection.state == Connection.State.DISCONNECTED:
+        raise NotConnectedError
+    if connection.state == Connection.State.REAUTHORIZATION_REQUIRED:
+        raise GrantRevokedError
+    if not connection.is_of_this_application:
+        raise OtherApplicationError
+
+
+async def _awaited(refresh_id: UUID) -> Refreshed | None:
+    """Wait for another's refresh to end; None when its lease runs out first."""
+    while True:
+        known, refreshed = await in_thread(_ended)(refresh_id)
+        if refreshed is not None or not known:
+            return refreshed
+        await asyncio.sleep(POLL_SECONDS)
+
+
+def _ended(refresh_id: UUID) -> tuple[bool, Refreshed | None]:
+    """Say whether a refresh is still held, and how it ended if it did."""
+    refresh = (
+        TokenRefresh.objects.filter(pk=refresh_id)
+        .values_list("outcome", "error", "error_code", "connection__lease_id")
+        .annotate(is_late=LessThanOrEqual(F("connection__next_refresh_at"), Now()))
+        .first()
+    )
+    if refresh is None:
+        return False, None
+    outcome, text, code, lease_id, is_late = refresh
+    if outcome is None:
+        return lease_id == refresh_id and not is_late, None
+    error_class = ERRORS.get(outcome)
+    error = error_class(text, code=code) if error_class else None
+    return True, Refreshed(Outcome(outcome), error=error)
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A connection's token as it stands in the database."""
+
+    access_token: Secret | None
+    refresh_count: int
+    remaining: float
+    life: float
+
+    def serves(self, minimum_life: float, rejected: str | None) -> bool:
+        """Say whether this token may still be used; one that lives short need not have a whole minute left."""
+        if self.access_token is None or self.remaining <= min(minimum_life, self.life / 4):
+            return False
+        return rejected is None or self.access_token.reveal() != rejected
+
+
+def _stored(connection_id: UUID) -> _Stored:
+    connection = (
+        Connection.objects.only("state", "client_id", "access_token", "refresh_count", "expires_at")
+        .annotate(now=Now())
+        .get(pk=connection_id)
+    )
+    raise_if_unusable(connection)
+    if connection.expires_at is None:
+        return _Stored(None, connection.refresh_count, 0, 0)
+    obtained_at = connection.last_refreshed_at or connection.created_at
+    return _Stored(
+        connection.access_token,
+        connection.refresh_count,
+        remaining=(connection.expires_at - connection.now).total_seconds(),
+        life=(connection.expires_at - obtained_at).total_seconds(),
+    )
+
+
+_under_way: WeakKeyDictionary[AmazonClient, dict[UUID, "asyncio.Task[Refreshed | None]"]] = (
+    WeakKeyDictionary()
+)
+
+
+async def _shared_refresh(
+    connection_id: UUID, amazon: AmazonClient, *, wait: float, seen: int
+) -> Refreshed | None:
+    """Refresh once for all who ask in this process meanwhile; one who stops waiting does not stop the others."""
+    tasks = _under_way.setdefault(amazon, {})
+    task = tasks.get(connection_id)
+    if task is None:
+        task = asyncio.create_task(
+            _refresh_one(connection_id, Trigger.ON_USE, amazon, wait=wait, seen=seen),
+            name=f"refresh token of {connection_id}",
+        )
+        tasks[connection_id] = task
+        task.add_done_callback(lambda ended: _forget(tasks, connection_id, ended))
+    return await asyncio.shield(task)
+
+
+def _forget(
+    tasks: dict[UUID, "asyncio.Task[Refreshed | None]"],
+    connection_id: UUID,
+    ended: "asyncio.Task[Refreshed | None]",
+) -> None:
+    del tasks[connection_id]
+    if not ended.cancelled():
+        ended.exception()  # seen, even when all who waited have gone
+
+
+async def access_token(
+    connection_id: UUID,
+    *,
+    amazon: AmazonClient,
+    rejected: str | None = None,
+    minimum_life: float = 60.0,
+    wait: float = 60.0,
+) -> str:
+    """Return a token that is valid for the next minute, refreshed if need be, one refresh at a time everywhere.
+
+    `rejected` is a token that Amazon just answered 401 to. Raises an AmazonError or PostponedError if there is
+    no token to be had.
+    """
+    while True:
+        stored = await in_thread(_stored)(connection_id)
+        if stored.access_token is not None and stored.serves(minimum_life, rejected):
+            return stored.access_token.reveal()
+        refreshed = await _shared_refresh(connection_id, amazon, wait=wait, seen=stored.refresh_count)
+        if refreshed is None or refreshed.outcome in {Outcome.LOST, Outcome.SUPERSEDED}:
+            continue
+        if refreshed.error is not None:
+            raise refreshed.error
+        if refreshed.access_token is not None:
+            return refreshed.access_token
+        # Another process has it; what it has just fetched serves, however short its life.
+        minimum_life = 0.0
+
+
+class ConnectionTokenSource:
+    """The tokens of one connection, as the client asks for them."""
+
+    def __init__(self, connection_id: UUID, amazon: AmazonClient, *, wait: float = 60.0) -> None:
+        self.connection_id = connection_id
+        self._amazon = amazon
+        self._wait = wait
+
+    async def __call__(self, rejected: str | None = None) -> str:
+        return await access_token(self.connection_id, amazon=self._amazon, rejected=rejected, wait=self._wait)

@@ -1,0 +1,83 @@
+"""The tasks of this app, each a door to one operation, and the functions that queue them."""
+
+import logging
+from typing import Any, cast
+from uuid import UUID
+
+from django.db import transaction
+from procrastinate import JobContext
+from procrastinate.contrib.django import app
+from procrastinate.exceptions import AlreadyEnqueued
+from procrastinate.tasks import Task
+
+from amazon_accounts.amazon_ads.client import AmazonClient
+from amazon_accounts.amazon_ads.database import in_thread
+from tokens import consent, delivery, lease, pruning, stalled
+from tokens.models import Connection, TokenRefresh
+from tokens.refresh import CLAIM_SIZE, refresh_connections, refresh_due
+
+logger = logging.getLogger(__name__)
+
+QUEUE = "tokens"
+
+
+def amazon_of(context: JobContext) -> AmazonClient:
+    """The one client of this worker process, which `runworker` hands to every task."""
+    return cast("AmazonClient", context.additional_context["amazon"])
+
+
+def defer_once(task: Task[Any, Any, Any], queueing_lock: str, **arguments: Any) -> bool:
+    """Queue the task unless it waits already; return whether it was queued. Safe inside a transaction."""
+    try:
+        with transaction.atomic():
+            task.configure(queueing_lock=queueing_lock).defer(**arguments)
+    except AlreadyEnqueued:
+        return False
+    return True
+
+
+@app.task(queue=QUEUE, name="tokens.refresh_due", pass_context=True)
+async def refresh_due_tokens(context: JobContext) -> None:
+    # More than one claim's worth is due: let another worker take its share, and it a third.
+    if await in_thread(lease.count_due)(limit=2 * CLAIM_SIZE) >= 2 * CLAIM_SIZE:
+        await in_thread(defer_once)(refresh_due_tokens, "tokens.refresh_due:help")
+    counts = await refresh_due(amazon_of(context))
+    if counts:
+        logger.info("Refresh check: %s.", counts, extra={"action": "refresh_due", "counts": dict(counts)})
+
+
+@app.task(queue=QUEUE, name="tokens.refresh_connection", pass_context=True)
+async def refresh_connection(context: JobContext, connection_id: str, trigger: str) -> None:
+    await refresh_connections([UUID(connection_id)], TokenRefresh.Trigger(trigger), amazon_of(context))
+
+
+def request_refresh(
+    connection: Connection, *, trigger: TokenRefresh.Trigger = TokenRefresh.Trigger.MANUAL
+) -> bool:
+    """Queue a refresh of this connection; return False if one waits already."""
+    return defer_once(
+        refresh_connection,
+        f"tokens.refresh:{connection.pk}",
+        connection_id=str(connection.pk),
+        trigger=trigger.value,
+    )
+
+
+@app.task(queue=QUEUE, name="tokens.send_alerts")
+def send_alerts() -> None:
+    delivery.send_due()
+
+
+@app.task(queue=QUEUE, name="tokens.warn_of_consent_ends")
+def warn_of_consent_ends() -> None:
+    consent.warn()
+
+
+@app.task(queue=QUEUE, name="tokens.prune")
+def prune() -> None:
+    pruning.prune()
+
+
+@app.task(queue=QUEUE, name="tokens.rescue_stalled_jobs", pass_context=True)
+async def rescue_stalled_jobs(context: JobContext) -> None:
+    await stalled.rescue(context.app.job_manager)
