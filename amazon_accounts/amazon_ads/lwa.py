@@ -4,6 +4,7 @@ https://developer.amazon.com/docs/login-with-amazon/authorization-code-grant.htm
 """
 
 import asyncio
+import logging
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from amazon_accounts.amazon_ads.error_reader import lwa_error, profile_error, re
 from amazon_accounts.amazon_ads.errors import (
     AmazonError,
     ApplicationRefusedError,
+    PaceUnavailable,
     Unreachable,
     UnreadableAnswer,
 )
@@ -23,8 +25,10 @@ from amazon_accounts.amazon_ads.foreign_text import storable
 from amazon_accounts.amazon_ads.hosts import lwa_url
 from amazon_accounts.amazon_ads.json_body import NotJson, decoded
 from amazon_accounts.amazon_ads.rate_limiter import LWA_ROW, ExponentialBackoffRateLimiter
-from amazon_accounts.amazon_ads.slots import asked_of_database
+from amazon_accounts.amazon_ads.slots import CallStats, asked_of_database
 from amazon_accounts.amazon_ads.wire import Reply, Request, Wire
+
+logger = logging.getLogger(__name__)
 
 #: Where a code or token comes from does not matter to Amazon; one host answers for all regions.
 ANY_REGION = "NA"
@@ -88,10 +92,12 @@ class LoginWithAmazon:
             self._granted(form, (code, code_verifier), "consent", wait=IMPATIENT_SECONDS, attempts=1)
         )
 
-    async def refresh(self, refresh_token: str, *, subject: str, wait: float = 60.0) -> Grant:
-        """Trade a refresh token for a new access token."""
+    async def refresh(
+        self, refresh_token: str, *, subject: str, wait: float = 60.0, stats: CallStats | None = None
+    ) -> Grant:
+        """Trade a refresh token for a new access token; `stats` counts what that took."""
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-        return await self._granted(form, (refresh_token,), subject, wait=wait)
+        return await self._granted(form, (refresh_token,), subject, wait=wait, stats=stats)
 
     async def user_profile(self, access_token: str) -> AmazonUser:
         """Whose login it is. ForbiddenError where the consent does not include the scope `profile`."""
@@ -126,6 +132,7 @@ class LoginWithAmazon:
         *,
         wait: float,
         attempts: int | None = None,
+        stats: CallStats | None = None,
     ) -> Grant:
         client_id, secret = settings.AMAZON_CLIENT_ID, settings.AMAZON_CLIENT_SECRET
         request = Request(
@@ -149,12 +156,16 @@ class LoginWithAmazon:
 
         try:
             grant = await self._limiter.call(
-                LWA_ROW, subject, prepare=_nothing, send=send, wait=wait, attempts=attempts
+                LWA_ROW, subject, prepare=_nothing, send=send, wait=wait, attempts=attempts, stats=stats
             )
         except ApplicationRefusedError as error:
             await asked_of_database(application.record_refusal, client_id, secret, error)
             raise
-        await asked_of_database(application.record_acceptance, client_id, secret)
+        try:
+            await asked_of_database(application.record_acceptance, client_id, secret)
+        except PaceUnavailable as error:
+            # What was granted must not be lost with it: it may hold the only refresh token that still works.
+            logger.warning("Whether Amazon accepts the application was not recorded: %s", error)
         return grant
 
     async def _in_time(self, answer: Any) -> Any:
