@@ -6,10 +6,19 @@ import sys
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
+from django.db import InterfaceError, OperationalError
 
-from amazon_accounts.starter.embedded_postgres import use_local_database
+from amazon_accounts.starter.database import require_database
 
-NEED_NO_DATABASE = {"check", "collectstatic", "compilemessages", "help", "makemessages", "spectacular", "version"}
+NEED_NO_DATABASE = {
+    "check",
+    "collectstatic",
+    "compilemessages",
+    "help",
+    "makemessages",
+    "spectacular",
+    "version",
+}
 
 
 def needs_database(arguments: list[str]) -> bool:
@@ -22,7 +31,9 @@ if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "amazon_accounts.settings")
     try:
         if needs_database(sys.argv[1:]):
-            use_local_database()
+            require_database()
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(f"Error: {error}")
+    except (InterfaceError, OperationalError) as error:
+        sys.exit(f"Error: the database: {' '.join(str(error).split())}")

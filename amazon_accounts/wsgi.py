@@ -4,7 +4,7 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
-from amazon_accounts.starter.embedded_postgres import use_local_database
+from amazon_accounts.starter.database import use_local_database
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "amazon_accounts.settings")
 

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 
-from amazon_accounts.starter.embedded_postgres import use_local_database
+from amazon_accounts.starter.database import use_local_database
 
 pytest_plugins = ["tests.sandbox_fixtures"]
 

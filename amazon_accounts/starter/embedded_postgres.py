@@ -60,14 +60,6 @@ def django_database(data_dir: Path) -> dict[str, Any]:
     }
 
 
-def use_local_database() -> None:
-    """In local mode, see that the database runs and that Django's settings lead to it."""
-    from django.conf import settings
-
-    if settings.LOCAL_MODE:
-        settings.DATABASES["default"]["HOST"] = ensure_running(settings.DATA_DIR).host
-
-
 def ensure_running(data_dir: Path) -> ConnectionParameters:
     """Return when the server under this folder answers; start it if need be, and keep it until this process ends.
 

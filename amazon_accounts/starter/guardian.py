@@ -42,6 +42,9 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",
+    # What the server itself has to say. A refused statement is the program's to report: it is full of people's data.
+    "log_min_messages": "log",
+    "log_min_error_statement": "panic",
 }
 INITDB_OPTIONS = [
     f"--username={USER}",

@@ -1,0 +1,178 @@
+"""`make run`: everything under one roof, until Ctrl-C."""
+
+import http.client
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from typing import NoReturn
+
+import django
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+from django.db import DatabaseError
+
+from amazon_accounts.amazon_ads.database import forget_pool
+from amazon_accounts.starter.cluster import Cluster
+from amazon_accounts.starter.database import require_database
+from amazon_accounts.starter.embedded_postgres import end_use, ensure_running, is_guarded
+from amazon_accounts.starter.first_login import Login, ensure_first_login
+from amazon_accounts.starter.log import Log, LogFile
+from amazon_accounts.starter.preparation import check_port, collect_static_files
+from amazon_accounts.starter.supervisor import Program, Supervisor
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LOOPBACK = "127.0.0.1"
+
+
+def main() -> int:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "amazon_accounts.settings")
+    for number in STOP_SIGNALS:
+        signal.signal(number, leave)
+    try:
+        return run()
+    except ImproperlyConfigured as error:
+        sys.stderr.write(f"Error: {error}\n")
+    except DatabaseError as error:
+        sys.stderr.write(f"Error: the database refuses: {str(error).splitlines()[0]}\n")
+    return 1
+
+
+def leave(*_: object) -> NoReturn:
+    """Asked to stop before there is anything to stop."""
+    sys.exit(0)
+
+
+def run() -> int:
+    check_port("PORT", settings.HOST, settings.PORT)
+    if settings.USES_SANDBOX:
+        check_port("SANDBOX_PORT", LOOPBACK, settings.SANDBOX_PORT)
+    programs = all_programs()
+    log = Log(["starter", "database", *(program.name for program in programs)])
+    database_log = LogFile(Cluster.under(settings.DATA_DIR).log)
+    prepare(log)
+    supervisor = Supervisor(programs, log)
+    for number in STOP_SIGNALS:
+        signal.signal(number, supervisor.ask_to_stop)
+    threading.Thread(target=announce, args=(supervisor,), daemon=True).start()
+    if settings.LOCAL_MODE:
+        threading.Thread(target=keep_database, args=(supervisor,), daemon=True).start()
+
+    def tell_database_log() -> None:
+        for line in database_log.new_lines():
+            if " LOG: " not in line:  # its daily business
+                log.write("database", line)
+
+    failure = supervisor.run(tell_database_log)
+    if settings.LOCAL_MODE:
+        log.write("database", "stopping")
+        end_use(settings.DATA_DIR)
+        tell_database_log()
+    if failure:
+        sys.stderr.write(f"Error: {failure}\n")
+        return 1
+    log.write("starter", "everything is stopped")
+    return 0
+
+
+def prepare(log: Log) -> None:
+    log.write("database", "starting")
+    require_database()
+    django.setup()
+    log.write("database", "migrating")
+    call_command("migrate", interactive=False, verbosity=0)
+    forget_pool()
+    if collect_static_files():
+        log.write("starter", "collected the static files")
+
+
+def all_programs() -> list[Program]:
+    python, manage = sys.executable, [sys.executable, "manage.py"]
+    granian = [python, "-m", "granian", "--interface", "wsgi", "--no-ws", "--host", settings.HOST]
+    workers = [
+        "--workers",
+        "2",
+        "--blocking-threads",
+        "4",
+        "--respawn-failed-workers",
+        "--respawn-interval",
+        "0.5",
+    ]
+    web = [*granian, "--port", str(settings.PORT), *workers, "--workers-kill-timeout", "3"]
+    programs = [
+        Program("web", [*web, "amazon_accounts.wsgi:application"]),
+        Program("worker", [*manage, "runworker"]),
+        Program("scheduler", [*manage, "runscheduler"]),
+    ]
+    if settings.USES_SANDBOX:
+        sandbox = [python, "-m", "amazon_accounts.sandbox", "--host", LOOPBACK]
+        return_urls = {
+            f"{base}/connect/amazon/callback/"
+            for base in (
+                settings.PUBLIC_URL,
+                *(f"http://{name}:{settings.PORT}" for name in ("localhost", LOOPBACK)),
+            )
+        }
+        programs.insert(
+            0,
+            Program(
+                "sandbox",
+                [*sandbox, "--port", str(settings.SANDBOX_PORT)],
+                {"SANDBOX_RETURN_URLS": ",".join(sorted(return_urls))},
+            ),
+        )
+    return programs
+
+
+def keep_database(supervisor: Supervisor) -> None:
+    """Bring the guardian of the embedded PostgreSQL back when it is killed. A thread's work."""
+    while supervisor.runs:
+        if not is_guarded(settings.DATA_DIR):
+            try:
+                ensure_running(settings.DATA_DIR)
+            except ImproperlyConfigured as error:
+                supervisor.fail(str(error))
+        time.sleep(0.5)
+
+
+def announce(supervisor: Supervisor) -> None:
+    """When everything answers, print the three lines that a person waits for. A thread's work."""
+    while not (supervisor.is_settled and everything_answers()):
+        time.sleep(0.2)
+    try:
+        login = ensure_first_login()
+    except DatabaseError as error:
+        supervisor.fail(f"the first login cannot be made: {error}")
+        return
+    finally:
+        forget_pool()
+    if supervisor.runs:
+        tell(login)
+
+
+def tell(login: Login) -> None:
+    lines = {"Address": settings.PUBLIC_URL, "User name": login.user_name, "Password": login.password}
+    sys.stdout.write("".join(f"{f'{name}:':<11}{value}\n" for name, value in lines.items()))
+    sys.stdout.flush()
+
+
+def everything_answers() -> bool:
+    try:
+        if settings.USES_SANDBOX:
+            socket.create_connection((LOOPBACK, settings.SANDBOX_PORT), timeout=5).close()
+        host = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(settings.HOST, settings.HOST)  # noqa: S104 - where to ask
+        web = http.client.HTTPConnection(host, settings.PORT, timeout=5)
+        try:
+            web.request("GET", "/healthz", headers={"Host": settings.ALLOWED_HOSTS[0].lstrip(".*") or host})
+            return web.getresponse().status < http.HTTPStatus.INTERNAL_SERVER_ERROR
+        finally:
+            web.close()
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""One log for all processes: each line says who speaks, in aligned columns."""
+
+import contextlib
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TextIO
+
+# Readable on dark and light terminals: cyan, green, yellow, magenta, blue.
+COLOURS = (36, 32, 33, 35, 34)
+
+
+class Log:
+    """Writes whole lines, from any thread. That nobody reads them any more is no reason to stop."""
+
+    def __init__(self, names: Iterable[str], stream: TextIO = sys.stderr) -> None:
+        self._names = list(names)
+        self._stream = stream
+        self._lock = threading.Lock()
+
+    def write(self, name: str, text: str) -> None:
+        with self._lock, contextlib.suppress(OSError):
+            self._stream.write(f"{self._prefix(name)} {text}\n")
+            self._stream.flush()
+
+    def _prefix(self, name: str) -> str:
+        prefix = f"{name:<{max(map(len, self._names))}} |"
+        if not self._stream.isatty():
+            return prefix
+        return f"\x1b[{COLOURS[self._names.index(name) % len(COLOURS)]}m{prefix}\x1b[0m"
+
+
+class LogFile:
+    """A file that another process writes; what was there before is not told again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._position = path.stat().st_size if path.exists() else 0
+
+    def new_lines(self) -> Iterator[str]:
+        size = self._path.stat().st_size if self._path.exists() else 0
+        if size == self._position:
+            return
+        # It began anew when it had grown too large.
+        start = self._position if size > self._position else 0
+        with self._path.open("rb") as file:
+            file.seek(start)
+            text = file.read()
+        whole = text[: text.rfind(b"\n") + 1]
+        self._position = start + len(whole)
+        yield from whole.decode(errors="replace").splitlines()
