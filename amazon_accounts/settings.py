@@ -198,6 +198,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "dashboard.middleware.SessionEndMiddleware",
+    "dashboard.outage.DatabaseOutageMiddleware",
 ]
 
 TEMPLATES = [
@@ -266,9 +267,15 @@ USE_TZ = True
 
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static" if LOCAL_MODE else BASE_DIR / "staticfiles"
+# Compressing takes half a minute, which a start on one's own machine does not win back.
+_static_storage = (
+    "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+    if LOCAL_MODE
+    else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": _static_storage},
 }
 
 _https = PUBLIC_URL.startswith("https://")
@@ -312,6 +319,8 @@ LOGGING = {
         "httpcore": {"level": "WARNING"},
         "apscheduler": {"level": "WARNING"},
         "procrastinate": {"level": "WARNING"},
+        # While the database is away it repeats what whoever asks for a connection is told anyway.
+        "psycopg.pool": {"level": "ERROR"},
     },
 }
 
