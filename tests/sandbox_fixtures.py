@@ -66,8 +66,11 @@ class SandboxServer:
 
 
 @contextlib.contextmanager
-def serve(app: SandboxApplication) -> Iterator[str]:
-    """Serve the application on a free loopback port in a thread; the address without a slash at its end."""
+def serve(app: SandboxApplication, **options: Any) -> Iterator[str]:
+    """Serve the application on a free loopback port in a thread; the address without a slash at its end.
+
+    `options` are uvicorn's; with `ssl_certfile` the address is of https.
+    """
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         app,
@@ -78,12 +81,13 @@ def serve(app: SandboxApplication) -> Iterator[str]:
         lifespan="off",
         loop="asyncio",
         timeout_graceful_shutdown=1,
+        **options,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"{'https' if config.is_ssl else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(timeout=10)

@@ -22,6 +22,8 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     #: Send so many bytes of the body and close the connection.
     cut_after: int | None = None
+    #: Spread the body over so many seconds.
+    dribble: float = 0.0
 
     def rendered(self) -> bytes:
         if self.body is not None:

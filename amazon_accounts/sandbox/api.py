@@ -26,6 +26,8 @@ LAST_START_INDEX = 29_900
 LEAST_BUDGET = 1.0
 
 ACCOUNT_ID = re.compile(r"[A-Za-z0-9.-]+")
+#: More digits than any id has, fewer than Python refuses to read.
+NUMBER = re.compile(r"[0-9]{1,1000}")
 API_PROGRAMS = ("billing", "campaign", "paymentMethod", "store", "report", "account", "posts")
 PROFILE_TYPES = ("seller", "vendor", "agency")
 INVALID_PARAMETERS = "Request failed because invalid parameters were provided. Ensure that all required parameters are provided."
@@ -99,7 +101,7 @@ def respond(call: Call, world: World, grants: Grants, clock: Clock, choices: Cho
             answer.content_type = operation.produces
     else:
         answer = refusal
-    if call.path.rstrip("/") == "/managerAccounts" and answer.status >= 400:
+    if call.path == "/managerAccounts" and answer.status >= 400:
         answer = _manager_error(answer, choices)
     return answer
 
@@ -327,7 +329,7 @@ def one_of(query: dict[str, str], name: str, values: tuple[str, ...], default: s
 def _get_profile(desk: Desk) -> Answer:
     text = desk.call.path.removeprefix("/v2/profiles/")
     not_found = answers.classic(404, "NOT_FOUND", "HTTP 404 Not Found", desk.call.rid)
-    if not (text.isascii() and text.isdigit()):
+    if not NUMBER.fullmatch(text):
         if desk.choices.bad_profile_id == 404:
             return not_found
         return answers.classic(400, "INVALID_ARGUMENT", "Invalid value for profileId", desk.call.rid)
@@ -356,7 +358,7 @@ def _put_profile(desk: Desk, item: object) -> dict[str, Any]:
     if not isinstance(item, dict):
         return {"profileId": None, "code": "INVALID_ARGUMENT", "details": "Not a profile"}
     wanted_id = item.get("profileId")
-    number = int(wanted_id) if isinstance(wanted_id, str) and wanted_id.isdecimal() else wanted_id
+    number = int(wanted_id) if isinstance(wanted_id, str) and NUMBER.fullmatch(wanted_id) else wanted_id
     found = _visible_profile(desk, number)
     if found is None:
         return {"profileId": wanted_id, "code": "NOT_FOUND", "details": "Profile not found"}
@@ -483,7 +485,7 @@ def _agency(desk: Desk) -> Profile | Answer:
     scope = desk.call.headers.get("amazon-advertising-api-scope", "").strip()
     if not scope:
         return answers.classic(401, "401", "Scope header is missing", desk.call.rid)
-    found = desk.world.profiles.get(int(scope)) if scope.isascii() and scope.isdigit() else None
+    found = desk.world.profiles.get(int(scope)) if NUMBER.fullmatch(scope) else None
     if found is None or found.region != desk.call.region:
         return answers.classic(401, "401", "No matching advertiser found for scope", desk.call.rid)
     if found.profile_id not in desk.login.profiles:
@@ -535,7 +537,9 @@ def truth(login: Login, world: World, choices: Choices, now: float) -> dict[str,
     agencies = [each for each in found if each.type == "agency" and each.sub_type != "AMAZON_ATTRIBUTION"]
     return {
         "login": login.login_id,
-        "ads_accounts": [ads_account(world.ads_accounts[each], choices, now) for each in login.ads_accounts],
+        "ads_accounts": []
+        if login.barred
+        else [ads_account(world.ads_accounts[each], choices, now) for each in login.ads_accounts],
         "profiles": {
             region: [
                 profile(each, choices) | {"accessLevel": login.profiles[each.profile_id]}

@@ -4,6 +4,7 @@
 `python -m amazon_accounts.sandbox`); `create_app` makes one for tests.
 """
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -31,6 +32,8 @@ LOGIN_AREAS: dict[str, Area] = {
 }
 #: Bytes in one piece of a large answer.
 PIECE = 1_000_000
+#: In so many pieces comes an answer that is spread over some time.
+DRIBBLES = 20
 DEFAULT_RETURN_URLS = (
     "http://localhost:8000/connect/amazon/callback/,http://127.0.0.1:8000/connect/amazon/callback/"
 )
@@ -115,8 +118,10 @@ async def _send(answer: Answer, call: Call | None, send: Send) -> bool:
     if answer.cut_after is not None:
         await send({"type": "http.response.body", "body": body[: answer.cut_after], "more_body": True})
         return True
-    for start in range(0, len(body), PIECE):
-        await send({"type": "http.response.body", "body": body[start : start + PIECE], "more_body": True})
+    piece = max(1, len(body) // DRIBBLES) if answer.dribble else PIECE
+    for start in range(0, len(body), piece):
+        await asyncio.sleep(answer.dribble / DRIBBLES)
+        await send({"type": "http.response.body", "body": body[start : start + piece], "more_body": True})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
     return False
 

@@ -35,9 +35,9 @@ SCOPE_WORDS = {
     "advertising::audiences": "Upload audiences for Amazon Ads",
     "advertising::test:create_account": "Create Amazon Ads test accounts",
     "cpc_advertising:campaign_management": "See and manage your Amazon Ads accounts (old name)",
-    "profile": "Your name, e-mail address and user id",
-    "profile:user_id": "Your user id",
-    "postal_code": "Your postal code",
+    "profile": "See your name, e-mail address and user id",
+    "profile:user_id": "See your user id",
+    "postal_code": "See your postal code",
 }
 
 
@@ -267,7 +267,7 @@ def _consent_page(call: Call, request: Request, world: World, complaint: str = "
         '<p class="note"><strong>This is a made-up Amazon</strong> for trying things out. Nothing here is real, '
         "and no password is needed.</p>"
         f"<h1>{name} asks for access to your Amazon account</h1>{warning}"
-        f"<p>It would like to:</p><ul>{scopes}</ul>"
+        f"<p>It would like to</p><ul>{scopes}</ul>"
         f'<form method="post" action="{escape(action)}">{hidden}'
         f"<fieldset><legend>Who are you?</legend>{logins}</fieldset>"
         '<div class="buttons"><button name="decision" value="allow">Allow</button>'

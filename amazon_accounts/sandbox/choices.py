@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+#: What `Retry-After` may be, beside a number of seconds.
+RETRY_AFTER = ("alternate", "seconds", "date", "absent", "malformed", "negative")
+
 
 class UnknownChoiceError(ValueError):
     """There is no such switch, or it has no such position."""
@@ -47,7 +50,7 @@ class Choices:
     unknown_path: Literal[404, 403] = 404
     wrong_method: Literal[403, 405] = 403
     plain_json_body: Literal["refused", "accepted"] = "refused"
-    #: `Retry-After` of a 429 unless its limit says otherwise; see throttle.RETRY_AFTER.
+    #: `Retry-After` of a 429 unless its limit says otherwise: one of RETRY_AFTER, or a number of seconds.
     retry_after: str = "alternate"
 
     # /adsAccounts
@@ -99,3 +102,13 @@ def _check_position(name: str, value: object, hint: Any) -> None:
             )
     elif type(value) is not hint:
         raise UnknownChoiceError(f"{name} takes {hint.__name__}, not {value!r}.")
+    elif name == "retry_after":
+        check_retry_after(str(value))
+
+
+def check_retry_after(value: str) -> None:
+    """Raise UnknownChoiceError if there is no such way to say when to come again."""
+    if value not in RETRY_AFTER and not value.replace(".", "", 1).isdigit():
+        raise UnknownChoiceError(
+            f"retry_after is a number of seconds or one of {', '.join(RETRY_AFTER)}, not {value!r}."
+        )

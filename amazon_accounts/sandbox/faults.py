@@ -8,7 +8,7 @@ good answer are made one after the other.
 import copy
 import gzip
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
@@ -16,10 +16,10 @@ from typing import Any
 from . import answers
 from .answers import Answer
 from .calls import Call
-from .choices import Choices
+from .choices import Choices, check_retry_after
 from .clock import Clock
 from .grants import Grants
-from .throttle import Throttle, check_retry_after
+from .throttle import Throttle
 from .world import World
 
 FOR_EVER = 3600.0
@@ -96,6 +96,10 @@ class Plan:
     answer: Answer | None = None
     #: Never answer: "hang" keeps the connection open for `delay`, "drop" closes it.
     silence: str = ""
+    #: The access token of this call ends as the call arrives.
+    end_token: bool = False
+    #: Functions of a test that run as the call arrives.
+    functions: list[Callable[[Call], Awaitable[None] | None]] = field(default_factory=list)
     #: Send the browser back to the application with this error and description.
     redirect_error: tuple[str, str] | None = None
     #: Do the work, then close the connection without an answer.
@@ -127,7 +131,8 @@ class Faults:
             raise BadRuleError(f"No fault is called {kind!r}; there are {', '.join(sorted(KINDS))}.")
         if kind == "switch":
             replace(self._choices).change(options)
-        check_retry_after(str(options.get("retry_after", "")))
+        if "retry_after" in options:
+            check_retry_after(str(options["retry_after"]))
         if for_seconds:
             rule.until = self._clock.now() + for_seconds
         self._added += 1
@@ -159,6 +164,10 @@ class Faults:
             plan.delay += seconds
         elif rule.kind == "switch":
             plan.choices = replace(plan.choices, **rule.options)
+        elif rule.kind == "run":
+            plan.functions.append(rule.options["function"])
+        elif rule.kind == "end_token":
+            plan.end_token = True
         elif rule.kind == "drop_after":
             plan.drop_after = True
         elif rule.kind == "redirect_error":
@@ -364,6 +373,10 @@ def _drop_body(answer: Answer, _call: Call, _options: Options, _grants: Grants) 
     answer.cut_after = len(answer.rendered()) // 2
 
 
+def _dribble(answer: Answer, _call: Call, options: Options, _grants: Grants) -> None:
+    answer.dribble = float(options.get("seconds", 10.0))
+
+
 def _unknown_values(answer: Answer, _call: Call, _options: Options, _grants: Grants) -> None:
     """Every record gets a status, type, country and currency that nobody has heard of."""
     for record in _records(answer):
@@ -484,6 +497,7 @@ def _without(name: str) -> Callable[[Answer, Call, Options, Grants], None]:
 CHANGES: dict[str, Callable[[Answer, Call, Options, Grants], None]] = {
     "truncated": _truncate,
     "drop_body": _drop_body,
+    "dribble": _dribble,
     "unknown_values": _unknown_values,
     "extra_fields": _extra_fields,
     "missing_fields": _missing_fields,
@@ -500,7 +514,8 @@ CHANGES: dict[str, Callable[[Answer, Call, Options, Grants], None]] = {
 
 KINDS = frozenset(
     {
-        *("slow", "hang", "drop", "drop_after", "redirect_error", "switch", "throttle", "throttle_html"),
+        *("slow", "hang", "drop", "drop_after", "redirect_error", "run", "switch", "end_token"),
+        *("throttle", "throttle_html"),
         *ANSWERS,
         *CHANGES,
     }

@@ -29,8 +29,17 @@ class Maker:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.chance = random.Random(world.seed)
-        self._numbers: set[int] = set()
+        # Another maker of the same world, later, must not make the same ids again.
+        size = (
+            len(world.ads_accounts)
+            + len(world.profiles)
+            + len(world.dsp_advertisers)
+            + len(world.manager_accounts)
+        )
+        self.chance = random.Random(f"{world.seed} {size}")
+        self._numbers = set(world.profiles) | {
+            int(each) for each in world.dsp_advertisers if each.isdecimal()
+        }
 
     def letters(self, alphabet: str, length: int) -> str:
         return "".join(self.chance.choices(alphabet, k=length))

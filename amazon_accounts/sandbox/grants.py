@@ -190,7 +190,7 @@ class Grants:
 
     def _signature(self, kind: str, payload: str) -> str:
         key = hashlib.sha256(f"made-up Amazon {self._world.seed} {kind}".encode()).digest()
-        digest = hmac.digest(key, payload.encode(), "sha256")
+        digest = hmac.digest(key, payload.encode("utf-8", "surrogatepass"), "sha256")
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
     def sign_page_token(self, login_id: str, offset: int) -> str:

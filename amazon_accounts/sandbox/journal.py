@@ -2,7 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 KEPT = 200_000
@@ -59,6 +59,7 @@ class Journal:
 
     def entries(self, **criteria: object) -> list[Entry]:
         """Those whose fields have these values: `entries(path="/v2/profiles", status=429)`."""
+        _check_fields(criteria)
         return [
             entry
             for entry in self
@@ -70,4 +71,12 @@ class Journal:
 
     def counts(self, by: Iterable[str] = ("area", "path", "status")) -> Counter[tuple[Any, ...]]:
         names = list(by)
+        _check_fields(names)
         return Counter(tuple(getattr(entry, name) for name in names) for entry in self)
+
+
+def _check_fields(names: Iterable[str]) -> None:
+    known = [field.name for field in fields(Entry)]
+    for name in names:
+        if name not in known:
+            raise ValueError(f"No field is called {name!r}; there are {', '.join(known)}.")

@@ -121,6 +121,12 @@ class Sandbox:
         if call.area == "api" and (refusal := api.refuse_route(call, self.choices)):
             return refusal
         plan = self.faults.plan(call)
+        for function in plan.functions:
+            if (waiting := function(call)) is not None:
+                await waiting
+        if plan.end_token:
+            self.grants.end_token(call.bearer())
+            call.identify(self.world, self.grants)
         throttled = self.throttle.refuse(call)
         if plan.silence == "hang":
             await _wait(gone(), plan.delay)

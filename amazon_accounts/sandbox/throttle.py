@@ -11,18 +11,20 @@ from typing import Literal, get_args
 
 from .answers import Answer, message, page
 from .calls import Call
-from .choices import Choices
+from .choices import Choices, check_retry_after
 from .clock import Clock
 
 Per = Literal["region", "endpoint", "login", "client"]
-#: What `Retry-After` may be, beside a number of seconds.
-RETRY_AFTER = ("alternate", "seconds", "date", "absent", "malformed", "negative")
 THROTTLED_HEADERS = {
     "x-amzn-ErrorType": "AccessDeniedException",
     "x-amz-apigw-id": "SandboxApigwId=",
     "amazon-advertising-api-throttled": "true",
     "Vary": "Content-Type,Accept-Encoding,User-Agent",
 }
+
+
+#: Seconds since 1970 leave a float no more than microseconds.
+ROUNDING = 1e-4
 
 
 class BadLimitError(ValueError):
@@ -61,7 +63,8 @@ class Limit:
         unknown = set(self.per) - set(get_args(Per))
         if unknown:
             raise BadLimitError(f"per takes {', '.join(get_args(Per))}, not {', '.join(sorted(unknown))}.")
-        check_retry_after(self.retry_after)
+        if self.retry_after:
+            check_retry_after(self.retry_after)
 
     def concerns(self, call: Call) -> bool:
         return (
@@ -83,7 +86,7 @@ class Limit:
         bucket = self._buckets.setdefault(key, _Bucket(self.burst, now))
         bucket.level = min(self.burst, bucket.level + max(0.0, now - bucket.filled_at) * self.rate)
         bucket.filled_at = now
-        if bucket.level >= 1:
+        if bucket.level >= 1 - ROUNDING:
             bucket.level -= 1
             return 0.0
         return (1 - bucket.level) / self.rate if self.rate else math.inf
@@ -160,13 +163,6 @@ class Throttle:
                 return "-5"
             case _:
                 return mode
-
-
-def check_retry_after(value: str) -> None:
-    if value and value not in RETRY_AFTER and not value.replace(".", "", 1).isdigit():
-        raise BadLimitError(
-            f"retry_after is a number of seconds or one of {', '.join(RETRY_AFTER)}, not {value!r}."
-        )
 
 
 def endpoint(path: str) -> str:

@@ -1,0 +1,57 @@
+"""A bare HTTP client against the sandbox: these tests ask what any client would ask."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from amazon_accounts.sandbox.api import LIST_TYPE
+from amazon_accounts.sandbox.state import Sandbox
+from amazon_accounts.sandbox.world import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
+from tests.sandbox_fixtures import IN_PROCESS_URL, SandboxTransport
+
+
+class Asker:
+    """Speaks to the sandbox as a careful client does, unless told otherwise."""
+
+    def __init__(self, sandbox: Sandbox, http: httpx.AsyncClient) -> None:
+        self.sandbox = sandbox
+        self.http = http
+
+    def headers(self, login: str = "alice", **more: str) -> dict[str, str]:
+        return {
+            "Authorization": f"Bearer {self.sandbox.access_token(login)}",
+            "Amazon-Advertising-API-ClientId": DEFAULT_CLIENT_ID,
+        } | {name.replace("_", "-"): value for name, value in more.items()}
+
+    async def get(
+        self, path: str, *, login: str = "alice", region: str = "na", scope: object = ""
+    ) -> httpx.Response:
+        headers = self.headers(login)
+        if scope:
+            headers["Amazon-Advertising-API-Scope"] = str(scope)
+        return await self.http.get(f"/{region}/api{path}", headers=headers)
+
+    async def list_accounts(self, login: str = "alice", region: str = "na", **body: Any) -> httpx.Response:
+        headers = self.headers(login) | {"Content-Type": LIST_TYPE, "Accept": LIST_TYPE}
+        # ASCII, so that a test may send half of a surrogate pair.
+        content = json.dumps(body)
+        return await self.http.post(f"/{region}/api/adsAccounts/list", headers=headers, content=content)
+
+    async def token(self, region: str = "/na", **form: str) -> httpx.Response:
+        """A token request; `name=""` leaves the field out."""
+        fields = {"client_id": DEFAULT_CLIENT_ID, "client_secret": DEFAULT_CLIENT_SECRET} | form
+        return await self.http.post(
+            f"{region}/auth/o2/token", data={name: value for name, value in fields.items() if value}
+        )
+
+    async def refresh(self, refresh_token: str, **form: str) -> httpx.Response:
+        return await self.token(grant_type="refresh_token", refresh_token=refresh_token, **form)
+
+
+@pytest.fixture
+async def amazon(sandbox: Sandbox, sandbox_transport: SandboxTransport) -> AsyncIterator[Asker]:
+    async with httpx.AsyncClient(transport=sandbox_transport, base_url=IN_PROCESS_URL, timeout=5) as http:
+        yield Asker(sandbox, http)

@@ -1,0 +1,285 @@
+"""The control path, as another process uses it."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from amazon_accounts.sandbox.demo import demo_world
+from amazon_accounts.sandbox.world import DEFAULT_CLIENT_ID
+from tests.sandbox.conftest import Asker
+
+
+async def control(amazon: Asker, method: str, path: str, /, **body: Any) -> Any:
+    answer = await amazon.http.request(method, f"/_sandbox{path}", json=body or None)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_the_summary(amazon: Asker) -> None:
+    await amazon.get("/v2/profiles")
+    summary = await control(amazon, "GET", "/")
+    assert summary["logins"]["alice"]["ads_accounts"] == 5
+    assert summary["calls"] == 1
+    assert summary["switches"]["put_profiles"] == 207
+
+
+@pytest.mark.parametrize(
+    ("body", "logins"),
+    [
+        ({"world": "demo"}, 8),
+        ({"world": "small"}, 3),
+        ({"world": "empty"}, 0),
+        (
+            {
+                "world": "generated",
+                "logins": 4,
+                "accounts_per_login": 2,
+                "regions": ["NA"],
+                "managers_per_login": 1,
+            },
+            4,
+        ),
+    ],
+)
+async def test_reset_makes_another_world(amazon: Asker, body: dict[str, Any], logins: int) -> None:
+    amazon.sandbox.world.clients[DEFAULT_CLIENT_ID].return_urls.append("https://kept.example/")
+    summary = await control(amazon, "POST", "/reset", **body)
+    assert len(summary["logins"]) == logins
+    assert amazon.sandbox.world.clients[DEFAULT_CLIENT_ID].return_urls == ["https://kept.example/"]
+
+
+async def test_reset_forgets_everything_else(amazon: Asker) -> None:
+    sandbox = amazon.sandbox
+    sandbox.choices.united_kingdom = "GB"
+    sandbox.faults.add("slow")
+    sandbox.throttle.limit(1)
+    sandbox.clock.advance(1000)
+    token = sandbox.refresh_token("alice")
+    sandbox.revoke("alice")
+    summary = await control(amazon, "POST", "/reset")
+    assert (summary["faults"], summary["throttle"], summary["calls"]) == ([], [], 0)
+    assert summary["switches"]["united_kingdom"] == "UK"
+    assert len(summary["logins"]) == 3
+    assert (await amazon.refresh(token)).status_code == 200
+
+
+async def test_the_clock(amazon: Asker) -> None:
+    before = (await control(amazon, "GET", "/clock"))["seconds"]
+    after = await control(amazon, "POST", "/clock", advance=1000, frozen=True)
+    assert after["frozen"]
+    assert after["seconds"] == pytest.approx(before + 1000, abs=5)
+    assert (await control(amazon, "POST", "/clock", set=5, advance=1))["seconds"] == 6
+    assert (await control(amazon, "POST", "/clock", frozen=False))["frozen"] is False
+    assert amazon.sandbox.clock.now() == pytest.approx(6, abs=5)
+
+
+async def test_switches(amazon: Asker) -> None:
+    assert (await control(amazon, "POST", "/switches", put_profiles=200))["put_profiles"] == 200
+    assert (await control(amazon, "GET", "/switches"))["put_profiles"] == 200
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"nonsense": 1},
+        {"put_profiles": 201},
+        {"lwa_error_details": 1},
+        {"code_seconds": True},
+        {"auto_consent": None},
+        {"retry_after": "soon"},
+        {"united_kingdom": "GB", "list_shape": "tree"},
+    ],
+)
+async def test_switches_that_are_none(amazon: Asker, change: dict[str, Any]) -> None:
+    answer = await amazon.http.post("/_sandbox/switches", json=change)
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+    assert amazon.sandbox.choices.united_kingdom == "UK"
+
+
+async def test_grants_revocation_and_expiry(amazon: Asker) -> None:
+    tokens = await control(amazon, "POST", "/grants", login="alice", scopes=["profile"], consented_at=1)
+    assert (await amazon.refresh(tokens["refresh_token"])).status_code == 400
+    tokens = await control(amazon, "POST", "/grants", login="alice")
+    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+    assert (await amazon.http.get("/user/profile", headers=headers)).status_code == 200
+    await control(amazon, "POST", "/expire", login="alice")
+    assert (await amazon.http.get("/user/profile", headers=headers)).status_code == 400
+    assert (await amazon.refresh(tokens["refresh_token"])).status_code == 200
+    await control(amazon, "POST", "/revoke", login="alice")
+    assert (await amazon.refresh(tokens["refresh_token"])).status_code == 400
+
+
+async def test_permissions(amazon: Asker) -> None:
+    world = amazon.sandbox.world
+    account = world.logins["bob"].ads_accounts[-1]
+    login = await control(amazon, "POST", "/permissions", login="alice", ads_account_id=account, level="view")
+    assert account in login["ads_accounts"]
+    profile_id = next(iter(world.logins["alice"].profiles))
+    await control(amazon, "POST", "/permissions", login="alice", profile_id=str(profile_id), level="none")
+    assert profile_id not in world.logins["alice"].profiles
+    manager = world.logins["alice"].manager_accounts[0]
+    await control(amazon, "POST", "/permissions", login="alice", manager_account_id=manager, level="none")
+    assert world.logins["alice"].manager_accounts == []
+
+
+async def test_entities_are_read_changed_added_and_removed(amazon: Asker) -> None:
+    (first, *_) = await control(amazon, "GET", "/entities/ads_accounts")
+    path = f"/entities/ads_accounts/{first['ads_account_id']}"
+    changed = await control(
+        amazon, "PATCH", path, account_name="Renamed", alternates=[{"country_code": "US"}]
+    )
+    assert changed["account_name"] == "Renamed"
+    assert (await control(amazon, "GET", path))["alternates"][0]["profile_id"] is None
+    await control(amazon, "DELETE", path)
+    assert first["ads_account_id"] not in amazon.sandbox.world.logins["alice"].ads_accounts
+
+    alternates = [{"country_code": "US", "profile_id": 77}]
+    account = {"ads_account_id": "amzn1.ads-account.g.new", "account_name": "New", "country_codes": ["US"]}
+    await control(
+        amazon, "POST", "/entities/ads_accounts", logins=["charlie"], alternates=alternates, **account
+    )
+    profile = {
+        "profile_id": 77,
+        "region": "NA",
+        "country_code": "US",
+        "currency_code": "USD",
+        "timezone": "America/Los_Angeles",
+        "marketplace_id": "ATVPDKIKX0DER",
+        "account_id": "A7",
+        "type": "agency",
+    }
+    await control(amazon, "POST", "/entities/profiles", logins=["charlie"], level="view", **profile)
+    advertiser = {
+        "advertiser_id": "5",
+        "agency_profile_id": 77,
+        "name": "Five",
+        "url": "",
+        "currency": "USD",
+        "country": "US",
+        "timezone": "America/New_York",
+    }
+    await control(amazon, "POST", "/entities/dsp_advertisers", **advertiser)
+    link = {
+        "region": "NA",
+        "account_id": "A7",
+        "account_name": "n",
+        "account_type": "SELLER",
+        "marketplace_id": "x",
+    }
+    manager = {"manager_account_id": "m7", "name": "M", "links": [link]}
+    await control(amazon, "POST", "/entities/manager_accounts", logins=["charlie"], **manager)
+    truth = await control(amazon, "GET", "/truth?login=charlie")
+    assert truth["ads_accounts"][0]["alternateIds"][0]["profileId"] == 77
+    assert truth["profiles"]["NA"][0]["accessLevel"] == "view"
+    assert truth["dsp_advertisers"]["77"][0]["name"] == "Five"
+    assert truth["manager_accounts"]["NA"][0]["linkedAccounts"][0]["accountId"] == "A7"
+
+    assert await control(amazon, "DELETE", "/entities/dsp_advertisers/5")
+    assert await control(amazon, "DELETE", "/entities/manager_accounts/m7")
+    assert await control(amazon, "DELETE", "/entities/profiles/77")
+    login = {
+        "login_id": "eve",
+        "user_id": "u",
+        "name": "Eve",
+        "email": "e@example.test",
+        "profiles": {"78": "edit"},
+    }
+    assert (await control(amazon, "POST", "/entities/logins", **login))["profiles"] == {"78": "edit"}
+    assert await control(amazon, "DELETE", "/entities/logins/eve")
+    client = {"client_id": "c", "name": "C", "secret": "s"}
+    assert (await control(amazon, "POST", "/entities/clients", **client))["approved"]
+    assert (await control(amazon, "PATCH", "/entities/clients/c", blocked=True))["blocked"]
+    assert await control(amazon, "DELETE", "/entities/clients/c")
+
+
+async def test_faults_limits_latency_and_outages(amazon: Asker) -> None:
+    rule = await control(amazon, "POST", "/faults", kind="error_500", path="/v2/profiles", nth=2, region="NA")
+    assert rule["nth"] == [2]
+    assert [(await amazon.get("/v2/profiles")).status_code for _ in range(2)] == [200, 500]
+    assert (await control(amazon, "GET", "/faults"))[0]["struck"] == 1
+    await control(amazon, "DELETE", f"/faults/{rule['name']}")
+    (limit,) = await control(amazon, "POST", "/throttle", rate=0, per=["region"], retry_after="absent")
+    assert limit["name"] == "limit"
+    assert (await amazon.get("/v2/profiles")).status_code == 429
+    await control(amazon, "DELETE", "/throttle/limit")
+    assert await control(amazon, "GET", "/throttle") == []
+    await control(amazon, "POST", "/latency", seconds=0.01, region="EU")
+    await control(amazon, "POST", "/outage", of="FE")
+    await control(amazon, "POST", "/outage", of="lwa", kind="unavailable_html")
+    assert (await amazon.get("/v2/profiles", region="fe")).status_code == 503
+    assert (await amazon.get("/v2/profiles", region="na")).status_code == 200
+    assert (await amazon.refresh(amazon.sandbox.refresh_token("alice"))).status_code == 503
+    await control(amazon, "POST", "/outage", of="FE", on=False)
+    assert (await amazon.get("/v2/profiles", region="fe")).status_code == 200
+    assert await control(amazon, "DELETE", "/faults") == []
+    assert await control(amazon, "DELETE", "/throttle") == []
+
+
+async def test_the_journal(amazon: Asker) -> None:
+    await amazon.get("/v2/profiles")
+    await amazon.get("/v2/profiles", login="bob", region="eu")
+    refresh_token = amazon.sandbox.refresh_token("alice")
+    await amazon.refresh(refresh_token)
+    found = await control(amazon, "GET", "/journal?login=bob")
+    (entry,) = found["entries"]
+    assert (entry["region"], entry["path"], entry["status"], entry["credential"]) == (
+        "EU",
+        "/v2/profiles",
+        200,
+        "valid",
+    )
+    assert len(entry["token_fingerprint"]) == 12
+    assert (await control(amazon, "GET", "/journal?limit=1"))["entries"][0]["grant_type"] == "refresh_token"
+    assert (await control(amazon, "GET", "/journal?limit=0"))["total"] == 3
+    counts = await control(amazon, "GET", "/journal/counts?by=area,login")
+    assert {"area": "api", "login": "alice", "calls": 1} in counts
+    text = str([each.as_dict() for each in amazon.sandbox.journal])
+    assert "Atz" not in text
+    assert refresh_token not in text
+    assert (await control(amazon, "DELETE", "/journal"))["total"] == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", "/reset", {"world": "flat"}, 400),
+        ("POST", "/reset", {"world": "generated", "planets": 9}, 400),
+        ("POST", "/expire", {"tokens": "all"}, 400),
+        ("POST", "/permissions", {"login": "alice", "level": "own"}, 400),
+        ("POST", "/permissions", {"login": "nobody"}, 404),
+        ("POST", "/grants", {}, 400),
+        ("POST", "/grants", {"login": "nobody"}, 404),
+        ("POST", "/faults", {"kind": "nonsense"}, 400),
+        ("POST", "/faults", {}, 400),
+        ("DELETE", "/faults/none", None, 404),
+        ("POST", "/throttle", {"rate": -1}, 400),
+        ("POST", "/throttle", {"rate": 1, "nonsense": 1}, 400),
+        ("POST", "/outage", {"of": "moon"}, 400),
+        ("GET", "/entities/planets", None, 400),
+        ("GET", "/entities/profiles/1", None, 404),
+        ("GET", "/entities/profiles/x", None, 400),
+        ("PATCH", "/entities/logins/alice", {"age": 7}, 400),
+        ("GET", "/truth?login=nobody", None, 404),
+        ("GET", "/journal?limit=x", None, 400),
+        ("GET", "/journal?nonsense=1", None, 400),
+        ("GET", "/journal/counts?by=nonsense", None, 400),
+        ("POST", "/clock", [], 400),
+        ("GET", "/nothing", None, 404),
+        ("POST", "/journal", None, 405),
+    ],
+)
+async def test_mistakes_are_told(amazon: Asker, method: str, path: str, body: Any, status: int) -> None:
+    await amazon.get("/v2/profiles")
+    answer: httpx.Response = await amazon.http.request(method, f"/_sandbox{path}", json=body)
+    assert answer.status_code == status, answer.text
+
+
+async def test_half_surrogates_survive_the_control_path(amazon: Asker) -> None:
+    amazon.sandbox.reset(demo_world())
+    names = [
+        each.get("accountName")
+        for each in (await control(amazon, "GET", "/truth?login=grim"))["ads_accounts"]
+    ]
+    assert "Lone surrogate \ud83d here" in names

@@ -1,0 +1,88 @@
+"""The demo's world holds what real inventories hold."""
+
+from collections import Counter
+
+import pytest
+
+from amazon_accounts.sandbox.clock import Clock
+from amazon_accounts.sandbox.demo import demo_world
+from amazon_accounts.sandbox.generate import Maker
+from amazon_accounts.sandbox.geography import MARKETPLACES, REGIONS
+from amazon_accounts.sandbox.world import World
+
+
+def test_it_is_the_same_each_time_and_another_with_another_seed() -> None:
+    assert list(demo_world().ads_accounts) == list(demo_world().ads_accounts)
+    assert demo_world().profiles == demo_world().profiles
+    assert not set(demo_world(1).ads_accounts) & set(demo_world(2).ads_accounts)
+
+
+def test_it_holds_every_status_type_and_region() -> None:
+    world = demo_world()
+    assert 270 <= len(world.ads_accounts) <= 330
+    statuses = Counter(each.status for each in world.ads_accounts.values())
+    assert {"CREATED", "PARTIALLY_CREATED", "PENDING", "DISABLED", "SUSPENDED"} == set(statuses)
+    assert {"seller", "vendor", "agency", "new_type"} == {each.type for each in world.profiles.values()}
+    assert {None, "KDP_AUTHOR", "AMAZON_ATTRIBUTION", "NEW_SUB_TYPE"} == {
+        each.sub_type for each in world.profiles.values()
+    }
+    assert {each.region for each in world.profiles.values()} == set(REGIONS)
+    assert {each.country_code for each in world.profiles.values()} == set(MARKETPLACES)
+    assert any(each.errors for each in world.ads_accounts.values())
+
+
+def test_it_holds_the_hard_cases() -> None:
+    world = demo_world()
+    named = {alternate.profile_id for each in world.ads_accounts.values() for alternate in each.alternates}
+    assert {each for each in world.profiles if each not in named}, "profiles that no ads account names"
+    seen = Counter(each for login in world.logins.values() for each in login.ads_accounts)
+    assert max(seen.values()) == 2, "accounts that two logins see"
+    assert max(world.profiles) > 2**63
+    names = [each.account_name for each in world.ads_accounts.values()]
+    assert None in names
+    assert "" in names
+    assert max(len(name or "") for name in names) >= 250
+    links = Counter(link.region for manager in world.manager_accounts.values() for link in manager.links)
+    assert set(links) == {"NA", "EU"}
+    sizes = {len(manager.links) for manager in world.manager_accounts.values()}
+    assert {0, 6, 50, 51} <= sizes
+    assert {len(each) for each in world.advertisers_of.values()} >= {1, 7, 23, 120}
+    assert any(not each.has_campaigns for each in world.profiles.values())
+    assert world.logins["hugo"].profiles == {}
+
+
+def test_what_logins_see_exists() -> None:
+    world = demo_world()
+    for login in world.logins.values():
+        assert set(login.ads_accounts) <= set(world.ads_accounts)
+        assert len(set(login.ads_accounts)) == len(login.ads_accounts)
+        assert set(login.profiles) <= set(world.profiles)
+    for manager in world.manager_accounts.values():
+        for link in manager.links:
+            assert link.profile_id is None or link.profile_id in world.profiles
+            assert link.dsp_advertiser_id is None or link.dsp_advertiser_id in world.dsp_advertisers
+
+
+def test_a_later_maker_makes_other_ids() -> None:
+    world = World()
+    login = world.add_login("ann")
+    for _ in range(20):
+        Maker(world).account("Same", "seller", ["US"], login)
+    assert len(world.ads_accounts) == len(world.profiles) == 20
+
+
+def test_the_clock_moves_stops_and_goes_on() -> None:
+    clock = Clock()
+    began = clock.now()
+    clock.advance(100)
+    assert clock.now() >= began + 100
+    clock.freeze()
+    stood = clock.now()
+    assert clock.now() == stood
+    clock.advance(-50)
+    assert clock.moment().timestamp() == pytest.approx(stood - 50, abs=0.001)
+    clock.run()
+    assert clock.now() >= stood - 50.001
+    assert not clock.is_frozen
+    clock.reset()
+    assert clock.now() - began < 60

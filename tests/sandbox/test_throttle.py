@@ -1,0 +1,151 @@
+"""Limits: what they count, and what they answer."""
+
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import pytest
+
+from amazon_accounts.sandbox.state import Sandbox
+from amazon_accounts.sandbox.throttle import BadLimitError, endpoint
+from tests.sandbox.conftest import Asker
+
+
+@pytest.fixture(autouse=True)
+def still(sandbox: Sandbox) -> None:
+    sandbox.clock.freeze()
+
+
+async def passed(amazon: Asker, calls: int, path: str = "/v2/profiles", **where: str) -> int:
+    """How many of so many calls were not throttled."""
+    answers = [await amazon.get(path, **where) for _ in range(calls)]
+    assert {answer.status_code for answer in answers} <= {200, 429}
+    return sum(answer.status_code == 200 for answer in answers)
+
+
+async def test_a_bucket_lets_its_burst_through_and_fills_again(amazon: Asker) -> None:
+    amazon.sandbox.throttle.limit(20, burst=5)
+    assert await passed(amazon, 8) == 5
+    amazon.sandbox.clock.advance(0.1)
+    assert await passed(amazon, 8) == 2
+    amazon.sandbox.clock.advance(3600)
+    assert await passed(amazon, 8) == 5
+
+
+@pytest.mark.parametrize(
+    ("per", "expected"),
+    [
+        ((), [2, 0, 0, 0]),
+        (("region",), [2, 2, 0, 0]),
+        (("endpoint",), [2, 0, 2, 0]),
+        (("login",), [2, 0, 0, 2]),
+        (("region", "endpoint", "login"), [2, 2, 2, 2]),
+        (("client",), [2, 0, 0, 0]),
+    ],
+)
+async def test_what_a_limit_is_counted_against(
+    amazon: Asker, per: tuple[str, ...], expected: list[int]
+) -> None:
+    amazon.sandbox.throttle.limit(1, burst=2, per=per)
+    assert [
+        await passed(amazon, 3),
+        await passed(amazon, 3, region="eu"),
+        await passed(amazon, 3, "/managerAccounts"),
+        await passed(amazon, 3, login="bob"),
+    ] == expected
+
+
+async def test_whom_a_limit_is_for(amazon: Asker) -> None:
+    amazon.sandbox.throttle.limit(0, region="EU", name="europe")
+    amazon.sandbox.throttle.limit(0, login="bob", name="bob")
+    amazon.sandbox.throttle.limit(0, path="/dsp/*", name="dsp")
+    assert await passed(amazon, 1) == 1
+    assert await passed(amazon, 1, region="eu") == 0
+    assert await passed(amazon, 1, login="bob") == 0
+    amazon.sandbox.throttle.lift("bob")
+    assert await passed(amazon, 1, login="bob") == 1
+    amazon.sandbox.throttle.lift()
+    assert await passed(amazon, 1, region="eu") == 1
+
+
+async def test_a_changed_limit_keeps_its_level(amazon: Asker) -> None:
+    amazon.sandbox.throttle.limit(20, burst=10)
+    assert await passed(amazon, 6) == 6
+    amazon.sandbox.throttle.limit(10, burst=10)
+    assert await passed(amazon, 6) == 4
+
+
+async def test_the_answer_looks_like_amazons(amazon: Asker) -> None:
+    amazon.sandbox.throttle.limit(0)
+    answer = await amazon.get("/v2/profiles")
+    assert answer.json() == {"message": "Too Many Requests"}
+    assert answer.headers["x-amzn-errortype"] == "AccessDeniedException"
+    assert answer.headers["amazon-advertising-api-throttled"] == "true"
+    account = amazon.sandbox.world.logins["alice"].ads_accounts[0]
+    assert (await amazon.get(f"/adsAccounts/{account}")).json() == {
+        "message": "Maximum sending rate exceeded."
+    }
+
+
+async def test_throttling_comes_before_credentials_and_after_the_path(amazon: Asker) -> None:
+    amazon.sandbox.throttle.limit(0)
+    assert (await amazon.http.get("/na/api/v2/profiles")).status_code == 429
+    assert (await amazon.http.get("/na/api/nothing")).status_code == 404
+
+
+async def test_retry_after_is_there_and_not_there_in_turn(amazon: Asker) -> None:
+    amazon.sandbox.throttle.limit(0.5, burst=0)
+    seen = [(await amazon.get("/v2/profiles")).headers.get("retry-after") for _ in range(4)]
+    assert seen == ["2", None, "2", None]
+
+
+@pytest.mark.parametrize(
+    ("mode", "header"),
+    [
+        ("absent", None),
+        ("seconds", "4"),
+        ("malformed", "in a little while"),
+        ("negative", "-5"),
+        ("0", "0"),
+        ("3600", "3600"),
+        ("1.5", "1.5"),
+    ],
+)
+async def test_kinds_of_retry_after(amazon: Asker, mode: str, header: str | None) -> None:
+    amazon.sandbox.throttle.limit(0.25, burst=0, retry_after=mode)
+    assert (await amazon.get("/v2/profiles")).headers.get("retry-after") == header
+    amazon.sandbox.throttle.lift()
+    amazon.sandbox.choices.retry_after = mode
+    amazon.sandbox.faults.add("throttle", seconds=4)
+    assert (await amazon.get("/v2/profiles")).headers.get("retry-after") == header
+
+
+async def test_retry_after_as_a_date(amazon: Asker) -> None:
+    amazon.sandbox.throttle.limit(0.1, burst=0, retry_after="date")
+    header = (await amazon.get("/v2/profiles")).headers["retry-after"]
+    assert parsedate_to_datetime(header).timestamp() == pytest.approx(amazon.sandbox.clock.now() + 10, abs=1)
+
+
+async def test_a_limit_of_login_with_amazon(amazon: Asker) -> None:
+    amazon.sandbox.throttle.limit(0, area="token", retry_after="absent")
+    answer = await amazon.refresh(amazon.sandbox.refresh_token("alice"))
+    assert (answer.status_code, answer.content) == (429, b"")
+    assert await passed(amazon, 1) == 1
+
+
+async def test_a_page_instead_of_json(amazon: Asker) -> None:
+    amazon.sandbox.throttle.limit(0, html=True)
+    answer = await amazon.get("/v2/profiles")
+    assert (answer.status_code, answer.headers["content-type"]) == (429, "text/html")
+
+
+@pytest.mark.parametrize("bad", [{"rate": -1}, {"rate": 1, "per": ("planet",)}])
+def test_limits_that_make_no_sense(sandbox: Sandbox, bad: dict[str, Any]) -> None:
+    with pytest.raises(BadLimitError):
+        sandbox.throttle.limit(**bad)
+
+
+def test_endpoints_leave_ids_out() -> None:
+    assert endpoint("/adsAccounts/list") == "/adsAccounts/list"
+    assert endpoint("/adsAccounts/amzn1.x") == "/adsAccounts/{id}"
+    assert endpoint("/v2/profiles/12") == "/v2/profiles/{id}"
+    assert endpoint("/dsp/advertisers/") == endpoint("/dsp/advertisers") == "/dsp/advertisers"
