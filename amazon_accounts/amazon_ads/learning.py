@@ -6,11 +6,11 @@ Each of these is written only when something went wrong, or went well again afte
 import logging
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from amazon_accounts.amazon_ads import pace
 from amazon_accounts.amazon_ads.models import ParkedLogin, RateLimit
-from amazon_accounts.amazon_ads.reservation import Reservation, Row
+from amazon_accounts.amazon_ads.reservation import Reservation, Row, locked
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ def record_throttled(row: Row, subject: str, reservation: Reservation, *, second
     It is about everybody when a second login is refused within ten seconds, or when there is only one. Requests
     that were already under way when the pace slowed do not slow it again.
     """
-    limit, now = _locked(row)
+    limit, now = locked(row)
     if limit is None:
         return
     _park(limit, subject, now, seconds)
@@ -101,7 +101,7 @@ def _park(limit: RateLimit, subject: str, now: datetime, seconds: float) -> None
 def record_failure(row: Row, subject: str) -> None:
     """A call ended without an answer after all its tries. Five in a row, of two logins if there are two, open
     the circuit."""
-    limit, now = _locked(row)
+    limit, now = locked(row)
     if limit is None:
         return
     limit.failures += 1
@@ -123,7 +123,7 @@ def record_failure(row: Row, subject: str) -> None:
 @transaction.atomic
 def record_failed_probe(row: Row) -> None:
     """The probe of an open circuit failed: it opens again, for twice as long."""
-    limit, now = _locked(row)
+    limit, now = locked(row)
     if limit is None or limit.circuit_open_until is None:
         return
     limit.failures += 1
@@ -134,7 +134,7 @@ def record_failed_probe(row: Row) -> None:
 @transaction.atomic
 def record_answer(row: Row, *, is_probe: bool) -> None:
     """Amazon answered: nothing failed in a row any more; if this was the probe, the circuit closes."""
-    limit, _ = _locked(row)
+    limit, _ = locked(row)
     if limit is None:
         return
     limit.failures_in_a_row = 0
@@ -166,12 +166,3 @@ def _open_circuit(limit: RateLimit, now: datetime) -> None:
 def _is_shared(limit: RateLimit, now: datetime) -> bool:
     """A second login has lately called here."""
     return limit.other_login_at is not None and limit.other_login_at > now - pace.LOGIN_MEMORY
-
-
-def _locked(row: Row) -> tuple[RateLimit | None, datetime]:
-    """The row, locked, and PostgreSQL's time, by which all its moments are told."""
-    limit = RateLimit.objects.of(*row).select_for_update().first()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp(), set_config('synchronous_commit', 'off', true)")
-        now, _ = cursor.fetchone()
-    return limit, now

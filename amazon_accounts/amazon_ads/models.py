@@ -1,5 +1,3 @@
-from typing import Self
-
 from django.db import models
 from django.db.models import F, Q
 from django.utils.timezone import now
@@ -11,11 +9,6 @@ class Family(models.TextChoices):
     ACCOUNTS = "accounts", "Accounts and profiles"
     DSP = "dsp", "DSP advertisers"
     LWA = "lwa", "Login with Amazon"
-
-
-class RateLimitQuerySet(models.QuerySet["RateLimit"]):
-    def of(self, region: str, family: str) -> Self:
-        return self.filter(region=region, family=family)
 
 
 class RateLimit(models.Model):
@@ -58,8 +51,6 @@ class RateLimit(models.Model):
     throttled = models.PositiveIntegerField(default=0)
     failures = models.PositiveIntegerField(default=0)
     waited_seconds = models.FloatField(default=0)
-
-    objects = RateLimitQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -21,6 +21,8 @@ STALE_SLOT_SECONDS = 0.5
 CEILING_SHARE = 0.95
 SLOWEST = 0.05  # requests per second
 
+#: After so long without a call, what was learned begins to fade.
+FORGET_AFTER = timedelta(days=1)
 PROBE_EVERY = timedelta(seconds=30)
 FIRST_PROBE_STEP = 0.02
 LARGEST_PROBE_STEP = 0.16
@@ -87,9 +89,15 @@ def slowed(pace: float, *, growing: bool, since: Since | None) -> float:
     return max(slower, SLOWEST)
 
 
-def probe_step(probes: int) -> float:
-    """The share by which the next probe raises the pace: each that went well doubles it, up to a sixth."""
-    return min(FIRST_PROBE_STEP * 2.0 ** min(probes, 10), LARGEST_PROBE_STEP)
+def probed(pace: float, probes: int) -> float:
+    """The pace raised a little: by more with each probe in a row that went well, up to a sixth."""
+    return pace * (1 + min(FIRST_PROBE_STEP * 2.0 ** min(probes, 10), LARGEST_PROBE_STEP))
+
+
+def forgotten(pace: float, allowed: Bounds, *, unused: timedelta) -> float:
+    """A pace that was not used halves its distance from the start with every day."""
+    left = 0.5 ** min(unused / timedelta(days=1), 1000.0)
+    return min(allowed.start + (pace - allowed.start) * left, allowed.ceiling)
 
 
 def circuit_seconds(family: str, before: int) -> int:

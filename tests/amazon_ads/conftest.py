@@ -1,0 +1,77 @@
+"""One login of the sandbox, seen through the real client."""
+
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+import pytest_asyncio
+from django.conf import LazySettings
+
+from amazon_accounts.amazon_ads.client import AmazonClient, AmazonLogin
+from amazon_accounts.sandbox.state import Sandbox
+from tests.sandbox_fixtures import SandboxServer, SandboxTransport
+
+CLIENT_ID = "amzn1.application-oa2-client.5a4d0b0c0d0e4f5061728394a5b6c7d8"
+
+
+class GivenTokens:
+    """A token source: these tokens, one after the other as each is rejected."""
+
+    def __init__(self, *tokens: str) -> None:
+        self.tokens = list(tokens)
+        self.rejected: list[str] = []
+
+    async def __call__(self, rejected: str | None = None) -> str:
+        if rejected is not None:
+            self.rejected.append(rejected)
+            if rejected == self.tokens[0] and len(self.tokens) > 1:
+                self.tokens.pop(0)
+        return self.tokens[0]
+
+
+LoginFactory = Callable[..., AmazonLogin]
+
+
+@pytest.fixture(autouse=True)
+def quick_retries(settings: LazySettings) -> None:
+    settings.AMAZON_BACKOFF_BASE_SECONDS = 0.01
+    settings.AMAZON_BACKOFF_MAX_SECONDS = 0.1
+
+
+@pytest_asyncio.fixture
+async def amazon(
+    sandbox_transport: SandboxTransport, transactional_db: None
+) -> AsyncIterator[AmazonClient]:
+    """The client, its wire leading into the sandbox in this process."""
+    async with AmazonClient(transport=sandbox_transport) as client:
+        yield client
+
+
+@pytest.fixture
+def login(amazon: AmazonClient, sandbox: Sandbox) -> LoginFactory:
+    """login("alice"): the calls of this login of the sandbox."""
+    return _factory(amazon, sandbox)
+
+
+@pytest_asyncio.fixture
+async def amazon_over_http(
+    sandbox_server: SandboxServer, transactional_db: None
+) -> AsyncIterator[AmazonClient]:
+    async with AmazonClient() as client:
+        yield client
+
+
+@pytest.fixture
+def login_over_http(amazon_over_http: AmazonClient, sandbox_server: SandboxServer) -> LoginFactory:
+    return _factory(amazon_over_http, sandbox_server.sandbox)
+
+
+def _factory(amazon: AmazonClient, sandbox: Sandbox) -> LoginFactory:
+    def make(name: str = "alice", *, token: GivenTokens | None = None, wait: float = 60.0) -> AmazonLogin:
+        return amazon.login(
+            subject=name,
+            client_id=CLIENT_ID,
+            token=token or GivenTokens(sandbox.access_token(name)),
+            wait=wait,
+        )
+
+    return make
