@@ -6,6 +6,8 @@
     sandbox_server      the same over HTTP on a free loopback port: `.url`, `.sandbox` (the same object, moved from the test's
                         thread), `.environ()` for other processes. The settings point at it.
 
+    untrusted_url       a sandbox behind a certificate that nobody should trust.
+
 Everything is as new for each test. Another world: `sandbox.reset(generated_world(...))` or `sandbox.reset(demo_world())`.
 A refresh token: `sandbox.refresh_token("alice")`. The browser: `sandbox.consent(authorize_url, "alice")` gives the callback's URL.
 What the API shows: `sandbox.truth("alice")`. What was asked: `sandbox.journal.entries(path="/v2/profiles")`.
@@ -17,11 +19,17 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from typing import Any
 
 import httpx
 import pytest
 import uvicorn
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from amazon_accounts.sandbox.app import SandboxApplication, create_app
 from amazon_accounts.sandbox.generate import small_world
@@ -121,6 +129,31 @@ def running_sandbox() -> Iterator[SandboxServer]:
     app = create_app(small_world())
     with serve(app) as url:
         yield SandboxServer(url, app.state.sandbox)
+
+
+@pytest.fixture(scope="session")
+def untrusted_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("certificate")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(
+            name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1)
+        )
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    plain = serialization.NoEncryption()
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(pem))
+    (folder / "key.pem").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+    with serve(
+        create_app(small_world()), ssl_certfile=folder / "cert.pem", ssl_keyfile=folder / "key.pem"
+    ) as url:
+        yield url
 
 
 @pytest.fixture

@@ -119,10 +119,10 @@ async def _send(answer: Answer, call: Call | None, send: Send) -> bool:
         await send({"type": "http.response.body", "body": body[: answer.cut_after], "more_body": True})
         return True
     piece = max(1, len(body) // DRIBBLES) if answer.dribble else PIECE
-    for start in range(0, len(body), piece):
+    for start in range(0, max(1, len(body)), piece):
         await asyncio.sleep(answer.dribble / DRIBBLES)
-        await send({"type": "http.response.body", "body": body[start : start + piece], "more_body": True})
-    await send({"type": "http.response.body", "body": b"", "more_body": False})
+        part = body[start : start + piece]
+        await send({"type": "http.response.body", "body": part, "more_body": start + piece < len(body)})
     return False
 
 

@@ -78,3 +78,22 @@ async def test_the_transport_in_process_fails_like_the_network(
     async with httpx.AsyncClient(transport=sandbox_transport, timeout=0.2) as http:
         with pytest.raises(error):
             await http.get(f"{IN_PROCESS_URL}/user/profile", headers=headers)
+
+
+async def test_nobody_trusts_its_certificate(untrusted_url: str) -> None:
+    async with httpx.AsyncClient() as http:
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            await http.get(f"{untrusted_url}/user/profile")
+
+
+async def test_a_large_answer_comes_whole_over_http(sandbox_server: SandboxServer) -> None:
+    sandbox_server.sandbox.faults.add("huge", megabytes=5)
+    async with httpx.AsyncClient() as http:
+        assert len((await http.get(f"{sandbox_server.url}/user/profile")).content) == 5_000_002
+
+
+async def test_an_empty_answer_is_complete_over_http(sandbox_server: SandboxServer) -> None:
+    sandbox_server.sandbox.faults.add("empty")
+    async with httpx.AsyncClient() as http:
+        for _ in range(2):
+            assert (await http.get(f"{sandbox_server.url}/user/profile")).content == b""
