@@ -86,7 +86,7 @@ class Child:
         self._process = None
         is_early = time.monotonic() - self._started_at < EARLY_DEATH_SECONDS
         self.early_deaths = self.early_deaths + 1 if is_early else 0
-        self._start_at = time.monotonic() + min(0.2 * 2**self.early_deaths, 3)
+        self._start_at = time.monotonic() + min(0.1 * 2**self.early_deaths, 2)
         return status
 
     def ask_to_stop(self) -> None:

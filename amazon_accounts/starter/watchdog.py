@@ -14,10 +14,14 @@ import time
 PATIENCE_SECONDS = 5
 
 
-def signal_groups(groups: set[int], number: signal.Signals) -> None:
+def signalled(groups: set[int], number: int) -> set[int]:
+    """Signal the groups; those of them that exist."""
+    living = set()
     for group in groups:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(group, number)
+            living.add(group)
+    return living
 
 
 def main() -> None:
@@ -29,10 +33,12 @@ def main() -> None:
             groups.add(int(line))
         else:
             groups.discard(-int(line))
-    if groups:
-        signal_groups(groups, signal.SIGTERM)
-        time.sleep(PATIENCE_SECONDS)
-        signal_groups(groups, signal.SIGKILL)
+    groups = signalled(groups, signal.SIGTERM)
+    end = time.monotonic() + PATIENCE_SECONDS
+    while groups and time.monotonic() < end:
+        time.sleep(0.1)
+        groups = signalled(groups, 0)
+    signalled(groups, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,160 @@
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from amazon_accounts.starter.log import Log, LogFile
+from tests.starter.postgres_processes import PROJECT, eventually, is_alive, kill
+
+pytestmark = pytest.mark.slow
+
+# Each life of a child leaves its process id in this file, one a line.
+LIVE = "import os, time; print(os.getpid(), file=open({file!r}, 'a'), flush=True); time.sleep(600)"
+DIE = "import os; print(os.getpid(), file=open({file!r}, 'a')); print('out of paper'); exit(3)"
+STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + LIVE
+PARENT = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {LIVE!r}]); import time; time.sleep(600)"
+
+
+def lives(file: Path) -> list[int]:
+    return [int(line) for line in file.read_text().split()] if file.exists() else []
+
+
+@contextmanager
+def supervisor(**codes: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "tests.starter.supervise",
+            *(f"{name}={code}" for name, code in codes.items()),
+        ],
+        cwd=PROJECT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.communicate(timeout=20)
+
+
+def test_it_starts_again_what_dies(tmp_path: Path) -> None:
+    file = tmp_path / "lives"
+    with supervisor(web=LIVE.format(file=str(file))):
+        assert eventually(lambda: len(lives(file)) == 1)
+        kill(lives(file)[0])
+        assert eventually(lambda: len(lives(file)) == 2)
+        assert is_alive(lives(file)[1])
+
+
+def test_it_ends_with_the_reason_of_what_keeps_dying(tmp_path: Path) -> None:
+    bad, good = tmp_path / "bad", tmp_path / "good"
+    with supervisor(bad=DIE.format(file=str(bad)), good=LIVE.format(file=str(good))) as process:
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert len(lives(bad)) == 5
+    assert errors.endswith("bad ended 5 times right after its start (exit status 3):\n  out of paper\n")
+    assert not is_alive(lives(good)[0])
+
+
+def test_it_stops_within_ten_seconds_whatever_its_children_think_of_that(tmp_path: Path) -> None:
+    file = tmp_path / "lives"
+    with supervisor(stubborn=STUBBORN.format(file=str(file))) as process:
+        assert eventually(lambda: len(lives(file)) == 1)
+        began = time.monotonic()
+        process.terminate()
+        assert process.wait(10) == 0
+        assert time.monotonic() - began > 3, "it was given no time to end by itself"
+    assert not is_alive(lives(file)[0])
+
+
+def test_a_second_ctrl_c_does_no_harm(tmp_path: Path) -> None:
+    file = tmp_path / "lives"
+    with supervisor(stubborn=STUBBORN.format(file=str(file))) as process:
+        assert eventually(lambda: len(lives(file)) == 1)
+        for _ in range(3):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.1)
+        _, errors = process.communicate(timeout=10)
+        assert process.returncode == 0
+    assert "Traceback" not in errors
+    assert not is_alive(lives(file)[0])
+
+
+def test_ctrl_c_reaches_only_the_supervisor(tmp_path: Path) -> None:
+    file = tmp_path / "lives"
+    with supervisor(web=LIVE.format(file=str(file))) as process:
+        assert eventually(lambda: len(lives(file)) == 1)
+        assert os.getpgid(lives(file)[0]) != os.getpgid(process.pid)
+
+
+def test_the_children_of_a_killed_child_go_with_it(tmp_path: Path) -> None:
+    """Otherwise they would keep its port."""
+    file = tmp_path / "lives"
+    with supervisor(web=PARENT.replace("{file!r}", repr(str(file)))):
+        assert eventually(lambda: len(lives(file)) == 1)
+        grandchild = lives(file)[0]
+        kill(os.getpgid(grandchild))
+        assert eventually(lambda: not is_alive(grandchild))
+
+
+@pytest.mark.parametrize("code", [pytest.param(LIVE, id="willing"), pytest.param(STUBBORN, id="stubborn")])
+def test_nothing_outlives_a_killed_supervisor(tmp_path: Path, code: str) -> None:
+    file = tmp_path / "lives"
+    with supervisor(web=code.format(file=str(file))) as process:
+        assert eventually(lambda: len(lives(file)) == 1)
+        process.kill()
+        assert eventually(lambda: not is_alive(lives(file)[0]), 10)
+
+
+def test_a_killed_watchdog_is_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "lives"
+    with supervisor(web=LIVE.format(file=str(file))) as process:
+        assert eventually(lambda: len(lives(file)) == 1)
+        (first,) = watchdogs_of(process.pid)
+        kill(first)
+        assert eventually(lambda: watchdogs_of(process.pid) not in ([], [first]))
+        time.sleep(0.3)
+        process.kill()
+        assert eventually(lambda: not is_alive(lives(file)[0]), 10)
+
+
+def watchdogs_of(process: int) -> list[int]:
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return [
+        int(child)
+        for child in children
+        if is_alive(int(child)) and b"starter.watchdog" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+
+
+def test_its_log_says_in_columns_who_speaks(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    log = Log(["web", "scheduler"], stream)
+    log.write("web", "hello")
+    log.write("scheduler", "hello, too")
+    assert stream.getvalue() == "web       | hello\nscheduler | hello, too\n"
+
+
+def test_it_follows_a_file_from_its_end_also_when_that_begins_anew(tmp_path: Path) -> None:
+    path = tmp_path / "server.log"
+    path.write_text("before\n")
+    file = LogFile(path)
+    with path.open("a") as writer:
+        writer.write("one\ntwo\nhal")
+    assert list(file.new_lines()) == ["one", "two"]
+    with path.open("a") as writer:
+        writer.write("f\n")
+    assert list(file.new_lines()) == ["half"]
+    path.write_text("new\n")
+    assert list(file.new_lines()) == ["new"]
