@@ -1,0 +1,42 @@
+# Everything runs from the project's folder and by relative names, so that the path to it may have spaces.
+
+PYTHON ?= python3
+PY := .venv/bin/python
+
+.PHONY: install run test check bench schema lock
+
+install: .venv/installed.stamp
+
+# Again whenever the requirements changed.
+.venv/installed.stamp: requirements.txt requirements-dev.txt
+	@command -v "$(PYTHON)" > /dev/null || { echo "There is no $(PYTHON). Install Python 3.11 or newer, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit("This is Python %d.%d; 3.11 or newer is needed. Name one: make PYTHON=/path/to/python3" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@echo "Installing into .venv"
+	@"$(PYTHON)" -m venv .venv
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes -r requirements-dev.txt
+	@touch $@
+
+run: install
+	@exec $(PY) -m amazon_accounts.starter
+
+test: install
+	$(PY) -m pytest -n auto --maxprocesses 4
+
+check: install
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy .
+	.venv/bin/lint-imports
+	$(PY) manage.py check --fail-level WARNING
+	$(PY) manage.py makemigrations --check --dry-run
+
+bench: install
+	$(PY) -m tests.bench
+
+# The API as others see it; a change of it is a change of this file.
+schema: install
+	$(PY) manage.py spectacular --file docs/openapi.yaml --validate --fail-on-warn
+
+lock: install
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url requirements.in -o requirements.txt
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url requirements-dev.in -o requirements-dev.txt
