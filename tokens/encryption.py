@@ -106,5 +106,5 @@ class EncryptedTextField(_SecretField):
         secret = self.value_from_object(obj)
         return "" if secret is None else secret.ciphertext
 
-    def formfield(self, **kwargs: Any) -> None:  # type: ignore[override]  # no form ever shows a secret
-        return None
+    def formfield(self, **kwargs: Any) -> None:
+        """No form ever shows a secret."""

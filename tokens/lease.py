@@ -7,10 +7,10 @@ comes too late changes nothing.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
@@ -23,7 +23,9 @@ from tokens.models import Connection, TokenRefresh
 
 logger = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=15)
+Parameter = int | str | bool | datetime | UUID | None
+
+LEASE_SECONDS = 15.0
 RENEWAL_SECONDS = 5.0
 
 
@@ -34,7 +36,7 @@ class Claim:
     refresh_id: UUID
     connection_id: UUID
     grant_version: int
-    refresh_token: Secret = field(repr=False)
+    refresh_token: Secret = field(repr=False, compare=False)
 
 
 # A refresh that its process left open is closed as lost by whoever claims next; the join makes sure that it is
@@ -46,7 +48,7 @@ WITH due AS (
     ORDER BY next_refresh_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), claimed AS (
     UPDATE tokens_connection AS claimed
-    SET next_refresh_at = clock_timestamp() + %(lease)s, lease_id = gen_random_uuid()
+    SET next_refresh_at = clock_timestamp() + make_interval(secs => %(lease)s), lease_id = gen_random_uuid()
     FROM due WHERE claimed.id = due.id
     RETURNING claimed.id, claimed.lease_id, claimed.grant_version, claimed.refresh_token
 ), lost AS (
@@ -90,13 +92,13 @@ def claim_one(connection_id: UUID, trigger: TokenRefresh.Trigger, *, seen: int |
     return claims[0] if claims else None
 
 
-def _claim(statement: str, trigger: TokenRefresh.Trigger, parameters: dict[str, object]) -> list[Claim]:
+def _claim(statement: str, trigger: TokenRefresh.Trigger, parameters: dict[str, Parameter]) -> list[Claim]:
     with connection.cursor() as cursor:
         cursor.execute(
             statement,
             {
                 "client_id": settings.AMAZON_CLIENT_ID,
-                "lease": LEASE,
+                "lease": LEASE_SECONDS,
                 "trigger": trigger.value,
                 **parameters,
             },
@@ -116,31 +118,48 @@ def database_now() -> datetime:
     """The time as the database has it, which all processes share."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
-        (now,) = cursor.fetchone()
+        now: datetime = cursor.fetchone()[0]
     return now
 
 
-def renew(refresh_ids: Iterable[UUID]) -> int:
-    """Hold these leases for another term; those lost already stay lost."""
+# Locked in the order of their ids, as everybody does who locks several.
+RENEW = """
+WITH held AS (
+    SELECT held.id FROM tokens_connection AS held
+    JOIN unnest(%(connection_ids)s::uuid[], %(refresh_ids)s::uuid[]) AS mine (id, lease_id)
+        ON held.id = mine.id AND held.lease_id = mine.lease_id
+    ORDER BY held.id FOR UPDATE OF held
+)
+UPDATE tokens_connection AS renewed SET next_refresh_at = clock_timestamp() + make_interval(secs => %(lease)s)
+FROM held WHERE renewed.id = held.id
+"""
+
+
+def renew(claims: Collection[Claim]) -> int:
+    """Hold these leases for another term; those lost already stay lost. Return how many are held."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE tokens_connection SET next_refresh_at = clock_timestamp() + %s WHERE lease_id = ANY(%s)",
-            [LEASE, list(refresh_ids)],
+            RENEW,
+            {
+                "connection_ids": [claim.connection_id for claim in claims],
+                "refresh_ids": [claim.refresh_id for claim in claims],
+                "lease": LEASE_SECONDS,
+            },
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 class LeaseKeeper:
     """Renews the leases that this process holds, for as long as it holds them."""
 
     def __init__(self) -> None:
-        self._held: set[UUID] = set()
+        self._held: set[Claim] = set()
 
     def hold(self, claims: Iterable[Claim]) -> None:
-        self._held.update(claim.refresh_id for claim in claims)
+        self._held.update(claims)
 
     def release(self, claim: Claim) -> None:
-        self._held.discard(claim.refresh_id)
+        self._held.discard(claim)
 
     async def renew_for_ever(self) -> None:
         while True:

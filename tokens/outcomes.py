@@ -5,7 +5,6 @@ connection stays as it is and the refresh is closed as superseded.
 """
 
 import logging
-from datetime import timedelta
 from uuid import UUID
 
 from django.db import connection as database
@@ -30,7 +29,8 @@ SUCCESS = """
 WITH mine AS (
     UPDATE tokens_connection
     SET access_token = %(access_token)s, refresh_token = coalesce(%(refresh_token)s, refresh_token),
-        expires_at = clock_timestamp() + %(life)s, next_refresh_at = clock_timestamp() + %(due_in)s,
+        expires_at = clock_timestamp() + make_interval(secs => %(life)s),
+        next_refresh_at = clock_timestamp() + make_interval(secs => %(due_in)s),
         lease_id = NULL, refresh_count = refresh_count + 1, last_refreshed_at = clock_timestamp(),
         grant_refusals = 0, last_error = '', last_error_at = NULL
     WHERE id = %(connection_id)s AND lease_id = %(refresh_id)s AND grant_version = %(grant_version)s
@@ -52,8 +52,8 @@ def record_success(claim: Claim, grant: Grant, *, sent_ago: float, tries: int) -
     parameters = {
         "access_token": Secret.seal(grant.access_token).ciphertext,
         "refresh_token": Secret.seal(grant.refresh_token).ciphertext if grant.refresh_token else None,
-        "life": timedelta(seconds=life),
-        "due_in": refresh_in(life),
+        "life": life,
+        "due_in": refresh_in(life).total_seconds(),
         "connection_id": claim.connection_id,
         "refresh_id": claim.refresh_id,
         "grant_version": claim.grant_version,
@@ -90,7 +90,7 @@ def note_refusal(claim: Claim) -> tuple[int, Secret] | None:
         if not held.update(grant_refusals=F("grant_refusals") + 1):
             return None
         refusals, refresh_token = held.values_list("grant_refusals", "refresh_token").get()
-    return refusals, refresh_token
+    return None if refresh_token is None else (refusals, refresh_token)
 
 
 def stored_refresh_token(claim: Claim) -> Secret | None:

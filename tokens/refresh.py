@@ -15,6 +15,7 @@ from django.db import InterfaceError, OperationalError
 from django.db.models import F
 from django.db.models.functions import Now
 from django.db.models.lookups import LessThanOrEqual
+from django.utils import timezone
 
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.database import in_thread
@@ -348,11 +349,7 @@ class _Stored:
 
 
 def _stored(connection_id: UUID) -> _Stored:
-    connection = (
-        Connection.objects.only("state", "client_id", "access_token", "refresh_count", "expires_at")
-        .annotate(now=Now())
-        .get(pk=connection_id)
-    )
+    connection = Connection.objects.defer("refresh_token").get(pk=connection_id)
     raise_if_unusable(connection)
     if connection.expires_at is None:
         return _Stored(None, connection.refresh_count, 0, 0)
@@ -360,7 +357,7 @@ def _stored(connection_id: UUID) -> _Stored:
     return _Stored(
         connection.access_token,
         connection.refresh_count,
-        remaining=(connection.expires_at - connection.now).total_seconds(),
+        remaining=(connection.expires_at - timezone.now()).total_seconds(),
         life=(connection.expires_at - obtained_at).total_seconds(),
     )
 

@@ -29,7 +29,7 @@ def connect_amazon(request: HttpRequest) -> HttpResponse:
     form = ConnectForm(request.POST if request.method == "POST" else request.GET)
     if not form.is_valid():
         for name, errors in form.errors.items():
-            messages.error(request, f"{name}: {' '.join(errors)}")
+            messages.error(request, f"{name}: {' '.join(map(str, errors))}")
         return redirect("connections")
     user = cast("User", request.user)
     connection = None
@@ -56,9 +56,8 @@ def connect_amazon_callback(request: HttpRequest) -> HttpResponse:
     if not request.user.is_authenticated:
         messages.error(request, str(oauth.UnknownAttemptError()))
         return redirect_to_login(reverse("connections"))
-    user = cast("User", request.user)
     try:
-        connected = async_to_sync(_complete)(user, _session_key(request), request.GET.dict())
+        connected = async_to_sync(_complete)(request.user, _session_key(request), request.GET.dict())
     except oauth.WrongLoginError as error:
         again = reverse("connect-amazon")
         messages.error(request, format_html('{} <a href="{}">Add as a new connection</a>', str(error), again))

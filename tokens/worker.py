@@ -61,7 +61,7 @@ class _Lane:
     def stop(self) -> None:
         self._stopping = True
         if self._worker is not None:
-            self._worker.stop()
+            self._worker.stop()  # type: ignore[no-untyped-call]  # Procrastinate's
 
     async def run(self) -> None:
         while not self._stopping:
@@ -73,9 +73,7 @@ class _Lane:
                 await asyncio.sleep(1)
 
     async def _run_once(self) -> None:
-        connector = ResilientConnector(
-            kwargs=connector_params("default"), timeout=3, min_size=1, max_size=4, open=False
-        )
+        connector = ResilientConnector(kwargs=connector_params("default"), timeout=3, min_size=1, max_size=4)
         app = _with_connector(connector)
         async with app.open_async():
             self._worker = Worker(
@@ -92,7 +90,7 @@ class _Lane:
             )
             if self._stopping:
                 return
-            await self._worker.run()
+            await self._worker.run()  # type: ignore[no-untyped-call]
 
 
 def _with_connector(connector: PsycopgConnector) -> App:
@@ -115,7 +113,7 @@ async def run_worker(concurrency: int = DEFAULT_CONCURRENCY) -> None:
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="worker"))
     app = procrastinate_app.current_app
-    app.perform_import_paths()
+    app.perform_import_paths()  # type: ignore[no-untyped-call]
     others = sorted({task.queue for task in app.tasks.values()} - {TOKENS})
     stopping = asyncio.Event()
     async with AmazonClient() as amazon:

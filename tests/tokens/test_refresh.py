@@ -1,0 +1,416 @@
+import asyncio
+from datetime import timedelta
+
+import pytest
+from django.conf import LazySettings
+from django.utils import timezone
+
+from amazon_accounts.amazon_ads.client import AmazonClient
+from amazon_accounts.amazon_ads.database import in_thread
+from amazon_accounts.amazon_ads.errors import ApplicationRefusedError, GrantRevokedError, TransientError
+from amazon_accounts.sandbox.state import Sandbox
+from tests.tokens.conftest import ConnectionFactory
+from tokens import lease
+from tokens.connections import disconnect
+from tokens.models import Alert, Connection, TokenRefresh
+from tokens.refresh import access_token, refresh_connections, refresh_due
+from tokens.signals import connection_changed
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Outcome = TokenRefresh.Outcome
+TOKEN_PATH = "/auth/o2/token"
+
+
+async def reloaded(connection: Connection) -> Connection:
+    return await in_thread(Connection.objects.get)(pk=connection.pk)
+
+
+async def refreshes_of(connection: Connection) -> list[TokenRefresh]:
+    return await in_thread(lambda: list(connection.refreshes.order_by("started_at")))()
+
+
+def make_due(connection: Connection) -> None:
+    Connection.objects.filter(pk=connection.pk).update(next_refresh_at=timezone.now() - timedelta(seconds=1))
+
+
+async def test_it_refreshes_what_is_due_and_nothing_else(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
+) -> None:
+    due = await in_thread(connect)("bob")
+    later = await in_thread(connect)("charlie", next_refresh_at=timezone.now() + timedelta(minutes=30))
+
+    counts = await refresh_due(amazon)
+
+    assert dict(counts) == {"succeeded": 1}
+    assert sandbox.journal.count(path=TOKEN_PATH) == 1
+    due = await reloaded(due)
+    assert due.access_token is not None
+    assert due.access_token.reveal().startswith("Atza|")
+    assert due.access_token.reveal() != "Atza|old"
+    assert due.refresh_count == 1
+    assert due.lease_id is None
+    assert due.expires_at is not None
+    assert due.next_refresh_at is not None
+    left = due.expires_at - timezone.now()
+    assert timedelta(minutes=59) < left <= timedelta(minutes=60)
+    assert timedelta(seconds=600) <= due.expires_at - due.next_refresh_at <= timedelta(seconds=660)
+    assert (await reloaded(later)).refresh_count == 0
+
+
+async def test_it_writes_the_history_of_a_refresh(connect: ConnectionFactory, amazon: AmazonClient) -> None:
+    connection = await in_thread(connect)()
+    await refresh_due(amazon)
+    (refresh,) = await refreshes_of(connection)
+    assert refresh.trigger == TokenRefresh.Trigger.SCHEDULED
+    assert refresh.outcome == Outcome.SUCCEEDED
+    assert refresh.tries == 1
+    assert refresh.request_id
+    assert refresh.finished_at is not None
+    assert refresh.new_expires_at == (await reloaded(connection)).expires_at
+
+
+async def test_it_keeps_the_lead_within_half_of_a_short_life(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
+) -> None:
+    sandbox.choices.change({"access_token_seconds": 60})
+    connection = await in_thread(connect)()
+    await refresh_due(amazon)
+    connection = await reloaded(connection)
+    assert connection.expires_at is not None
+    assert connection.next_refresh_at is not None
+    assert timedelta(seconds=29) < connection.expires_at - connection.next_refresh_at <= timedelta(seconds=30)
+
+
+async def test_it_retries_inside_the_check(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
+) -> None:
+    connection = await in_thread(connect)()
+    sandbox.faults.add("error_500", path=TOKEN_PATH, count=2)
+    assert dict(await refresh_due(amazon)) == {"succeeded": 1}
+    (refresh,) = await refreshes_of(connection)
+    assert refresh.tries == 3
+
+
+async def test_it_leaves_a_connection_alive_through_an_outage(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
+) -> None:
+    connection = await in_thread(connect)()
+    sandbox.faults.add("error_503", path=TOKEN_PATH)
+    assert dict(await refresh_due(amazon)) == {"transient": 1}
+    broken = await reloaded(connection)
+    assert broken.state == Connection.State.ACTIVE
+    assert broken.last_error
+    assert broken.next_refresh_at is not None
+    assert timedelta(0) < broken.next_refresh_at - timezone.now() <= timedelta(seconds=30)
+    assert broken.access_token is not None
+    assert broken.access_token.reveal() == "Atza|old"
+
+    sandbox.faults.clear()
+    await in_thread(make_due)(connection)
+    assert dict(await refresh_due(amazon)) == {"succeeded": 1}
+    assert (await reloaded(connection)).last_error == ""
+
+
+@pytest.mark.parametrize(
+    ("choice", "stays"),
+    [
+        ({"refresh_answer": "without_refresh_token"}, True),
+        ({"refresh_rotation": "same"}, True),
+        ({"refresh_rotation": "rotate"}, False),
+        ({"refresh_rotation": "rotate_and_end"}, False),
+    ],
+)
+async def test_it_keeps_the_refresh_token_unless_amazon_gives_another(
+    connect: ConnectionFactory,
+    amazon: AmazonClient,
+    sandbox: Sandbox,
+    choice: dict[str, str],
+    stays: bool,
+) -> None:
+    sandbox.choices.change(choice)
+    connection = await in_thread(connect)()
+    assert connection.refresh_token is not None
+    before = connection.refresh_token.reveal()
+    await refresh_due(amazon)
+    after = await reloaded(connection)
+    assert after.refresh_token is not None
+    assert (after.refresh_token.reveal() == before) is stays
+
+    await in_thread(make_due)(connection)
+    assert dict(await refresh_due(amazon)) == {"succeeded": 1}
+
+
+async def test_it_reads_a_life_written_as_text(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
+) -> None:
+    sandbox.choices.change({"expires_in": "string"})
+    await in_thread(connect)()
+    assert dict(await refresh_due(amazon)) == {"succeeded": 1}
+
+
+async def test_it_confirms_a_dead_grant_once_and_then_never_asks_again(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
+) -> None:
+    connection = await in_thread(connect)("bob")
+    heard: list[str] = []
+
+    def listener(change: str, **_: object) -> None:
+        heard.append(change)
+
+    connection_changed.connect(listener)
+    try:
+        sandbox.revoke("bob")
+        assert dict(await refresh_due(amazon)) == {"reauthorise": 1}
+    finally:
+        connection_changed.disconnect(listener)
+    assert heard == ["broken"]
+    assert sandbox.journal.count(path=TOKEN_PATH) == 2
+    connection = await reloaded(connection)
+    assert connection.state == Connection.State.REAUTHORIZATION_REQUIRED
+    assert connection.next_refresh_at is None
+    assert "no longer accepts" in connection.last_error or connection.last_error
+    assert await in_thread(Alert.objects.filter(kind=Alert.Kind.CONNECTION_BROKEN).count)() == 1
+
+    await refresh_due(amazon)
+    await refresh_connections([connection.pk], TokenRefresh.Trigger.MANUAL, amazon)
+    with pytest.raises(GrantRevokedError):
+        await access_token(connection.pk, amazon=amazon)
+    assert sandbox.journal.count(path=TOKEN_PATH) == 2
+
+
+async def test_it_believes_in_a_passing_fault_when_the_second_try_succeeds(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
+) -> None:
+    connection = await in_thread(connect)("bob")
+    sandbox.faults.add(
+        "lwa_error", path=TOKEN_PATH, count=1, options={"status": 400, "error": "invalid_grant"}
+    )
+    assert dict(await refresh_due(amazon)) == {"succeeded": 1}
+    assert (await reloaded(connection)).grant_refusals == 0
+
+
+async def test_it_asks_with_the_token_that_another_process_stored_meanwhile(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
+) -> None:
+    newer = sandbox.refresh_token("bob")
+    connection = await in_thread(connect)("bob", refresh_token="Atzr|stale")
+
+    def store_newer() -> None:
+        Connection.objects.filter(pk=connection.pk).update(refresh_token=newer)
+
+    async def on_call(_: object) -> None:
+        await in_thread(store_newer)()
+
+    sandbox.faults.add("run", path=TOKEN_PATH, count=1, options={"function": on_call})
+    assert dict(await refresh_due(amazon)) == {"succeeded": 1}
+    assert (await reloaded(connection)).state == Connection.State.ACTIVE
+
+
+async def test_it_never_makes_more_than_three_refused_calls_though_its_process_dies(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = await in_thread(connect)("bob")
+    sandbox.revoke("bob")
+    monkeypatch.setattr("tokens.refresh.CONFIRMATION_SECONDS", 60)
+    dying = asyncio.create_task(refresh_due(amazon))
+    while sandbox.journal.count(path=TOKEN_PATH) < 1:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.2)
+    dying.cancel()
+    await asyncio.gather(dying, return_exceptions=True)
+
+    await in_thread(make_due)(connection)
+    assert dict(await refresh_due(amazon)) == {"reauthorise": 1}
+    assert sandbox.journal.count(path=TOKEN_PATH) == 2
+    assert [refresh.outcome for refresh in await refreshes_of(connection)] == ["lost", "reauthorise"]
+
+
+async def test_it_makes_one_call_for_many_who_ask_at_once(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
+) -> None:
+    connection = await in_thread(connect)("bob", expires_at=timezone.now() - timedelta(minutes=1))
+    sandbox.faults.add("slow", path=TOKEN_PATH, options={"seconds": 0.3})
+    tokens = await asyncio.gather(*(access_token(connection.pk, amazon=amazon) for _ in range(25)))
+    assert len(set(tokens)) == 1
+    assert sandbox.journal.count(path=TOKEN_PATH) == 1
+    (refresh,) = await refreshes_of(connection)
+    assert refresh.trigger == TokenRefresh.Trigger.ON_USE
+
+
+async def test_it_gives_a_token_that_is_still_good_without_a_call(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
+) -> None:
+    connection = await in_thread(connect)("bob")
+    assert await access_token(connection.pk, amazon=amazon) == "Atza|old"
+    assert sandbox.journal.count() == 0
+
+
+async def test_it_replaces_a_token_that_amazon_rejected(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
+) -> None:
+    connection = await in_thread(connect)("bob")
+    token = await access_token(connection.pk, amazon=amazon, rejected="Atza|old")
+    assert token != "Atza|old"
+    # Who was rejected with the old one too gets the new one without another call.
+    assert await access_token(connection.pk, amazon=amazon, rejected="Atza|old") == token
+    assert sandbox.journal.count(path=TOKEN_PATH) == 1
+
+
+async def test_it_does_not_refresh_at_every_use_when_tokens_live_for_less_than_a_minute(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
+) -> None:
+    sandbox.choices.change({"access_token_seconds": 30})
+    connection = await in_thread(connect)("bob", expires_at=timezone.now() - timedelta(minutes=1))
+    for _ in range(3):
+        await access_token(connection.pk, amazon=amazon)
+    assert sandbox.journal.count(path=TOKEN_PATH) == 1
+
+
+async def test_those_who_wait_hear_why_it_failed_and_do_not_try_themselves(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox, settings: LazySettings
+) -> None:
+    settings.AMAZON_MAX_ATTEMPTS = 1
+    connection = await in_thread(connect)("bob", expires_at=timezone.now() - timedelta(minutes=1))
+    sandbox.faults.add("slow", path=TOKEN_PATH, options={"seconds": 0.2})
+    sandbox.faults.add("error_500", path=TOKEN_PATH)
+    # Another process holds the lease; its outcome is read from the row.
+    other = asyncio.create_task(refresh_due(amazon))
+    while sandbox.journal.count(path=TOKEN_PATH) == 0:
+        held = await reloaded(connection)
+        if held.lease_id is not None:
+            break
+        await asyncio.sleep(0.01)
+    with pytest.raises(TransientError):
+        await access_token(connection.pk, amazon=amazon)
+    await other
+    assert sandbox.journal.count(path=TOKEN_PATH) == 1
+
+
+async def test_a_connection_disconnected_in_mid_refresh_is_not_revived(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
+) -> None:
+    connection = await in_thread(connect)("bob")
+
+    async def on_call(_: object) -> None:
+        await in_thread(disconnect)(connection, None)
+
+    sandbox.faults.add("run", path=TOKEN_PATH, options={"function": on_call})
+    assert dict(await refresh_due(amazon)) == {"superseded": 1}
+    after = await reloaded(connection)
+    assert after.state == Connection.State.DISCONNECTED
+    assert after.access_token is None
+    assert after.refresh_token is None
+    (refresh,) = await refreshes_of(connection)
+    assert refresh.outcome == Outcome.SUPERSEDED
+
+
+async def test_a_connection_reconnected_in_mid_refresh_keeps_its_new_grant(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
+) -> None:
+    connection = await in_thread(connect)("bob")
+
+    def reconnect() -> None:
+        Connection.objects.filter(pk=connection.pk).update(
+            grant_version=2, lease_id=None, access_token="Atza|of the new grant"
+        )
+
+    async def on_call(_: object) -> None:
+        await in_thread(reconnect)()
+
+    sandbox.faults.add("run", path=TOKEN_PATH, options={"function": on_call})
+    assert dict(await refresh_due(amazon)) == {"superseded": 1}
+    after = await reloaded(connection)
+    assert after.access_token is not None
+    assert after.access_token.reveal() == "Atza|of the new grant"
+
+
+async def test_it_takes_over_what_a_dead_process_left(
+    connect: ConnectionFactory, amazon: AmazonClient
+) -> None:
+    connection = await in_thread(connect)("bob")
+    claims = await in_thread(lease.claim_due)(limit=10, before=timezone.now(), healthy=True)
+    assert len(claims) == 1
+    assert dict(await refresh_due(amazon)) == {}  # the lease holds
+
+    await in_thread(make_due)(connection)
+    assert dict(await refresh_due(amazon)) == {"succeeded": 1}
+    assert [refresh.outcome for refresh in await refreshes_of(connection)] == ["lost", "succeeded"]
+
+
+async def test_a_lost_lease_records_nothing_but_a_rotated_refresh_token(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
+) -> None:
+    sandbox.choices.change({"refresh_rotation": "rotate_and_end"})
+    connection = await in_thread(connect)("bob")
+    old = connection.refresh_token
+    assert old is not None
+
+    def take_lease() -> None:
+        make_due(connection)
+        assert lease.claim_one(connection.pk, TokenRefresh.Trigger.MANUAL) is not None
+
+    async def on_call(_: object) -> None:
+        await in_thread(take_lease)()
+
+    sandbox.faults.add("run", path=TOKEN_PATH, count=1, options={"function": on_call})
+    assert dict(await refresh_due(amazon)) == {"superseded": 1}
+    after = await reloaded(connection)
+    assert after.refresh_count == 0
+    assert after.refresh_token is not None
+    assert after.refresh_token.reveal() != old.reveal()
+
+
+async def test_leases_are_renewed_while_amazon_takes_its_time(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "LEASE_SECONDS", 0.4)
+    monkeypatch.setattr(lease, "RENEWAL_SECONDS", 0.1)
+    await in_thread(connect)("bob")
+    sandbox.faults.add("slow", path=TOKEN_PATH, options={"seconds": 1.0})
+    slow = asyncio.create_task(refresh_due(amazon))
+    await asyncio.sleep(0.7)
+    assert dict(await refresh_due(amazon)) == {}
+    assert dict(await slow) == {"succeeded": 1}
+    assert sandbox.journal.count(path=TOKEN_PATH) == 1
+
+
+async def test_failing_ones_do_not_starve_the_others(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox, settings: LazySettings
+) -> None:
+    settings.AMAZON_MAX_ATTEMPTS = 1
+
+    def make() -> None:
+        for number in range(20):
+            connect("bob", label=f"failing {number}", last_error="It failed before.")
+        for number in range(10):
+            connect("charlie", label=f"healthy {number}")
+
+    await in_thread(make)()
+    sandbox.faults.add("slow", path=TOKEN_PATH, login="bob", options={"seconds": 2})
+    check = asyncio.create_task(refresh_due(amazon))
+    await asyncio.sleep(1.5)
+    healthy = Connection.objects.filter(label__startswith="healthy", refresh_count=1)
+    assert await in_thread(healthy.count)() == 10
+    check.cancel()
+    await asyncio.gather(check, return_exceptions=True)
+
+
+async def test_connections_of_another_application_are_left_alone_and_say_so(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
+) -> None:
+    connection = await in_thread(connect)("bob", client_id="amzn1.application-oa2-client.other")
+    assert dict(await refresh_due(amazon)) == {}
+    with pytest.raises(ApplicationRefusedError, match="another Login with Amazon application"):
+        await access_token(connection.pk, amazon=amazon)
+    assert (await reloaded(connection)).last_error == ""
+    assert sandbox.journal.count() == 0
+
+
+async def test_a_manual_refresh_does_not_wait_until_the_token_is_due(
+    connect: ConnectionFactory, amazon: AmazonClient
+) -> None:
+    connection = await in_thread(connect)("bob", next_refresh_at=timezone.now() + timedelta(minutes=40))
+    counts = await refresh_connections([connection.pk], TokenRefresh.Trigger.MANUAL, amazon)
+    assert dict(counts) == {"succeeded": 1}
+    assert counts.all_succeeded

@@ -1,0 +1,168 @@
+import csv
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Any, TextIO
+
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.core.management.base import CommandError, CommandParser
+from django.utils import timezone
+
+from amazon_accounts.amazon_ads.client import AmazonClient
+from amazon_accounts.amazon_ads.errors import AmazonError, PostponedError
+from tokens.commands import OperatorCommand, with_amazon
+from tokens.forms import RegionsField
+from tokens.oauth import AuthorizationError, Connected, connect_with_refresh_token
+
+COLUMNS = ("label", "refresh_token", "regions", "consented_at")
+
+
+@dataclass(frozen=True)
+class Login:
+    """One login to connect."""
+
+    label: str
+    refresh_token: str = field(repr=False)
+    regions: list[str]
+    consented_at: datetime | None
+
+
+class Command(OperatorCommand):
+    help = (
+        "Connect an Amazon login by its refresh token, read from standard input: a refresh proves it, then the "
+        "connection's id is printed. With --csv, many."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--owner", required=True, metavar="USER", help="whose connection it will be")
+        parser.add_argument("--label", metavar="TEXT", help="what people call it")
+        parser.add_argument("--regions", default="", metavar="NA,EU", help="of NA, EU, FE; all by default")
+        parser.add_argument(
+            "--consented-at", default="", metavar="DATE", help="when the login consented, if known"
+        )
+        parser.add_argument(
+            "--csv",
+            metavar="FILE",
+            help=f"many at once (- is standard input), with the columns {', '.join(COLUMNS)}; the last two may be empty",
+        )
+        parser.add_argument(
+            "--wait", type=float, default=60.0, metavar="SECONDS", help="how long to wait for a slot (60)"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        owner = User.objects.filter(username=options["owner"], is_active=True).first()
+        if owner is None:
+            raise CommandError(
+                f"There is no active user {options['owner']!r}. Make one with `createsuperuser`."
+            )
+        if options["csv"]:
+            self._connect_many(owner, options)
+            return
+        if not options["label"]:
+            raise CommandError("--label is missing.")
+        login = login_from(options["label"], _token_from_input(), options["regions"], options["consented_at"])
+
+        async def operation(amazon: AmazonClient) -> Connected:
+            return await _connect(owner, login, amazon, options["wait"])
+
+        connected = with_amazon(operation)
+        self.stderr.write(
+            "Connected." if connected.is_new else "This login was connected already; it is updated."
+        )
+        self.stdout.write(str(connected.connection.pk))
+
+    def _connect_many(self, owner: User, options: dict[str, Any]) -> None:
+        lines = list(_lines(options["csv"]))
+
+        async def operation(amazon: AmazonClient) -> dict[str, int]:
+            counts = {"connected": 0, "updated": 0, "failed": 0}
+            for number, line in lines:
+                try:
+                    login = login_from(*line)
+                    connected = await _connect(owner, login, amazon, options["wait"])
+                except (CommandError, AmazonError, PostponedError, AuthorizationError) as error:
+                    counts["failed"] += 1
+                    self.stdout.write(f"line {number}: failed: {error}")
+                else:
+                    counts["connected" if connected.is_new else "updated"] += 1
+                    word = "connected" if connected.is_new else "updated"
+                    self.stdout.write(f"line {number}: {word} {connected.connection.pk}")
+            return counts
+
+        counts = with_amazon(operation)
+        self.stdout.write(", ".join(f"{number} {name}" for name, number in counts.items()))
+        if counts["failed"]:
+            raise CommandError("Not all logins were connected; the lines above say why.")
+
+
+async def _connect(owner: User, login: Login, amazon: AmazonClient, wait: float) -> Connected:
+    return await connect_with_refresh_token(
+        owner,
+        login.label,
+        login.refresh_token,
+        regions=login.regions,
+        consented_at=login.consented_at,
+        amazon=amazon,
+        wait=wait,
+    )
+
+
+def login_from(label: str, refresh_token: str, regions: str, consented_at: str) -> Login:
+    """Check what was given; the messages never repeat the token."""
+    label = label.strip()
+    if not label or len(label) > 200 or "\0" in label:
+        raise CommandError("A label has 1 to 200 characters.")
+    if not refresh_token.isascii() or not refresh_token.isprintable() or not 1 <= len(refresh_token) <= 2048:
+        raise CommandError("This is no refresh token: it must be one line of plain characters, `Atzr|...`.")
+    try:
+        chosen = RegionsField(required=False).clean(regions)
+    except ValidationError as error:
+        raise CommandError(" ".join(error.messages)) from error
+    return Login(label, refresh_token, chosen, _consented_at(consented_at.strip()))
+
+
+def _consented_at(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        consented_at = datetime.combine(date.fromisoformat(text), time.min, UTC)
+    except ValueError as error:
+        raise CommandError("The consent date must be a date like 2026-08-01.") from error
+    if consented_at > timezone.now():
+        raise CommandError("The consent date lies in the future.")
+    return consented_at
+
+
+def _token_from_input() -> str:
+    if sys.stdin.isatty():
+        sys.stderr.write("Refresh token, then Enter: ")
+    token = sys.stdin.readline().strip()
+    if not token:
+        raise CommandError("There is no refresh token on standard input.")
+    return token
+
+
+def _lines(path: str) -> Iterator[tuple[int, tuple[str, str, str, str]]]:
+    try:
+        if path == "-":
+            yield from _rows(sys.stdin)
+            return
+        with Path(path).open(newline="", encoding="utf-8-sig") as file:
+            yield from _rows(file)
+    except OSError as error:
+        raise CommandError(f"{path} cannot be read: {error.strerror}.") from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise CommandError(f"{path} is not a CSV file in UTF-8.") from error
+
+
+def _rows(file: TextIO) -> Iterator[tuple[int, tuple[str, str, str, str]]]:
+    reader = csv.reader(file)
+    for row in reader:
+        cells = [cell.strip() for cell in row]
+        if not any(cells) or (reader.line_num == 1 and tuple(cells[:2]) == COLUMNS[:2]):
+            continue
+        label, token, regions, consented_at = (*cells, "", "", "", "")[:4]
+        yield reader.line_num, (label, token, regions, consented_at)

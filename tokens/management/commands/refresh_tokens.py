@@ -1,0 +1,81 @@
+import json
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.management.base import CommandError, CommandParser
+
+from amazon_accounts.amazon_ads.client import AmazonClient
+from tokens.commands import OperatorCommand, with_amazon
+from tokens.models import Connection, TokenRefresh
+from tokens.refresh import RefreshCounts, refresh_connections, refresh_due
+
+
+class Command(OperatorCommand):
+    help = (
+        "Refresh tokens now, in this process: those that are due, or all, or those of the named connections."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        which = parser.add_mutually_exclusive_group()
+        which.add_argument("--all", action="store_true", help="every live connection, due or not")
+        which.add_argument(
+            "--connection", action="append", type=UUID, default=[], metavar="ID", help="may be repeated"
+        )
+        parser.add_argument(
+            "--wait", type=float, default=60.0, metavar="SECONDS", help="how long to wait for a slot (60)"
+        )
+        parser.add_argument("--json", action="store_true", help="print the counts as JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["wait"] < 0:
+            raise CommandError("--wait must not be negative.")
+        ids = self._chosen(everything=options["all"], named=options["connection"])
+
+        async def operation(amazon: AmazonClient) -> RefreshCounts:
+            if ids is None:
+                return await refresh_due(amazon, wait=options["wait"])
+            return await refresh_connections(ids, TokenRefresh.Trigger.MANUAL, amazon, wait=options["wait"])
+
+        counts = with_amazon(operation)
+        self._print(counts, as_json=options["json"])
+        if not counts.all_succeeded:
+            raise CommandError(self._reasons(ids))
+
+    def _chosen(self, *, everything: bool, named: list[UUID]) -> list[UUID] | None:
+        if everything:
+            return list(Connection.objects.live().order_by("pk").values_list("pk", flat=True))
+        if not named:
+            return None
+        known = {connection.pk: connection for connection in Connection.objects.filter(pk__in=named)}
+        for connection_id in named:
+            if connection_id not in known:
+                raise CommandError(f"There is no connection {connection_id}.")
+            connection = known[connection_id]
+            if connection.state == Connection.State.DISCONNECTED:
+                raise CommandError(f"Connection {connection_id} is disconnected and has no token to refresh.")
+            if not connection.is_of_this_application:
+                raise CommandError(
+                    f"Connection {connection_id} belongs to the application {connection.client_id}, "
+                    f"but we run as {settings.AMAZON_CLIENT_ID}."
+                )
+        return list(dict.fromkeys(named))
+
+    def _print(self, counts: RefreshCounts, *, as_json: bool) -> None:
+        summary = {
+            "refreshed": counts[TokenRefresh.Outcome.SUCCEEDED.value],
+            "postponed": counts[TokenRefresh.Outcome.POSTPONED.value],
+            "skipped": counts["skipped"],
+        }
+        summary["failed"] = counts.total() - sum(summary.values())
+        if as_json:
+            self.stdout.write(json.dumps({**summary, "outcomes": dict(counts)}))
+        else:
+            self.stdout.write(", ".join(f"{number} {name}" for name, number in summary.items()))
+
+    def _reasons(self, ids: list[UUID] | None) -> str:
+        failed = TokenRefresh.objects.exclude(outcome=TokenRefresh.Outcome.SUCCEEDED).exclude(error="")
+        if ids is not None:
+            failed = failed.filter(connection__in=ids)
+        latest = failed.order_by("-started_at").first()
+        return f"Not all were refreshed. {latest.error if latest else ''}".strip()

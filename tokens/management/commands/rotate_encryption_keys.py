@@ -1,0 +1,29 @@
+import json
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from tokens.commands import OperatorCommand
+from tokens.key_rotation import rotate
+
+
+class Command(OperatorCommand):
+    help = (
+        "Rewrite every token under the first of TOKEN_ENCRYPTION_KEYS, while everything runs. May be interrupted "
+        "and repeated."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="print the counts as JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        counts = rotate()
+        if options["json"]:
+            self.stdout.write(json.dumps(counts))
+        else:
+            self.stdout.write(", ".join(f"{number} {name}" for name, number in counts.items()))
+        if counts["unreadable"]:
+            raise CommandError(
+                "Some tokens cannot be decrypted with any of TOKEN_ENCRYPTION_KEYS. They were left as they are; "
+                "add the key that they were encrypted with."
+            )

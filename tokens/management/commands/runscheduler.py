@@ -1,0 +1,15 @@
+import signal
+from typing import Any
+
+from tokens.commands import OperatorCommand
+from tokens.scheduling import Scheduler
+
+
+class Command(OperatorCommand):
+    help = "Run a scheduler: it defers what is due. Any number may run, one of them leads. Ends on SIGTERM."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        scheduler = Scheduler()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: scheduler.stop())
+        scheduler.run()
