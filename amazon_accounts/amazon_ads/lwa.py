@@ -6,8 +6,9 @@ https://developer.amazon.com/docs/login-with-amazon/authorization-code-grant.htm
 import asyncio
 import logging
 import re
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard, TypeVar
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -37,6 +38,8 @@ USUAL_LIFE_SECONDS = 3600
 LONGEST_LIFE_SECONDS = 24 * 3600
 #: A person waits for these: no second try, and little waiting for a slot.
 IMPATIENT_SECONDS = 3.0
+
+Result = TypeVar("Result")
 
 _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 
@@ -168,7 +171,8 @@ class LoginWithAmazon:
             logger.warning("Whether Amazon accepts the application was not recorded: %s", error)
         return grant
 
-    async def _in_time(self, answer: Any) -> Any:
+    async def _in_time(self, answer: Awaitable[Result]) -> Result:
+        """For what a person waits for: the whole of it in the time of one request."""
         try:
             async with asyncio.timeout(settings.LWA_TIMEOUT_SECONDS):
                 return await answer
@@ -216,7 +220,7 @@ def _grant(value: dict[str, Any], reply: Reply) -> Grant:
     )
 
 
-def _is_token(value: object) -> bool:
+def _is_token(value: object) -> TypeGuard[str]:
     """Fit for a header and a form: printable, without spaces, of a sane length."""
     return isinstance(value, str) and bool(_TOKEN.fullmatch(value))
 

@@ -96,7 +96,7 @@ def probed(pace: float, probes: int) -> float:
 
 def forgotten(pace: float, allowed: Bounds, *, unused: timedelta) -> float:
     """A pace that was not used halves its distance from the start with every day."""
-    left = 0.5 ** min(unused / timedelta(days=1), 1000.0)
+    left: float = 0.5 ** min(unused / timedelta(days=1), 1000.0)
     return min(allowed.start + (pace - allowed.start) * left, allowed.ceiling)
 
 

@@ -60,14 +60,17 @@ def _reserved(row: Row, subject: str, wait: float, *, is_probe: bool = False) ->
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT seconds, until, slot_interval, is_ailing, slowed_at"
-            " FROM amazon_ads_reserve(%s, %s, %s, %s, %s, %s, %s, %s)",
-            [
+            " FROM amazon_ads_reserve(%s, %s, %s, %s, %s, %s, make_interval(secs => %s), %s)",
+            (
                 *(row.region, row.family, subject, max(wait, 0.0)),
-                *(pace.bounds(row.family).ceiling, pace.GROWTH, pace.PROBE_EVERY, is_probe),
-            ],
+                *(pace.bounds(row.family).ceiling, pace.GROWTH, pace.PROBE_EVERY.total_seconds(), is_probe),
+            ),
         )
         found = cursor.fetchone()
-    return Reservation(*found, is_probe=is_probe) if found else None
+    if found is None:
+        return None
+    seconds, until, interval, is_ailing, slowed_at = found
+    return Reservation(seconds, until, interval, is_ailing, slowed_at, is_probe=is_probe)
 
 
 @transaction.atomic
