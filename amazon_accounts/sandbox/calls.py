@@ -7,10 +7,10 @@ import string
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 from urllib.parse import parse_qsl
 
-from .geography import Region
+from .geography import REGIONS, Region
 from .grants import Grants, Token, fingerprint
 from .world import Login, World
 
@@ -84,6 +84,13 @@ class Call:
             return
         self.login = world.logins[token.grant.login_id]
         self.credential = "valid" if grants.is_alive(value, token) else "expired"
+
+
+def check_place(area: str, region: str) -> None:
+    """Raise ValueError unless these are an area and a region, or empty for all."""
+    for value, known in ((area, get_args(Area)), (region, REGIONS)):
+        if value and value not in known:
+            raise ValueError(f"There is no {value!r}; there are {', '.join(known)}.")
 
 
 def read_form(content_type: str, body: bytes) -> dict[str, str] | None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from . import answers
 from .answers import Answer
-from .calls import Call
+from .calls import Call, check_place
 from .choices import Choices, check_retry_after
 from .clock import Clock
 from .grants import Grants
@@ -23,6 +23,13 @@ from .throttle import Throttle
 from .world import World
 
 FOR_EVER = 3600.0
+#: What some kind of fault wants to know.
+OPTIONS = frozenset(
+    {
+        *("seconds", "retry_after", "megabytes", "function"),
+        *("status", "error", "description", "json", "body", "headers", "content_type"),
+    }
+)
 
 
 class BadRuleError(ValueError):
@@ -127,12 +134,7 @@ class Faults:
         if isinstance(known.get("nth"), int):
             known["nth"] = [known["nth"]]
         rule = Rule(kind=kind, options=options, **known)
-        if kind not in KINDS:
-            raise BadRuleError(f"No fault is called {kind!r}; there are {', '.join(sorted(KINDS))}.")
-        if kind == "switch":
-            replace(self._choices).change(options)
-        if "retry_after" in options:
-            check_retry_after(str(options["retry_after"]))
+        self._check(rule)
         if for_seconds:
             rule.until = self._clock.now() + for_seconds
         self._added += 1
@@ -140,6 +142,20 @@ class Faults:
         self.rules[rule.name] = rule
         self._chances[rule.name] = random.Random(f"{self._world.seed} {rule.name}")
         return rule
+
+    def _check(self, rule: Rule) -> None:
+        """A rule with a slip in it would strike nothing, and its test pass."""
+        if rule.kind not in KINDS:
+            raise BadRuleError(f"No fault is called {rule.kind!r}; there are {', '.join(sorted(KINDS))}.")
+        check_place(rule.area, rule.region)
+        if rule.kind == "switch":
+            replace(self._choices).change(rule.options)
+        elif unknown := set(rule.options) - OPTIONS:
+            raise BadRuleError(
+                f"No option is called {', '.join(sorted(unknown))}; there are {', '.join(sorted(OPTIONS))}."
+            )
+        if "retry_after" in rule.options:
+            check_retry_after(str(rule.options["retry_after"]))
 
     def remove(self, name: str) -> None:
         del self.rules[name]

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Literal, get_args
 
 from .answers import Answer, message, page
-from .calls import Call
+from .calls import Call, check_place
 from .choices import Choices, check_retry_after
 from .clock import Clock
 
@@ -65,6 +65,7 @@ class Limit:
             raise BadLimitError(f"per takes {', '.join(get_args(Per))}, not {', '.join(sorted(unknown))}.")
         if self.retry_after:
             check_retry_after(self.retry_after)
+        check_place(self.area, self.region)
 
     def concerns(self, call: Call) -> bool:
         return (

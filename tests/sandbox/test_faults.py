@@ -362,6 +362,9 @@ def test_rules_that_make_no_sense_are_refused(sandbox: Sandbox) -> None:
         sandbox.faults.add("switch", nonsense=1)
     with pytest.raises(UnknownChoiceError):
         sandbox.faults.add("throttle", retry_after="soon")
+    for slip in ({"region": "eu"}, {"area": "lwa"}, {"prob": 0.5}):
+        with pytest.raises(ValueError, match="there are"):
+            sandbox.faults.add("error_500", **slip)
     assert not sandbox.faults.rules
 
 
