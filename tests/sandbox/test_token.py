@@ -7,6 +7,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx
 import pytest
 
+from amazon_accounts.sandbox.app import create_app
+from amazon_accounts.sandbox.generate import small_world
 from amazon_accounts.sandbox.state import Sandbox
 from amazon_accounts.sandbox.world import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Client
 from tests.sandbox.conftest import Asker
@@ -226,8 +228,7 @@ async def test_a_tampered_token_is_unknown(amazon: Asker) -> None:
 
 
 async def test_a_restarted_sandbox_knows_its_tokens(amazon: Asker) -> None:
-    value = amazon.sandbox.refresh_token("alice")
-    amazon.sandbox.reset()
+    value = create_app(small_world()).state.sandbox.refresh_token("alice")
     assert (await amazon.refresh(value)).status_code == 200
     amazon.sandbox.world.seed += 1
     assert (await amazon.refresh(value)).status_code == 400
