@@ -305,6 +305,7 @@ class Alert(models.Model):
         APPLICATION_REFUSED = "application_refused"
         APPLICATION_ACCEPTED = "application_accepted", "application accepted again"
         CONSENT_ENDING = "consent_ending"
+        ACCOUNT_SUSPENDED = "account_suspended"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kind = models.CharField(max_length=32, choices=Kind.choices)
