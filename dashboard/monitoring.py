@@ -1,18 +1,13 @@
 """Is everything there that the console needs? For `/readyz`, which other machines ask."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.utils import timezone
 from psycopg_pool import PoolTimeout
 
-from tokens.models import Heartbeat
-
-# A process beats every few seconds; a restarted database may cost it some beats.
-ALIVE = timedelta(seconds=60)
+from amazon_accounts.amazon_ads.database import forget_pool
+from tokens.heartbeats import Beats, beats
 
 
 @dataclass(frozen=True)
@@ -23,19 +18,17 @@ class Check:
 
 
 def checks() -> list[Check]:
-    """Ask everything; a database that is away fails all that need it."""
+    """Ask everything, in the order in which one needs the other; stop where the rest cannot be asked."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except (Error, PoolTimeout):
+        forget_pool()
         return [Check("database", ok=False, detail="The database does not answer.")]
-    found = [Check("database", ok=True, detail="It answers.")]
-    questions: list[Callable[[], Check]] = [_migrations, _worker, _scheduler]
-    for ask in questions:
-        found.append(ask())
-        if not found[-1].ok and ask is _migrations:
-            # The heartbeats' own table may be missing.
-            break
+    found = [Check("database", ok=True, detail="It answers."), _migrations()]
+    if found[-1].ok:
+        alive = beats()
+        found += [_worker(alive), _scheduler(alive)]
     return found
 
 
@@ -55,23 +48,20 @@ def _migrations() -> Check:
     return Check("migrations", ok=True, detail="All are applied.")
 
 
-def _alive(kind: Heartbeat.Kind) -> list[Heartbeat]:
-    return list(Heartbeat.objects.filter(kind=kind, beat_at__gte=timezone.now() - ALIVE))
+def _worker(alive: Beats) -> Check:
+    number = alive.workers
+    return Check(
+        "worker",
+        ok=number > 0,
+        detail=f"{number} alive." if number else "None is alive: start manage.py runworker.",
+    )
 
 
-def _worker() -> Check:
-    workers = len(_alive(Heartbeat.Kind.WORKER))
-    detail = f"{workers} alive." if workers else "None is alive: start manage.py runworker."
-    return Check("worker", ok=workers > 0, detail=detail)
-
-
-def _scheduler() -> Check:
-    schedulers = _alive(Heartbeat.Kind.SCHEDULER)
-    leads = any(scheduler.leads for scheduler in schedulers)
-    if leads:
-        detail = f"{len(schedulers)} alive, one leads."
-    elif schedulers:
-        detail = "One waits, none leads yet."
+def _scheduler(alive: Beats) -> Check:
+    if alive.scheduler_is_alive:
+        detail = f"{alive.schedulers} alive, one leads."
+    elif alive.schedulers:
+        detail = "One is alive, none leads yet."
     else:
         detail = "None is alive: start manage.py runscheduler."
-    return Check("scheduler", ok=leads, detail=detail)
+    return Check("scheduler", ok=alive.scheduler_is_alive, detail=detail)

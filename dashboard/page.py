@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.utils.cache import patch_vary_headers
@@ -23,14 +24,18 @@ class StaffRequest(HttpRequest):
 
 def staff_page(
     permission: str,
-) -> Callable[[Callable[Concatenate[StaffRequest, Arguments], HttpResponse]], Callable[..., HttpResponse]]:
+) -> Callable[
+    [Callable[Concatenate[StaffRequest, Arguments], HttpResponseBase]], Callable[..., HttpResponse]
+]:
     """Let in signed-in staff with the permission; the login asks the others, and 403 says what is missing."""
 
     def decorate(
-        view: Callable[Concatenate[StaffRequest, Arguments], HttpResponse],
+        view: Callable[Concatenate[StaffRequest, Arguments], HttpResponseBase],
     ) -> Callable[..., HttpResponse]:
         @wraps(view)
-        def checked(request: StaffRequest, *args: Arguments.args, **kwargs: Arguments.kwargs) -> HttpResponse:
+        def checked(
+            request: StaffRequest, *args: Arguments.args, **kwargs: Arguments.kwargs
+        ) -> HttpResponseBase:
             require(request.user, permission)
             return view(request, *args, **kwargs)
 
@@ -65,7 +70,7 @@ def page(
     if partial and is_partial(request):
         response = render(request, partial, {**context, "partial": True}, status=status)
     else:
-        request.current_app = admin.site.name  # type: ignore[attr-defined]  # read by the url tag
+        request.current_app = admin.site.name
         response = TemplateResponse(
             request, template, {**admin.site.each_context(request), "title": title, **context}, status=status
         )

@@ -11,7 +11,7 @@ from typing import Literal
 from django.conf import settings
 from django.utils import timezone
 
-from accounts.models import Account, SyncRun
+from accounts.models import Account, BatchItem, BatchOperation, SyncRun
 from tokens.models import Connection, TokenRefresh
 
 Tone = Literal["good", "attention", "bad", "off", "busy"]
@@ -65,6 +65,21 @@ REFRESH: dict[str, Status] = {
     TokenRefresh.Outcome.PERMANENT: Status("bad", "Failed"),
     TokenRefresh.Outcome.SUPERSEDED: Status("off", "Superseded"),
     TokenRefresh.Outcome.LOST: Status("attention", "Process died"),
+}
+BATCH: dict[str, Status] = {
+    BatchOperation.State.WAITING: Status("off", "Waiting"),
+    BatchOperation.State.RUNNING: Status("busy", "Running"),
+    BatchOperation.State.SUCCEEDED: Status("good", "Succeeded"),
+    BatchOperation.State.PARTIAL: Status("attention", "Partly done"),
+    BatchOperation.State.FAILED: Status("bad", "Failed"),
+    BatchOperation.State.CANCELLED: Status("off", "Cancelled"),
+}
+BATCH_ITEM: dict[str, Status] = {
+    BatchItem.State.WAITING: Status("off", "Waiting"),
+    BatchItem.State.RUNNING: Status("busy", "Running"),
+    BatchItem.State.SUCCEEDED: Status("good", "Done"),
+    BatchItem.State.FAILED: Status("bad", "Failed"),
+    BatchItem.State.SKIPPED: Status("off", "Skipped"),
 }
 UNDER_WAY = Status("busy", "Under way")
 

@@ -1,20 +1,35 @@
 from django.urls import path
 
-from dashboard.views import accounts, connections, monitoring
-from dashboard.views.placeholder import soon
+from dashboard.views import (
+    accounts,
+    connection_actions,
+    connections,
+    history,
+    monitoring,
+    operations,
+    overview,
+)
 
 urlpatterns = [
-    path("", soon, name="overview"),
+    path("", overview.overview, name="overview"),
     path("accounts/", accounts.accounts, name="accounts"),
     path("accounts/<uuid:account_id>/", accounts.account, name="account"),
     path("connections/", connections.connections, name="connections"),
     path("connections/<uuid:connection_id>/", connections.connection, name="connection"),
-    path("connections/<uuid:connection_id>/sync/", soon, name="connection-sync"),
-    path("connections/<uuid:connection_id>/refresh/", soon, name="connection-refresh"),
-    path("connections/<uuid:connection_id>/disconnect/", soon, name="connection-disconnect"),
-    path("operations/", soon, name="operations"),
-    path("operations/<uuid:batch_id>/", soon, name="operation"),
-    path("history/", soon, name="history"),
+    path("connections/<uuid:connection_id>/sync/", connection_actions.sync, name="connection-sync"),
+    path("connections/<uuid:connection_id>/refresh/", connection_actions.refresh, name="connection-refresh"),
+    path(
+        "connections/<uuid:connection_id>/disconnect/",
+        connection_actions.disconnect_connection,
+        name="connection-disconnect",
+    ),
+    path("operations/", operations.operations, name="operations"),
+    path("operations/<uuid:batch_id>/", operations.operation, name="operation"),
+    path("operations/<uuid:batch_id>/cancel/", operations.cancel_operation, name="operation-cancel"),
+    path("operations/<uuid:batch_id>/retry/", operations.retry_operation, name="operation-retry"),
+    path("operations/<uuid:batch_id>/results.csv", operations.results_csv, name="operation-csv"),
+    path("history/", history.history, name="history"),
+    path("favicon.ico", monitoring.favicon, name="favicon"),
     path("healthz", monitoring.healthz, name="healthz"),
     path("readyz", monitoring.readyz, name="readyz"),
     path("metrics", monitoring.metrics, name="metrics"),

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib.admin import ShowFacets
-from django.contrib.auth.models import User
 from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -38,40 +37,24 @@ class ReadOnlyAdmin(BigTableAdmin):
         return False
 
 
-class _Parted(ReadOnlyAdmin):
-    """A part of something that has an owner: whoever may see that one may see the part."""
-
-    #: The lookup from the row to its connection or account.
-    belongs_to: str
-    permission: str
-
-    def has_view_permission(self, request: HttpRequest, _obj: models.Model | None = None) -> bool:
-        return isinstance(request.user, User) and request.user.has_perm(self.permission)
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request)
-
-
-class ConnectionPartAdmin(_Parted):
-    belongs_to = "connection"
-    permission = "tokens.view_connection"
+class ConnectionPartAdmin(ReadOnlyAdmin):
+    """A part of a connection: who does not see the one does not see the other."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows = super().get_queryset(request)
+        rows: QuerySet[Any] = super().get_queryset(request)
         if request.user.has_perm("tokens.view_all_connections"):
             return rows
-        return rows.filter(**{f"{self.belongs_to}__in": Connection.objects.visible_to(request.user)})
+        return rows.filter(connection__in=Connection.objects.visible_to(request.user))
 
 
-class AccountPartAdmin(_Parted):
-    belongs_to = "account"
-    permission = "accounts.view_account"
+class AccountPartAdmin(ReadOnlyAdmin):
+    """A part of an account: who does not see the one does not see the other."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows = super().get_queryset(request)
+        rows: QuerySet[Any] = super().get_queryset(request)
         if request.user.has_perm("accounts.view_all_accounts"):
             return rows
-        return rows.filter(**{f"{self.belongs_to}__in": Account.objects.visible_to(request.user)})
+        return rows.filter(account__in=Account.objects.visible_to(request.user))
 
 
 class ReadOnlyInline(TabularInline):  # type: ignore[misc]

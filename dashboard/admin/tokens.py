@@ -75,7 +75,7 @@ class AccessTokenRequestAdmin(ConnectionPartAdmin):
 
 
 @admin.register(Alert)
-class AlertAdmin(ReadOnlyAdmin):
+class AlertAdmin(ConnectionPartAdmin):
     list_display = ["created_at", "kind", "text", "sent_at", "tries"]
     list_filter = [("kind", ChoicesCheckboxFilter)]
 

@@ -143,6 +143,12 @@ def grouped(number: int | None) -> str:
 
 
 @register.filter
+def accounts(number: int) -> str:
+    """So many accounts: "1 account", "1,284 accounts"."""
+    return f"{number:,} account{'' if number == 1 else 's'}"
+
+
+@register.filter
 def pretty(data: Any) -> str:
     """JSON for people to read."""
     return json.dumps(data, indent=2, ensure_ascii=False, sort_keys=True, default=str)

@@ -138,6 +138,18 @@ function toast(text) {
 
 document.addEventListener("toast", (event) => toast(event.detail?.value));
 
+/* --- What a swap must not undo: opened details ------------------------------------------------------------- */
+
+const opened = new Set();
+document.addEventListener("toggle", (event) => {
+  if (!event.target.id || !event.target.isConnected) return;
+  if (event.target.open) opened.add(event.target.id); else opened.delete(event.target.id);
+}, true);
+
+function reopen(root) {
+  for (const details of root.querySelectorAll("details[id]")) if (opened.has(details.id)) details.open = true;
+}
+
 /* --- htmx -------------------------------------------------------------------------------------------------- */
 
 let failedSince = null;
@@ -148,6 +160,7 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 });
 document.addEventListener("htmx:afterSwap", (event) => {
   writeTimes();
+  reopen(document);
   paintSelection();
   if (event.detail.target.id === "dialog" && !dialog().open && dialog().childElementCount) dialog().showModal();
 });

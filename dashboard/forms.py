@@ -1,0 +1,69 @@
+"""What people fill in, on our pages and in the admin alike."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from accounts.update import check_changes
+
+SYNC_CHOICES = [("", "Leave as it is"), ("on", "On"), ("off", "Off")]
+
+
+class UpdateForm(forms.Form):
+    """Labels to set and to remove, and whether the accounts are synced; at least one of them."""
+
+    set_labels = forms.CharField(
+        label="Set labels",
+        required=False,
+        help_text="One on each line, as “team: north”.",
+        widget=forms.Textarea(attrs={"rows": 3, "class": "c-field", "placeholder": "team: north"}),
+    )
+    remove_labels = forms.CharField(
+        label="Remove labels",
+        required=False,
+        help_text="Names with commas between, as “team, budget”.",
+        widget=forms.TextInput(attrs={"class": "c-field"}),
+    )
+    sync = forms.ChoiceField(
+        label="Synchronisation",
+        required=False,
+        choices=SYNC_CHOICES,
+        widget=forms.Select(attrs={"class": "c-field"}),
+    )
+
+    def clean_set_labels(self) -> dict[str, str]:
+        labels: dict[str, str] = {}
+        for line in filter(None, (line.strip() for line in self.cleaned_data["set_labels"].splitlines())):
+            name, colon, value = line.partition(":")
+            if not colon or not name.strip() or not value.strip():
+                raise ValidationError(f"“{line[:40]}” is not of the form “team: north”.")
+            labels[name.strip()] = value.strip()
+        return labels
+
+    def clean_remove_labels(self) -> list[str]:
+        return [
+            name for name in (name.strip() for name in self.cleaned_data["remove_labels"].split(",")) if name
+        ]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if self.errors:
+            return cleaned
+        if not self.options:
+            raise ValidationError("Name at least one label to set or remove, or choose the synchronisation.")
+        try:
+            check_changes(self.options, ("labels", "sync_enabled"))
+        except ValidationError as error:
+            raise ValidationError(error.messages) from error
+        return cleaned
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What `start_batch` takes."""
+        labels: dict[str, str | None] = dict(self.cleaned_data["set_labels"])
+        labels |= {name: None for name in self.cleaned_data["remove_labels"] if name not in labels}
+        options: dict[str, Any] = {"labels": labels} if labels else {}
+        if self.cleaned_data["sync"]:
+            options["sync_enabled"] = self.cleaned_data["sync"] == "on"
+        return options

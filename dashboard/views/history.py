@@ -1,0 +1,33 @@
+"""Everything that happened, as one line of time."""
+
+from itertools import groupby
+
+from django.http import HttpResponse
+from django.views.decorators.http import require_safe
+
+from dashboard.page import StaffRequest, page, require, staff_page
+from dashboard.timeline import KINDS, Timeline
+from tokens.models import Connection
+
+CONNECTIONS_OFFERED = 200
+
+
+@require_safe
+@staff_page("tokens.view_connection")
+def history(request: StaffRequest) -> HttpResponse:
+    require(request.user, "accounts.view_account")
+    state = Timeline.of(request.GET)
+    lines, following = state.page(request.user)
+    choices = [("", "All"), *KINDS.items()]
+    connections = Connection.objects.visible_to(request.user).order_by("label")
+    context = {
+        "state": state,
+        "days": [(day, list(group)) for day, group in groupby(lines, key=lambda line: line.moment.date())],
+        "choices": [(name, state.with_(kind=kind).address, kind == state.kind) for kind, name in choices],
+        "failed_address": state.with_(failed=not state.failed).address,
+        "next": following,
+        "connections": connections.values_list("pk", "label")[:CONNECTIONS_OFFERED],
+    }
+    return page(
+        request, "dashboard/history.html", context, title="History", partial="dashboard/history_list.html"
+    )

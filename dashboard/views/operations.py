@@ -1,0 +1,336 @@
+"""Batch operations: asked for, watched, cancelled, tried again."""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID, uuid4
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpResponse, QueryDict, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.batch import MOST_ITEMS, PERMISSIONS, BatchStateError, cancel, retry, start_batch
+from accounts.models import Account, BatchItem, BatchOperation
+from accounts.pagination import KeysetPaginator
+from dashboard.account_list import AccountList
+from dashboard.forms import UpdateForm
+from dashboard.page import StaffRequest, is_partial, page, redirect_htmx, require, staff_page
+from dashboard.status import BATCH, BATCH_ITEM, of
+
+PAGE_SIZE = 25
+RESULTS_PAGE_SIZE = 50
+Operation = BatchOperation.Operation
+
+
+# --- Asking
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The accounts that somebody marked on the list: some, or all that match."""
+
+    ids: tuple[str, ...]
+    query: str | None  # of the list, when all that match are meant
+
+    @classmethod
+    def of(cls, form: QueryDict) -> "Selection":
+        ids = (part.strip() for value in form.getlist("account_ids") for part in value.split(","))
+        return cls(
+            tuple(dict.fromkeys(filter(None, ids))), form.get("query", "") if form.get("all") else None
+        )
+
+    @property
+    def filter(self) -> dict[str, Any] | None:
+        return None if self.query is None else AccountList.of(QueryDict(self.query)).parameters()
+
+    def accounts(self, request: StaffRequest) -> QuerySet[Account]:
+        if self.query is not None:
+            return AccountList.of(QueryDict(self.query)).accounts(request.user)
+        known = [key for key in (_uuid(text) for text in self.ids[: MOST_ITEMS + 1]) if key]
+        return Account.objects.visible_to(request.user).filter(pk__in=known)
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@staff_page("accounts.view_account")
+def operations(request: StaffRequest) -> HttpResponse:
+    return _ask(request) if request.method == "POST" else _list(request)
+
+
+def _ask(request: StaffRequest) -> HttpResponse:
+    """Ask back with the number of accounts, counted here; started is only what is confirmed."""
+    try:
+        operation = Operation(request.POST.get("operation", ""))
+    except ValueError:
+        messages.error(request, "Choose what to do with the accounts.")
+        return redirect_htmx(request, reverse("accounts"))
+    require(request.user, PERMISSIONS[operation])
+    selection = Selection.of(request.POST)
+    confirmed = "confirm" in request.POST
+    form = None
+    if operation == Operation.UPDATE:
+        form = UpdateForm(request.POST if confirmed else None)
+    errors: list[str] = []
+    if confirmed and (form is None or form.is_valid()):
+        try:
+            batch = _start(request, operation, selection, form.options if form else None)
+        except ValidationError as error:
+            errors = error.messages
+        else:
+            return redirect_htmx(request, reverse("operation", args=[batch.pk]))
+    return _confirmation(request, operation, selection, form, errors)
+
+
+def _start(
+    request: StaffRequest, operation: Operation, selection: Selection, options: dict[str, Any] | None
+) -> BatchOperation:
+    return start_batch(
+        request.user,
+        operation,
+        account_ids=None if selection.filter is not None else selection.ids,
+        filter=selection.filter,
+        options=options,
+        idempotency_key=request.POST.get("key") or None,
+    )
+
+
+def _confirmation(
+    request: StaffRequest,
+    operation: Operation,
+    selection: Selection,
+    form: UpdateForm | None,
+    errors: list[str],
+) -> HttpResponse:
+    accounts = selection.accounts(request)
+    number = accounts.order_by().values("pk")[: MOST_ITEMS + 1].count()
+    if number > MOST_ITEMS:
+        errors = [f"These are more than {MOST_ITEMS:,} accounts. Narrow the list down first."]
+    logins = accounts.order_by().values("connection").distinct().count() if operation == Operation.SYNC else 0
+    context = {
+        "operation": operation,
+        "number": number,
+        "logins": logins,
+        "too_many": number > MOST_ITEMS,
+        "form": form,
+        "errors": errors,
+        "selection": selection,
+        "key": request.POST.get("key") or uuid4().hex,
+        "confirm_body": "dashboard/operation_confirm.html",
+    }
+    if is_partial(request):
+        return render(request, "dashboard/operation_confirm.html", context)
+    return page(request, "dashboard/confirm.html", context, title="Are you sure?")
+
+
+# --- The list
+
+
+def _list(request: StaffRequest) -> HttpResponse:
+    state, kind = request.GET.get("state", ""), request.GET.get("kind", "")
+    rows = BatchOperation.objects.visible_to(request.user).select_related("user")
+    if state in BatchOperation.State.values:
+        rows = rows.filter(state=state)
+    if kind in Operation.values:
+        rows = rows.filter(operation=kind)
+    known = {"state": state if state in BATCH else "", "kind": kind if kind in Operation.values else ""}
+    paginator = KeysetPaginator(rows, "-created_at", PAGE_SIZE)
+    try:
+        found = paginator.page(request.GET.get("after"))
+    except ValidationError:
+        found = paginator.page()
+    context = {
+        "batches": [(batch, of(BATCH, batch.state), _sentence(Progress.of(batch))) for batch in found.items],
+        "states": [
+            (
+                status.word,
+                _address(known, state="" if known["state"] == key else key),
+                known["state"] == key,
+                status,
+            )
+            for key, status in BATCH.items()
+        ],
+        "kinds": [
+            (
+                word.label.capitalize(),
+                _address(known, kind="" if known["kind"] == word else word),
+                known["kind"] == word,
+            )
+            for word in Operation
+        ],
+        "is_filtered": any(known.values()),
+        "next": found.next_cursor and _address(known, after=found.next_cursor),
+        "previous": found.previous_cursor and _address(known, after=found.previous_cursor),
+    }
+    return page(
+        request,
+        "dashboard/operations.html",
+        context,
+        title="Operations",
+        partial="dashboard/operations_list.html",
+    )
+
+
+def _address(known: dict[str, str], **changes: str) -> str:
+    return f"?{urlencode({key: value for key, value in {**known, **changes}.items() if value})}"
+
+
+# --- One
+
+
+@dataclass(frozen=True)
+class Progress:
+    total: int
+    succeeded: int
+    failed: int
+    skipped: int
+    seconds_left: int | None
+
+    @property
+    def done(self) -> int:
+        return self.succeeded + self.failed + self.skipped
+
+    @classmethod
+    def of(cls, batch: BatchOperation) -> "Progress":
+        counts = batch.counted()
+        succeeded, failed, skipped = (counts[word] for word in ("succeeded", "failed", "skipped"))
+        done, left = succeeded + failed + skipped, None
+        if done and batch.started_at and not batch.is_finished:
+            spent = (timezone.now() - batch.started_at) / timedelta(seconds=1)
+            left = round(spent / done * (batch.total - done))
+        return cls(batch.total, succeeded, failed, skipped, left)
+
+
+def _sentence(progress: Progress) -> str:
+    parts = [f"{progress.succeeded:,} of {progress.total:,} done"]
+    parts += [f"{progress.failed:,} failed"] if progress.failed else []
+    parts += [f"{progress.skipped:,} skipped"] if progress.skipped else []
+    return ", ".join(parts)
+
+
+@require_safe
+@staff_page("accounts.view_account")
+def operation(request: StaffRequest, batch_id: UUID) -> HttpResponse:
+    batch = _visible(request, batch_id)
+    progress = Progress.of(batch)
+    context = {
+        "batch": batch,
+        "state": of(BATCH, batch.state),
+        "progress": progress,
+        "may_change": request.user.has_perm(PERMISSIONS[Operation(batch.operation)]),
+    }
+    partial = "dashboard/operation_head.html"
+    if request.headers.get("HX-Target") != "head":
+        partial = "dashboard/operation_results.html"
+        context |= _results(request, batch)
+    return page(request, "dashboard/operation.html", context, title=_title(batch), partial=partial)
+
+
+def _title(batch: BatchOperation) -> str:
+    number = f"{batch.total:,} account{'' if batch.total == 1 else 's'}"
+    return f"{batch.get_operation_display().capitalize()} of {number}"
+
+
+def _visible(request: StaffRequest, batch_id: UUID) -> BatchOperation:
+    rows = BatchOperation.objects.visible_to(request.user).select_related("user")
+    return get_object_or_404(rows, pk=batch_id)
+
+
+def _results(request: StaffRequest, batch: BatchOperation) -> dict[str, Any]:
+    """A page of the results, in the order of the accounts' ids."""
+    result = request.GET.get("result", "")
+    result = result if result in BATCH_ITEM else ""
+    after = _uuid(request.GET.get("after", ""))
+    items = _items(batch, result)
+    if after:
+        items = items.filter(account_id__gt=after)
+    rows = list(items.order_by("account_id")[: RESULTS_PAGE_SIZE + 1])
+    more = len(rows) > RESULTS_PAGE_SIZE
+    rows = rows[:RESULTS_PAGE_SIZE]
+    known = {"result": result}
+    return {
+        "items": [(item, of(BATCH_ITEM, item.state)) for item in rows],
+        "result": result,
+        "after": after,
+        "choices": [("All", "?", not result, None)]
+        + [(status.word, f"?result={key}", key == result, status) for key, status in BATCH_ITEM.items()],
+        "next": _address(known, after=str(rows[-1].account_id)) if more else "",
+        "first": _address(known) if after else "",
+        "here": f"{reverse('operation', args=[batch.pk])}{_address(known, after=str(after or ''))}",
+        "csv": f"{reverse('operation-csv', args=[batch.pk])}{_address(known)}",
+    }
+
+
+def _items(batch: BatchOperation, result: str) -> QuerySet[BatchItem]:
+    items = BatchItem.objects.filter(batch=batch).select_related("account")
+    items = items.only("state", "message", "account__name", "account__amazon_account_id")
+    return items.filter(state=result) if result else items
+
+
+@require_POST
+@staff_page("accounts.view_account")
+def cancel_operation(request: StaffRequest, batch_id: UUID) -> HttpResponse:
+    batch = _visible(request, batch_id)
+    try:
+        cancel(batch, request.user)
+    except BatchStateError as error:
+        messages.info(request, str(error))
+    return redirect_htmx(request, reverse("operation", args=[batch_id]))
+
+
+@require_POST
+@staff_page("accounts.view_account")
+def retry_operation(request: StaffRequest, batch_id: UUID) -> HttpResponse:
+    batch = _visible(request, batch_id)
+    try:
+        retry(batch, request.user)
+    except BatchStateError as error:
+        messages.info(request, str(error))
+    return redirect_htmx(request, reverse("operation", args=[batch_id]))
+
+
+class _Echo:
+    """What `csv` writes to: it hands each line on at once."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+@require_safe
+@staff_page("accounts.view_account")
+def results_csv(request: StaffRequest, batch_id: UUID) -> StreamingHttpResponse:
+    batch = _visible(request, batch_id)
+    result = request.GET.get("result", "")
+    rows = _items(batch, result if result in BATCH_ITEM else "").order_by("account_id")
+    return StreamingHttpResponse(
+        _csv(rows),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="operation-{batch.pk}.csv"'},
+    )
+
+
+def _csv(items: QuerySet[BatchItem]) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    yield writer.writerow(["account_id", "amazon_account_id", "name", "result", "message"])
+    for item in items.iterator(chunk_size=1_000):
+        account = item.account
+        cells = [str(account.pk), account.amazon_account_id, account.name, item.state, item.message]
+        yield writer.writerow([_harmless(cell) for cell in cells])
+
+
+def _harmless(cell: str) -> str:
+    """Keep spreadsheets from taking a name for a formula."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

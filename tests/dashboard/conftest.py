@@ -1,0 +1,114 @@
+"""The cast: alice owns connections and accounts, bob has one of his own, and staff of each group looks on."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import Group, User
+from django.core.cache import cache
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import Account, AccountAccess, Profile
+from accounts.permissions import create_missing_groups
+from tokens.models import Connection
+
+MakeConnection = Callable[..., Connection]
+MakeAccount = Callable[..., Account]
+LogIn = Callable[[User], Client]
+
+
+@pytest.fixture(autouse=True)
+def _forget_what_is_cached() -> None:
+    cache.clear()
+
+
+def staff(name: str, *groups: str) -> User:
+    user = User.objects.create_user(name, is_staff=True)
+    create_missing_groups("default")
+    user.groups.set(Group.objects.filter(name__in=groups))
+    return user
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    return staff("alice", "Operator")
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    return staff("bob", "Operator")
+
+
+@pytest.fixture
+def administrator(db: None) -> User:
+    return staff("ada", "Administrator")
+
+
+@pytest.fixture
+def superuser(db: None) -> User:
+    return User.objects.create_superuser("root")
+
+
+@pytest.fixture
+def log_in() -> LogIn:
+    def log_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return log_in
+
+
+@pytest.fixture
+def make_connection(db: None) -> MakeConnection:
+    def make(owner: User, label: str = "Northwind", **fields: Any) -> Connection:
+        now = timezone.now()
+        known: dict[str, Any] = {
+            "client_id": settings.AMAZON_CLIENT_ID,
+            "access_token": "Atza|never-shown",
+            "refresh_token": "Atzr|never-shown",
+            "expires_at": now + timedelta(minutes=50),
+            "last_synced_at": now - timedelta(minutes=4),
+        }
+        if fields.get("state") == Connection.State.DISCONNECTED:
+            known |= {"access_token": None, "refresh_token": None, "expires_at": None, "disconnected_at": now}
+        return Connection.objects.create(owner=owner, label=label, **{**known, **fields})
+
+    return make
+
+
+@pytest.fixture
+def make_account(db: None) -> MakeAccount:
+    number = iter(range(1_000_000))
+
+    def make(connection: Connection, name: str = "", **fields: Any) -> Account:
+        known: dict[str, Any] = {
+            "amazon_account_id": f"amzn1.ads-account.g.{next(number):06}",
+            "source": Account.Source.ADS_ACCOUNTS,
+            "status": Account.Status.ACTIVE,
+            "account_type": Account.Type.SELLER,
+            "amazon_status": "CREATED",
+            "countries": ["DE"],
+        }
+        if fields.get("status") == Account.Status.INACTIVE:
+            known["inactive_reason"] = Account.InactiveReason.NOT_VISIBLE
+        account = Account.objects.create(
+            user=connection.owner, connection=connection, name=name, **{**known, **fields}
+        )
+        AccountAccess.objects.create(account=account, connection=connection)
+        return account
+
+    return make
+
+
+@pytest.fixture
+def make_profile(db: None) -> Callable[..., Profile]:
+    def make(account: Account, country: str, profile_id: str, **fields: Any) -> Profile:
+        return Profile.objects.create(
+            account=account, country_code=country, profile_id=profile_id, **{"region": "EU", **fields}
+        )
+
+    return make

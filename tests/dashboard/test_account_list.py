@@ -1,0 +1,304 @@
+"""The accounts page: its address is its state."""
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.http import QueryDict
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from accounts.models import Account
+from dashboard.account_list import PAGE_SIZE, AccountList, groups
+from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
+from tokens.models import Connection
+
+
+@pytest.fixture
+def connection(alice: User, make_connection: MakeConnection) -> Connection:
+    return make_connection(alice)
+
+
+@pytest.fixture
+def client(alice: User, log_in: LogIn) -> Client:
+    return log_in(alice)
+
+
+def names(client: Client, address: str) -> list[str]:
+    return [account.name for account in client.get(f"/accounts/{address}").context["accounts"]]
+
+
+def read(address: str) -> AccountList:
+    return AccountList.of(QueryDict(address))
+
+
+def test_it_shows_name_status_type_marketplaces_sync_and_health(
+    client: Client, connection: Connection, make_account: MakeAccount
+) -> None:
+    make_account(connection, "Garden", countries=["DE", "FR"], labels={"team": "north"})
+    page = client.get("/accounts/").content.decode()
+    for text in ("Garden", "Active", "Seller", "DE, FR", "Synced", "OK", "Northwind", "team: north"):
+        assert text in page
+
+
+@pytest.mark.parametrize("view", ["cards", "table"])
+def test_it_shows_hostile_names_harmlessly(
+    client: Client, connection: Connection, make_account: MakeAccount, view: str
+) -> None:
+    hostile = "<script>alert(1)</script>\"'{{ 7|add:7 }}\u202e" + "x" * 180
+    make_account(connection, hostile, labels={"<b>": '"><img src=x>'})
+    page = client.get(f"/accounts/?view={view}").content.decode()
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "{{ 7|add:7 }}" in page
+    assert "<img src=x" not in page
+
+
+def test_several_choices_of_a_group_mean_any_and_of_two_groups_both(
+    client: Client, connection: Connection, make_account: MakeAccount
+) -> None:
+    make_account(connection, "A", status="active", account_type="seller")
+    make_account(connection, "B", status="pending", account_type="seller")
+    make_account(connection, "C", status="pending", account_type="vendor")
+    make_account(connection, "D", status="suspended", account_type="seller")
+    assert names(client, "?status=active&status=pending") == ["A", "B", "C"]
+    assert names(client, "?status=active&status=pending&type=seller") == ["A", "B"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "status=nonsense",
+        "foo=bar",
+        "sort=amazon_account_id",
+        "view=3d",
+        "after=tampered",
+        "q=",
+        "label=x",
+        "country=",
+    ],
+)
+def test_it_ignores_what_it_does_not_know(
+    client: Client, connection: Connection, make_account: MakeAccount, query: str
+) -> None:
+    make_account(connection, "A")
+    assert names(client, f"?{query}") == ["A"]
+
+
+def test_a_connection_that_is_not_there_matches_nothing(
+    client: Client, connection: Connection, make_account: MakeAccount
+) -> None:
+    make_account(connection, "A")
+    assert names(client, "?connection=01890000-0000-7000-8000-000000000000") == []
+    assert names(client, f"?connection={connection.pk}") == ["A"]
+
+
+def test_it_finds_by_name_and_by_id(
+    client: Client, connection: Connection, make_account: MakeAccount
+) -> None:
+    make_account(connection, "Garden Süd", amazon_account_id="amzn1.ads-account.g.needle")
+    make_account(connection, "Kitchen")
+    assert names(client, "?q=den S") == ["Garden Süd"]
+    assert names(client, "?q=needle") == ["Garden Süd"]
+
+
+def test_it_filters_by_country_marketplace_and_label(
+    client: Client, connection: Connection, make_account: MakeAccount, make_profile: Any
+) -> None:
+    german = make_account(connection, "A", countries=["DE"], labels={"team": "north"})
+    make_account(connection, "B", countries=["US"])
+    make_profile(german, "DE", "1", marketplace_id="A1PA6795UKMFR9")
+    assert names(client, "?country=de") == ["A"]
+    assert names(client, "?marketplace=A1PA6795UKMFR9") == ["A"]
+    assert names(client, "?label=team:north") == ["A"]
+    assert names(client, "?label=team:south") == []
+
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [
+        ("name", ["A", "B", "C"]),
+        ("-name", ["C", "B", "A"]),
+        ("status", ["B", "A", "C"]),
+        ("-synced", ["A", "B", "C"]),
+    ],
+)
+def test_it_sorts(
+    client: Client,
+    alice: User,
+    make_connection: MakeConnection,
+    make_account: MakeAccount,
+    sort: str,
+    expected: list[str],
+) -> None:
+    fresh = make_connection(alice, "fresh")
+    never = make_connection(alice, "never", last_synced_at=None)
+    make_account(fresh, "A", status="pending")
+    make_account(fresh, "B", status="active")
+    make_account(never, "C", status="suspended")
+    found = names(client, f"?sort={sort}")
+    if sort == "-synced":
+        assert found[-1] == "C"
+    else:
+        assert found == expected
+
+
+def test_it_walks_pages_by_key_forwards_and_back(
+    client: Client, connection: Connection, make_account: MakeAccount
+) -> None:
+    for number in range(PAGE_SIZE + 3):
+        make_account(connection, f"{number:03}")
+    first = client.get("/accounts/")
+    assert first.context["previous"] is None
+    second = client.get(f"/accounts/{first.context['next']}")
+    assert [account.name for account in second.context["accounts"]] == ["024", "025", "026"]
+    assert second.context["next"] is None
+    back = client.get(f"/accounts/{second.context['previous']}")
+    assert [account.name for account in back.context["accounts"]] == [
+        f"{number:03}" for number in range(PAGE_SIZE)
+    ]
+
+
+def test_any_change_but_paging_starts_at_the_first_page() -> None:
+    state = read("status=active&after=cursor&sort=-name")
+    assert "after=cursor" in state.address
+    assert "after" not in state.toggled("type", "seller").address
+    assert "after" not in state.sorted_by("name").address
+
+
+def test_a_groups_counts_ignore_its_own_choice_and_obey_the_others(
+    alice: User, connection: Connection, make_account: MakeAccount
+) -> None:
+    make_account(connection, "A", status="active", account_type="seller")
+    make_account(connection, "B", status="pending", account_type="seller")
+    make_account(connection, "C", status="pending", account_type="vendor")
+    found, count = groups(alice, read("status=active"))
+    status, account_type, *_ = ({chip.state.word: chip.number for chip in group.chips} for group in found)
+    assert status == {"Active": 1, "Pending": 2, "Suspended": 0, "Inactive": 0}
+    assert (account_type["Seller"], account_type["Vendor"]) == (1, 0)
+    assert (count.number, count.capped) == (1, False)
+
+
+def test_every_count_is_what_its_link_leads_to(
+    client: Client, alice: User, make_connection: MakeConnection, make_account: MakeAccount
+) -> None:
+    for state in ({}, {"sync_failures": 2}, {"last_synced_at": None}, {"state": "reauthorization_required"}):
+        connection = make_connection(alice, str(state), **state)
+        for status in Account.Status.values:
+            make_account(connection, f"{state} {status}", status=status)
+        make_account(connection, f"{state} off", sync_enabled=False)
+    for group in groups(alice, read("type=seller"))[0]:
+        for chip in group.chips:
+            if group.title != "Type":
+                assert client.get(f"/accounts/{chip.address}").context["count"].number == chip.number, chip
+
+
+def test_above_the_cap_chips_have_no_numbers_and_the_count_says_so(
+    alice: User, connection: Connection, make_account: MakeAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.account_list.COUNT_CAP", 2)
+    for number in range(4):
+        make_account(connection, str(number))
+    found, _ = groups(alice, read(""))
+    assert {chip.number for group in found for chip in group.chips} == {None}
+
+
+def test_it_shows_nobody_elses_accounts(
+    client: Client,
+    bob: User,
+    make_connection: MakeConnection,
+    make_account: MakeAccount,
+    log_in: LogIn,
+    administrator: User,
+) -> None:
+    theirs = make_account(make_connection(bob), "Bob's")
+    assert names(client, "") == []
+    assert client.get(f"/accounts/{theirs.pk}/").status_code == 404
+    assert names(client, f"?connection={theirs.connection_id}") == []
+    assert names(log_in(administrator), "") == ["Bob's"]
+
+
+def test_three_kinds_of_nothing_have_three_texts(
+    client: Client, alice: User, make_connection: MakeConnection, make_account: MakeAccount, log_in: LogIn
+) -> None:
+    assert "Connect an Amazon login and its accounts appear here" in client.get("/accounts/").content.decode()
+    assert "Ask an administrator" in log_in(staff("vera", "Viewer")).get("/accounts/").content.decode()
+    connection = make_connection(alice)
+    assert "No account yet" in client.get("/accounts/").content.decode()
+    make_account(connection, "A")
+    assert "No account matches" in client.get("/accounts/?q=zzz").content.decode()
+
+
+def test_the_view_is_remembered_and_can_be_bookmarked(
+    client: Client, connection: Connection, make_account: MakeAccount
+) -> None:
+    make_account(connection, "A")
+    assert "<table>" not in client.get("/accounts/").content.decode()
+    assert "<table>" in client.get("/accounts/?view=table").content.decode()
+    assert "<table>" in client.get("/accounts/").content.decode()
+    assert "<table>" not in client.get("/accounts/?view=cards").content.decode()
+
+
+def test_a_search_by_htmx_gets_the_list_and_the_filters_it_must_keep(
+    client: Client, connection: Connection, make_account: MakeAccount
+) -> None:
+    make_account(connection, "A")
+    page = client.get("/accounts/?status=active&q=a", headers={"HX-Request": "true"}).content.decode()
+    assert "<html" not in page
+    assert '<div id="list"' in page
+    keep = re.search(r'<span id="keep" hx-swap-oob="true">(.*?)</span>', page, re.DOTALL)
+    assert keep
+    assert 'name="status" value="active"' in keep[1]
+    assert 'name="q"' not in keep[1]
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?status=active&sync=synced&health=ok&type=seller&q=acc", "?sort=-synced&view=table"]
+)
+def test_it_costs_at_most_twelve_queries_whatever_the_size(
+    client: Client,
+    connection: Connection,
+    make_account: MakeAccount,
+    query: str,
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    for number in range(PAGE_SIZE + 1):
+        make_account(connection, f"Account {number}")
+    with django_assert_max_num_queries(12):
+        response = client.get(f"/accounts/{query}")
+    assert len(response.content) < 150_000
+
+
+def test_one_account_shows_profiles_reports_and_raw_data(
+    client: Client, connection: Connection, make_account: MakeAccount, make_profile: Any
+) -> None:
+    account = make_account(
+        connection,
+        "Garden",
+        status="pending",
+        errors={"DE": [{"errorId": 1, "errorCode": "TAX", "errorMessage": "Needs a valid VAT number <b>"}]},
+        metadata={"alternateIds": ["<script>"]},
+    )
+    make_profile(account, "DE", "18446744073709551615", currency_code="EUR", timezone="Europe/Berlin")
+    page = client.get(f"/accounts/{account.pk}/").content.decode()
+    for text in (
+        "Garden",
+        "18446744073709551615",
+        "EUR",
+        "Europe/Berlin",
+        "Needs a valid VAT number &lt;b&gt;",
+    ):
+        assert text in page
+    assert "<script>&quot;" not in page
+    assert "&lt;script&gt;" in page
+
+
+@pytest.mark.parametrize(
+    "errors", [["text"], {"DE": "text"}, {"DE": [None, 5, {"odd": {}}]}, "text", {"": []}]
+)
+def test_errors_of_an_unexpected_shape_are_shown(
+    client: Client, connection: Connection, make_account: MakeAccount, errors: Any
+) -> None:
+    account = make_account(connection, "A", errors=errors)
+    assert client.get(f"/accounts/{account.pk}/").status_code == 200
