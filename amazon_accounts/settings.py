@@ -6,7 +6,7 @@ everything secret must be given and nothing is generated.
 """
 
 import os
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -247,6 +247,8 @@ DATABASES = {
         "OPTIONS": {**_database.get("OPTIONS", {}), "pool": _pool},
     },
 }
+# Beside the `tasks` of each app.
+PROCRASTINATE_IMPORT_PATHS = ["accounts.batch_tasks"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -258,12 +260,16 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+AUTHENTICATION_BACKENDS = ["accounts.permissions.OneQueryBackend"]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "/"
+CSRF_FAILURE_VIEW = "dashboard.views.errors.csrf_failure"
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
+# Short dates that can be scanned, for the admin.
+FORMAT_MODULE_PATH = "dashboard.formats"
 
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static" if LOCAL_MODE else BASE_DIR / "staticfiles"
@@ -327,5 +333,31 @@ LOGGING = {
 # --- REST API ---------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        # First, so that its challenge is what a 401 carries.
+        "accounts.api.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["accounts.api.parsing.StrictJSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.api.throttling.PersonThrottle"],
+    "DEFAULT_SCHEMA_CLASS": "accounts.api.schema.Schema",
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "accounts.api.problems.handle",
+    # `format` is a parameter of the export.
+    "URL_FORMAT_OVERRIDE": None,
+}
+REST_KNOX = {
+    "TOKEN_TTL": timedelta(days=90),
+    "AUTH_HEADER_PREFIX": "Token",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Amazon Accounts",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

@@ -7,3 +7,8 @@ urlpatterns = [
     path("api/v1/", include("accounts.api.urls")),
     path("", include("dashboard.urls")),
 ]
+
+handler400 = "dashboard.views.errors.bad_request"
+handler403 = "dashboard.views.errors.forbidden"
+handler404 = "dashboard.views.errors.not_found"
+handler500 = "dashboard.views.errors.server_error"

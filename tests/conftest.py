@@ -12,3 +12,6 @@ def pytest_configure() -> None:
     use_local_database()
     # A test's data need not survive a power cut; what the server keeps for others stays durable.
     settings.DATABASES["default"]["OPTIONS"]["options"] = "-c synchronous_commit=off"
+    # Pages name their styles and scripts as they lie in the apps: nothing was collected.
+    settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
+    settings.WHITENOISE_AUTOREFRESH = True
