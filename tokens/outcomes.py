@@ -4,7 +4,6 @@ A claim holds while its lease is not taken by another and the grant is the one t
 connection stays as it is and the refresh is closed as superseded.
 """
 
-import logging
 from uuid import UUID
 
 from django.db import connection as database
@@ -20,8 +19,6 @@ from tokens.lease import Claim
 from tokens.models import Connection, ConnectionQuerySet, TokenRefresh
 from tokens.schedule import refresh_in, retry_in
 from tokens.signals import connection_changed
-
-logger = logging.getLogger(__name__)
 
 Outcome = TokenRefresh.Outcome
 
@@ -114,7 +111,6 @@ def record_revoked(claim: Claim, error: GrantRevokedError, *, tries: int) -> Out
             broken = Connection.objects.get(pk=claim.connection_id)
             alerts.connection_broken(broken)
             connection_changed.send(sender=Connection, connection=broken, change="broken")
-            logger.warning("Amazon refuses the login of connection %s.", broken.pk)
     return outcome
 
 

@@ -11,12 +11,14 @@ from typing import Any, Final, ParamSpec, TypeVar
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.db.models import F
 from django.db.models.functions import Now
 from django.db.models.lookups import LessThanOrEqual
 from django.utils import timezone
 
+from amazon_accounts.amazon_ads import application
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.database import in_thread
 from amazon_accounts.amazon_ads.errors import (
@@ -28,6 +30,7 @@ from amazon_accounts.amazon_ads.errors import (
     ThrottledError,
     TransientError,
 )
+from amazon_accounts.amazon_ads.models import ApplicationRefusal
 from amazon_accounts.amazon_ads.slots import CallStats
 from tokens import lease, outcomes
 from tokens.encryption import DecryptionError, Secret
@@ -51,6 +54,8 @@ ERRORS: Final = {
 
 CONCURRENCY: Final = 10  # as many as the client has connections
 CLAIM_SIZE: Final = 40
+# So many logins sent away one after the other: it is not about one of them.
+SEVERAL: Final = 3
 CONFIRMATION_SECONDS: Final = 4.0
 # Refused calls of one grant, the one with a token that another process had replaced included.
 MOST_REFUSALS: Final = 3
@@ -109,6 +114,7 @@ async def refresh_claimed(claim: Claim, amazon: AmazonClient, *, wait: float) ->
                     break
                 if not confirmed_token:
                     outcome = await _recorded(outcomes.record_revoked, claim, error, tries=calls.requests)
+                    _log(claim, outcome, calls, error)
                     return Refreshed(outcome, error=error)
                 refresh_token = confirmed_token
                 continue
@@ -148,7 +154,26 @@ async def _after_refusal(claim: Claim, refused: str) -> str | None:
 
 async def _failed(claim: Claim, error: AmazonError | PostponedError, calls: CallStats) -> Refreshed:
     outcome = await _recorded(outcomes.record_failure, claim, error, tries=calls.requests)
+    _log(claim, outcome, calls, error)
     return Refreshed(outcome, error=error)
+
+
+def _log(
+    claim: Claim, outcome: TokenRefresh.Outcome, calls: CallStats, error: Exception | None = None
+) -> None:
+    logger.log(
+        logging.INFO if outcome == Outcome.SUCCEEDED else logging.WARNING,
+        "Refresh of connection %s: %s%s",
+        claim.connection_id,
+        outcome.label,
+        f". {error}" if error else ".",
+        extra={
+            "action": "token_refreshed" if outcome == Outcome.SUCCEEDED else "token_not_refreshed",
+            "connection": str(claim.connection_id),
+            "outcome": outcome.value,
+            "tries": calls.requests,
+        },
+    )
 
 
 Parameters = ParamSpec("Parameters")
@@ -180,12 +205,13 @@ class _Backlog:
         self._keeper = keeper
         self._claimed: dict[bool, deque[Claim]] = {True: deque(), False: deque()}
         self._filling = asyncio.Lock()
-        self.closed = False
+        self._postponed_in_a_row = 0
+        self._obstacle: AmazonError | PostponedError | None = None
 
     async def next(self, *, healthy: bool) -> Claim | None:
         claimed = self._claimed[healthy]
         async with self._filling:
-            if not claimed and not self.closed:
+            if not claimed and self._obstacle is None:
                 claims = await in_thread(lease.claim_due)(
                     limit=CLAIM_SIZE, before=self._before, healthy=healthy
                 )
@@ -193,30 +219,79 @@ class _Backlog:
                 claimed.extend(claims)
             return claimed.popleft() if claimed else None
 
+    def ended(self, claim: Claim, refreshed: Refreshed) -> None:
+        """Take back a claim that was worked on; stop claiming when it is of no use to ask for others."""
+        self._keeper.release(claim)
+        is_postponed = refreshed.outcome == Outcome.POSTPONED
+        self._postponed_in_a_row = self._postponed_in_a_row + 1 if is_postponed else 0
+        if refreshed.outcome == Outcome.CONFIG or self._postponed_in_a_row >= SEVERAL:
+            self._obstacle = refreshed.error
+
+    async def refusal_of(self, claim: Claim) -> Refreshed | None:
+        """Give a claim back at once, for the reason that met the others, if there is one."""
+        if self._obstacle is None:
+            return None
+        return await _failed(claim, self._obstacle, CallStats())
+
 
 async def refresh_due(
     amazon: AmazonClient, *, wait: float = 60.0, concurrency: int = CONCURRENCY
 ) -> RefreshCounts:
     """Refresh every connection whose turn has come, and only those; any number of processes share the work.
 
-    Half of the slots leave those alone whose last refresh failed, so that they never starve the others.
+    Half of the slots leave those alone whose last refresh failed, so that they never starve the others. While
+    Amazon refuses our application, one connection asks whether it still does.
     """
     counts = RefreshCounts()
     before = await in_thread(lease.database_now)()
     async with kept_leases() as keeper:
         backlog = _Backlog(before, keeper)
+        if not await _application_is_accepted(amazon, before, wait, counts):
+            return counts
 
         async def work(lanes: tuple[bool, ...]) -> None:
             for healthy in lanes:
                 while (claim := await backlog.next(healthy=healthy)) is not None:
-                    refreshed = await refresh_claimed(claim, amazon, wait=wait)
-                    keeper.release(claim)
+                    refreshed = await backlog.refusal_of(claim) or await refresh_claimed(
+                        claim, amazon, wait=wait
+                    )
+                    backlog.ended(claim, refreshed)
                     counts[refreshed.outcome.value] += 1
-                    if refreshed.outcome in {Outcome.CONFIG, Outcome.POSTPONED}:
-                        backlog.closed = True
 
         await _all(work((True, False) if number % 2 == 0 else (True,)) for number in range(concurrency))
     return counts
+
+
+async def _application_is_accepted(
+    amazon: AmazonClient, before: datetime, wait: float, counts: RefreshCounts
+) -> bool:
+    """Say whether Amazon may be asked; if it refused us lately, one probe per check finds out."""
+    refusal = await in_thread(_application_refusal)()
+    if refusal is None:
+        return True
+    since_last = (before - refusal.last_refused_at).total_seconds()
+    if since_last < settings.TOKEN_REFRESH_CHECK_SECONDS / 2:
+        return False
+    for healthy in (True, False):
+        for claim in await in_thread(lease.claim_due)(limit=1, before=before, healthy=healthy):
+            async with kept_leases() as keeper:
+                keeper.hold([claim])
+                refreshed = await refresh_claimed(claim, amazon, wait=wait)
+            counts[refreshed.outcome.value] += 1
+            return await _shows_acceptance(refreshed)
+    return True
+
+
+async def _shows_acceptance(refreshed: Refreshed) -> bool:
+    """Lift the refusal if Amazon answered about the login, which it does only for an application it accepts."""
+    if refreshed.outcome not in {Outcome.SUCCEEDED, Outcome.REAUTHORISE, Outcome.SUPERSEDED}:
+        return False
+    await in_thread(application.record_acceptance)(settings.AMAZON_CLIENT_ID, settings.AMAZON_CLIENT_SECRET)
+    return True
+
+
+def _application_refusal() -> ApplicationRefusal | None:
+    return application.is_refused(settings.AMAZON_CLIENT_ID, settings.AMAZON_CLIENT_SECRET)
 
 
 async def refresh_connections(
@@ -227,9 +302,18 @@ async def refresh_connections(
     wait: float = 60.0,
     concurrency: int = CONCURRENCY,
 ) -> RefreshCounts:
-    """Refresh these connections now, due or not; one that is being refreshed already is waited for."""
+    """Refresh these connections now, due or not; one that is being refreshed already is waited for.
+
+    While Amazon refuses our application, the first one asks whether it still does.
+    """
     counts = RefreshCounts()
     waiting = deque(connection_ids)
+    if waiting and await in_thread(_application_refusal)() is not None:
+        probed = await _outcome_of(waiting.popleft(), trigger, amazon, wait)
+        counts[probed] += 1
+        if probed == Outcome.CONFIG:
+            counts[probed] += len(waiting)
+            return counts
 
     async def work() -> None:
         while waiting:
@@ -270,8 +354,11 @@ async def _refresh_one(
     """Refresh this connection, or wait for the refresh that is under way.
 
     None if `seen`, the count of refreshes that the caller saw, is no longer true: then there is a newer token.
-    Raises what `_holder` raises if the connection can have none.
+    Raises what `_holder` raises if the connection can have none, and ApplicationRefusedError, without a call, to
+    who wants to use it while Amazon refuses our application.
     """
+    if trigger == Trigger.ON_USE and (refusal := await in_thread(_application_refusal)()) is not None:
+        raise ApplicationRefusedError(refusal.message, code=refusal.code)
     while True:
         claim = await in_thread(lease.claim_one)(connection_id, trigger, seen=seen)
         if claim is not None:

@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 
 TOKEN_SLOTS = 5
 DEFAULT_CONCURRENCY = 10
-# A supervisor gives us ten seconds.
-GRACEFUL_SECONDS = 6.0
+# Our supervisor gives us five seconds.
+GRACEFUL_SECONDS = 3.5
 POLLING_SECONDS = 2.0
 # Synchronous tasks and host names are waited for in threads; the default is six on a small machine.
 THREADS = 32

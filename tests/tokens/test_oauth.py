@@ -289,7 +289,7 @@ def test_another_login_that_comes_back_changes_nothing(browser: Client, sandbox:
     connect(browser, sandbox, "bob", label="Garden shop")
     before = Connection.objects.values().get()
     told = connect(browser, sandbox, "charlie", connection=before["id"])
-    assert told.startswith("You signed in to Amazon as ")
+    assert "You signed in to Amazon as charlie@example.test, " in told
     assert f"but this connection belongs to {before['amazon_user_email']}. Nothing was changed." in told
     assert "Add as a new connection" in told
     after = Connection.objects.values().get()

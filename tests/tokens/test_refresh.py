@@ -8,6 +8,7 @@ from django.utils import timezone
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.database import in_thread
 from amazon_accounts.amazon_ads.errors import ApplicationRefusedError, GrantRevokedError, TransientError
+from amazon_accounts.amazon_ads.models import ApplicationRefusal
 from amazon_accounts.sandbox.state import Sandbox
 from tests.tokens.conftest import ConnectionFactory
 from tokens import lease
@@ -31,7 +32,8 @@ async def refreshes_of(connection: Connection) -> list[TokenRefresh]:
 
 
 def make_due(connection: Connection) -> None:
-    Connection.objects.filter(pk=connection.pk).update(next_refresh_at=timezone.now() - timedelta(seconds=1))
+    """Let its lease run out now: after a check that is under way began, which leaves it to the next."""
+    Connection.objects.filter(pk=connection.pk).update(next_refresh_at=timezone.now())
 
 
 async def test_it_refreshes_what_is_due_and_nothing_else(
@@ -214,9 +216,8 @@ async def test_it_never_makes_more_than_three_refused_calls_though_its_process_d
     sandbox.revoke("bob")
     monkeypatch.setattr("tokens.refresh.CONFIRMATION_SECONDS", 60)
     dying = asyncio.create_task(refresh_due(amazon))
-    while sandbox.journal.count(path=TOKEN_PATH) < 1:
+    while (await reloaded(connection)).grant_refusals == 0:  # noqa: ASYNC110  no event crosses the database
         await asyncio.sleep(0.01)
-    await asyncio.sleep(0.2)
     dying.cancel()
     await asyncio.gather(dying, return_exceptions=True)
 
@@ -414,3 +415,70 @@ async def test_a_manual_refresh_does_not_wait_until_the_token_is_due(
     counts = await refresh_connections([connection.pk], TokenRefresh.Trigger.MANUAL, amazon)
     assert dict(counts) == {"succeeded": 1}
     assert counts.all_succeeded
+
+
+async def test_a_refused_application_stops_all_refreshes_and_blames_nobody(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox, settings: LazySettings
+) -> None:
+    def make() -> None:
+        for number in range(60):
+            connect("bob", label=f"Shop {number}")
+
+    await in_thread(make)()
+    fault = sandbox.faults.add("lwa_error", path=TOKEN_PATH, status=401, error="invalid_client")
+    counts = await refresh_due(amazon)
+    assert set(counts) == {"config"}
+    first = sandbox.journal.count(path=TOKEN_PATH)
+    assert first <= 10
+
+    def all_due() -> int:
+        Connection.objects.update(next_refresh_at=timezone.now())
+        ApplicationRefusal.objects.update(
+            refused_since=timezone.now() - timedelta(hours=1),
+            last_refused_at=timezone.now() - timedelta(minutes=5),
+        )
+        return Connection.objects.filter(last_error="", state="active").count()
+
+    assert await in_thread(all_due)() == 60
+    # One probe per check, however many tasks share the check.
+    assert dict(await refresh_due(amazon)) == {"config": 1}
+    assert dict(await refresh_due(amazon)) == {}
+    assert sandbox.journal.count(path=TOKEN_PATH) == first + 1
+    # Who wants to use a token hears why there is none, without a call.
+    someone = await in_thread(Connection.objects.latest)("pk")
+    with pytest.raises(ApplicationRefusedError):
+        await access_token(someone.pk, amazon=amazon, rejected="Atza|old")
+    assert sandbox.journal.count(path=TOKEN_PATH) == first + 1
+
+    sandbox.faults.remove(fault.name)
+    await in_thread(all_due)()
+    assert dict(await refresh_due(amazon)) == {"succeeded": 60}
+
+
+async def test_another_secret_is_not_held_back_by_the_refusal_of_the_first(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox, settings: LazySettings
+) -> None:
+    connection = await in_thread(connect)("bob")
+    good = settings.AMAZON_CLIENT_SECRET
+    settings.AMAZON_CLIENT_SECRET = "wrong"
+    assert dict(await refresh_due(amazon)) == {"config": 1}
+    settings.AMAZON_CLIENT_SECRET = good
+    await in_thread(make_due)(connection)
+    assert dict(await refresh_due(amazon)) == {"succeeded": 1}
+
+
+async def test_a_check_ends_when_amazon_answers_nobody(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox, settings: LazySettings
+) -> None:
+    settings.AMAZON_MAX_ATTEMPTS = 1
+
+    def make() -> None:
+        for number in range(100):
+            connect(("bob", "charlie")[number % 2], label=f"Shop {number}")
+
+    await in_thread(make)()
+    sandbox.faults.add("error_503", path=TOKEN_PATH)
+    counts = await refresh_due(amazon, wait=0.1)
+    assert set(counts) == {"transient", "postponed"}
+    assert sandbox.journal.count(path=TOKEN_PATH) < 40
+    assert await in_thread(Connection.objects.filter(state="active").count)() == 100
