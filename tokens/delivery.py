@@ -36,7 +36,10 @@ TITLES = {
     Alert.Kind.APPLICATION_REFUSED: ("Amazon refuses our application",) * 2,
     Alert.Kind.APPLICATION_ACCEPTED: ("Amazon accepts our application again",) * 2,
     Alert.Kind.CONSENT_ENDING: ("A consent ends soon", "{count} consents end soon"),
-    Alert.Kind.ACCOUNT_SUSPENDED: ("Amazon has suspended an account", "Amazon has suspended {count} accounts"),
+    Alert.Kind.ACCOUNT_SUSPENDED: (
+        "Amazon has suspended an account",
+        "Amazon has suspended {count} accounts",
+    ),
 }
 
 

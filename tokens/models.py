@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Count, F, Q
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
@@ -16,6 +16,8 @@ from tokens.encryption import EncryptedTextField
 
 ACTIVE = Q(state="active")
 DISCONNECTED = Q(state="disconnected")
+# Refreshes that say nothing about how well refreshing works.
+UNCOUNTED = ["reauthorise", "config", "superseded", "lost"]
 
 
 def all_regions() -> list[str]:
@@ -176,6 +178,21 @@ class Connection(models.Model):
         return self.consented_at + timedelta(days=settings.CONSENT_DAYS)
 
 
+class TokenRefreshQuerySet(models.QuerySet["TokenRefresh"]):
+    def since(self, moment: datetime) -> Self:
+        return self.filter(started_at__gte=moment)
+
+    def success_rate(self) -> float | None:
+        """Return the share of refreshes that left a valid token, of all but dead grants and refused applications.
+
+        Those that another refresh went on with (lost, superseded) are not counted twice. None without any.
+        """
+        counted = self.exclude(outcome__in=UNCOUNTED).aggregate(
+            fresh=Count("pk", filter=Q(left_fresh=True)), all=Count("pk", filter=Q(left_fresh__isnull=False))
+        )
+        return counted["fresh"] / counted["all"] if counted["all"] else None
+
+
 class TokenRefresh(models.Model):
     """One refresh of a connection: inserted when it is claimed, closed with its outcome."""
 
@@ -208,6 +225,9 @@ class TokenRefresh(models.Model):
     error = models.TextField(blank=True, default="")
     request_id = models.TextField(blank=True, default="")
     new_expires_at = models.DateTimeField(null=True, blank=True)
+    left_fresh = models.BooleanField(null=True, help_text="Whether the token was valid when this ended")
+
+    objects = TokenRefreshQuerySet.as_manager()
 
     class Meta:
         ordering = ["-started_at", "-id"]

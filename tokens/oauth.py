@@ -482,4 +482,5 @@ def _note_proof(connection: Connection, consent: _Consent) -> None:
         outcome=TokenRefresh.Outcome.SUCCEEDED,
         request_id=consent.grant.request_id,
         new_expires_at=connection.expires_at,
+        left_fresh=True,
     )

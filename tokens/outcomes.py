@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import connection as database
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Greatest, Now
 
 from amazon_accounts.amazon_ads.errors import AmazonError, GrantRevokedError, PostponedError
@@ -35,7 +35,7 @@ WITH mine AS (
 ), closed AS (
     UPDATE tokens_tokenrefresh
     SET outcome = CASE WHEN EXISTS (SELECT FROM mine) THEN 'succeeded' ELSE 'superseded' END,
-        finished_at = greatest(clock_timestamp(), started_at), tries = %(tries)s,
+        finished_at = greatest(clock_timestamp(), started_at), tries = %(tries)s, left_fresh = true,
         request_id = %(request_id)s, new_expires_at = (SELECT expires_at FROM mine)
     WHERE id = %(refresh_id)s AND outcome IS NULL
 )
@@ -136,6 +136,11 @@ def _held(claim: Claim) -> ConnectionQuerySet:
 def _close(refresh_id: UUID, outcome: Outcome, error: Exception, tries: int) -> None:
     TokenRefresh.objects.filter(pk=refresh_id, outcome=None).update(
         outcome=outcome,
+        left_fresh=Exists(
+            Connection.objects.filter(
+                pk=OuterRef("connection"), access_token__isnull=False, expires_at__gt=Now()
+            )
+        ),
         finished_at=Greatest(Now(), F("started_at")),
         tries=tries,
         error=str(error),
