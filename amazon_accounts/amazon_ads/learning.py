@@ -32,6 +32,7 @@ def record_throttled(row: Row, subject: str, reservation: Reservation, *, second
         and limit.refused_subject not in {"", subject}
     )
     limit.throttled += 1
+    limit.requests_since_slowed = max(0, limit.requests_since_slowed - 1)
     limit.refused_subject, limit.refused_at = subject, now
     if another_refused or not _is_shared(limit, now):
         until = now + timedelta(seconds=min(seconds, pace.LONGEST_BLOCK_SECONDS))
@@ -49,7 +50,8 @@ def record_throttled(row: Row, subject: str, reservation: Reservation, *, second
                 "slowed_at",
                 "growing",
             ),
-            *("pace", "burst", "requests_since_slowed", "requests_since_probed", "probed_at", "probes"),
+            *("pace", "burst", "probed_at", "probes"),
+            *("requests_since_slowed", "idle_since_slowed", "requests_since_probed"),
         ]
     )
 
@@ -66,6 +68,7 @@ def _slow(limit: RateLimit, now: datetime) -> None:
     limit.growing = False
     limit.slowed_at = limit.probed_at = now
     limit.requests_since_slowed = limit.requests_since_probed = limit.probes = 0
+    limit.idle_since_slowed = 0.0
     # What had been saved up for a burst is gone.
     limit.slot_at = max(limit.slot_at, now)
     logger.warning(
@@ -78,11 +81,10 @@ def _slow(limit: RateLimit, now: datetime) -> None:
 def _since_slowed(limit: RateLimit, now: datetime) -> pace.Since | None:
     if limit.slowed_at is None:
         return None
-    blocked = (min(limit.blocked_until or now, now) - limit.slowed_at).total_seconds()
     return pace.Since(
         requests=limit.requests_since_slowed,
         seconds=(now - limit.slowed_at).total_seconds(),
-        blocked=max(blocked, 0.0),
+        idle=limit.idle_since_slowed,
     )
 
 

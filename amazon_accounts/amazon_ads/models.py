@@ -28,6 +28,7 @@ class RateLimit(models.Model):
     growing = models.BooleanField(default=True, help_text="No limit was met yet: the pace grows fast.")
     slowed_at = models.DateTimeField(null=True, help_text="When a burst of refusals last slowed the pace.")
     requests_since_slowed = models.PositiveIntegerField(default=0)
+    idle_since_slowed = models.FloatField(default=0, help_text="Seconds of long pauses between requests.")
     probed_at = models.DateTimeField(default=now, help_text="When the pace last changed after it had slowed.")
     requests_since_probed = models.PositiveIntegerField(default=0)
     probes = models.PositiveSmallIntegerField(default=0, help_text="Probes in a row that went well.")

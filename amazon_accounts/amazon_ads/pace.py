@@ -53,10 +53,11 @@ class Bounds:
 class Since:
     """What happened since the pace was last slowed."""
 
+    #: Those that Amazon did not refuse.
     requests: int
     seconds: float
-    #: Of these, the seconds in which nothing could be sent.
-    blocked: float
+    #: Of these, the seconds of long pauses.
+    idle: float
 
 
 def bounds(family: str) -> Bounds:
@@ -73,14 +74,13 @@ def bounds(family: str) -> Bounds:
 def slowed(pace: float, *, growing: bool, since: Since | None) -> float:
     """The pace after a burst of refusals.
 
-    Between two bursts Amazon's bucket went from empty to empty, so what it served in between is its rate, if the
-    bucket did not run over while we were blocked; without the time of the block it is the most its rate can be.
-    Before the first burst, and when too little happened since the last, only a guess is left.
+    Between two bursts Amazon's bucket went from empty to empty, so what it served in between is its rate; a pause
+    counts for a second at most, as by then a bucket is full and runs over. Before the first burst, and when too
+    little happened since the last, only a guess is left.
     """
-    if since and since.seconds - since.blocked >= 1 and since.seconds <= 120 and since.requests >= 10:
-        least = since.requests / since.seconds
-        most = since.requests / (since.seconds - since.blocked)
-        slower = min(max(0.95 * (2 * least + most) / 3, 0.5 * pace), 0.95 * pace)
+    if since and since.requests >= 10 and 1 <= since.seconds - since.idle <= 120:
+        served = since.requests / (since.seconds - since.idle)
+        slower = min(max(0.95 * served, 0.5 * pace), 0.95 * pace)
     elif growing:
         # Fast growth overshoots while it empties Amazon's bucket.
         slower = 0.7 * pace

@@ -32,15 +32,18 @@ LoginFactory = Callable[..., AmazonLogin]
 
 
 @pytest.fixture(autouse=True)
-def quick_retries(settings: LazySettings) -> None:
+def in_a_hurry(settings: LazySettings) -> None:
+    """What is not about the pace shall not wait for it."""
     settings.AMAZON_BACKOFF_BASE_SECONDS = 0.01
     settings.AMAZON_BACKOFF_MAX_SECONDS = 0.1
+    settings.AMAZON_REQUESTS_PER_SECOND = 1000.0
+    settings.AMAZON_MAX_REQUESTS_PER_SECOND = 2000.0
+    settings.AMAZON_BURST = 100
+    settings.LWA_REQUESTS_PER_SECOND = 1000.0
 
 
 @pytest_asyncio.fixture
-async def amazon(
-    sandbox_transport: SandboxTransport, transactional_db: None
-) -> AsyncIterator[AmazonClient]:
+async def amazon(sandbox_transport: SandboxTransport, transactional_db: None) -> AsyncIterator[AmazonClient]:
     """The client, its wire leading into the sandbox in this process."""
     async with AmazonClient(transport=sandbox_transport) as client:
         yield client

@@ -82,6 +82,10 @@ class Migration(migrations.Migration):
                 ),
                 ("requests_since_slowed", models.PositiveIntegerField(default=0)),
                 (
+                    "idle_since_slowed",
+                    models.FloatField(default=0, help_text="Seconds of long pauses between requests."),
+                ),
+                (
                     "probed_at",
                     models.DateTimeField(
                         default=django.utils.timezone.now,

@@ -26,6 +26,12 @@ BEGIN
             ELSE row.pace END,
         used_at = clock_timestamp(),
         requests_since_slowed = row.requests_since_slowed + 1,
+        -- Of each pause, what is longer than a second and than the time between two slots.
+        idle_since_slowed = row.idle_since_slowed + greatest(0, extract(epoch FROM
+            greatest(
+                row.slot_at + make_interval(secs => 1 / row.pace), row.blocked_until, clock_timestamp()
+            ) - greatest(row.slot_at, row.used_at)
+        ) - greatest(1, 1 / row.pace)),
         requests_since_probed = row.requests_since_probed + 1,
         other_login_at = CASE
             WHEN row.last_subject NOT IN ('', its_subject) THEN clock_timestamp()
