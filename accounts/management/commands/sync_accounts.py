@@ -1,0 +1,165 @@
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import CommandError, CommandParser
+from tqdm import tqdm
+
+from accounts import runs
+from accounts.models import SyncRun
+from accounts.sync import sync_now
+from accounts.walks import Walk
+from amazon_accounts.amazon_ads.client import AmazonClient
+from tokens.commands import OperatorCommand, with_amazon
+from tokens.models import Connection
+
+# Logins synced at once; Amazon's pace is shared by all anyway.
+CONCURRENCY = 4
+
+COUNTS = ("seen", "created", "changed", "unchanged", "gone", "rejected", "requests", "throttled")
+
+
+class Command(OperatorCommand):
+    help = "Sync accounts now, in this process: of every live connection, or of the named ones."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--connection", action="append", type=UUID, default=[], metavar="ID", help="may be repeated"
+        )
+        parser.add_argument(
+            "--wait",
+            type=float,
+            default=60.0,
+            metavar="SECONDS",
+            help="how long one call may wait for its turn at Amazon (60)",
+        )
+        parser.add_argument("--json", action="store_true", help="print the runs and counts as JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not 0 <= options["wait"] < float("inf"):
+            raise CommandError("--wait must be a number of seconds, not negative.")
+        connections = self._chosen(options["connection"])
+        progress = Progress(len(connections))
+
+        async def operation(amazon: AmazonClient) -> list[SyncRun]:
+            return await sync_all(connections, amazon, options["wait"], progress)
+
+        with progress:
+            finished = with_amazon(operation)
+        self._print(connections, finished, as_json=options["json"])
+        if problems := [run for run in finished if run.state != SyncRun.State.SUCCEEDED]:
+            raise CommandError(self._explain(connections, problems))
+
+    def _chosen(self, named: Sequence[UUID]) -> list[Connection]:
+        if not named:
+            return list(Connection.objects.live().order_by("pk"))
+        known = {connection.pk: connection for connection in Connection.objects.filter(pk__in=named)}
+        for connection_id in named:
+            if connection_id not in known:
+                raise CommandError(f"There is no connection {connection_id}.")
+            if reason := runs.reason_not_to_sync(known[connection_id]):
+                raise CommandError(f"Connection {connection_id} cannot be synced. {reason}")
+        return [known[connection_id] for connection_id in dict.fromkeys(named)]
+
+    def _print(
+        self, connections: Sequence[Connection], finished: Sequence[SyncRun], *, as_json: bool
+    ) -> None:
+        totals = {name: sum(getattr(run, name) for run in finished) for name in COUNTS}
+        states = [str(run.state) for run in finished]
+        totals |= {state: states.count(state) for state in ("succeeded", "partial", "failed")}
+        # A run that waits again was put back in the queue.
+        totals["postponed"] = len(states) - sum(totals[state] for state in ("succeeded", "partial", "failed"))
+        if as_json:
+            self.stdout.write(
+                json.dumps(
+                    {
+                        **totals,
+                        "runs": [
+                            _as_data(connection, run)
+                            for connection, run in zip(connections, finished, strict=True)
+                        ],
+                    }
+                )
+            )
+        else:
+            self.stdout.write(", ".join(f"{number:,} {name}" for name, number in totals.items()))
+
+    def _explain(self, connections: Sequence[Connection], problems: Sequence[SyncRun]) -> str:
+        labels = {connection.pk: connection.label for connection in connections}
+        run = problems[0]
+        word = "postponed" if run.state == SyncRun.State.WAITING else str(run.state)
+        more = f" ({len(problems) - 1:,} more)" if len(problems) > 1 else ""
+        return " ".join(
+            f"Not all was synced. “{labels[run.connection_id]}” {word}: {run.error}{more}".split()
+        )
+
+
+def _as_data(connection: Connection, run: SyncRun) -> dict[str, Any]:
+    postponed = run.state == SyncRun.State.WAITING
+    seconds = (
+        (run.finished_at - run.started_at).total_seconds() if run.finished_at and run.started_at else None
+    )
+    return {
+        "id": str(run.pk),
+        "connection": str(connection.pk),
+        "label": connection.label,
+        "state": "postponed" if postponed else str(run.state),
+        "error": run.error,
+        "seconds": seconds,
+        **{name: getattr(run, name) for name in COUNTS},
+        "sources": run.sources,
+    }
+
+
+async def sync_all(
+    connections: Sequence[Connection], amazon: AmazonClient, wait: float, progress: "Progress"
+) -> list[SyncRun]:
+    slots = asyncio.Semaphore(CONCURRENCY)
+
+    async def one(connection: Connection) -> SyncRun:
+        async with slots:
+            run = await sync_now(
+                connection,
+                amazon,
+                wait=wait,
+                on_progress=lambda walks: progress.show(connection, walks),
+                on_waiting=lambda: progress.show_waiting(connection),
+            )
+        progress.finish()
+        return run
+
+    return await asyncio.gather(*(one(connection) for connection in connections))
+
+
+class Progress:
+    """A bar on a terminal, nothing elsewhere."""
+
+    def __init__(self, total: int) -> None:
+        self._bar = tqdm(
+            total=total,
+            unit="login",
+            file=sys.stderr,
+            disable=not sys.stderr.isatty(),
+            dynamic_ncols=True,
+            leave=False,
+        )
+        self._seen: dict[UUID, int] = {}
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def show(self, connection: Connection, walks: Sequence[Walk]) -> None:
+        self._seen[connection.pk] = sum(walk.seen for walk in walks)
+        self._bar.set_postfix_str(f"{sum(self._seen.values()):,} records read", refresh=True)
+
+    def show_waiting(self, connection: Connection) -> None:
+        self._bar.set_postfix_str(f"waiting for the worker that syncs “{connection.label}”", refresh=True)
+
+    def finish(self) -> None:
+        self._bar.update()

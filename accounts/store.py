@@ -1,0 +1,906 @@
+"""Storing what Amazon shows: staged as it comes, then merged by statements that touch only what differs.
+
+A page is copied into an unlogged table, under the run. Every thousand rows, one statement compares them with what is
+stored and writes what is new or different, accounts, profiles and access rows alike. A row that is the same is
+neither written nor locked: comparing reads it, no more. (ON CONFLICT DO UPDATE would lock every row it meets, and
+write a kilobyte of WAL for each.)
+
+Three rules hold for every statement that changes accounts:
+
+  fence   First it makes sure that the run is still ours and that its connection is neither disconnected nor
+          reconnected, and holds both so until it commits.
+  order   Connection, run, then one merge at a time for each person (an advisory lock), rows sorted by key. Two
+          logins of one person see the same accounts; so they can neither collide nor deadlock.
+  owner   An account's data comes from its own connection. Another login that sees it only says so in an access
+          row, and takes over when that connection is not live or does not see the account any more.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, Final, TypeVar
+
+from django.db import DataError, IntegrityError, OperationalError, transaction
+from django.db import connection as database
+from django.db.backends.utils import CursorWrapper
+
+from accounts.models import Account
+from accounts.pictures import MOST_ID_BYTES, StagedAccount, StagedProfile
+from accounts.runs import Claim, RunLost
+from accounts.walks import Walk
+from amazon_accounts.amazon_ads.answers import Rejected
+
+CHUNK: Final = 1000
+MOST_TRIES: Final = 3
+# Any number of our own: it keeps our advisory locks apart from others'.
+LOCK_CLASS: Final = 20260
+
+Result = TypeVar("Result")
+
+
+class StagingLost(Exception):  # noqa: N818 - it reads as the state it reports
+    """The database lost what was staged: it crashed and is back."""
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What became of some staged rows. Those that an earlier page or list showed as well are not counted again."""
+
+    created: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    rejected: tuple[Rejected, ...] = ()
+
+    def __add__(self, other: "Merged") -> "Merged":
+        return Merged(
+            self.created + other.created,
+            self.changed + other.changed,
+            self.unchanged + other.unchanged,
+            self.rejected + other.rejected,
+        )
+
+
+# --- Staging ----------------------------------------------------------------------------------------------
+
+ACCOUNT_COLUMNS: Final = (
+    "amazon_account_id",
+    "new_id",
+    "source",
+    "seen_in",
+    "name",
+    "account_type",
+    "status",
+    "amazon_status",
+    "countries",
+    "errors",
+    "metadata",
+    "profile_ids",
+    "profile_countries",
+    "profile_regions",
+    "profile_entities",
+    "links",
+    "cut_regions",
+)
+PROFILE_COLUMNS: Final = (
+    "profile_id",
+    "new_account_id",
+    "region",
+    "country_code",
+    "marketplace_id",
+    "currency_code",
+    "timezone",
+    "type",
+    "subtype",
+    "name",
+    "entity_id",
+    "access_level",
+    "valid_payment_method",
+    "daily_budget",
+    "raw",
+)
+
+
+def _copy(table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[tuple[int, str]]:
+    """Copy the rows; return the places of those that the database refuses, each with its reason.
+
+    COPY takes all or nothing, so what it refuses is halved until the guilty row stands alone.
+    """
+    if not rows:
+        return []
+    try:
+        with transaction.atomic(), database.cursor() as cursor:
+            _copy_all(cursor, table, columns, rows)
+    except (DataError, OperationalError) as error:
+        if not _is_about_data(error):
+            raise
+        if len(rows) == 1:
+            return [(0, _reason(error))]
+        half = len(rows) // 2
+        behind = _copy(table, columns, rows[half:])
+        return _copy(table, columns, rows[:half]) + [(half + index, reason) for index, reason in behind]
+    return []
+
+
+def _copy_all(
+    cursor: CursorWrapper, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    with cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def _is_about_data(error: Exception) -> bool:
+    """Whether one row is to blame: a value that does not fit (22, 23) or passes a limit (54)."""
+    return _sqlstate(error)[:2] in {"22", "23", "54"}
+
+
+def _sqlstate(error: Exception) -> str:
+    return getattr(error.__cause__, "sqlstate", None) or ""
+
+
+def _reason(error: Exception) -> str:
+    """What the database says, without the values that its details would quote."""
+    diagnosis = getattr(error.__cause__, "diag", None)
+    return f"The database refused it: {getattr(diagnosis, 'message_primary', None) or 'no reason given'}."
+
+
+# --- Merging ----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def fenced(claim: Claim) -> Iterator[CursorWrapper]:
+    """A transaction in which the run is ours and its connection the one we asked Amazon as. RunLost otherwise."""
+    with transaction.atomic(), database.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM tokens_connection"
+            " WHERE id = %s AND grant_version = %s AND state <> 'disconnected' FOR SHARE",
+            [claim.connection_id, claim.grant_version],
+        )
+        if cursor.fetchone() is None:
+            raise RunLost
+        cursor.execute(
+            "SELECT set_config('amazon_accounts.sync_run', id::text, true) FROM accounts_syncrun"
+            " WHERE id = %s AND state = 'running' AND started_at = %s FOR SHARE",
+            [claim.run_id, claim.started_at],
+        )
+        if cursor.fetchone() is None:
+            raise RunLost
+        lock_person(cursor, claim.owner_id)
+        yield cursor
+
+
+def lock_person(cursor: CursorWrapper, user_id: int) -> None:
+    """One at a time, until the transaction ends, of all that rewrite this person's accounts."""
+    cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, user_id])
+
+
+# Adoption. An account that stood on its profiles alone, as long as no ads account named them, becomes the ads
+# account that names one of them now: same row, same labels, another key. The oldest such row, if there are several.
+ADOPT: Final = """
+WITH candidate AS (
+    SELECT DISTINCT ON (staged.amazon_account_id) staged.amazon_account_id, account.id
+      FROM accounts_staged_account staged
+     CROSS JOIN LATERAL unnest(staged.profile_ids) AS named(profile_id)
+      JOIN accounts_profile profile ON profile.profile_id = named.profile_id
+      JOIN user_accounts account ON account.id = profile.account_id
+     WHERE staged.run_id = %(run)s AND staged.walk = %(walk)s
+       AND staged.position > %(after)s AND staged.position <= %(upto)s
+       AND account.user_id = %(user)s AND account.source = 'profiles'
+       AND EXISTS (SELECT FROM accounts_accountaccess access
+                    WHERE access.account_id = account.id AND access.connection_id = %(connection)s)
+       AND NOT EXISTS (SELECT FROM user_accounts present
+                        WHERE present.user_id = %(user)s
+                          AND present.amazon_account_id = staged.amazon_account_id)
+     ORDER BY staged.amazon_account_id, account.first_seen_at, account.id
+), adopted AS (
+    SELECT DISTINCT ON (id) id, amazon_account_id FROM candidate ORDER BY id, amazon_account_id
+)
+UPDATE user_accounts account
+   SET amazon_account_id = adopted.amazon_account_id, source = 'ads_accounts', updated_at = clock_timestamp(),
+       connection_id = CASE WHEN account.sync_enabled AND account.inactive_reason IS DISTINCT FROM 'disconnected'
+                            THEN %(connection)s ELSE account.connection_id END
+  FROM adopted
+ WHERE account.id = adopted.id
+"""
+
+# The merge of one chunk. What each part finds is named once (MATERIALIZED) and used by all that write:
+#
+#   chunk      the staged rows, the last of each key
+#   matched    ... with the stored account, and whether we may write it
+#   stored     the profiles that these accounts have
+#   profile    the profiles that they should have: what the ads account names, with what /v2/profiles says. Where the
+#              profiles of a region could not be read to their end, what is stored stays
+#   desired    the accounts as they should be
+#
+# All parts see the database as it was before the statement, so each compares with the old rows.
+MERGE: Final = """
+WITH chunk AS MATERIALIZED (
+    SELECT DISTINCT ON (amazon_account_id) *
+      FROM accounts_staged_account
+     WHERE run_id = %(run)s AND walk = %(walk)s AND position > %(after)s AND position <= %(upto)s
+     ORDER BY amazon_account_id, position DESC
+), matched AS MATERIALIZED (
+    SELECT chunk.*,
+           coalesce(account.id, chunk.new_id) AS account_id,
+           account.id IS NULL AS is_new,
+           account.connection_id AS old_connection_id, account.source AS old_source, account.name AS old_name,
+           account.account_type AS old_account_type, account.status AS old_status,
+           account.inactive_reason AS old_inactive_reason, account.amazon_status AS old_amazon_status,
+           account.countries AS old_countries, account.parent_id AS old_parent_id,
+           account.errors AS old_errors, account.metadata AS old_metadata,
+           access.id AS access_id, access.seen_in AS old_seen_in, access.missing_since,
+           account.id IS NULL OR (
+               account.inactive_reason IS DISTINCT FROM 'disconnected'
+               AND (account.sync_enabled OR account.inactive_reason IS NOT NULL)
+               AND (account.connection_id = %(connection)s OR NOT EXISTS (
+                   SELECT FROM accounts_accountaccess present
+                     JOIN tokens_connection holder ON holder.id = present.connection_id
+                    WHERE present.account_id = account.id AND present.connection_id = account.connection_id
+                      AND holder.state = 'active' AND holder.client_id = %(client)s))
+               -- Two lists show the same key: the weightier one tells, as long as it shows it.
+               AND (account.source = chunk.source OR array_position(%(weights)s::text[], chunk.source)
+                        < array_position(%(weights)s::text[], account.source::text)
+                    OR NOT EXISTS (SELECT FROM unnest(access.seen_in) scope
+                                    WHERE split_part(scope, ':', 1) = account.source))
+           ) AS is_ours
+      FROM chunk
+      LEFT JOIN user_accounts account
+        ON account.user_id = %(user)s AND account.amazon_account_id = chunk.amazon_account_id
+      LEFT JOIN accounts_accountaccess access
+        ON access.account_id = account.id AND access.connection_id = %(connection)s
+), stored AS MATERIALIZED (
+    SELECT profile.*
+      FROM matched
+      JOIN accounts_profile profile ON profile.account_id = matched.account_id
+     WHERE matched.is_ours AND NOT matched.is_new
+), named AS (
+    SELECT matched.account_id, matched.old_metadata, name.profile_id, name.country_code, name.region, name.entity_id
+      FROM matched
+     CROSS JOIN LATERAL unnest(profile_ids, profile_countries, profile_regions, profile_entities)
+                        AS name(profile_id, country_code, region, entity_id)
+     WHERE matched.is_ours
+), looked_up AS (
+    SELECT named.*, staged.run_id IS NOT NULL AS is_told, stored.id AS old_id,
+           -- Nothing is told, and that says nothing: the region was not read to its end.
+           staged.run_id IS NULL AND stored.id IS NOT NULL
+               AND NOT (stored.region = ANY (%(complete_regions)s::text[])) AS stays,
+           staged.region AS told_region, staged.country_code AS told_country_code, staged.marketplace_id,
+           staged.currency_code, staged.timezone, staged.type, staged.subtype, staged.name,
+           staged.entity_id AS told_entity_id, staged.access_level, staged.valid_payment_method,
+           staged.daily_budget, staged.raw,
+           stored.region AS old_region, stored.country_code AS old_country_code,
+           stored.marketplace_id AS old_marketplace_id, stored.currency_code AS old_currency_code,
+           stored.timezone AS old_timezone, stored.type AS old_type, stored.subtype AS old_subtype,
+           stored.name AS old_name, stored.entity_id AS old_entity_id, stored.ads_entity_id AS old_ads_entity_id,
+           stored.access_level AS old_access_level, stored.valid_payment_method AS old_valid_payment_method,
+           stored.daily_budget AS old_daily_budget
+      FROM named
+      LEFT JOIN LATERAL (
+           SELECT * FROM accounts_staged_profile found
+            WHERE found.run_id = %(run)s AND found.profile_id = named.profile_id
+            ORDER BY found.region LIMIT 1) staged ON true
+      LEFT JOIN stored ON stored.account_id = named.account_id AND stored.profile_id = named.profile_id
+), profile AS MATERIALIZED (
+    SELECT account_id, profile_id, old_id,
+           CASE WHEN is_told THEN told_region WHEN stays THEN old_region ELSE region END AS region,
+           CASE WHEN is_told THEN told_country_code WHEN stays THEN old_country_code
+                ELSE country_code END AS country_code,
+           CASE WHEN is_told THEN marketplace_id WHEN stays THEN old_marketplace_id ELSE '' END AS marketplace_id,
+           CASE WHEN is_told THEN currency_code WHEN stays THEN old_currency_code ELSE '' END AS currency_code,
+           CASE WHEN is_told THEN timezone WHEN stays THEN old_timezone ELSE '' END AS timezone,
+           CASE WHEN is_told THEN type WHEN stays THEN old_type ELSE '' END AS type,
+           CASE WHEN is_told THEN subtype WHEN stays THEN old_subtype ELSE '' END AS subtype,
+           CASE WHEN is_told THEN name WHEN stays THEN old_name ELSE '' END AS name,
+           CASE WHEN is_told THEN told_entity_id WHEN stays THEN old_entity_id ELSE '' END AS entity_id,
+           entity_id AS ads_entity_id,
+           CASE WHEN is_told THEN coalesce(access_level, old_access_level, 'view')
+                WHEN stays THEN old_access_level ELSE 'view' END AS access_level,
+           CASE WHEN is_told THEN valid_payment_method
+                WHEN stays THEN old_valid_payment_method END AS valid_payment_method,
+           CASE WHEN is_told THEN daily_budget WHEN stays THEN old_daily_budget END AS daily_budget,
+           CASE WHEN is_told THEN raw
+                WHEN stays THEN (SELECT told FROM jsonb_array_elements(
+                                     CASE jsonb_typeof(old_metadata -> 'profiles')
+                                         WHEN 'array' THEN old_metadata -> 'profiles' ELSE '[]' END) told
+                                  WHERE told ->> 'profileId' = profile_id LIMIT 1) END AS raw,
+           (old_region, old_country_code, old_marketplace_id, old_currency_code, old_timezone, old_type,
+            old_subtype, old_name, old_entity_id, old_ads_entity_id, old_access_level, old_valid_payment_method,
+            old_daily_budget) AS old
+      FROM looked_up
+), summary AS (
+    SELECT account_id,
+           mode() WITHIN GROUP (ORDER BY type) FILTER (WHERE type IN ('seller', 'vendor', 'agency'))
+               AS account_type,
+           jsonb_agg(raw ORDER BY profile_id) FILTER (WHERE raw IS NOT NULL) AS told
+      FROM profile
+     GROUP BY account_id
+), desired AS MATERIALIZED (
+    SELECT matched.account_id, matched.amazon_account_id, matched.is_new, matched.source, matched.name,
+           coalesce(matched.account_type, summary.account_type, 'unknown') AS account_type,
+           matched.status, matched.amazon_status, matched.countries, matched.errors,
+           agency.parent_id, full_metadata.metadata,
+           matched.is_new OR (old_connection_id, old_source, old_name, old_account_type, old_status,
+                              old_inactive_reason, old_amazon_status, old_countries, old_parent_id, old_errors,
+                              old_metadata)
+               IS DISTINCT FROM
+               (%(connection)s::uuid, matched.source::varchar, matched.name,
+                coalesce(matched.account_type, summary.account_type, 'unknown')::varchar, matched.status::varchar,
+                NULL::varchar, matched.amazon_status, matched.countries, agency.parent_id, matched.errors,
+                full_metadata.metadata) AS differs
+      FROM matched
+      LEFT JOIN summary ON summary.account_id = matched.account_id
+      LEFT JOIN LATERAL (
+           -- The agency of a DSP advertiser: the one of the first profile that shows it.
+           SELECT agency_profile.account_id AS parent_id
+             FROM accounts_profile agency_profile
+             JOIN user_accounts agency ON agency.id = agency_profile.account_id AND agency.user_id = %(user)s
+            WHERE matched.source = 'dsp_advertisers'
+              AND agency_profile.profile_id = (
+                  SELECT min(split_part(scope, ':', 3)) FROM unnest(old_seen_in || matched.seen_in) scope
+                   WHERE starts_with(scope, 'dsp_advertisers:'))
+            ORDER BY agency.connection_id = %(connection)s DESC, agency.id LIMIT 1) agency ON true
+     CROSS JOIN LATERAL (
+           SELECT CASE WHEN matched.source = 'manager_accounts'
+                       -- By region; what was said of a region that could not be read stays.
+                       THEN (coalesce(old_metadata, '{}') - %(complete_manager_regions)s::text[]) || matched.metadata
+                       WHEN summary.told IS NULL THEN matched.metadata
+                       ELSE matched.metadata || jsonb_build_object('profiles', summary.told) END AS metadata
+           ) full_metadata
+     WHERE matched.is_ours
+), created AS (
+    INSERT INTO user_accounts
+           (id, user_id, amazon_account_id, connection_id, source, name, account_type, status, amazon_status,
+            countries, parent_id, errors, metadata, labels, is_default, sync_enabled, first_seen_at, connected_at,
+            updated_at)
+    SELECT account_id, %(user)s, amazon_account_id, %(connection)s, source, name, account_type, status,
+           amazon_status, countries, parent_id, errors, metadata, '{}', false, true, statement_timestamp(),
+           statement_timestamp(), statement_timestamp()
+      FROM desired
+     WHERE is_new
+     ORDER BY amazon_account_id
+    RETURNING id
+), changed AS (
+    UPDATE user_accounts account
+       SET connection_id = %(connection)s, source = desired.source, name = desired.name,
+           account_type = desired.account_type, status = desired.status, inactive_reason = NULL,
+           amazon_status = desired.amazon_status, countries = desired.countries, parent_id = desired.parent_id,
+           errors = desired.errors, metadata = desired.metadata, updated_at = statement_timestamp()
+      FROM (SELECT * FROM desired WHERE differs AND NOT is_new ORDER BY amazon_account_id) desired
+     WHERE account.id = desired.account_id
+       -- Looked at again on the row as it is now: somebody may have disconnected it since.
+       AND account.inactive_reason IS DISTINCT FROM 'disconnected'
+       AND (account.sync_enabled OR account.inactive_reason IS NOT NULL)
+    RETURNING account.id
+), seen_first AS (
+    INSERT INTO accounts_accountaccess (account_id, connection_id, seen_in, since)
+    SELECT account_id, %(connection)s, seen_in, statement_timestamp()
+      FROM matched
+     WHERE access_id IS NULL
+     ORDER BY amazon_account_id
+), seen_elsewhere AS (
+    UPDATE accounts_accountaccess access
+       SET seen_in = ARRAY(SELECT DISTINCT scope FROM unnest(access.seen_in || matched.seen_in) scope ORDER BY 1),
+           missing_since = NULL
+      FROM matched
+     WHERE access.id = matched.access_id
+       AND (NOT matched.old_seen_in @> matched.seen_in OR matched.missing_since IS NOT NULL)
+), new_profile AS (
+    INSERT INTO accounts_profile
+           (account_id, profile_id, region, country_code, marketplace_id, currency_code, timezone, type, subtype,
+            name, entity_id, ads_entity_id, access_level, valid_payment_method, daily_budget)
+    SELECT account_id, profile_id, region, country_code, marketplace_id, currency_code, timezone, type, subtype,
+           name, entity_id, ads_entity_id, access_level, valid_payment_method, daily_budget
+      FROM profile
+     WHERE old_id IS NULL
+     ORDER BY account_id, profile_id
+    RETURNING account_id
+), changed_profile AS (
+    UPDATE accounts_profile stored
+       SET region = profile.region, country_code = profile.country_code,
+           marketplace_id = profile.marketplace_id, currency_code = profile.currency_code,
+           timezone = profile.timezone, type = profile.type, subtype = profile.subtype, name = profile.name,
+           entity_id = profile.entity_id, ads_entity_id = profile.ads_entity_id,
+           access_level = profile.access_level, valid_payment_method = profile.valid_payment_method,
+           daily_budget = profile.daily_budget
+      FROM profile
+     WHERE stored.id = profile.old_id
+       AND profile.old IS DISTINCT FROM
+           (profile.region::varchar, profile.country_code, profile.marketplace_id, profile.currency_code,
+            profile.timezone, profile.type, profile.subtype, profile.name, profile.entity_id,
+            profile.ads_entity_id, profile.access_level::varchar, profile.valid_payment_method,
+            profile.daily_budget)
+    RETURNING stored.account_id
+), gone_profile AS (
+    DELETE FROM accounts_profile
+     USING stored
+     WHERE accounts_profile.id = stored.id
+       AND NOT EXISTS (SELECT FROM profile WHERE profile.old_id = stored.id)
+    RETURNING accounts_profile.account_id
+)
+SELECT (SELECT count(*) FROM created),
+       (SELECT count(*) FROM (SELECT id FROM changed
+                              UNION SELECT account_id FROM new_profile
+                              UNION SELECT account_id FROM changed_profile
+                              UNION SELECT account_id FROM gone_profile
+                              EXCEPT SELECT id FROM created) touched),
+       (SELECT count(*) FROM chunk
+         WHERE NOT EXISTS (SELECT FROM accounts_staged_account earlier
+                            WHERE earlier.run_id = %(run)s AND earlier.position > 0
+                              AND earlier.amazon_account_id = chunk.amazon_account_id
+                              AND CASE WHEN earlier.walk = %(walk)s THEN earlier.position <= %(after)s
+                                       WHEN earlier.source = chunk.source THEN earlier.walk < %(walk)s
+                                       ELSE array_position(%(weights)s::text[], earlier.source)
+                                            < array_position(%(weights)s::text[], chunk.source) END))
+"""
+
+
+# Profiles that no ads account of this run names become accounts keyed by whose profiles they are. When the list of
+# ads accounts could not be read to its end, only those that stood alone before: one of the accounts we have not seen
+# may name the others. Profiles of such an account in a region that could not be read to its end stay with it.
+STAGE_PROFILE_ACCOUNTS: Final = """
+WITH named AS MATERIALIZED (
+    SELECT listed.profile_id
+      FROM accounts_staged_account staged
+     CROSS JOIN LATERAL unnest(staged.profile_ids) AS listed(profile_id)
+     WHERE staged.run_id = %(run)s AND staged.source = 'ads_accounts'
+    UNION ALL
+    SELECT profile.profile_id
+      FROM user_accounts account
+      JOIN accounts_profile profile ON profile.account_id = account.id
+     WHERE account.user_id = %(user)s AND account.source = 'ads_accounts'
+       AND (NOT %(list_is_complete)s OR EXISTS (
+            -- It was listed, but not so that we could read which profiles it names.
+            SELECT FROM accounts_staged_account listed
+             WHERE listed.run_id = %(run)s AND listed.amazon_account_id = account.amazon_account_id
+               AND listed.position = 0))
+), alone AS MATERIALIZED (
+    SELECT DISTINCT ON (staged.profile_id) staged.*
+      FROM accounts_staged_profile staged
+     WHERE staged.run_id = %(run)s AND staged.entity_id <> ''
+       AND NOT EXISTS (SELECT FROM named WHERE named.profile_id = staged.profile_id)
+       AND (%(list_is_complete)s OR EXISTS (
+            SELECT FROM user_accounts known
+             WHERE known.user_id = %(user)s AND known.amazon_account_id = staged.entity_id
+               AND known.source = 'profiles'))
+     ORDER BY staged.profile_id, staged.region
+), kept AS (
+    SELECT account.amazon_account_id, profile.*
+      FROM (SELECT DISTINCT entity_id FROM alone) present
+      JOIN user_accounts account ON account.user_id = %(user)s AND account.source = 'profiles'
+                                AND account.amazon_account_id = present.entity_id
+      JOIN accounts_profile profile ON profile.account_id = account.id
+     WHERE NOT (profile.region = ANY (%(complete_regions)s::text[]))
+       AND NOT EXISTS (SELECT FROM alone WHERE alone.profile_id = profile.profile_id)
+       AND NOT EXISTS (SELECT FROM named WHERE named.profile_id = profile.profile_id)
+), part AS (
+    SELECT entity_id AS key, walk, profile_id, region, country_code, name, new_account_id FROM alone
+    UNION ALL
+    SELECT amazon_account_id, NULL, profile_id, region, country_code, name, NULL FROM kept
+)
+INSERT INTO accounts_staged_account
+       (run_id, walk, position, amazon_account_id, new_id, source, seen_in, name, status, countries, errors,
+        metadata, profile_ids, profile_countries, profile_regions, profile_entities)
+SELECT %(run)s, min(walk), row_number() OVER (PARTITION BY min(walk) ORDER BY key), key,
+       (array_agg(new_account_id ORDER BY profile_id) FILTER (WHERE new_account_id IS NOT NULL))[1], 'profiles',
+       array_agg(DISTINCT 'profiles:' || region) FILTER (WHERE walk IS NOT NULL),
+       coalesce((array_agg(name ORDER BY profile_id) FILTER (WHERE name <> ''))[1], ''), 'active',
+       coalesce(array_agg(DISTINCT country_code) FILTER (WHERE country_code <> ''), '{}'), '{}', '{}',
+       array_agg(profile_id ORDER BY profile_id), array_agg(country_code ORDER BY profile_id),
+       array_agg(region ORDER BY profile_id), array_agg(''::text ORDER BY profile_id)
+  FROM part
+ GROUP BY key
+"""
+
+# Profiles that stand alone and do not say whose they are.
+NAMELESS_PROFILES: Final = """
+SELECT staged.walk, staged.profile_id
+  FROM accounts_staged_profile staged
+ WHERE staged.run_id = %(run)s AND staged.entity_id = ''
+   AND NOT EXISTS (SELECT FROM accounts_staged_account account
+                    WHERE account.run_id = %(run)s AND account.profile_ids @> ARRAY[staged.profile_id])
+"""
+
+# Manager accounts and the advertisers behind their links, each once with what every region says of it, in the walk of
+# the first region that does.
+STAGE_MANAGER_ACCOUNTS: Final = """
+WITH told AS (
+    SELECT staged.*, region.key AS region, region.value AS raw
+      FROM accounts_staged_account staged
+      LEFT JOIN LATERAL jsonb_each(staged.metadata) region ON true
+     WHERE staged.run_id = %(run)s AND staged.source = 'manager_accounts' AND staged.position < 0
+)
+INSERT INTO accounts_staged_account
+       (run_id, walk, position, amazon_account_id, new_id, source, seen_in, name, account_type, status, countries,
+        errors, metadata, profile_ids, profile_countries, profile_regions, profile_entities)
+SELECT %(run)s, min(walk), row_number() OVER (PARTITION BY min(walk) ORDER BY amazon_account_id),
+       amazon_account_id, (array_agg(new_id))[1], 'manager_accounts', array_agg(DISTINCT seen_in[1]),
+       coalesce((array_agg(name ORDER BY walk) FILTER (WHERE name <> ''))[1], ''), min(account_type), 'active', '{}',
+       '{}', coalesce(jsonb_object_agg(region, raw) FILTER (WHERE region IS NOT NULL), '{}'), '{}', '{}', '{}', '{}'
+  FROM told
+ GROUP BY amazon_account_id
+"""
+
+# The links of the manager accounts that are ours to write. A link leads to the accounts with its profile, or to its
+# DSP advertiser, or, if it names neither, to the account of that key. Links in a region that could not be read, or
+# where the manager account shows as many as Amazon ever shows, stay.
+MERGE_LINKS: Final = """
+WITH told AS MATERIALIZED (
+    SELECT account.id AS manager_id, staged.links, staged.cut_regions
+      FROM accounts_staged_account staged
+      JOIN user_accounts account ON account.user_id = %(user)s
+                                AND account.amazon_account_id = staged.amazon_account_id
+     WHERE staged.run_id = %(run)s AND staged.links IS NOT NULL
+       AND account.connection_id = %(connection)s AND account.inactive_reason IS NULL AND account.sync_enabled
+), target AS (
+    SELECT told.manager_id, found.account_id, link.region
+      FROM told
+     CROSS JOIN LATERAL jsonb_to_recordset(told.links)
+                        AS link(region text, profile_id text, advertiser_id text, account_id text)
+     CROSS JOIN LATERAL (
+           SELECT profile.account_id
+             FROM accounts_profile profile
+             JOIN user_accounts account ON account.id = profile.account_id AND account.user_id = %(user)s
+            WHERE profile.profile_id = link.profile_id
+           UNION
+           SELECT account.id
+             FROM user_accounts account
+            WHERE account.user_id = %(user)s
+              AND account.amazon_account_id = coalesce(
+                  link.advertiser_id, CASE WHEN link.profile_id IS NULL THEN link.account_id END)
+           ) found
+     WHERE found.account_id <> told.manager_id
+), shown AS (
+    SELECT manager_id, account_id, array_agg(DISTINCT region) AS regions
+      FROM target
+     GROUP BY manager_id, account_id
+), stored AS (
+    SELECT link.*, ARRAY(SELECT region FROM unnest(link.regions) region
+                          WHERE NOT (region = ANY (%(complete_manager_regions)s::text[]))
+                             OR EXISTS (SELECT FROM told WHERE told.manager_id = link.manager_id
+                                                           AND region = ANY (told.cut_regions))) AS kept
+      FROM accounts_accountmanager link
+     WHERE link.manager_id IN (SELECT manager_id FROM told)
+), desired AS MATERIALIZED (
+    SELECT manager_id, account_id, stored.id AS old_id, stored.regions AS old_regions,
+           ARRAY(SELECT DISTINCT region FROM unnest(shown.regions || stored.kept::text[]) region ORDER BY 1) AS regions
+      FROM shown
+      FULL JOIN stored USING (manager_id, account_id)
+), created AS (
+    INSERT INTO accounts_accountmanager (manager_id, account_id, regions)
+    SELECT manager_id, account_id, regions FROM desired WHERE old_id IS NULL ORDER BY manager_id, account_id
+), changed AS (
+    UPDATE accounts_accountmanager link
+       SET regions = desired.regions
+      FROM desired
+     WHERE link.id = desired.old_id AND desired.regions <> '{}'
+       AND desired.regions <> desired.old_regions::text[]
+)
+DELETE FROM accounts_accountmanager link
+ USING desired
+ WHERE link.id = desired.old_id AND desired.regions = '{}'
+"""
+
+# Taking away. An access row loses those of its lists that were walked to their end and do not show the account; the
+# row that loses its last one goes. If more than half of the connection's rows would go at once, only those go that
+# the walk before missed as well; the others are marked, and the next walk will tell.
+TAKE_AWAY: Final = """
+WITH missed AS MATERIALIZED (
+    SELECT access.id, access.account_id, access.missing_since, access.seen_in,
+           ARRAY(SELECT scope FROM unnest(access.seen_in) scope
+                  WHERE NOT (scope = ANY (%(walked)s::text[]))
+                     OR EXISTS (SELECT FROM accounts_staged_account staged
+                                 WHERE staged.run_id = %(run)s
+                                   AND staged.amazon_account_id = account.amazon_account_id
+                                   AND scope = ANY (staged.seen_in))
+                  ORDER BY scope) AS remains
+      FROM accounts_accountaccess access
+      JOIN user_accounts account ON account.id = access.account_id
+     WHERE access.connection_id = %(connection)s
+       AND access.seen_in && %(walked)s::text[]
+       -- Most are shown in every list that showed them before: nothing to look at.
+       AND NOT EXISTS (SELECT FROM accounts_staged_account staged
+                        WHERE staged.run_id = %(run)s
+                          AND staged.amazon_account_id = account.amazon_account_id
+                          AND staged.seen_in @> access.seen_in)
+), lost AS MATERIALIZED (
+    SELECT * FROM missed WHERE remains = '{}'
+), verdict AS MATERIALIZED (
+    SELECT 2 * (SELECT count(*) FROM lost)
+           > (SELECT count(*) FROM accounts_accountaccess WHERE connection_id = %(connection)s) AS is_most
+), fewer AS (
+    UPDATE accounts_accountaccess access
+       SET seen_in = missed.remains
+      FROM missed
+     WHERE access.id = missed.id AND missed.remains <> '{}' AND missed.remains <> missed.seen_in
+    RETURNING access.account_id
+), taken AS (
+    DELETE FROM accounts_accountaccess access
+     USING lost, verdict
+     WHERE access.id = lost.id AND (NOT verdict.is_most OR lost.missing_since IS NOT NULL)
+    RETURNING lost.seen_in[1] AS scope
+), marked AS (
+    UPDATE accounts_accountaccess access
+       SET missing_since = statement_timestamp()
+      FROM lost, verdict
+     WHERE access.id = lost.id AND verdict.is_most AND lost.missing_since IS NULL
+    RETURNING lost.seen_in[1] AS scope
+)
+SELECT 'taken', scope, count(*), NULL::uuid[] FROM taken GROUP BY scope
+UNION ALL
+SELECT 'marked', scope, count(*), NULL FROM marked GROUP BY scope
+UNION ALL
+SELECT 'fewer', '', count(*), array_agg(account_id) FROM fewer
+"""
+
+# A DSP advertiser that one of its agencies no longer shows hangs below another one.
+REPARENT: Final = """
+UPDATE user_accounts account
+   SET parent_id = agency.account_id, updated_at = statement_timestamp()
+  FROM accounts_accountaccess access
+ CROSS JOIN LATERAL (
+       SELECT profile.account_id
+         FROM accounts_profile profile
+         JOIN user_accounts owner ON owner.id = profile.account_id AND owner.user_id = %(user)s
+        WHERE profile.profile_id = (SELECT min(split_part(scope, ':', 3)) FROM unnest(access.seen_in) scope
+                                     WHERE starts_with(scope, 'dsp_advertisers:'))
+        ORDER BY owner.connection_id = %(connection)s DESC, owner.id LIMIT 1) agency
+ WHERE account.id = ANY (%(accounts)s) AND access.account_id = account.id
+   AND access.connection_id = %(connection)s AND account.connection_id = %(connection)s
+   AND account.source = 'dsp_advertisers' AND account.parent_id IS DISTINCT FROM agency.account_id
+   AND account.sync_enabled AND account.inactive_reason IS NULL
+"""
+
+# Accounts whose connection does not see them any more go to one that does; if none does, they are not visible.
+HAND_OVER: Final = """
+WITH orphan AS MATERIALIZED (
+    SELECT account.id
+      FROM user_accounts account
+     WHERE account.connection_id = %(connection)s
+       AND account.inactive_reason IS NULL
+       AND (account.sync_enabled OR %(also_unsynced)s)
+       AND NOT EXISTS (SELECT FROM accounts_accountaccess access
+                        WHERE access.account_id = account.id AND access.connection_id = %(connection)s)
+), heir AS MATERIALIZED (
+    SELECT DISTINCT ON (access.account_id) access.account_id, access.connection_id
+      FROM orphan
+      JOIN accounts_accountaccess access ON access.account_id = orphan.id
+      JOIN tokens_connection holder ON holder.id = access.connection_id
+     WHERE access.connection_id <> %(connection)s
+     ORDER BY access.account_id, (holder.state = 'active' AND holder.client_id = %(client)s) DESC,
+              access.since, access.connection_id
+), moved AS (
+    UPDATE user_accounts account
+       SET connection_id = heir.connection_id, updated_at = statement_timestamp()
+      FROM heir
+     WHERE account.id = heir.account_id
+)
+UPDATE user_accounts account
+   SET status = 'inactive', inactive_reason = 'not_visible', updated_at = statement_timestamp()
+  FROM orphan
+ WHERE account.id = orphan.id
+   AND NOT EXISTS (SELECT FROM heir WHERE heir.account_id = orphan.id)
+   AND account.inactive_reason IS NULL
+"""
+
+# Accounts of a login that Amazon refuses go to another login that sees them and works; the others stay with it.
+HAND_OVER_TO_LIVE: Final = """
+UPDATE user_accounts account
+   SET connection_id = heir.connection_id, updated_at = statement_timestamp()
+  FROM (SELECT DISTINCT ON (access.account_id) access.account_id, access.connection_id
+          FROM user_accounts orphan
+          JOIN accounts_accountaccess access ON access.account_id = orphan.id
+          JOIN tokens_connection holder ON holder.id = access.connection_id
+         WHERE orphan.connection_id = %(connection)s AND orphan.inactive_reason IS NULL
+           AND access.connection_id <> %(connection)s
+           AND holder.state = 'active' AND holder.client_id = %(client)s
+         ORDER BY access.account_id, access.since, access.connection_id) heir
+ WHERE account.id = heir.account_id
+"""
+
+# Which list tells when two show the same account.
+WEIGHTS: Final = [
+    str(source)
+    for source in (
+        Account.Source.ADS_ACCOUNTS,
+        Account.Source.PROFILES,
+        Account.Source.DSP_ADVERTISERS,
+        Account.Source.MANAGER_ACCOUNTS,
+    )
+]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a run took away, by list: access rows that went, and those that wait for a second walk to agree."""
+
+    gone: Mapping[str, int]
+    unconfirmed: Mapping[str, int]
+
+
+class Store:
+    """The stored picture of one connection, as one run rewrites it."""
+
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
+        # Where the absence of a profile, or of what a manager account had to say, means that it is not there.
+        self.complete_regions: list[str] = []
+        self.complete_manager_regions: list[str] = []
+        self.staged_accounts = 0
+        self.staged_profiles = 0
+
+    def stage_accounts(
+        self, walk: Walk, accounts: Sequence[StagedAccount], *, to_combine: bool = False
+    ) -> list[Rejected]:
+        """Stage accounts in the order they came; return those that the database does not take.
+
+        `to_combine`: they are parts of accounts, which `stage_manager_accounts` puts together.
+        """
+        positions = count(-len(accounts)) if to_combine else count(walk.staged + 1)
+        rows = [
+            self._row(walk, position, account) for position, account in zip(positions, accounts, strict=False)
+        ]
+        refused = self._copy_accounts(rows)
+        if not to_combine:
+            walk.staged += len(rows)
+        return [Rejected(accounts[index].amazon_account_id, reason) for index, reason in refused]
+
+    def stage_as_shown(self, walk: Walk, identifiers: Sequence[str]) -> None:
+        """Note that the list shows these accounts, although they cannot be stored: so they are not gone."""
+        shown = [
+            StagedAccount(key, Account.Source(walk.source), [walk.scope], "", None, Account.Status.ACTIVE)
+            for key in identifiers
+            if len(key.encode()) <= MOST_ID_BYTES
+        ]
+        self._copy_accounts([self._row(walk, 0, account) for account in shown])
+
+    def _row(self, walk: Walk, position: int, account: StagedAccount) -> tuple[Any, ...]:
+        values = (getattr(account, name) for name in ACCOUNT_COLUMNS)
+        return (self.claim.run_id, walk.number, position, *values)
+
+    def _copy_accounts(self, rows: Sequence[tuple[Any, ...]]) -> list[tuple[int, str]]:
+        refused = _copy("accounts_staged_account", ("run_id", "walk", "position", *ACCOUNT_COLUMNS), rows)
+        self.staged_accounts += len(rows) - len(refused)
+        return refused
+
+    def stage_profiles(self, walk: Walk, profiles: Sequence[StagedProfile]) -> list[Rejected]:
+        rows = [
+            (self.claim.run_id, walk.number, *(getattr(profile, name) for name in PROFILE_COLUMNS))
+            for profile in profiles
+        ]
+        refused = _copy("accounts_staged_profile", ("run_id", "walk", *PROFILE_COLUMNS), rows)
+        self.staged_profiles += len(rows) - len(refused)
+        return [Rejected(profiles[index].profile_id, reason) for index, reason in refused]
+
+    def merge(self, walk: Walk, *, upto: int) -> Merged:
+        """Merge what was staged in this walk up to there. Rows that cannot be stored are named, the others stored."""
+        merged = self._merge(walk, walk.merged, upto)
+        walk.merged = upto
+        return merged
+
+    def _merge(self, walk: Walk, after: int, upto: int) -> Merged:
+        try:
+            return _again_after_deadlock(lambda: self._merge_once(walk, after, upto))
+        except (DataError, IntegrityError, OperationalError) as error:
+            if not _is_about_data(error):
+                raise
+            if upto - after == 1:
+                return Merged(rejected=(Rejected(self._key_at(walk, upto), _reason(error)),))
+        middle = (after + upto) // 2
+        return self._merge(walk, after, middle) + self._merge(walk, middle, upto)
+
+    def _merge_once(self, walk: Walk, after: int, upto: int) -> Merged:
+        parameters = self._parameters(walk=walk.number, after=after, upto=upto)
+        with fenced(self.claim) as cursor:
+            if walk.is_list:
+                cursor.execute(ADOPT, parameters)
+            cursor.execute(MERGE, parameters)
+            created, changed, first_seen = cursor.fetchone()
+        return Merged(created, changed, max(0, first_seen - created - changed))
+
+    def stage_profile_accounts(self, walks: Sequence[Walk], *, list_is_complete: bool) -> None:
+        """Stage the accounts that only profiles show, each in the walk of its first region."""
+        parameters = self._parameters(list_is_complete=list_is_complete)
+        by_number = {walk.number: walk for walk in walks}
+        with transaction.atomic(), database.cursor() as cursor:
+            cursor.execute(STAGE_PROFILE_ACCOUNTS, parameters)
+            self._count_staged(cursor, Account.Source.PROFILES, walks)
+            cursor.execute(NAMELESS_PROFILES, parameters)
+            for number, profile_id in cursor.fetchall():
+                by_number[number].reject(
+                    [
+                        Rejected(
+                            profile_id, "It does not say whose profile it is: its `accountInfo.id` is empty."
+                        )
+                    ]
+                )
+
+    def _count_staged(self, cursor: CursorWrapper, source: str, walks: Sequence[Walk]) -> None:
+        cursor.execute(
+            "SELECT walk, count(*) FROM accounts_staged_account"
+            " WHERE run_id = %s AND source = %s AND position > 0 GROUP BY walk",
+            [self.claim.run_id, source],
+        )
+        by_number = {walk.number: walk for walk in walks}
+        for number, found in cursor.fetchall():
+            by_number[number].staged = found
+            self.staged_accounts += found
+
+    def stage_manager_accounts(self, walks: Sequence[Walk]) -> None:
+        """Put what the regions say of each manager account together, each in the walk of its first region."""
+        with transaction.atomic(), database.cursor() as cursor:
+            cursor.execute(STAGE_MANAGER_ACCOUNTS, self._parameters())
+            self._count_staged(cursor, Account.Source.MANAGER_ACCOUNTS, walks)
+
+    def merge_links(self) -> None:
+        """Store which manager account manages which accounts."""
+        with fenced(self.claim) as cursor:
+            cursor.execute(MERGE_LINKS, self._parameters())
+
+    def scopes(self) -> list[str]:
+        """The lists that show accounts to this connection, as its access rows remember them."""
+        with database.cursor() as cursor:
+            cursor.execute(
+                "SELECT DISTINCT unnest(seen_in) FROM accounts_accountaccess WHERE connection_id = %s",
+                [self.claim.connection_id],
+            )
+            return [scope for (scope,) in cursor.fetchall()]
+
+    def take_away(self, walked: Sequence[str]) -> Taken:
+        """Take away what these lists, walked to their end, do not show any more."""
+        parameters = self._parameters(walked=list(walked), also_unsynced=False)
+        with fenced(self.claim) as cursor:
+            self._check_staged(cursor)
+            cursor.execute(TAKE_AWAY, parameters)
+            counts: dict[str, dict[str, int]] = {"taken": {}, "marked": {}, "fewer": {}}
+            with_fewer: list[Any] = []
+            for what, scope, count, accounts in cursor.fetchall():
+                counts[what][scope] = count
+                with_fewer += accounts or []
+            if with_fewer:
+                cursor.execute(REPARENT, {**parameters, "accounts": with_fewer})
+            cursor.execute(HAND_OVER, parameters)
+        return Taken(gone=counts["taken"], unconfirmed=counts["marked"])
+
+    def _check_staged(self, cursor: CursorWrapper) -> None:
+        """Make sure that nothing staged was lost: an unlogged table is empty after a crash, and absence takes away."""
+        for table, expected in (
+            ("accounts_staged_account", self.staged_accounts),
+            ("accounts_staged_profile", self.staged_profiles),
+        ):
+            cursor.execute(f"SELECT count(*) FROM {table} WHERE run_id = %s", [self.claim.run_id])  # noqa: S608
+            if cursor.fetchone() != (expected,):
+                raise StagingLost
+
+    def _parameters(self, **more: Any) -> Mapping[str, Any]:
+        return {
+            "run": self.claim.run_id,
+            "connection": self.claim.connection_id,
+            "client": self.claim.client_id,
+            "user": self.claim.owner_id,
+            "complete_regions": self.complete_regions,
+            "complete_manager_regions": self.complete_manager_regions,
+            "weights": WEIGHTS,
+            **more,
+        }
+
+    def _key_at(self, walk: Walk, position: int) -> str:
+        with database.cursor() as cursor:
+            cursor.execute(
+                "SELECT amazon_account_id FROM accounts_staged_account"
+                " WHERE run_id = %s AND walk = %s AND position = %s",
+                [self.claim.run_id, walk.number, position],
+            )
+            found = cursor.fetchone()
+        return found[0] if found else f"item {position}"
+
+
+def _again_after_deadlock(function: Callable[[], Result]) -> Result:
+    """Others, such as a batch operation, write accounts in an order of their own."""
+    for tries in range(1, MOST_TRIES + 1):
+        try:
+            return function()
+        except OperationalError as error:
+            if _sqlstate(error) not in {"40P01", "40001"} or tries == MOST_TRIES:
+                raise
+    raise AssertionError

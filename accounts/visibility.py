@@ -1,0 +1,40 @@
+"""What becomes of accounts when a login is disconnected here, or refused by Amazon."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db import connection as database
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Greatest, Now
+
+from accounts.models import AccountAccess, SyncRun
+from accounts.runs import UNDER_WAY
+from accounts.store import HAND_OVER, HAND_OVER_TO_LIVE, lock_person
+from tokens.models import Connection
+
+
+@transaction.atomic
+def connection_disconnected(connection: Connection) -> None:
+    """Take away what the login saw. Accounts that no other one sees are not visible any more."""
+    with database.cursor() as cursor:
+        lock_person(cursor, connection.owner_id)
+        SyncRun.objects.filter(connection=connection, state__in=UNDER_WAY).update(
+            state=SyncRun.State.FAILED,
+            finished_at=Greatest(Now(), F("created_at")),
+            error="The connection was disconnected.",
+        )
+        AccountAccess.objects.filter(connection=connection).delete()
+        cursor.execute(HAND_OVER, {**_parameters(connection), "also_unsynced": True})
+
+
+@transaction.atomic
+def connection_broken(connection: Connection) -> None:
+    """Give the accounts to other logins that see them and work. The rest stay, and show why they are not updated."""
+    with database.cursor() as cursor:
+        lock_person(cursor, connection.owner_id)
+        cursor.execute(HAND_OVER_TO_LIVE, _parameters(connection))
+
+
+def _parameters(connection: Connection) -> dict[str, Any]:
+    return {"connection": connection.pk, "client": settings.AMAZON_CLIENT_ID}

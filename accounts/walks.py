@@ -1,0 +1,192 @@
+"""What a sync run tells about each list of Amazon's that it walked."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from accounts.models import Account, SyncRun
+from amazon_accounts.amazon_ads.answers import Rejected
+from amazon_accounts.amazon_ads.errors import AmazonError, ForbiddenError, PostponedError
+
+# A run that meets ten thousand bad items names the first of them.
+MOST_NAMED = 50
+
+PROFILES_EDIT = "profiles_edit"
+
+
+class Outcome(StrEnum):
+    """How the walk of one list ended."""
+
+    COMPLETE = "complete"
+    CUT = "cut"  # Amazon shows no more than this
+    FORBIDDEN = "forbidden"
+    FAILED = "failed"
+
+
+class CallStats(Protocol):
+    """What the client counts for one login."""
+
+    requests: int
+    throttled: int
+    waited_seconds: float
+
+
+@dataclass
+class Walk:
+    """One list of Amazon's, in one region where it is regional, walked once.
+
+    `seen` counts what the list shows; `created`, `changed`, `unchanged` and `gone` are accounts. For profiles they
+    are the accounts that only profiles show.
+    """
+
+    number: int
+    source: str
+    region: str = ""
+    # The agency whose DSP advertisers these are.
+    profile_id: str = ""
+    outcome: Outcome | None = None
+    pages: int = 0
+    seen: int = 0
+    created: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    gone: int = 0
+    rejected: int = 0
+    rejected_items: list[Rejected] = field(default_factory=list)
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    calls: list[CallStats] = field(default_factory=list)
+    postponed_until: datetime | None = None
+    is_unconfirmed: bool = False
+    # It shows something that cannot be told from what we have.
+    is_blind: bool = False
+    # Rows that wait to be merged lie between the two.
+    staged: int = 0
+    merged: int = 0
+    _began: float = field(default_factory=time.monotonic)
+    _seconds: float | None = None
+
+    @property
+    def scope(self) -> str:
+        """What an access row remembers of this list: see AccountAccess.seen_in."""
+        return ":".join(part for part in (self.source, self.region, self.profile_id) if part)
+
+    @property
+    def is_list(self) -> bool:
+        return self.source == Account.Source.ADS_ACCOUNTS
+
+    @property
+    def proves_absence(self) -> bool:
+        """Whether what this list does not show is not there."""
+        return self.outcome == Outcome.COMPLETE and not self.is_blind
+
+    @property
+    def is_usable(self) -> bool:
+        return self.outcome in {Outcome.COMPLETE, Outcome.CUT}
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._began if self._seconds is None else self._seconds
+
+    def end(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        self._seconds = self.seconds
+
+    def fail(self, error: AmazonError | PostponedError) -> None:
+        self.note(error)
+        if isinstance(error, PostponedError):
+            self.postponed_until = error.until
+        self.end(Outcome.FORBIDDEN if isinstance(error, ForbiddenError) else Outcome.FAILED)
+
+    def note(self, error: AmazonError | PostponedError) -> None:
+        """Keep an error as data, whether it ended the walk or not."""
+        details: dict[str, Any] = {"kind": error.kind, "message": str(error)}
+        if isinstance(error, AmazonError):
+            details |= {"status": error.status, "code": error.code, "request_id": error.request_id}
+        self.errors.append(details)
+
+    def note_omissions(self, sentences: Sequence[str]) -> None:
+        """Keep what was stored less than whole."""
+        for sentence in sentences[: max(0, MOST_NAMED - len(self.errors))]:
+            self.errors.append({"kind": "left_out", "message": sentence})
+
+    def doubt(self, count: int) -> None:
+        """Take the walk for failed: with others it misses more than half of all, which another must confirm."""
+        self.is_unconfirmed = True
+        self.errors.append(
+            {
+                "kind": "unconfirmed",
+                "message": f"It no longer shows {count:,} accounts, with other lists more than half of all; "
+                "they stay until another sync agrees.",
+            }
+        )
+        self.outcome = Outcome.FAILED
+
+    def reject(self, items: Sequence[Rejected]) -> None:
+        """Name items that cannot be understood or stored. One without a name could be any that we have."""
+        self.rejected += len(items)
+        self.rejected_items.extend(items[: MOST_NAMED - len(self.rejected_items)])
+        self.is_blind = self.is_blind or any(item.identifier.startswith("item ") for item in items)
+
+    def as_data(self) -> dict[str, Any]:
+        return {
+            "source": self.source,
+            "region": self.region or None,
+            **({"profile_id": self.profile_id} if self.profile_id else {}),
+            "outcome": self.outcome,
+            "requests": sum(stats.requests for stats in self.calls),
+            "pages": self.pages,
+            "seen": self.seen,
+            "created": self.created,
+            "changed": self.changed,
+            "unchanged": self.unchanged,
+            "gone": self.gone,
+            "rejected": self.rejected,
+            "rejected_items": [
+                {"identifier": item.identifier, "reason": item.reason} for item in self.rejected_items
+            ],
+            "throttled": sum(stats.throttled for stats in self.calls),
+            "waited_seconds": round(sum(stats.waited_seconds for stats in self.calls), 3),
+            "seconds": round(self.seconds, 3),
+            "errors": self.errors,
+        }
+
+
+def totals(walks: Sequence[Walk]) -> dict[str, int]:
+    """The counts of a whole run; `seen` are accounts."""
+    created = sum(walk.created for walk in walks)
+    changed = sum(walk.changed for walk in walks)
+    unchanged = sum(walk.unchanged for walk in walks)
+    return {
+        "seen": created + changed + unchanged,
+        "created": created,
+        "changed": changed,
+        "unchanged": unchanged,
+        "gone": sum(walk.gone for walk in walks),
+        "rejected": sum(walk.rejected for walk in walks),
+        "requests": sum(stats.requests for walk in walks for stats in walk.calls),
+        "throttled": sum(stats.throttled for walk in walks for stats in walk.calls),
+    }
+
+
+def state_of(walks: Sequence[Walk]) -> SyncRun.State:
+    """How a run ended whose walks ended so: `forbidden` is an answer, and makes nothing partial."""
+    if not any(walk.is_usable for walk in walks):
+        return SyncRun.State.FAILED
+    if any(walk.outcome == Outcome.FAILED for walk in walks):
+        return SyncRun.State.PARTIAL
+    return SyncRun.State.SUCCEEDED
+
+
+def explanation(walks: Sequence[Walk]) -> str:
+    """One line that says what is wrong, or nothing."""
+    wrong = [walk for walk in walks if walk.errors and walk.outcome == Outcome.FAILED]
+    if not wrong and state_of(walks) == SyncRun.State.FAILED:
+        wrong = [walk for walk in walks if walk.errors]
+    sentences: dict[str, list[str]] = {}
+    for walk in wrong:
+        name = f"{walk.source} {walk.region}".strip().replace("_", " ")
+        sentences.setdefault(str(walk.errors[-1]["message"]), []).append(name)
+    return " ".join(f"{', '.join(dict.fromkeys(names))}: {text}" for text, names in sentences.items())
