@@ -54,18 +54,21 @@ class KeysetPaginator(Generic[Row]):
 
     `ordering` names a column that is never null, `-` before it for descending. A cursor holds the direction and the
     values of the row it starts beside; it is signed for this model and ordering, so that a foreign, old or tampered
-    one is a ValidationError on `cursor`.
+    one is a ValidationError on `cursor`. A `unique` column needs no primary key beside it.
 
         page = KeysetPaginator(SyncRun.objects.all(), "-created_at", 100).page(request.GET.get("cursor"))
 
     Accounts have `paginate_accounts()`.
     """
 
-    def __init__(self, queryset: QuerySet[Row], ordering: str, page_size: int) -> None:
+    def __init__(
+        self, queryset: QuerySet[Row], ordering: str, page_size: int, *, unique: bool = False
+    ) -> None:
         self.queryset = queryset
         self.ordering = ordering
         self.page_size = page_size
-        self.column = ordering.removeprefix("-")
+        column = ordering.removeprefix("-")
+        self.columns = (column,) if unique else (column, "pk")
 
     def page(self, cursor: str | None = None) -> Page[Row]:
         backward, position = self._read(cursor) if cursor else (False, None)
@@ -89,18 +92,17 @@ class KeysetPaginator(Generic[Row]):
         descending = self.ordering.startswith("-") != backward
         queryset = self.queryset
         if position is not None:
-            queryset = queryset.filter(beyond((self.column, "pk"), position, descending=descending))
-        return list(
-            queryset.order_by(*ordered((self.column, "pk"), descending=descending))[: self.page_size + 1]
-        )
+            queryset = queryset.filter(beyond(self.columns, position, descending=descending))
+        return list(queryset.order_by(*ordered(self.columns, descending=descending))[: self.page_size + 1])
 
     def _position(self, row: Row) -> list[Any]:
-        return [getattr(row, self.column), row.pk]
+        return [getattr(row, column) for column in self.columns]
 
-    def _columns(self) -> "list[models.Field[Any, Any]]":
-        """Name the columns whose values a position holds."""
+    def _fields(self) -> "list[models.Field[Any, Any]]":
+        """Return the fields whose values a position holds."""
         options = self.queryset.model._meta
-        return [options.get_field(self.column), options.pk]  # type: ignore[list-item]
+        names = [options.pk.name if column == "pk" else column for column in self.columns]
+        return [options.get_field(name) for name in names]  # type: ignore[misc]
 
     def _signer(self) -> signing.Signer:
         return signing.Signer(salt=f"{self.queryset.model._meta.label_lower}:{self.ordering}")
@@ -116,7 +118,7 @@ class KeysetPaginator(Generic[Row]):
             raise ValidationError(
                 {"cursor": "It is not a cursor of this list in this ordering. Start from the first page."}
             ) from None
-        values = [column.to_python(value) for column, value in zip(self._columns(), position, strict=True)]
+        values = [column.to_python(value) for column, value in zip(self._fields(), position, strict=True)]
         return bool(backward), values
 
 
@@ -175,7 +177,7 @@ class _LastSyncedPaginator(KeysetPaginator[Account]):
     def _position(self, row: Account) -> list[Any]:
         return [row.connection.last_synced_at, row.connection_id, row.pk]
 
-    def _columns(self) -> "list[models.Field[Any, Any]]":
+    def _fields(self) -> "list[models.Field[Any, Any]]":
         last_synced_at = Connection._meta.get_field("last_synced_at")
         return [last_synced_at, Connection._meta.pk, Account._meta.pk]
 

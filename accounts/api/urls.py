@@ -1,6 +1,48 @@
-"""Addresses of the REST API, under /api/v1/."""
+"""Addresses of the REST API, under /api/v1/. Each works without its last slash, too."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from accounts.api import accounts, batch, connections, export, health, histories, profiles
+from accounts.api.problems import not_found, with_last_slash
 
 app_name = "api"
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns = [
+    path("accounts/", accounts.AccountList.as_view(), name="accounts"),
+    path("accounts/amazon-profiles/", profiles.ProfileList.as_view(), name="profiles"),
+    path("accounts/batch/", batch.BatchStart.as_view(), name="batches"),
+    path("accounts/batch/<uuid:batch_id>/", batch.BatchDetail.as_view(), name="batch"),
+    path("accounts/batch/<uuid:batch_id>/items/", batch.BatchItemList.as_view(), name="batch-items"),
+    path("accounts/batch/<uuid:batch_id>/cancel/", batch.BatchCancel.as_view(), name="batch-cancel"),
+    path("accounts/batch/<uuid:batch_id>/retry/", batch.BatchRetry.as_view(), name="batch-retry"),
+    path("accounts/changes/", histories.ChangeList.as_view(), name="changes"),
+    path("accounts/export/", export.AccountExport.as_view(), name="export"),
+    path("accounts/health/", health.Health.as_view(), name="health"),
+    path("accounts/sync-runs/", histories.SyncRunList.as_view(), name="sync-runs"),
+    path("accounts/<uuid:account_id>/", accounts.AccountDetail.as_view(), name="account"),
+    path("accounts/<uuid:account_id>/changes/", histories.ChangeList.as_view(), name="account-changes"),
+    path("connections/", connections.ConnectionList.as_view(), name="connections"),
+    path("connections/<uuid:connection_id>/", connections.ConnectionDetail.as_view(), name="connection"),
+    path(
+        "connections/<uuid:connection_id>/disconnect/",
+        connections.ConnectionDisconnect.as_view(),
+        name="connection-disconnect",
+    ),
+    path(
+        "connections/<uuid:connection_id>/refresh/",
+        connections.ConnectionRefresh.as_view(),
+        name="connection-refresh",
+    ),
+    path(
+        "connections/<uuid:connection_id>/refreshes/",
+        histories.RefreshList.as_view(),
+        name="connection-refreshes",
+    ),
+    path(
+        "connections/<uuid:connection_id>/sync/", connections.ConnectionSync.as_view(), name="connection-sync"
+    ),
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
+    re_path(r".*[^/]$", with_last_slash),
+    re_path(r"", not_found),
+]

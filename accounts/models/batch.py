@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Count, F, Q
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
@@ -116,6 +116,23 @@ class BatchOperation(models.Model):
     @property
     def is_finished(self) -> bool:
         return self.finished_at is not None
+
+    def counts(self) -> dict[str, int]:
+        """Return how many items are in each state."""
+        if not self.is_finished:
+            return self.counted()
+        return {
+            "waiting": 0,
+            "running": 0,
+            "succeeded": self.succeeded,
+            "failed": self.failed,
+            "skipped": self.skipped,
+        }
+
+    def counted(self) -> dict[str, int]:
+        """Count the items in each state, as they are now."""
+        states = BatchItem.objects.filter(batch=self).order_by().values_list("state")
+        return dict.fromkeys(BatchItem.State.values, 0) | dict(states.annotate(number=Count("account_id")))
 
 
 class BatchItem(models.Model):

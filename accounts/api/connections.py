@@ -1,0 +1,108 @@
+"""Connections: the list, one of them, and what can be done with one. No token is ever part of them."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.api.authentication import person
+from accounts.api.exceptions import Conflict
+from accounts.api.histories import SyncRunSerializer
+from accounts.api.lists import PageParameters, Word, page_response, read_parameters
+from accounts.models import SyncRun
+from accounts.pagination import KeysetPaginator
+from accounts.permissions import require
+from accounts.runs import reason_not_to_sync
+from accounts.tasks import request_sync
+from amazon_accounts.amazon_ads.hosts import Region
+from tokens.connections import disconnect
+from tokens.models import Connection
+from tokens.tasks import request_refresh
+
+
+class ConnectionListParameters(PageParameters):
+    state = Word(Connection.State, required=False)
+
+
+class ConnectionSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    label = serializers.CharField()  # type: ignore[assignment] # fields leave the class
+    owner = serializers.CharField(source="owner.username", help_text="The user name of who connected it.")
+    amazon_user = serializers.CharField(
+        allow_blank=True, help_text="The Amazon login, as far as Amazon told: mail address, name or id."
+    )
+    regions = serializers.ListField(child=Word(Region))
+    state = Word(Connection.State)
+    expires_at = serializers.DateTimeField(allow_null=True, help_text="When its access token expires.")
+    consented_at = serializers.DateTimeField(allow_null=True)
+    consent_ends_at = serializers.DateTimeField(allow_null=True)
+    refresh_count = serializers.IntegerField()
+    last_refreshed_at = serializers.DateTimeField(allow_null=True)
+    last_synced_at = serializers.DateTimeField(allow_null=True)
+    last_error = serializers.CharField(allow_blank=True)
+
+
+def visible(request: Request) -> QuerySet[Connection]:
+    connections = Connection.objects.visible_to(person(request)).select_related("owner")
+    return connections.defer("access_token", "refresh_token")
+
+
+def represented(connection: Connection) -> Any:
+    return ConnectionSerializer(connection).data
+
+
+class ConnectionList(APIView):
+    def get(self, request: Request) -> Response:
+        given = read_parameters(request, ConnectionListParameters)
+        connections = visible(request)
+        if "state" in given:
+            connections = connections.filter(state=given["state"])
+        paginator = KeysetPaginator(connections, "label", given["page_size"])
+        return page_response(
+            request, paginator, lambda rows: ConnectionSerializer(rows, many=True).data, given.get("cursor")
+        )
+
+
+class ConnectionDetail(APIView):
+    def get(self, request: Request, connection_id: UUID) -> Response:
+        read_parameters(request, serializers.Serializer)
+        return Response(represented(get_object_or_404(visible(request), pk=connection_id)))
+
+
+def _to_act_on(request: Request, connection_id: UUID, permission: str) -> Connection:
+    connection = get_object_or_404(visible(request), pk=connection_id)
+    require(person(request), permission)
+    return connection
+
+
+def _refuse_unless_live(connection: Connection) -> None:
+    if reason := reason_not_to_sync(connection):
+        raise Conflict(reason)
+
+
+class ConnectionRefresh(APIView):
+    def post(self, request: Request, connection_id: UUID) -> Response:
+        connection = _to_act_on(request, connection_id, "tokens.refresh_connection")
+        _refuse_unless_live(connection)
+        request_refresh(connection)
+        return Response(represented(connection), status=202)
+
+
+class ConnectionSync(APIView):
+    def post(self, request: Request, connection_id: UUID) -> Response:
+        connection = _to_act_on(request, connection_id, "accounts.sync_account")
+        _refuse_unless_live(connection)
+        run = request_sync(connection, trigger=SyncRun.Trigger.API, requested_by=person(request))
+        return Response(SyncRunSerializer(run).data, status=202)
+
+
+class ConnectionDisconnect(APIView):
+    def post(self, request: Request, connection_id: UUID) -> Response:
+        connection = _to_act_on(request, connection_id, "tokens.disconnect_connection")
+        disconnect(connection, person(request))
+        return Response(represented(visible(request).get(pk=connection_id)))

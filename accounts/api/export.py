@@ -1,0 +1,49 @@
+"""The export of accounts."""
+
+from typing import Any
+
+from django.http import StreamingHttpResponse
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from accounts.api.accounts import represented, with_relations
+from accounts.api.authentication import person
+from accounts.api.lists import Word, read_parameters
+from accounts.export import lines
+from accounts.filters import filter_accounts
+
+MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
+
+
+class ExportParameters(serializers.Serializer[Any]):
+    format = Word(list(MEDIA_TYPES), default="csv", help_text="CSV with a header, or JSON Lines.")
+
+
+class CSVRenderer(BaseRenderer):
+    """For the negotiation of the media type alone; the stream renders itself."""
+
+    media_type = "text/csv"
+    format = "csv"
+
+
+class JSONLinesRenderer(CSVRenderer):
+    media_type = "application/x-ndjson"
+    format = "jsonl"
+
+
+class AccountExport(APIView):
+    # The first one renders errors, too.
+    renderer_classes = [JSONRenderer, CSVRenderer, JSONLinesRenderer]
+
+    def get(self, request: Request) -> StreamingHttpResponse:
+        format_ = read_parameters(request, ExportParameters, alone=False)["format"]
+        accounts = filter_accounts(person(request), request.query_params, besides=["format"])
+        today = timezone.now().date()
+        return StreamingHttpResponse(
+            lines(with_relations(accounts), lambda rows: list(represented(rows)), format_),
+            content_type=MEDIA_TYPES[format_],
+            headers={"Content-Disposition": f'attachment; filename="accounts-{today}.{format_}"'},
+        )

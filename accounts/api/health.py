@@ -1,0 +1,69 @@
+"""How everything stands."""
+
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.api.authentication import person
+from accounts.api.lists import Word, read_parameters
+from accounts.health import health
+from amazon_accounts.amazon_ads.hosts import Region
+from amazon_accounts.amazon_ads.models import Family
+
+
+class ReasonSerializer(serializers.Serializer[Any]):
+    state = Word(["degraded", "error"])
+    text = serializers.CharField()
+
+
+class TokensSerializer(serializers.Serializer[Any]):
+    valid = serializers.IntegerField()
+    expiring = serializers.IntegerField(help_text="Valid, but due to be refreshed.")
+    expired = serializers.IntegerField()
+    broken = serializers.IntegerField(help_text="Logins that must be connected again.")
+    next_expiry = serializers.DateTimeField(allow_null=True)
+    success_rate_24h = serializers.FloatField(
+        allow_null=True,
+        help_text="Share of the last day's refreshes that brought a token, of those that could.",
+    )
+
+
+class StatusCounts(serializers.Serializer[Any]):
+    active = serializers.IntegerField()
+    suspended = serializers.IntegerField()
+    pending = serializers.IntegerField()
+    inactive = serializers.IntegerField()
+
+
+class SyncsSerializer(serializers.Serializer[Any]):
+    last_synced_at = serializers.DateTimeField(allow_null=True, help_text="The last good sync of any login.")
+    failing = serializers.IntegerField(help_text="Logins whose last sync failed.")
+    late = serializers.IntegerField(help_text="Logins not synced for two intervals.")
+    next_sync_at = serializers.DateTimeField(allow_null=True)
+
+
+class PaceSerializer(serializers.Serializer[Any]):
+    region = Word(Region, allow_null=True, help_text="null: Login with Amazon, which has no region.")
+    family = Word(Family)
+    requests_per_second = serializers.FloatField()
+    throttled_last_hour = serializers.IntegerField(help_text="Answers 429 from Amazon.")
+    blocked_until = serializers.DateTimeField(allow_null=True)
+    circuit_open_until = serializers.DateTimeField(allow_null=True)
+
+
+class HealthSerializer(serializers.Serializer[Any]):
+    state = Word(["healthy", "degraded", "error"])
+    reasons = ReasonSerializer(many=True, help_text="Worst first.")
+    tokens = TokensSerializer()
+    accounts = StatusCounts()
+    syncs = SyncsSerializer()
+    pacing = PaceSerializer(many=True)
+
+
+class Health(APIView):
+    def get(self, request: Request) -> Response:
+        read_parameters(request, serializers.Serializer)
+        return Response(HealthSerializer(health(person(request))).data)

@@ -1,0 +1,28 @@
+"""Request bodies: strict JSON of a limited size."""
+
+from collections.abc import Mapping
+from typing import IO, Any
+
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import BaseParser
+
+from accounts.api.exceptions import ContentTooLarge
+from accounts.strict_json import BadJSONError, read_json
+
+# 100,000 ids are 4 MB.
+LARGEST_BODY = 8 * 1024 * 1024  # bytes
+
+
+class StrictJSONParser(BaseParser):
+    media_type = "application/json"
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        body = stream.read(LARGEST_BODY + 1)
+        if len(body) > LARGEST_BODY:
+            raise ContentTooLarge(f"The body is larger than {LARGEST_BODY // 1024**2} MB.")
+        try:
+            return read_json(body)
+        except BadJSONError as error:
+            raise ParseError(f"The body cannot be read. {error}") from error

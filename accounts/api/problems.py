@@ -1,0 +1,138 @@
+"""Every error of the API as problem details (RFC 9457), whoever raised it."""
+
+import math
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from django.contrib.auth.models import Permission
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
+from django.urls import resolve
+from django.views.decorators.csrf import csrf_exempt
+from psycopg_pool import PoolTimeout
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from accounts.api.exceptions import Unavailable
+from accounts.filters import NotFoundError
+
+MEDIA_TYPE = "application/problem+json"
+NOT_FOUND = "There is nothing at this address, or it belongs to somebody else."
+Errors = list[dict[str, str]]
+
+
+def problem(status: int, detail: str, errors: Errors | None = None) -> dict[str, Any]:
+    return {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": int(status),
+        "detail": detail,
+        "errors": errors or [],
+    }
+
+
+def handle(error: Exception, context: Mapping[str, Any]) -> Response | None:
+    """Turn what a view raised into its answer. None: a fault of ours, which Django reports as such."""
+    del context
+    if isinstance(error, OperationalError | InterfaceError | PoolTimeout):
+        error = Unavailable("The database does not answer. Try again in a moment.", wait=5)
+    known = _known(error)
+    if known is None:
+        return None
+    status, detail, errors, headers = known
+    set_rollback()
+    return Response(problem(status, detail, errors), status=status, headers=headers, content_type=MEDIA_TYPE)
+
+
+def _known(error: Exception) -> tuple[int, str, Errors, dict[str, str]] | None:
+    match error:
+        case NotFoundError():
+            errors = list(_django_errors(error))
+            return HTTPStatus.NOT_FOUND, _summary(errors), errors, {}
+        case ValidationError():
+            errors = list(_django_errors(error))
+            return HTTPStatus.BAD_REQUEST, _summary(errors), errors, {}
+        case exceptions.ValidationError():
+            errors = list(_rest_errors(error.detail))
+            return HTTPStatus.BAD_REQUEST, _summary(errors), errors, {}
+        case Http404():
+            return HTTPStatus.NOT_FOUND, NOT_FOUND, [], {}
+        case PermissionDenied():
+            return HTTPStatus.FORBIDDEN, _lacking(str(error)), [], {}
+        case exceptions.APIException():
+            return error.status_code, str(error.detail), [], _headers(error)
+        case _:
+            return None
+
+
+def _headers(error: exceptions.APIException) -> dict[str, str]:
+    headers = {}
+    if challenge := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    if (wait := getattr(error, "wait", None)) is not None:
+        headers["Retry-After"] = str(math.ceil(wait))
+    return headers
+
+
+def _summary(errors: Errors) -> str:
+    if len(errors) == 1:
+        return f"{errors[0]['field']}: {errors[0]['detail']}" if errors[0]["field"] else errors[0]["detail"]
+    return f"{len(errors)} things are wrong with the request; nothing was done."
+
+
+def _lacking(permission: str) -> str:
+    """Name the permission that an operation raised as the text of PermissionDenied."""
+    app_label, _, codename = permission.partition(".")
+    row = Permission.objects.filter(content_type__app_label=app_label, codename=codename).first()
+    if row is None:
+        return permission or "You may not do this."
+    return f"You may not do this. It needs the permission “{row.name}” ({permission})."
+
+
+def _django_errors(error: ValidationError) -> Iterator[dict[str, str]]:
+    if not hasattr(error, "error_dict"):
+        yield from ({"field": "", "detail": message} for message in error.messages)
+        return
+    for field, messages in error.message_dict.items():
+        name = "" if field == NON_FIELD_ERRORS else field
+        yield from ({"field": name, "detail": message} for message in messages)
+
+
+def _rest_errors(detail: Any, path: str = "") -> Iterator[dict[str, str]]:
+    """Flatten the errors of nested fields; the place of an item in a list is part of the path."""
+    if isinstance(detail, Mapping):
+        for key, value in detail.items():
+            name = "" if key == "non_field_errors" else str(key)
+            yield from _rest_errors(value, ".".join(part for part in (path, name) if part))
+    elif isinstance(detail, list):
+        for value in detail:
+            yield from _rest_errors(value, path)
+    else:
+        yield {"field": path, "detail": str(detail)}
+
+
+def answer(status: int, detail: str) -> JsonResponse:
+    return JsonResponse(problem(status, detail), status=status, content_type=MEDIA_TYPE)
+
+
+def not_found(request: HttpRequest, **_: Any) -> HttpResponseBase:
+    """Answer for an address under /api/ that nobody has."""
+    return answer(HTTPStatus.NOT_FOUND, f"There is nothing at {request.path[:200]}.")
+
+
+def server_error(request: HttpRequest) -> HttpResponseBase:
+    """Answer for a fault of ours; Django has logged it."""
+    del request
+    return answer(HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong here. It has been logged.")
+
+
+@csrf_exempt  # the view behind it checks by itself
+def with_last_slash(request: HttpRequest, **_: Any) -> HttpResponseBase:
+    """Serve a path that lacks its last slash as if it had it: a redirect would lose the body of a POST."""
+    match = resolve(f"{request.path_info}/")
+    request.resolver_match = match
+    response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
+    return response

@@ -1,0 +1,59 @@
+"""Amazon Ads profiles of the accounts."""
+
+from typing import Any
+
+from django.http import Http404
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.api.authentication import person
+from accounts.api.lists import PageParameters, Word, page_response, read_parameters
+from accounts.models import Account, Profile
+from accounts.pagination import KeysetPaginator
+from amazon_accounts.amazon_ads.hosts import Region
+
+
+class ProfileListParameters(PageParameters):
+    page_size = serializers.IntegerField(min_value=1, max_value=200, default=50, help_text="Rows on a page.")
+    account = serializers.UUIDField(required=False, help_text="Our id of the account they belong to.")
+
+
+class ProfileSerializer(serializers.Serializer[Any]):
+    profile_id = serializers.CharField(help_text="Amazon's id, a 64-bit number in a string.")
+    account = serializers.UUIDField(source="account_id")
+    amazon_account_id = serializers.CharField(source="account.amazon_account_id")
+    name = serializers.CharField(allow_blank=True)
+    region = Word(Region)
+    country_code = serializers.CharField(allow_blank=True)
+    marketplace_id = serializers.CharField(allow_blank=True)
+    currency_code = serializers.CharField(allow_blank=True)
+    timezone = serializers.CharField(allow_blank=True)
+    type = serializers.CharField(allow_blank=True)
+    subtype = serializers.CharField(allow_blank=True)
+    entity_id = serializers.CharField(allow_blank=True)
+    access_level = Word(Profile.AccessLevel)
+    valid_payment_method = serializers.BooleanField(allow_null=True)
+    daily_budget = serializers.DecimalField(max_digits=20, decimal_places=2, allow_null=True)
+
+
+class ProfileList(APIView):
+    def get(self, request: Request) -> Response:
+        given = read_parameters(request, ProfileListParameters)
+        accounts = Account.objects.visible_to(person(request))
+        if "account" in given:
+            accounts = accounts.filter(pk=given["account"])
+            if not accounts.exists():
+                raise Http404
+        profiles = (
+            Profile.objects.filter(account__in=accounts)
+            .select_related("account")
+            .only(*(field.attname for field in Profile._meta.concrete_fields), "account__amazon_account_id")
+        )
+        paginator = KeysetPaginator(profiles, "account_id", given["page_size"])
+        return page_response(request, paginator, represented, given.get("cursor"))
+
+
+def represented(profiles: list[Profile]) -> Any:
+    return ProfileSerializer(profiles, many=True).data

@@ -1,0 +1,516 @@
+"""Batch operations: one request to act on many accounts, done in chunks, with a result for each.
+
+A request is stored with its items and answered; a task does the rest. Whoever touches an operation or its items
+holds the operation's row, so that chunks, settling, cancelling and retrying come one after the other. A chunk and its
+results are one transaction: a worker that dies leaves every account either done or waiting.
+
+    start_batch()  stores the request and queues it      run_chunk()  does the next part, True while there is more
+    cancel()       skips what waits                      settle()     gives items the outcome of their syncs
+    retry()        does again what failed
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, models, transaction
+from django.db import connection as database
+from django.db.models import Exists, F, Func, OuterRef, Q, Value
+from django.utils import timezone
+from procrastinate.contrib.django import app
+from procrastinate.exceptions import AlreadyEnqueued
+
+from accounts.filters import NotFoundError, filter_accounts
+from accounts.models import Account, BatchItem, BatchOperation, SyncRun
+from accounts.models.account import AccountQuerySet
+from accounts.models.batch import UNFINISHED
+from accounts.permissions import require
+from accounts.pictures import STATUSES
+from accounts.runs import reason_not_to_sync
+from accounts.tasks import request_sync
+from accounts.update import MOST_LABELS, check_changes
+from tokens.models import Connection
+
+MOST_ITEMS = 100_000
+LONGEST_KEY = 200  # characters
+CHUNK = 2_000  # accounts
+LOGINS_PER_CHUNK = 50
+KEPT = timedelta(days=90)
+
+QUEUE = "batch"
+TASK = "accounts.run_batch"
+
+Operation = BatchOperation.Operation
+PERMISSIONS = {
+    Operation.SYNC: "accounts.sync_account",
+    Operation.DISCONNECT: "accounts.disconnect_account",
+    Operation.RECONNECT: "accounts.disconnect_account",
+    Operation.UPDATE: "accounts.update_account",
+}
+OPTIONS = ("labels", "sync_enabled")  # of an update; the others take none
+
+
+class BatchStateError(Exception):
+    """The operation is not in a state in which this can be done."""
+
+
+# --- Starting
+
+
+def start_batch(
+    user: User | None,
+    operation: str,
+    *,
+    account_ids: Sequence[Any] | None = None,
+    filter: Mapping[str, Any] | None = None,  # noqa: A002 - it is called so everywhere else
+    options: Mapping[str, Any] | None = None,
+    idempotency_key: str | None = None,
+) -> BatchOperation:
+    """Store an operation on these accounts, or on all that a filter of `filter_accounts()` chooses, and queue it.
+
+    `user` None is a command. All is checked before anything is stored: a ValidationError names the field, a
+    NotFoundError accounts that are not theirs, PermissionDenied the permission. The same `idempotency_key` with the
+    same request is the same operation, however often it comes.
+    """
+    request = {
+        "operation": operation,
+        "account_ids": account_ids,
+        "filter": None if filter is None else dict(filter),
+        "options": dict(options or {}),
+    }
+    _check_form(request, idempotency_key)
+    require(user, PERMISSIONS[Operation(operation)])
+    digest = hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).hexdigest()
+    if known := _known(user, idempotency_key, digest):
+        return known
+    ids = None if account_ids is None else _parsed(account_ids)
+    accounts = _chosen(user, ids, filter)
+    batch = BatchOperation(
+        user=user,
+        operation=operation,
+        options=request["options"],
+        filter=request["filter"],
+        idempotency_key=idempotency_key,
+        request_digest=digest if idempotency_key else "",
+    )
+    try:
+        _store(batch, accounts, ids)
+    except IntegrityError:
+        # The same request came twice at once, and the other one was first.
+        if known := _known(user, idempotency_key, digest):
+            return known
+        raise
+    return batch
+
+
+def _check_form(request: Mapping[str, Any], idempotency_key: str | None) -> None:
+    operation, ids, options = request["operation"], request["account_ids"], request["options"]
+    errors: dict[str, str] = {}
+    if operation not in Operation.values:
+        errors["operation"] = f"It must be one of: {', '.join(Operation.values)}."
+    if (ids is None) == (request["filter"] is None):
+        errors["account_ids"] = "Give either `account_ids` or `filter`."
+    elif ids is not None and not 1 <= len(ids) <= MOST_ITEMS:
+        errors["account_ids"] = f"There must be 1 to {MOST_ITEMS:,} of them; these are {len(ids):,}."
+    if idempotency_key is not None and (
+        not 1 <= len(idempotency_key) <= LONGEST_KEY or "\0" in idempotency_key
+    ):
+        errors["Idempotency-Key"] = f"It must have 1 to {LONGEST_KEY} characters."
+    if operation == Operation.UPDATE and not options:
+        errors["options"] = f"An update needs any of: {', '.join(OPTIONS)}."
+    if errors:
+        raise ValidationError(errors)
+    if operation == Operation.UPDATE:
+        check_changes(options, OPTIONS, within="options")
+    elif options:
+        raise ValidationError({"options": f"“{operation}” takes no options."})
+
+
+def _parsed(account_ids: Sequence[Any]) -> list[UUID]:
+    ids = []
+    for value in account_ids:
+        try:
+            ids.append(value if isinstance(value, UUID) else UUID(value))
+        except (ValueError, TypeError, AttributeError):
+            raise ValidationError(
+                {"account_ids": f"“{str(value)[:40]}” is not the id of an account."}
+            ) from None
+    if len(set(ids)) != len(ids):
+        raise ValidationError({"account_ids": "Each id may be given once."})
+    return ids
+
+
+class _AnyOf(Func):
+    """`column = ANY(array)`: one parameter, where `IN` has one for each of a hundred thousand ids."""
+
+    template = "%(expressions)s)"
+    arg_joiner = " = ANY("
+    output_field = models.BooleanField()
+
+
+def _one_of(ids: Collection[UUID]) -> _AnyOf:
+    return _AnyOf(F("pk"), Value(list(ids), output_field=ArrayField(models.UUIDField())))
+
+
+def _chosen(user: User | None, ids: list[UUID] | None, filter_: Mapping[str, Any] | None) -> AccountQuerySet:
+    if ids is not None:
+        return (Account.objects.all() if user is None else Account.objects.visible_to(user)).filter(
+            _one_of(ids)
+        )
+    try:
+        accounts = filter_accounts(user, filter_ or {})
+    except ValidationError as error:
+        named = {f"filter.{name}": messages for name, messages in error.message_dict.items()}
+        raise type(error)(named) from None
+    if accounts.order_by().values("pk")[: MOST_ITEMS + 1].count() > MOST_ITEMS:
+        raise ValidationError({"filter": f"It chooses more than {MOST_ITEMS:,} accounts. Narrow it down."})
+    return accounts
+
+
+def _known(user: User | None, idempotency_key: str | None, digest: str) -> BatchOperation | None:
+    if idempotency_key is None:
+        return None
+    known = BatchOperation.objects.filter(user=user, idempotency_key=idempotency_key).first()
+    if known is not None and known.request_digest != digest:
+        raise ValidationError({"Idempotency-Key": "It was used before, for another request."})
+    return known
+
+
+@transaction.atomic
+def _store(batch: BatchOperation, accounts: AccountQuerySet, ids: list[UUID] | None) -> None:
+    batch.save(force_insert=True)
+    sql, parameters = accounts.order_by("pk").values_list("pk").query.sql_with_params()
+    with database.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO accounts_batchitem (batch_id, account_id, state, message)"  # noqa: S608 - Django's SQL
+            f" SELECT %s, picked.id, 'waiting', '' FROM ({sql}) picked (id)",
+            [batch.pk, *parameters],
+        )
+        batch.total = cursor.rowcount
+    if ids is not None and batch.total != len(ids):
+        raise NotFoundError({"account_ids": _missing(batch, ids)})
+    if not batch.total:
+        _end(batch, BatchOperation.State.SUCCEEDED, {})
+        return
+    batch.save(update_fields=["total"])
+    queue(batch.pk)
+
+
+def _missing(batch: BatchOperation, ids: list[UUID]) -> str:
+    found = set(BatchItem.objects.filter(batch=batch).values_list("account_id", flat=True))
+    missing = [str(account_id) for account_id in ids if account_id not in found]
+    return f"{len(missing):,} of them are not there, among them {', '.join(missing[:3])}."
+
+
+def queue(batch_id: UUID) -> None:
+    """Queue the task that does the operation, unless it is queued. Part of the transaction around it."""
+    try:
+        with transaction.atomic():
+            task = app.configure_task(TASK, queue=QUEUE, queueing_lock=f"{TASK}:{batch_id}")
+            task.defer(batch_id=str(batch_id))
+    except AlreadyEnqueued:
+        return
+
+
+# --- Doing
+
+
+@contextmanager
+def _held(batch_id: UUID) -> Iterator[BatchOperation]:
+    """A transaction that holds the operation, as it is now."""
+    with transaction.atomic():
+        yield BatchOperation.objects.select_for_update(no_key=True).get(pk=batch_id)
+
+
+def run_chunk(batch_id: UUID) -> bool:
+    """Do the next part of an operation; return True while there is more. A sync asks for its runs and ends here."""
+    with _held(batch_id) as batch:
+        if batch.is_finished:
+            return False
+        if batch.started_at is None:
+            batch.started_at = timezone.now()
+        batch.state = BatchOperation.State.RUNNING
+        batch.save(update_fields=["state", "started_at"])
+        more = _ask_for_syncs(batch) if batch.operation == Operation.SYNC else _do_chunk(batch)
+        if not more:
+            _finish(batch)
+    return more
+
+
+def _do_chunk(batch: BatchOperation) -> bool:
+    waiting = BatchItem.objects.filter(batch=batch, state=BatchItem.State.WAITING)
+    if batch.position is not None:
+        waiting = waiting.filter(account_id__gt=batch.position)
+    ids = list(waiting.order_by("account_id").values_list("account_id", flat=True)[:CHUNK])
+    if not ids:
+        return False
+    _lock_in_order(ids)
+    statement, parameters = _STATEMENTS[Operation(batch.operation)](batch)
+    with database.cursor() as cursor:
+        cursor.execute(statement, {"batch": batch.pk, "ids": ids, **parameters})
+    batch.position = ids[-1]
+    batch.save(update_fields=["position"])
+    return len(ids) == CHUNK
+
+
+def _lock_in_order(ids: list[UUID]) -> None:
+    """Lock the accounts in the order in which a sync writes them, so that the two cannot wait for each other."""
+    with database.cursor() as cursor:
+        cursor.execute(
+            "SELECT FROM user_accounts WHERE id = ANY(%s)"
+            " ORDER BY user_id, amazon_account_id FOR NO KEY UPDATE",
+            [ids],
+        )
+
+
+# Each changes the accounts that it concerns and says of each item what came of it.
+DISCONNECT = """
+WITH done AS (
+    UPDATE user_accounts
+       SET status = 'inactive', inactive_reason = 'disconnected', updated_at = clock_timestamp(),
+           disconnected_at = greatest(clock_timestamp(), connected_at)
+     WHERE id = ANY(%(ids)s) AND inactive_reason IS DISTINCT FROM 'disconnected'
+ RETURNING id
+)
+UPDATE accounts_batchitem item
+   SET state = CASE WHEN done.id IS NULL THEN 'skipped' ELSE 'succeeded' END,
+       message = CASE WHEN done.id IS NULL THEN 'It was disconnected before.' ELSE 'Disconnected.' END
+  FROM unnest(%(ids)s) asked (id) LEFT JOIN done USING (id)
+ WHERE item.batch_id = %(batch)s AND item.account_id = asked.id
+"""
+
+RECONNECT = """
+WITH done AS (
+    UPDATE user_accounts account
+       SET status = CASE WHEN seen.now THEN seen.status ELSE 'inactive' END,
+           inactive_reason = CASE WHEN seen.now THEN NULL ELSE 'not_visible' END,
+           disconnected_at = NULL, updated_at = clock_timestamp()
+      FROM (
+        SELECT disconnected.id,
+               EXISTS (SELECT FROM accounts_accountaccess WHERE account_id = disconnected.id) AS now,
+               coalesce(known.status, 'pending') AS status
+          FROM user_accounts disconnected
+          LEFT JOIN unnest(%(words)s, %(statuses)s) known (word, status)
+                 ON known.word = coalesce(disconnected.amazon_status, '')
+         WHERE disconnected.id = ANY(%(ids)s) AND disconnected.inactive_reason = 'disconnected'
+      ) seen
+     WHERE account.id = seen.id
+ RETURNING account.id, account.inactive_reason
+)
+UPDATE accounts_batchitem item
+   SET state = CASE WHEN done.id IS NULL THEN 'skipped' ELSE 'succeeded' END,
+       message = CASE WHEN done.id IS NULL THEN 'It was not disconnected here.'
+                      WHEN done.inactive_reason IS NULL THEN 'Reconnected.'
+                      ELSE 'Reconnected, but no login sees it now; it returns when one does.' END
+  FROM unnest(%(ids)s) asked (id) LEFT JOIN done USING (id)
+ WHERE item.batch_id = %(batch)s AND item.account_id = asked.id
+"""
+
+UPDATE = """
+WITH wanted AS (
+    SELECT id, (labels || %(set)s::jsonb) - %(removed)s::text[] AS labels,
+           coalesce(%(sync_enabled)s::boolean, sync_enabled) AS sync_enabled
+      FROM user_accounts WHERE id = ANY(%(ids)s)
+), allowed AS (
+    SELECT * FROM wanted WHERE (SELECT count(*) FROM jsonb_object_keys(labels)) <= %(most)s
+), done AS (
+    UPDATE user_accounts account
+       SET labels = allowed.labels, sync_enabled = allowed.sync_enabled, updated_at = clock_timestamp()
+      FROM allowed
+     WHERE account.id = allowed.id
+       AND (account.labels <> allowed.labels OR account.sync_enabled <> allowed.sync_enabled)
+)
+UPDATE accounts_batchitem item
+   SET state = CASE WHEN allowed.id IS NULL THEN 'failed' ELSE 'succeeded' END,
+       message = CASE WHEN allowed.id IS NULL THEN %(too_many)s ELSE 'Updated.' END
+  FROM unnest(%(ids)s) asked (id) LEFT JOIN allowed USING (id)
+ WHERE item.batch_id = %(batch)s AND item.account_id = asked.id
+"""
+
+
+def _reconnect(batch: BatchOperation) -> tuple[str, dict[str, Any]]:
+    del batch
+    return RECONNECT, {"words": list(STATUSES), "statuses": [str(status) for status in STATUSES.values()]}
+
+
+def _update(batch: BatchOperation) -> tuple[str, dict[str, Any]]:
+    labels: dict[str, str | None] = batch.options.get("labels", {})
+    return UPDATE, {
+        "set": json.dumps({key: value for key, value in labels.items() if value is not None}),
+        "removed": [key for key, value in labels.items() if value is None],
+        "sync_enabled": batch.options.get("sync_enabled"),
+        "most": MOST_LABELS,
+        "too_many": f"It would have more than {MOST_LABELS} labels.",
+    }
+
+
+_STATEMENTS: dict[Operation, Callable[[BatchOperation], tuple[str, dict[str, Any]]]] = {
+    Operation.DISCONNECT: lambda batch: (DISCONNECT, {}),
+    Operation.RECONNECT: _reconnect,
+    Operation.UPDATE: _update,
+}
+
+
+# --- Syncing
+
+
+def _ask_for_syncs(batch: BatchOperation) -> bool:
+    """Hand the items of some logins over to one sync run each, a waiting one if there is one."""
+    items = BatchItem.objects.filter(batch=batch, state=BatchItem.State.WAITING, run=None)
+    off = Q(sync_enabled=False) | Q(inactive_reason=Account.InactiveReason.DISCONNECTED)
+    items.filter(account__in=Account.objects.filter(off)).update(
+        state=BatchItem.State.SKIPPED, message="Its synchronisation is off."
+    )
+    logins = Account.objects.filter(pk__in=items.values("account")).order_by().values("connection")
+    for connection in Connection.objects.filter(pk__in=logins).order_by("pk")[:LOGINS_PER_CHUNK]:
+        theirs = items.filter(account__in=Account.objects.filter(connection=connection))
+        if reason := reason_not_to_sync(connection):
+            theirs.update(state=BatchItem.State.FAILED, message=reason)
+        else:
+            theirs.update(
+                run=request_sync(connection, trigger=SyncRun.Trigger.BATCH, requested_by=batch.user)
+            )
+    return items.exists()
+
+
+# A run whose worker died is closed, and another one asked for in the same moment: that one decides.
+FOLLOW_THE_NEXT = """
+UPDATE accounts_batchitem item SET run_id = next.id, state = 'waiting'
+  FROM accounts_syncrun run
+  JOIN accounts_syncrun next ON next.connection_id = run.connection_id
+   AND next.state IN ('waiting', 'running') AND next.created_at >= run.finished_at
+ WHERE item.batch_id = %(batch)s AND item.state IN ('waiting', 'running')
+   AND item.run_id = run.id AND run.state = 'failed'
+"""
+
+BEGUN = """
+UPDATE accounts_batchitem item SET state = 'running'
+  FROM accounts_syncrun run
+ WHERE item.batch_id = %(batch)s AND item.state = 'waiting' AND item.run_id = run.id AND run.state = 'running'
+"""
+
+# Of a run that failed in part, only the accounts of the failed sources have failed.
+ENDED = """
+UPDATE accounts_batchitem item
+   SET state = CASE WHEN outcome.failed THEN 'failed' ELSE 'succeeded' END,
+       message = CASE WHEN outcome.failed THEN coalesce(nullif(outcome.error, ''), 'The sync failed.')
+                      ELSE 'Synced.' END
+  FROM (
+    SELECT running.account_id, run.error,
+           run.state = 'failed' OR run.state = 'partial' AND EXISTS (
+               SELECT FROM jsonb_array_elements(run.sources) walk
+                WHERE walk ->> 'source' = account.source AND walk ->> 'outcome' = 'failed'
+           ) AS failed
+      FROM accounts_batchitem running
+      JOIN accounts_syncrun run ON run.id = running.run_id AND run.finished_at IS NOT NULL
+      JOIN user_accounts account ON account.id = running.account_id
+     WHERE running.batch_id = %(batch)s AND running.state IN ('waiting', 'running')
+  ) outcome
+ WHERE item.batch_id = %(batch)s AND item.account_id = outcome.account_id
+"""
+
+
+def settle(run_id: UUID | None = None) -> None:
+    """Give the items that wait for syncs, or for this one, the outcome of those that have ended or begun.
+
+    Called when a sync ends, and now and then for those of which nobody told.
+    """
+    items = BatchItem.objects.filter(state__in=UNFINISHED, run__isnull=False)
+    if run_id is not None:
+        items = items.filter(run=run_id)
+    for batch_id in items.order_by("batch_id").values_list("batch_id", flat=True).distinct():
+        with _held(batch_id) as batch, database.cursor() as cursor:
+            for statement in (FOLLOW_THE_NEXT, BEGUN, ENDED):
+                cursor.execute(statement, {"batch": batch_id})
+            _finish(batch)
+
+
+# --- Ending
+
+
+def _finish(batch: BatchOperation) -> None:
+    """Close the operation if none of its items waits or runs any more. Its row is held."""
+    counts = batch.counted()
+    if counts["waiting"] or counts["running"]:
+        return
+    if batch.cancelled_at is not None:
+        state = BatchOperation.State.CANCELLED
+    elif not counts["failed"]:
+        state = BatchOperation.State.SUCCEEDED
+    elif counts["succeeded"]:
+        state = BatchOperation.State.PARTIAL
+    else:
+        state = BatchOperation.State.FAILED
+    _end(batch, state, counts)
+
+
+def _end(batch: BatchOperation, state: BatchOperation.State, counts: Mapping[str, int]) -> None:
+    batch.state = state
+    batch.finished_at = max(timezone.now(), batch.created_at)
+    batch.succeeded, batch.failed, batch.skipped = (
+        counts.get(outcome, 0) for outcome in ("succeeded", "failed", "skipped")
+    )
+    batch.save(update_fields=["state", "finished_at", "succeeded", "failed", "skipped"])
+
+
+def cancel(batch: BatchOperation, user: User | None) -> BatchOperation:
+    """Skip the items that wait; what is under way ends as it ends. BatchStateError if all have ended."""
+    with _held(batch.pk) as batch:
+        require(user, PERMISSIONS[Operation(batch.operation)])
+        if batch.is_finished:
+            raise BatchStateError("The operation has ended; nothing waits any more.")
+        BatchItem.objects.filter(batch=batch, state=BatchItem.State.WAITING).update(
+            state=BatchItem.State.SKIPPED, message="Cancelled before it began.", run=None
+        )
+        batch.cancelled_at = timezone.now()
+        batch.save(update_fields=["cancelled_at"])
+        _finish(batch)
+    return batch
+
+
+def retry(batch: BatchOperation, user: User | None) -> BatchOperation:
+    """Do again what failed, as part of the same operation. BatchStateError if nothing has."""
+    with _held(batch.pk) as batch:
+        require(user, PERMISSIONS[Operation(batch.operation)])
+        failed = BatchItem.objects.filter(batch=batch, state=BatchItem.State.FAILED)
+        if not failed.update(state=BatchItem.State.WAITING, message="", run=None):
+            raise BatchStateError("No item of the operation has failed.")
+        batch.state = BatchOperation.State.WAITING
+        batch.position = batch.finished_at = batch.cancelled_at = None
+        batch.succeeded = batch.failed = batch.skipped = 0
+        batch.save(
+            update_fields=[
+                "state", "position", "finished_at", "cancelled_at", "succeeded", "failed", "skipped"
+            ]
+        )  # fmt: skip
+        queue(batch.pk)
+    return batch
+
+
+# --- Upkeep
+
+
+def revive() -> None:
+    """Queue every operation that has items to begin: usually it is queued, unless its task came to grief."""
+    to_begin = BatchItem.objects.filter(batch=OuterRef("pk"), state=BatchItem.State.WAITING, run=None)
+    for batch_id in BatchOperation.objects.unfinished().filter(Exists(to_begin)).values_list("pk", flat=True):
+        queue(batch_id)
+
+
+def prune() -> int:
+    """Delete operations that ended long ago, with their items; return how many."""
+    old = BatchOperation.objects.filter(created_at__lt=timezone.now() - KEPT, finished_at__isnull=False)
+    pruned = 0
+    for batch_id in list(old.order_by("created_at").values_list("pk", flat=True)[:1_000]):
+        with transaction.atomic(), database.cursor() as cursor:
+            cursor.execute("DELETE FROM accounts_batchitem WHERE batch_id = %s", [batch_id])
+            cursor.execute("DELETE FROM accounts_batchoperation WHERE id = %s", [batch_id])
+        pruned += 1
+    return pruned

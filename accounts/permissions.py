@@ -1,0 +1,87 @@
+"""Who may do what: the three groups that come with the project, and the question each operation asks first."""
+
+from typing import Any
+
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group, Permission, User
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q
+
+VIEWER = [
+    "tokens.view_connection",
+    "tokens.view_tokenrefresh",
+    "tokens.view_alert",
+    "accounts.view_account",
+    "accounts.view_accountaccess",
+    "accounts.view_accountchange",
+    "accounts.view_accountmanager",
+    "accounts.view_batchitem",
+    "accounts.view_batchoperation",
+    "accounts.view_profile",
+    "accounts.view_syncrun",
+]
+OPERATOR = [
+    *VIEWER,
+    "tokens.connect_amazon",
+    "tokens.refresh_connection",
+    "accounts.disconnect_account",
+    "accounts.sync_account",
+    "accounts.update_account",
+]
+ADMINISTRATOR = [
+    *OPERATOR,
+    "tokens.disconnect_connection",
+    "tokens.use_access_token",
+    "tokens.view_all_connections",
+    "accounts.view_all_accounts",
+]
+GROUPS = {"Viewer": VIEWER, "Operator": OPERATOR, "Administrator": ADMINISTRATOR}
+
+
+def create_missing_groups(using: str, **_: Any) -> None:
+    """Create those of the three groups that are not there; what people made of the others is theirs.
+
+    Sent after each `migrate`: only then do the permissions exist.
+    """
+    for name in GROUPS.keys() - set(Group.objects.using(using).values_list("name", flat=True)):
+        group = Group.objects.using(using).create(name=name)
+        group.permissions.set(_permissions(GROUPS[name], using))
+
+
+def _permissions(names: list[str], using: str) -> list[Permission]:
+    wanted = Q(pk__in=[])
+    for name in names:
+        app_label, codename = name.split(".")
+        wanted |= Q(content_type__app_label=app_label, codename=codename)
+    return list(Permission.objects.using(using).filter(wanted))
+
+
+def require(user: AbstractBaseUser | AnonymousUser | None, permission: str) -> None:
+    """Raise PermissionDenied, with the permission's name as its text, unless the person has it.
+
+    None is a command: whoever may run one may do everything.
+    """
+    if user is not None and not user.has_perm(permission):  # type: ignore[union-attr]
+        raise PermissionDenied(permission)
+
+
+class OneQueryBackend(ModelBackend):
+    """Django's own backend, but asks for a person's permissions and those of their groups at once.
+
+    Every page and API request asks for them.
+    """
+
+    def get_all_permissions(self, user_obj: AbstractBaseUser | AnonymousUser, obj: Any = None) -> set[str]:
+        if not isinstance(user_obj, User) or not user_obj.is_active or obj is not None:
+            return set()
+        if user_obj.is_superuser:
+            return super().get_all_permissions(user_obj)
+        known: set[str] | None = user_obj.__dict__.get("_known_permissions")
+        if known is None:
+            theirs = Q(user=user_obj.pk) | Q(group__user=user_obj.pk)
+            names = Permission.objects.filter(theirs).order_by().distinct()
+            known = {
+                f"{app}.{name}" for app, name in names.values_list("content_type__app_label", "codename")
+            }
+            user_obj.__dict__["_known_permissions"] = known
+        return known

@@ -1,0 +1,119 @@
+"""What operators say about one account: its labels, whether it is the default, whether it is synced."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import Q, Subquery
+from django.utils import timezone
+
+from accounts.models import Account
+from accounts.permissions import require
+
+MOST_LABELS = 64
+LONGEST_LABEL = 256  # characters, of a key and of a value
+CHANGEABLE = ("labels", "is_default", "sync_enabled")
+
+
+class VersionConflictError(Exception):
+    """The account has changed since it was read."""
+
+
+def update_account(
+    user: User, account_id: UUID, changes: Any, *, versions: Collection[datetime] | None = None
+) -> None:
+    """Change `labels` (a string sets one, None removes it), `is_default` and `sync_enabled`; others stay.
+
+    With `versions`, values of `updated_at` of which the account must have one, somebody else's change in between
+    is a VersionConflictError. Raises Account.DoesNotExist, ValidationError and PermissionDenied.
+    """
+    checked = check_changes(changes, CHANGEABLE)
+    try:
+        _update(user, account_id, checked, versions)
+    except IntegrityError:
+        # Two new defaults at once: the second did not see the first. Now it does.
+        _update(user, account_id, checked, versions)
+
+
+@transaction.atomic
+def _update(
+    user: User, account_id: UUID, changes: dict[str, Any], versions: Collection[datetime] | None
+) -> None:
+    account, *others = _locked(user, account_id, with_default=bool(changes.get("is_default")))
+    require(user, "accounts.update_account")
+    if versions is not None and account.updated_at not in versions:
+        raise VersionConflictError
+    new = dict(changes)
+    if "labels" in new:
+        new["labels"] = _merged(account.labels, new["labels"])
+    if all(getattr(account, name) == value for name, value in new.items()):
+        return
+    for other in others:
+        _save(other, {"is_default": False})
+    _save(account, new)
+
+
+def _locked(user: User, account_id: UUID, *, with_default: bool) -> list[Account]:
+    """Lock the account and, if wanted, its owner's default; return the account first."""
+    wanted = Q(pk=account_id)
+    if with_default:
+        owner = Account.objects.filter(pk=account_id).values("user")
+        wanted |= Q(user=Subquery(owner), is_default=True)
+    locked = Account.objects.visible_to(user).filter(wanted).order_by("pk").select_for_update(no_key=True)
+    accounts = sorted(locked, key=lambda account: account.pk != account_id)
+    if not accounts or accounts[0].pk != account_id:
+        raise Account.DoesNotExist
+    return accounts
+
+
+def _save(account: Account, values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(account, name, value)
+    # The version must grow, whatever the clocks say.
+    account.updated_at = max(timezone.now(), account.updated_at + timedelta(microseconds=1))
+    account.save(update_fields=[*values, "updated_at"])
+
+
+def _merged(labels: dict[str, str], changes: dict[str, str | None]) -> dict[str, str]:
+    result = {key: value for key, value in {**labels, **changes}.items() if value is not None}
+    if len(result) > MOST_LABELS:
+        raise ValidationError({"labels": f"An account may have at most {MOST_LABELS} labels."})
+    return result
+
+
+def check_changes(changes: Any, offered: Collection[str], *, within: str = "") -> dict[str, Any]:
+    """Return the changes as they came, or raise a ValidationError by field. `within` names what holds them."""
+    if not isinstance(changes, dict):
+        raise ValidationError({within: f"It must be an object with any of: {', '.join(offered)}."})
+    prefix = f"{within}." if within else ""
+    errors = {}
+    for name, value in changes.items():
+        if name not in offered:
+            errors[f"{prefix}{name[:60]}"] = f"There is no such field. Those there are: {', '.join(offered)}."
+        elif name == "labels":
+            complaint = _complaint_about_labels(value)
+            errors |= {f"{prefix}labels": complaint} if complaint else {}
+        elif not isinstance(value, bool):
+            errors[f"{prefix}{name}"] = "It must be true or false."
+    if errors:
+        raise ValidationError(errors)
+    return changes
+
+
+def _complaint_about_labels(labels: Any) -> str:
+    if not isinstance(labels, dict):
+        return "It must be an object of labels."
+    if len(labels) > MOST_LABELS:
+        return f"It may name at most {MOST_LABELS} labels."
+    for key, value in labels.items():
+        if not isinstance(value, str | None):
+            return f"The label “{key[:40]}” must be a string, or null to remove it."
+        if not key or "\0" in key or "\0" in (value or ""):
+            return "A label has a name, and no NUL characters."
+        if max(len(key), len(value or "")) > LONGEST_LABEL:
+            return f"The label “{key[:40]}” is longer than {LONGEST_LABEL} characters."
+    return ""
