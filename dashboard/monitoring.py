@@ -6,7 +6,6 @@ from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 from psycopg_pool import PoolTimeout
 
-from amazon_accounts.amazon_ads.database import forget_pool
 from tokens.heartbeats import Beats, beats
 
 
@@ -23,7 +22,6 @@ def checks() -> list[Check]:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except (Error, PoolTimeout):
-        forget_pool()
         return [Check("database", ok=False, detail="The database does not answer.")]
     found = [Check("database", ok=True, detail="It answers."), _migrations()]
     if found[-1].ok:

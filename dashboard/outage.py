@@ -1,4 +1,4 @@
-"""What a request gets while the database is away: at once, that it is away; and no delay once it is back."""
+"""What a request gets while the database is away: at once, that it is away."""
 
 import logging
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from http import HTTPStatus
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from amazon_accounts.amazon_ads.database import forget_pool, is_outage
+from amazon_accounts.amazon_ads.database import is_outage
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,6 @@ class DatabaseOutageMiddleware:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, OperationalError | InterfaceError) or not is_outage(error):
             return None
-        forget_pool()
         logger.warning("The database is away: %s", str(error).partition("\n")[0])
         return _unavailable(request)
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from functools import wraps
+from http import HTTPStatus
 from typing import Any, Concatenate, ParamSpec, cast
 
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.template.response import TemplateResponse
@@ -78,8 +79,14 @@ def page(
     return response
 
 
+class SeeOther(HttpResponseRedirect):
+    """Go there with GET, whatever the method was."""
+
+    status_code = HTTPStatus.SEE_OTHER
+
+
 def redirect_htmx(request: HttpRequest, url: str) -> HttpResponse:
     """Send the browser to a page, whether the form was posted by htmx or by the browser itself."""
     if request.headers.get("HX-Request") == "true":
         return HttpResponse(headers={"HX-Redirect": url})
-    return HttpResponse(status=303, headers={"Location": url})
+    return SeeOther(url)

@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib.admin import ModelAdmin
 from django.db.models import Model
 from django.http import HttpRequest
+from unfold.admin import ModelAdmin as ThemedModelAdmin
 from unfold.sites import UnfoldAdminSite
 
 
@@ -21,14 +22,17 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
         admin_class: "type[ModelAdmin[Any]] | None" = None,
         **options: Any,
     ) -> None:
-        """Register, unless we already have a class of our own for the model.
+        """Register; of two classes for one model, the one made for this theme stays.
 
-        Our app stands first, so that its templates win, and its admin is imported first. The packages' own classes
-        come later; on this theme they would look half-styled.
+        Packages register their own, which would look half-styled here, before ours or after.
         """
-        models = [model_or_iterable] if isinstance(model_or_iterable, type) else list(model_or_iterable)
-        new = [model for model in models if not self.is_registered(model)]
-        super().register(new, admin_class, **options)
+        for model in [model_or_iterable] if isinstance(model_or_iterable, type) else model_or_iterable:
+            if admin_class is not None and self.is_registered(model):
+                if not issubclass(admin_class, ThemedModelAdmin):
+                    continue
+                if not isinstance(self.get_model_admin(model), ThemedModelAdmin):
+                    self.unregister(model)
+            super().register(model, admin_class, **options)
 
     def _get_colors(self, _key: str, _request: HttpRequest) -> dict[str, dict[str, str]]:
         """Return nothing: unfold would write the colours as an inline style, which our CSP forbids."""

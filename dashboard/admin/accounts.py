@@ -1,27 +1,41 @@
 """Accounts, their profiles and managers, and what the syncs found."""
 
-from django.contrib import admin
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from unfold.contrib.filters.admin import ChoicesCheckboxFilter
 from unfold.decorators import display
 
-from accounts.models import Account, AccountAccess, AccountChange, AccountManager, Profile, SyncRun
-from dashboard.admin.base import AccountPartAdmin, ConnectionPartAdmin, ReadOnlyAdmin, ReadOnlyInline
+from accounts.batch import PERMISSIONS, start_batch
+from accounts.filters import filter_accounts
+from accounts.models import (
+    Account,
+    AccountAccess,
+    AccountChange,
+    AccountManager,
+    BatchOperation,
+    Profile,
+    SyncRun,
+)
+from dashboard.admin.base import AccountPartAdmin, ConnectionPartAdmin, ReadOnlyAdmin, ReadOnlyInline, labels
+from dashboard.forms import UpdateForm
+from dashboard.status import ACCOUNT, BATCH, SYNC_RUN
 
-STATUS_LABELS = {
-    Account.Status.ACTIVE: "success",
-    Account.Status.PENDING: "info",
-    Account.Status.SUSPENDED: "danger",
-    Account.Status.INACTIVE: None,
-}
-RUN_LABELS = {
-    SyncRun.State.WAITING: None,
-    SyncRun.State.RUNNING: "info",
-    SyncRun.State.SUCCEEDED: "success",
-    SyncRun.State.PARTIAL: "warning",
-    SyncRun.State.FAILED: "danger",
-}
+Operation = BatchOperation.Operation
+
+STATUS_LABELS = labels(ACCOUNT)
+RUN_LABELS = labels(SYNC_RUN)
+
+
+def may(user: AbstractBaseUser | AnonymousUser, permission: str) -> bool:
+    return isinstance(user, User) and user.has_perm(permission)
 
 
 class ProfileInline(ReadOnlyInline):
@@ -30,8 +44,73 @@ class ProfileInline(ReadOnlyInline):
     readonly_fields = fields
 
 
+class BatchActions(ReadOnlyAdmin):
+    """Actions on the marked accounts: each starts the one batch operation, as the pages and the API do."""
+
+    actions = ["sync", "update_labels", "disconnect", "reconnect"]
+
+    @admin.action(description="Sync", permissions=["sync"])
+    def sync(self, request: HttpRequest, accounts: QuerySet[Account]) -> HttpResponse | None:
+        return self._start(request, Operation.SYNC, accounts)
+
+    @admin.action(description="Disconnect", permissions=["disconnect"])
+    def disconnect(self, request: HttpRequest, accounts: QuerySet[Account]) -> HttpResponse | None:
+        if "apply" not in request.POST:
+            return self._ask(request, "disconnect", accounts)
+        return self._start(request, Operation.DISCONNECT, accounts)
+
+    @admin.action(description="Reconnect", permissions=["disconnect"])
+    def reconnect(self, request: HttpRequest, accounts: QuerySet[Account]) -> HttpResponse | None:
+        return self._start(request, Operation.RECONNECT, accounts)
+
+    @admin.action(description="Update labels", permissions=["update"])
+    def update_labels(self, request: HttpRequest, accounts: QuerySet[Account]) -> HttpResponse | None:
+        form = UpdateForm(request.POST if "apply" in request.POST else None)
+        if not form.is_valid():
+            return self._ask(request, "update_labels", accounts, form)
+        return self._start(request, Operation.UPDATE, accounts, form.options)
+
+    def has_sync_permission(self, request: HttpRequest) -> bool:
+        return may(request.user, PERMISSIONS[Operation.SYNC])
+
+    def has_disconnect_permission(self, request: HttpRequest) -> bool:
+        return may(request.user, PERMISSIONS[Operation.DISCONNECT])
+
+    def has_update_permission(self, request: HttpRequest) -> bool:
+        return may(request.user, PERMISSIONS[Operation.UPDATE])
+
+    def _ask(
+        self, request: HttpRequest, action: str, accounts: QuerySet[Account], form: UpdateForm | None = None
+    ) -> HttpResponse:
+        """Ask for what the action needs, on a page of its own that posts to the list again."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Update labels" if form else "Disconnect",
+            "action": action,
+            "form": form,
+            "number": accounts.count(),
+            "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
+        }
+        return TemplateResponse(request, "dashboard/admin_action.html", context)
+
+    def _start(
+        self,
+        request: HttpRequest,
+        operation: Operation,
+        accounts: QuerySet[Account],
+        options: dict[str, Any] | None = None,
+    ) -> HttpResponse | None:
+        try:
+            ids = list(accounts.order_by().values_list("pk", flat=True))
+            batch = start_batch(cast("User", request.user), operation, account_ids=ids, options=options)
+        except ValidationError as error:
+            self.message_user(request, " ".join(error.messages), messages.ERROR)
+            return None
+        return redirect("operation", batch.pk)
+
+
 @admin.register(Account)
-class AccountAdmin(ReadOnlyAdmin):
+class AccountAdmin(BatchActions):
     list_display = ["name_or_id", "amazon_account_id", "status_label", "account_type", "connection"]
     list_filter = [
         ("status", ChoicesCheckboxFilter),
@@ -46,6 +125,18 @@ class AccountAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         rows = Account.objects.visible_to(request.user)
         return rows.defer("metadata", "errors", "connection__access_token", "connection__refresh_token")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Account], search_term: str
+    ) -> tuple[QuerySet[Account], bool]:
+        """Search as the API does: anywhere in name and id, by its index."""
+        if not search_term.strip():
+            return queryset, False
+        try:
+            found = filter_accounts(request.user, {"search": search_term.strip()})
+        except ValidationError:
+            return queryset.none(), False
+        return queryset & found, False
 
     @display(description="Account", ordering="name")
     def name_or_id(self, account: Account) -> str:
@@ -104,3 +195,26 @@ class SyncRunAdmin(ConnectionPartAdmin):
     @display(description="State", label=RUN_LABELS)
     def state_label(self, run: SyncRun) -> tuple[str, str]:
         return run.state, run.get_state_display()
+
+
+@admin.register(BatchOperation)
+class BatchOperationAdmin(ReadOnlyAdmin):
+    list_display = [
+        "created_at",
+        "operation",
+        "state_label",
+        "user",
+        "total",
+        "succeeded",
+        "failed",
+        "skipped",
+    ]
+    list_filter = [("state", ChoicesCheckboxFilter), ("operation", ChoicesCheckboxFilter)]
+    list_select_related = ["user"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[BatchOperation]:
+        return BatchOperation.objects.visible_to(request.user)
+
+    @display(description="State", label=labels(BATCH))
+    def state_label(self, batch: BatchOperation) -> tuple[str, str]:
+        return batch.state, batch.get_state_display()

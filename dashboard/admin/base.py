@@ -1,5 +1,6 @@
 """What all our admin classes share: they are quick on big tables, and history can be read but not rewritten."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.admin import ShowFacets
@@ -10,7 +11,22 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.paginator import InfinitePaginator
 
 from accounts.models import Account
+from dashboard.status import Status, Tone
 from tokens.models import Connection
+
+# Unfold's names for the five tones.
+LABELS: dict[Tone, str | None] = {
+    "good": "success",
+    "attention": "warning",
+    "bad": "danger",
+    "busy": "info",
+    "off": None,
+}
+
+
+def labels(states: Mapping[str, Status]) -> dict[str, str | None]:
+    """Colour a state in a changelist as the pages do."""
+    return {state: LABELS[status.tone] for state, status in states.items()}
 
 
 class BigTableAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types

@@ -1,31 +1,25 @@
 """Connections and everything that happens to their tokens. The tokens themselves stand nowhere."""
 
-from django.contrib import admin
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from unfold.contrib.filters.admin import ChoicesCheckboxFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
-from dashboard.admin.base import ConnectionPartAdmin, ReadOnlyAdmin
+from accounts.models import SyncRun
+from accounts.tasks import request_sync
+from dashboard.activity import activity
+from dashboard.admin.base import ConnectionPartAdmin, ReadOnlyAdmin, labels
+from dashboard.status import CONNECTION, REFRESH
 from dashboard.templatetags.console import duration
 from tokens.models import AccessTokenRequest, Alert, AuthorizationAttempt, Connection, Heartbeat, TokenRefresh
+from tokens.tasks import request_refresh
 
-STATE_LABELS = {
-    Connection.State.ACTIVE: "success",
-    Connection.State.REAUTHORIZATION_REQUIRED: "danger",
-    Connection.State.DISCONNECTED: None,
-}
-OUTCOME_LABELS = {
-    TokenRefresh.Outcome.SUCCEEDED: "success",
-    TokenRefresh.Outcome.TRANSIENT: "warning",
-    TokenRefresh.Outcome.THROTTLED: "warning",
-    TokenRefresh.Outcome.POSTPONED: "warning",
-    TokenRefresh.Outcome.REAUTHORISE: "danger",
-    TokenRefresh.Outcome.CONFIG: "danger",
-    TokenRefresh.Outcome.PERMANENT: "danger",
-    TokenRefresh.Outcome.SUPERSEDED: None,
-    TokenRefresh.Outcome.LOST: "warning",
-}
+STATE_LABELS = labels(CONNECTION)
+OUTCOME_LABELS = labels(REFRESH)
 
 
 @admin.register(Connection)
@@ -36,6 +30,31 @@ class ConnectionAdmin(ReadOnlyAdmin):
     search_fields = ["label", "amazon_user_email", "=amazon_user_id"]
     exclude = ["access_token", "refresh_token"]
     ordering = ["label", "id"]
+    actions = ["sync", "refresh"]
+
+    @admin.action(description="Sync now", permissions=["sync"])
+    def sync(self, request: HttpRequest, connections: QuerySet[Connection]) -> None:
+        runs = [
+            request_sync(connection, trigger=SyncRun.Trigger.MANUAL, requested_by=cast("User", request.user))
+            for connection in connections
+        ]
+        failed = [run for run in runs if run.state == SyncRun.State.FAILED]
+        if failed:
+            self.message_user(request, f"Not begun: {len(failed)}. {failed[0].error}", messages.ERROR)
+        self.message_user(request, f"Syncs on their way: {len(runs) - len(failed)}.")
+
+    @admin.action(description="Refresh token", permissions=["refresh"])
+    def refresh(self, request: HttpRequest, connections: QuerySet[Connection]) -> None:
+        live = [connection for connection in connections if connection.state == Connection.State.ACTIVE]
+        for connection in live:
+            request_refresh(connection)
+        self.message_user(request, f"Refreshes on their way: {len(live)}.")
+
+    def has_sync_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("accounts.sync_account"))
+
+    def has_refresh_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("tokens.refresh_connection"))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Connection]:
         return Connection.objects.visible_to(request.user).defer("access_token", "refresh_token")
@@ -55,6 +74,16 @@ class TokenRefreshAdmin(ConnectionPartAdmin):
     ]
     list_select_related = ["connection"]
     search_fields = ["=connection__label", "=request_id", "=error_code"]
+    list_before_template = "dashboard/admin_outcomes.html"
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        _, refreshes = activity(cast("User", request.user), "24h")
+        response: HttpResponse = super().changelist_view(
+            request, {**(extra_context or {}), "refreshes": refreshes}
+        )
+        return response
 
     @display(description="Outcome", label=OUTCOME_LABELS)
     def outcome_label(self, refresh: TokenRefresh) -> tuple[str | None, str]:

@@ -74,7 +74,12 @@ def make_connection(db: None) -> MakeConnection:
             "last_synced_at": now - timedelta(minutes=4),
         }
         if fields.get("state") == Connection.State.DISCONNECTED:
-            known |= {"access_token": None, "refresh_token": None, "expires_at": None, "disconnected_at": now}
+            known |= {
+                "access_token": None,
+                "refresh_token": None,
+                "expires_at": None,
+                "disconnected_at": timezone.now() + timedelta(seconds=1),
+            }
         return Connection.objects.create(owner=owner, label=label, **{**known, **fields})
 
     return make

@@ -1,0 +1,221 @@
+"""Django's admin: every model, quick on big tables, nothing secret, and the same operations as everywhere."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db.models import CompositePrimaryKey, Model
+from django.test import Client
+from django.utils import timezone
+from django_apscheduler.models import DjangoJob, DjangoJobExecution
+from knox.models import AuthToken
+from procrastinate.contrib.django.models import ProcrastinateJob, ProcrastinateWorker
+from pytest_django import DjangoAssertNumQueries
+from unfold.admin import ModelAdmin
+
+from accounts.models import Account, AccountSearch, BatchOperation, SyncRun
+from amazon_accounts.amazon_ads.models import RateLimit
+from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
+from tokens.models import Connection, Heartbeat, TokenRefresh
+from tokens.tasks import request_refresh
+
+OURS = ("accounts", "tokens", "amazon_ads")
+# A side table of the search, kept by triggers: it shows nothing that the account does not.
+NOT_SHOWN = {AccountSearch}
+MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
+
+
+def address(model: type[Model], page: str = "changelist") -> str:
+    base = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+    return base if page == "changelist" else f"{base}{page}/change/"
+
+
+@pytest.fixture
+def client(superuser: User, log_in: LogIn) -> Client:
+    return log_in(superuser)
+
+
+@pytest.fixture
+def rows(
+    superuser: User, make_connection: MakeConnection, make_account: MakeAccount, make_profile: Any
+) -> None:
+    """One row of most models."""
+    connection = make_connection(superuser)
+    account = make_account(connection, "Garden", metadata={"a": 1}, errors={"DE": [{"errorCode": "TAX"}]})
+    make_profile(account, "DE", "1")
+    now = timezone.now()
+    TokenRefresh.objects.create(
+        connection=connection,
+        grant_version=1,
+        trigger="manual",
+        outcome="succeeded",
+        finished_at=now + timedelta(seconds=1),
+    )
+    TokenRefresh.objects.create(connection=connection, grant_version=1, trigger="manual")
+    SyncRun.objects.create(connection=connection, trigger="manual")
+    BatchOperation.objects.create(user=superuser, operation="sync", total=1)
+    Heartbeat.objects.create(kind="worker", host="h", pid=1)
+    RateLimit.objects.create(region="EU", family="accounts", pace=2, burst=10, slot_at=now, hour=now)
+    AuthToken.objects.create(superuser)
+    DjangoJobExecution.objects.create(
+        job=DjangoJob.objects.create(id="a", job_state=b"", next_run_time=now),
+        status="Executed",
+        run_time=now,
+        duration=1,
+    )
+    request_refresh(connection)
+
+
+def test_every_model_of_ours_is_there_but_those_without_a_key_that_the_admin_can_name() -> None:
+    missing = {
+        model
+        for app in OURS
+        for model in apps.get_app_config(app).get_models()
+        if model not in admin.site._registry and not isinstance(model._meta.pk, CompositePrimaryKey)
+    }
+    assert missing == NOT_SHOWN
+    assert {DjangoJob, DjangoJobExecution, ProcrastinateJob, ProcrastinateWorker, AuthToken} <= set(MODELS)
+
+
+def test_every_model_is_shown_on_the_consoles_theme() -> None:
+    assert [model for model in MODELS if not isinstance(admin.site._registry[model], ModelAdmin)] == []
+
+
+@pytest.mark.usefixtures("rows")
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label_lower)
+def test_every_list_and_page_loads_in_few_queries_and_shows_no_secret(
+    client: Client, model: type[Model], django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_max_num_queries(12):
+        pages = [client.get(address(model))]
+    row = model._default_manager.first()
+    if row is not None:
+        pages.append(client.get(address(model, str(row.pk))))
+        pages.append(client.get(f"{address(model)}?q=x"))
+    for page in pages:
+        assert page.status_code == 200
+        assert "never-shown" not in page.content.decode()
+        assert "gAAAA" not in page.content.decode()
+
+
+@pytest.mark.parametrize("model", [Account, Connection, TokenRefresh, SyncRun, ProcrastinateJob])
+def test_big_lists_never_count_their_table(
+    client: Client, model: type[Model], django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_max_num_queries(12) as queries:
+        client.get(address(model))
+    table = model._meta.db_table
+    counts = [query["sql"] for query in queries.captured_queries if "COUNT(*)" in query["sql"]]
+    # The menu's badge counts connections in one state, by an index.
+    assert [sql for sql in counts if f'FROM "{table}"' in sql and "reauthorization_required" not in sql] == []
+    assert [query for query in queries.captured_queries if "DISTINCT" in query["sql"]] == []
+
+
+@pytest.mark.parametrize("model", [TokenRefresh, SyncRun, Account, Connection, BatchOperation])
+@pytest.mark.usefixtures("rows")
+def test_what_the_system_writes_cannot_be_rewritten(client: Client, model: type[Model]) -> None:
+    row = model._default_manager.first()
+    assert row is not None
+    assert client.get(f"{address(model)}add/").status_code == 403
+    assert client.post(address(model, str(row.pk)), {"label": "x"}).status_code == 403
+    assert client.post(f"{address(model)}{row.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_people_see_their_own_rows_only(
+    bob: User, superuser: User, log_in: LogIn, make_connection: MakeConnection, make_account: MakeAccount
+) -> None:
+    connection = make_connection(superuser, "Secret login")
+    account = make_account(connection, "Secret account")
+    refresh = TokenRefresh.objects.create(connection=connection, grant_version=1, trigger="manual")
+    run = SyncRun.objects.create(connection=connection, trigger="manual")
+    client = log_in(bob)
+    for row in (connection, account, refresh, run):
+        assert "Secret" not in client.get(address(type(row))).content.decode()
+        assert client.get(address(type(row), str(row.pk))).status_code == 302
+    assert "Secret account" not in client.get(f"{address(Account)}?q=Secret").content.decode()
+
+
+def act(client: Client, action: str, *rows: Model, **fields: str) -> Any:
+    selected = {"action": action, "_selected_action": [str(row.pk) for row in rows], **fields}
+    return client.post(address(type(rows[0])), selected)
+
+
+@pytest.mark.parametrize("action", ["sync", "disconnect", "reconnect"])
+def test_an_action_starts_the_batch_operation_and_leads_to_it(
+    alice: User, log_in: LogIn, make_connection: MakeConnection, make_account: MakeAccount, action: str
+) -> None:
+    accounts = [make_account(make_connection(alice), name) for name in "AB"]
+    response = act(log_in(alice), action, *accounts, apply="1")
+    batch = BatchOperation.objects.get()
+    assert (batch.operation, batch.total, batch.user) == (action, 2, alice)
+    assert response["Location"] == f"/operations/{batch.pk}/"
+
+
+def test_disconnect_asks_first(
+    alice: User, log_in: LogIn, make_connection: MakeConnection, make_account: MakeAccount
+) -> None:
+    page = act(log_in(alice), "disconnect", make_account(make_connection(alice), "A")).content.decode()
+    assert "Disconnect 1 account?" in page
+    assert not BatchOperation.objects.exists()
+
+
+def test_update_labels_asks_for_them_and_says_what_is_wrong(
+    alice: User, log_in: LogIn, make_connection: MakeConnection, make_account: MakeAccount
+) -> None:
+    client, account = log_in(alice), make_account(make_connection(alice), "A")
+    assert "Set labels" in act(client, "update_labels", account).content.decode()
+    wrong = act(client, "update_labels", account, apply="1", set_labels="no colon").content.decode()
+    assert "is not of the form" in wrong
+    assert not BatchOperation.objects.exists()
+    act(
+        client, "update_labels", account, apply="1", set_labels="team: north", remove_labels="old", sync="off"
+    )
+    assert BatchOperation.objects.get().options == {
+        "labels": {"team": "north", "old": None},
+        "sync_enabled": False,
+    }
+
+
+def test_actions_need_their_permission(
+    log_in: LogIn, make_connection: MakeConnection, make_account: MakeAccount
+) -> None:
+    vera = staff("vera", "Viewer")
+    account = make_account(make_connection(vera), "A")
+    for action in ("sync", "disconnect", "reconnect", "update_labels"):
+        act(log_in(vera), action, account, apply="1", set_labels="a: b")
+    assert not BatchOperation.objects.exists()
+
+
+def test_connections_can_be_synced_and_refreshed_from_the_list(
+    alice: User, log_in: LogIn, make_connection: MakeConnection
+) -> None:
+    client = log_in(alice)
+    live, dead = (
+        make_connection(alice, "live"),
+        make_connection(alice, "dead", state="reauthorization_required"),
+    )
+    act(client, "sync", live, dead)
+    assert SyncRun.objects.get(connection=live).state == "waiting"
+    act(client, "refresh", live, dead)
+    jobs = ProcrastinateJob.objects.filter(task_name="tokens.refresh_connection")
+    assert [job.args["connection_id"] for job in jobs] == [str(live.pk)]
+
+
+def test_an_api_token_can_be_revoked_but_not_made_here(client: Client, superuser: User) -> None:
+    token, _ = AuthToken.objects.create(superuser)
+    assert client.get("/admin/knox/authtoken/add/").status_code == 403
+    client.post(f"/admin/knox/authtoken/{token.pk}/delete/", {"post": "yes"})
+    assert not AuthToken.objects.exists()
+
+
+@pytest.mark.usefixtures("rows")
+def test_refreshes_come_with_their_outcomes_per_hour_and_filters(client: Client) -> None:
+    page = client.get("/admin/tokens/tokenrefresh/").content.decode()
+    assert "Outcomes per hour" in page
+    assert "All 1 went well." in page
+    assert "c-fill-good" in page
+    found = client.get("/admin/tokens/tokenrefresh/?outcome__exact=transient")
+    assert list(found.context["cl"].result_list) == []

@@ -1,0 +1,186 @@
+"""The connections page, and what people do with a connection there."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from accounts.models import SyncRun
+from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
+from tokens.models import Connection, TokenRefresh
+
+
+@pytest.fixture
+def client(alice: User, log_in: LogIn) -> Client:
+    return log_in(alice)
+
+
+def test_it_shows_the_tokens_life_and_never_the_token(
+    client: Client, alice: User, make_connection: MakeConnection, make_account: MakeAccount
+) -> None:
+    connection = make_connection(alice, amazon_user_email="login@example.com")
+    make_account(connection, "A")
+    for address in ("/connections/", f"/connections/{connection.pk}/"):
+        page = client.get(address).content.decode()
+        assert "49 min left" in page
+        assert "login@example.com" in page
+        assert "1 account<" in page
+        assert "never-shown" not in page
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        ("", {"a", "b", "c"}),
+        ("attention", {"b"}),
+        ("active", {"a"}),
+        ("disconnected", {"c"}),
+        ("nonsense", {"a", "b", "c"}),
+    ],
+)
+def test_it_filters_by_state(
+    client: Client, alice: User, make_connection: MakeConnection, state: str, expected: set[str]
+) -> None:
+    make_connection(alice, "a")
+    make_connection(alice, "b", state="reauthorization_required")
+    make_connection(alice, "c", state="disconnected")
+    found = client.get(f"/connections/?state={state}").context["connections"]
+    assert {connection.label for connection in found} == expected
+
+
+def test_it_shows_nobody_elses_connection(
+    client: Client, bob: User, make_connection: MakeConnection, administrator: User, log_in: LogIn
+) -> None:
+    connection = make_connection(bob, "Bob's")
+    assert client.get("/connections/").context["connections"] == []
+    for deed in ("", "sync/", "refresh/", "disconnect/"):
+        address = f"/connections/{connection.pk}/{deed}"
+        assert (
+            client.post(address) if deed in {"sync/", "refresh/"} else client.get(address)
+        ).status_code in {403, 404}
+    assert log_in(administrator).get(f"/connections/{connection.pk}/").status_code == 200
+
+
+def test_it_pages(client: Client, alice: User, make_connection: MakeConnection) -> None:
+    for number in range(25):
+        make_connection(alice, f"{number:03}")
+    first = client.get("/connections/")
+    second = client.get(first.context["next"])
+    assert [connection.label for connection in second.context["connections"]] == ["024"]
+    assert client.get("/connections/?after=tampered").status_code == 200
+
+
+def test_it_shows_the_history_of_refreshes_and_syncs(
+    client: Client, alice: User, make_connection: MakeConnection
+) -> None:
+    connection = make_connection(alice)
+    now = timezone.now()
+    TokenRefresh.objects.create(
+        connection=connection,
+        grant_version=1,
+        trigger="scheduled",
+        started_at=now - timedelta(seconds=9),
+        finished_at=now,
+        outcome="transient",
+        error="Amazon answered 503.",
+        request_id="REQ-1",
+    )
+    SyncRun.objects.create(
+        connection=connection,
+        trigger="manual",
+        requested_by=alice,
+        state="partial",
+        started_at=now,
+        seen=1_284,
+        error="Europe did not answer.",
+    )
+    page = client.get(f"/connections/{connection.pk}/").content.decode()
+    for text in (
+        "Amazon answered 503.",
+        "REQ-1",
+        "9.0 s",
+        "1,284",
+        "Europe did not answer.",
+        "Manual by alice",
+    ):
+        assert text in page
+
+
+def test_sync_queues_one_run_and_comes_back(
+    client: Client, alice: User, make_connection: MakeConnection
+) -> None:
+    connection = make_connection(alice)
+    for _ in range(2):
+        response = client.post(f"/connections/{connection.pk}/sync/")
+        assert (response.status_code, response["Location"]) == (303, "/connections/")
+    run = SyncRun.objects.get(connection=connection)
+    assert (run.state, run.trigger, run.requested_by) == ("waiting", "manual", alice)
+
+
+def test_refresh_queues_one_job(client: Client, alice: User, make_connection: MakeConnection) -> None:
+    connection = make_connection(alice)
+    for _ in range(2):
+        client.post(f"/connections/{connection.pk}/refresh/")
+    jobs = ProcrastinateJob.objects.filter(task_name="tokens.refresh_connection")
+    assert [job.args["connection_id"] for job in jobs] == [str(connection.pk)]
+
+
+@pytest.mark.parametrize("deed", ["sync", "refresh"])
+def test_amazon_is_not_asked_with_a_dead_connection(
+    client: Client, alice: User, make_connection: MakeConnection, deed: str
+) -> None:
+    connection = make_connection(alice, state="reauthorization_required")
+    page = client.post(f"/connections/{connection.pk}/{deed}/", follow=True).content.decode()
+    assert "Reconnect it first" in page
+    assert not ProcrastinateJob.objects.exists()
+
+
+@pytest.mark.parametrize("deed", ["sync", "refresh"])
+def test_deeds_are_not_done_by_links(
+    client: Client, alice: User, make_connection: MakeConnection, deed: str
+) -> None:
+    assert client.get(f"/connections/{make_connection(alice).pk}/{deed}/").status_code == 405
+
+
+def test_disconnect_asks_first_with_the_number_of_accounts(
+    administrator: User, log_in: LogIn, make_connection: MakeConnection, make_account: MakeAccount
+) -> None:
+    connection = make_connection(administrator, "Northwind")
+    make_account(connection, "A")
+    client = log_in(administrator)
+    address = f"/connections/{connection.pk}/disconnect/"
+    dialog = client.get(address, headers={"HX-Request": "true"}).content.decode()
+    assert "<html" not in dialog
+    assert "Disconnect Northwind?" in dialog
+    assert "1 account " in dialog
+    assert "<html" in client.get(address).content.decode()
+    connection.refresh_from_db()
+    assert connection.state == Connection.State.ACTIVE
+    client.post(address)
+    connection.refresh_from_db()
+    assert (connection.state, connection.access_token, connection.refresh_token) == (
+        "disconnected",
+        None,
+        None,
+    )
+
+
+def test_each_deed_needs_its_permission(log_in: LogIn, make_connection: MakeConnection) -> None:
+    vera = staff("vera", "Viewer")
+    connection = make_connection(vera)
+    client = log_in(vera)
+    page = client.get("/connections/").content.decode()
+    for deed in ("sync", "refresh", "disconnect"):
+        assert client.post(f"/connections/{connection.pk}/{deed}/").status_code == 403
+        assert f"/{deed}/" not in page
+    assert "Connect Amazon" not in page
+
+
+def test_a_deed_by_htmx_answers_with_where_to_go(
+    client: Client, alice: User, make_connection: MakeConnection
+) -> None:
+    response = client.post(f"/connections/{make_connection(alice).pk}/sync/", headers={"HX-Request": "true"})
+    assert response["HX-Redirect"] == "/connections/"

@@ -1,0 +1,48 @@
+"""Pages for what goes wrong."""
+
+import logging
+import re
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from tests.dashboard.conftest import LogIn
+
+
+def test_nothing_here_is_told_in_the_frame_to_staff_and_plainly_to_others(
+    client: Client, log_in: LogIn, alice: User
+) -> None:
+    inside, outside = log_in(alice).get("/nowhere/"), client.get("/nowhere/")
+    assert inside.status_code == outside.status_code == 404
+    assert "nav-sidebar" in inside.content.decode()
+    assert "nav-sidebar" not in outside.content.decode()
+    for page in (inside, outside):
+        assert "leads nowhere" in page.content.decode()
+
+
+def test_a_form_without_its_token_is_explained(alice: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(alice)
+    response = client.post("/operations/", {"operation": "sync"})
+    assert response.status_code == 403
+    assert "Nothing was changed" in response.content.decode()
+
+
+def test_a_failure_of_ours_gives_a_reference_that_stands_in_the_log(
+    alice: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr("dashboard.views.accounts.groups", fail)
+    client = Client(raise_request_exception=False)
+    client.force_login(alice)
+    with caplog.at_level(logging.ERROR):
+        response = client.get("/accounts/")
+    page = response.content.decode()
+    assert response.status_code == 500
+    assert "secret detail" not in page
+    found = re.search(r"<code>(\w+)</code>", page)
+    assert found
+    assert found[1] in caplog.text

@@ -1,0 +1,198 @@
+"""What every page has: the frame, who may come in, and what htmx gets."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
+
+PAGES = ["/", "/accounts/", "/connections/", "/operations/", "/history/"]
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_it_asks_strangers_to_log_in(client: Client, db: None, address: str) -> None:
+    response = client.get(address)
+    assert response.status_code == 302
+    assert response["Location"] == f"/admin/login/?next={address}"
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_it_turns_away_people_who_are_not_staff(client: Client, db: None, address: str) -> None:
+    client.force_login(User.objects.create_user("customer"))
+    assert client.get(address).status_code == 302
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_it_refuses_staff_without_the_permission_and_says_which(
+    log_in: LogIn, db: None, address: str
+) -> None:
+    response = log_in(staff("newcomer")).get(address)
+    assert response.status_code == 403
+    page = response.content.decode()
+    assert "View accounts" in page or "View connections" in page
+    assert "Ask an administrator" in page
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_it_marks_its_own_menu_item_and_no_other(log_in: LogIn, alice: User, address: str) -> None:
+    page = log_in(alice).get(address).content.decode()
+    active = re.findall(r'<a href="([^"]+)" class="[^"]* active"', page)
+    assert active == [address]
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_it_is_never_stored_and_differs_for_htmx(log_in: LogIn, alice: User, address: str) -> None:
+    response = log_in(alice).get(address)
+    assert "no-store" in response["Cache-Control"]
+    assert {"HX-Request", "HX-History-Restore-Request"} <= {
+        part.strip() for part in response["Vary"].split(",")
+    }
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_htmx_gets_the_piece_and_a_restored_page_the_whole(log_in: LogIn, alice: User, address: str) -> None:
+    client = log_in(alice)
+    assert "<html" not in client.get(address, headers={"HX-Request": "true"}).content.decode()
+    restored = {"HX-Request": "true", "HX-History-Restore-Request": "true"}
+    assert "<html" in client.get(address, headers=restored).content.decode()
+
+
+def test_it_says_that_it_is_a_sandbox(log_in: LogIn, alice: User, settings: pytest.FixtureRequest) -> None:
+    settings.USES_SANDBOX = True  # type: ignore[attr-defined]
+    assert "Sandbox" in log_in(alice).get("/").content.decode()
+    settings.USES_SANDBOX = False  # type: ignore[attr-defined]
+    assert "Sandbox" not in log_in(alice).get("/").content.decode()
+
+
+def test_the_menu_counts_connections_that_need_a_person(
+    log_in: LogIn, alice: User, bob: User, make_connection: MakeConnection
+) -> None:
+    make_connection(alice)
+    make_connection(bob, state="reauthorization_required")
+    badge = re.compile(r"Connections</span>\s*<span[^>]*>\s*(\d+)")
+    assert not badge.search(log_in(alice).get("/accounts/").content.decode())
+    make_connection(alice, state="reauthorization_required")
+    found = badge.search(log_in(alice).get("/accounts/").content.decode())
+    assert found
+    assert found[1] == "1"
+
+
+def test_an_ended_session_sends_the_whole_page_to_the_login(client: Client, db: None) -> None:
+    headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/accounts/?status=active"}
+    response = client.get("/accounts/", headers=headers)
+    assert response.status_code == 200
+    assert response["HX-Redirect"] == "/admin/login/?next=%2Faccounts%2F%3Fstatus%3Dactive"
+
+
+def test_the_way_back_from_the_login_stays_on_this_host(client: Client, db: None) -> None:
+    headers = {"HX-Request": "true", "HX-Current-URL": "https://evil.example/accounts/"}
+    assert client.get("/accounts/", headers=headers)["HX-Redirect"] == "/admin/login/?next=%2Faccounts%2F"
+
+
+class Attributes(HTMLParser):
+    """Collects what script would run or take as an instruction."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.instructions: list[str] = []
+        self.inline: list[str] = []
+        self.tag = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tag = tag
+        self.inline += [name for name, _ in attrs if name.startswith("on")]
+        for name, value in attrs:
+            if name.startswith(("x-", "hx-", "@", ":")):
+                self.instructions.append(value or "")
+
+    def handle_data(self, data: str) -> None:
+        if self.tag in {"script", "style"} and data.strip():
+            self.inline.append(data)
+
+    def handle_endtag(self, tag: str) -> None:
+        self.tag = ""
+
+
+HOSTILE = "zqx$(alert`1`){{constructor}}"
+
+
+@pytest.fixture
+def hostile_pages(log_in: LogIn, make_connection: MakeConnection, make_account: MakeAccount) -> list[str]:
+    user = staff("mallory", "Administrator")
+    User.objects.filter(pk=user.pk).update(
+        first_name=HOSTILE, last_name=HOSTILE, email=f"{HOSTILE}@example.com"
+    )
+    connection = make_connection(
+        user, HOSTILE, amazon_user_name=HOSTILE, last_error=HOSTILE, sync_error=HOSTILE, sync_failures=1
+    )
+    make_connection(user, HOSTILE + "2", state="reauthorization_required", amazon_user_name=HOSTILE)
+    account = make_account(
+        connection,
+        HOSTILE,
+        countries=[HOSTILE],
+        labels={HOSTILE: HOSTILE},
+        errors={HOSTILE: HOSTILE},
+        amazon_status=HOSTILE,
+        metadata={HOSTILE: HOSTILE},
+    )
+    client = log_in(user)
+    addresses = [
+        *PAGES,
+        f"/accounts/{account.pk}/",
+        f"/connections/{connection.pk}/",
+        f"/accounts/?q={HOSTILE}&label={HOSTILE}:x",
+        f"/accounts/?view=table&country={HOSTILE}&after={HOSTILE}",
+        f"/history/?after={HOSTILE}&kind={HOSTILE}",
+        f"/connections/?state={HOSTILE}&after={HOSTILE}",
+        f"/?period={HOSTILE}",
+        f"/connections/{connection.pk}/disconnect/",
+        "/admin/accounts/account/",
+        f"/admin/accounts/account/{account.pk}/change/",
+        f"/admin/search/?s={HOSTILE}&extended=1",
+        "/admin/tokens/connection/",
+    ]
+    return [client.get(address).content.decode() for address in addresses]
+
+
+def test_no_text_of_people_or_amazon_becomes_an_instruction(hostile_pages: list[str]) -> None:
+    """Unfold's Alpine needs `unsafe-eval`: what stands in an x- attribute is run."""
+    assert sum("zqx" in page for page in hostile_pages) > 10
+    for page in hostile_pages:
+        attributes = Attributes()
+        attributes.feed(page)
+        assert not [value for value in attributes.instructions if "zqx" in value]
+
+
+def test_no_page_has_an_inline_script_or_style(hostile_pages: list[str]) -> None:
+    for page in hostile_pages:
+        attributes = Attributes()
+        attributes.feed(page)
+        assert attributes.inline == []
+
+
+def test_it_finds_connections_and_accounts_of_ones_own_by_command(
+    log_in: LogIn, alice: User, bob: User, make_connection: MakeConnection, make_account: MakeAccount
+) -> None:
+    make_account(make_connection(alice, "Needle login"), "Needle account")
+    make_account(make_connection(bob, "Needle of Bob"), "Needle account of Bob")
+    page = log_in(alice).get("/admin/search/?s=needle&extended=1").content.decode()
+    assert "Needle login" in page
+    assert "Needle account" in page
+    assert "Bob" not in page
+
+
+def test_the_login_page_has_our_icon_and_no_inline_style(client: Client, db: None) -> None:
+    page = client.get("/admin/login/").content.decode()
+    assert "/static/dashboard/icon.svg" in page
+    assert "<style" not in page
+    assert client.get("/favicon.ico")["Location"] == "/static/dashboard/icon.svg"
+
+
+def test_every_page_is_sent_with_the_strict_policy(log_in: LogIn, alice: User) -> None:
+    policy = log_in(alice).get("/")["Content-Security-Policy"]
+    assert "script-src 'self' 'unsafe-eval';" in f"{policy};"
+    assert "style-src-elem 'self'" in policy
+    assert "frame-ancestors 'none'" in policy

@@ -1,0 +1,102 @@
+"""/healthz, /readyz, /metrics."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import OperationalError, connection
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection
+from tokens.models import Heartbeat
+
+
+@pytest.fixture
+def all_alive(db: None) -> None:
+    Heartbeat.objects.create(kind=Heartbeat.Kind.WORKER, host="h", pid=1)
+    Heartbeat.objects.create(kind=Heartbeat.Kind.SCHEDULER, host="h", pid=2, leads=True)
+
+
+def test_healthz_asks_nobody(
+    client: Client, db: None, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_num_queries(0):
+        assert client.get("/healthz").content == b"ok\n"
+
+
+def test_ready_when_all_is_alive(client: Client, all_alive: None) -> None:
+    response = client.get("/readyz")
+    assert (response.status_code, response.json()) == (200, {"status": "ready"})
+
+
+@pytest.mark.parametrize("kind", Heartbeat.Kind.values)
+def test_not_ready_without_a_worker_or_a_scheduler(client: Client, all_alive: None, kind: str) -> None:
+    Heartbeat.objects.filter(kind=kind).update(beat_at=timezone.now() - timedelta(minutes=5))
+    response = client.get("/readyz")
+    assert (response.status_code, response.json()) == (503, {"status": "not ready"})
+
+
+def test_not_ready_without_a_leader(client: Client, all_alive: None) -> None:
+    Heartbeat.objects.update(leads=False)
+    assert client.get("/readyz").status_code == 503
+
+
+def test_only_staff_see_what_is_missing(log_in: LogIn, alice: User, db: None) -> None:
+    checks = {check["name"]: check for check in log_in(alice).get("/readyz").json()["checks"]}
+    assert checks["database"]["ok"]
+    assert checks["migrations"]["ok"]
+    assert "runworker" in checks["worker"]["detail"]
+    assert "runscheduler" in checks["scheduler"]["detail"]
+
+
+def test_not_ready_with_a_migration_missing(
+    log_in: LogIn, alice: User, all_alive: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.monitoring._Migrations.applied", False)
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'tokens'")
+    assert log_in(alice).get("/readyz").status_code == 503
+
+
+def test_a_database_that_is_away_is_a_503(client: Client, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr("django.db.backends.base.base.BaseDatabaseWrapper.cursor", refuse)
+    response = client.get("/readyz")
+    assert (response.status_code, response.json()) == (503, {"status": "not ready"})
+    assert client.get("/healthz").status_code == 200
+
+
+def test_metrics_tell_of_this_console(
+    client: Client, all_alive: None, alice: User, make_connection: MakeConnection, make_account: MakeAccount
+) -> None:
+    make_account(make_connection(alice), "A")
+    text = client.get("/metrics").content.decode()
+    assert 'amazon_accounts_ready{part="worker"} 1.0' in text
+    assert 'amazon_accounts_connections{state="active"} 1.0' in text
+    assert 'amazon_accounts_accounts{status="active"} 1.0' in text
+    assert 'amazon_accounts_live_tokens{token="valid"} 1.0' in text
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        {"REMOTE_ADDR": "192.0.2.7"},
+        {"HTTP_X_FORWARDED_FOR": "192.0.2.7"},
+        {"HTTP_FORWARDED": "for=192.0.2.7"},
+        {"REMOTE_ADDR": ""},
+    ],
+)
+def test_metrics_are_for_this_machine_only(client: Client, db: None, sender: dict[str, str]) -> None:
+    assert client.get("/metrics", **sender).status_code == 403  # type: ignore[arg-type]
+
+
+def test_with_a_token_metrics_are_for_those_who_have_it(client: Client, db: None, settings: Any) -> None:
+    settings.METRICS_TOKEN = "open-sesame"
+    assert client.get("/metrics").status_code == 401
+    assert client.get("/metrics", headers={"Authorization": "Bearer wrong"}).status_code == 401
+    assert client.get("/metrics", headers={"Authorization": "Bearer open-sesame"}).status_code == 200

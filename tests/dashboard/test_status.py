@@ -1,0 +1,95 @@
+"""Every state has its tone and its word."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from accounts.models import Account, AccountChange, BatchItem, BatchOperation, SyncRun
+from dashboard import status
+from dashboard.admin.accounts import RUN_LABELS, STATUS_LABELS
+from dashboard.admin.tokens import OUTCOME_LABELS, STATE_LABELS
+from dashboard.templatetags.console import SHAPES, duration, relative
+from tests.dashboard.conftest import MakeConnection
+from tokens.models import Connection, TokenRefresh
+
+
+@pytest.mark.parametrize(
+    ("known", "choices"),
+    [
+        (status.ACCOUNT, Account.Status),
+        (status.SYNC, Account.SyncStatus),
+        (status.HEALTH, Account.Health),
+        (status.CONNECTION, Connection.State),
+        (status.SYNC_RUN, SyncRun.State),
+        (status.REFRESH, TokenRefresh.Outcome),
+        (status.BATCH, BatchOperation.State),
+        (status.BATCH_ITEM, BatchItem.State),
+        (STATUS_LABELS, Account.Status),
+        (RUN_LABELS, SyncRun.State),
+        (STATE_LABELS, Connection.State),
+        (OUTCOME_LABELS, TokenRefresh.Outcome),
+    ],
+)
+def test_it_knows_every_state(known: dict[str, object], choices: type[Account.Status]) -> None:
+    assert set(known) == set(choices)
+
+
+def test_every_tone_has_a_shape() -> None:
+    maps = (status.ACCOUNT, status.SYNC, status.HEALTH, status.CONNECTION, status.SYNC_RUN, status.REFRESH)
+    assert {state.tone for states in maps for state in states.values()} <= set(SHAPES)
+    assert {kind.value for kind in AccountChange.Kind}
+
+
+def test_an_unknown_word_is_shown_as_it_is() -> None:
+    assert status.of(status.ACCOUNT, "REVIEWING") == status.Status("off", "REVIEWING")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "tone", "sentence"),
+    [
+        (3000, "good", "49 min left"),
+        (500, "busy", "8 min left, refresh due"),
+        (100, "attention", "1 min left, refresh due"),
+        (30, "attention", "less than a minute left, refresh due"),
+        (-5, "bad", "Token expired"),
+    ],
+)
+def test_a_low_token_is_normal_life_and_only_an_expired_one_is_bad(
+    alice: User, make_connection: MakeConnection, seconds: int, tone: str, sentence: str
+) -> None:
+    connection = make_connection(alice, expires_at=timezone.now() + timedelta(seconds=seconds))
+    life = status.token_life(connection)
+    assert life
+    assert (life.tone, life.sentence) == (tone, sentence)
+    assert 0 <= life.share <= 100
+
+
+def test_a_connection_of_another_application_is_not_called_active(
+    alice: User, make_connection: MakeConnection
+) -> None:
+    assert status.of_connection(make_connection(alice, client_id="another")).word == "Other application"
+
+
+@pytest.mark.parametrize(
+    ("ago", "text"),
+    [
+        (timedelta(seconds=5), "just now"),
+        (timedelta(minutes=4, seconds=5), "4 min ago"),
+        (timedelta(hours=2, minutes=10, seconds=5), "2 h 10 min ago"),
+        (timedelta(days=1, hours=5), "1 day ago"),
+        (timedelta(days=6, hours=1), "6 days ago"),
+        (timedelta(minutes=-12, seconds=-5), "in 12 min"),
+        (timedelta(seconds=-5), "in less than a minute"),
+    ],
+)
+def test_times_are_written_as_people_say_them(ago: timedelta, text: str) -> None:
+    assert relative(timezone.now() - ago) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.31, "0.3 s"), (42.4, "42 s"), (180, "3 min"), (7_800, "2 h 10 min"), (None, "")]
+)
+def test_lengths_are_written_in_one_unit_or_two(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text
