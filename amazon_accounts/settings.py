@@ -223,6 +223,9 @@ _pool = {
     "max_size": env_int("DB_POOL_MAX_SIZE", 10, minimum=1),
     # A database that is away must become a quick 503, not a page that hangs.
     "timeout": 5,
+    # By default it waits up to twice as long as an outage was before it tries again. After giving up so soon, it
+    # connects whenever somebody asks.
+    "reconnect_timeout": 1,
 }
 if LOCAL_MODE:
     from amazon_accounts.starter.embedded_postgres import django_database

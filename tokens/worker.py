@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from django.db import InterfaceError, OperationalError
 from procrastinate import App
 from procrastinate.connector import Notify
@@ -67,10 +68,24 @@ class _Lane:
         while not self._stopping:
             try:
                 await self._run_once()
-            except ConnectorException as error:
-                logger.warning("The lane %s lost the database: %s", self._name, error)
+            except (ConnectorException, psycopg.OperationalError) as error:
+                logger.warning("The lane %s lost the database: %s", self._name, " ".join(str(error).split()))
+                await self._until_the_database_answers()
             if not self._stopping:
                 await asyncio.sleep(1)
+
+    async def _until_the_database_answers(self) -> None:
+        """Ask by a plain connection: a pool waits ever longer between its tries, and gives up opening."""
+        while not self._stopping:
+            try:
+                connection = await psycopg.AsyncConnection.connect(
+                    **{**connector_params("default"), "connect_timeout": 5}
+                )
+            except psycopg.OperationalError:
+                await asyncio.sleep(1)
+            else:
+                await connection.close()
+                return
 
     async def _run_once(self) -> None:
         connector = ResilientConnector(kwargs=connector_params("default"), timeout=3, min_size=1, max_size=4)

@@ -1,18 +1,13 @@
-"""How asynchronous code reaches the database: one short function in a thread, its connection given back at once.
-
-And what to do when the database was away: a pool that failed to connect waits ever longer before it tries again, so
-it would come back up to twice as late as the database. A fresh one connects at once.
-"""
+"""How asynchronous code reaches the database: one short function in a thread, its connection given back at once."""
 
 import functools
-import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import psycopg
 from asgiref.sync import sync_to_async
-from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connections
+from django.db import connections
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -29,10 +24,6 @@ def in_thread(function: Callable[Parameters, Result]) -> Callable[Parameters, Aw
     def with_own_connection(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         try:
             return function(*args, **kwargs)
-        except (OperationalError, InterfaceError) as error:
-            if is_outage(error):
-                forget_pool()
-            raise
         finally:
             # Back to the pool before anybody waits for Amazon.
             connections.close_all()
@@ -40,7 +31,6 @@ def in_thread(function: Callable[Parameters, Result]) -> Callable[Parameters, Aw
     return sync_to_async(with_own_connection, thread_sensitive=False, executor=THREADS)
 
 
-_forgetting = threading.Lock()
 # Connection exceptions, and what a server says that stops, starts or crashes.
 _OUTAGE_STATES = ("08", "57P")
 
@@ -53,14 +43,3 @@ def is_outage(error: BaseException) -> bool:
     if not isinstance(cause, psycopg.OperationalError):
         return False
     return cause.sqlstate is None or cause.sqlstate.startswith(_OUTAGE_STATES)
-
-
-def forget_pool() -> None:
-    """Close this thread's connection and the pool of this process; the next query opens a fresh one."""
-    connections.close_all()
-    wrapper: Any = connections[DEFAULT_DB_ALIAS]  # the stubs know no pools
-    with _forgetting:
-        if wrapper.pool is not None:
-            # Its threads may be waiting for a host that does not answer; we need not wait for them.
-            wrapper.pool.close(timeout=0)
-            wrapper.close_pool()

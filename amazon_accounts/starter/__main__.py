@@ -15,9 +15,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.db import DatabaseError
 
-from amazon_accounts.amazon_ads.database import forget_pool
 from amazon_accounts.starter.cluster import Cluster
-from amazon_accounts.starter.database import require_database
+from amazon_accounts.starter.database import close_pool, require_database
 from amazon_accounts.starter.embedded_postgres import end_use, ensure_running, is_guarded
 from amazon_accounts.starter.first_login import Login, ensure_first_login
 from amazon_accounts.starter.log import Log, LogFile
@@ -84,7 +83,7 @@ def prepare(log: Log) -> None:
     django.setup()
     log.write("database", "migrating")
     call_command("migrate", interactive=False, verbosity=0)
-    forget_pool()
+    close_pool()
     if collect_static_files():
         log.write("starter", "collected the static files")
 
@@ -148,7 +147,7 @@ def announce(supervisor: Supervisor) -> None:
         supervisor.fail(f"the first login cannot be made: {error}")
         return
     finally:
-        forget_pool()
+        close_pool()
     if supervisor.runs:
         tell(login)
 
