@@ -245,8 +245,9 @@ else:
 DATABASES = {
     "default": {
         **_database,
+        # It checks the connections of its pool itself, see there.
+        "ENGINE": "amazon_accounts.postgresql",
         "CONN_MAX_AGE": 0,
-        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {**_database.get("OPTIONS", {}), "pool": _pool},
     },
 }
