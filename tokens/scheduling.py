@@ -129,9 +129,12 @@ class Scheduler:
         self._stopping = threading.Event()
         self._leadership = Leadership()
         self._leading = threading.Event()
+        # Wakes the heartbeat: whether somebody leads should be known at once.
+        self._news = threading.Event()
 
     def stop(self) -> None:
         self._stopping.set()
+        self._news.set()
 
     def run(self) -> None:
         """Run until stopped. Survives any outage of the database."""
@@ -147,6 +150,7 @@ class Scheduler:
     def _lead(self) -> None:
         logger.info("This scheduler leads now.", extra={"action": "scheduler_leads"})
         self._leading.set()
+        self._news.set()
         _leader.term = self._leadership
         scheduler = BlockingScheduler(
             timezone=UTC,
@@ -162,6 +166,7 @@ class Scheduler:
             logger.warning("The scheduler could not begin: %s", error)
         finally:
             self._leading.clear()
+            self._news.set()
             self._leadership.resign()
             if watching.ident is not None:
                 watching.join()
@@ -189,7 +194,8 @@ class Scheduler:
                 logger.warning("No heartbeat: the database does not answer.")
             finally:
                 connections.close_all()
-            self._stopping.wait(1.0 if heartbeat_id is None else heartbeats.BEAT_SECONDS)
+            self._news.wait(1.0 if heartbeat_id is None else heartbeats.BEAT_SECONDS)
+            self._news.clear()
         if heartbeat_id is not None:
             try:
                 heartbeats.end(heartbeat_id)
