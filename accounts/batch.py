@@ -282,22 +282,22 @@ WITH done AS (
 UPDATE accounts_batchitem item
    SET state = CASE WHEN done.id IS NULL THEN 'skipped' ELSE 'succeeded' END,
        message = CASE WHEN done.id IS NULL THEN 'It was disconnected before.' ELSE 'Disconnected.' END
-  FROM unnest(%(ids)s) asked (id) LEFT JOIN done USING (id)
+  FROM unnest(%(ids)s::uuid[]) asked (id) LEFT JOIN done USING (id)
  WHERE item.batch_id = %(batch)s AND item.account_id = asked.id
 """
 
 RECONNECT = """
 WITH done AS (
     UPDATE user_accounts account
-       SET status = CASE WHEN seen.now THEN seen.status ELSE 'inactive' END,
-           inactive_reason = CASE WHEN seen.now THEN NULL ELSE 'not_visible' END,
+       SET status = CASE WHEN seen.by_a_login THEN seen.status ELSE 'inactive' END,
+           inactive_reason = CASE WHEN seen.by_a_login THEN NULL ELSE 'not_visible' END,
            disconnected_at = NULL, updated_at = clock_timestamp()
       FROM (
         SELECT disconnected.id,
-               EXISTS (SELECT FROM accounts_accountaccess WHERE account_id = disconnected.id) AS now,
+               EXISTS (SELECT FROM accounts_accountaccess WHERE account_id = disconnected.id) AS by_a_login,
                coalesce(known.status, 'pending') AS status
           FROM user_accounts disconnected
-          LEFT JOIN unnest(%(words)s, %(statuses)s) known (word, status)
+          LEFT JOIN unnest(%(words)s::text[], %(statuses)s::text[]) known (word, status)
                  ON known.word = coalesce(disconnected.amazon_status, '')
          WHERE disconnected.id = ANY(%(ids)s) AND disconnected.inactive_reason = 'disconnected'
       ) seen
@@ -309,7 +309,7 @@ UPDATE accounts_batchitem item
        message = CASE WHEN done.id IS NULL THEN 'It was not disconnected here.'
                       WHEN done.inactive_reason IS NULL THEN 'Reconnected.'
                       ELSE 'Reconnected, but no login sees it now; it returns when one does.' END
-  FROM unnest(%(ids)s) asked (id) LEFT JOIN done USING (id)
+  FROM unnest(%(ids)s::uuid[]) asked (id) LEFT JOIN done USING (id)
  WHERE item.batch_id = %(batch)s AND item.account_id = asked.id
 """
 
@@ -330,7 +330,7 @@ WITH wanted AS (
 UPDATE accounts_batchitem item
    SET state = CASE WHEN allowed.id IS NULL THEN 'failed' ELSE 'succeeded' END,
        message = CASE WHEN allowed.id IS NULL THEN %(too_many)s ELSE 'Updated.' END
-  FROM unnest(%(ids)s) asked (id) LEFT JOIN allowed USING (id)
+  FROM unnest(%(ids)s::uuid[]) asked (id) LEFT JOIN allowed USING (id)
  WHERE item.batch_id = %(batch)s AND item.account_id = asked.id
 """
 

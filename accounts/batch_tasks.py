@@ -1,11 +1,11 @@
-"""The tasks behind batch operations and the search, and nothing else: each is a door to one operation."""
+"""The tasks behind batch operations and the search: each is a door to one operation."""
 
 import time
 from uuid import UUID
 
 from procrastinate.contrib.django import app
 
-from accounts import batch
+from accounts import api_tokens, batch, search
 from amazon_accounts.amazon_ads.database import in_thread
 
 # Then others get their turn, and a worker that is stopped need not wait.
@@ -25,3 +25,17 @@ async def run_batch(batch_id: str) -> None:
 async def settle_batches() -> None:
     await in_thread(batch.settle)()
     await in_thread(batch.revive)()
+
+
+@app.task(queue=batch.QUEUE, name="accounts.index_search")
+async def index_search() -> None:
+    deadline = time.monotonic() + SECONDS
+    while await in_thread(search.index_some)():
+        if time.monotonic() > deadline:
+            return
+
+
+@app.task(queue=batch.QUEUE, name="accounts.prune_batches")
+async def prune_batches() -> None:
+    await in_thread(batch.prune)()
+    await in_thread(api_tokens.prune)()

@@ -1,11 +1,15 @@
-"""What happens to accounts when something happens to a connection."""
+"""What happens to accounts when something happens to a connection, and to batches when a sync ends."""
 
+from functools import partial
 from typing import Any
+from uuid import UUID
 
+from django.db import transaction
 from django.dispatch import receiver
 
-from accounts import visibility
+from accounts import batch, visibility
 from accounts.models import SyncRun
+from accounts.signals import sync_ended
 from accounts.tasks import request_sync
 from tokens.models import Connection
 from tokens.signals import connection_changed
@@ -20,3 +24,9 @@ def on_connection_changed(connection: Connection, change: str, **_: Any) -> None
         visibility.connection_broken(connection)
     elif change == "disconnected":
         visibility.connection_disconnected(connection)
+
+
+@receiver(sync_ended, dispatch_uid="accounts.batch")
+def on_sync_ended(run_id: UUID, **_: Any) -> None:
+    """Not part of the transaction: it holds the connection, and batches are held before connections."""
+    transaction.on_commit(partial(batch.settle, run_id))

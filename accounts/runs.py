@@ -18,6 +18,7 @@ from procrastinate.exceptions import AlreadyEnqueued
 from accounts import suspensions
 from accounts.models import SyncRun
 from accounts.schedule import next_sync_at
+from accounts.signals import sync_ended
 from accounts.walks import Walk, totals
 from tokens.models import Connection
 
@@ -182,6 +183,7 @@ def close(claim: Claim, state: SyncRun.State, walks: Sequence[Walk], error: str 
     if connection.grant_version == claim.grant_version:
         _record_on_connection(connection, state, walks, error)
     suspensions.note(claim.run_id)
+    sync_ended.send(sender=SyncRun, run_id=claim.run_id)
     _let_the_next_begin(claim.connection_id)
 
 
@@ -271,6 +273,7 @@ def _rescue_one(run: SyncRun) -> bool:
     logger.warning("Sync run %s died and is started again.", run.pk, extra={"action": "sync_rescued"})
     discard_staged(run.pk)
     suspensions.note(run.pk)
+    sync_ended.send(sender=SyncRun, run_id=run.pk)
     connection.sync_failures += 1
     connection.sync_error = "The process that ran the last sync died."
     connection.next_sync_at = next_sync_at(connection.pk, failures=connection.sync_failures)

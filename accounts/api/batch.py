@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from accounts.api.authentication import person
 from accounts.api.exceptions import Conflict
-from accounts.api.lists import PageParameters, Word, page_response, read_parameters
+from accounts.api.lists import PageParameters, Word, page_response, read_parameters, refuse_body
 from accounts.batch import BatchStateError, cancel, retry, start_batch
 from accounts.models import BatchItem, BatchOperation
 from accounts.pagination import KeysetPaginator
@@ -133,6 +133,7 @@ class BatchItemList(APIView):
 
 class BatchCancel(APIView):
     def post(self, request: Request, batch_id: UUID) -> Response:
+        refuse_body(request)
         batch = _visible(request, batch_id)
         try:
             return Response(BatchSerializer(cancel(batch, person(request))).data)
@@ -142,6 +143,7 @@ class BatchCancel(APIView):
 
 class BatchRetry(APIView):
     def post(self, request: Request, batch_id: UUID) -> Response:
+        refuse_body(request)
         batch = _visible(request, batch_id)
         try:
             return _accepted(request, retry(batch, person(request)))

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 from accounts.api.authentication import person
 from accounts.api.exceptions import Conflict
 from accounts.api.histories import SyncRunSerializer
-from accounts.api.lists import PageParameters, Word, page_response, read_parameters
+from accounts.api.lists import PageParameters, Word, page_response, read_parameters, refuse_body
 from accounts.models import SyncRun
 from accounts.pagination import KeysetPaginator
 from accounts.permissions import require
@@ -87,6 +87,7 @@ def _refuse_unless_live(connection: Connection) -> None:
 
 class ConnectionRefresh(APIView):
     def post(self, request: Request, connection_id: UUID) -> Response:
+        refuse_body(request)
         connection = _to_act_on(request, connection_id, "tokens.refresh_connection")
         _refuse_unless_live(connection)
         request_refresh(connection)
@@ -95,6 +96,7 @@ class ConnectionRefresh(APIView):
 
 class ConnectionSync(APIView):
     def post(self, request: Request, connection_id: UUID) -> Response:
+        refuse_body(request)
         connection = _to_act_on(request, connection_id, "accounts.sync_account")
         _refuse_unless_live(connection)
         run = request_sync(connection, trigger=SyncRun.Trigger.API, requested_by=person(request))
@@ -103,6 +105,7 @@ class ConnectionSync(APIView):
 
 class ConnectionDisconnect(APIView):
     def post(self, request: Request, connection_id: UUID) -> Response:
+        refuse_body(request)
         connection = _to_act_on(request, connection_id, "tokens.disconnect_connection")
         disconnect(connection, person(request))
         return Response(represented(visible(request).get(pk=connection_id)))

@@ -57,6 +57,12 @@ def refuse_unknown(query: Mapping[str, Any], offered: list[str]) -> None:
         raise ValidationError({name[:60]: f"There is no such parameter. {those}" for name in unknown})
 
 
+def refuse_body(request: Request) -> None:
+    """For what is asked by the address alone: a body would be meant for something, and be ignored."""
+    if request.data:
+        raise ValidationError("This takes no body.")
+
+
 def page_response(
     request: Request,
     paginator: KeysetPaginator[Any],

@@ -1,12 +1,16 @@
-"""How fast one person may ask. Counted in each web process by itself, which costs no query."""
+"""How fast one person may ask."""
 
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
+
+from tokens.models import AccessTokenRequest
 
 if TYPE_CHECKING:
     # It imports this module, by its name in the settings.
@@ -27,7 +31,10 @@ WRITING = Pace(per_second=20, burst=200)
 
 
 class PersonThrottle(BaseThrottle):
-    """A generic cell rate: each request moves the person's own clock on; it may run ahead by the burst."""
+    """A generic cell rate: each request moves the person's own clock on; it may run ahead by the burst.
+
+    Each web process counts for itself, which costs no query.
+    """
 
     _clocks: dict[tuple[object, bool], float] = {}
     _lock = Lock()
@@ -57,3 +64,18 @@ class PersonThrottle(BaseThrottle):
     def forget(cls) -> None:
         with cls._lock:
             cls._clocks.clear()
+
+
+class AccessTokenThrottle(BaseThrottle):
+    """So many access tokens a minute for one person, however many web processes there are: the audit is counted."""
+
+    most_per_minute = 60
+
+    def allow_request(self, request: Request, view: "APIView") -> bool:
+        del view
+        since = timezone.now() - timedelta(minutes=1)
+        asked = AccessTokenRequest.objects.filter(user=request.user.pk, requested_at__gt=since)
+        return asked.count() < self.most_per_minute
+
+    def wait(self) -> float | None:
+        return 60

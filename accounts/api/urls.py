@@ -3,7 +3,7 @@
 from django.urls import path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from accounts.api import accounts, batch, connections, export, health, histories, profiles
+from accounts.api import access_token, accounts, batch, connections, export, health, histories, profiles
 from accounts.api.problems import not_found, with_last_slash
 
 app_name = "api"
@@ -23,6 +23,11 @@ urlpatterns = [
     path("accounts/<uuid:account_id>/changes/", histories.ChangeList.as_view(), name="account-changes"),
     path("connections/", connections.ConnectionList.as_view(), name="connections"),
     path("connections/<uuid:connection_id>/", connections.ConnectionDetail.as_view(), name="connection"),
+    path(
+        "connections/<uuid:connection_id>/access-token/",
+        access_token.ConnectionAccessToken.as_view(),
+        name="connection-access-token",
+    ),
     path(
         "connections/<uuid:connection_id>/disconnect/",
         connections.ConnectionDisconnect.as_view(),

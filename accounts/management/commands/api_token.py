@@ -1,0 +1,34 @@
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.management.base import CommandError, CommandParser
+from knox.models import AuthToken
+from knox.settings import knox_settings
+
+from tokens.commands import OperatorCommand
+
+LONGEST = 3650  # days
+
+
+class Command(OperatorCommand):
+    help = "Make an API token for somebody and print it, once: only its digest is kept."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("user", metavar="USER", help="the user name")
+        days = knox_settings.TOKEN_TTL.days
+        parser.add_argument(
+            "--days", type=int, default=days, metavar="N", help=f"how long it is valid ({days})"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not 1 <= options["days"] <= LONGEST:
+            raise CommandError(f"--days must be from 1 to {LONGEST}.")
+        user = User.objects.filter(username=options["user"]).first()
+        if user is None:
+            raise CommandError(f"There is no user “{options['user']}”.")
+        if not user.is_active:
+            raise CommandError(f"“{user}” may not sign in.")
+        made, token = AuthToken.objects.create(user, timedelta(days=options["days"]))
+        self.stderr.write(f"Valid until {made.expiry:%Y-%m-%d %H:%M} UTC. It is shown only now.")
+        self.stdout.write(token)

@@ -1,0 +1,152 @@
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import CommandError, CommandParser
+from django.http import QueryDict
+from tqdm import tqdm
+
+from accounts import runs
+from accounts.batch import run_chunk, settle, start_batch
+from accounts.models import BatchItem, BatchOperation, SyncRun
+from accounts.strict_json import BadJSONError, read_json
+from accounts.sync import sync_connection
+from amazon_accounts.amazon_ads.client import AmazonClient
+from amazon_accounts.amazon_ads.database import in_thread
+from tokens.commands import OperatorCommand, with_amazon
+
+# Logins synced at once; Amazon's pace is shared by all anyway.
+CONCURRENCY = 4
+POLL_SECONDS = 0.5
+SHOWN = 5  # failures
+
+
+class Command(OperatorCommand):
+    help = "Act on many accounts now, in this process; workers that run may help."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("operation", metavar="OPERATION", help=", ".join(BatchOperation.Operation.values))
+        chosen = parser.add_mutually_exclusive_group(required=True)
+        chosen.add_argument(
+            "--ids", metavar="FILE", help="our ids of the accounts, one a line; - is standard input"
+        )
+        chosen.add_argument(
+            "--filter", metavar="QUERY", help="as in the query string of GET accounts/; '' is all"
+        )
+        parser.add_argument("--labels", metavar="JSON", help='for update: {"set": "this", "remove": null}')
+        parser.add_argument("--json", action="store_true", help="print the counts as JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        batch = self._start(options)
+        with _Progress(batch) as progress:
+            if not batch.is_finished:
+                with_amazon(lambda amazon: _follow(batch.pk, amazon, progress))
+        batch.refresh_from_db()
+        counts = {"total": batch.total} | batch.counts()
+        if options["json"]:
+            self.stdout.write(json.dumps({"id": str(batch.pk), "state": batch.state, **counts}))
+        else:
+            self.stdout.write(", ".join(f"{number:,} {name}" for name, number in counts.items()))
+        if batch.state != BatchOperation.State.SUCCEEDED:
+            raise CommandError(_explanation(batch))
+
+    def _start(self, options: dict[str, Any]) -> BatchOperation:
+        try:
+            return start_batch(
+                None,
+                options["operation"],
+                account_ids=None if options["ids"] is None else _read_ids(options["ids"]),
+                filter=None if options["filter"] is None else _read_query(options["filter"]),
+                options=None if options["labels"] is None else {"labels": _read_labels(options["labels"])},
+            )
+        except ValidationError as error:
+            raise CommandError(
+                " ".join(f"{field}: {' '.join(texts)}" for field, texts in error.message_dict.items())
+            ) from error
+
+
+def _read_ids(name: str) -> list[str]:
+    try:
+        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        raise CommandError(f"{name} cannot be read: {error}") from error
+    return text.split()
+
+
+def _read_query(query: str) -> dict[str, list[str]]:
+    return dict(QueryDict(query.removeprefix("?")).lists())
+
+
+def _read_labels(text: str) -> Any:
+    try:
+        return read_json(text)
+    except BadJSONError as error:
+        raise CommandError(f"--labels: {error}") from error
+
+
+async def _follow(batch_id: UUID, amazon: AmazonClient, progress: "_Progress") -> None:
+    """Do the operation and its syncs here, unless a worker is faster, until all has ended or is postponed."""
+    while await in_thread(run_chunk)(batch_id):
+        await in_thread(progress.show)()
+    slots = asyncio.Semaphore(CONCURRENCY)
+
+    async def sync(run_id: UUID) -> bool:
+        """Return True if Amazon is to be left alone for so long that the run was put back in the queue."""
+        async with slots:
+            try:
+                run = await sync_connection(run_id, amazon)
+            except (runs.RunTaken, runs.AnotherRunning):
+                return False
+            await in_thread(settle)(run_id)
+            await in_thread(progress.show)()
+            return run.finished_at is None
+
+    while not await in_thread(progress.show)():
+        waiting = await in_thread(_waiting_runs)(batch_id)
+        if any(await asyncio.gather(*map(sync, waiting))):
+            return
+        await in_thread(settle)()
+        await in_thread(runs.rescue)()
+        if not waiting:
+            await asyncio.sleep(POLL_SECONDS)
+
+
+def _waiting_runs(batch_id: UUID) -> list[UUID]:
+    items = BatchItem.objects.filter(batch=batch_id, run__state=SyncRun.State.WAITING)
+    return list(items.order_by("run_id").values_list("run_id", flat=True).distinct())
+
+
+def _explanation(batch: BatchOperation) -> str:
+    if not batch.is_finished:
+        return "Not all is done: Amazon asked us to wait. A worker goes on by itself."
+    failed = BatchItem.objects.filter(batch=batch, state=BatchItem.State.FAILED)
+    texts = list(failed.order_by("message").values_list("message", flat=True).distinct()[:SHOWN])
+    return " ".join(" ".join([f"{batch.failed:,} of {batch.total:,} failed.", *texts]).split())
+
+
+class _Progress:
+    """A bar on a terminal, nothing elsewhere."""
+
+    def __init__(self, batch: BatchOperation) -> None:
+        self._batch = batch
+        self._bar = tqdm(
+            total=batch.total, unit="account", file=sys.stderr, disable=not sys.stderr.isatty(),
+            dynamic_ncols=True, leave=False,
+        )  # fmt: skip
+
+    def __enter__(self) -> "_Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def show(self) -> bool:
+        """Move the bar; return whether the operation has ended."""
+        self._batch.refresh_from_db()
+        counts = self._batch.counts()
+        self._bar.update(self._batch.total - counts["waiting"] - counts["running"] - self._bar.n)
+        return self._batch.is_finished
