@@ -1,25 +1,25 @@
 """How syncs and refreshes went, by hour or by day, as columns of a chart and rows of a table."""
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from django.contrib.auth.models import User
 from django.core.cache import cache
-from django.db.models import Count, QuerySet
+from django.db.models import Count, F, QuerySet, Value
 from django.db.models.functions import Trunc
 from django.utils import timezone
 
 from accounts.models import SyncRun
 from dashboard.charts import Chart, Column, stacked, totals
-from dashboard.status import REFRESH, SYNC_RUN, Status, Tone
+from dashboard.status import REFRESH, SYNC_RUN, Tone, of
 from tokens.models import Connection, TokenRefresh
 
 Period = Literal["24h", "30d"]
 TONES: tuple[Tone, ...] = ("good", "attention", "bad")
 WORDS: dict[Tone, str] = {"good": "good", "attention": "tried again", "bad": "failed"}
+KINDS = {"sync": ("Syncs", SYNC_RUN), "refresh": ("Token refreshes", REFRESH)}
 # Counting a month of a large console takes longer than a page may.
 KEPT_SECONDS = {"24h": 30, "30d": 600}
 
@@ -69,46 +69,51 @@ def _count(user: User, period: Period, *, sees_all: bool) -> list[Activity]:
     unit = "hour" if period == "24h" else "day"
     step = timedelta(hours=1) if period == "24h" else timedelta(days=1)
     number = 24 if period == "24h" else 30
-    now = timezone.now()
-    last = now.replace(minute=0, second=0, microsecond=0)
+    last = timezone.now().replace(minute=0, second=0, microsecond=0)
     if unit == "day":
         last = last.replace(hour=0)
     begins = [last - step * back for back in reversed(range(number))]
-    refreshes: QuerySet[Any] = TokenRefresh.objects.filter(outcome__isnull=False)
-    runs: QuerySet[Any] = SyncRun.objects.filter(finished_at__isnull=False)
-    if not sees_all:
-        mine = Connection.objects.visible_to(user)
-        refreshes, runs = refreshes.filter(connection__in=mine), runs.filter(connection__in=mine)
+    counted: dict[str, dict[datetime, dict[Tone, int]]] = {
+        kind: defaultdict(lambda: dict.fromkeys(TONES, 0)) for kind in KINDS
+    }
+    mine = None if sees_all else Connection.objects.visible_to(user).values("pk")
+    for kind, begin, word, rows in _rows(begins[0], unit, mine):
+        tone = of(KINDS[kind][1], word).tone
+        if tone in TONES:
+            counted[kind][begin][tone] += rows
+    form = "%H:00" if unit == "hour" else "%-d %b"
     return [
-        Activity("Syncs", _columns(runs, "created_at", "state", unit, begins, SYNC_RUN)),
-        Activity("Token refreshes", _columns(refreshes, "started_at", "outcome", unit, begins, REFRESH)),
+        Activity(title, [_column(begin, counted[kind][begin], form) for begin in begins])
+        for kind, (title, _) in KINDS.items()
     ]
 
 
-def _columns(
-    rows: QuerySet[Any], time: str, word: str, unit: str, begins: list[datetime], states: dict[str, Status]
-) -> list[Column]:
-    counted: Iterable[tuple[datetime, str, int]] = (
-        rows.filter(**{f"{time}__gte": begins[0]})
-        .order_by()
-        .annotate(begin=Trunc(time, unit))
-        .values_list("begin", word)
-        .annotate(Count("pk"))
+def _rows(begin: datetime, unit: str, connections: QuerySet[Any] | None) -> QuerySet[Any]:
+    """Count syncs and refreshes by time and word, in one statement."""
+    runs = SyncRun.objects.filter(created_at__gte=begin, finished_at__isnull=False)
+    refreshes = TokenRefresh.objects.filter(started_at__gte=begin, outcome__isnull=False)
+    if connections is not None:
+        runs, refreshes = (
+            runs.filter(connection__in=connections),
+            refreshes.filter(connection__in=connections),
+        )
+    return _counted(runs, "sync", "created_at", "state", unit).union(
+        _counted(refreshes, "refresh", "started_at", "outcome", unit), all=True
     )
-    sums: dict[datetime, dict[Tone, int]] = defaultdict(lambda: dict.fromkeys(TONES, 0))
-    for begin, state, number in counted:
-        tone = states[state].tone if state in states else "bad"
-        if tone in TONES:
-            sums[begin][tone] += number
-    form = "%H:00" if unit == "hour" else "%-d %b"
-    return [_column(begin, sums[begin], form) for begin in begins]
+
+
+def _counted(rows: QuerySet[Any], kind: str, time: str, word: str, unit: str) -> QuerySet[Any]:
+    counted: QuerySet[Any] = (
+        rows.order_by()
+        .annotate(kind=Value(kind), begin=Trunc(time, unit), word=F(word))
+        .values_list("kind", "begin", "word")
+        .annotate(rows=Count("pk"))
+    )
+    return counted
 
 
 def _column(begin: datetime, sums: dict[Tone, int], form: str) -> Column:
-    said = ", ".join(f"{sums[tone]:,} {WORDS[tone]}" for tone in TONES)
     label = f"{begin:{form}}"
-    return Column(
-        label,
-        [(tone, sums[tone]) for tone in TONES],
-        f"{begin:%-d %b} {label if ':' in label else ''}: {said}",
-    )
+    moment = f"{begin:%-d %b} {label}" if ":" in label else label
+    said = ", ".join(f"{sums[tone]:,} {WORDS[tone]}" for tone in TONES)
+    return Column(label, [(tone, sums[tone]) for tone in TONES], f"{moment}: {said}")

@@ -1,8 +1,9 @@
-"""What needs a person, worst first: each one line, with the button that mends it."""
+"""The connections and accounts that need a person, worst first: each one line, with the button that mends it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -11,9 +12,6 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Account
-from accounts.pagination import capped_count
-from amazon_accounts.amazon_ads.application import is_refused
-from amazon_accounts.amazon_ads.models import RateLimit
 from dashboard.status import Tone
 from tokens.models import Connection
 
@@ -32,71 +30,64 @@ class Matter:
     permission: str = ""
 
 
-def matters(user: User, now: datetime | None = None) -> list[Matter]:
-    """Return what this person may see of it. Costs at most four queries."""
-    now = now or timezone.now()
-    late = now - timedelta(seconds=2 * settings.SYNC_INTERVAL_SECONDS)
-    troubled = list(_troubled(user, now, late))
-    accounts = dict(
-        Account.objects.filter(connection__in=[connection.pk for connection in troubled])
-        .exclude(status=Account.Status.INACTIVE)
-        .order_by()
-        .values_list("connection")
-        .annotate(Count("pk"))
-    )
+@dataclass(frozen=True)
+class Troubled:
+    """The connections of one person that are not in order, and how many accounts each has."""
+
+    connections: list[Connection]
+    accounts: Mapping[UUID, int]
+
+    @classmethod
+    def of(cls, user: User, now: datetime) -> "Troubled":
+        live = Q(state=Connection.State.ACTIVE, client_id=settings.AMAZON_CLIENT_ID)
+        wrong = Q(sync_failures__gt=0) | Q(expires_at__lt=now) | Q(last_synced_at__lt=_late_from(now))
+        broken = Q(state=Connection.State.REAUTHORIZATION_REQUIRED)
+        connections = list(
+            Connection.objects.visible_to(user)
+            .filter(broken | (live & wrong))
+            .defer("access_token", "refresh_token")
+            .order_by("label", "pk")
+        )
+        counted = (
+            Account.objects.filter(connection__in=[connection.pk for connection in connections])
+            .exclude(status=Account.Status.INACTIVE)
+            .order_by()
+            .values_list("connection")
+            .annotate(Count("pk"))
+        )
+        return cls(connections, dict(counted) if connections else {})
+
+    def number_of_accounts(self, connections: list[Connection]) -> int:
+        return sum(self.accounts.get(connection.pk, 0) for connection in connections)
+
+
+def matters(user: User, *, pending: int) -> list[Matter]:
+    """Return what this person may see of it; `pending` accounts are told of, too. Costs two queries."""
+    now = timezone.now()
+    troubled = Troubled.of(user, now)
+    broken = [c for c in troubled.connections if c.state == Connection.State.REAUTHORIZATION_REQUIRED]
+    active = [c for c in troubled.connections if c.state == Connection.State.ACTIVE]
     return [
-        *_application_refused(),
-        *_reconnects([c for c in troubled if c.state == Connection.State.REAUTHORIZATION_REQUIRED], accounts),
-        *_expired([c for c in troubled if _is_expired(c, now)]),
-        *_failed_syncs(
-            [c for c in troubled if c.state == Connection.State.ACTIVE and c.sync_failures], accounts
-        ),
-        *_waiting(now),
-        *_late([c for c in troubled if _is_late(c, late)], accounts),
-        *_pending(user),
+        *_reconnects(broken, troubled),
+        *_expired([c for c in active if c.expires_at is not None and c.expires_at < now]),
+        *_failed_syncs([c for c in active if c.sync_failures], troubled),
+        *_late([c for c in active if _is_late(c, now)], troubled),
+        *_pending(pending),
     ]
 
 
-def _troubled(user: User, now: datetime, late: datetime) -> Iterator[Connection]:
-    live = Q(state=Connection.State.ACTIVE, client_id=settings.AMAZON_CLIENT_ID)
-    wrong = Q(sync_failures__gt=0) | Q(expires_at__lt=now) | Q(last_synced_at__lt=late)
-    broken = Q(state=Connection.State.REAUTHORIZATION_REQUIRED)
-    connections = Connection.objects.visible_to(user).filter(broken | (live & wrong))
-    return connections.defer("access_token", "refresh_token").order_by("label", "pk").iterator()
+def _late_from(now: datetime) -> datetime:
+    return now - timedelta(seconds=2 * settings.SYNC_INTERVAL_SECONDS)
 
 
-def _is_expired(connection: Connection, now: datetime) -> bool:
-    return (
-        connection.state == Connection.State.ACTIVE
-        and connection.expires_at is not None
-        and connection.expires_at < now
-    )
+def _is_late(connection: Connection, now: datetime) -> bool:
+    synced = connection.last_synced_at
+    return not connection.sync_failures and synced is not None and synced < _late_from(now)
 
 
-def _is_late(connection: Connection, late: datetime) -> bool:
-    return (
-        connection.state == Connection.State.ACTIVE
-        and not connection.sync_failures
-        and connection.last_synced_at is not None
-        and connection.last_synced_at < late
-    )
-
-
-def _application_refused() -> Iterator[Matter]:
-    refusal = is_refused(settings.AMAZON_CLIENT_ID, settings.AMAZON_CLIENT_SECRET)
-    if refusal is not None:
-        yield Matter(
-            "bad",
-            "Application refused",
-            "Our own application",
-            f"Amazon refused it ({refusal.code}). No connection is at fault. Check the client id and secret; all "
-            "refreshes are paused.",
-        )
-
-
-def _reconnects(connections: list[Connection], accounts: dict[object, int]) -> Iterator[Matter]:
+def _reconnects(connections: list[Connection], troubled: Troubled) -> Iterator[Matter]:
     for connection in connections[:NAMED]:
-        number = accounts.get(connection.pk, 0)
+        number = troubled.number_of_accounts([connection])
         yield Matter(
             "bad",
             "Reconnect",
@@ -129,9 +120,9 @@ def _expired(connections: list[Connection]) -> Iterator[Matter]:
         )
 
 
-def _failed_syncs(connections: list[Connection], accounts: dict[object, int]) -> Iterator[Matter]:
+def _failed_syncs(connections: list[Connection], troubled: Troubled) -> Iterator[Matter]:
     if connections:
-        number = sum(accounts.get(connection.pk, 0) for connection in connections)
+        number = troubled.number_of_accounts(connections)
         reasons = {connection.sync_error for connection in connections if connection.sync_error}
         cause = reasons.pop() if len(reasons) == 1 else "The last sync failed. It is tried again by itself."
         yield Matter(
@@ -144,21 +135,9 @@ def _failed_syncs(connections: list[Connection], accounts: dict[object, int]) ->
         )
 
 
-def _waiting(now: datetime) -> Iterator[Matter]:
-    for limit in RateLimit.objects.filter(Q(blocked_until__gt=now) | Q(circuit_open_until__gt=now)):
-        is_open = limit.circuit_open_until is not None and limit.circuit_open_until > now
-        until = limit.circuit_open_until if is_open else limit.blocked_until
-        cause = (
-            "Amazon did not answer several times. Calls are held back and tried again by themselves"
-            if is_open
-            else "Amazon is busy and asked us to wait. Syncs go on by themselves"
-        )
-        yield Matter("attention", "Waiting", str(limit), f"{cause} at {until:%H:%M} UTC.")
-
-
-def _late(connections: list[Connection], accounts: dict[object, int]) -> Iterator[Matter]:
+def _late(connections: list[Connection], troubled: Troubled) -> Iterator[Matter]:
     if connections:
-        number = sum(accounts.get(connection.pk, 0) for connection in connections)
+        number = troubled.number_of_accounts(connections)
         yield Matter(
             "attention",
             "Late",
@@ -169,16 +148,13 @@ def _late(connections: list[Connection], accounts: dict[object, int]) -> Iterato
         )
 
 
-def _pending(user: User) -> Iterator[Matter]:
-    pending = Account.objects.visible_to(user).filter(status=Account.Status.PENDING).exclude(errors={})
-    count = capped_count(pending)
-    if count.number:
-        number = f"{count.number:,}{'+' if count.capped else ''} account{'' if count.number == 1 else 's'}"
+def _pending(number: int) -> Iterator[Matter]:
+    if number:
         yield Matter(
             "attention",
             "Pending",
-            number,
-            "Amazon waits for something from the advertiser, by country.",
+            _accounts(number),
+            "Amazon waits for something from the advertiser. Each account's page says in which country.",
             "See the accounts",
             f"{reverse('accounts')}?status=pending",
         )

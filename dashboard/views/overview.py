@@ -4,21 +4,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
-from django.db.models import Count, Max, Q
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from accounts.health import health
 from accounts.models import Account
-from accounts.pagination import capped_count
-from amazon_accounts.amazon_ads.models import RateLimit
+from amazon_accounts.amazon_ads.models import Family
 from dashboard.activity import Period, activity
 from dashboard.attention import matters
 from dashboard.page import StaffRequest, page, require, staff_page
 from dashboard.status import Status
-from tokens.models import Connection
+
+HEALTH_STATE = {
+    "healthy": Status("good", "Healthy"),
+    "degraded": Status("attention", "Degraded"),
+    "error": Status("bad", "Error"),
+}
 
 
 @dataclass(frozen=True)
@@ -35,16 +38,19 @@ class Figure:
 def overview(request: StaffRequest) -> HttpResponse:
     require(request.user, "tokens.view_connection")
     period: Period = "30d" if request.GET.get("period") == "30d" else "24h"
-    found = matters(request.user)
-    connections = _connections(request)
+    now = timezone.now()
+    standing = health(request.user)
+    found = matters(request.user, pending=standing["accounts"][Account.Status.PENDING])
     context = {
+        "state": HEALTH_STATE[standing["state"]],
+        "reasons": standing["reasons"],
         "matters": found,
-        "figures": _figures(request, connections),
-        "any": connections["number"],
+        "figures": _figures(standing),
+        "any": any(standing["tokens"][word] for word in ("valid", "expiring", "expired", "broken")),
         "activities": activity(request.user, period),
         "period": period,
-        "pace": [_pace(limit) for limit in RateLimit.objects.order_by("family", "region")],
-        "now": timezone.now(),
+        "pace": [_pace(row) for row in standing["pacing"]],
+        "now": now,
         "here": f"{reverse('overview')}?period={period}",
     }
     return page(
@@ -52,52 +58,55 @@ def overview(request: StaffRequest) -> HttpResponse:
     )
 
 
-def _connections(request: StaffRequest) -> dict[str, Any]:
-    live = Q(state=Connection.State.ACTIVE, client_id=settings.AMAZON_CLIENT_ID)
-    fresh = Q(expires_at__gt=timezone.now())
-    return Connection.objects.visible_to(request.user).aggregate(
-        number=Count("pk", filter=~Q(state=Connection.State.DISCONNECTED)),
-        healthy=Count("pk", filter=live & Q(sync_failures=0) & fresh),
-        live=Count("pk", filter=live),
-        fresh=Count("pk", filter=live & fresh),
-        last=Max("last_synced_at"),
-    )
-
-
-def _figures(request: StaffRequest, connections: dict[str, Any]) -> list[Figure]:
-    visible = Account.objects.visible_to(request.user)
-    accounts = capped_count(visible.exclude(status=Account.Status.INACTIVE))
-    history = reverse("history")
+def _figures(standing: dict[str, Any]) -> list[Figure]:
+    tokens, accounts, syncs = standing["tokens"], standing["accounts"], standing["syncs"]
+    valid = tokens["valid"] + tokens["expiring"]
+    connections = valid + tokens["expired"] + tokens["broken"]
+    rate = tokens["success_rate_24h"]
+    inactive = accounts[Account.Status.INACTIVE]
     return [
         Figure(
-            "Connections healthy",
-            f"{connections['healthy']:,} of {connections['number']:,}",
-            "all are in order"
-            if connections["healthy"] == connections["number"]
-            else "the others stand below",
-            f"{reverse('connections')}?state=attention",
+            "Connections with a valid token",
+            f"{valid:,} of {connections:,}",
+            f"{tokens['broken']:,} to be connected again" if tokens["broken"] else "none needs a person",
+            f"{reverse('connections')}{'?state=attention' if tokens['broken'] else ''}",
         ),
         Figure(
             "Accounts",
-            f"{accounts.number:,}{'+' if accounts.capped else ''}",
-            "without inactive ones",
+            f"{sum(accounts.values()) - inactive:,}",
+            f"and {inactive:,} inactive",
             reverse("accounts"),
         ),
         Figure(
-            "Tokens fresh",
-            f"{connections['fresh']:,} of {connections['live']:,}",
-            "valid at this moment",
-            f"{history}?kind=refresh",
+            "Refreshes that brought a token",
+            "none yet" if rate is None else f"{rate * 100:.1f} %",
+            "in the last 24 hours",
+            f"{reverse('history')}?kind=refresh",
         ),
-        Figure("Last complete sync", "", "of any connection", f"{history}?kind=sync", connections["last"]),
+        Figure(
+            "Last complete sync",
+            "none yet",
+            f"{syncs['failing']:,} failing, {syncs['late']:,} late",
+            f"{reverse('history')}?kind=sync",
+            syncs["last_synced_at"],
+        ),
     ]
 
 
-def _pace(limit: RateLimit) -> tuple[RateLimit, Status, datetime | None]:
-    """Return the row, how it stands, and until when if that passes."""
-    now = timezone.now()
-    if limit.circuit_open_until and limit.circuit_open_until > now:
-        return limit, Status("bad", "Held back until"), limit.circuit_open_until
-    if limit.blocked_until and limit.blocked_until > now:
-        return limit, Status("attention", "Waiting until"), limit.blocked_until
-    return limit, Status("good", "Flowing"), None
+@dataclass(frozen=True)
+class Pace:
+    place: str
+    status: Status
+    until: datetime | None
+    pace: float
+    throttled: int
+
+
+def _pace(row: dict[str, Any]) -> Pace:
+    status, until = Status("good", "Flowing"), None
+    if row["blocked_until"]:
+        status, until = Status("attention", "Waiting until"), row["blocked_until"]
+    if row["circuit_open_until"]:
+        status, until = Status("bad", "Held back until"), row["circuit_open_until"]
+    place = f"{row['region'] or 'Everywhere'} · {Family(row['family']).label}"
+    return Pace(place, status, until, row["requests_per_second"], row["throttled_last_hour"])

@@ -65,10 +65,11 @@ def test_a_database_that_is_away_is_a_503(client: Client, db: None, monkeypatch:
     def refuse(*_: Any) -> None:
         raise OperationalError
 
-    monkeypatch.setattr("django.db.backends.base.base.BaseDatabaseWrapper.cursor", refuse)
-    response = client.get("/readyz")
-    assert (response.status_code, response.json()) == (503, {"status": "not ready"})
-    assert client.get("/healthz").status_code == 200
+    with monkeypatch.context() as patch:
+        patch.setattr("django.db.backends.base.base.BaseDatabaseWrapper.cursor", refuse)
+        response = client.get("/readyz")
+        assert (response.status_code, response.json()) == (503, {"status": "not ready"})
+        assert client.get("/healthz").status_code == 200
 
 
 def test_metrics_tell_of_this_console(

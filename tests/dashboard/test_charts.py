@@ -1,0 +1,29 @@
+"""The small pictures."""
+
+import pytest
+
+from dashboard.charts import Column, stacked
+
+
+def test_it_stacks_from_the_ground_up() -> None:
+    chart = stacked([Column("a", [("good", 5), ("bad", 5)])], width=100, height=100)
+    good, bad = chart.bars
+    assert (good.y + good.height, good.height) == (100, 50)
+    assert bad.y + bad.height == good.y
+
+
+def test_what_happened_once_among_thousands_is_still_seen() -> None:
+    chart = stacked([Column("a", [("good", 10_000), ("bad", 1)])])
+    assert chart.bars[1].height >= 2
+
+
+@pytest.mark.parametrize("columns", [[], [Column("a", [("good", 0)])]])
+def test_nothing_draws_nothing(columns: list[Column]) -> None:
+    assert stacked(columns).bars == []
+
+
+@pytest.mark.parametrize(
+    ("highest", "top"), [(1, "1"), (3, "5"), (12, "20"), (47, "50"), (99, "100"), (0.4, "0.5")]
+)
+def test_the_axis_ends_at_a_number_people_read(highest: float, top: str) -> None:
+    assert stacked([Column("a", [("good", highest)])]).lines[-1].text == top

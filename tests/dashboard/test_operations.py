@@ -1,0 +1,251 @@
+"""Batch operations from the pages: asked for, confirmed, watched, cancelled, tried again."""
+
+import csv
+import io
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from accounts.batch import run_chunk, start_batch
+from accounts.models import Account, BatchItem, BatchOperation
+from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
+from tokens.models import Connection
+
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def client(alice: User, log_in: LogIn) -> Client:
+    return log_in(alice)
+
+
+@pytest.fixture
+def accounts(alice: User, make_connection: MakeConnection, make_account: MakeAccount) -> list[Account]:
+    connections = [make_connection(alice, label) for label in "XY"]
+    return [make_account(connections[number % 2], f"Account {number}") for number in range(4)]
+
+
+@pytest.fixture
+def ended(alice: User, accounts: list[Account]) -> BatchOperation:
+    """An update that has ended; one of its items failed."""
+    batch = start_batch(
+        alice,
+        "update",
+        account_ids=[account.pk for account in accounts],
+        options={"labels": {"team": "north"}},
+    )
+    while run_chunk(batch.pk):
+        pass
+    BatchItem.objects.filter(batch=batch, account=accounts[0]).update(
+        state="failed", message="It <b>broke</b>."
+    )
+    BatchOperation.objects.filter(pk=batch.pk).update(state="partial", failed=1, succeeded=3)
+    batch.refresh_from_db()
+    return batch
+
+
+def ids(accounts: list[Account]) -> str:
+    return ",".join(str(account.pk) for account in accounts)
+
+
+def test_it_asks_first_with_a_count_of_its_own(client: Client, accounts: list[Account]) -> None:
+    form = {"operation": "sync", "account_ids": ids(accounts[:3])}
+    dialog = client.post("/operations/", form, headers=HTMX).content.decode()
+    assert "<html" not in dialog
+    assert "Sync 3 accounts?" in dialog
+    assert "2 connections, so 2 syncs" in dialog
+    assert "<html" in client.post("/operations/", form).content.decode()
+    assert not BatchOperation.objects.exists()
+
+
+def test_confirmed_it_starts_once_and_leads_to_the_operation(client: Client, accounts: list[Account]) -> None:
+    form = {"operation": "disconnect", "account_ids": ids(accounts), "confirm": "1", "key": "one-press"}
+    for _ in range(2):
+        response = client.post("/operations/", form)
+        batch = BatchOperation.objects.get()
+        assert response["Location"] == f"/operations/{batch.pk}/"
+    assert (batch.operation, batch.total) == ("disconnect", 4)
+    assert client.post("/operations/", {**form, "key": "two"}, headers=HTMX)["HX-Redirect"].startswith(
+        "/operations/"
+    )
+
+
+def test_boxes_and_remembered_ids_count_each_account_once(client: Client, accounts: list[Account]) -> None:
+    form = {"operation": "sync", "account_ids": [ids(accounts[:2]), str(accounts[1].pk), "nonsense", ""]}
+    assert "Sync 2 accounts?" in client.post("/operations/", form).content.decode()
+
+
+def test_all_that_match_is_counted_and_filtered_again_on_the_server(
+    client: Client, alice: User, accounts: list[Account], make_account: MakeAccount
+) -> None:
+    make_account(Connection.objects.first() or accounts[0].connection, "Vendor", account_type="vendor")
+    form = {"operation": "sync", "all": "1", "query": "type=seller&status=active&foo=bar", "account_ids": ""}
+    assert "Sync 4 accounts?" in client.post("/operations/", form).content.decode()
+    client.post("/operations/", {**form, "confirm": "1"})
+    batch = BatchOperation.objects.get()
+    assert (batch.total, batch.filter) == (4, {"account_type": ["seller"], "status": ["active"]})
+
+
+def test_labels_are_asked_for_and_mistakes_stay_in_the_dialog(
+    client: Client, accounts: list[Account]
+) -> None:
+    form = {"operation": "update", "account_ids": ids(accounts)}
+    assert 'name="set_labels"' in client.post("/operations/", form, headers=HTMX).content.decode()
+    for wrong in ({}, {"set_labels": "no colon"}, {"set_labels": f"k: {'x' * 300}"}, {"sync": "maybe"}):
+        page = client.post("/operations/", {**form, "confirm": "1", **wrong}, headers=HTMX).content.decode()
+        assert 'role="alert"' in page, wrong
+    assert not BatchOperation.objects.exists()
+    client.post(
+        "/operations/",
+        {**form, "confirm": "1", "set_labels": "team: north\r\nbudget: a: b", "remove_labels": "old, , team"},
+    )
+    assert BatchOperation.objects.get().options == {
+        "labels": {"team": "north", "budget": "a: b", "old": None}
+    }
+
+
+@pytest.mark.parametrize("operation", ["sync", "disconnect", "reconnect", "update"])
+def test_each_operation_needs_its_permission(
+    log_in: LogIn, make_connection: MakeConnection, make_account: MakeAccount, operation: str
+) -> None:
+    vera = staff("vera", "Viewer")
+    account = make_account(make_connection(vera), "A")
+    client = log_in(vera)
+    form = {"operation": operation, "account_ids": str(account.pk), "confirm": "1", "set_labels": "a: b"}
+    assert client.post("/operations/", form).status_code == 403
+    assert f'value="{operation}"' not in client.get("/accounts/").content.decode()
+    assert not BatchOperation.objects.exists()
+
+
+def test_other_peoples_accounts_are_not_touched(
+    client: Client, bob: User, make_connection: MakeConnection, make_account: MakeAccount
+) -> None:
+    theirs = make_account(make_connection(bob), "Bob's")
+    form = {"operation": "disconnect", "account_ids": str(theirs.pk)}
+    assert "Disconnect 0 accounts?" in client.post("/operations/", form).content.decode()
+    assert 'role="alert"' in client.post("/operations/", {**form, "confirm": "1"}).content.decode()
+    assert not BatchOperation.objects.exists()
+
+
+@pytest.mark.parametrize("form", [{}, {"operation": "delete"}])
+def test_an_unknown_operation_leads_back(client: Client, form: dict[str, str]) -> None:
+    assert client.post("/operations/", form)["Location"] == "/accounts/"
+
+
+def test_too_many_cannot_be_confirmed(
+    client: Client, accounts: list[Account], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.views.operations.MOST_ITEMS", 2)
+    page = client.post("/operations/", {"operation": "sync", "all": "1", "query": ""}).content.decode()
+    assert "more than 2 accounts" in page
+    assert 'c-button--main">Sync' not in page
+
+
+def test_progress_polls_while_it_runs_and_stops_at_the_end(
+    client: Client, alice: User, accounts: list[Account]
+) -> None:
+    batch = start_batch(alice, "disconnect", account_ids=[account.pk for account in accounts])
+    head = {**HTMX, "HX-Target": "head"}
+    page = client.get(f"/operations/{batch.pk}/", headers=head).content.decode()
+    assert 'hx-trigger="every 1s"' in page
+    assert "0</b> of 4 done" in page
+    assert "Cancel" in page
+    while run_chunk(batch.pk):
+        pass
+    page = client.get(f"/operations/{batch.pk}/", headers=head).content.decode()
+    assert "hx-trigger" not in page
+    assert "4</b> of 4 done" in page
+    results = client.get(f"/operations/{batch.pk}/", headers={**HTMX, "HX-Target": "list"}).content.decode()
+    assert "hx-trigger" not in results
+    assert results.count("Disconnected.") == 4
+
+
+def test_results_are_filtered_and_shown_harmlessly(client: Client, ended: BatchOperation) -> None:
+    page = client.get(f"/operations/{ended.pk}/?result=failed").content.decode()
+    assert "It &lt;b&gt;broke&lt;/b&gt;." in page
+    assert "Updated." not in page
+    assert "Retry 1 failed" in page
+    assert client.get(f"/operations/{ended.pk}/?result=odd&after=odd").status_code == 200
+
+
+def test_results_are_paged_by_key(
+    client: Client, ended: BatchOperation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.views.operations.RESULTS_PAGE_SIZE", 3)
+    first = client.get(f"/operations/{ended.pk}/").context
+    second = client.get(f"/operations/{ended.pk}/{first['next']}").context
+    shown = [item.account_id for page in (first, second) for item, _ in page["items"]]
+    assert (len(shown), len(set(shown)), second["next"]) == (4, 4, "")
+
+
+def test_cancel_skips_what_waits(client: Client, alice: User, accounts: list[Account]) -> None:
+    batch = start_batch(alice, "disconnect", account_ids=[account.pk for account in accounts])
+    client.post(f"/operations/{batch.pk}/cancel/")
+    batch.refresh_from_db()
+    assert (batch.state, batch.skipped) == ("cancelled", 4)
+    again = client.post(f"/operations/{batch.pk}/cancel/", follow=True).content.decode()
+    assert "nothing waits any more" in again
+
+
+def test_retry_does_again_what_failed(client: Client, ended: BatchOperation) -> None:
+    client.post(f"/operations/{ended.pk}/retry/")
+    while run_chunk(ended.pk):
+        pass
+    ended.refresh_from_db()
+    assert (ended.state, ended.succeeded) == ("succeeded", 4)
+    assert (
+        "No item of the operation has failed"
+        in client.post(f"/operations/{ended.pk}/retry/", follow=True).content.decode()
+    )
+
+
+def test_the_csv_holds_every_result_and_no_formula(
+    client: Client, ended: BatchOperation, accounts: list[Account]
+) -> None:
+    Account.objects.filter(pk=accounts[1].pk).update(name='=HYPERLINK("http://x")')
+    response = client.get(f"/operations/{ended.pk}/results.csv")
+    rows = list(csv.DictReader(io.StringIO(response.getvalue().decode())))
+    assert {row["result"] for row in rows} == {"failed", "succeeded"}
+    assert {row["name"] for row in rows} >= {'\'=HYPERLINK("http://x")'}
+    only = client.get(f"/operations/{ended.pk}/results.csv?result=failed")
+    assert len(only.getvalue().splitlines()) == 2
+
+
+@pytest.mark.parametrize("deed", ["", "cancel/", "retry/", "results.csv"])
+def test_other_peoples_operations_are_not_there(
+    bob: User, log_in: LogIn, ended: BatchOperation, deed: str
+) -> None:
+    client = log_in(bob)
+    ask: Callable[[str], object] = client.post if deed in {"cancel/", "retry/"} else client.get
+    assert getattr(ask(f"/operations/{ended.pk}/{deed}"), "status_code", None) == 404
+    assert client.get("/operations/").context["batches"] == []
+
+
+@pytest.mark.parametrize("deed", ["cancel/", "retry/"])
+def test_a_viewer_may_look_but_not_touch(log_in: LogIn, ended: BatchOperation, deed: str) -> None:
+    onlooker = staff("vera", "Viewer")
+    BatchOperation.objects.update(user=onlooker)
+    client = log_in(onlooker)
+    assert client.get(f"/operations/{ended.pk}/").status_code == 200
+    assert client.post(f"/operations/{ended.pk}/{deed}").status_code == 403
+
+
+def test_the_list_filters_by_state_and_kind(
+    client: Client, alice: User, ended: BatchOperation, accounts: list[Account]
+) -> None:
+    start_batch(alice, "disconnect", account_ids=[accounts[0].pk])
+    assert len(client.get("/operations/").context["batches"]) == 2
+    assert len(client.get("/operations/?state=partial&kind=update").context["batches"]) == 1
+    assert len(client.get("/operations/?state=odd&kind=odd&after=odd").context["batches"]) == 2
+    assert "No operation matches" in client.get("/operations/?state=failed").content.decode()
+
+
+def test_a_page_costs_at_most_twelve_queries(
+    client: Client, ended: BatchOperation, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for address in (f"/operations/{ended.pk}/", "/operations/"):
+        with django_assert_max_num_queries(12):
+            client.get(address)

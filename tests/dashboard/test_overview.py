@@ -1,0 +1,181 @@
+"""The overview: what is wrong, worst first, and what is going on."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from accounts.health import health
+from accounts.models import SyncRun
+from amazon_accounts.amazon_ads.application import record_refusal
+from amazon_accounts.amazon_ads.errors import ApplicationRefusedError
+from amazon_accounts.amazon_ads.models import RateLimit
+from dashboard.attention import matters
+from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection
+from tokens.models import Heartbeat, TokenRefresh
+
+
+@pytest.fixture
+def client(alice: User, log_in: LogIn) -> Client:
+    return log_in(alice)
+
+
+def words(user: User) -> list[str]:
+    return [matter.word for matter in matters(user, pending=0)]
+
+
+@pytest.fixture
+def processes(db: None) -> None:
+    Heartbeat.objects.create(kind="worker", host="h", pid=1)
+    Heartbeat.objects.create(kind="scheduler", host="h", pid=2, leads=True)
+
+
+def test_without_a_connection_it_leads_to_the_first(client: Client) -> None:
+    page = client.get("/").content.decode()
+    assert "No connection yet" in page
+    assert 'href="/connect/amazon/"' in page
+
+
+@pytest.mark.usefixtures("processes")
+def test_all_is_well(
+    client: Client, alice: User, make_connection: MakeConnection, make_account: MakeAccount
+) -> None:
+    make_account(make_connection(alice), "A")
+    page = client.get("/").content.decode()
+    assert "All is well" in page
+    assert "1 of 1" in page
+
+
+def test_what_is_wrong_stands_worst_first(
+    alice: User, make_connection: MakeConnection, make_account: MakeAccount
+) -> None:
+    now = timezone.now()
+    make_account(make_connection(alice, "late", last_synced_at=now - timedelta(days=1)), "A")
+    make_account(make_connection(alice, "failing", sync_failures=1, sync_error="Amazon answered 503."), "B")
+    make_connection(alice, "expired", expires_at=now - timedelta(minutes=1))
+    make_account(make_connection(alice, "broken", state="reauthorization_required"), "C")
+    make_connection(alice, "fine")
+    found = [matter.word for matter in matters(alice, pending=1)]
+    assert found == ["Reconnect", "Token expired", "Sync failed", "Late", "Pending"]
+
+
+def test_it_tells_the_same_health_as_the_api_in_colour_shape_and_words(
+    client: Client, alice: User, make_connection: MakeConnection
+) -> None:
+    make_connection(alice, sync_failures=1)
+    record_refusal(
+        settings.AMAZON_CLIENT_ID,
+        settings.AMAZON_CLIENT_SECRET,
+        ApplicationRefusedError("no", code="invalid_client"),
+    )
+    page = client.get("/").content.decode()
+    told = health(alice)
+    assert told["state"] == "error"
+    assert len(told["reasons"]) == 4
+    for reason in told["reasons"]:
+        assert f"<li>{reason['text']}</li>" in page
+    assert '<section class="c-note c-bad" aria-label="Health">' in page
+    assert "<b>Error</b>" in page
+
+
+@pytest.mark.usefixtures("processes")
+def test_less_than_an_error_is_degraded(client: Client, alice: User, make_connection: MakeConnection) -> None:
+    make_connection(alice, sync_failures=1)
+    assert "<b>Degraded</b>" in client.get("/").content.decode()
+
+
+def test_each_matter_leads_to_what_mends_it(
+    client: Client, alice: User, make_connection: MakeConnection, make_account: MakeAccount
+) -> None:
+    broken = make_connection(alice, "broken", state="reauthorization_required")
+    make_account(broken, "A")
+    failing = make_connection(alice, "failing", sync_failures=1, sync_error="Amazon answered 503.")
+    for name in "BC":
+        make_account(failing, name)
+    page = client.get("/").content.decode()
+    assert f'href="/connect/amazon/?connection={broken.pk}"' in page
+    assert "1 account is not updated" in page
+    assert "Failed syncs of 2 accounts: failing" in page
+    assert "Amazon answered 503." in page
+
+
+def test_many_broken_connections_are_named_up_to_five(alice: User, make_connection: MakeConnection) -> None:
+    for number in range(8):
+        make_connection(alice, str(number), state="reauthorization_required")
+    found = matters(alice, pending=0)
+    assert len(found) == 6
+    assert found[-1].name == "3 more connections"
+
+
+def test_one_sees_ones_own_matters_only(
+    alice: User, bob: User, administrator: User, make_connection: MakeConnection
+) -> None:
+    make_connection(bob, state="reauthorization_required")
+    assert words(alice) == []
+    assert words(administrator) == ["Reconnect"]
+
+
+@pytest.mark.parametrize("period", ["24h", "30d", "odd"])
+def test_it_draws_what_happened_and_tells_it_as_a_table(
+    client: Client, alice: User, make_connection: MakeConnection, period: str
+) -> None:
+    connection = make_connection(alice)
+    now = timezone.now()
+    for outcome in ("succeeded", "succeeded", "transient", "permanent"):
+        TokenRefresh.objects.create(
+            connection=connection,
+            grant_version=1,
+            trigger="scheduled",
+            started_at=now,
+            finished_at=now,
+            outcome=outcome,
+        )
+    SyncRun.objects.create(
+        connection=connection,
+        trigger="scheduled",
+        state="succeeded",
+        created_at=now,
+        started_at=now,
+        finished_at=now,
+    )
+    page = client.get(f"/?period={period}").content.decode()
+    assert "4 in all, 1 tried again, 1 failed" in page
+    assert "All 1 went well." in page
+    assert page.count("c-fill-bad") == 1
+    assert "Show as table" in page
+
+
+def test_it_shows_the_pace_of_each_region(
+    client: Client, alice: User, make_connection: MakeConnection
+) -> None:
+    make_connection(alice)
+    now = timezone.now()
+    common: dict[str, Any] = {"pace": 2, "burst": 10, "slot_at": now, "hour": now}
+    RateLimit.objects.create(region="NA", family="accounts", **common)
+    RateLimit.objects.create(
+        region="FE", family="accounts", circuit_open_until=now + timedelta(minutes=1), **common
+    )
+    page = client.get("/").content.decode()
+    assert "NA · Accounts and profiles" in page
+    assert "Flowing" in page
+    assert "Held back until" in page
+
+
+def test_it_costs_at_most_twelve_queries(
+    client: Client,
+    alice: User,
+    make_connection: MakeConnection,
+    make_account: MakeAccount,
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    for number in range(8):
+        connection = make_connection(alice, str(number), state="reauthorization_required")
+        make_account(connection, f"A{number}")
+        make_connection(alice, f"late {number}", last_synced_at=timezone.now() - timedelta(days=1))
+    with django_assert_max_num_queries(12):
+        client.get("/")
