@@ -2,7 +2,10 @@
 
 from datetime import datetime
 
-from tokens.models import Alert, Connection
+from django.conf import settings
+
+from amazon_accounts.amazon_ads import application
+from tokens.models import Alert, Connection, TokenRefresh
 
 
 def note(kind: Alert.Kind, key: str, text: str, connection: Connection | None = None) -> None:
@@ -41,18 +44,31 @@ def consent_ending(connection: Connection, ends_at: datetime, days: int) -> None
     )
 
 
-def application_refused(client_id: str, refused_at: datetime, code: str) -> None:
-    note(
-        Alert.Kind.APPLICATION_REFUSED,
-        f"{client_id}:{refused_at.isoformat()}",
-        f"Our own application was refused by Amazon ({code}). No connection is at fault. Check the client id and "
-        "secret; all refreshes are paused.",
-    )
+def note_application() -> None:
+    """Say it once when Amazon refuses our application, and once when a refresh has succeeded again since.
+
+    Both are read from what is stored, so that neither is lost with a process.
+    """
+    told = Alert.objects.filter(
+        kind__in=[Alert.Kind.APPLICATION_REFUSED, Alert.Kind.APPLICATION_ACCEPTED]
+    ).first()
+    refusal = application.is_refused(settings.AMAZON_CLIENT_ID, settings.AMAZON_CLIENT_SECRET)
+    if refusal is not None:
+        note(
+            Alert.Kind.APPLICATION_REFUSED,
+            f"{refusal.pk}",
+            f"Our own application was refused by Amazon ({refusal.code}). No connection is at fault. Check the "
+            "client id and secret; all refreshes are paused.",
+        )
+    elif told is not None and told.kind == Alert.Kind.APPLICATION_REFUSED and _refreshed_since(told):
+        note(
+            Alert.Kind.APPLICATION_ACCEPTED,
+            f"{told.pk}",
+            "Amazon accepts our application again. Refreshes go on.",
+        )
 
 
-def application_accepted(client_id: str, refused_at: datetime) -> None:
-    note(
-        Alert.Kind.APPLICATION_ACCEPTED,
-        f"{client_id}:{refused_at.isoformat()}",
-        "Amazon accepts our application again. Refreshes go on.",
+def _refreshed_since(alert: Alert) -> bool:
+    return (
+        TokenRefresh.objects.since(alert.created_at).filter(outcome=TokenRefresh.Outcome.SUCCEEDED).exists()
     )

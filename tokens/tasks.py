@@ -12,7 +12,7 @@ from procrastinate.tasks import Task
 
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.database import in_thread
-from tokens import consent, delivery, lease, pruning, stalled
+from tokens import alerts, consent, delivery, lease, pruning, stalled
 from tokens.models import Connection, TokenRefresh
 from tokens.refresh import CLAIM_SIZE, refresh_connections, refresh_due
 
@@ -42,6 +42,7 @@ async def refresh_due_tokens(context: JobContext) -> None:
     if await in_thread(lease.count_due)(limit=2 * CLAIM_SIZE) >= 2 * CLAIM_SIZE:
         await in_thread(defer_once)(refresh_due_tokens, "tokens.refresh_due:help")
     counts = await refresh_due(amazon_of(context))
+    await in_thread(alerts.note_application)()
     if counts:
         logger.info("Refresh check: %s.", counts, extra={"action": "refresh_due", "counts": dict(counts)})
 

@@ -53,6 +53,8 @@ def test_it_serializes_ciphertext_and_reads_it_back(stored: Connection) -> None:
     (item,) = json.loads(text)
     assert item["fields"]["refresh_token"].startswith("gAAAA")
     (loaded,) = serializers.deserialize("json", text)
+    assert isinstance(loaded.object, Connection)
+    assert loaded.object.refresh_token is not None
     assert loaded.object.refresh_token.reveal() == PLAIN
 
 

@@ -293,9 +293,12 @@ def test_another_login_that_comes_back_changes_nothing(browser: Client, sandbox:
     assert f"but this connection belongs to {before['amazon_user_email']}. Nothing was changed." in told
     assert "Add as a new connection" in told
     after = Connection.objects.values().get()
-    for secret in ("access_token", "refresh_token"):
-        assert after.pop(secret).reveal() == before.pop(secret).reveal()
-    assert after == before
+    assert {name: str(value) for name, value in after.items()} == {
+        name: str(value) for name, value in before.items()
+    }
+    assert after["refresh_token"] is not None
+    assert before["refresh_token"] is not None
+    assert after["refresh_token"].ciphertext == before["refresh_token"].ciphertext
 
 
 def test_a_disconnected_connection_can_be_reconnected(browser: Client, sandbox: Sandbox, alice: User) -> None:
@@ -325,7 +328,7 @@ def test_the_connection_of_another_person_cannot_be_reconnected(
     browser: Client, sandbox: Sandbox, settings: LazySettings
 ) -> None:
     theirs = new_connection(User.objects.create_user("charlie"), settings, "Atzr|x")
-    assert browser.get(START, {"connection": theirs.pk}).status_code == HTTPStatus.NOT_FOUND
+    assert browser.get(START, {"connection": str(theirs.pk)}).status_code == HTTPStatus.NOT_FOUND
 
 
 @pytest.mark.parametrize(

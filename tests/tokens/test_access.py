@@ -1,0 +1,111 @@
+from collections.abc import Iterator
+from datetime import timedelta
+from threading import Thread
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.auth.models import Permission, User
+from django.core.exceptions import PermissionDenied
+from django.db import connections
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from amazon_accounts.sandbox.state import Sandbox
+from tests.tokens.conftest import ConnectionFactory, new_connection
+from tokens import access
+from tokens.access import ConnectionUnusableError, TokenNotReadyError, request_access_token
+from tokens.connections import disconnect
+from tokens.models import AccessTokenRequest, Connection
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def service(alice: User) -> User:
+    alice.user_permissions.add(Permission.objects.get(codename="use_access_token"))
+    return User.objects.get(pk=alice.pk)
+
+
+def outcomes() -> list[str]:
+    return list(AccessTokenRequest.objects.order_by("pk").values_list("outcome", flat=True))
+
+
+def test_a_token_that_is_good_is_given_at_once_and_written_down(
+    service: User, connect: ConnectionFactory, sandbox: Sandbox, settings: LazySettings
+) -> None:
+    connection = connect(regions=["NA", "FE"])
+    answer = request_access_token(service, connection.pk, "192.0.2.7")
+    assert answer.access_token == "Atza|old"
+    assert answer.expires_at == connection.expires_at
+    assert answer.client_id == settings.AMAZON_CLIENT_ID
+    assert set(answer.hosts) == {"NA", "FE"}
+    assert "Atza" not in repr(answer)
+    request = AccessTokenRequest.objects.get()
+    assert (request.user, request.connection, request.remote_addr) == (service, connection, "192.0.2.7")
+    assert request.outcome == "given"
+    assert not ProcrastinateJob.objects.exists()
+
+
+@pytest.fixture
+def stale(connect: ConnectionFactory) -> Connection:
+    return connect(expires_at=timezone.now() + timedelta(seconds=59))
+
+
+@pytest.fixture
+def refreshed_soon(stale: Connection) -> Iterator[None]:
+    """A worker that has the refresh done a moment later."""
+
+    def work() -> None:
+        while not ProcrastinateJob.objects.filter(task_name="tokens.refresh_connection").exists():
+            pass
+        fresh = Connection.objects.get(pk=stale.pk)
+        fresh.access_token = "Atza|new"
+        fresh.expires_at = timezone.now() + timedelta(seconds=30)
+        fresh.refresh_count += 1
+        fresh.save()
+        connections.close_all()
+
+    thread = Thread(target=work)
+    thread.start()
+    yield
+    thread.join()
+
+
+@pytest.mark.usefixtures("refreshed_soon")
+def test_a_stale_token_is_refreshed_first(service: User, stale: Connection) -> None:
+    answer = request_access_token(service, stale.pk, None)
+    assert answer.access_token == "Atza|new"
+    job = ProcrastinateJob.objects.get()
+    assert job.args == {"connection_id": str(stale.pk), "trigger": "on_use"}
+    assert outcomes() == ["given"]
+
+
+def test_it_does_not_wait_for_ever(service: User, stale: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "PATIENCE_SECONDS", 0.3)
+    with pytest.raises(TokenNotReadyError) as raised:
+        request_access_token(service, stale.pk, None)
+    assert raised.value.retry_after > 0
+    assert outcomes() == ["unavailable"]
+
+
+def test_a_dead_connection_gives_no_token(service: User, connect: ConnectionFactory) -> None:
+    broken = connect(state="reauthorization_required", next_refresh_at=None)
+    gone = connect()
+    disconnect(gone, service)
+    foreign = connect(client_id="amzn1.application-oa2-client.other")
+    for connection in (broken, gone, foreign):
+        with pytest.raises(ConnectionUnusableError):
+            request_access_token(service, connection.pk, None)
+    assert outcomes() == ["refused"] * 3
+
+
+def test_it_wants_the_permission_and_hides_what_is_anothers(
+    alice: User, service: User, settings: LazySettings, sandbox: Sandbox
+) -> None:
+    bob = User.objects.create_user("bob")
+    theirs = new_connection(bob, settings, "Atzr|x")
+    with pytest.raises(PermissionDenied):
+        request_access_token(bob, theirs.pk, None)
+    with pytest.raises(Connection.DoesNotExist):
+        request_access_token(service, theirs.pk, None)
+    assert outcomes() == []

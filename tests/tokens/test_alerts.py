@@ -1,0 +1,215 @@
+from datetime import UTC, datetime, timedelta
+from smtplib import SMTPException
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.auth.models import User
+from django.core import mail
+from django.core.mail.backends.locmem import EmailBackend
+from django.utils import timezone
+
+from amazon_accounts.amazon_ads import application
+from amazon_accounts.amazon_ads.errors import ApplicationRefusedError
+from tests.sandbox_fixtures import SandboxServer
+from tests.tokens.conftest import ConnectionFactory
+from tokens import alerts, consent, delivery
+from tokens.models import Alert, Connection, TokenRefresh
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class FailingBackend(EmailBackend):
+    def send_messages(self, messages: Any) -> int:
+        raise SMTPException("no room")
+
+
+class DyingBackend(EmailBackend):
+    """Takes the message; then the process dies."""
+
+    def send_messages(self, messages: Any) -> int:
+        super().send_messages(messages)
+        raise KeyboardInterrupt
+
+
+def let_claims_run_out() -> None:
+    Alert.objects.filter(sent_at=None).update(next_try_at=timezone.now())
+
+
+def let_quiet_end() -> None:
+    Alert.objects.filter(sent_at__isnull=False).update(sent_at=timezone.now() - delivery.QUIET)
+
+
+def test_what_breaks_together_is_one_message(connect: ConnectionFactory) -> None:
+    for number in range(25):
+        alerts.connection_broken(connect(label=f"Shop {number}"))
+    assert delivery.send_due() == 1
+    (message,) = mail.outbox
+    assert message.to == ["alice@example.test"]
+    assert message.subject == "Amazon refuses 25 logins"
+    assert "“Shop 0”" in message.body
+    assert "And 5 more." in message.body
+    assert delivery.send_due() == 0
+    assert not delivery.due_exists()
+
+
+def test_what_was_told_is_not_told_again(connect: ConnectionFactory) -> None:
+    connection = connect()
+    alerts.connection_broken(connection)
+    alerts.connection_broken(connection)
+    delivery.send_due()
+    alerts.connection_broken(connection)
+    let_quiet_end()
+    delivery.send_due()
+    assert len(mail.outbox) == 1
+
+
+def test_a_storm_is_one_message_in_ten_minutes(connect: ConnectionFactory) -> None:
+    alerts.connection_broken(connect(label="First"))
+    delivery.send_due()
+    alerts.connection_broken(connect(label="Second"))
+    alerts.connection_broken(connect(label="Third"))
+    alerts.connection_healed(connect(label="Fourth"))
+    assert delivery.send_due() == 1  # another kind need not wait
+    let_quiet_end()
+    delivery.send_due()
+    assert [message.subject for message in mail.outbox] == [
+        "Amazon refuses a login",
+        "A login is connected again",
+        "Amazon refuses 2 logins",
+    ]
+
+
+def test_a_message_that_could_not_be_sent_is_tried_again(
+    connect: ConnectionFactory, settings: LazySettings
+) -> None:
+    alerts.connection_broken(connect())
+    settings.EMAIL_BACKEND = "tests.tokens.test_alerts.FailingBackend"
+    assert delivery.send_due() == 0
+    alert = Alert.objects.get()
+    assert "no room" in alert.error
+    assert alert.next_try_at is not None
+    assert alert.next_try_at > timezone.now() + timedelta(minutes=1)
+
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    let_claims_run_out()
+    assert delivery.send_due() == 1
+    assert Alert.objects.get().error == ""
+
+
+def test_a_process_that_dies_before_sending_loses_nothing(connect: ConnectionFactory) -> None:
+    alerts.connection_broken(connect())
+    assert delivery._claim() is not None
+    assert delivery.send_due() == 0  # it might still be sending
+    let_claims_run_out()
+    assert delivery.send_due() == 1
+    assert len(mail.outbox) == 1
+
+
+def test_a_process_that_dies_while_sending_sends_the_same_message_again(
+    connect: ConnectionFactory, settings: LazySettings
+) -> None:
+    alerts.connection_broken(connect(label="First"))
+    settings.EMAIL_BACKEND = "tests.tokens.test_alerts.DyingBackend"
+    with pytest.raises(KeyboardInterrupt):
+        delivery.send_due()
+    # What is new meanwhile is another message.
+    alerts.connection_broken(connect(label="Second"))
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    let_claims_run_out()
+    delivery.send_due()
+    first, again = mail.outbox[:2]
+    assert again.extra_headers["Message-ID"] == first.extra_headers["Message-ID"]
+    assert again.body == first.body
+
+
+def test_nobody_to_tell_is_said_on_the_alert(connect: ConnectionFactory) -> None:
+    User.objects.update(email="")
+    alerts.connection_broken(connect())
+    assert delivery.send_due() == 0
+    assert "No staff user has an e-mail address" in Alert.objects.get().error
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # Apprise's
+def test_it_sends_by_apprise(
+    connect: ConnectionFactory, sandbox_server: SandboxServer, settings: LazySettings
+) -> None:
+    host = sandbox_server.url.removeprefix("http://")
+    settings.ALERT_URLS = [f"json://{host}/nowhere"]
+    alerts.connection_broken(connect())
+    assert delivery.send_due() == 0  # the sandbox knows no such path
+    assert "Apprise could not reach" in Alert.objects.get().error
+    assert not mail.outbox
+    settings.ALERT_URLS = ["nonsense"]
+    let_claims_run_out()
+    assert delivery.send_due() == 0
+    assert Alert.objects.get().error == "ALERT_URLS: address number 1 is not one that Apprise understands."
+
+
+@pytest.mark.parametrize("kind", Alert.Kind.values)
+def test_every_kind_has_a_title(kind: str) -> None:
+    one, many = delivery.TITLES[Alert.Kind(kind)]
+    assert one
+    assert many.format(count=2)
+
+
+def test_a_refused_application_is_told_once_and_so_is_its_return(
+    connect: ConnectionFactory, settings: LazySettings
+) -> None:
+    pair = settings.AMAZON_CLIENT_ID, settings.AMAZON_CLIENT_SECRET
+    alerts.note_application()
+    assert not Alert.objects.exists()
+    for _ in range(3):
+        application.record_refusal(*pair, ApplicationRefusedError("No.", status=401, code="invalid_client"))
+        alerts.note_application()
+    assert [alert.kind for alert in Alert.objects.all()] == ["application_refused"]
+    assert "No connection is at fault" in Alert.objects.get().text
+
+    application.record_acceptance(*pair)
+    alerts.note_application()
+    assert Alert.objects.count() == 1  # nothing has succeeded yet
+    TokenRefresh.objects.create(
+        connection=connect(),
+        grant_version=1,
+        trigger="scheduled",
+        outcome="succeeded",
+        finished_at=timezone.now() + timedelta(seconds=1),
+    )
+    for _ in range(2):
+        alerts.note_application()
+    assert [alert.kind for alert in Alert.objects.all()] == ["application_accepted", "application_refused"]
+
+
+@pytest.mark.parametrize(
+    ("days_left", "term"),
+    [(40, None), (29.5, 30), (8, 30), (6.5, 7), (2, 7), (0.5, 1), (-1, None)],
+)
+def test_it_warns_before_a_consent_ends(
+    connect: ConnectionFactory, settings: LazySettings, days_left: float, term: int | None
+) -> None:
+    settings.CONSENT_EFFECTIVE_DATE = datetime(2020, 1, 1, tzinfo=UTC).date()
+    consented_at = timezone.now() - timedelta(days=settings.CONSENT_DAYS - days_left)
+    connection = connect(consented_at=consented_at)
+    for _ in range(2):
+        consent.warn()
+    keys = [f"consent_ending:{connection.pk}:1:{term}"] if term else []
+    assert list(Alert.objects.values_list("key", flat=True)) == keys
+
+
+def test_old_and_unknown_consents_never_end(connect: ConnectionFactory, settings: LazySettings) -> None:
+    settings.CONSENT_DAYS = 30
+    settings.CONSENT_EFFECTIVE_DATE = timezone.now().date()
+    old = connect(consented_at=timezone.now() - timedelta(days=29))
+    unknown = connect(consented_at=None)
+    assert old.consent_ends_at is None
+    assert unknown.consent_ends_at is None
+    assert consent.warn() == 0
+
+
+def test_a_new_consent_is_warned_of_anew(connect: ConnectionFactory, settings: LazySettings) -> None:
+    settings.CONSENT_EFFECTIVE_DATE = datetime(2020, 1, 1, tzinfo=UTC).date()
+    connect(consented_at=timezone.now() - timedelta(days=settings.CONSENT_DAYS - 5))
+    consent.warn()
+    Connection.objects.update(grant_version=2)
+    consent.warn()
+    assert Alert.objects.count() == 2
