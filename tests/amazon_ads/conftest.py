@@ -12,6 +12,10 @@ from tests.sandbox_fixtures import SandboxServer, SandboxTransport
 
 CLIENT_ID = "amzn1.application-oa2-client.5a4d0b0c0d0e4f5061728394a5b6c7d8"
 
+#: The database for asynchronous code, whose threads have connections of their own. Only this application's tables
+#: are emptied after each test, which is much faster than all.
+OWN_TABLES = pytest.mark.django_db(transaction=True, available_apps=["amazon_accounts.amazon_ads"])
+
 
 class GivenTokens:
     """A token source: these tokens, one after the other as each is rejected."""

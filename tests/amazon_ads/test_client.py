@@ -17,9 +17,9 @@ from amazon_accounts.amazon_ads.errors import (
 from amazon_accounts.sandbox.demo import demo_world
 from amazon_accounts.sandbox.generate import generated_world
 from amazon_accounts.sandbox.state import Sandbox
-from tests.amazon_ads.conftest import GivenTokens, LoginFactory
+from tests.amazon_ads.conftest import OWN_TABLES, GivenTokens, LoginFactory
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = OWN_TABLES
 
 SWITCHES: list[dict[str, Any]] = [
     {},

@@ -21,7 +21,7 @@ from amazon_accounts.amazon_ads.errors import (
     UnreadableAnswer,
 )
 from amazon_accounts.sandbox.state import Sandbox
-from tests.amazon_ads.conftest import GivenTokens, LoginFactory
+from tests.amazon_ads.conftest import OWN_TABLES, GivenTokens, LoginFactory
 
 KINDS = {"transient", "throttled", "reauthorise", "forbidden", "config", "permanent"}
 
@@ -108,7 +108,7 @@ async def call(login: AmazonLogin, name: str, sandbox: Sandbox) -> None:
             pass
 
 
-@pytest.mark.django_db(transaction=True)
+@OWN_TABLES
 @pytest.mark.parametrize(("kind", "options", "error_class", "is_repeated"), API_FAULTS)
 async def test_it_names_the_error_and_repeats_what_is_worth_it(
     login: LoginFactory,
@@ -128,7 +128,7 @@ async def test_it_names_the_error_and_repeats_what_is_worth_it(
         assert last.request_id in str(raised.value) or raised.value.request_id
 
 
-@pytest.mark.django_db(transaction=True)
+@OWN_TABLES
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("kind", ["error_500", "busy", "bad_gateway", "empty", "forbidden", "unauthorized"])
 async def test_every_endpoint_tells_its_errors_and_their_request_id(
@@ -150,7 +150,7 @@ async def test_every_endpoint_tells_its_errors_and_their_request_id(
     assert f"(Amazon's request id: {raised.value.request_id})" in str(raised.value)
 
 
-@pytest.mark.django_db(transaction=True)
+@OWN_TABLES
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("kind", ["error_503", "throttle", "throttle_html", "truncated", "drop", "busy"])
 async def test_what_passes_is_got_over(login: LoginFactory, sandbox: Sandbox, name: str, kind: str) -> None:

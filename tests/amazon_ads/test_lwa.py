@@ -25,8 +25,9 @@ from amazon_accounts.amazon_ads.errors import (
 )
 from amazon_accounts.amazon_ads.lwa import Grant, authorize_url
 from amazon_accounts.sandbox.state import Sandbox
+from tests.amazon_ads.conftest import OWN_TABLES
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = OWN_TABLES
 
 REDIRECT_URI = "http://localhost:8000/connect/amazon/callback/"
 VERIFIER = "v" * 50
