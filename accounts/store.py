@@ -242,7 +242,12 @@ WITH chunk AS MATERIALIZED (
                AND (account.source = chunk.source OR array_position(%(weights)s::text[], chunk.source)
                         < array_position(%(weights)s::text[], account.source::text)
                     OR NOT EXISTS (SELECT FROM unnest(access.seen_in) scope
-                                    WHERE split_part(scope, ':', 1) = account.source))
+                                    WHERE split_part(scope, ':', 1) = account.source
+                                      AND (NOT (scope = ANY (%(walked)s::text[])) OR EXISTS (
+                                          SELECT FROM accounts_staged_account shown
+                                           WHERE shown.run_id = %(run)s
+                                             AND shown.amazon_account_id = chunk.amazon_account_id
+                                             AND scope = ANY (shown.seen_in)))))
            ) AS is_ours
       FROM chunk
       LEFT JOIN user_accounts account
@@ -726,6 +731,8 @@ class Store:
         # Where the absence of a profile, or of what a manager account had to say, means that it is not there.
         self.complete_regions: list[str] = []
         self.complete_manager_regions: list[str] = []
+        # Lists walked to their end, as access rows remember them.
+        self.walked: list[str] = []
         self.staged_accounts = 0
         self.staged_profiles = 0
 
@@ -846,9 +853,9 @@ class Store:
             )
             return [scope for (scope,) in cursor.fetchall()]
 
-    def take_away(self, walked: Sequence[str]) -> Taken:
-        """Take away what these lists, walked to their end, do not show any more."""
-        parameters = self._parameters(walked=list(walked), also_unsynced=False)
+    def take_away(self) -> Taken:
+        """Take away what the lists that were walked to their end do not show any more."""
+        parameters = self._parameters(also_unsynced=False)
         with fenced(self.claim) as cursor:
             self._check_staged(cursor)
             cursor.execute(TAKE_AWAY, parameters)
@@ -880,6 +887,7 @@ class Store:
             "user": self.claim.owner_id,
             "complete_regions": self.complete_regions,
             "complete_manager_regions": self.complete_manager_regions,
+            "walked": self.walked,
             "weights": WEIGHTS,
             **more,
         }

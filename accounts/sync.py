@@ -57,6 +57,7 @@ async def sync_connection(
     except RunLost:
         is_settled = True
         logger.warning("Sync run %s is not ours any more.", run_id, extra={"action": "sync_lost"})
+        await in_thread(runs.discard_staged)(run_id)
     except asyncio.CancelledError:
         is_settled = True
         with suppress(RunLost):
@@ -397,6 +398,8 @@ class Synchronisation:
         await self._merge_all(Account.Source.DSP_ADVERTISERS, at_least=CHUNK)
 
     async def _store_manager_accounts(self) -> None:
+        scopes = await self._in_database(self._store.scopes)
+        self._store.walked = [scope for scope in scopes if self._was_walked(scope)]
         await self._in_database(self._store.stage_manager_accounts, self.walks)
         await self._merge_all(Account.Source.MANAGER_ACCOUNTS)
         await self._in_database(self._store.merge_links)
@@ -404,10 +407,7 @@ class Synchronisation:
     # --- Taking away ------------------------------------------------------------------------------------------
 
     async def _take_away(self) -> None:
-        scopes = await self._in_database(self._store.scopes)
-        taken = await self._in_database(
-            self._store.take_away, [scope for scope in scopes if self._was_walked(scope)]
-        )
+        taken = await self._in_database(self._store.take_away)
         for scope, count in taken.gone.items():
             self._teller(scope).gone += count
         for scope, count in taken.unconfirmed.items():

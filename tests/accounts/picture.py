@@ -53,7 +53,8 @@ def expected(truth: dict[str, Any]) -> Picture:
         for profile_id in account["profiles"]:
             owners.setdefault(profile_id, set()).add(key)
     for agency_profile, advertisers in truth["dsp_advertisers"].items():
-        for advertiser in advertisers:
+        # An agency that is not among the profiles cannot be asked.
+        for advertiser in advertisers if agency_profile in told else []:
             entry = picture.setdefault(
                 advertiser["advertiserId"],
                 _plain("dsp_advertisers", "advertiser", advertiser["name"])
