@@ -6,6 +6,7 @@ https://developer.amazon.com/docs/login-with-amazon/authorization-code-grant.htm
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard, TypeVar
@@ -36,6 +37,8 @@ ANY_REGION = "NA"
 #: The life of an access token where the answer does not tell it, and the longest that is believed.
 USUAL_LIFE_SECONDS = 3600
 LONGEST_LIFE_SECONDS = 24 * 3600
+#: An acceptance that was written down is believed for so long.
+ACCEPTANCE_SECONDS = 30.0
 #: A person waits for these: no second try, and little waiting for a slot.
 IMPATIENT_SECONDS = 3.0
 
@@ -82,6 +85,8 @@ class LoginWithAmazon:
     def __init__(self, wire: Wire, limiter: ExponentialBackoffRateLimiter) -> None:
         self._wire = wire
         self._limiter = limiter
+        # By the monotonic clock: when it was last written down that Amazon accepts our application.
+        self._accepted_at = float("-inf")
 
     async def exchange_code(self, code: str, *, redirect_uri: str, code_verifier: str) -> Grant:
         """Trade the code of a consent for tokens, once: a code cannot be sent again."""
@@ -162,14 +167,23 @@ class LoginWithAmazon:
                 LWA_ROW, subject, prepare=_nothing, send=send, wait=wait, attempts=attempts, stats=stats
             )
         except ApplicationRefusedError as error:
+            self._accepted_at = float("-inf")
             await asked_of_database(application.record_refusal, client_id, secret, error)
             raise
+        await self._record_acceptance(client_id, secret)
+        return grant
+
+    async def _record_acceptance(self, client_id: str, secret: str) -> None:
+        """Write it down that Amazon accepts our application, but not with each of a thousand grants."""
+        if time.monotonic() - self._accepted_at < ACCEPTANCE_SECONDS:
+            return
         try:
             await asked_of_database(application.record_acceptance, client_id, secret)
         except PaceUnavailable as error:
             # What was granted must not be lost with it: it may hold the only refresh token that still works.
             logger.warning("Whether Amazon accepts the application was not recorded: %s", error)
-        return grant
+        else:
+            self._accepted_at = time.monotonic()
 
     async def _in_time(self, answer: Awaitable[Result]) -> Result:
         """For what a person waits for: the whole of it in the time of one request."""
