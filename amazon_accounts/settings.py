@@ -346,7 +346,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["accounts.api.parsing.StrictJSONParser"],
     "DEFAULT_THROTTLE_CLASSES": ["accounts.api.throttling.PersonThrottle"],
-    "DEFAULT_SCHEMA_CLASS": "accounts.api.schema.Schema",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "accounts.api.problems.handle",
     # `format` is a parameter of the export.
@@ -358,10 +358,20 @@ REST_KNOX = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Amazon Accounts",
+    "DESCRIPTION": (
+        "Every Amazon Ads account behind the Amazon logins of a company: list and label them, sync, disconnect and "
+        "reconnect many at once, and ask for valid access tokens.\n\nPeople see their own connections and accounts; "
+        "with the permissions `accounts.view_all_accounts` and `tokens.view_all_connections` everybody's. What is "
+        "another's is 404. A path works without its last slash, too."
+    ),
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": ["accounts.api.documentation.finish"],
+    "GENERIC_ADDITIONAL_PROPERTIES": None,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

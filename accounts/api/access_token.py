@@ -9,7 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.api import documentation, examples
 from accounts.api.authentication import TokenAuthentication, person
+from accounts.api.documentation import describe
 from accounts.api.exceptions import Conflict, Unavailable
 from accounts.api.lists import refuse_body
 from accounts.api.throttling import AccessTokenThrottle
@@ -32,6 +34,17 @@ class ConnectionAccessToken(APIView):
     authentication_classes = [TokenAuthentication]
     throttle_classes = [AccessTokenThrottle]
 
+    @describe(
+        "Ask for an access token",
+        "For other services of the house. With an API token alone; who asked for which, when and from where is kept."
+        " A token with less than a minute left is refreshed first, which is waited for up to five seconds.",
+        operation_id="get_access_token",
+        response=AccessTokenSerializer,
+        example=examples.ACCESS_TOKEN,
+        permission="tokens.use_access_token",
+        errors=[404, 409, 413, 415, 503],
+        behind=[documentation.REFRESH],
+    )
     def post(self, request: Request, connection_id: UUID) -> Response:
         refuse_body(request)
         remote_addr = request.META.get("REMOTE_ADDR") or None

@@ -10,12 +10,15 @@ from django.db.models import OuterRef, QuerySet
 from django.db.models.functions import JSONObject
 from django.http import Http404
 from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.api import documentation, examples
 from accounts.api.authentication import person
+from accounts.api.documentation import account_filters, describe, page_example, page_of
 from accounts.api.exceptions import PreconditionFailed
 from accounts.api.lists import PageParameters, Word, page_response, read_parameters
 from accounts.filters import filter_accounts
@@ -124,6 +127,16 @@ def versions_named(if_match: str) -> set[datetime] | None:
 
 
 class AccountList(APIView):
+    @describe(
+        "List accounts",
+        "Amazon's accounts as the last sync found them. A page is found by key, not by number: follow `next`.",
+        operation_id="list_accounts",
+        parameters=[*account_filters(), AccountListParameters],
+        response=page_of(AccountSerializer),
+        example=page_example(examples.ACCOUNT),
+        errors=[404],
+        behind=documentation.SYNC,
+    )
     def get(self, request: Request) -> Response:
         page = read_parameters(request, AccountListParameters, alone=False)
         names = list(AccountListParameters().fields)
@@ -132,7 +145,7 @@ class AccountList(APIView):
         return page_response(request, paginator, represented, page.get("cursor"))
 
 
-class AccountChanges(serializers.Serializer[Any]):
+class AccountChangesRequest(serializers.Serializer[Any]):
     """What a PATCH may say; what it leaves out stays."""
 
     labels = serializers.DictField(
@@ -144,12 +157,45 @@ class AccountChanges(serializers.Serializer[Any]):
     sync_enabled = serializers.BooleanField(required=False)
 
 
+ETAG = OpenApiParameter(
+    "ETag", location=OpenApiParameter.HEADER, response=[200], description="The version of what operators say."
+)
+IF_MATCH = OpenApiParameter(
+    "If-Match", location=OpenApiParameter.HEADER, description="An `ETag`: change this version and no other."
+)
+
+
 class AccountDetail(APIView):
+    @describe(
+        "Show an account",
+        operation_id="get_account",
+        response=AccountSerializer,
+        example=examples.ACCOUNT,
+        errors=[404],
+        headers=[ETAG],
+        behind=documentation.SYNC,
+    )
     def get(self, request: Request, account_id: UUID) -> Response:
         read_parameters(request, serializers.Serializer)
         accounts = with_relations(Account.objects.visible_to(person(request)))
         return _account_response(get_object_or_404(accounts, pk=account_id))
 
+    @describe(
+        "Change what operators say about an account",
+        "What is left out stays as it is. With `If-Match` nothing is changed if somebody else was faster.",
+        operation_id="update_account",
+        request=AccountChangesRequest,
+        request_examples={
+            "a label": {"labels": {"team": "north", "old": None}},
+            "default": {"is_default": True},
+        },
+        parameters=[IF_MATCH],
+        response=AccountSerializer,
+        example=examples.ACCOUNT,
+        permission="accounts.update_account",
+        errors=[404, 412],
+        headers=[ETAG],
+    )
     def patch(self, request: Request, account_id: UUID) -> Response:
         versions = versions_named(request.headers.get("If-Match", "*"))
         try:

@@ -6,12 +6,15 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.api import documentation, examples
 from accounts.api.authentication import person
+from accounts.api.documentation import describe, page_example, page_of
 from accounts.api.exceptions import Conflict
 from accounts.api.lists import PageParameters, Word, page_response, read_parameters, refuse_body
 from accounts.batch import BatchStateError, cancel, retry, start_batch
@@ -45,27 +48,90 @@ class BatchItemSerializer(serializers.Serializer[Any]):
     message = serializers.CharField(allow_blank=True)
 
 
-class BatchOptions(serializers.Serializer[Any]):
-    labels = serializers.DictField(
-        child=serializers.CharField(allow_blank=True, allow_null=True, max_length=256), required=False
-    )
-    sync_enabled = serializers.BooleanField(required=False)
-
-
-class BatchRequest(serializers.Serializer[Any]):
-    """Either `account_ids` or `filter`; `options` for an update alone."""
-
-    operation = Word(BatchOperation.Operation)
-    account_ids = serializers.ListField(
-        child=serializers.UUIDField(), required=False, min_length=1, max_length=100_000
-    )
-    filter = serializers.DictField(
-        required=False, help_text="The parameters of `GET accounts/`; all accounts if it is empty."
-    )
-    options = BatchOptions(required=False)
+LABELS = {
+    "type": "object",
+    "maxProperties": 64,
+    "propertyNames": {"type": "string", "minLength": 1, "maxLength": 256, "pattern": r"^[^\x00]+$"},
+    "additionalProperties": {"type": ["string", "null"], "maxLength": 256, "pattern": r"^[^\x00]*$"},
+    "description": "A string sets a label, null removes it.",
+}
+# By hand: that there are ids or a filter, and options for an update alone, serializers cannot say.
+REQUEST = {
+    "type": "object",
+    "required": ["operation"],
+    "properties": {
+        "operation": {"type": "string", "enum": list(BatchOperation.Operation.values)},
+        "account_ids": {
+            "type": "array",
+            "items": {"type": "string", "format": "uuid"},
+            "minItems": 1,
+            "maxItems": 100_000,
+            "uniqueItems": True,
+        },
+        "filter": documentation.filter_object()
+        | {"description": "The parameters of `GET accounts/`; all accounts if it is empty."},
+        "options": {
+            "type": "object",
+            "properties": {"labels": LABELS, "sync_enabled": {"type": "boolean"}},
+            "minProperties": 1,
+            "additionalProperties": False,
+            "description": "For an update alone.",
+        },
+    },
+    "additionalProperties": False,
+    "allOf": [
+        {"oneOf": [{"required": ["account_ids"]}, {"required": ["filter"]}]},
+        {
+            "if": {"properties": {"operation": {"const": "update"}}},
+            "then": {"required": ["options"]},
+            "else": {"properties": {"options": False}},
+        },
+    ],
+}
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    type={"type": "string", "minLength": 1, "maxLength": 200},
+    location=OpenApiParameter.HEADER,
+    description="Any text of yours, of at most 200 characters, that stands for this request.",
+)
+LOCATION = OpenApiParameter(
+    "Location",
+    location=OpenApiParameter.HEADER,
+    response=[202],
+    description="Where the operation can be followed.",
+)
 
 
 class BatchStart(APIView):
+    @describe(
+        "Act on many accounts",
+        "On these accounts, or on all that a filter chooses, at most 100,000. It is stored and answered; workers do it."
+        " With an `Idempotency-Key` the same request is the same operation, however often it comes.\n\n"
+        "`sync` needs the permission `accounts.sync_account`, `disconnect` and `reconnect`"
+        " `accounts.disconnect_account`, `update` `accounts.update_account`.",
+        operation_id="start_batch",
+        request={"application/json": REQUEST},
+        request_examples={
+            "some": {"operation": "sync", "account_ids": [examples.ACCOUNT_ID]},
+            "all that match": {
+                "operation": "disconnect",
+                "filter": {"status": ["suspended"], "country": "DE"},
+            },
+            "labels": {
+                "operation": "update",
+                "filter": {},
+                "options": {"labels": {"team": "north", "old": None}},
+            },
+        },
+        parameters=[IDEMPOTENCY_KEY],
+        status=202,
+        response=BatchSerializer,
+        example=examples.BATCH | {"state": "waiting", "succeeded": 0, "skipped": 0},
+        permission="accounts.sync_account, accounts.disconnect_account or accounts.update_account",
+        errors=[404],
+        headers=[LOCATION],
+        behind=documentation.SYNC,
+    )
     def post(self, request: Request) -> Response:
         body = _checked(request.data)
         batch = start_batch(
@@ -110,6 +176,13 @@ def _visible(request: Request, batch_id: UUID) -> BatchOperation:
 
 
 class BatchDetail(APIView):
+    @describe(
+        "Show an operation",
+        operation_id="get_batch",
+        response=BatchSerializer,
+        example=examples.BATCH,
+        errors=[404],
+    )
     def get(self, request: Request, batch_id: UUID) -> Response:
         read_parameters(request, serializers.Serializer)
         return Response(BatchSerializer(_visible(request, batch_id)).data)
@@ -120,6 +193,15 @@ class BatchItemListParameters(PageParameters):
 
 
 class BatchItemList(APIView):
+    @describe(
+        "List the results of an operation",
+        "One for each account.",
+        operation_id="list_batch_items",
+        parameters=[BatchItemListParameters],
+        response=page_of(BatchItemSerializer),
+        example=page_example(examples.BATCH_ITEM),
+        errors=[404],
+    )
     def get(self, request: Request, batch_id: UUID) -> Response:
         given = read_parameters(request, BatchItemListParameters)
         items = BatchItem.objects.filter(batch=_visible(request, batch_id))
@@ -132,6 +214,15 @@ class BatchItemList(APIView):
 
 
 class BatchCancel(APIView):
+    @describe(
+        "Cancel an operation",
+        "What waits is skipped; what is under way ends as it ends. Needs the permission of the operation.",
+        operation_id="cancel_batch",
+        response=BatchSerializer,
+        example=examples.BATCH | {"state": "cancelled"},
+        permission="accounts.sync_account, accounts.disconnect_account or accounts.update_account",
+        errors=[404, 409, 413, 415],
+    )
     def post(self, request: Request, batch_id: UUID) -> Response:
         refuse_body(request)
         batch = _visible(request, batch_id)
@@ -142,6 +233,17 @@ class BatchCancel(APIView):
 
 
 class BatchRetry(APIView):
+    @describe(
+        "Retry what failed",
+        "As part of the same operation. Needs the permission of the operation.",
+        operation_id="retry_batch",
+        status=202,
+        response=BatchSerializer,
+        example=examples.BATCH,
+        permission="accounts.sync_account, accounts.disconnect_account or accounts.update_account",
+        errors=[404, 409, 413, 415],
+        headers=[LOCATION],
+    )
     def post(self, request: Request, batch_id: UUID) -> Response:
         refuse_body(request)
         batch = _visible(request, batch_id)

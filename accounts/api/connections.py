@@ -10,7 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.api import documentation, examples
 from accounts.api.authentication import person
+from accounts.api.documentation import describe, page_example, page_of
 from accounts.api.exceptions import Conflict
 from accounts.api.histories import SyncRunSerializer
 from accounts.api.lists import PageParameters, Word, page_response, read_parameters, refuse_body
@@ -57,6 +59,14 @@ def represented(connection: Connection) -> Any:
 
 
 class ConnectionList(APIView):
+    @describe(
+        "List connections",
+        "The Amazon logins that were connected. Never a token.",
+        operation_id="list_connections",
+        parameters=[ConnectionListParameters],
+        response=page_of(ConnectionSerializer),
+        example=page_example(examples.CONNECTION),
+    )
     def get(self, request: Request) -> Response:
         given = read_parameters(request, ConnectionListParameters)
         connections = visible(request)
@@ -69,6 +79,13 @@ class ConnectionList(APIView):
 
 
 class ConnectionDetail(APIView):
+    @describe(
+        "Show a connection",
+        operation_id="get_connection",
+        response=ConnectionSerializer,
+        example=examples.CONNECTION,
+        errors=[404],
+    )
     def get(self, request: Request, connection_id: UUID) -> Response:
         read_parameters(request, serializers.Serializer)
         return Response(represented(get_object_or_404(visible(request), pk=connection_id)))
@@ -86,6 +103,17 @@ def _refuse_unless_live(connection: Connection) -> None:
 
 
 class ConnectionRefresh(APIView):
+    @describe(
+        "Refresh a connection's token",
+        "A worker does it at once; `refreshes/` shows what came of it.",
+        operation_id="refresh_connection",
+        status=202,
+        response=ConnectionSerializer,
+        example=examples.CONNECTION,
+        permission="tokens.refresh_connection",
+        errors=[404, 409, 413, 415],
+        behind=[documentation.REFRESH],
+    )
     def post(self, request: Request, connection_id: UUID) -> Response:
         refuse_body(request)
         connection = _to_act_on(request, connection_id, "tokens.refresh_connection")
@@ -95,6 +123,17 @@ class ConnectionRefresh(APIView):
 
 
 class ConnectionSync(APIView):
+    @describe(
+        "Sync a connection's accounts",
+        "Joins a sync that waits already. `sync-runs/` shows how it goes.",
+        operation_id="sync_connection",
+        status=202,
+        response=SyncRunSerializer,
+        example=examples.RUN,
+        permission="accounts.sync_account",
+        errors=[404, 409, 413, 415],
+        behind=documentation.SYNC,
+    )
     def post(self, request: Request, connection_id: UUID) -> Response:
         refuse_body(request)
         connection = _to_act_on(request, connection_id, "accounts.sync_account")
@@ -104,6 +143,15 @@ class ConnectionSync(APIView):
 
 
 class ConnectionDisconnect(APIView):
+    @describe(
+        "Disconnect a connection",
+        "Erases its tokens. Its accounts and their history stay; nothing changes at Amazon.",
+        operation_id="disconnect_connection",
+        response=ConnectionSerializer,
+        example=examples.CONNECTION | {"state": "disconnected", "expires_at": None},
+        permission="tokens.disconnect_connection",
+        errors=[404, 413, 415],
+    )
     def post(self, request: Request, connection_id: UUID) -> Response:
         refuse_body(request)
         connection = _to_act_on(request, connection_id, "tokens.disconnect_connection")

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import StreamingHttpResponse
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
 from rest_framework import serializers
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
@@ -11,6 +12,7 @@ from rest_framework.views import APIView
 
 from accounts.api.accounts import represented, with_relations
 from accounts.api.authentication import person
+from accounts.api.documentation import account_filters, describe
 from accounts.api.lists import Word, read_parameters
 from accounts.export import lines
 from accounts.filters import filter_accounts
@@ -38,6 +40,15 @@ class AccountExport(APIView):
     # The first one renders errors, too.
     renderer_classes = [JSONRenderer, CSVRenderer, JSONLinesRenderer]
 
+    @describe(
+        "Export accounts",
+        "All that match, in the order of their ids, streamed. In CSV, text that a spreadsheet would take for a formula"
+        " has a quote before it.",
+        operation_id="export_accounts",
+        parameters=[*account_filters(), ExportParameters],
+        response={(200, "text/csv"): OpenApiTypes.STR, (200, "application/x-ndjson"): OpenApiTypes.STR},
+        errors=[404],
+    )
     def get(self, request: Request) -> StreamingHttpResponse:
         format_ = read_parameters(request, ExportParameters, alone=False)["format"]
         accounts = filter_accounts(person(request), request.query_params, besides=["format"])

@@ -7,7 +7,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.api import examples
 from accounts.api.authentication import person
+from accounts.api.documentation import describe
 from accounts.api.lists import Word, read_parameters
 from accounts.health import health
 from amazon_accounts.amazon_ads.hosts import Region
@@ -64,6 +66,13 @@ class HealthSerializer(serializers.Serializer[Any]):
 
 
 class Health(APIView):
+    @describe(
+        "Show how everything stands",
+        "Tokens, accounts and syncs of what is yours; the pace that Amazon allows to all.",
+        operation_id="get_health",
+        response=HealthSerializer,
+        example=examples.HEALTH,
+    )
     def get(self, request: Request) -> Response:
         read_parameters(request, serializers.Serializer)
         return Response(HealthSerializer(health(person(request))).data)

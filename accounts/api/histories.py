@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from rest_framework import serializers
@@ -10,7 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.api import documentation, examples
 from accounts.api.authentication import person
+from accounts.api.documentation import describe, page_example, page_of
 from accounts.api.lists import PageParameters, Word, page_response, read_parameters
 from accounts.models import Account, AccountChange, SyncRun
 from accounts.pagination import KeysetPaginator
@@ -43,6 +46,16 @@ class SyncRunSerializer(serializers.Serializer[Any]):
 
 
 class SyncRunList(APIView):
+    @describe(
+        "List syncs",
+        "Newest first, with what came of each source in each region.",
+        operation_id="list_sync_runs",
+        parameters=[SyncRunListParameters],
+        response=page_of(SyncRunSerializer),
+        example=page_example(examples.RUN),
+        errors=[404],
+        behind=documentation.SYNC,
+    )
     def get(self, request: Request) -> Response:
         given = read_parameters(request, SyncRunListParameters)
         runs = SyncRun.objects.all()
@@ -76,24 +89,46 @@ class ChangeSerializer(serializers.Serializer[Any]):
 
 
 class ChangeList(APIView):
-    """Changes of all accounts, or of one."""
-
-    def get(self, request: Request, account_id: UUID | None = None) -> Response:
-        given = read_parameters(request, ChangeListParameters)
-        accounts = Account.objects.visible_to(person(request))
+    @describe(
+        "List changes of accounts",
+        "What syncs and people changed, newest first.",
+        operation_id="list_changes",
+        parameters=[ChangeListParameters],
+        response=page_of(ChangeSerializer),
+        example=page_example(examples.CHANGE),
+    )
+    def get(self, request: Request) -> Response:
         changes = AccountChange.objects.all()
-        if account_id is not None:
-            changes = changes.filter(account=get_object_or_404(accounts.only("pk"), pk=account_id))
-        elif not person(request).has_perm("accounts.view_all_accounts"):
-            changes = changes.filter(account__in=accounts)
-        if "since" in given:
-            changes = changes.filter(changed_at__gte=given["since"])
-        if "kind" in given:
-            changes = changes.filter(kind=given["kind"])
-        paginator = KeysetPaginator(changes, "-changed_at", given["page_size"])
-        return page_response(
-            request, paginator, lambda rows: ChangeSerializer(rows, many=True).data, given.get("cursor")
-        )
+        if not person(request).has_perm("accounts.view_all_accounts"):
+            changes = changes.filter(account__in=Account.objects.visible_to(person(request)))
+        return _changes(request, changes)
+
+
+class AccountChangeList(APIView):
+    @describe(
+        "List changes of an account",
+        "What syncs and people changed, newest first.",
+        operation_id="list_account_changes",
+        parameters=[ChangeListParameters],
+        response=page_of(ChangeSerializer),
+        example=page_example(examples.CHANGE),
+        errors=[404],
+    )
+    def get(self, request: Request, account_id: UUID) -> Response:
+        account = get_object_or_404(Account.objects.visible_to(person(request)).only("pk"), pk=account_id)
+        return _changes(request, AccountChange.objects.filter(account=account))
+
+
+def _changes(request: Request, changes: QuerySet[AccountChange]) -> Response:
+    given = read_parameters(request, ChangeListParameters)
+    if "since" in given:
+        changes = changes.filter(changed_at__gte=given["since"])
+    if "kind" in given:
+        changes = changes.filter(kind=given["kind"])
+    paginator = KeysetPaginator(changes, "-changed_at", given["page_size"])
+    return page_response(
+        request, paginator, lambda rows: ChangeSerializer(rows, many=True).data, given.get("cursor")
+    )
 
 
 class RefreshListParameters(PageParameters):
@@ -114,6 +149,16 @@ class RefreshSerializer(serializers.Serializer[Any]):
 
 
 class RefreshList(APIView):
+    @describe(
+        "List the refreshes of a connection's token",
+        "Newest first. Never a token.",
+        operation_id="list_refreshes",
+        parameters=[RefreshListParameters],
+        response=page_of(RefreshSerializer),
+        example=page_example(examples.REFRESH),
+        errors=[404],
+        behind=[documentation.REFRESH],
+    )
     def get(self, request: Request, connection_id: UUID) -> Response:
         given = read_parameters(request, RefreshListParameters)
         refreshes = TokenRefresh.objects.filter(connection=_connection(request, connection_id))

@@ -8,7 +8,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.api import documentation, examples
 from accounts.api.authentication import person
+from accounts.api.documentation import describe, page_example, page_of
 from accounts.api.lists import PageParameters, Word, page_response, read_parameters
 from accounts.models import Account, Profile
 from accounts.pagination import KeysetPaginator
@@ -39,6 +41,16 @@ class ProfileSerializer(serializers.Serializer[Any]):
 
 
 class ProfileList(APIView):
+    @describe(
+        "List Amazon Ads profiles",
+        "A profile is an account in one marketplace; most of Amazon's other calls are made for one.",
+        operation_id="list_profiles",
+        parameters=[ProfileListParameters],
+        response=page_of(ProfileSerializer),
+        example=page_example(examples.PROFILE),
+        errors=[404],
+        behind=[documentation.LIST_PROFILES, documentation.LIST_ADS_ACCOUNTS],
+    )
     def get(self, request: Request) -> Response:
         given = read_parameters(request, ProfileListParameters)
         accounts = Account.objects.visible_to(person(request))

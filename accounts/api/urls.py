@@ -20,7 +20,9 @@ urlpatterns = [
     path("accounts/health/", health.Health.as_view(), name="health"),
     path("accounts/sync-runs/", histories.SyncRunList.as_view(), name="sync-runs"),
     path("accounts/<uuid:account_id>/", accounts.AccountDetail.as_view(), name="account"),
-    path("accounts/<uuid:account_id>/changes/", histories.ChangeList.as_view(), name="account-changes"),
+    path(
+        "accounts/<uuid:account_id>/changes/", histories.AccountChangeList.as_view(), name="account-changes"
+    ),
     path("connections/", connections.ConnectionList.as_view(), name="connections"),
     path("connections/<uuid:connection_id>/", connections.ConnectionDetail.as_view(), name="connection"),
     path(

@@ -1,0 +1,162 @@
+"""Things as the API shows them, for the OpenAPI document."""
+
+from typing import Any
+
+ACCOUNT_ID, CONNECTION_ID = "0192f0c1-7a00-7c3e-9d4b-5f6a7b8c9d0e", "0192f0c0-11a2-7b3c-8d4e-5f6071829304"
+MANAGER_ID, BATCH_ID = "0192f0c1-7a01-7aaa-8bbb-0123456789ab", "0192f0d2-0000-7c3e-9d4b-5f6a7b8c9d0e"
+RUN_ID, REFRESH_ID = "0192f0c2-5555-7c3e-9d4b-5f6a7b8c9d0e", "0192f0c3-6666-7c3e-9d4b-5f6a7b8c9d0e"
+
+ACCOUNT = {
+    "id": ACCOUNT_ID,
+    "amazon_account_id": "amzn1.ads-account.g.4kd92mf0s8q7",
+    "name": "Nordwind Outdoor",
+    "status": "active",
+    "inactive_reason": None,
+    "amazon_status": "CREATED",
+    "account_type": "seller",
+    "health": "ok",
+    "connection": CONNECTION_ID,
+    "connections": [CONNECTION_ID],
+    "parent": None,
+    "managers": [MANAGER_ID],
+    "countries": ["DE"],
+    "profiles": [
+        {
+            "profile_id": "3184501772934416",
+            "country_code": "DE",
+            "marketplace_id": "A1PA6795UKMFR9",
+            "currency_code": "EUR",
+            "timezone": "Europe/Paris",
+            "type": "seller",
+        }
+    ],
+    "errors": {},
+    "metadata": {"adsAccountId": "amzn1.ads-account.g.4kd92mf0s8q7", "countryCodes": ["DE"]},
+    "labels": {"team": "north"},
+    "is_default": False,
+    "sync_enabled": True,
+    "connected_at": "2026-10-30T08:11:00Z",
+    "last_synced_at": "2026-11-23T09:12:44Z",
+    "sync_status": "synced",
+    "sync_error": "",
+}
+PROFILE = {
+    "profile_id": "3184501772934416",
+    "account": ACCOUNT_ID,
+    "amazon_account_id": "amzn1.ads-account.g.4kd92mf0s8q7",
+    "name": "Nordwind Outdoor",
+    "region": "EU",
+    "country_code": "DE",
+    "marketplace_id": "A1PA6795UKMFR9",
+    "currency_code": "EUR",
+    "timezone": "Europe/Paris",
+    "type": "seller",
+    "subtype": "",
+    "entity_id": "A2EXAMPLESELLR",
+    "access_level": "edit",
+    "valid_payment_method": True,
+    "daily_budget": None,
+}
+CHANGE = {
+    "account": ACCOUNT_ID,
+    "kind": "status",
+    "profile_id": "",
+    "old": "active",
+    "new": "suspended",
+    "changed_at": "2026-11-23T09:12:44Z",
+    "run": RUN_ID,
+}
+RUN: dict[str, Any] = {
+    "id": RUN_ID,
+    "connection": CONNECTION_ID,
+    "trigger": "api",
+    "state": "waiting",
+    "created_at": "2026-11-23T09:12:40Z",
+    "started_at": None,
+    "finished_at": None,
+    "seen": 0,
+    "created": 0,
+    "changed": 0,
+    "unchanged": 0,
+    "gone": 0,
+    "rejected": 0,
+    "requests": 0,
+    "throttled": 0,
+    "error": "",
+    "sources": [],
+}
+CONNECTION = {
+    "id": CONNECTION_ID,
+    "label": "Northwind Agency",
+    "owner": "alice",
+    "amazon_user": "ads@northwind.example",
+    "regions": ["NA", "EU", "FE"],
+    "state": "active",
+    "expires_at": "2026-11-23T10:01:10Z",
+    "consented_at": "2026-10-30T08:10:00Z",
+    "consent_ends_at": "2027-10-30T08:10:00Z",
+    "refresh_count": 586,
+    "last_refreshed_at": "2026-11-23T09:01:10Z",
+    "last_synced_at": "2026-11-23T09:12:44Z",
+    "last_error": "",
+}
+REFRESH = {
+    "id": REFRESH_ID,
+    "trigger": "scheduled",
+    "tries": 1,
+    "started_at": "2026-11-23T09:01:09Z",
+    "finished_at": "2026-11-23T09:01:10Z",
+    "outcome": "succeeded",
+    "error_code": "",
+    "error": "",
+    "request_id": "3f0a2c9e-0d1b-4b7e-9a53-2f1c0e7d8a61",
+    "new_expires_at": "2026-11-23T10:01:10Z",
+}
+BATCH = {
+    "id": BATCH_ID,
+    "operation": "sync",
+    "state": "running",
+    "total": 500,
+    "succeeded": 120,
+    "failed": 0,
+    "skipped": 4,
+    "created_at": "2026-11-23T09:20:00Z",
+    "finished_at": None,
+}
+BATCH_ITEM = {"account": ACCOUNT_ID, "state": "succeeded", "message": "Synced."}
+HEALTH = {
+    "state": "degraded",
+    "reasons": [{"state": "degraded", "text": "The last sync of 1 login failed."}],
+    "tokens": {
+        "valid": 11,
+        "expiring": 1,
+        "expired": 0,
+        "broken": 0,
+        "next_expiry": "2026-11-23T09:25:10Z",
+        "success_rate_24h": 1.0,
+    },
+    "accounts": {"active": 241, "suspended": 16, "pending": 19, "inactive": 24},
+    "syncs": {
+        "last_synced_at": "2026-11-23T09:12:44Z",
+        "failing": 1,
+        "late": 0,
+        "next_sync_at": "2026-11-23T09:31:00Z",
+    },
+    "pacing": [
+        {
+            "region": "EU",
+            "family": "accounts",
+            "requests_per_second": 4.2,
+            "throttled_last_hour": 3,
+            "blocked_until": None,
+            "circuit_open_until": None,
+        }
+    ],
+}
+ACCESS_TOKEN = {
+    "access_token": "Atza|...",
+    "token_type": "bearer",
+    "expires_at": "2026-11-23T10:01:10Z",
+    "client_id": "amzn1.application-oa2-client.5a4d0b0c0d0e4f5061728394a5b6c7d8",
+    "hosts": {"EU": "https://advertising-api-eu.amazon.com"},
+}
