@@ -35,7 +35,7 @@ class Request:
     form: Mapping[str, str] | None = field(default=None, repr=False)
     #: What must not appear in any text, should Amazon echo it.
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    seconds: float = EXCHANGE_SECONDS
+    seconds: float = field(default_factory=lambda: EXCHANGE_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,6 @@ class Wire:
             limits=httpx.Limits(
                 max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30
             ),
-            timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
             # A token goes to the host it is meant for and nowhere else: no redirects, no proxy and no .netrc that
             # the environment may name.
             follow_redirects=False,
@@ -86,6 +85,8 @@ class Wire:
                     headers=dict(request.headers),
                     content=request.content,
                     data=request.form,
+                    # Connecting ends before the whole does: cut off in a handshake, a socket would stay open.
+                    timeout=httpx.Timeout(READ_SECONDS, connect=min(CONNECT_SECONDS, request.seconds / 2)),
                 ) as response,
             ):
                 headers = response.headers
@@ -95,10 +96,10 @@ class Wire:
                 f"No whole answer to {request.asked} in {request.seconds:g} seconds",
                 request_id=request_id_of(headers),
             ) from None
-        except httpx.DecodingError as error:
+        except httpx.DecodingError:
             raise UnreadableAnswer(
                 f"The answer to {request.asked} is packed wrongly", request_id=request_id_of(headers)
-            ) from error
+            ) from None
         except httpx.RequestError as error:
             # httpx quotes a header that it refuses to send; the cause must not be shown either, then.
             raise Unreachable(

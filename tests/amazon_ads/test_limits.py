@@ -1,0 +1,115 @@
+"""Servers that really limit: per region, per endpoint, per login, and one that four processes talk to at once."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.db import connection
+
+from amazon_accounts.amazon_ads.client import AmazonClient
+from amazon_accounts.amazon_ads.errors import PostponedError
+from amazon_accounts.sandbox.generate import generated_world
+from tests.amazon_ads.conftest import OWN_TABLES, LoginFactory
+from tests.sandbox_fixtures import SandboxServer
+
+pytestmark = OWN_TABLES
+
+NAMES = ["login-1", "login-2", "login-3"]
+
+
+@pytest.fixture(autouse=True)
+def usual_pace(settings: LazySettings, sandbox_server: SandboxServer) -> None:
+    settings.AMAZON_REQUESTS_PER_SECOND = 10.0
+    settings.AMAZON_BURST = 5
+    settings.AMAZON_MAX_REQUESTS_PER_SECOND = 200.0
+    sandbox_server.sandbox.reset(generated_world(logins=4, accounts_per_login=3))
+
+
+@pytest.mark.parametrize("per", [("region",), ("region", "endpoint"), ()])
+async def test_it_finds_the_limit_and_keeps_to_it(
+    login_over_http: LoginFactory, sandbox_server: SandboxServer, per: tuple[Any, ...]
+) -> None:
+    sandbox = sandbox_server.sandbox
+    sandbox.throttle.limit(30.0, 10.0, per=per)
+    logins = [login_over_http(name) for name in NAMES]
+    await asyncio.gather(*(login.profiles("NA", "view") for login in logins for _ in range(30)))
+    assert sandbox.journal.count(status=200) == 90
+    assert sandbox.journal.count(status=429) <= 10
+
+
+async def test_a_login_with_a_limit_of_its_own_does_not_slow_the_others(
+    login_over_http: LoginFactory, sandbox_server: SandboxServer
+) -> None:
+    sandbox = sandbox_server.sandbox
+    sandbox.throttle.limit(0.01, 1.0, login="login-4", retry_after="3600")
+    poor = login_over_http("login-4", wait=1.0)
+    await login_over_http(NAMES[0]).profiles("NA", "view")
+    await poor.profiles("NA", "view")
+    with pytest.raises(PostponedError):
+        await poor.profiles("NA", "view")
+    began = time.monotonic()
+    await asyncio.gather(*(login_over_http(name).profiles("NA", "view") for name in NAMES for _ in range(10)))
+    assert time.monotonic() - began < 5
+    assert sandbox.journal.count(login="login-4") == 2
+    assert sandbox.journal.count(status=429) == 1
+
+
+async def test_another_process_feels_what_this_one_learned(
+    login_over_http: LoginFactory, sandbox_server: SandboxServer
+) -> None:
+    sandbox = sandbox_server.sandbox
+    sandbox.faults.add("throttle", login=NAMES[0], retry_after="3600", count=1)
+    await login_over_http(NAMES[1]).profiles("NA", "view")
+    with pytest.raises(PostponedError):
+        await login_over_http(NAMES[0]).profiles("NA", "view")
+    async with AmazonClient() as another:
+
+        async def token(rejected: str | None = None) -> str:
+            return sandbox.access_token(NAMES[0])
+
+        with pytest.raises(PostponedError):
+            await another.login(subject=NAMES[0], client_id="x", token=token).profiles("NA", "view")
+    assert sandbox.journal.count(login=NAMES[0]) == 1
+
+
+@pytest.mark.slow
+def test_four_processes_keep_one_pace(sandbox_server: SandboxServer, transactional_db: None) -> None:
+    sandbox = sandbox_server.sandbox
+    sandbox.throttle.limit(20.0, 20.0, per=("region",))
+    database = {key: str(connection.settings_dict[key]) for key in ("NAME", "HOST", "PORT", "USER")}
+    order = {
+        "kind": "ours",
+        "tokens": {name: sandbox.access_token(name) for name in NAMES},
+        "calls": [(NAMES[number % 3], "profiles") for number in range(25)],
+        "start_at": time.time() + 4,
+        "database": database,
+    }
+    environ = {**os.environ, **sandbox_server.environ(), "AMAZON_BURST": "10"}
+    workers = []
+    for _ in range(4):
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "tests.bench.pacing_worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environ,
+        )
+        assert worker.stdin is not None
+        json.dump(order, worker.stdin)
+        worker.stdin.close()
+        workers.append(worker)
+    results = []
+    for worker in workers:
+        assert worker.stdout is not None
+        with worker.stdout:
+            results.append(json.loads(worker.stdout.read()))
+        assert worker.wait() == 0
+    assert [result["lost"] for result in results] == [0, 0, 0, 0]
+    assert sandbox.journal.count(status=200) == 100
+    assert sandbox.journal.count(status=429) <= 8

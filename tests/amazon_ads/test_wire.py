@@ -1,0 +1,364 @@
+"""What only a real connection can do wrong, over HTTP: each ends in its named error, in its time, with no secret."""
+
+import asyncio
+import datetime
+import ipaddress
+import logging
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from django.conf import LazySettings
+
+from amazon_accounts.amazon_ads import wire
+from amazon_accounts.amazon_ads.client import AmazonClient, AmazonLogin
+from amazon_accounts.amazon_ads.errors import AmazonError, PermanentError, Unreachable, UnreadableAnswer
+from amazon_accounts.amazon_ads.wire import Request, Wire
+from amazon_accounts.sandbox.app import create_app
+from amazon_accounts.sandbox.generate import generated_world, small_world
+from tests.amazon_ads.conftest import OWN_TABLES, GivenTokens, LoginFactory
+from tests.sandbox_fixtures import SandboxServer, serve
+
+pytestmark = OWN_TABLES
+
+
+#: These never end by themselves.
+ENDLESS = {"hang", "slow", "dribble"}
+
+
+@pytest.fixture(autouse=True)
+def one_try(settings: LazySettings) -> None:
+    settings.AMAZON_MAX_ATTEMPTS = 1
+
+
+@pytest.fixture
+def short_timeouts(
+    settings: LazySettings, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """Half a second to read and a second in all; for faults that do end, what a busy machine needs."""
+    callspec = getattr(request.node, "callspec", None)
+    patience = 1.0 if callspec is None or callspec.params.get("kind", "hang") in ENDLESS else 20.0
+    settings.LWA_TIMEOUT_SECONDS = patience
+    monkeypatch.setattr(wire, "READ_SECONDS", patience / 2)
+    monkeypatch.setattr(wire, "EXCHANGE_SECONDS", patience)
+
+
+FAULTS: list[tuple[str, dict[str, Any], type[AmazonError]]] = [
+    ("hang", {}, Unreachable),
+    ("slow", {"seconds": 5}, Unreachable),
+    ("dribble", {"seconds": 20}, Unreachable),
+    ("drop", {}, Unreachable),
+    ("drop_after", {}, Unreachable),
+    ("drop_body", {}, Unreachable),
+    ("truncated", {}, UnreadableAnswer),
+    ("empty", {}, UnreadableAnswer),
+    ("html", {}, UnreadableAnswer),
+    ("gzip_broken", {}, UnreadableAnswer),
+    ("huge", {"megabytes": 50}, UnreadableAnswer),
+    ("gzip_bomb", {"megabytes": 50}, UnreadableAnswer),
+]
+
+
+@pytest.mark.usefixtures("short_timeouts")
+@pytest.mark.parametrize(("kind", "options", "error_class"), FAULTS)
+async def test_the_api_ends_in_a_named_error_in_its_time(
+    login_over_http: LoginFactory,
+    sandbox_server: SandboxServer,
+    kind: str,
+    options: dict[str, Any],
+    error_class: type[AmazonError],
+) -> None:
+    sandbox_server.sandbox.faults.add(kind, **options)
+    tokens = GivenTokens(sandbox_server.sandbox.access_token("alice"))
+    began = time.monotonic()
+    with pytest.raises(AmazonError) as raised:
+        await login_over_http(token=tokens).profiles("NA", "view")
+    assert kind not in ENDLESS or time.monotonic() - began < 4
+    assert type(raised.value) is error_class
+    assert "Atz" not in everything_of(raised.value)
+    if kind not in {"hang", "slow", "drop", "drop_after"}:
+        assert raised.value.request_id
+
+
+@pytest.mark.usefixtures("short_timeouts")
+@pytest.mark.parametrize(("kind", "options", "error_class"), FAULTS)
+async def test_login_with_amazon_ends_in_a_named_error_in_its_time(
+    amazon_over_http: AmazonClient,
+    sandbox_server: SandboxServer,
+    kind: str,
+    options: dict[str, Any],
+    error_class: type[AmazonError],
+) -> None:
+    sandbox_server.sandbox.faults.add(kind, **options)
+    began = time.monotonic()
+    with pytest.raises(AmazonError) as raised:
+        await amazon_over_http.lwa.refresh(sandbox_server.sandbox.refresh_token("alice"), subject="alice")
+    assert kind not in ENDLESS or time.monotonic() - began < 4
+    assert type(raised.value) is error_class
+    assert "Atz" not in everything_of(raised.value)
+
+
+@pytest.mark.usefixtures("short_timeouts")
+async def test_an_answer_that_drips_ends_too(
+    login_over_http: LoginFactory, sandbox_server: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wire, "READ_SECONDS", 30.0)
+    sandbox_server.sandbox.faults.add("dribble", seconds=20)
+    with pytest.raises(Unreachable, match="No whole answer to GET /v2/profiles") as raised:
+        await login_over_http().profiles("NA", "view")
+    assert raised.value.request_id
+
+
+def everything_of(error: BaseException) -> str:
+    """The texts of the error and all its causes, as a traceback would show them."""
+    causes: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None:
+        causes.append(cause)
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return " ".join(f"{each} {each!r}" for each in causes)
+
+
+async def test_nobody_there_is_unreachable(login_over_http: LoginFactory, settings: LazySettings) -> None:
+    settings.AMAZON_ADS_API_URL = "http://127.0.0.1:9/{region}/api"
+    with pytest.raises(Unreachable, match="GET /v2/profiles"):
+        await login_over_http().profiles("NA", "view")
+
+
+async def test_a_host_without_a_name_is_unreachable(
+    login_over_http: LoginFactory, settings: LazySettings
+) -> None:
+    settings.AMAZON_ADS_API_URL = "http://no-such-host.invalid"
+    with pytest.raises(Unreachable):
+        await login_over_http().profiles("NA", "view")
+
+
+@pytest.mark.parametrize("url", ["http://[broken", "http://a b", "http://exa\x00mple"])
+async def test_an_address_that_is_none_is_our_mistake(
+    login_over_http: LoginFactory, settings: LazySettings, url: str
+) -> None:
+    settings.AMAZON_ADS_API_URL = url
+    with pytest.raises((PermanentError, Unreachable)):
+        await login_over_http().profiles("NA", "view")
+
+
+async def test_a_redirect_is_never_followed(
+    login_over_http: LoginFactory, sandbox_server: SandboxServer
+) -> None:
+    elsewhere = f"{sandbox_server.url}/eu/api/v2/profiles"
+    sandbox_server.sandbox.faults.add(
+        "answer", status=307, body="", headers={"Location": elsewhere}, region="NA"
+    )
+    with pytest.raises(PermanentError, match="307"):
+        await login_over_http().profiles("NA", "view")
+    assert sandbox_server.sandbox.journal.count(region="EU") == 0
+
+
+async def test_cookies_are_not_kept(login_over_http: LoginFactory, sandbox_server: SandboxServer) -> None:
+    headers: list[dict[str, str]] = []
+    sandbox_server.sandbox.faults.add("run", function=lambda call: headers.append(dict(call.headers)))
+    sandbox_server.sandbox.faults.add(
+        "answer", json=[], headers={"Set-Cookie": "session=alices; Path=/"}, count=1
+    )
+    await login_over_http("alice").profiles("NA", "view")
+    await login_over_http("bob").profiles("NA", "view")
+    assert ["cookie" in each for each in headers] == [False, False]
+
+
+async def test_no_proxy_of_the_environment_gets_a_token(
+    sandbox_server: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    async with AmazonClient() as amazon:
+        grant = await amazon.lwa.refresh(sandbox_server.sandbox.refresh_token("alice"), subject="alice")
+    assert grant.expires_in == 3600
+
+
+async def test_a_header_that_cannot_be_sent_is_not_quoted(login_over_http: LoginFactory) -> None:
+    with pytest.raises(AmazonError) as raised:
+        await login_over_http(token=GivenTokens("Atza|bad\r\ntoken")).profiles("NA", "view")
+    assert "bad" not in everything_of(raised.value).replace("badly", "")
+    with pytest.raises(AmazonError) as raised:
+        await login_over_http(token=GivenTokens("Atza|bäd")).profiles("NA", "view")
+    assert "bäd" not in everything_of(raised.value)
+
+
+async def test_five_thousand_profiles_and_big_accounts_pass(
+    login_over_http: LoginFactory, sandbox_server: SandboxServer
+) -> None:
+    sandbox_server.sandbox.reset(generated_world(accounts_per_login=5100, regions=("NA",)))
+    page = await login_over_http("login-1").profiles("NA", "view")
+    assert len(page.items) == 5000
+    assert page.cut
+    countries = [f"C{number}" for number in range(100)]
+    account = {
+        "accountName": "n" * 1000,
+        "countryCodes": countries,
+        "alternateIds": [
+            {"countryCode": each, "profileId": 2**53, "entityId": "E" * 30} for each in countries
+        ],
+        "errors": {each: [{"errorId": 1, "errorCode": "A", "errorMessage": "m" * 300}] for each in countries},
+    }
+    accounts = [{"adsAccountId": f"amzn1.ads-account.g.{number}", **account} for number in range(100)]
+    sandbox_server.sandbox.faults.add("answer", json={"adsAccounts": accounts})
+    pages = [page async for page in login_over_http("login-1").ads_accounts("NA")]
+    assert len(pages[0].items) == 100
+
+
+async def test_ten_connections_are_all_it_opens(
+    login_over_http: LoginFactory, amazon_over_http: AmazonClient, sandbox_server: SandboxServer
+) -> None:
+    sandbox_server.sandbox.faults.add("slow", seconds=0.2)
+    under_way: list[int] = []
+    most = 0
+    begin: Callable[[Any], None] = lambda call: under_way.append(1)  # noqa: E731 - what the fault runs
+    sandbox_server.sandbox.faults.add("run", function=begin)
+    alice = login_over_http()
+    token = sandbox_server.sandbox.refresh_token("alice")
+    calls = [alice.profiles(region, "view") for region in ("NA", "EU", "FE") for _ in range(8)]
+    refreshes = [amazon_over_http.lwa.refresh(token, subject="alice") for _ in range(8)]
+    work = asyncio.gather(*calls, *refreshes, return_exceptions=True)
+    pool: Any = amazon_over_http._wire._http._transport
+    while not work.done():
+        most = max(most, len(pool._pool.connections))
+        await asyncio.sleep(0.02)
+    await work
+    assert 5 < most <= 10
+
+
+async def test_even_the_most_talkative_log_shows_no_token(
+    login_over_http: LoginFactory,
+    amazon_over_http: AmazonClient,
+    sandbox_server: SandboxServer,
+    caplog: pytest.LogCaptureFixture,
+    settings: LazySettings,
+) -> None:
+    settings.AMAZON_MAX_ATTEMPTS = 2
+    sandbox = sandbox_server.sandbox
+    for name in ("httpx", "httpcore", "amazon_accounts", "asyncio"):
+        caplog.set_level(logging.DEBUG, logger=name)
+    refresh_token, access_token = sandbox.refresh_token("alice"), sandbox.access_token("alice")
+    alice = login_over_http(token=GivenTokens(access_token))
+    await alice.profiles("NA", "view")
+    async for _ in alice.ads_accounts("NA"):
+        pass
+    grant = await amazon_over_http.lwa.refresh(refresh_token, subject="alice")
+    await amazon_over_http.lwa.user_profile(grant.access_token)
+    for kind in ("error_503", "drop_body", "unauthorized", "gzip_broken"):
+        sandbox.faults.add(kind, name=kind)
+        with pytest.raises(AmazonError):
+            await alice.profiles("NA", "view")
+        sandbox.faults.remove(kind)
+    text = " ".join(f"{record.getMessage()} {record.__dict__}" for record in caplog.records)
+    assert "httpcore" in text
+    for secret in (refresh_token, access_token, grant.access_token, settings.AMAZON_CLIENT_SECRET):
+        assert secret not in text
+        assert secret[5:] not in text
+
+
+def test_requests_and_replies_show_nothing() -> None:
+    request = Request(
+        "POST",
+        "http://a.test/",
+        "the request",
+        headers={"Authorization": "Bearer s3cret"},
+        content=b"s3cret",
+        form={"client_secret": "s3cret"},
+        secrets=("s3cret",),
+    )
+    assert "s3cret" not in repr(request)
+    assert "s3cret" not in repr(wire.Reply(200, {"set-cookie": "s3cret"}, b"s3cret"))
+
+
+async def test_every_error_of_httpx_has_a_name_of_ours() -> None:
+    """No error of the library gets past the wire."""
+
+    def subclasses(base: type[Exception]) -> Iterator[type[Exception]]:
+        yield base
+        for child in base.__subclasses__():
+            yield from subclasses(child)
+
+    for error_class in subclasses(httpx.RequestError):
+
+        def fail(request: httpx.Request, error_class: type[Exception] = error_class) -> httpx.Response:
+            raise error_class("Bearer s3cret")
+
+        wired = Wire(connections=1, user_agent="test", transport=httpx.MockTransport(fail))
+        with pytest.raises(AmazonError) as raised:
+            await wired.send(Request("GET", "http://a.test/", "the request", secrets=("s3cret",)))
+        assert "s3cret" not in everything_of(raised.value)
+        await wired.aclose()
+
+
+@pytest.fixture
+def wrong_certificate(tmp_path: Path) -> tuple[str, str]:
+    """A certificate that nobody vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    day = datetime.timedelta(days=1)
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - day)
+        .not_valid_after(now + day)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    certificate_file, key_file = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    key_file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return str(certificate_file), str(key_file)
+
+
+async def test_a_certificate_that_fails_is_named(
+    amazon_over_http: AmazonClient, settings: LazySettings, wrong_certificate: tuple[str, str]
+) -> None:
+    certificate_file, key_file = wrong_certificate
+    app = create_app(small_world())
+    with serve(app, ssl_certfile=certificate_file, ssl_keyfile=key_file) as url:
+        settings.AMAZON_LWA_URL = url
+        with pytest.raises(Unreachable, match="certificate is not to be trusted"):
+            await amazon_over_http.lwa.refresh("Atzr|x", subject="alice")
+
+
+@pytest.fixture
+def silent_server() -> Iterator[str]:
+    """A server that lets everybody in and never says a word, not even in TLS."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.usefixtures("short_timeouts")
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_server_without_a_word_is_unreachable(
+    amazon_over_http: AmazonClient, settings: LazySettings, silent_server: str, scheme: str
+) -> None:
+    settings.AMAZON_LWA_URL = f"{scheme}://{silent_server}"
+    began = time.monotonic()
+    with pytest.raises(Unreachable):
+        await amazon_over_http.lwa.refresh("Atzr|x", subject="alice")
+    assert time.monotonic() - began < 3
+
+
+def test_a_login_shows_no_token(login_over_http: LoginFactory) -> None:
+    alice: AmazonLogin = login_over_http(token=GivenTokens("Atza|s3cret"))
+    assert "s3cret" not in repr(alice)
