@@ -6,6 +6,7 @@ PY := .venv/bin/python
 .PHONY: install run test check bench schema lock
 
 install: .venv/installed.stamp
+	@:
 
 # Again whenever the requirements changed.
 .venv/installed.stamp: requirements.txt requirements-dev.txt

@@ -25,6 +25,8 @@ from amazon_accounts.starter.supervisor import Program, Supervisor
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LOOPBACK = "127.0.0.1"
+# What PostgreSQL's log says when nothing is wrong, or when clients come while it starts or stops.
+DAILY_BUSINESS = (" LOG: ", " DETAIL: ", "FATAL:  the database system is ")
 
 
 def main() -> int:
@@ -62,7 +64,7 @@ def run() -> int:
 
     def tell_database_log() -> None:
         for line in database_log.new_lines():
-            if " LOG: " not in line:  # its daily business
+            if not any(words in line for words in DAILY_BUSINESS):
                 log.write("database", line)
 
     failure = supervisor.run(tell_database_log)
