@@ -122,6 +122,23 @@ def database_now() -> datetime:
     return now
 
 
+# Who is alive renews its leases in time; one that is nearer to its end than this was lost.
+SUSPICIOUS = """
+SELECT extract(epoch FROM min(next_refresh_at) - clock_timestamp())::float8
+FROM tokens_connection
+WHERE state = 'active' AND client_id = %s AND lease_id IS NOT NULL
+    AND next_refresh_at < clock_timestamp() + make_interval(secs => %s)
+"""
+
+
+def seconds_until_lost() -> float | None:
+    """Say when the first lease of a process that seems to have died runs out; None if there is none."""
+    with connection.cursor() as cursor:
+        cursor.execute(SUSPICIOUS, [settings.AMAZON_CLIENT_ID, LEASE_SECONDS - RENEWAL_SECONDS - 1])
+        (seconds,) = cursor.fetchone()
+    return None if seconds is None else max(float(seconds), 0.0)
+
+
 # Locked in the order of their ids, as everybody does who locks several.
 RENEW = """
 WITH held AS (

@@ -53,7 +53,10 @@ ERRORS: Final = {
 }
 
 CONCURRENCY: Final = 10  # as many as the client has connections
-CLAIM_SIZE: Final = 40
+# Small, because what a process has claimed when it dies waits until its lease runs out.
+CLAIM_SIZE: Final = 5
+# When so many are due, another worker is asked to help.
+MANY: Final = 100
 # So many logins sent away one after the other: it is not about one of them.
 SEVERAL: Final = 3
 CONFIRMATION_SECONDS: Final = 4.0
@@ -219,6 +222,17 @@ class _Backlog:
                 claimed.extend(claims)
             return claimed.popleft() if claimed else None
 
+    async def looks_again(self) -> bool:
+        """Wait for what a process that seems to have died held; return whether there is anything."""
+        if self._obstacle is not None:
+            return False
+        seconds = await in_thread(lease.seconds_until_lost)()
+        if seconds is None:
+            return False
+        await asyncio.sleep(seconds)
+        self._before = await in_thread(lease.database_now)()
+        return True
+
     def ended(self, claim: Claim, refreshed: Refreshed) -> None:
         """Take back a claim that was worked on; stop claiming when it is of no use to ask for others."""
         self._keeper.release(claim)
@@ -239,8 +253,9 @@ async def refresh_due(
 ) -> RefreshCounts:
     """Refresh every connection whose turn has come, and only those; any number of processes share the work.
 
-    Half of the slots leave those alone whose last refresh failed, so that they never starve the others. While
-    Amazon refuses our application, one connection asks whether it still does.
+    What a process that died left behind is done as soon as its lease runs out. Half of the slots leave those
+    alone whose last refresh failed, so that they never starve the others. While Amazon refuses our application,
+    one connection asks whether it still does.
     """
     counts = RefreshCounts()
     before = await in_thread(lease.database_now)()
@@ -258,8 +273,10 @@ async def refresh_due(
                     backlog.ended(claim, refreshed)
                     counts[refreshed.outcome.value] += 1
 
-        await _all(work((True, False) if number % 2 == 0 else (True,)) for number in range(concurrency))
-    return counts
+        while True:
+            await _all(work((True, False) if number % 2 == 0 else (True,)) for number in range(concurrency))
+            if not await backlog.looks_again():
+                return counts
 
 
 async def _application_is_accepted(

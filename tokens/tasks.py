@@ -14,7 +14,7 @@ from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.database import in_thread
 from tokens import alerts, consent, delivery, lease, pruning, stalled
 from tokens.models import Connection, TokenRefresh
-from tokens.refresh import CLAIM_SIZE, refresh_connections, refresh_due
+from tokens.refresh import MANY, refresh_connections, refresh_due
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +38,8 @@ def defer_once(task: Task[Any, Any, Any], queueing_lock: str, **arguments: Any) 
 
 @app.task(queue=QUEUE, name="tokens.refresh_due", pass_context=True)
 async def refresh_due_tokens(context: JobContext) -> None:
-    # More than one claim's worth is due: let another worker take its share, and it a third.
-    if await in_thread(lease.count_due)(limit=2 * CLAIM_SIZE) >= 2 * CLAIM_SIZE:
+    # Much is due: let another worker take its share, and it a third.
+    if await in_thread(lease.count_due)(limit=MANY) == MANY:
         await in_thread(defer_once)(refresh_due_tokens, "tokens.refresh_due:help")
     counts = await refresh_due(amazon_of(context))
     await in_thread(alerts.note_application)()

@@ -28,7 +28,7 @@ from tokens.tasks import QUEUE as TOKENS
 
 logger = logging.getLogger(__name__)
 
-TOKEN_SLOTS = 5
+TOKEN_SLOTS = 10
 DEFAULT_CONCURRENCY = 10
 # Our supervisor gives us five seconds.
 GRACEFUL_SECONDS = 3.5

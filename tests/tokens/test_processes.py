@@ -33,11 +33,11 @@ def connection(alice: User, sandbox_server: SandboxServer) -> Connection:
     return Connection.objects.get(pk=result.stdout.split()[-1])
 
 
-def terminate_backends(application: str = "%") -> None:
-    """What a restart of PostgreSQL does to its clients."""
+def terminate_backends() -> None:
+    """End every connection but ours, as a restart of PostgreSQL does, and wait until they are gone."""
     with database.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
 
