@@ -133,6 +133,11 @@ def record_failed_probe(row: Row) -> None:
     limit.save(update_fields=["failures", *CIRCUIT])
 
 
+def give_probe_back(row: Row) -> None:
+    """The call that was to probe an open circuit was not made; the next one does."""
+    RateLimit.objects.filter(region=row.region, family=row.family).update(probe_until=None)
+
+
 @transaction.atomic
 def record_answer(row: Row, *, is_probe: bool) -> None:
     """Amazon answered: nothing failed in a row any more; if this was the probe, the circuit closes."""

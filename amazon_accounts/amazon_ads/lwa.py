@@ -19,7 +19,6 @@ from amazon_accounts.amazon_ads.error_reader import lwa_error, profile_error, re
 from amazon_accounts.amazon_ads.errors import (
     AmazonError,
     ApplicationRefusedError,
-    PaceUnavailable,
     Unreachable,
     UnreadableAnswer,
 )
@@ -27,7 +26,7 @@ from amazon_accounts.amazon_ads.foreign_text import storable
 from amazon_accounts.amazon_ads.hosts import lwa_url
 from amazon_accounts.amazon_ads.json_body import NotJson, decoded
 from amazon_accounts.amazon_ads.rate_limiter import LWA_ROW, ExponentialBackoffRateLimiter
-from amazon_accounts.amazon_ads.slots import CallStats, asked_of_database
+from amazon_accounts.amazon_ads.slots import CallStats, written_down
 from amazon_accounts.amazon_ads.wire import Reply, Request, Wire
 
 logger = logging.getLogger(__name__)
@@ -168,7 +167,7 @@ class LoginWithAmazon:
             )
         except ApplicationRefusedError as error:
             self._accepted_at = float("-inf")
-            await asked_of_database(application.record_refusal, client_id, secret, error)
+            await written_down(application.record_refusal, client_id, secret, error)
             raise
         await self._record_acceptance(client_id, secret)
         return grant
@@ -177,12 +176,8 @@ class LoginWithAmazon:
         """Write it down that Amazon accepts our application, but not with each of a thousand grants."""
         if time.monotonic() - self._accepted_at < ACCEPTANCE_SECONDS:
             return
-        try:
-            await asked_of_database(application.record_acceptance, client_id, secret)
-        except PaceUnavailable as error:
-            # What was granted must not be lost with it: it may hold the only refresh token that still works.
-            logger.warning("Whether Amazon accepts the application was not recorded: %s", error)
-        else:
+        # Not an error if it fails: the grant must not be lost with it, as it may hold the only refresh token.
+        if await written_down(application.record_acceptance, client_id, secret):
             self._accepted_at = time.monotonic()
 
     async def _in_time(self, answer: Awaitable[Result]) -> Result:

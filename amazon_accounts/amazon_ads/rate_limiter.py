@@ -26,7 +26,7 @@ from amazon_accounts.amazon_ads.errors import (
 )
 from amazon_accounts.amazon_ads.models import Family
 from amazon_accounts.amazon_ads.reservation import Row
-from amazon_accounts.amazon_ads.slots import CallStats, Patience, Slot, SlotQueue, asked_of_database
+from amazon_accounts.amazon_ads.slots import CallStats, Patience, Slot, SlotQueue, written_down
 
 logger = logging.getLogger(__name__)
 
@@ -77,11 +77,13 @@ class ExponentialBackoffRateLimiter:
             reraise=True,
         )
         try:
-            async with asyncio.timeout(wait + CALL_SECONDS):
+            async with asyncio.timeout(wait + CALL_SECONDS) as deadline:
                 return await retrying(call.attempt)
         except _NotPreparedError as carrier:
             raise carrier.error from None
         except TimeoutError:
+            if not deadline.expired():
+                raise
             error = call.last_error or Unreachable(
                 f"Amazon gave no answer in {wait + CALL_SECONDS:.0f} seconds"
             )
@@ -132,11 +134,17 @@ class _Call(Generic[Prepared, Result]):
                 try:
                     prepared = await self.prepare()
                 except (AmazonError, PostponedError) as error:
+                    await self._unused(slot)
                     raise _NotPreparedError(error) from error
                 async with self.limiter.connection(self.row):
                     if not (slot.is_stale and fresh_slots_left):
                         return await self._sent(slot, prepared)
+                await self._unused(slot)
         raise AssertionError("the last slot is used, stale or not")
+
+    async def _unused(self, slot: Slot) -> None:
+        if slot.reservation.is_probe:
+            await written_down(learning.give_probe_back, self.row)
 
     async def _sent(self, slot: Slot, prepared: Prepared) -> Result:
         reservation = slot.reservation
@@ -147,13 +155,15 @@ class _Call(Generic[Prepared, Result]):
             self._failed(error)
             self.patience.stats.throttled += 1
             seconds = error.retry_after or random.uniform(0, pace.longest_backoff(self.attempts))
-            await self._learn(learning.record_throttled, self.subject, reservation, seconds=seconds)
+            await written_down(
+                learning.record_throttled, self.row, self.subject, reservation, seconds=seconds
+            )
             await self._answered(slot)
             raise
         except TransientError as error:
             self._failed(error)
             if reservation.is_probe:
-                await self._learn(learning.record_failed_probe)
+                await written_down(learning.record_failed_probe, self.row)
             raise
         except AmazonError as error:
             self._failed(error)
@@ -165,7 +175,7 @@ class _Call(Generic[Prepared, Result]):
     async def _answered(self, slot: Slot) -> None:
         """Amazon spoke, whatever it said. That is written down only where it had not spoken before."""
         if slot.reservation.is_ailing:
-            await self._learn(learning.record_answer, is_probe=slot.reservation.is_probe)
+            await written_down(learning.record_answer, self.row, is_probe=slot.reservation.is_probe)
 
     def _failed(self, error: AmazonError) -> None:
         self.last_error = error
@@ -193,14 +203,7 @@ class _Call(Generic[Prepared, Result]):
     async def record_end(self, error: AmazonError) -> None:
         """The call ends without an answer: five of these in a row open the circuit."""
         if isinstance(error, TransientError) and not isinstance(error, PaceUnavailable):
-            await self._learn(learning.record_failure, self.subject)
-
-    async def _learn(self, record: Callable[..., None], *args: object, **kwargs: object) -> None:
-        """Write down what an answer taught. If the database is away, the answer itself still counts."""
-        try:
-            await asked_of_database(record, self.row, *args, **kwargs)
-        except PaceUnavailable as error:
-            logger.warning("What Amazon's answer taught is lost: %s", error, extra={"action": "lesson_lost"})
+            await written_down(learning.record_failure, self.row, self.subject)
 
 
 def _seconds_before_next_attempt(state: tenacity.RetryCallState) -> float:

@@ -5,6 +5,7 @@ takes one slot with it.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from amazon_accounts.amazon_ads.database import in_thread
 from amazon_accounts.amazon_ads.errors import PaceUnavailable, PostponedError
 from amazon_accounts.amazon_ads.pace import STALE_SLOT_SECONDS
 from amazon_accounts.amazon_ads.reservation import Obstacle, Reservation, Row, reserve, still_open
+
+logger = logging.getLogger(__name__)
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -41,6 +44,19 @@ async def asked_of_database(
             return await in_thread(function)(*args, **kwargs)
     except (TimeoutError, OperationalError, InterfaceError) as error:
         raise PaceUnavailable from error
+
+
+async def written_down(
+    function: Callable[Parameters, object], *args: Parameters.args, **kwargs: Parameters.kwargs
+) -> bool:
+    """Have the function write down what an answer taught; False if the database is away. The answer itself counts
+    either way."""
+    try:
+        await asked_of_database(function, *args, **kwargs)
+    except PaceUnavailable as error:
+        logger.warning("What Amazon's answer taught is lost: %s", error, extra={"action": "lesson_lost"})
+        return False
+    return True
 
 
 @dataclass

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.conf import LazySettings
+from django.db import OperationalError
 
 from amazon_accounts.amazon_ads import application
 from amazon_accounts.amazon_ads.client import AmazonClient
@@ -279,6 +280,17 @@ class TestApplication:
             await amazon.lwa.refresh("Atzr|wrong", subject="alice")
         pair = settings.AMAZON_CLIENT_ID, settings.AMAZON_CLIENT_SECRET
         assert await in_thread(application.is_refused)(*pair) is None
+
+
+async def test_a_grant_is_not_lost_when_the_database_is_away(
+    amazon: AmazonClient, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*args: object) -> None:
+        raise OperationalError("the connection is closed")
+
+    monkeypatch.setattr(application, "record_acceptance", away)
+    grant = await amazon.lwa.refresh(sandbox.refresh_token("alice"), subject="alice")
+    assert grant.access_token
 
 
 async def test_a_secret_that_amazon_echoes_is_masked(

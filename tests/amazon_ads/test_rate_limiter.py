@@ -113,6 +113,13 @@ class TestRetries:
         assert time.monotonic() - began < 2
         assert (await the_row()).failures == 1
 
+    async def test_a_timeout_of_the_token_source_is_its_own(self, amazon: AmazonClient) -> None:
+        async def token(rejected: str | None = None) -> str:
+            raise TimeoutError("of the source")
+
+        with pytest.raises(TimeoutError, match="of the source"):
+            await amazon.login(subject="alice", client_id=CLIENT_ID, token=token).profiles("NA", "view")
+
     async def test_at_the_deadline_it_tells_the_last_error(
         self, login: LoginFactory, sandbox: Sandbox, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -401,6 +408,21 @@ class TestCircuit:
         await asyncio.gather(*(login(name).profiles("NA", "view") for name in ("alice", "bob", "charlie")))
         first, *others = sorted(entry.time for entry in sandbox.journal)
         assert all(moment - first >= 0.3 for moment in others)
+
+    async def test_a_probe_that_was_not_made_is_made_by_the_next(
+        self, login: LoginFactory, amazon: AmazonClient, sandbox: Sandbox
+    ) -> None:
+        async def no_token(rejected: str | None = None) -> str:
+            raise GrantRevokedError
+
+        await login().profiles("NA", "view")
+        await change(circuit_open_until=now() - timedelta(seconds=1), circuit_seconds=30)
+        with pytest.raises(GrantRevokedError):
+            await amazon.login(subject="bob", client_id=CLIENT_ID, token=no_token).profiles("NA", "view")
+        began = time.monotonic()
+        await login().profiles("NA", "view")
+        assert time.monotonic() - began < 0.9
+        assert (await the_row()).circuit_open_until is None
 
     @pytest.mark.usefixtures("failing")
     async def test_a_refusal_is_an_answer_and_closes_it(self, login: LoginFactory, sandbox: Sandbox) -> None:
