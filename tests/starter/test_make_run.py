@@ -206,16 +206,17 @@ def test_all_survive_an_outage_of_the_database(everything: Everything, seconds: 
     programs = everything.programs()
     keeper = guardian(everything.data_dir)
     os.kill(keeper, signal.SIGSTOP)  # stopped, it does not start the server again
-    kill(postmaster(everything.data_dir))
-    began = time.monotonic()
-    assert everything.status("/readyz") == 503, everything.tail()
-    assert everything.status("/") in {302, 503}, everything.tail()
-    while time.monotonic() - began < seconds:
-        everything.status("/readyz")
-        time.sleep(0.5)
-    assert everything.status("/healthz") == 200, everything.tail()
-
-    os.kill(keeper, signal.SIGCONT)
+    try:
+        kill(postmaster(everything.data_dir))
+        began = time.monotonic()
+        assert everything.status("/readyz") == 503, everything.tail()
+        assert everything.status("/") in {302, 503}, everything.tail()
+        while time.monotonic() - began < seconds:
+            everything.status("/readyz")
+            time.sleep(0.5)
+        assert everything.status("/healthz") == 200, everything.tail()
+    finally:
+        os.kill(keeper, signal.SIGCONT)
     assert eventually(lambda: answers(everything)), everything.tail()
     back = time.monotonic()
     assert eventually(lambda: everything.status("/admin/login/") == 200, 5), everything.tail()
