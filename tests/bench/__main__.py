@@ -1,0 +1,26 @@
+"""`python -m tests.bench [NAME ...]`: run the benchmarks one after the other, all of them or those named."""
+
+import subprocess
+import sys
+
+BENCHMARKS = ("pacing", "refresh", "sync", "api")
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        sys.stderr.write(f"There is no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}.\n")
+        return 2
+    missed = []
+    for name in names or BENCHMARKS:
+        sys.stdout.write(f"\n=== {name} ===\n")
+        sys.stdout.flush()
+        if subprocess.run([sys.executable, "-m", f"tests.bench.{name}"], check=False).returncode:
+            missed.append(name)
+    if missed:
+        sys.stderr.write(f"Below what must be reached, or failed: {', '.join(missed)}\n")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
