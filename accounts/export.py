@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
-from django.db import close_old_connections
+from django.db import connection
 from django.db.models import QuerySet
 
 from accounts.models import Account
@@ -34,7 +34,8 @@ def _chunks(accounts: QuerySet[Account]) -> Iterator[list[Account]]:
     while True:
         rest = ordered if after is None else ordered.filter(pk__gt=after)
         chunk = list(rest[:CHUNK])
-        close_old_connections()
+        if not connection.in_atomic_block:
+            connection.close()
         if chunk:
             after = chunk[-1].pk
             yield chunk
