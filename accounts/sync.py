@@ -320,22 +320,26 @@ class Synchronisation:
     async def _store_pages(
         self, walk: Walk, pages: AsyncIterator[Page[Item]], picture: Callable[[list[Item]], Rows]
     ) -> None:
-        """Walk to the end, storing each page while the next one is on its way."""
-        storing: asyncio.Task[None] | None = None
+        """Walk to the end, storing up to a thousand items while the next ones are on their way."""
+        storing = asyncio.create_task(asyncio.sleep(0))
+        waiting: Page[Item] = Page([])
         is_cut = False
         try:
             async for page in pages:
-                if storing is not None:
-                    await storing
+                self._count(walk, page)
                 is_cut = page.cut
-                storing = asyncio.create_task(self._store_page(walk, page, picture))
+                waiting.items += page.items
+                waiting.rejected += page.rejected
+                if len(waiting.items) >= CHUNK:
+                    await storing
+                    storing = asyncio.create_task(self._store_items(walk, waiting, picture))
+                    waiting = Page([])
         finally:
-            if storing is not None:
-                await storing
+            await storing
+            await self._store_items(walk, waiting, picture)
         walk.end(Outcome.CUT if is_cut else Outcome.COMPLETE)
 
-    async def _store_page(self, walk: Walk, page: Page[Item], picture: Callable[[list[Item]], Rows]) -> None:
-        self._count(walk, page)
+    async def _store_items(self, walk: Walk, page: Page[Item], picture: Callable[[list[Item]], Rows]) -> None:
         await self._in_database(self._stage_accounts, walk, page, picture)
         if walk.source in self._mergeable:
             await self._merge(walk, at_least=CHUNK)
@@ -408,6 +412,9 @@ class Synchronisation:
 
     async def _take_away(self) -> None:
         taken = await self._in_database(self._store.take_away)
+        counted = await self._in_database(self._store.count_accounts)
+        for walk in self.walks:
+            walk.unchanged = max(0, counted.get(walk.number, 0) - walk.created - walk.changed)
         for scope, count in taken.gone.items():
             self._teller(scope).gone += count
         for scope, count in taken.unconfirmed.items():
