@@ -10,7 +10,13 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError, ProgrammingError, connections
 
 from amazon_accounts.amazon_ads.client import AmazonClient
-from amazon_accounts.amazon_ads.errors import AmazonError, PostponedError
+from amazon_accounts.amazon_ads.errors import (
+    AmazonError,
+    ApplicationRefusedError,
+    GrantRevokedError,
+    PostponedError,
+    Unreachable,
+)
 from tokens.checks import encryption_problem
 from tokens.encryption import DecryptionError
 from tokens.oauth import AuthorizationError
@@ -19,6 +25,14 @@ logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
+#: What a person can do about it, the more special error first.
+ADVICE: tuple[tuple[type[Exception], str], ...] = (
+    (ApplicationRefusedError, "Check AMAZON_CLIENT_ID and AMAZON_CLIENT_SECRET."),
+    (GrantRevokedError, "Sign in at Amazon again, and give the refresh token of the new consent."),
+    (Unreachable, "Check the network, and AMAZON_LWA_URL and AMAZON_ADS_API_URL if they are set."),
+    (PostponedError, "Try again then, or wait longer with --wait."),
+)
+
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
@@ -26,13 +40,21 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except (AmazonError, PostponedError, AuthorizationError, DecryptionError) as error:
-        raise CommandError(_one_line(error)) from error
+        raise CommandError(with_advice(error)) from error
     except (OperationalError, InterfaceError) as error:
         raise CommandError(f"The database does not answer: {_one_line(error)}") from error
     except ProgrammingError as error:
-        raise CommandError(
-            f"The database is not ready; run `manage.py migrate` first ({_one_line(error)})."
-        ) from error
+        logger.debug("A statement failed", exc_info=error)
+        raise CommandError("The database is not ready; run `manage.py migrate` first.") from error
+
+
+def with_advice(error: Exception) -> str:
+    """The error in one line, and what a person can do about it."""
+    line = _one_line(error)
+    for kind, advice in ADVICE:
+        if isinstance(error, kind):
+            return f"{line.rstrip('.')}. {advice}"
+    return line
 
 
 def _one_line(error: Exception) -> str:

@@ -1,4 +1,5 @@
 import csv
+import logging
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from django.utils import timezone
 
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.errors import AmazonError, PostponedError
-from tokens.commands import OperatorCommand, with_amazon
+from tokens.commands import OperatorCommand, with_advice, with_amazon
 from tokens.forms import RegionsField
 from tokens.oauth import AuthorizationError, Connected, connect_with_refresh_token
 
@@ -53,6 +54,9 @@ class Command(OperatorCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["verbosity"] < 2:
+            # Each try would be a line of the log; the error that ends them says it once, and what to do.
+            logging.getLogger("amazon_accounts.amazon_ads").setLevel(logging.CRITICAL)
         owner = User.objects.filter(username=options["owner"], is_active=True).first()
         if owner is None:
             raise CommandError(
@@ -85,7 +89,7 @@ class Command(OperatorCommand):
                     connected = await _connect(owner, login, amazon, options["wait"])
                 except (CommandError, AmazonError, PostponedError, AuthorizationError) as error:
                     counts["failed"] += 1
-                    self.stdout.write(f"line {number}: failed: {error}")
+                    self.stdout.write(f"line {number}: failed: {with_advice(error)}")
                 else:
                     counts["connected" if connected.is_new else "updated"] += 1
                     word = "connected" if connected.is_new else "updated"
@@ -117,6 +121,8 @@ def login_from(label: str, refresh_token: str, regions: str, consented_at: str) 
         raise CommandError("A label has 1 to 200 characters.")
     if not refresh_token.isascii() or not refresh_token.isprintable() or not 1 <= len(refresh_token) <= 2048:
         raise CommandError("This is no refresh token: it must be one line of plain characters, `Atzr|...`.")
+    if refresh_token.startswith("Atza|"):
+        raise CommandError("This is an access token. The refresh token is the one that begins with `Atzr|`.")
     try:
         chosen = RegionsField(required=False).clean(regions)
     except ValidationError as error:
