@@ -77,6 +77,8 @@ def env_url(name: str, default: str = "") -> str:
     value = env(name, default).rstrip("/")
     if value and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).netloc):
         raise ImproperlyConfigured(f"{name} must be an address like https://host, not {value!r}.")
+    if "{" in value.replace("{region}", "") or "}" in value.replace("{region}", ""):
+        raise ImproperlyConfigured(f"{name} may have {{region}} in it and no other braces: {value!r}.")
     return value
 
 
@@ -87,6 +89,14 @@ def required_in_production(name: str) -> str:
             f"{name} is missing. With DATABASE_URL set this is production, where it must be given."
         )
     return value
+
+
+def required_list_in_production(name: str) -> list[str]:
+    required_in_production(name)
+    values = env_list(name)
+    if not values:
+        raise ImproperlyConfigured(f"{name} has nothing but commas in it.")
+    return values
 
 
 LOCAL_MODE = not env("DATABASE_URL")
@@ -104,10 +114,8 @@ if LOCAL_MODE:
     USES_SANDBOX = not env("AMAZON_CLIENT_ID")
 else:
     SECRET_KEY = required_in_production("SECRET_KEY")
-    required_in_production("TOKEN_ENCRYPTION_KEYS")
-    TOKEN_ENCRYPTION_KEYS = env_list("TOKEN_ENCRYPTION_KEYS")
-    required_in_production("ALLOWED_HOSTS")
-    ALLOWED_HOSTS = env_list("ALLOWED_HOSTS")
+    TOKEN_ENCRYPTION_KEYS = required_list_in_production("TOKEN_ENCRYPTION_KEYS")
+    ALLOWED_HOSTS = required_list_in_production("ALLOWED_HOSTS")
     required_in_production("PUBLIC_URL")
     PUBLIC_URL = env_url("PUBLIC_URL")
     required_in_production("AMAZON_CLIENT_ID")

@@ -70,6 +70,11 @@ def test_production_names_what_is_missing(settings_with: Any, missing: str) -> N
         settings_with(**{**PRODUCTION, missing: ""})
 
 
+def test_production_names_a_list_of_nothing(settings_with: Any) -> None:
+    with pytest.raises(ImproperlyConfigured, match="TOKEN_ENCRYPTION_KEYS"):
+        settings_with(**{**PRODUCTION, "TOKEN_ENCRYPTION_KEYS": ","})
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -83,6 +88,7 @@ def test_production_names_what_is_missing(settings_with: Any, missing: str) -> N
         ("CONSENT_EFFECTIVE_DATE", "30.07.2026"),
         ("PUBLIC_URL", "localhost"),
         ("AMAZON_ADS_API_URL", "ftp://amazon"),
+        ("AMAZON_ADS_API_URL", "http://host/{Region}"),
         ("TOKEN_ENCRYPTION_KEYS", "not-a-key"),
         ("DATABASE_URL", "no address"),
         ("DATABASE_URL", "mysql://user:hunter2@host/name"),
