@@ -1,10 +1,13 @@
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
+
+from accounts.api.problems import not_found
 
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("connect/amazon/", include("tokens.urls")),
     path("api/v1/", include("accounts.api.urls")),
+    re_path(r"^api/", not_found),
     path("", include("dashboard.urls")),
 ]
 

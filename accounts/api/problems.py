@@ -6,7 +6,13 @@ from http import HTTPStatus
 from typing import Any
 
 from django.contrib.auth.models import Permission
-from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
+from django.core.exceptions import (
+    NON_FIELD_ERRORS,
+    BadRequest,
+    PermissionDenied,
+    SuspiciousOperation,
+    ValidationError,
+)
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 from django.urls import resolve
@@ -60,6 +66,8 @@ def _known(error: Exception) -> tuple[int, str, Errors, dict[str, str]] | None:
             return HTTPStatus.BAD_REQUEST, _summary(errors), errors, {}
         case Http404():
             return HTTPStatus.NOT_FOUND, NOT_FOUND, [], {}
+        case SuspiciousOperation() | BadRequest():
+            return HTTPStatus.BAD_REQUEST, "The request is not one that this API takes.", [], {}
         case PermissionDenied():
             return HTTPStatus.FORBIDDEN, _lacking(str(error)), [], {}
         case exceptions.APIException():
@@ -115,18 +123,14 @@ def _rest_errors(detail: Any, path: str = "") -> Iterator[dict[str, str]]:
 
 
 def answer(status: int, detail: str) -> JsonResponse:
+    """Return problem details from outside a view of the API."""
     return JsonResponse(problem(status, detail), status=status, content_type=MEDIA_TYPE)
 
 
+@csrf_exempt  # there is nothing that somebody could be made to do
 def not_found(request: HttpRequest, **_: Any) -> HttpResponseBase:
     """Answer for an address under /api/ that nobody has."""
     return answer(HTTPStatus.NOT_FOUND, f"There is nothing at {request.path[:200]}.")
-
-
-def server_error(request: HttpRequest) -> HttpResponseBase:
-    """Answer for a fault of ours; Django has logged it."""
-    del request
-    return answer(HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong here. It has been logged.")
 
 
 @csrf_exempt  # the view behind it checks by itself

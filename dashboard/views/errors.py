@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template import loader
 
+from accounts.api.problems import answer as problem_answer
 from dashboard.page import page
 
 logger = logging.getLogger(__name__)
@@ -52,6 +53,8 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     del exception  # its text is for the log, not for strangers
+    if request.path.startswith("/api/"):
+        return problem_answer(HTTPStatus.BAD_REQUEST, "The request is not one that this API takes.")
     return _answer(
         request,
         HTTPStatus.BAD_REQUEST,
@@ -87,5 +90,9 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """Ask neither session nor database: one of them may be what failed."""
     reference = uuid4().hex[:12]
     logger.error("Answered %s %s with an error page, reference %s", request.method, request.path, reference)
+    if request.path.startswith("/api/"):
+        return problem_answer(
+            HTTPStatus.INTERNAL_SERVER_ERROR, f"Something went wrong here. The log knows it as {reference}."
+        )
     text = loader.render_to_string("dashboard/server_error.html", {"reference": reference})
     return HttpResponse(text, status=HTTPStatus.INTERNAL_SERVER_ERROR)

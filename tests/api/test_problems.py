@@ -141,6 +141,9 @@ class TestRequests:
         check(api.post(address, {"force": True}, format="json"), 400)
         check(api.post(address, "force=1", content_type="application/x-www-form-urlencoded"), 415)
 
+    def test_more_parameters_than_anybody_needs(self, api: APIClient) -> None:
+        check(api.get(f"{LIST}?{'&'.join(f'a{number}=1' for number in range(2_000))}"), 400)
+
     def test_several_things_at_once(self, api: APIClient) -> None:
         body = check(api.get(f"{LIST}?status=x&health=y&colour=z"), 400)
         assert [error["field"] for error in body["errors"]] == ["colour"]
@@ -186,6 +189,13 @@ class TestOurFaults:
 
     def test_a_fault_is_djangos_to_report(self) -> None:
         assert problems.handle(ZeroDivisionError(), {}) is None
+
+    def test_a_fault_is_told_as_a_problem(self, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("accounts.api.accounts.filter_accounts", lambda *args, **kwargs: 1 / 0)
+        client = Client(raise_request_exception=False)
+        client.force_login(alice)
+        assert "The log knows it as" in check(client.get(LIST), 500)["detail"]
+        check(client.get(LIST, headers={"Host": "elsewhere.example"}), 400)
 
     def test_a_permission_may_be_named_in_words(self, db: None) -> None:
         response = problems.handle(PermissionDenied("Not on Sundays."), {})
