@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect, sync_playwright
 
 from tests.browser.product import Product, running_product
 
@@ -100,14 +100,24 @@ def watch(product: Product) -> Iterator[Watch]:
     watch.settle()
 
 
+@pytest.fixture(scope="module")
+def session(browser: Browser, product: Product) -> StorageState:
+    """The cookies of somebody who is logged in."""
+    context = browser.new_context(base_url=product.url)
+    log_in(context.new_page(), product)
+    state = context.storage_state()
+    context.close()
+    return state
+
+
 @pytest.fixture
-def page(browser: Browser, product: Product, watch: Watch) -> Iterator[Page]:
-    """A page of somebody who is logged in."""
-    context = browser.new_context(base_url=product.url, viewport={"width": 1440, "height": 900})
+def page(browser: Browser, product: Product, session: StorageState, watch: Watch) -> Iterator[Page]:
+    """An empty page of somebody who is logged in."""
+    context = browser.new_context(
+        base_url=product.url, storage_state=session, viewport={"width": 1440, "height": 900}
+    )
     watch.over(context)
-    page = context.new_page()
-    log_in(page, product)
-    yield page
+    yield context.new_page()
     context.close()
 
 

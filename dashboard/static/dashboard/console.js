@@ -72,7 +72,7 @@ function paintSelection() {
   const total = list?.dataset.totalText || "";
   const count = allMatching ? total : selected.size.toLocaleString("en");
   const one = !allMatching && selected.size === 1;
-  bar.hidden = !allMatching && selected.size === 0;
+  bar.toggleAttribute("data-on", allMatching || selected.size > 0);
   bar.querySelector("[data-count]").textContent = `${count} ${one ? "account" : "accounts"} selected`;
   const all = bar.querySelector("[data-select-all]");
   all.hidden = allMatching || !total || boxes.length === 0 || (selected.size >= Number(list?.dataset.total || Infinity));
@@ -248,10 +248,11 @@ function mendFrame() {
   }
   document.querySelector("#nav-sidebar-inner")?.setAttribute("aria-label", "Main");
   for (const link of document.querySelectorAll("#nav-sidebar a.active")) link.setAttribute("aria-current", "page");
+  document.getElementById("searchbar-submit")?.setAttribute("aria-label", "Search");
   document.getElementById("command-submit")?.setAttribute("aria-label", "Search");
   document.getElementById("search-input-command")?.setAttribute("aria-label", "Search the console");
   landmark("#submit-row, .submit-row-container, #changelist-actions", "region", "Actions");
-  landmark("#changelist-footer, .pagination", "region", "Pages");
+  landmark("[class*='lg:scrollable-top']", "region", "Pages");
 }
 
 /* SimpleBar and select2 build their elements late, all with the same name or none. */

@@ -1,0 +1,247 @@
+"""What the pages do in a browser: filters, selection, dialogs, keys, progress, an ended session, no script."""
+
+import re
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import PATIENCE, Watch, log_in
+from tests.browser.product import Product
+
+pytestmark = pytest.mark.usefixtures("connected")
+
+
+@pytest.fixture
+def accounts(connected: Product, page: Page) -> Page:
+    page.goto("/accounts/")
+    expect(page.locator("[data-item]").first).to_be_visible()
+    return page
+
+
+def total(page: Page) -> int:
+    return int(page.locator("#list").get_attribute("data-total") or 0)
+
+
+def bar(page: Page) -> str:
+    return page.locator("#bulk [data-count]").inner_text()
+
+
+def test_chips_search_and_back_keep_the_state_in_the_address(accounts: Page) -> None:
+    everything = total(accounts)
+    accounts.locator("#chip-status-active").click()
+    expect(accounts.locator("#chip-status-active")).to_have_attribute("aria-current", "true")
+    assert 0 < total(accounts) < everything
+    active = total(accounts)
+    accounts.locator("#q").fill("zzzz")
+    expect(accounts.get_by_text("No account matches")).to_be_visible()
+    assert "status=active" in accounts.url
+    assert "q=zzzz" in accounts.url
+    accounts.go_back()
+    expect(accounts.locator("#list")).to_have_attribute("data-total", str(active))
+    expect(accounts.locator("#q")).to_have_value("")
+    accounts.go_back()
+    expect(accounts.locator("#list")).to_have_attribute("data-total", str(everything))
+
+
+def test_the_focus_stays_on_the_chip_that_was_pressed(accounts: Page) -> None:
+    accounts.locator("#chip-type-seller").focus()
+    accounts.keyboard.press("Enter")
+    expect(accounts.locator("#chip-type-seller")).to_have_attribute("aria-current", "true")
+    expect(accounts.locator("#chip-type-seller")).to_be_focused()
+
+
+def test_the_caret_stays_in_the_search_box(accounts: Page) -> None:
+    accounts.locator("#q").click()
+    with accounts.expect_response(re.compile("q=a")):
+        accounts.keyboard.type("a")
+    accounts.wait_for_url("**q=a*")
+    expect(accounts.locator("#q")).to_be_focused()
+
+
+def test_pages_are_walked_forwards_and_back(accounts: Page) -> None:
+    first = accounts.locator("[data-item] .c-id").first.inner_text()
+    accounts.locator("#next").click()
+    expect(accounts.locator("#previous")).to_be_visible()
+    assert accounts.locator("[data-item] .c-id").first.inner_text() != first
+    accounts.locator("#previous").click()
+    expect(accounts.locator("[data-item] .c-id").first).to_have_text(first)
+
+
+def test_a_selection_survives_pages_and_filters(accounts: Page) -> None:
+    expect(accounts.locator("#bulk")).to_be_hidden()
+    accounts.locator("[data-select]").nth(0).check()
+    accounts.locator("[data-select]").nth(1).check()
+    assert bar(accounts) == "2 accounts selected"
+    accounts.locator("#next").click()
+    expect(accounts.locator("#previous")).to_be_visible()
+    accounts.locator("[data-select]").nth(0).check()
+    assert bar(accounts) == "3 accounts selected"
+    accounts.locator("#previous").click()
+    expect(accounts.locator("[data-select]").nth(1)).to_be_checked()
+    accounts.get_by_role("button", name="Clear").click()
+    expect(accounts.locator("#bulk")).to_be_hidden()
+
+
+def test_all_that_match_are_selected_and_counted_again_by_the_server(accounts: Page) -> None:
+    accounts.locator("#chip-status-active").click()
+    expect(accounts.locator("#chip-status-active")).to_have_attribute("aria-current", "true")
+    number = f"{total(accounts):,}"
+    accounts.locator("#select-page").check()
+    accounts.get_by_role("button", name=f"Select all {number} that match").click()
+    assert bar(accounts) == f"{number} accounts selected"
+    accounts.locator("#bulk").get_by_role("button", name="Disconnect").click()
+    dialog = accounts.get_by_role("dialog")
+    expect(dialog.get_by_role("heading")).to_have_text(f"Disconnect {number} accounts?")
+    expect(dialog.get_by_role("link", name="Cancel")).to_be_focused()
+
+
+def test_escape_closes_the_dialog_and_gives_the_focus_back(accounts: Page) -> None:
+    accounts.locator("[data-select]").first.check()
+    button = accounts.locator("#bulk").get_by_role("button", name="Sync")
+    button.click()
+    expect(accounts.get_by_role("dialog")).to_be_visible()
+    accounts.keyboard.press("Escape")
+    expect(accounts.get_by_role("dialog")).to_be_hidden()
+    expect(button).to_be_focused()
+    assert bar(accounts) == "1 account selected"
+
+
+def test_labels_are_set_on_many_and_mistakes_stay_in_the_dialog(accounts: Page) -> None:
+    names = [accounts.locator("[data-item] .c-name").nth(number).inner_text() for number in (0, 1)]
+    for number in (0, 1):
+        accounts.locator("[data-select]").nth(number).check()
+    accounts.locator("#bulk").get_by_role("button", name="Update labels").click()
+    dialog = accounts.get_by_role("dialog")
+    dialog.get_by_label("Set labels").fill("no colon")
+    dialog.get_by_role("button", name="Update 2 accounts").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("is not of the form")
+    dialog.get_by_label("Set labels").fill("team: north")
+    dialog.get_by_role("button", name="Update 2 accounts").click()
+    accounts.wait_for_url("**/operations/*/")
+    expect(accounts.locator("#head")).to_contain_text("2 of 2 done", timeout=PATIENCE)
+    accounts.goto("/accounts/?label=team:north")
+    for name in names:
+        expect(accounts.get_by_role("link", name=name, exact=True).first).to_be_visible()
+
+
+def test_a_sync_of_all_moves_by_itself_to_its_end(accounts: Page) -> None:
+    accounts.locator("#select-page").check()
+    accounts.locator("[data-select-all]").click()
+    accounts.locator("#bulk").get_by_role("button", name="Sync").click()
+    accounts.get_by_role("dialog").get_by_role("button", name=re.compile("^Sync ")).click()
+    accounts.wait_for_url("**/operations/*/")
+    expect(accounts.locator("#head").get_by_text("Succeeded")).to_be_visible(timeout=PATIENCE)
+    expect(accounts.locator("#head [hx-trigger]")).to_have_count(0)
+    expect(accounts.locator("#list [hx-trigger]")).to_have_count(0, timeout=10_000)
+    with accounts.expect_download() as download:
+        accounts.get_by_role("link", name="Download as CSV").click()
+    assert download.value.path().read_text().startswith("account_id,")
+
+
+def test_keys_search_walk_select_and_explain(accounts: Page) -> None:
+    accounts.keyboard.press("/")
+    expect(accounts.locator("#q")).to_be_focused()
+    accounts.locator("h1").click()
+    accounts.evaluate("document.activeElement.blur()")
+    names = accounts.locator("[data-item] a.c-name")
+    accounts.keyboard.press("j")
+    expect(names.nth(0)).to_be_focused()
+    accounts.keyboard.press("j")
+    expect(names.nth(1)).to_be_focused()
+    accounts.keyboard.press("ArrowUp")
+    expect(names.nth(0)).to_be_focused()
+    accounts.keyboard.press("x")
+    assert bar(accounts) == "1 account selected"
+    accounts.keyboard.press("?")
+    expect(accounts.get_by_role("dialog")).to_contain_text("Search")
+    accounts.keyboard.press("Escape")
+    expect(accounts.get_by_role("dialog")).to_be_hidden()
+    accounts.keyboard.press("Escape")
+    expect(accounts.locator("#bulk")).to_be_hidden()
+    names.nth(0).focus()
+    accounts.keyboard.press("Enter")
+    accounts.wait_for_url(re.compile("/accounts/[0-9a-f-]{36}/"))
+
+
+def test_an_ended_session_leads_to_the_login_and_back(accounts: Page, connected: Product) -> None:
+    accounts.context.clear_cookies()
+    accounts.locator("#chip-status-active").click()
+    expect(accounts.get_by_label("Password")).to_be_visible()
+    log_in(accounts, connected, "/accounts/")
+
+
+def test_the_frames_controls_are_reached_by_keyboard(accounts: Page) -> None:
+    account = accounts.get_by_role("button", name=re.compile("admin"))
+    account.focus()
+    accounts.keyboard.press("Enter")
+    expect(accounts.get_by_text("Log out")).to_be_visible()
+
+
+def test_the_first_tab_stop_skips_to_the_content(accounts: Page) -> None:
+    accounts.keyboard.press("Tab")
+    expect(accounts.get_by_role("link", name="Skip to the content")).to_be_focused()
+
+
+def test_anything_is_found_by_command(accounts: Page) -> None:
+    name = accounts.locator("[data-item] .c-name").nth(3).inner_text()
+    accounts.keyboard.press("Control+k")
+    accounts.locator("#search-input-command").press_sequentially(name[:12])
+    expect(accounts.locator("#command-results-list").get_by_text("amzn1").first).to_be_visible()
+
+
+def test_the_theme_is_there_from_the_first_paint(accounts: Page) -> None:
+    accounts.evaluate("localStorage.setItem('adminTheme', '\"dark\"')")
+    accounts.reload(wait_until="commit")
+    accounts.wait_for_selector("html.dark", state="attached")
+    expect(accounts.locator("html")).to_have_class(re.compile("dark"))
+
+
+def test_no_page_scrolls_sideways(page: Page) -> None:
+    pages = ["/", "/accounts/", "/accounts/?view=table", "/connections/", "/operations/", "/history/"]
+    for address in pages:
+        page.goto(address)
+        for width in (360, 768, 1440, 2560):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (address, width)
+
+
+def test_nothing_jumps_when_a_page_loads_or_updates(page: Page) -> None:
+    for address in ("/", "/accounts/", "/connections/"):
+        page.goto(address)
+        page.wait_for_load_state("networkidle")
+        shift = page.evaluate(
+            """() => new Promise((resolve) => {
+                 let sum = 0;
+                 new PerformanceObserver((list) => { for (const entry of list.getEntries()) sum += entry.value; })
+                   .observe({ type: "layout-shift", buffered: true });
+                 setTimeout(() => resolve(sum), 300);
+               })"""
+        )
+        assert shift < 0.02, address
+
+
+def test_without_script_pages_read_filter_search_page_and_act(
+    browser: Browser, connected: Product, watch: Watch
+) -> None:
+    # Unfold's deferred scripts are not run; Chromium tells each of them.
+    context = browser.new_context(
+        base_url=connected.url, java_script_enabled=False, viewport={"width": 1024, "height": 900}
+    )
+    watch.over(context)
+    page = context.new_page()
+    log_in(page, connected)
+    page.locator("#nav-sidebar a[href='/accounts/']").click()
+    page.locator("#chip-status-active").click()
+    expect(page.locator("#chip-status-active")).to_have_attribute("aria-current", "true")
+    page.locator("#q").fill("a")
+    page.get_by_role("button", name="Search").click()
+    assert "status=active" in page.url
+    page.goto("/accounts/")
+    page.locator("#next").click()
+    expect(page.locator("#previous")).to_be_visible()
+    page.locator("[data-select]").first.check()
+    page.locator("#bulk").get_by_role("button", name="Update labels").click()
+    page.get_by_label("Set labels").fill("by: hand")
+    page.get_by_role("button", name="Update 1 account").click()
+    expect(page.locator("#head")).to_contain_text("Update of 1 account")
+    context.close()
