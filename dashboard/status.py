@@ -132,3 +132,18 @@ def token_life(connection: Connection) -> TokenLife | None:
     elif seconds < settings.TOKEN_REFRESH_LEAD_SECONDS:
         tone = "busy"
     return TokenLife(tone, seconds, max(0, min(100, seconds * 100 // 3600)))
+
+
+# From so many days on people should think of signing in again.
+CONSENT_SOON = 30
+
+
+def consent(connection: Connection) -> Status | None:
+    """Say how long the consent at Amazon still holds; None when it is not known or does not matter."""
+    if connection.state != Connection.State.ACTIVE or connection.consent_ends_at is None:
+        return None
+    days = (connection.consent_ends_at - timezone.now()).days
+    if days < 0:
+        return Status("bad", "Consent has ended")
+    words = f"Consent ends in {days:,} day{'' if days == 1 else 's'}"
+    return Status("attention" if days <= CONSENT_SOON else "good", words)

@@ -81,6 +81,11 @@ def token_life(connection: Any) -> status.TokenLife | None:
 
 
 @register.filter
+def consent(connection: Any) -> Status | None:
+    return status.consent(connection)
+
+
+@register.filter
 def run_state(run: Any) -> Status:
     return status.of(status.SYNC_RUN, run.state)
 

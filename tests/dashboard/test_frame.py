@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from pytest_django import Settings
 
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
 
@@ -60,10 +61,10 @@ def test_htmx_gets_the_piece_and_a_restored_page_the_whole(log_in: LogIn, alice:
     assert "<html" in client.get(address, headers=restored).content.decode()
 
 
-def test_it_says_that_it_is_a_sandbox(log_in: LogIn, alice: User, settings: pytest.FixtureRequest) -> None:
-    settings.USES_SANDBOX = True  # type: ignore[attr-defined]
+def test_it_says_that_it_is_a_sandbox(log_in: LogIn, alice: User, settings: Settings) -> None:
+    settings.USES_SANDBOX = True
     assert "Sandbox" in log_in(alice).get("/").content.decode()
-    settings.USES_SANDBOX = False  # type: ignore[attr-defined]
+    settings.USES_SANDBOX = False
     assert "Sandbox" not in log_in(alice).get("/").content.decode()
 
 

@@ -1,10 +1,11 @@
 """Every state has its tone and its word."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.models import Account, AccountChange, BatchItem, BatchOperation, SyncRun
 from dashboard import status
@@ -93,3 +94,27 @@ def test_times_are_written_as_people_say_them(ago: timedelta, text: str) -> None
 )
 def test_lengths_are_written_in_one_unit_or_two(seconds: float | None, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "tone", "word"),
+    [
+        (0, "good", "Consent ends in 364 days"),
+        (334, "attention", "Consent ends in 30 days"),
+        (363, "attention", "Consent ends in 1 day"),
+        (400, "bad", "Consent has ended"),
+    ],
+)
+def test_the_end_of_a_consent_is_told_early(
+    alice: User,
+    make_connection: MakeConnection,
+    settings: Settings,
+    days_ago: int,
+    tone: str,
+    word: str,
+) -> None:
+    settings.CONSENT_EFFECTIVE_DATE = date(2020, 1, 1)
+    consented = timezone.now() - timedelta(days=days_ago)
+    found = status.consent(make_connection(alice, consented_at=consented))
+    assert found == status.Status(tone, word)  # type: ignore[arg-type]
+    assert status.consent(make_connection(alice, consented_at=None)) is None

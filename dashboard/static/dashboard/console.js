@@ -253,6 +253,7 @@ function mendFrame() {
   document.getElementById("search-input-command")?.setAttribute("aria-label", "Search the console");
   landmark("#submit-row, .submit-row-container, #changelist-actions", "region", "Actions");
   landmark("[class*='lg:scrollable-top']", "region", "Pages");
+  landmark("#main > .px-4:has(> * > ul)", "region", "Messages");
 }
 
 /* SimpleBar and select2 build their elements late, all with the same name or none. */
