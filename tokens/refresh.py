@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from amazon_accounts.amazon_ads import application
 from amazon_accounts.amazon_ads.client import AmazonClient
-from amazon_accounts.amazon_ads.database import in_thread
+from amazon_accounts.amazon_ads.database import in_thread, reserved_threads
 from amazon_accounts.amazon_ads.errors import (
     AmazonError,
     ApplicationRefusedError,
@@ -258,11 +258,19 @@ async def refresh_due(
     one connection asks whether it still does.
     """
     counts = RefreshCounts()
-    before = await in_thread(lease.database_now)()
+    with reserved_threads():
+        before = await in_thread(lease.database_now)()
+        await _refresh_due(amazon, before, counts, wait=wait, concurrency=concurrency)
+    return counts
+
+
+async def _refresh_due(
+    amazon: AmazonClient, before: datetime, counts: RefreshCounts, *, wait: float, concurrency: int
+) -> None:
     async with kept_leases() as keeper:
         backlog = _Backlog(before, keeper)
         if not await _application_is_accepted(amazon, before, wait, counts):
-            return counts
+            return
 
         async def work(lanes: tuple[bool, ...]) -> None:
             for healthy in lanes:
@@ -276,7 +284,7 @@ async def refresh_due(
         while True:
             await _all(work((True, False) if number % 2 == 0 else (True,)) for number in range(concurrency))
             if not await backlog.looks_again():
-                return counts
+                return
 
 
 async def _application_is_accepted(
@@ -336,7 +344,8 @@ async def refresh_connections(
         while waiting:
             counts[await _outcome_of(waiting.popleft(), trigger, amazon, wait)] += 1
 
-    await _all(work() for _ in range(min(concurrency, len(waiting))))
+    with reserved_threads():
+        await _all(work() for _ in range(min(concurrency, len(waiting))))
     return counts
 
 
@@ -478,10 +487,11 @@ async def _shared_refresh(
     tasks = _under_way.setdefault(amazon, {})
     task = tasks.get(connection_id)
     if task is None:
-        task = asyncio.create_task(
-            _refresh_one(connection_id, Trigger.ON_USE, amazon, wait=wait, seen=seen),
-            name=f"refresh token of {connection_id}",
-        )
+        with reserved_threads():
+            task = asyncio.create_task(
+                _refresh_one(connection_id, Trigger.ON_USE, amazon, wait=wait, seen=seen),
+                name=f"refresh token of {connection_id}",
+            )
         tasks[connection_id] = task
         task.add_done_callback(lambda ended: _forget(tasks, connection_id, ended))
     return await asyncio.shield(task)

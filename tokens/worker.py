@@ -21,7 +21,7 @@ from procrastinate.psycopg_connector import PsycopgConnector
 from procrastinate.worker import Worker
 
 from amazon_accounts.amazon_ads.client import AmazonClient
-from amazon_accounts.amazon_ads.database import in_thread
+from amazon_accounts.amazon_ads.database import in_thread, reserved_threads
 from tokens import heartbeats
 from tokens.models import Heartbeat
 from tokens.tasks import QUEUE as TOKENS
@@ -138,7 +138,8 @@ async def run_worker(concurrency: int = DEFAULT_CONCURRENCY) -> None:
         ]
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
-        beating = asyncio.create_task(_beat(stopping), name="heartbeat")
+        with reserved_threads():
+            beating = asyncio.create_task(_beat(stopping), name="heartbeat")
         running = [
             asyncio.create_task(lane.run(), name=f"lane {number}") for number, lane in enumerate(lanes)
         ]

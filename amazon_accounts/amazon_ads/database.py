@@ -1,8 +1,10 @@
 """How asynchronous code reaches the database: one short function in a thread, its connection given back at once."""
 
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import ParamSpec, TypeVar
 
 import psycopg
@@ -12,15 +14,27 @@ from django.db import connections
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
-# Threads of our own: the loop's default ones also resolve host names, which takes as long as it takes. Fewer
-# than a connection pool holds, so that none of them waits for a connection.
-THREADS = ThreadPoolExecutor(max_workers=8, thread_name_prefix="database")
+# Threads of our own: the loop's default ones also resolve host names, which takes as long as it takes. Together
+# fewer than a connection pool holds, so that none of them waits for a connection.
+THREADS = ThreadPoolExecutor(max_workers=6, thread_name_prefix="database")
+RESERVED = ThreadPoolExecutor(max_workers=3, thread_name_prefix="database-reserved")
+
+_threads: ContextVar[ThreadPoolExecutor] = ContextVar("threads of the database", default=THREADS)
+
+
+@contextmanager
+def reserved_threads() -> Iterator[None]:
+    """What runs in this block, and the tasks it starts, does not wait for the long statements of others."""
+    before = _threads.set(RESERVED)
+    try:
+        yield
+    finally:
+        _threads.reset(before)
 
 
 def in_thread(function: Callable[Parameters, Result]) -> Callable[Parameters, Awaitable[Result]]:
     """Make a function that uses the ORM awaitable. It must not leave a transaction, cursor or lazy queryset behind."""
 
-    @functools.wraps(function)
     def with_own_connection(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         try:
             return function(*args, **kwargs)
@@ -28,7 +42,12 @@ def in_thread(function: Callable[Parameters, Result]) -> Callable[Parameters, Aw
             # Back to the pool before anybody waits for Amazon.
             connections.close_all()
 
-    return sync_to_async(with_own_connection, thread_sensitive=False, executor=THREADS)
+    @functools.wraps(function)
+    async def awaitable(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        call = sync_to_async(with_own_connection, thread_sensitive=False, executor=_threads.get())
+        return await call(*args, **kwargs)
+
+    return awaitable
 
 
 # Connection exceptions, and what a server says that stops, starts or crashes.

@@ -1,6 +1,8 @@
 """Worker and scheduler as processes of their own: what they do, and what they survive."""
 
 import json
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from django_apscheduler.models import DjangoJob, DjangoJobExecution
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from tests.sandbox_fixtures import SandboxServer
-from tests.tokens.processes import eventually, run, running
+from tests.tokens.processes import PROJECT, environment, eventually, run, running
 from tokens.heartbeats import beats
 from tokens.models import Connection, TokenRefresh
 from tokens.tasks import request_refresh
@@ -212,3 +214,27 @@ def test_many_logins_are_connected_from_a_csv_file(
     assert lines[-1] == "2 connected, 1 updated, 2 failed"
     assert "Atzr" not in result.stdout + result.stderr
     assert sorted(Connection.objects.values_list("label", flat=True)) == ["Garden shop again", "Toy shop"]
+
+
+def test_two_processes_with_many_callers_make_one_call(
+    connection: Connection, sandbox_server: SandboxServer
+) -> None:
+    """Fifty callers while Login with Amazon takes its time."""
+    Connection.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
+    sandbox = sandbox_server.sandbox
+    sandbox.journal.clear()
+    sandbox.faults.add("slow", path="/auth/o2/token", seconds=6)
+    askers = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.tokens.asking", str(connection.pk), "25"],
+            cwd=PROJECT,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    answers = [json.loads(asker.communicate(timeout=60)[0]) for asker in askers]
+    assert answers[0] == answers[1]
+    assert len(answers[0]) == 1
+    assert sandbox.journal.count(path="/auth/o2/token") == 1

@@ -1,4 +1,5 @@
 import asyncio
+import time
 from datetime import timedelta
 
 import pytest
@@ -482,3 +483,17 @@ async def test_a_check_ends_when_amazon_answers_nobody(
     assert set(counts) == {"transient", "postponed"}
     assert sandbox.journal.count(path=TOKEN_PATH) < 40
     assert await in_thread(Connection.objects.filter(state="active").count)() == 100
+
+
+async def test_a_refresh_does_not_wait_for_the_long_statements_of_others(
+    connect: ConnectionFactory, amazon: AmazonClient
+) -> None:
+    await in_thread(connect)("bob")
+    long_statements = [asyncio.ensure_future(in_thread(time.sleep)(2)) for _ in range(20)]
+    await asyncio.sleep(0)
+    began = time.monotonic()
+    assert dict(await refresh_due(amazon)) == {"succeeded": 1}
+    assert time.monotonic() - began < 1.5
+    for statement in long_statements:
+        statement.cancel()
+    await asyncio.gather(*long_statements, return_exceptions=True)
