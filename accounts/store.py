@@ -125,8 +125,12 @@ def _account_values(account: StagedAccount) -> tuple[Any, ...]:
 
 def _array(values: Sequence[str]) -> str:
     """An array of texts as PostgreSQL writes it: several times faster than the driver's own way."""
-    escaped = (value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
-    return "{" + ",".join(f'"{value}"' for value in escaped) + "}"
+    if not values:
+        return "{}"
+    text = "".join(values)
+    if '"' in text or "\\" in text:
+        values = [value.replace("\\", "\\\\").replace('"', '\\"') for value in values]
+    return '{"' + '","'.join(values) + '"}'
 
 
 def _copy(table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[tuple[int, str]]:
@@ -206,19 +210,24 @@ def lock_person(cursor: CursorWrapper, user_id: int) -> None:
 # Adoption. An account that stood on its profiles alone, as long as no ads account named them, becomes the ads
 # account that names one of them now: same row, same labels, another key. The oldest such row, if there are several.
 ADOPT: Final = """
-WITH candidate AS (
-    SELECT DISTINCT ON (staged.amazon_account_id) staged.amazon_account_id, account.id
+WITH newcomer AS MATERIALIZED (
+    SELECT staged.amazon_account_id, staged.profile_ids
       FROM accounts_staged_chunk(%(run)s, %(walk)s, %(after)s, %(upto)s) staged
-     CROSS JOIN LATERAL unnest(staged.profile_ids) AS named(profile_id)
+      LEFT JOIN LATERAL (
+           SELECT present.id FROM user_accounts present
+            WHERE present.user_id = %(user)s AND present.amazon_account_id = staged.amazon_account_id
+            LIMIT 1) account ON true
+     WHERE account.id IS NULL
+), candidate AS (
+    SELECT DISTINCT ON (newcomer.amazon_account_id) newcomer.amazon_account_id, account.id
+      FROM newcomer
+     CROSS JOIN LATERAL unnest(newcomer.profile_ids) AS named(profile_id)
       JOIN accounts_profile profile ON profile.profile_id = named.profile_id
       JOIN user_accounts account ON account.id = profile.account_id
      WHERE account.user_id = %(user)s AND account.source = 'profiles'
        AND EXISTS (SELECT FROM accounts_accountaccess access
                     WHERE access.account_id = account.id AND access.connection_id = %(connection)s)
-       AND NOT EXISTS (SELECT FROM user_accounts present
-                        WHERE present.user_id = %(user)s
-                          AND present.amazon_account_id = staged.amazon_account_id)
-     ORDER BY staged.amazon_account_id, account.first_seen_at, account.id
+     ORDER BY newcomer.amazon_account_id, account.first_seen_at, account.id
 ), adopted AS (
     SELECT DISTINCT ON (id) id, amazon_account_id FROM candidate ORDER BY id, amazon_account_id
 )
@@ -239,6 +248,7 @@ UPDATE user_accounts account
 #              profiles of a region could not be read to their end, what is stored stays
 #   desired    the accounts as they should be
 #
+# A LATERAL with LIMIT or OFFSET is looked up by index, row by row, whatever the planner thinks of the tables' sizes.
 # All parts see the database as it was before the statement, so each compares with the old rows.
 MERGE: Final = """
 WITH chunk AS MATERIALIZED (
@@ -273,17 +283,22 @@ WITH chunk AS MATERIALIZED (
                                              AND scope = ANY (shown.seen_in)))))
            ) AS is_ours
       FROM chunk
-      LEFT JOIN user_accounts account
-        ON account.user_id = %(user)s AND account.amazon_account_id = chunk.amazon_account_id
-      LEFT JOIN accounts_accountaccess access
-        ON access.account_id = account.id AND access.connection_id = %(connection)s
+      LEFT JOIN LATERAL (
+           SELECT * FROM user_accounts present
+            WHERE present.user_id = %(user)s AND present.amazon_account_id = chunk.amazon_account_id
+            LIMIT 1) account ON true
+      LEFT JOIN LATERAL (
+           SELECT * FROM accounts_accountaccess present
+            WHERE present.account_id = account.id AND present.connection_id = %(connection)s
+            LIMIT 1) access ON true
 ), stored AS MATERIALIZED (
     SELECT profile.*
       FROM matched
-      JOIN accounts_profile profile ON profile.account_id = matched.account_id
+     CROSS JOIN LATERAL (
+           SELECT * FROM accounts_profile present WHERE present.account_id = matched.account_id OFFSET 0) profile
      WHERE matched.is_ours AND NOT matched.is_new
 ), named AS (
-    SELECT matched.account_id, matched.old_metadata, name.profile_id, name.country_code, name.region, name.entity_id
+    SELECT matched.account_id, name.profile_id, name.country_code, name.region, name.entity_id
       FROM matched
      CROSS JOIN LATERAL unnest(profile_ids, profile_countries, profile_regions, profile_entities)
                         AS name(profile_id, country_code, region, entity_id)
@@ -328,10 +343,11 @@ WITH chunk AS MATERIALIZED (
                 WHEN stays THEN old_valid_payment_method END AS valid_payment_method,
            CASE WHEN is_told THEN daily_budget WHEN stays THEN old_daily_budget END AS daily_budget,
            CASE WHEN is_told THEN raw
-                WHEN stays THEN (SELECT told FROM jsonb_array_elements(
-                                     CASE jsonb_typeof(old_metadata -> 'profiles')
-                                         WHEN 'array' THEN old_metadata -> 'profiles' ELSE '[]' END) told
-                                  WHERE told ->> 'profileId' = profile_id LIMIT 1) END AS raw,
+                WHEN stays THEN (SELECT told FROM user_accounts account, jsonb_array_elements(
+                                     CASE jsonb_typeof(account.metadata -> 'profiles')
+                                         WHEN 'array' THEN account.metadata -> 'profiles' ELSE '[]' END) told
+                                  WHERE account.id = account_id AND told ->> 'profileId' = profile_id
+                                  LIMIT 1) END AS raw,
            (old_region, old_country_code, old_marketplace_id, old_currency_code, old_timezone, old_type,
             old_subtype, old_name, old_entity_id, old_ads_entity_id, old_access_level, old_valid_payment_method,
             old_daily_budget) AS old
@@ -760,8 +776,11 @@ class Taken:
 # is small beside the tables it is compared with: these are reached by their indexes. What concerns a whole run is
 # joined by hashing; row by row it would take minutes where it takes milliseconds. And no statement of ours lives long
 # enough to be compiled.
-BY_INDEX: Final = "SET LOCAL jit = off; SET LOCAL enable_seqscan = off"
-BY_HASH: Final = "SET LOCAL jit = off; SET LOCAL enable_nestloop = off"
+BY_INDEX: Final = (
+    "SET LOCAL work_mem = '32MB'; SET LOCAL jit = off; SET LOCAL enable_seqscan = off;"
+    " SET LOCAL enable_bitmapscan = off; SET LOCAL enable_mergejoin = off"
+)
+BY_HASH: Final = "SET LOCAL work_mem = '32MB'; SET LOCAL jit = off; SET LOCAL enable_nestloop = off"
 
 
 class Store:

@@ -25,10 +25,14 @@ INDEX = """
 DROP INDEX staged_account_by_key;
 CREATE INDEX staged_account_by_key ON accounts_staged_account (run_id, amazon_account_id)
     WHERE source <> 'ads_accounts';
+DROP INDEX staged_profile_by_key;
+CREATE INDEX staged_profile_by_key ON accounts_staged_profile (run_id, profile_id, region);
 """
 NO_INDEX = """
 DROP INDEX staged_account_by_key;
 CREATE INDEX staged_account_by_key ON accounts_staged_account (run_id, amazon_account_id);
+DROP INDEX staged_profile_by_key;
+CREATE INDEX staged_profile_by_key ON accounts_staged_profile (run_id, profile_id);
 """
 
 
