@@ -116,7 +116,7 @@ class TokenLife:
         if self.seconds <= 0:
             return "Token expired"
         minutes = self.seconds // 60
-        left = f"{minutes} min left" if minutes else "less than a minute left"
+        left = f"{minutes} min left" if minutes else "Less than a minute left"
         return f"{left}, refresh due" if self.tone != "good" else left
 
 

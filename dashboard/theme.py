@@ -21,7 +21,8 @@ def scripts(_request: HttpRequest) -> str:
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Amazon Accounts",
     "SITE_HEADER": "Amazon Accounts",
-    "SITE_URL": "/",
+    # The console is the site: no link from its login to another one.
+    "SITE_URL": None,
     "SITE_ICON": icon,
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": icon}],
     "SHOW_HISTORY": False,

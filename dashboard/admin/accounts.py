@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.utils.text import Truncator
 from unfold.contrib.filters.admin import ChoicesCheckboxFilter
 from unfold.decorators import display
 
@@ -140,7 +141,7 @@ class AccountAdmin(BatchActions):
 
     @display(description="Account", ordering="name")
     def name_or_id(self, account: Account) -> str:
-        return str(account)
+        return Truncator(str(account)).chars(80)
 
     @display(description="Status", label=STATUS_LABELS, ordering="status")
     def status_label(self, account: Account) -> tuple[str, str]:

@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from accounts.tasks import request_sync
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -10,6 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import Account, SyncRun
+from accounts.tasks import request_sync
 from dashboard.page import StaffRequest, is_partial, page, redirect_htmx, staff_page
 from dashboard.views.connections import visible
 from tokens.connections import disconnect

@@ -148,10 +148,11 @@ def _list(request: StaffRequest) -> HttpResponse:
         rows = rows.filter(operation=kind)
     known = {"state": state if state in BATCH else "", "kind": kind if kind in Operation.values else ""}
     paginator = KeysetPaginator(rows, "-created_at", PAGE_SIZE)
+    after = request.GET.get("after", "")
     try:
-        found = paginator.page(request.GET.get("after"))
+        found = paginator.page(after)
     except ValidationError:
-        found = paginator.page()
+        after, found = "", paginator.page()
     context = {
         "batches": [(batch, of(BATCH, batch.state), _sentence(Progress.of(batch))) for batch in found.items],
         "states": [
@@ -172,6 +173,8 @@ def _list(request: StaffRequest) -> HttpResponse:
             for word in Operation
         ],
         "is_filtered": any(known.values()),
+        "under_way": any(not batch.is_finished for batch in found.items),
+        "here": f"{reverse('operations')}{_address(known, after=after)}",
         "next": found.next_cursor and _address(known, after=found.next_cursor),
         "previous": found.previous_cursor and _address(known, after=found.previous_cursor),
     }

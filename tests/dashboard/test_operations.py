@@ -243,6 +243,16 @@ def test_the_list_filters_by_state_and_kind(
     assert "No operation matches" in client.get("/operations/?state=failed").content.decode()
 
 
+def test_the_list_brings_news_while_something_runs(
+    client: Client, alice: User, accounts: list[Account]
+) -> None:
+    batch = start_batch(alice, "disconnect", account_ids=[accounts[0].pk])
+    assert "every 3s" in client.get("/operations/").content.decode()
+    while run_chunk(batch.pk):
+        pass
+    assert "every 3s" not in client.get("/operations/").content.decode()
+
+
 def test_a_page_costs_at_most_twelve_queries(
     client: Client, ended: BatchOperation, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:

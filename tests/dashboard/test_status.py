@@ -53,7 +53,7 @@ def test_an_unknown_word_is_shown_as_it_is() -> None:
         (3000, "good", "49 min left"),
         (500, "busy", "8 min left, refresh due"),
         (100, "attention", "1 min left, refresh due"),
-        (30, "attention", "less than a minute left, refresh due"),
+        (30, "attention", "Less than a minute left, refresh due"),
         (-5, "bad", "Token expired"),
     ],
 )
