@@ -6,6 +6,7 @@ import pytest
 from django.conf import LazySettings
 from django.utils import timezone
 
+from amazon_accounts.amazon_ads import pace
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.database import in_thread
 from amazon_accounts.amazon_ads.errors import ApplicationRefusedError, GrantRevokedError, TransientError
@@ -497,3 +498,37 @@ async def test_a_refresh_does_not_wait_for_the_long_statements_of_others(
     for statement in long_statements:
         statement.cancel()
     await asyncio.gather(*long_statements, return_exceptions=True)
+
+
+async def test_an_outage_of_hours_disables_nobody_and_one_check_mends_all(
+    connect: ConnectionFactory,
+    amazon: AmazonClient,
+    sandbox: Sandbox,
+    settings: LazySettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pace, "FIRST_CIRCUIT_SECONDS", 1)
+    monkeypatch.setattr(pace, "LONGEST_LWA_CIRCUIT_SECONDS", 1)
+    settings.LWA_REQUESTS_PER_SECOND = 100
+
+    def make() -> None:
+        for number in range(120):
+            connect(("bob", "charlie")[number % 2], label=f"Shop {number}")
+
+    def hours_later() -> None:
+        sandbox.clock.advance(3600)
+        now = timezone.now()
+        Connection.objects.update(next_refresh_at=now, expires_at=now - timedelta(minutes=1))
+
+    await in_thread(make)()
+    for kind in ("error_503", "hang", "html", "truncated", "drop", "error_500"):
+        settings.LWA_TIMEOUT_SECONDS = 0.2
+        fault = sandbox.faults.add(kind, path=TOKEN_PATH)
+        await refresh_due(amazon, wait=0.1)
+        assert await in_thread(Connection.objects.filter(state="active").count)() == 120
+        await in_thread(hours_later)()
+        sandbox.faults.remove(fault.name)
+    settings.LWA_TIMEOUT_SECONDS = 10
+    counts = await refresh_due(amazon)
+    fresh = Connection.objects.filter(expires_at__gt=timezone.now() + timedelta(minutes=50), last_error="")
+    assert await in_thread(fresh.count)() == 120, counts

@@ -1,5 +1,6 @@
 import csv
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from tokens.commands import OperatorCommand, with_advice, with_amazon
 from tokens.forms import RegionsField
 from tokens.oauth import AuthorizationError, Connected, connect_with_refresh_token
 
+# Printable, without spaces; Amazon's longest have 2048 characters.
+REFRESH_TOKEN = re.compile(r"[\x21-\x7e]{1,2048}")
 COLUMNS = ("label", "refresh_token", "regions", "consented_at")
 
 
@@ -119,7 +122,7 @@ def login_from(label: str, refresh_token: str, regions: str, consented_at: str) 
     label = label.strip()
     if not label or len(label) > 200 or "\0" in label:
         raise CommandError("A label has 1 to 200 characters.")
-    if not refresh_token.isascii() or not refresh_token.isprintable() or not 1 <= len(refresh_token) <= 2048:
+    if not REFRESH_TOKEN.fullmatch(refresh_token):
         raise CommandError("This is no refresh token: it must be one line of plain characters, `Atzr|...`.")
     if refresh_token.startswith("Atza|"):
         raise CommandError("This is an access token. The refresh token is the one that begins with `Atzr|`.")

@@ -6,9 +6,9 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from amazon_accounts.amazon_ads.client import AmazonClient
-from tokens.commands import OperatorCommand, with_amazon
+from tokens.commands import OperatorCommand, with_advice, with_amazon
 from tokens.models import Connection, TokenRefresh
-from tokens.refresh import RefreshCounts, refresh_connections, refresh_due
+from tokens.refresh import ERRORS, RefreshCounts, refresh_connections, refresh_due
 
 
 class Command(OperatorCommand):
@@ -78,4 +78,6 @@ class Command(OperatorCommand):
         if ids is not None:
             failed = failed.filter(connection__in=ids)
         latest = failed.order_by("-started_at").first()
-        return f"Not all were refreshed. {latest.error if latest else ''}".strip()
+        if latest is None or latest.outcome not in ERRORS:
+            return "Not all were refreshed."
+        return f"Not all were refreshed. {with_advice(ERRORS[latest.outcome](latest.error))}"
