@@ -472,6 +472,26 @@ SELECT (SELECT count(*) FROM created),
 """
 
 
+# Whether the list of ads accounts alone misses more than half of what the connection saw before, and no earlier walk
+# missed the same: see TAKE_AWAY.
+DOUBT_LIST: Final = """
+WITH staged AS MATERIALIZED (
+    SELECT amazon_account_id FROM accounts_staged_account WHERE run_id = %(run)s AND source = 'ads_accounts'
+), before AS MATERIALIZED (
+    SELECT access.seen_in, access.missing_since, account.amazon_account_id
+      FROM accounts_accountaccess access
+      JOIN user_accounts account ON account.id = access.account_id
+     WHERE access.connection_id = %(connection)s AND access.since < %(started_at)s
+), lost AS MATERIALIZED (
+    SELECT before.missing_since
+      FROM before
+     WHERE before.seen_in = '{ads_accounts}'
+       AND NOT EXISTS (SELECT FROM staged WHERE staged.amazon_account_id = before.amazon_account_id)
+)
+SELECT 2 * (SELECT count(*) FROM lost) > (SELECT count(*) FROM before)
+       AND EXISTS (SELECT FROM lost WHERE missing_since IS NULL)
+"""
+
 # Profiles that no ads account of this run names become accounts keyed by whose profiles they are. When the list of
 # ads accounts could not be read to its end, only those that stood alone before: one of the accounts we have not seen
 # may name the others. Profiles of such an account in a region that could not be read to its end stay with it.
@@ -661,7 +681,8 @@ WITH staged AS MATERIALIZED (
     SELECT * FROM missed WHERE remains = '{}'
 ), verdict AS MATERIALIZED (
     SELECT 2 * (SELECT count(*) FROM lost)
-           > (SELECT count(*) FROM accounts_accountaccess WHERE connection_id = %(connection)s) AS is_most
+           > (SELECT count(*) FROM accounts_accountaccess
+               WHERE connection_id = %(connection)s AND since < %(started_at)s) AS is_most
 ), fewer AS (
     UPDATE accounts_accountaccess access
        SET seen_in = missed.remains
@@ -866,11 +887,16 @@ class Store:
         return Merged(created, changed, seen - created - changed)
 
     def stage_profile_accounts(self, walks: Sequence[Walk], *, list_is_complete: bool) -> None:
-        """Stage the accounts that only profiles show, each in the walk of its first region."""
-        parameters = self._parameters(list_is_complete=list_is_complete)
+        """Stage the accounts that only profiles show, each in the walk of its first region.
+
+        A list that misses too much to be believed does not make profiles stand alone.
+        """
         by_number = {walk.number: walk for walk in walks}
         with transaction.atomic(), database.cursor() as cursor:
             cursor.execute(BY_HASH)
+            cursor.execute(DOUBT_LIST, self._parameters())
+            is_believed = list_is_complete and cursor.fetchone() != (True,)
+            parameters = self._parameters(list_is_complete=is_believed)
             cursor.execute(STAGE_PROFILE_ACCOUNTS, parameters)
             self._count_staged(cursor, Account.Source.PROFILES, walks)
             cursor.execute(NAMELESS_PROFILES, parameters)
@@ -951,6 +977,7 @@ class Store:
     def _parameters(self, **more: Any) -> Mapping[str, Any]:
         return {
             "run": self.claim.run_id,
+            "started_at": self.claim.started_at,
             "connection": self.claim.connection_id,
             "client": self.claim.client_id,
             "user": self.claim.owner_id,

@@ -395,7 +395,8 @@ class Synchronisation:
         await self._in_database(
             self._store.stage_profile_accounts,
             self.walks,
-            list_is_complete=self._list.outcome == Outcome.COMPLETE,
+            # A record without an id may be any account, and name any profile.
+            list_is_complete=self._list.proves_absence,
         )
         await self._merge_all(Account.Source.PROFILES)
         self._mergeable.add(Account.Source.DSP_ADVERTISERS)
