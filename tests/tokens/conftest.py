@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 from django.conf import LazySettings
 from django.contrib.auth.models import User
+from django.db import connection as database
 from django.utils import timezone
 
 from amazon_accounts.amazon_ads.client import AmazonClient
@@ -28,7 +29,14 @@ def quick_retries(settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.fixture
-def alice(transactional_db: None) -> User:
+def empty_queue(transactional_db: None) -> None:
+    """The queue's tables are nobody's models, so that Django leaves what an earlier test queued."""
+    with database.cursor() as cursor:
+        cursor.execute("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
+
+
+@pytest.fixture
+def alice(empty_queue: None) -> User:
     return User.objects.create_user("alice", "alice@example.test", "alice-password", is_staff=True)
 
 
