@@ -21,7 +21,8 @@ TONES: tuple[Tone, ...] = ("good", "attention", "bad")
 WORDS: dict[Tone, str] = {"good": "good", "attention": "tried again", "bad": "failed"}
 KINDS = {"sync": ("Syncs", SYNC_RUN), "refresh": ("Token refreshes", REFRESH)}
 # Counting a month of a large console takes longer than a page may.
-KEPT_SECONDS = {"24h": 30, "30d": 600}
+KEPT_SECONDS: dict[Period, int] = {"24h": 30, "30d": 600}
+LENGTHS: dict[Period, timedelta] = {"24h": timedelta(hours=24), "30d": timedelta(days=30)}
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,23 @@ def activity(user: User, period: Period) -> list[Activity]:
         found = _count(user, period, sees_all=sees_all)
         cache.set(key, found, KEPT_SECONDS[period])
     return found
+
+
+def success_rates(user: User) -> dict[Period, float | None]:
+    """Return the share of refreshes that left a valid token, for each period; None without any refresh."""
+    sees_all = user.has_perm("tokens.view_all_connections")
+    rates: dict[Period, float | None] = {}
+    for period, kept in KEPT_SECONDS.items():
+        key = f"success-rate:{period}:{'all' if sees_all else user.pk}"
+        known: list[float | None] | None = cache.get(key)
+        if known is None:
+            refreshes = TokenRefresh.objects.since(timezone.now() - LENGTHS[period])
+            if not sees_all:
+                refreshes = refreshes.filter(connection__in=Connection.objects.visible_to(user))
+            known = [refreshes.success_rate()]
+            cache.set(key, known, kept)
+        rates[period] = known[0]
+    return rates
 
 
 def _count(user: User, period: Period, *, sees_all: bool) -> list[Activity]:

@@ -1,17 +1,16 @@
 """The connections and accounts that need a person, worst first: each one line, with the button that mends it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db.models import Count, Q
+from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import Account
+from dashboard.account_counts import AccountCounts, AtLeast, count_accounts
 from dashboard.status import Tone
 from tokens.models import Connection
 
@@ -35,7 +34,7 @@ class Troubled:
     """The connections of one person that are not in order, and how many accounts each has."""
 
     connections: list[Connection]
-    accounts: Mapping[UUID, int]
+    accounts: AccountCounts
 
     @classmethod
     def of(cls, user: User, now: datetime) -> "Troubled":
@@ -48,17 +47,10 @@ class Troubled:
             .defer("access_token", "refresh_token")
             .order_by("label", "pk")
         )
-        counted = (
-            Account.objects.filter(connection__in=[connection.pk for connection in connections])
-            .exclude(status=Account.Status.INACTIVE)
-            .order_by()
-            .values_list("connection")
-            .annotate(Count("pk"))
-        )
-        return cls(connections, dict(counted) if connections else {})
+        return cls(connections, count_accounts([connection.pk for connection in connections], only_live=True))
 
-    def number_of_accounts(self, connections: list[Connection]) -> int:
-        return sum(self.accounts.get(connection.pk, 0) for connection in connections)
+    def accounts_of(self, connections: list[Connection]) -> AtLeast:
+        return self.accounts.of(*(connection.pk for connection in connections))
 
 
 def matters(user: User, *, pending: int) -> list[Matter]:
@@ -87,12 +79,12 @@ def _is_late(connection: Connection, now: datetime) -> bool:
 
 def _reconnects(connections: list[Connection], troubled: Troubled) -> Iterator[Matter]:
     for connection in connections[:NAMED]:
-        number = troubled.number_of_accounts([connection])
+        number = troubled.accounts_of([connection])
         yield Matter(
             "bad",
             "Reconnect",
             connection.label,
-            f"Amazon no longer accepts this login. {_accounts(number)} {'is' if number == 1 else 'are'} not updated.",
+            f"Amazon no longer accepts this login. {number} {'is' if number.number == 1 else 'are'} not updated.",
             "Reconnect",
             f"{reverse('connect-amazon')}?connection={connection.pk}",
             "tokens.connect_amazon",
@@ -122,13 +114,13 @@ def _expired(connections: list[Connection]) -> Iterator[Matter]:
 
 def _failed_syncs(connections: list[Connection], troubled: Troubled) -> Iterator[Matter]:
     if connections:
-        number = troubled.number_of_accounts(connections)
+        number = troubled.accounts_of(connections)
         reasons = {connection.sync_error for connection in connections if connection.sync_error}
         cause = reasons.pop() if len(reasons) == 1 else "The last sync failed. It is tried again by itself."
         yield Matter(
             "bad",
             "Sync failed",
-            f"Failed syncs of {_accounts(number)}: {_names(connections)}",
+            f"Failed syncs of {number}: {_names(connections)}",
             cause,
             "See the accounts",
             f"{reverse('accounts')}?sync=failing",
@@ -137,11 +129,11 @@ def _failed_syncs(connections: list[Connection], troubled: Troubled) -> Iterator
 
 def _late(connections: list[Connection], troubled: Troubled) -> Iterator[Matter]:
     if connections:
-        number = troubled.number_of_accounts(connections)
+        number = troubled.accounts_of(connections)
         yield Matter(
             "attention",
             "Late",
-            f"{_accounts(number)}: {_names(connections)}",
+            f"{number}: {_names(connections)}",
             "The last sync is longer ago than two intervals. Is a worker running?",
             "See the accounts",
             f"{reverse('accounts')}?sync=stale",
@@ -153,15 +145,11 @@ def _pending(number: int) -> Iterator[Matter]:
         yield Matter(
             "attention",
             "Pending",
-            _accounts(number),
+            str(AtLeast(number)),
             "Amazon waits for something from the advertiser. Each account's page says in which country.",
             "See the accounts",
             f"{reverse('accounts')}?status=pending",
         )
-
-
-def _accounts(number: int) -> str:
-    return f"{number:,} account{'' if number == 1 else 's'}"
 
 
 def _names(connections: list[Connection]) -> str:

@@ -11,10 +11,10 @@ from unfold.decorators import display
 
 from accounts.models import SyncRun
 from accounts.tasks import request_sync
-from dashboard.activity import activity
+from dashboard.activity import activity, success_rates
 from dashboard.admin.base import ConnectionPartAdmin, ReadOnlyAdmin, labels
 from dashboard.status import CONNECTION, REFRESH
-from dashboard.templatetags.console import duration
+from dashboard.templatetags.console import duration, percent
 from tokens.models import AccessTokenRequest, Alert, AuthorizationAttempt, Connection, Heartbeat, TokenRefresh
 from tokens.tasks import request_refresh
 
@@ -79,9 +79,11 @@ class TokenRefreshAdmin(ConnectionPartAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        _, refreshes = activity(cast("User", request.user), "24h")
+        user = cast("User", request.user)
+        _, refreshes = activity(user, "24h")
+        rates = [(period, percent(rate)) for period, rate in success_rates(user).items()]
         response: HttpResponse = super().changelist_view(
-            request, {**(extra_context or {}), "refreshes": refreshes}
+            request, {**(extra_context or {}), "refreshes": refreshes, "rates": rates}
         )
         return response
 

@@ -142,6 +142,14 @@ def duration(seconds: float | None) -> str:
 
 
 @register.filter
+def percent(share: float | None) -> str:
+    """A share as people read it: "99.4 %". Never rounded up to all."""
+    if share is None:
+        return "none yet"
+    return "100 %" if share == 1 else f"{min(share * 100, 99.9):.1f} %"
+
+
+@register.filter
 def grouped(number: int | None) -> str:
     """A whole number with its thousands apart: 1,284."""
     return "" if number is None else f"{number:,}"

@@ -8,8 +8,9 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.models import Account, SyncRun
+from accounts.models import SyncRun
 from accounts.tasks import request_sync
+from dashboard.account_counts import count_accounts
 from dashboard.page import StaffRequest, is_partial, page, redirect_htmx, staff_page
 from dashboard.views.connections import visible
 from tokens.connections import disconnect
@@ -54,7 +55,7 @@ def disconnect_connection(request: StaffRequest, connection_id: UUID) -> HttpRes
         return redirect_htmx(request, reverse("connections"))
     context = {
         "connection": connection,
-        "account_count": Account.objects.filter(connection=connection).count(),
+        "account_count": count_accounts([connection.pk], only_live=True).of(connection.pk),
         "confirm_body": "dashboard/connection_disconnect.html",
     }
     if is_partial(request):

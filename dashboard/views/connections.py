@@ -11,8 +11,9 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from accounts.models import Account, SyncRun
+from accounts.models import SyncRun
 from accounts.pagination import KeysetPaginator
+from dashboard.account_counts import count_accounts
 from dashboard.charts import Column, stacked
 from dashboard.page import StaffRequest, page, staff_page
 from dashboard.status import REFRESH, of
@@ -90,14 +91,9 @@ def _address(state: str, after: str) -> str:
 
 def _count_accounts(items: list[Connection]) -> None:
     """Give each connection its `account_count`, with one query for all."""
-    counts = dict(
-        Account.objects.filter(connection__in=items)
-        .order_by()
-        .values_list("connection")
-        .annotate(number=Count("pk"))
-    )
+    counts = count_accounts([connection.pk for connection in items])
     for connection in items:
-        connection.account_count = counts.get(connection.pk, 0)  # type: ignore[attr-defined]
+        connection.account_count = counts.of(connection.pk)  # type: ignore[attr-defined]
 
 
 @require_safe

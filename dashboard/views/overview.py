@@ -16,6 +16,7 @@ from dashboard.activity import Period, activity
 from dashboard.attention import matters
 from dashboard.page import StaffRequest, page, require, staff_page
 from dashboard.status import Status
+from dashboard.templatetags.console import percent
 
 HEALTH_STATE = {
     "healthy": Status("good", "Healthy"),
@@ -62,7 +63,6 @@ def _figures(standing: dict[str, Any]) -> list[Figure]:
     tokens, accounts, syncs = standing["tokens"], standing["accounts"], standing["syncs"]
     valid = tokens["valid"] + tokens["expiring"]
     connections = valid + tokens["expired"] + tokens["broken"]
-    rate = tokens["success_rate_24h"]
     inactive = accounts[Account.Status.INACTIVE]
     return [
         Figure(
@@ -79,7 +79,7 @@ def _figures(standing: dict[str, Any]) -> list[Figure]:
         ),
         Figure(
             "Refreshes that brought a token",
-            "none yet" if rate is None else f"{rate * 100:.1f} %",
+            percent(tokens["success_rate_24h"]),
             "in the last 24 hours",
             f"{reverse('history')}?kind=refresh",
         ),

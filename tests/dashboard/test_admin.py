@@ -52,6 +52,7 @@ def rows(
         grant_version=1,
         trigger="manual",
         outcome="succeeded",
+        left_fresh=True,
         finished_at=now + timedelta(seconds=1),
     )
     TokenRefresh.objects.create(connection=connection, grant_version=1, trigger="manual")
@@ -216,6 +217,7 @@ def test_refreshes_come_with_their_outcomes_per_hour_and_filters(client: Client)
     page = client.get("/admin/tokens/tokenrefresh/").content.decode()
     assert "Outcomes per hour" in page
     assert "All 1 went well." in page
+    assert "Success rate over 24h: 100 %. Success rate over 30d: 100 %." in page
     assert "c-fill-good" in page
     found = client.get("/admin/tokens/tokenrefresh/?outcome__exact=transient")
     assert list(found.context["cl"].result_list) == []

@@ -9,6 +9,7 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import SyncRun
+from dashboard.account_counts import count_accounts
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
 from tokens.models import Connection, TokenRefresh
 
@@ -184,3 +185,22 @@ def test_a_deed_by_htmx_answers_with_where_to_go(
 ) -> None:
     response = client.post(f"/connections/{make_connection(alice).pk}/sync/", headers={"HX-Request": "true"})
     assert response["HX-Redirect"] == "/connections/"
+
+
+def test_accounts_are_counted_up_to_a_bound(
+    alice: User, make_connection: MakeConnection, make_account: MakeAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, many = make_connection(alice, "one"), make_connection(alice, "many")
+    make_account(one, "A")
+    make_account(one, "gone", status="inactive")
+    for number in range(4):
+        make_account(many, str(number))
+    counts = count_accounts([one.pk, many.pk], only_live=True)
+    assert str(counts.of(one.pk)) == "1 account"
+    assert str(counts.of(one.pk, many.pk)) == "5 accounts"
+    assert str(count_accounts([one.pk]).of(one.pk)) == "2 accounts"
+    assert str(count_accounts([]).of()) == "0 accounts"
+    monkeypatch.setattr("dashboard.account_counts.MOST", 3)
+    assert str(count_accounts([many.pk]).of(many.pk)) == "3+ accounts"
+    monkeypatch.setattr("dashboard.account_counts.LOGINS", 1)
+    assert str(count_accounts([one.pk, many.pk]).of(one.pk, many.pk)) == "2+ accounts"

@@ -11,7 +11,7 @@ from accounts.models import Account, AccountChange, BatchItem, BatchOperation, S
 from dashboard import status
 from dashboard.admin.accounts import RUN_LABELS, STATUS_LABELS
 from dashboard.admin.tokens import OUTCOME_LABELS, STATE_LABELS
-from dashboard.templatetags.console import SHAPES, duration, relative
+from dashboard.templatetags.console import SHAPES, duration, percent, relative
 from tests.dashboard.conftest import MakeConnection
 from tokens.models import Connection, TokenRefresh
 
@@ -94,6 +94,14 @@ def test_times_are_written_as_people_say_them(ago: timedelta, text: str) -> None
 )
 def test_lengths_are_written_in_one_unit_or_two(seconds: float | None, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(None, "none yet"), (1.0, "100 %"), (0.9999, "99.9 %"), (0.5, "50.0 %"), (0.0, "0.0 %")],
+)
+def test_a_share_is_never_rounded_up_to_all(share: float | None, text: str) -> None:
+    assert percent(share) == text
 
 
 @pytest.mark.parametrize(
