@@ -5,6 +5,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 
 from tokens.encryption import DecryptionError, Secret
@@ -36,6 +37,14 @@ def encryption_problem() -> str:
         f"TOKEN_ENCRYPTION_KEYS cannot decrypt {unreadable} of {len(stored)} stored tokens. Add the key that they "
         "were encrypted with; nothing was changed."
     )
+
+
+def require_fitting_keys() -> None:
+    """Raise ImproperlyConfigured if TOKEN_ENCRYPTION_KEYS cannot decrypt what is stored. For the start of a process."""
+    problem = encryption_problem()
+    connection.close()  # of this thread, which may never ask again
+    if problem:
+        raise ImproperlyConfigured(problem)
 
 
 def _is_readable(secret: Secret) -> bool:

@@ -5,12 +5,13 @@ from cryptography.fernet import Fernet
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core import serializers
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.core.management.base import CommandError, SystemCheckError
 from django.db import connection as database
 
 from tests.tokens.conftest import new_connection
-from tokens.checks import encryption_problem
+from tokens.checks import encryption_problem, require_fitting_keys
 from tokens.encryption import DecryptionError, Secret
 from tokens.key_rotation import rotate
 from tokens.models import Connection
@@ -71,6 +72,14 @@ def test_a_missing_key_is_an_error_and_never_no_token(stored: Connection, settin
         with pytest.raises(CommandError, match="TOKEN_ENCRYPTION_KEYS cannot decrypt"):
             call_command(*command)
     assert "TOKEN" not in ciphertext()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_process_starts_with_a_wrong_key(stored: Connection, settings: LazySettings) -> None:
+    require_fitting_keys()
+    settings.TOKEN_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    with pytest.raises(ImproperlyConfigured, match="TOKEN_ENCRYPTION_KEYS cannot decrypt"):
+        require_fitting_keys()
 
 
 def test_saving_with_a_wrong_key_does_not_overwrite(stored: Connection, settings: LazySettings) -> None:
