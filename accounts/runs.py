@@ -98,13 +98,20 @@ def reason_not_to_sync(connection: Connection) -> str:
 
 
 def defer(run_id: UUID, *, at: datetime | None = None) -> None:
-    """Queue the job of a waiting run, unless it is queued. Part of the transaction around it."""
-    configured = app.configure_task(TASK, queue=QUEUE, queueing_lock=f"{TASK}:{run_id}", schedule_at=at)
+    """Queue the job of a waiting run, unless it is queued; then `at` alone is new. Part of the transaction around it."""
+    lock = f"{TASK}:{run_id}"
     try:
         with transaction.atomic():
-            configured.defer(run_id=str(run_id))
+            app.configure_task(TASK, queue=QUEUE, queueing_lock=lock, schedule_at=at).defer(
+                run_id=str(run_id)
+            )
     except AlreadyEnqueued:
-        logger.debug("Run %s is queued already.", run_id)
+        if at is not None:
+            with database.cursor() as cursor:
+                cursor.execute(
+                    "UPDATE procrastinate_jobs SET scheduled_at = %s WHERE queueing_lock = %s AND status = 'todo'",
+                    [at, lock],
+                )
 
 
 @transaction.atomic
@@ -222,6 +229,14 @@ def give_up(claim: Claim, walks: Sequence[Walk], reason: str) -> None:
             defer(claim.run_id)
             return
     close(claim, SyncRun.State.FAILED, walks, reason)
+
+
+def abandon(claim: Claim, walks: Sequence[Walk]) -> None:
+    """Close a run that lost its connection, if nobody has closed it; leave nothing behind."""
+    try:
+        close(claim, SyncRun.State.FAILED, walks, "The connection was reconnected meanwhile.")
+    except RunLost:
+        discard_staged(claim.run_id)
 
 
 def _returned_to_waiting(claim: Claim, walks: Sequence[Walk], reason: str) -> bool:

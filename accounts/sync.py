@@ -57,7 +57,7 @@ async def sync_connection(
     except RunLost:
         is_settled = True
         logger.warning("Sync run %s is not ours any more.", run_id, extra={"action": "sync_lost"})
-        await in_thread(runs.discard_staged)(run_id)
+        await in_thread(runs.abandon)(claim, synchronisation.walks)
     except asyncio.CancelledError:
         is_settled = True
         with suppress(RunLost):
