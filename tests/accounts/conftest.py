@@ -45,11 +45,15 @@ OTHER_TABLES = [
 ]
 
 
-@pytest.fixture
-def owner(transactional_db: None) -> User:
+def empty_other_tables() -> None:
     with database.cursor() as cursor:
         for table in OTHER_TABLES:
             cursor.execute(f"DELETE FROM {table}")  # noqa: S608 - the names are ours
+
+
+@pytest.fixture
+def owner(transactional_db: None) -> User:
+    empty_other_tables()
     return User.objects.create_user("owner", "owner@example.test", "owner-password", is_staff=True)
 
 
