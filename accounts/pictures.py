@@ -199,7 +199,7 @@ def _profile(item: ProfileAnswer, region: str, access_level: str | None, rows: R
     info = item.account_info
     return StagedProfile(
         profile_id=item.profile_id,
-        region=region,
+        region=region_of(item, region),
         country_code=shown_country(item.country_code),
         marketplace_id=info.marketplace_string_id,
         currency_code=item.currency_code,
@@ -215,13 +215,20 @@ def _profile(item: ProfileAnswer, region: str, access_level: str | None, rows: R
     )
 
 
-def agencies(items: Iterable[ProfileAnswer]) -> list[str]:
-    """The profiles through which DSP advertisers are reached. Those of Amazon Attribution have none."""
+def region_of(item: ProfileAnswer, asked: str) -> str:
+    """The region of a profile. Each of Amazon's hosts shows its own; one server in place of all shows each all."""
+    return region_of_country(item.country_code) or asked
+
+
+def agencies(items: Iterable[ProfileAnswer], region: str) -> list[str]:
+    """The region's profiles through which DSP advertisers are reached. Those of Amazon Attribution have none."""
     return sorted(
         {
             item.profile_id
             for item in items
-            if item.account_info.type == "agency" and item.account_info.sub_type != "AMAZON_ATTRIBUTION"
+            if item.account_info.type == "agency"
+            and item.account_info.sub_type != "AMAZON_ATTRIBUTION"
+            and region_of(item, region) == region
         }
     )
 

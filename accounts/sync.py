@@ -254,12 +254,12 @@ class Synchronisation:
         async with self._profile_answers:
             if (page := await self._answer(edit, self._login(edit).profiles(region, "edit"))) is not None:
                 editable = {item.profile_id for item in page.items}
-                agencies.update(pictures.agencies(page.items))
+                agencies.update(pictures.agencies(page.items, region))
                 await self._in_database(self._stage_profiles, view, page, region, "edit")
         level = "view" if edit.outcome == Outcome.COMPLETE else None
         async with self._profile_answers:
             if (page := await self._answer(view, self._login(view).profiles(region, "view"))) is not None:
-                agencies.update(pictures.agencies(page.items))
+                agencies.update(pictures.agencies(page.items, region))
                 page.items = [item for item in page.items if item.profile_id not in editable]
                 await self._in_database(self._stage_profiles, view, page, region, level)
         if view.proves_absence:
