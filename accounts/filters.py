@@ -29,7 +29,7 @@ from tokens.models import Connection
 LONGEST_SEARCH = 200  # characters
 LONGEST_JSON = 4_000  # characters
 MOST_VALUES = 100  # of one parameter
-SAMPLE = 2_000  # rows
+SAMPLE = 250  # pages of the table, of some eight rows
 COMMON = 0.01  # of the rows
 
 LIVE = [Account.Status.ACTIVE, Account.Status.SUSPENDED, Account.Status.PENDING]
@@ -180,6 +180,8 @@ def _read(parameters: Mapping[str, Any], besides: Collection[str]) -> dict[str, 
             errors[name] = complaint
     if errors:
         raise ValidationError(errors)
+    if not any(name in lists for name in PARAMETERS):
+        return dict.fromkeys(PARAMETERS)
     form = AccountFilterSet(MultiValueDict(lists), queryset=Account.objects.none()).form
     if not form.is_valid():
         raise ValidationError(form.errors.as_data())
@@ -340,8 +342,8 @@ def _are_common(contents: list[_Content]) -> list[bool]:
     with database.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT count(*), {counts} FROM user_accounts TABLESAMPLE SYSTEM (least(100, 100.0 * {SAMPLE} / greatest(
-                1, (SELECT reltuples FROM pg_class WHERE oid = 'user_accounts'::regclass)))) REPEATABLE (1)
+            SELECT count(*), {counts} FROM user_accounts TABLESAMPLE SYSTEM (least(100,
+                100.0 * {SAMPLE} * 8192 / greatest(1, pg_relation_size('user_accounts')))) REPEATABLE (1)
             """,  # noqa: S608 (our own words only)
             [content.parameter for content in contents],
         )

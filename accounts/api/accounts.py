@@ -10,7 +10,7 @@ from django.db.models import OuterRef, QuerySet
 from django.db.models.functions import JSONObject
 from django.http import Http404
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiParameter, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,6 +21,7 @@ from accounts.api.authentication import person
 from accounts.api.documentation import account_filters, describe, page_example, page_of
 from accounts.api.exceptions import PreconditionFailed
 from accounts.api.lists import PageParameters, Word, page_response, read_parameters
+from accounts.api.representation import Shown
 from accounts.filters import filter_accounts
 from accounts.models import Account, AccountAccess, AccountManager, Profile
 from accounts.pagination import ACCOUNT_ORDERINGS, paginate_accounts
@@ -46,7 +47,15 @@ class ProfileInAccount(serializers.Serializer[Any]):
     type = serializers.CharField(allow_blank=True)
 
 
-class AccountSerializer(serializers.Serializer[Any]):
+@extend_schema_field(ProfileInAccount(many=True))
+class ProfilesInAccount(serializers.Field[Any, Any, Any, Any]):
+    """The list as PostgreSQL made it."""
+
+    def to_representation(self, value: list[dict[str, str]]) -> list[dict[str, str]]:
+        return value
+
+
+class AccountSerializer(Shown):
     id = serializers.UUIDField()
     amazon_account_id = serializers.CharField()
     name = serializers.CharField(allow_blank=True)
@@ -66,7 +75,7 @@ class AccountSerializer(serializers.Serializer[Any]):
         child=serializers.UUIDField(), source="manager_ids", help_text="The manager accounts above it."
     )
     countries = serializers.ListField(child=serializers.CharField())
-    profiles = ProfileInAccount(many=True, source="profile_list")
+    profiles = ProfilesInAccount(source="profile_list")
     errors = serializers.JSONField(  # type: ignore[assignment] # fields leave the class
         help_text="What Amazon reports, by country."
     )

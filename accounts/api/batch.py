@@ -17,6 +17,7 @@ from accounts.api.authentication import person
 from accounts.api.documentation import describe, page_example, page_of
 from accounts.api.exceptions import Conflict
 from accounts.api.lists import PageParameters, Word, page_response, read_parameters, refuse_body
+from accounts.api.representation import Shown
 from accounts.batch import BatchStateError, cancel, retry, start_batch
 from accounts.models import BatchItem, BatchOperation
 from accounts.pagination import KeysetPaginator
@@ -42,7 +43,7 @@ class BatchSerializer(serializers.Serializer[Any]):
         }
 
 
-class BatchItemSerializer(serializers.Serializer[Any]):
+class BatchItemSerializer(Shown):
     account = serializers.UUIDField(source="account_id")
     state = Word(BatchItem.State)
     message = serializers.CharField(allow_blank=True)

@@ -16,6 +16,7 @@ from accounts.api.documentation import describe, page_example, page_of
 from accounts.api.exceptions import Conflict
 from accounts.api.histories import SyncRunSerializer
 from accounts.api.lists import PageParameters, Word, page_response, read_parameters, refuse_body
+from accounts.api.representation import Shown
 from accounts.models import SyncRun
 from accounts.pagination import KeysetPaginator
 from accounts.permissions import require
@@ -31,7 +32,7 @@ class ConnectionListParameters(PageParameters):
     state = Word(Connection.State, required=False)
 
 
-class ConnectionSerializer(serializers.Serializer[Any]):
+class ConnectionSerializer(Shown):
     id = serializers.UUIDField()
     label = serializers.CharField()  # type: ignore[assignment] # fields leave the class
     owner = serializers.CharField(source="owner.username", help_text="The user name of who connected it.")

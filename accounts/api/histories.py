@@ -1,6 +1,5 @@
 """Histories: syncs, changes of accounts, refreshes of tokens. Newest first."""
 
-from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -15,6 +14,7 @@ from accounts.api import documentation, examples
 from accounts.api.authentication import person
 from accounts.api.documentation import describe, page_example, page_of
 from accounts.api.lists import PageParameters, Word, page_response, read_parameters
+from accounts.api.representation import Shown
 from accounts.models import Account, AccountChange, SyncRun
 from accounts.pagination import KeysetPaginator
 from tokens.models import Connection, TokenRefresh
@@ -25,7 +25,7 @@ class SyncRunListParameters(PageParameters):
     state = Word(SyncRun.State, required=False)
 
 
-class SyncRunSerializer(serializers.Serializer[Any]):
+class SyncRunSerializer(Shown):
     id = serializers.UUIDField()
     connection = serializers.UUIDField(source="connection_id")
     trigger = Word(SyncRun.Trigger)
@@ -76,7 +76,7 @@ class ChangeListParameters(PageParameters):
     kind = Word(AccountChange.Kind, required=False)
 
 
-class ChangeSerializer(serializers.Serializer[Any]):
+class ChangeSerializer(Shown):
     account = serializers.UUIDField(source="account_id")
     kind = Word(AccountChange.Kind)
     profile_id = serializers.CharField(allow_blank=True)
@@ -135,7 +135,7 @@ class RefreshListParameters(PageParameters):
     outcome = Word(TokenRefresh.Outcome, required=False)
 
 
-class RefreshSerializer(serializers.Serializer[Any]):
+class RefreshSerializer(Shown):
     id = serializers.UUIDField()
     trigger = Word(TokenRefresh.Trigger)
     tries = serializers.IntegerField(help_text="Calls made to Amazon.")

@@ -12,6 +12,7 @@ from accounts.api import documentation, examples
 from accounts.api.authentication import person
 from accounts.api.documentation import describe, page_example, page_of
 from accounts.api.lists import PageParameters, Word, page_response, read_parameters
+from accounts.api.representation import Shown
 from accounts.models import Account, Profile
 from accounts.pagination import KeysetPaginator
 from amazon_accounts.amazon_ads.hosts import Region
@@ -22,7 +23,7 @@ class ProfileListParameters(PageParameters):
     account = serializers.UUIDField(required=False, help_text="Our id of the account they belong to.")
 
 
-class ProfileSerializer(serializers.Serializer[Any]):
+class ProfileSerializer(Shown):
     profile_id = serializers.CharField(help_text="Amazon's id, a 64-bit number in a string.")
     account = serializers.UUIDField(source="account_id")
     amazon_account_id = serializers.CharField(source="account.amazon_account_id")
