@@ -1,7 +1,7 @@
-"""Waiting for slots: the callers of one process stand in line, and only the first holds a slot.
+"""Waiting for slots: the callers of one process stand in line, and only the first two hold slots.
 
 So a pace that grows is felt at once, no slots far away are taken at yesterday's pace, and a process that dies
-takes one slot with it.
+takes two slots with it. With two, one may ask the database while the other waits for its time.
 """
 
 import asyncio
@@ -26,6 +26,8 @@ Result = TypeVar("Result")
 
 #: A database that takes longer for one small statement counts as away.
 DATABASE_SECONDS = 15.0
+
+HOLDING_SLOTS = 2
 
 REASONS: dict[Obstacle, str] = {
     "parked": "Amazon asked this login to wait",
@@ -105,7 +107,7 @@ class SlotQueue:
     row: Row
     #: So many of this process's requests may be under way at once.
     places: asyncio.Semaphore
-    head: asyncio.Lock = field(default_factory=asyncio.Lock)
+    head: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(HOLDING_SLOTS))
     standing: int = 0
     interval: float = 0.0
 

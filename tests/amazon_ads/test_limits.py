@@ -1,10 +1,6 @@
 """Servers that really limit: per region, per endpoint, per login, and one that four processes talk to at once."""
 
 import asyncio
-import json
-import os
-import subprocess
-import sys
 import time
 from typing import Any
 
@@ -16,6 +12,7 @@ from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.errors import PostponedError
 from amazon_accounts.sandbox.generate import generated_world
 from tests.amazon_ads.conftest import OWN_TABLES, LoginFactory
+from tests.bench.pacing import Workers
 from tests.sandbox_fixtures import SandboxServer
 
 pytestmark = OWN_TABLES
@@ -87,29 +84,9 @@ def test_four_processes_keep_one_pace(sandbox_server: SandboxServer, transaction
         "kind": "ours",
         "tokens": {name: sandbox.access_token(name) for name in NAMES},
         "calls": [(NAMES[number % 3], "profiles") for number in range(25)],
-        "start_at": time.time() + 4,
         "database": database,
     }
-    environ = {**os.environ, **sandbox_server.environ(), "AMAZON_BURST": "10"}
-    workers = []
-    for _ in range(4):
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "tests.bench.pacing_worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environ,
-        )
-        assert worker.stdin is not None
-        json.dump(order, worker.stdin)
-        worker.stdin.close()
-        workers.append(worker)
-    results = []
-    for worker in workers:
-        assert worker.stdout is not None
-        with worker.stdout:
-            results.append(json.loads(worker.stdout.read()))
-        assert worker.wait() == 0
+    results = Workers([order] * 4, {**sandbox_server.environ(), "AMAZON_BURST": "10"}).results()
     assert [result["lost"] for result in results] == [0, 0, 0, 0]
     assert sandbox.journal.count(status=200) == 100
     assert sandbox.journal.count(status=429) <= 8

@@ -143,26 +143,49 @@ def running_sandbox(port: int) -> Iterator[Amazon]:
         process.wait(10)
 
 
-def run_workers(orders: list[dict[str, Any]], environ: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    for order in orders:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.bench.pacing_worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **environ},
-        )
+class Workers:
+    """The processes of one run: they begin together when all are ready."""
+
+    def __init__(self, orders: list[dict[str, Any]], environ: dict[str, str] | None = None) -> None:
+        self._processes = [
+            subprocess.Popen(
+                [sys.executable, "-m", "tests.bench.pacing_worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env={**os.environ, **(environ or {})},
+            )
+            for _ in orders
+        ]
+        for process, order in zip(self._processes, orders, strict=True):
+            self._say(process, json.dumps(order))
+        for process in self._processes:
+            self._hear(process)
+        self.began_at = time.time()
+        for process in self._processes:
+            self._say(process, "go")
+
+    @property
+    def are_busy(self) -> bool:
+        return any(process.poll() is None for process in self._processes)
+
+    def results(self) -> list[dict[str, Any]]:
+        results = [dict(json.loads(self._hear(process))) for process in self._processes]
+        for process in self._processes:
+            process.communicate()
+        return results
+
+    @staticmethod
+    def _say(process: subprocess.Popen[str], line: str) -> None:
         assert process.stdin is not None
-        json.dump(order, process.stdin)
-        process.stdin.close()
-        yield process
+        process.stdin.write(line + "\n")
+        process.stdin.flush()
 
-
-def answer_of(worker: subprocess.Popen[str]) -> dict[str, Any]:
-    assert worker.stdout is not None
-    text = worker.stdout.read()
-    worker.wait()
-    return dict(json.loads(text))
+    @staticmethod
+    def _hear(process: subprocess.Popen[str]) -> str:
+        assert process.stdout is not None
+        line: str = process.stdout.readline()
+        return line
 
 
 def measure(amazon: Amazon, scenario: Scenario, kind: str, calls: int, database: dict[str, str]) -> Outcome:
@@ -173,14 +196,12 @@ def measure(amazon: Amazon, scenario: Scenario, kind: str, calls: int, database:
         for index in range(calls)
     ]
     chance.shuffle(todo)
-    start_at = time.time() + 3
     orders = [
         {
             "kind": "plain" if kind == "plain" else "ours",
             "url": f"{amazon.url}/na/api",
             "tokens": tokens,
             "calls": todo[number::PROCESSES],
-            "start_at": start_at,
             "database": database,
         }
         for number in range(PROCESSES)
@@ -189,10 +210,10 @@ def measure(amazon: Amazon, scenario: Scenario, kind: str, calls: int, database:
         "AMAZON_ADS_API_URL": f"{amazon.url}/{{region}}/api",
         "AMAZON_LWA_URL": f"{amazon.url}/{{region}}",
     }
-    workers = list(run_workers(orders, environ))
+    workers = Workers(orders, environ)
     if scenario.halves:
         halve_in_the_middle(amazon, calls // 2, workers)
-    results = [answer_of(worker) for worker in workers]
+    results = workers.results()
     times = amazon.times_and_statuses()
     for result in results:
         for error in result.get("errors", []):
@@ -204,14 +225,14 @@ def measure(amazon: Amazon, scenario: Scenario, kind: str, calls: int, database:
         requests=len(times),
         throttled=sum(status == 429 for _, status in times),
         lost=sum(result["lost"] for result in results),
-        seconds=max(result["ended_at"] for result in results) - start_at,
+        seconds=max(result["ended_at"] for result in results) - workers.began_at,
         busiest=busiest_window([moment for moment, _ in times]),
         postponed=sum(result.get("postponed", 0) for result in results),
     )
 
 
-def halve_in_the_middle(amazon: Amazon, middle: int, workers: list[subprocess.Popen[str]]) -> None:
-    while any(worker.poll() is None for worker in workers):
+def halve_in_the_middle(amazon: Amazon, middle: int, workers: Workers) -> None:
+    while workers.are_busy:
         if sum(1 for _, status in amazon.times_and_statuses() if status == 200) >= middle:
             amazon.halve()
             return
@@ -231,19 +252,11 @@ def busiest_window(moments: list[float], seconds: float = 10.0) -> int:
 
 def measure_reservations(database: dict[str, str], seconds: float = 5.0) -> tuple[float, list[float]]:
     """Reservations a second on one row from four processes, and how long each took."""
-    start_at = time.time() + 3
     orders = [
-        {
-            "kind": "reservations",
-            "seconds": seconds,
-            "seed": number,
-            "start_at": start_at,
-            "database": database,
-        }
+        {"kind": "reservations", "seconds": seconds, "seed": number, "database": database}
         for number in range(PROCESSES)
     ]
-    workers = list(run_workers(orders, {}))
-    taken = [each for worker in workers for each in answer_of(worker)["seconds"]]
+    taken = [each for result in Workers(orders).results() for each in result["seconds"]]
     return len(taken) / seconds, sorted(taken)
 
 

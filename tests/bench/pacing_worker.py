@@ -1,9 +1,10 @@
 """One of the processes of the pacing benchmark: makes its share of the calls and prints what became of them.
 
-Reads a JSON order from standard input; see pacing.py.
+Reads a JSON order from standard input, one line; says "ready"; begins when the second line has come. See pacing.py.
 """
 
 import asyncio
+import importlib
 import json
 import os
 import random
@@ -140,12 +141,14 @@ KINDS = {"plain": plain, "ours": ours, "reservations": reservations}
 
 
 def main() -> None:
-    order = json.load(sys.stdin)
+    order = json.loads(sys.stdin.readline())
     if order["kind"] != "plain":
         _use_database(order["database"])
-    time.sleep(max(0.0, order["start_at"] - time.time()))
+        importlib.import_module("amazon_accounts.amazon_ads.client")
+    print("ready", flush=True)
+    sys.stdin.readline()
     result = asyncio.run(KINDS[order["kind"]](order))
-    json.dump({**result, "ended_at": time.time()}, sys.stdout)
+    print(json.dumps({**result, "ended_at": time.time()}), flush=True)
 
 
 def _use_database(parameters: dict[str, str]) -> None:
