@@ -1,6 +1,7 @@
 """How asynchronous code reaches the database: one short function in a thread, its connection given back at once."""
 
 import functools
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,7 +20,16 @@ Result = TypeVar("Result")
 THREADS = ThreadPoolExecutor(max_workers=6, thread_name_prefix="database")
 RESERVED = ThreadPoolExecutor(max_workers=3, thread_name_prefix="database-reserved")
 
+#: Of the interpreter's lock. Every statement is handed to a thread and back, and each time the busy loop keeps the
+#: lock for so long; Python's own 5 ms would be most of what a statement takes.
+SWITCH_SECONDS = 0.0005
+
 _threads: ContextVar[ThreadPoolExecutor] = ContextVar("threads of the database", default=THREADS)
+
+
+def hand_over_quickly() -> None:
+    """For a process that does much by `in_thread`."""
+    sys.setswitchinterval(SWITCH_SECONDS)
 
 
 @contextmanager

@@ -36,6 +36,10 @@ SELECT gen_random_uuid(), %(owner)s, 'Shop ' || number, %(client_id)s, '{NA,EU,F
     now() + interval '1 hour' * (0.2 + random() * 0.6), 1, 0, 0, '', 0, '', now() - interval '1 day'
 FROM generate_series(1, %(number)s) AS number
 """
+REST = """
+UPDATE tokens_connection SET next_refresh_at = now() + interval '30 minutes', lease_id = NULL
+WHERE lease_id IS NOT NULL OR next_refresh_at <= now()
+"""
 MAKE_DUE = """
 UPDATE tokens_connection SET next_refresh_at = now() - interval '1 minute', last_error = ''
 WHERE id IN (SELECT id FROM tokens_connection LIMIT %s)
@@ -65,9 +69,12 @@ def fill(number: int, refresh_token: str) -> None:
 
 
 def make_due(number: int) -> None:
+    """So many are due, and nothing else is or was."""
     from django.db import connection
 
     with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM tokens_tokenrefresh")
+        cursor.execute(REST)
         cursor.execute(MAKE_DUE, [number])
 
 
@@ -196,8 +203,10 @@ def main() -> int:
     logging.disable(logging.INFO)
     from django.db import connection
 
+    from amazon_accounts.amazon_ads.database import hand_over_quickly
     from amazon_accounts.starter.database import use_local_database
 
+    hand_over_quickly()  # as a worker does
     use_local_database()
     settings.DATABASES["default"]["TEST"]["NAME"] = "bench_refresh"
     name = connection.creation.create_test_db(verbosity=0, autoclobber=True)
