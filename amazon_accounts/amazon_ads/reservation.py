@@ -30,7 +30,7 @@ class Row(NamedTuple):
 
 #: Why there is no slot: the login or everybody was sent away, the circuit is open or being probed, or the next
 #: slot lies further away than the caller can wait.
-Obstacle = Literal["", "parked", "circuit", "probing", "far"]
+Obstacle = Literal["", "parked", "blocked", "circuit", "probing", "far"]
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,9 @@ def _considered(row: Row, subject: str, wait: float) -> Reservation:
     reservation = _reserved(row, subject, wait, is_probe=is_probe)
     if reservation is None:
         next_slot = limit.slot_at + timedelta(seconds=1 / limit.pace)
-        return _obstacle(limit, now, "far", max(next_slot, limit.blocked_until or next_slot))
+        if limit.blocked_until and limit.blocked_until > now:
+            return _obstacle(limit, now, "blocked", max(next_slot, limit.blocked_until))
+        return _obstacle(limit, now, "far", next_slot)
     if is_probe:
         RateLimit.objects.filter(pk=limit.pk).update(probe_until=now + PROBE_LASTS)
     return reservation

@@ -27,10 +27,12 @@ Result = TypeVar("Result")
 #: A database that takes longer for one small statement counts as away.
 DATABASE_SECONDS = 15.0
 
+#: Of one process, for each row.
 HOLDING_SLOTS = 2
 
 REASONS: dict[Obstacle, str] = {
     "parked": "Amazon asked this login to wait",
+    "blocked": "Amazon asked for a pause",
     "circuit": "Amazon does not answer, and is left alone",
     "probing": "Amazon did not answer; one call finds out whether it does again",
     "far": "Others were first, and Amazon takes only so many calls; this one waits",

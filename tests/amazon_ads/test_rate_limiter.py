@@ -281,7 +281,7 @@ class TestThrottling:
         together = asyncio.gather(login("alice").profiles("NA", "view"), login("bob").profiles("NA", "view"))
         await asyncio.sleep(0.5)
         assert sandbox.journal.count(status=429) == 2
-        with pytest.raises(PostponedError, match="Others were first"):
+        with pytest.raises(PostponedError, match="asked for a pause"):
             await login("charlie", wait=0.5).profiles("NA", "view")
         await together
         assert not (await the_row()).growing
