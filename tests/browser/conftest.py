@@ -32,6 +32,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
             item.add_marker(pytest.mark.xdist_group("browser"))
+            # The first one starts the product and connects two logins.
+            item.add_marker(pytest.mark.timeout(300))
 
 
 def chromium() -> str:
