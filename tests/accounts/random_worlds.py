@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db.models import F
 from django.utils import timezone
@@ -31,7 +32,7 @@ NAMES = [
 STATUSES = ["CREATED", "CREATED", "CREATED", "DISABLED", "PENDING", "PARTIALLY_CREATED", "NEW_WORD", None]
 
 # Faults that end in a good answer, an error or nothing: none of them makes Amazon tell what is not so.
-FAULTS: list[tuple[str, dict[str, object]]] = [
+FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("error_500", {}),
     ("error_503", {}),
     ("bad_gateway", {}),
@@ -58,7 +59,7 @@ FAULTS: list[tuple[str, dict[str, object]]] = [
 ]
 # Amazon tells otherwise than it is: the run may well succeed, and must not take away what it could not read.
 LIES = ["missing_ids", "unknown_values", "odd_errors", "missing_fields"]
-SWITCHES: list[dict[str, object]] = [
+SWITCHES: list[dict[str, Any]] = [
     {"alternate_ids": "separate"},
     {"alternate_ids": "merged"},
     {"united_kingdom": "GB"},
