@@ -11,22 +11,22 @@ results are one transaction: a worker that dies leaves every account either done
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, transaction
 from django.db import connection as database
-from django.db.models import Exists, F, Func, OuterRef, Q, Value
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
+from accounts.any_of import id_is_one_of
 from accounts.filters import NotFoundError, filter_accounts
 from accounts.models import Account, BatchItem, BatchOperation, SyncRun
 from accounts.models.account import AccountQuerySet
@@ -147,22 +147,10 @@ def _parsed(account_ids: Sequence[Any]) -> list[UUID]:
     return ids
 
 
-class _AnyOf(Func):
-    """`column = ANY(array)`: one parameter, where `IN` has one for each of a hundred thousand ids."""
-
-    template = "%(expressions)s)"
-    arg_joiner = " = ANY("
-    output_field = models.BooleanField()
-
-
-def _one_of(ids: Collection[UUID]) -> _AnyOf:
-    return _AnyOf(F("pk"), Value(list(ids), output_field=ArrayField(models.UUIDField())))
-
-
 def _chosen(user: User | None, ids: list[UUID] | None, filter_: Mapping[str, Any] | None) -> AccountQuerySet:
     if ids is not None:
         return (Account.objects.all() if user is None else Account.objects.visible_to(user)).filter(
-            _one_of(ids)
+            id_is_one_of(ids)
         )
     try:
         accounts = filter_accounts(user, filter_ or {})

@@ -20,6 +20,7 @@ from django.db.models.lookups import Contains
 from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 
+from accounts.any_of import id_is_one_of
 from accounts.models import Account, AccountSearch, Profile
 from accounts.models.account import AccountQuerySet
 from accounts.models.search import Trigrams
@@ -316,7 +317,7 @@ class _Content:
     sql: str
     parameter: str
     condition: Q
-    #: The same in the form that an index answers.
+    #: The same in the form that an index answers, whatever PostgreSQL guesses.
     indexed: Q
 
 
@@ -360,7 +361,8 @@ def _while_walking(condition: Q) -> Case:
 
 def _containing(name: str, value: dict[str, Any]) -> _Content:
     condition = Q(**{f"{name}__contains": value})
-    return _Content(f"{name} @> %s::jsonb", json.dumps(value), condition, condition)
+    having = Account.objects.filter(condition).order_by().values("pk")
+    return _Content(f"{name} @> %s::jsonb", json.dumps(value), condition, Q(id_is_one_of(having)))
 
 
 def _having_text(term: str) -> _Content:
@@ -374,7 +376,10 @@ def _having_text(term: str) -> _Content:
         found = found.union(Account.objects.filter(pk=own_id).values("pk"), all=True)
     escaped = re.sub(r"([%_\\])", r"\\\1", term)
     return _Content(
-        "lower(name || chr(10) || amazon_account_id) LIKE lower(%s)", f"%{escaped}%", in_row, Q(pk__in=found)
+        "lower(name || chr(10) || amazon_account_id) LIKE lower(%s)",
+        f"%{escaped}%",
+        in_row,
+        Q(id_is_one_of(found)),
     )
 
 

@@ -10,9 +10,11 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Case, Func, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, F, Func, OuterRef, Q, QuerySet, Value, When
+from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 from django.db.models.functions import Coalesce
 
+from accounts.any_of import id_is_one_of
 from accounts.models import Account
 from tokens.models import Connection
 
@@ -131,8 +133,11 @@ class _LastSyncedPaginator(KeysetPaginator[Account]):
 
     def _rows(self, position: list[Any] | None, *, backward: bool) -> list[Account]:
         descending = self.ordering.startswith("-") != backward
-        if self.queryset.query.where and not capped_count(self.queryset, SORTED_AT_MOST).capped:
-            rows = self._sorted(position, descending=descending)
+        matching = self._few()
+        if matching == []:
+            return []
+        if matching is not None:
+            rows = self._sorted(matching, position, descending=descending)
         else:
             rows = self.queryset.filter(pk__in=self._walked(position, descending=descending))
         synced = Coalesce("connection__last_synced_at", Value(NEVER))
@@ -141,12 +146,20 @@ class _LastSyncedPaginator(KeysetPaginator[Account]):
             rows.alias(synced=synced).order_by(*ordered(keys, descending=descending))[: self.page_size + 1]
         )
 
-    def _sorted(self, position: list[Any] | None, *, descending: bool) -> QuerySet[Account]:
+    def _few(self) -> list[UUID] | None:
+        """Return the ids of all rows if they are few."""
+        if not self.queryset.query.where:
+            return None
+        ids = list(self.queryset.order_by().values_list("pk", flat=True)[: SORTED_AT_MOST + 1])
+        return ids if len(ids) <= SORTED_AT_MOST else None
+
+    def _sorted(self, ids: list[UUID], position: list[Any] | None, *, descending: bool) -> QuerySet[Account]:
+        rows = self.queryset.filter(id_is_one_of(ids))
         if position is None:
-            return self.queryset
+            return rows
         synced = Coalesce("connection__last_synced_at", Value(NEVER))
         keys = ("synced", "connection_id", "pk")
-        return self.queryset.alias(synced=synced).filter(beyond(keys, position, descending=descending))
+        return rows.alias(synced=synced).filter(beyond(keys, position, descending=descending))
 
     def _walked(self, position: list[Any] | None, *, descending: bool) -> QuerySet[Any]:
         """Return the ids of a page and one more, read from the indexes of each connection in turn."""
@@ -213,14 +226,12 @@ def ordered(columns: Sequence[str], *, descending: bool) -> list[str]:
 
 
 def beyond(columns: Sequence[str], values: Sequence[Any], *, descending: bool) -> Q:
-    """Return the condition "after these values in this order".
+    """Return the condition "after these values in this order", as a comparison of rows: `(a, b) > (x, y)`.
 
-    The form `x >= a AND (x > a OR ...)` begins to read the index at the values; `x > a OR (x = a AND ...)` reads
-    everything before them.
+    An index begins to read at the values. Of `a > x OR (a = x AND b > y)` it reads everything before them, of
+    `a >= x AND (a > x OR b > y)` all rows that have the same `a`: half a table if it is the status.
     """
-    column, value = columns[0], values[0]
-    past = Q(**{f"{column}__{'lt' if descending else 'gt'}": value})
     if len(columns) == 1:
-        return past
-    rest = beyond(columns[1:], values[1:], descending=descending)
-    return Q(**{f"{column}__{'lte' if descending else 'gte'}": value}) & (past | rest)
+        return Q(**{f"{columns[0]}__{'lt' if descending else 'gt'}": values[0]})
+    comparison = TupleLessThan if descending else TupleGreaterThan
+    return Q(comparison(Tuple(*map(F, columns)), tuple(values)))

@@ -1,0 +1,25 @@
+"""`id = ANY(array)`: the ids as one value, where `IN` has a parameter for each of them or a join with a sub-select.
+
+PostgreSQL takes it for a handful and looks each up by its key, whatever else it could do.
+"""
+
+from collections.abc import Collection
+from typing import Any
+from uuid import UUID
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import BooleanField, F, Func, QuerySet, UUIDField, Value
+
+
+class _AnyOf(Func):
+    template = "%(expressions)s)"
+    arg_joiner = " = ANY("
+    output_field = BooleanField()
+
+
+def id_is_one_of(ids: Collection[UUID] | QuerySet[Any, Any]) -> _AnyOf:
+    """Return the condition that a row's id is among these, or among what a query of one column returns."""
+    if isinstance(ids, QuerySet):
+        return _AnyOf(F("pk"), ArraySubquery(ids))
+    return _AnyOf(F("pk"), Value(list(ids), output_field=ArrayField(UUIDField())))
