@@ -52,7 +52,8 @@ ERRORS: Final = {
     Outcome.PERMANENT.value: PermanentError,
 }
 
-CONCURRENCY: Final = 10  # as many as the client has connections
+# Some more than the client has connections, so that these do not rest while an outcome is recorded.
+CONCURRENCY: Final = 16
 # Small, because what a process has claimed when it dies waits until its lease runs out.
 CLAIM_SIZE: Final = 5
 # When so many are due, another worker is asked to help.
@@ -248,9 +249,7 @@ class _Backlog:
         return await _failed(claim, self._obstacle, CallStats())
 
 
-async def refresh_due(
-    amazon: AmazonClient, *, wait: float = 60.0, concurrency: int = CONCURRENCY
-) -> RefreshCounts:
+async def refresh_due(amazon: AmazonClient, *, wait: float = 60.0) -> RefreshCounts:
     """Refresh every connection whose turn has come, and only those; any number of processes share the work.
 
     What a process that died left behind is done as soon as its lease runs out. Half of the slots leave those
@@ -260,13 +259,11 @@ async def refresh_due(
     counts = RefreshCounts()
     with reserved_threads():
         before = await in_thread(lease.database_now)()
-        await _refresh_due(amazon, before, counts, wait=wait, concurrency=concurrency)
+        await _refresh_due(amazon, before, counts, wait)
     return counts
 
 
-async def _refresh_due(
-    amazon: AmazonClient, before: datetime, counts: RefreshCounts, *, wait: float, concurrency: int
-) -> None:
+async def _refresh_due(amazon: AmazonClient, before: datetime, counts: RefreshCounts, wait: float) -> None:
     async with kept_leases() as keeper:
         backlog = _Backlog(before, keeper)
         if not await _application_is_accepted(amazon, before, wait, counts):
@@ -282,7 +279,7 @@ async def _refresh_due(
                     counts[refreshed.outcome.value] += 1
 
         while True:
-            await _all(work((True, False) if number % 2 == 0 else (True,)) for number in range(concurrency))
+            await _all(work((True, False) if number % 2 == 0 else (True,)) for number in range(CONCURRENCY))
             if not await backlog.looks_again():
                 return
 
@@ -325,7 +322,6 @@ async def refresh_connections(
     amazon: AmazonClient,
     *,
     wait: float = 60.0,
-    concurrency: int = CONCURRENCY,
 ) -> RefreshCounts:
     """Refresh these connections now, due or not; one that is being refreshed already is waited for.
 
@@ -345,7 +341,7 @@ async def refresh_connections(
             counts[await _outcome_of(waiting.popleft(), trigger, amazon, wait)] += 1
 
     with reserved_threads():
-        await _all(work() for _ in range(min(concurrency, len(waiting))))
+        await _all(work() for _ in range(min(CONCURRENCY, len(waiting))))
     return counts
 
 

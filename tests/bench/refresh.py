@@ -78,14 +78,14 @@ def make_due(number: int) -> None:
         cursor.execute(MAKE_DUE, [number])
 
 
-def check(concurrency: int) -> tuple[float, dict[str, int]]:
+def check() -> tuple[float, dict[str, int]]:
     """One check of the product, in this process: its seconds, and how its refreshes ended."""
     from amazon_accounts.amazon_ads.client import AmazonClient
     from tokens.refresh import refresh_due
 
     async def run() -> dict[str, int]:
         async with AmazonClient() as amazon:
-            return dict(await refresh_due(amazon, concurrency=concurrency))
+            return dict(await refresh_due(amazon))
 
     began = time.perf_counter()
     counts = asyncio.run(run())
@@ -93,14 +93,14 @@ def check(concurrency: int) -> tuple[float, dict[str, int]]:
 
 
 def measure_throughput(amazon: Any, due: int) -> bool:
-    from tokens.refresh import CONCURRENCY
+    from amazon_accounts.amazon_ads.rate_limiter import CONNECTIONS
 
     amazon.do("POST", "/latency", {"seconds": LATENCY_SECONDS})
     make_due(due)
-    seconds, counts = check(CONCURRENCY)
-    ideal = CONCURRENCY / LATENCY_SECONDS
+    seconds, counts = check()
+    ideal = CONNECTIONS / LATENCY_SECONDS
     print(
-        f"| throughput | {due} due of 10,000, concurrency {CONCURRENCY}, {LATENCY_SECONDS * 1000:.0f} ms "
+        f"| throughput | {due} due of 10,000, {CONNECTIONS} at a time, {LATENCY_SECONDS * 1000:.0f} ms "
         f"| {due / seconds:.0f} tokens/s | {due / seconds / ideal:.2f} of {ideal:.0f}/s |",
         flush=True,
     )
@@ -119,7 +119,7 @@ def measure_check(label: str) -> tuple[float, float]:
     checks, claims = [], []
     for _ in range(RUNS):
         make_due(DUE)
-        seconds, counts = check(10)
+        seconds, counts = check()
         assert counts == {"succeeded": DUE}, counts
         checks.append(seconds)
     for _ in range(RUNS):
@@ -153,7 +153,7 @@ def measure_rotation(amazon: Any, due: int) -> bool:
     settings.TOKEN_ENCRYPTION_KEYS = [Fernet.generate_key().decode(), *settings.TOKEN_ENCRYPTION_KEYS]
 
     def refresh() -> None:
-        refreshed.update(check(10)[1])
+        refreshed.update(check()[1])
         connections.close_all()
 
     load = threading.Thread(target=refresh)
