@@ -26,7 +26,7 @@ def token(transactional_db: None, new_account: AccountFactory) -> str:
         account = new_account(user, f"Shop {number}", countries=["DE"], labels={"team": "north"})
     start_batch(user, "sync", filter={})
     SyncRun.objects.create(connection=account.connection, trigger="manual")
-    return AuthToken.objects.create(user)[1]
+    return str(AuthToken.objects.create(user)[1])
 
 
 @pytest.mark.slow

@@ -7,6 +7,6 @@ from amazon_accounts.settings import DATABASES, LOGGING, STORAGES
 
 DATABASES["default"]["NAME"] = os.environ["BENCH_DATABASE"]
 # Nothing was collected for it.
-STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
-LOGGING["root"]["level"] = "ERROR"
+STORAGES = {**STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+LOGGING = {**LOGGING, "root": {"handlers": ["stderr"], "level": "ERROR"}}
 ROOT_URLCONF = os.environ.get("BENCH_URLCONF", "amazon_accounts.urls")

@@ -137,7 +137,6 @@ def _copy(template: Model, expressions: dict[str, str], source: str) -> None:
     columns = ", ".join(str(field.column) for field in fields)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {template._meta.db_table} ({columns})"  # noqa: S608 - of the models and of this file
-            f" SELECT {', '.join(values)} FROM {source}",
+            f"INSERT INTO {template._meta.db_table} ({columns}) SELECT {', '.join(values)} FROM {source}",
             parameters,
         )
