@@ -248,7 +248,6 @@ UPDATE user_accounts account
 #              profiles of a region could not be read to their end, what is stored stays
 #   desired    the accounts as they should be
 #
-# A LATERAL with LIMIT or OFFSET is looked up by index, row by row, whatever the planner thinks of the tables' sizes.
 # All parts see the database as it was before the statement, so each compares with the old rows.
 MERGE: Final = """
 WITH chunk AS MATERIALIZED (
@@ -475,18 +474,20 @@ SELECT (SELECT count(*) FROM created),
 # Whether the list of ads accounts alone misses more than half of what the connection saw before, and no earlier walk
 # missed the same: see TAKE_AWAY.
 DOUBT_LIST: Final = """
-WITH staged AS MATERIALIZED (
-    SELECT amazon_account_id FROM accounts_staged_account WHERE run_id = %(run)s AND source = 'ads_accounts'
-), before AS MATERIALIZED (
+WITH before AS MATERIALIZED (
     SELECT access.seen_in, access.missing_since, account.amazon_account_id
       FROM accounts_accountaccess access
-      JOIN user_accounts account ON account.id = access.account_id
+     CROSS JOIN LATERAL (
+           SELECT present.amazon_account_id FROM user_accounts present
+            WHERE present.id = access.account_id LIMIT 1) account
      WHERE access.connection_id = %(connection)s AND access.since < %(started_at)s
 ), lost AS MATERIALIZED (
     SELECT before.missing_since
       FROM before
      WHERE before.seen_in = '{ads_accounts}'
-       AND NOT EXISTS (SELECT FROM staged WHERE staged.amazon_account_id = before.amazon_account_id)
+       AND NOT EXISTS (SELECT FROM accounts_staged_of(%(run)s) staged
+                        WHERE staged.amazon_account_id = before.amazon_account_id
+                          AND staged.source = 'ads_accounts')
 )
 SELECT 2 * (SELECT count(*) FROM lost) > (SELECT count(*) FROM before)
        AND EXISTS (SELECT FROM lost WHERE missing_since IS NULL)
@@ -498,23 +499,33 @@ SELECT 2 * (SELECT count(*) FROM lost) > (SELECT count(*) FROM before)
 STAGE_PROFILE_ACCOUNTS: Final = """
 WITH named AS MATERIALIZED (
     SELECT listed.profile_id
-      FROM accounts_staged_account staged
+      FROM accounts_staged_of(%(run)s) staged
      CROSS JOIN LATERAL unnest(staged.profile_ids) AS listed(profile_id)
-     WHERE staged.run_id = %(run)s AND staged.source = 'ads_accounts'
+     WHERE staged.source = 'ads_accounts'
+    UNION ALL
+    -- They were listed, but not so that we could read which profiles they name.
+    SELECT profile.profile_id
+      FROM accounts_staged_of(%(run)s) listed
+     CROSS JOIN LATERAL (
+           SELECT id FROM user_accounts present
+            WHERE present.user_id = %(user)s AND present.amazon_account_id = listed.amazon_account_id
+            LIMIT 1) account
+     CROSS JOIN LATERAL (
+           SELECT profile_id FROM accounts_profile present WHERE present.account_id = account.id OFFSET 0) profile
+     WHERE listed.position = 0
     UNION ALL
     SELECT profile.profile_id
-      FROM user_accounts account
-      JOIN accounts_profile profile ON profile.account_id = account.id
-     WHERE account.user_id = %(user)s AND account.source = 'ads_accounts'
-       AND (NOT %(list_is_complete)s OR EXISTS (
-            -- It was listed, but not so that we could read which profiles it names.
-            SELECT FROM accounts_staged_account listed
-             WHERE listed.run_id = %(run)s AND listed.amazon_account_id = account.amazon_account_id
-               AND listed.position = 0))
+      FROM accounts_accountaccess access
+     CROSS JOIN LATERAL (
+           SELECT id FROM user_accounts present
+            WHERE present.id = access.account_id AND present.source = 'ads_accounts' LIMIT 1) account
+     CROSS JOIN LATERAL (
+           SELECT profile_id FROM accounts_profile present WHERE present.account_id = account.id OFFSET 0) profile
+     WHERE NOT %(list_is_complete)s AND access.connection_id = %(connection)s
 ), alone AS MATERIALIZED (
     SELECT DISTINCT ON (staged.profile_id) staged.*
-      FROM accounts_staged_profile staged
-     WHERE staged.run_id = %(run)s AND staged.entity_id <> ''
+      FROM accounts_staged_profiles_of(%(run)s) staged
+     WHERE staged.entity_id <> ''
        AND NOT EXISTS (SELECT FROM named WHERE named.profile_id = staged.profile_id)
        AND (%(list_is_complete)s OR EXISTS (
             SELECT FROM user_accounts known
@@ -524,11 +535,16 @@ WITH named AS MATERIALIZED (
 ), kept AS (
     SELECT account.amazon_account_id, profile.*
       FROM (SELECT DISTINCT entity_id FROM alone) present
-      JOIN user_accounts account ON account.user_id = %(user)s AND account.source = 'profiles'
-                                AND account.amazon_account_id = present.entity_id
-      JOIN accounts_profile profile ON profile.account_id = account.id
-     WHERE NOT (profile.region = ANY (%(complete_regions)s::text[]))
-       AND NOT EXISTS (SELECT FROM alone WHERE alone.profile_id = profile.profile_id)
+     CROSS JOIN LATERAL (
+           SELECT id, amazon_account_id FROM user_accounts known
+            WHERE known.user_id = %(user)s AND known.amazon_account_id = present.entity_id
+              AND known.source = 'profiles'
+            LIMIT 1) account
+     CROSS JOIN LATERAL (
+           SELECT * FROM accounts_profile known
+            WHERE known.account_id = account.id AND NOT (known.region = ANY (%(complete_regions)s::text[]))
+           OFFSET 0) profile
+     WHERE NOT EXISTS (SELECT FROM alone WHERE alone.profile_id = profile.profile_id)
        AND NOT EXISTS (SELECT FROM named WHERE named.profile_id = profile.profile_id)
 ), part AS (
     SELECT entity_id AS key, walk, profile_id, region, country_code, name, new_account_id FROM alone
@@ -552,11 +568,11 @@ SELECT %(run)s, min(walk), row_number() OVER (PARTITION BY min(walk) ORDER BY ke
 # Profiles that stand alone and do not say whose they are.
 NAMELESS_PROFILES: Final = """
 SELECT staged.walk, staged.profile_id
-  FROM accounts_staged_profile staged
- WHERE staged.run_id = %(run)s AND staged.entity_id = ''
-   AND staged.profile_id NOT IN (SELECT unnest(listed.profile_ids)
-                                   FROM accounts_staged_account listed
-                                  WHERE listed.run_id = %(run)s)
+  FROM accounts_staged_profiles_of(%(run)s) staged
+ WHERE staged.entity_id = ''
+   AND NOT EXISTS (SELECT FROM accounts_staged_of(%(run)s) listed
+                    CROSS JOIN LATERAL unnest(listed.profile_ids) AS named(profile_id)
+                    WHERE named.profile_id = staged.profile_id)
 """
 
 # Manager accounts and the advertisers behind their links, each once with what every region says of it, in the walk of
@@ -586,10 +602,13 @@ MERGE_LINKS: Final = """
 WITH told AS MATERIALIZED (
     SELECT account.id AS manager_id, staged.links, staged.cut_regions
       FROM accounts_staged_account staged
-      JOIN user_accounts account ON account.user_id = %(user)s
-                                AND account.amazon_account_id = staged.amazon_account_id
-     WHERE staged.run_id = %(run)s AND staged.links IS NOT NULL
-       AND account.connection_id = %(connection)s AND account.inactive_reason IS NULL AND account.sync_enabled
+     CROSS JOIN LATERAL (
+           SELECT id FROM user_accounts present
+            WHERE present.user_id = %(user)s AND present.amazon_account_id = staged.amazon_account_id
+              AND present.connection_id = %(connection)s AND present.inactive_reason IS NULL
+              AND present.sync_enabled
+            LIMIT 1) account
+     WHERE staged.run_id = %(run)s AND staged.source = 'manager_accounts' AND staged.links IS NOT NULL
 ), target AS (
     SELECT told.manager_id, found.account_id, link.region
       FROM told
@@ -643,8 +662,8 @@ DELETE FROM accounts_accountmanager link
 COUNT_ACCOUNTS: Final = """
 SELECT walk, count(*)
   FROM (SELECT DISTINCT ON (amazon_account_id) walk
-          FROM accounts_staged_account
-         WHERE run_id = %(run)s AND position > 0
+          FROM accounts_staged_of(%(run)s)
+         WHERE position > 0
          ORDER BY amazon_account_id, array_position(%(weights)s::text[], source), walk) first
  GROUP BY walk
 """
@@ -653,21 +672,21 @@ SELECT walk, count(*)
 # row that loses its last one goes. If more than half of the connection's rows would go at once, only those go that
 # the walk before missed as well; the others are marked, and the next walk will tell.
 TAKE_AWAY: Final = """
-WITH staged AS MATERIALIZED (
-    SELECT amazon_account_id, seen_in FROM accounts_staged_account WHERE run_id = %(run)s
-), doubtful AS MATERIALIZED (
+WITH doubtful AS MATERIALIZED (
     SELECT access.*, account.amazon_account_id
       FROM accounts_accountaccess access
-      JOIN user_accounts account ON account.id = access.account_id
+     CROSS JOIN LATERAL (
+           SELECT present.amazon_account_id FROM user_accounts present
+            WHERE present.id = access.account_id LIMIT 1) account
      WHERE access.connection_id = %(connection)s
        AND access.seen_in && %(walked)s::text[]
        -- Most are shown in every list that showed them before: nothing to look at.
-       AND NOT EXISTS (SELECT FROM staged
+       AND NOT EXISTS (SELECT FROM accounts_staged_of(%(run)s) staged
                         WHERE staged.amazon_account_id = account.amazon_account_id
                           AND staged.seen_in @> access.seen_in)
 ), shown AS (
     SELECT staged.amazon_account_id, array_agg(scope) AS scopes
-      FROM staged
+      FROM accounts_staged_of(%(run)s) staged
      CROSS JOIN LATERAL unnest(staged.seen_in) scope
      WHERE staged.amazon_account_id IN (SELECT amazon_account_id FROM doubtful)
      GROUP BY staged.amazon_account_id
@@ -793,15 +812,11 @@ class Taken:
     unconfirmed: Mapping[str, int]
 
 
-# How the planner is helped. It knows nothing true of the staging tables, which are filled and emptied all day. A chunk
-# is small beside the tables it is compared with: these are reached by their indexes. What concerns a whole run is
-# joined by hashing; row by row it would take minutes where it takes milliseconds. And no statement of ours lives long
-# enough to be compiled.
-BY_INDEX: Final = (
-    "SET LOCAL work_mem = '32MB'; SET LOCAL jit = off; SET LOCAL enable_seqscan = off;"
-    " SET LOCAL enable_bitmapscan = off; SET LOCAL enable_mergejoin = off"
-)
-BY_HASH: Final = "SET LOCAL work_mem = '32MB'; SET LOCAL jit = off; SET LOCAL enable_nestloop = off"
+# How the planner is helped. It knows nothing true of the staging tables, which are filled and emptied all day; so a
+# run's rows come out of functions that say how many they are, and whatever is as large as the whole table is looked up
+# by index (a LATERAL with LIMIT or OFFSET leaves it no choice). No statement of ours lives long enough to be compiled.
+PLANNED: Final = "SET LOCAL work_mem = '32MB'; SET LOCAL jit = off"
+PLANNED_BY_INDEX: Final = f"{PLANNED}; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_mergejoin = off"
 
 
 class Store:
@@ -879,7 +894,7 @@ class Store:
     def _merge_once(self, walk: Walk, after: int, upto: int) -> Merged:
         parameters = self._parameters(walk=walk.number, after=after, upto=upto)
         with fenced(self.claim) as cursor:
-            cursor.execute(BY_INDEX)
+            cursor.execute(PLANNED_BY_INDEX)
             if walk.is_list:
                 cursor.execute(ADOPT, parameters)
             cursor.execute(MERGE, parameters)
@@ -893,7 +908,7 @@ class Store:
         """
         by_number = {walk.number: walk for walk in walks}
         with transaction.atomic(), database.cursor() as cursor:
-            cursor.execute(BY_HASH)
+            cursor.execute(PLANNED)
             cursor.execute(DOUBT_LIST, self._parameters())
             is_believed = list_is_complete and cursor.fetchone() != (True,)
             parameters = self._parameters(list_is_complete=is_believed)
@@ -929,7 +944,7 @@ class Store:
     def merge_links(self) -> None:
         """Store which manager account manages which accounts."""
         with fenced(self.claim) as cursor:
-            cursor.execute(BY_INDEX)
+            cursor.execute(PLANNED_BY_INDEX)
             cursor.execute(MERGE_LINKS, self._parameters())
 
     def scopes(self) -> list[str]:
@@ -952,7 +967,7 @@ class Store:
         parameters = self._parameters(also_unsynced=False)
         with fenced(self.claim) as cursor:
             self._check_staged(cursor)
-            cursor.execute(BY_HASH)
+            cursor.execute(PLANNED)
             cursor.execute(TAKE_AWAY, parameters)
             counts: dict[str, dict[str, int]] = {"taken": {}, "marked": {}, "fewer": {}}
             with_fewer: list[Any] = []

@@ -1,0 +1,305 @@
+"""How fast a sync is, and what it costs: `make bench`, or `python -m tests.bench.sync`.
+
+    whole    A made-up Amazon that takes 50 ms a call, pacing unbound. One login of 10,000 accounts: new, again, and
+             with 1% changed. A hundred logins of a hundred accounts. A login of 100 accounts at 200 ms a call.
+             The floor is the time of the longest row of calls that must follow each other.
+    storing  The same 10,000 rows from memory: as a sync stores them, by raw SQL, by bulk_create, by update_or_create.
+
+Exits with 1 if a bound is not kept. `--only`, `--accounts`, `--repeat` make it shorter or longer.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import httpx
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "amazon_accounts.settings")
+
+LATENCY = 0.05
+PAGE = 100
+UNBOUND = {
+    "AMAZON_REQUESTS_PER_SECOND": "100000",
+    "AMAZON_MAX_REQUESTS_PER_SECOND": "100000",
+    "AMAZON_BURST": "10000",
+    "LWA_REQUESTS_PER_SECOND": "100000",
+}
+
+
+@dataclass
+class Bounds:
+    kept: bool = True
+
+    def check(
+        self, what: str, value: float, *, most: float | None = None, least: float | None = None
+    ) -> None:
+        fine = (most is None or value <= most) and (least is None or value >= least)
+        self.kept &= fine
+        limit = f"at most {most:g}" if most is not None else f"at least {least:g}"
+        print(f"   {'kept  ' if fine else 'BROKEN'} {what}: {value:.3g} ({limit})", flush=True)
+
+
+class Amazon:
+    """The sandbox in a process of its own."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self._http = httpx.Client(base_url=f"{self.url}/_sandbox", timeout=60)
+
+    def do(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        answer = self._http.request(method, path, json=body)
+        answer.raise_for_status()
+        return answer.json()
+
+    def set_latency(self, seconds: float) -> None:
+        self.do("DELETE", "/faults")
+        self.do("POST", "/latency", {"seconds": seconds, "area": "api"})
+
+    def rename_some(self, every: int) -> None:
+        found = self.do("GET", "/entities/ads_accounts")
+        ids = list(found) if isinstance(found, dict) else [each["ads_account_id"] for each in found]
+        for account_id in ids[::every]:
+            self.do(
+                "PATCH",
+                f"/entities/ads_accounts/{account_id}",
+                {"account_name": f"Renamed {account_id[-5:]}"},
+            )
+
+
+@contextlib.contextmanager
+def running_amazon(port: int, logins: int, accounts: int) -> Iterator[Amazon]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.bench.sync_amazon", str(port), str(logins), str(accounts)]
+    )
+    amazon = Amazon(port)
+    try:
+        for _ in range(300):
+            with contextlib.suppress(httpx.TransportError):
+                amazon.do("GET", "/")
+                break
+            time.sleep(0.1)
+        yield amazon
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def connect(amazon: Amazon, logins: int) -> list[Any]:
+    """A connection of each login, and before them one that sees nothing, to warm the process up with."""
+    from django.conf import settings
+    from django.contrib.auth.models import User
+
+    from tokens.models import Connection
+
+    owner, _ = User.objects.get_or_create(username="bench")
+    made = []
+    for name in ("warm-up", *(f"login-{number}" for number in range(1, logins + 1))):
+        token = amazon.do("POST", "/grants", {"login": name})["refresh_token"]
+        made.append(
+            Connection.objects.create(
+                owner=owner, label=name, client_id=settings.AMAZON_CLIENT_ID, refresh_token=token
+            )
+        )
+    return made
+
+
+def sync(
+    amazon: Amazon, connections: list[Any], environ: dict[str, str], concurrency: int = 1
+) -> dict[str, Any]:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "tests.bench.sync_worker", str(concurrency)),
+            *(str(connection.pk) for connection in connections),
+        ],
+        env={
+            **os.environ,
+            **UNBOUND,
+            **environ,
+            "AMAZON_ADS_API_URL": f"{amazon.url}/{{region}}/api",
+            "AMAZON_LWA_URL": f"{amazon.url}/{{region}}",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    if wrong := [run for run in told["runs"] if run["state"] != "succeeded"]:
+        raise SystemExit(f"A sync failed: {wrong[0]}")
+    return told
+
+
+def measure_whole(environ: dict[str, str], port: int, accounts: int, bounds: Bounds) -> None:
+    print(f"One login of {accounts:,} accounts, {LATENCY * 1000:.0f} ms a call")
+    pages = -(-accounts // PAGE)
+    floor = pages * LATENCY
+    with running_amazon(port, 1, accounts) as amazon:
+        connections = connect(amazon, 1)
+        amazon.set_latency(LATENCY)
+        for name in ("new", "unchanged", "1% changed"):
+            if name == "1% changed":
+                amazon.rename_some(100)
+            told = sync(amazon, connections, environ)
+            [run] = told["runs"]
+            print(
+                f"   {name:11} {told['seconds']:6.2f} s, floor {floor:.2f} s; CPU {told['cpu_seconds']:.2f} s,"
+                f" memory +{told['grown_megabytes']:.1f} MB; {run['created']:,} created, {run['changed']:,} changed",
+                flush=True,
+            )
+            bounds.check(f"{name}: times the floor of its list pages", told["seconds"] / floor, most=1.2)
+            bounds.check(f"{name}: megabytes of growth", told["grown_megabytes"], most=30)
+
+
+def measure_many(environ: dict[str, str], port: int, logins: int, accounts: int) -> None:
+    print(f"{logins} logins of {accounts} accounts, {LATENCY * 1000:.0f} ms a call, 10 at once")
+    # Of one login the list and the profiles go side by side; of each region the editable ones come first.
+    floor = 2 * LATENCY * -(-logins // 10)
+    with running_amazon(port, logins, accounts) as amazon:
+        connections = connect(amazon, logins)
+        amazon.set_latency(LATENCY)
+        for name in ("new", "unchanged"):
+            told = sync(amazon, connections, environ, concurrency=10)
+            print(
+                f"   {name:11} {told['seconds']:6.2f} s, floor {floor:.2f} s; CPU {told['cpu_seconds']:.2f} s;"
+                f" {sum(run['requests'] for run in told['runs']):,} requests",
+                flush=True,
+            )
+
+
+def measure_hundred(environ: dict[str, str], port: int, bounds: Bounds) -> None:
+    latency = 0.2
+    print(f"One login of 100 accounts, {latency * 1000:.0f} ms a call")
+    with running_amazon(port, 1, 100) as amazon:
+        connections = connect(amazon, 1)
+        amazon.set_latency(latency)
+        told = sync(amazon, connections, environ)
+        # Six answers of profiles, two at a time.
+        floor = 3 * latency
+        print(f"   new         {told['seconds']:6.2f} s, floor {floor:.2f} s", flush=True)
+        bounds.check("seconds over the floor", told["seconds"] - floor, most=1)
+
+
+def measure_storing(number: int, repeat: int, bounds: Bounds) -> None:
+    from django.conf import settings
+    from django.contrib.auth.models import User
+
+    from tests.bench import sync_storing as storing
+
+    settings.AMAZON_CLIENT_ID = "bench"
+    owner, _ = User.objects.get_or_create(username="bench-storing")
+    connection = storing.new_connection(owner)
+    rows = {
+        "new": storing.made_rows(number),
+        "unchanged": storing.made_rows(number),
+        "1% changed": storing.made_rows(number, changed_every=100),
+    }
+    ways: dict[str, Callable[[Any], storing.Measured]] = {
+        "ours": lambda given: storing.measure_store(connection, given),
+        "raw SQL": lambda given: storing.measure(lambda: storing.raw(connection, given)),
+    }
+    taken: dict[tuple[str, str], list[storing.Measured]] = {}
+    for _ in range(repeat):
+        for way, measure in ways.items():
+            storing.empty_tables()
+            for case, given in rows.items():
+                taken.setdefault((way, case), []).append(measure(given))
+    print(f"Storing {number:,} accounts with a profile each; the median of {repeat}")
+    for (way, case), found in taken.items():
+        seconds, cpu = median(each.seconds for each in found), median(each.cpu_seconds for each in found)
+        print(
+            f"   {way:12} {case:11} {seconds * 1000:7.0f} ms, CPU {cpu * 1000:6.0f} ms,"
+            f" {number / seconds:8,.0f} rows/s, WAL {median(each.wal_bytes for each in found) / number:7.1f} B/row,"
+            f" {found[-1].rows_written:,} rows written",
+            flush=True,
+        )
+    slow = measure_orm(storing, connection, rows, number)
+    ours = {case: median(each.cpu_seconds for each in taken["ours", case]) for case in rows}
+    raw = {case: median(each.cpu_seconds for each in taken["raw SQL", case]) for case in rows}
+    bounds.check("new: speed beside raw SQL (by CPU)", raw["new"] / ours["new"], least=0.7)
+    seconds = median(each.seconds for each in taken["ours", "new"])
+    bounds.check("new: times update_or_create", number / seconds / slow, least=20)
+    unchanged = taken["ours", "unchanged"]
+    bounds.check("unchanged: rows written", max(each.rows_written for each in unchanged), most=0)
+    bounds.check(
+        "unchanged: bytes of WAL a row", median(each.wal_bytes for each in unchanged) / number, most=10
+    )
+    bounds.check(
+        "unchanged: times raw SQL of the same comparison (by CPU)",
+        ours["unchanged"] / raw["unchanged"],
+        most=1.3,
+    )
+
+
+def measure_orm(storing: Any, connection: Any, rows: dict[str, Any], number: int) -> float:
+    """Print what the ORM's ways take; return update_or_create's rows a second."""
+    storing.empty_tables()
+    for case, given in rows.items():
+        taken = storing.measure(lambda given=given: storing.bulk_create(connection, given))
+        print(
+            f"   {'bulk_create':12} {case:11} {taken.seconds * 1000:7.0f} ms, CPU {taken.cpu_seconds * 1000:6.0f} ms,"
+            f" {number / taken.seconds:8,.0f} rows/s, WAL {taken.wal_bytes / number:7.1f} B/row",
+            flush=True,
+        )
+    storing.empty_tables()
+    rate = 0.0
+    for case in ("new", "unchanged"):
+        taken = storing.measure(lambda case=case: storing.update_or_create(connection, rows[case]))
+        rate = rate or storing.SAMPLE / taken.seconds
+        print(
+            f"   {'update_or_cr.':12} {case:11} {taken.seconds * 1000:7.0f} ms for {storing.SAMPLE} accounts,"
+            f" {storing.SAMPLE / taken.seconds:8,.0f} rows/s",
+            flush=True,
+        )
+    return rate
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", choices=["whole", "many", "hundred", "storing"], action="append")
+    parser.add_argument("--accounts", type=int, default=10_000)
+    parser.add_argument("--repeat", type=int, default=5)
+    options = parser.parse_args()
+    only = options.only or ["whole", "many", "hundred", "storing"]
+
+    import django
+
+    django.setup()
+    from django.conf import settings
+    from django.db import connection
+
+    from amazon_accounts.starter.database import use_local_database
+    from tests.tokens.processes import environment
+
+    use_local_database()
+    settings.DATABASES["default"]["TEST"]["NAME"] = "bench_sync"
+    name = connection.creation.create_test_db(verbosity=0, autoclobber=True)
+    bounds = Bounds()
+    try:
+        environ, port = environment(), settings.SANDBOX_PORT
+        if "whole" in only:
+            measure_whole(environ, port, options.accounts, bounds)
+        if "many" in only:
+            measure_many(environ, port, 100, 100)
+        if "hundred" in only:
+            measure_hundred(environ, port, bounds)
+        if "storing" in only:
+            measure_storing(options.accounts, options.repeat, bounds)
+    finally:
+        connection.close()
+        connection.creation.destroy_test_db(name, verbosity=0)
+    return 0 if bounds.kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
