@@ -45,6 +45,47 @@ class ProfileInline(ReadOnlyInline):
     readonly_fields = fields
 
 
+class AccessInline(ReadOnlyInline):
+    """Which logins see the account."""
+
+    model = AccountAccess
+    fields = ["connection", "seen_in", "since", "missing_since"]
+    readonly_fields = fields
+    per_page = 20
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AccountAccess]:
+        rows: QuerySet[AccountAccess] = super().get_queryset(request)
+        return rows.select_related("connection").defer(
+            "connection__access_token", "connection__refresh_token"
+        )
+
+
+class ManagedByInline(ReadOnlyInline):
+    model = AccountManager
+    fk_name = "account"
+    verbose_name_plural = "managed by"
+    fields = ["manager", "regions"]
+    readonly_fields = fields
+    per_page = 20
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AccountManager]:
+        rows: QuerySet[AccountManager] = super().get_queryset(request)
+        return rows.select_related("manager").order_by("id")
+
+
+class ManagesInline(ReadOnlyInline):
+    model = AccountManager
+    fk_name = "manager"
+    verbose_name_plural = "manages"
+    fields = ["account", "regions"]
+    readonly_fields = fields
+    per_page = 20
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AccountManager]:
+        rows: QuerySet[AccountManager] = super().get_queryset(request)
+        return rows.select_related("account").order_by("id")
+
+
 class BatchActions(ReadOnlyAdmin):
     """Actions on the marked accounts: each starts the one batch operation, as the pages and the API do."""
 
@@ -121,7 +162,7 @@ class AccountAdmin(BatchActions):
     list_select_related = ["connection"]
     search_fields = ["name", "amazon_account_id"]
     ordering = ["name", "id"]
-    inlines = [ProfileInline]
+    inlines = [ProfileInline, AccessInline, ManagedByInline, ManagesInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         rows = Account.objects.visible_to(request.user)

@@ -78,6 +78,7 @@ class ReadOnlyInline(TabularInline):  # type: ignore[misc]
     can_delete = False
     max_num = 0
     show_change_link = False
+    ordering = ("pk",)
 
     def has_add_permission(self, _request: HttpRequest, _obj: models.Model | None = None) -> bool:
         return False

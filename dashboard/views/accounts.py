@@ -4,11 +4,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
-from accounts.models import Account, AccountChange, Profile, SyncRun
+from accounts.models import Account, AccountChange, AccountManager, Profile, SyncRun
 from dashboard.account_list import SORTS, VIEWS, AccountList, groups
 from dashboard.page import StaffRequest, page, staff_page
 from tokens.models import Connection
@@ -16,6 +17,7 @@ from tokens.models import Connection
 VIEW_COOKIE = "accounts-view"
 CONNECTIONS_OFFERED = 200
 CHANGES_SHOWN = 50
+RELATED_SHOWN = 200
 # Filters that stand behind "More filters".
 RARE = ("country", "marketplace", "connection", "label")
 
@@ -83,15 +85,16 @@ def account(request: StaffRequest, account_id: UUID) -> HttpResponse:
         .defer("connection__access_token", "connection__refresh_token")
     )
     row = get_object_or_404(rows, pk=account_id)
+    links = _links(row)
     context = {
         "account": row,
         "profiles": list(Profile.objects.filter(account=row)),
         "reports": _reports(row.errors),
         "changes": list(AccountChange.objects.filter(account=row)[:CHANGES_SHOWN]),
         "runs": list(SyncRun.objects.filter(connection=row.connection).select_related("requested_by")[:5]),
-        "managers": list(_seen(request, Account.objects.filter(links__account=row))),
-        "managed": list(_seen(request, Account.objects.filter(manager_links__manager=row))),
-        "children": list(_seen(request, row.children.all())),
+        "managers": [link.manager for link in links if link.account_id == row.pk],
+        "managed": [link.account for link in links if link.manager_id == row.pk],
+        "children": list(row.children.filter(user=row.user_id).defer("metadata", "errors")[:RELATED_SHOWN]),
         "logins": list(
             Connection.objects.visible_to(request.user).filter(accesses__account=row).only("pk", "label")
         ),
@@ -99,8 +102,12 @@ def account(request: StaffRequest, account_id: UUID) -> HttpResponse:
     return page(request, "dashboard/account.html", context, title=str(row))
 
 
-def _seen(request: StaffRequest, accounts: Any) -> Any:
-    return accounts.visible_to(request.user).only("pk", "name", "amazon_account_id", "account_type")[:200]
+def _links(account: Account) -> list[AccountManager]:
+    """Return the links to the managers above and the accounts below, all of the same owner."""
+    links = AccountManager.objects.filter(Q(manager=account) | Q(account=account))
+    same_owner = Q(manager__user=account.user_id, account__user=account.user_id)
+    related = links.filter(same_owner).select_related("manager", "account").order_by("id")
+    return list(related.defer("manager__metadata", "account__metadata")[:RELATED_SHOWN])
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from django.http import QueryDict
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from accounts.models import Account
+from accounts.models import Account, AccountManager
 from dashboard.account_list import PAGE_SIZE, AccountList, groups
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
 from tokens.models import Connection
@@ -302,3 +302,30 @@ def test_errors_of_an_unexpected_shape_are_shown(
 ) -> None:
     account = make_account(connection, "A", errors=errors)
     assert client.get(f"/accounts/{account.pk}/").status_code == 200
+
+
+def test_one_account_costs_at_most_twelve_queries(
+    client: Client,
+    connection: Connection,
+    make_account: MakeAccount,
+    make_profile: Any,
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    account = make_account(connection, "A")
+    for number in range(20):
+        make_profile(account, "DE", str(number))
+        AccountManager.objects.create(manager=make_account(connection, f"M{number}"), account=account)
+    with django_assert_max_num_queries(12):
+        client.get(f"/accounts/{account.pk}/")
+
+
+def test_one_account_shows_what_stands_above_and_below_it(
+    client: Client, connection: Connection, make_account: MakeAccount
+) -> None:
+    agency = make_account(connection, "The agency", account_type="agency")
+    account = make_account(connection, "Garden", parent=agency)
+    AccountManager.objects.create(manager=make_account(connection, "The manager"), account=account)
+    page = client.get(f"/accounts/{account.pk}/").content.decode()
+    assert "The agency" in page
+    assert "The manager" in page
+    assert "Garden" in client.get(f"/accounts/{agency.pk}/").content.decode()

@@ -16,7 +16,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob, ProcrastinateW
 from pytest_django import DjangoAssertNumQueries
 from unfold.admin import ModelAdmin
 
-from accounts.models import Account, AccountSearch, BatchOperation, SyncRun
+from accounts.models import Account, AccountManager, AccountSearch, BatchOperation, SyncRun
 from amazon_accounts.amazon_ads.models import RateLimit
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
 from tokens.models import Connection, Heartbeat, TokenRefresh
@@ -137,6 +137,26 @@ def test_people_see_their_own_rows_only(
         assert "Secret" not in client.get(address(type(row))).content.decode()
         assert client.get(address(type(row), str(row.pk))).status_code == 302
     assert "Secret account" not in client.get(f"{address(Account)}?q=Secret").content.decode()
+
+
+def test_an_accounts_page_shows_logins_managers_and_agency(
+    client: Client,
+    superuser: User,
+    make_connection: MakeConnection,
+    make_account: MakeAccount,
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    connection = make_connection(superuser, "The login")
+    agency = make_account(connection, "The agency", account_type="agency")
+    account = make_account(connection, "Garden", parent=agency)
+    for number in range(30):
+        AccountManager.objects.create(
+            manager=make_account(connection, f"Manager {number:02}"), account=account
+        )
+    with django_assert_max_num_queries(20):
+        page = client.get(address(Account, str(account.pk))).content.decode()
+    for text in ("The login", "The agency", "Manager 00"):
+        assert text in page
 
 
 def act(client: Client, action: str, *rows: Model, **fields: str) -> Any:
