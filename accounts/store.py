@@ -974,6 +974,7 @@ class Store:
             for what, scope, count, accounts in cursor.fetchall():
                 counts[what][scope] = count
                 with_fewer += accounts or []
+            cursor.execute(PLANNED_BY_INDEX)
             if with_fewer:
                 cursor.execute(REPARENT, {**parameters, "accounts": with_fewer})
             cursor.execute(HAND_OVER, parameters)
