@@ -1,6 +1,6 @@
 """What all our admin classes share: they are quick on big tables, and history can be read but not rewritten."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib.admin import ShowFacets
@@ -78,7 +78,7 @@ class ReadOnlyInline(TabularInline):  # type: ignore[misc]
     can_delete = False
     max_num = 0
     show_change_link = False
-    ordering = ("pk",)
+    ordering: Sequence[str] = ("pk",)
 
     def has_add_permission(self, _request: HttpRequest, _obj: models.Model | None = None) -> bool:
         return False
