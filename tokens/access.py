@@ -14,8 +14,8 @@ from django.utils import timezone
 from amazon_accounts.amazon_ads.errors import AmazonError
 from amazon_accounts.amazon_ads.hosts import api_url
 from tokens.encryption import DecryptionError
+from tokens.errors import raise_if_unusable
 from tokens.models import AccessTokenRequest, Connection, TokenRefresh
-from tokens.refresh import raise_if_unusable
 from tokens.tasks import request_refresh
 
 ENOUGH: Final = timedelta(seconds=60)

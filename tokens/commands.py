@@ -20,7 +20,7 @@ from amazon_accounts.amazon_ads.errors import (
 )
 from tokens.checks import encryption_problem
 from tokens.encryption import DecryptionError
-from tokens.oauth import AuthorizationError
+from tokens.grants import AuthorizationError
 
 logger = logging.getLogger(__name__)
 

@@ -1,18 +1,15 @@
 """Keeping tokens fresh: claim in the database, ask Amazon, record. One refresh of a login at a time, everywhere."""
 
 import asyncio
-import logging
-import time
 from collections import Counter, deque
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
 from django.db.models import F
 from django.db.models.functions import Now
 from django.db.models.lookups import LessThanOrEqual
@@ -25,32 +22,18 @@ from amazon_accounts.amazon_ads.errors import (
     AmazonError,
     ApplicationRefusedError,
     GrantRevokedError,
-    PermanentError,
     PostponedError,
-    ThrottledError,
-    TransientError,
 )
 from amazon_accounts.amazon_ads.models import ApplicationRefusal
-from amazon_accounts.amazon_ads.slots import CallStats
-from tokens import lease, outcomes
-from tokens.encryption import DecryptionError, Secret
+from tokens import lease
+from tokens.encryption import DecryptionError
+from tokens.errors import ERRORS, UnreadableTokenError, raise_if_unusable
+from tokens.exchange import Refreshed, give_back, refresh_claimed
 from tokens.lease import Claim, LeaseKeeper, kept_leases
 from tokens.models import Connection, TokenRefresh
 
-logger = logging.getLogger(__name__)
-
 Outcome = TokenRefresh.Outcome
 Trigger = TokenRefresh.Trigger
-
-# What one who waited for another's refresh is told.
-ERRORS: Final = {
-    Outcome.TRANSIENT.value: TransientError,
-    Outcome.THROTTLED.value: ThrottledError,
-    Outcome.POSTPONED.value: ThrottledError,
-    Outcome.REAUTHORISE.value: GrantRevokedError,
-    Outcome.CONFIG.value: ApplicationRefusedError,
-    Outcome.PERMANENT.value: PermanentError,
-}
 
 # Some more than the client has connections, so that these do not rest while an outcome is recorded.
 CONCURRENCY: Final = 16
@@ -60,32 +43,7 @@ CLAIM_SIZE: Final = 5
 MANY: Final = 100
 # So many logins sent away one after the other: it is not about one of them.
 SEVERAL: Final = 3
-CONFIRMATION_SECONDS: Final = 4.0
-# Refused calls of one grant, the one with a token that another process had replaced included.
-MOST_REFUSALS: Final = 3
 POLL_SECONDS: Final = 0.2
-OUTAGE_SECONDS: Final = 75.0
-
-
-class NotConnectedError(GrantRevokedError):
-    """This connection was disconnected here and has no tokens; connect it again."""
-
-
-class OtherApplicationError(ApplicationRefusedError):
-    """This connection belongs to another Login with Amazon application than the one we run as."""
-
-
-class UnreadableTokenError(PermanentError):
-    """The stored token cannot be decrypted: its key is not among TOKEN_ENCRYPTION_KEYS."""
-
-
-@dataclass(frozen=True)
-class Refreshed:
-    """How one refresh ended."""
-
-    outcome: TokenRefresh.Outcome
-    access_token: str | None = field(default=None, repr=False)
-    error: AmazonError | PostponedError | None = None
 
 
 class RefreshCounts(Counter[str]):
@@ -94,108 +52,6 @@ class RefreshCounts(Counter[str]):
     @property
     def all_succeeded(self) -> bool:
         return set(self) <= {Outcome.SUCCEEDED.value}
-
-
-# --- One refresh ------------------------------------------------------------------------------------------
-
-
-async def refresh_claimed(claim: Claim, amazon: AmazonClient, *, wait: float) -> Refreshed:
-    """Trade the refresh token for a new access token and record how it went.
-
-    The lease must be kept alive by the caller.
-    """
-    calls = CallStats()
-    subject = str(claim.connection_id)
-    try:
-        refresh_token = claim.refresh_token.reveal()
-        for _ in range(MOST_REFUSALS):
-            asked_at = time.monotonic()
-            try:
-                grant = await amazon.lwa.refresh(refresh_token, subject=subject, wait=wait, stats=calls)
-            except GrantRevokedError as error:
-                confirmed_token = await _after_refusal(claim, refresh_token)
-                if confirmed_token is None:
-                    break
-                if not confirmed_token:
-                    outcome = await _recorded(outcomes.record_revoked, claim, error, tries=calls.requests)
-                    _log(claim, outcome, calls, error)
-                    return Refreshed(outcome, error=error)
-                refresh_token = confirmed_token
-                continue
-            outcome = await _recorded(
-                outcomes.record_success,
-                claim,
-                grant,
-                sent_ago=time.monotonic() - asked_at,
-                tries=calls.requests,
-            )
-            return Refreshed(outcome, access_token=grant.access_token)
-        return Refreshed(await _recorded(outcomes.close_as_superseded, claim, tries=calls.requests))
-    except DecryptionError as error:
-        logger.error("The tokens of connection %s cannot be decrypted.", claim.connection_id)  # noqa: TRY400  the sentence says all
-        return await _failed(claim, UnreadableTokenError(str(error)), calls)
-    except (AmazonError, PostponedError) as error:
-        return await _failed(claim, error, calls)
-
-
-async def _after_refusal(claim: Claim, refused: str) -> str | None:
-    """Return the refresh token to ask with once more, "" when the refusal is final, None when the claim is lost.
-
-    Another process may have stored a newer token, and a fault at Amazon may pass: so one refusal is not the end.
-    """
-    noted = await _recorded(outcomes.note_refusal, claim)
-    if noted is None:
-        return None
-    refusals, stored = noted
-    if stored.reveal() != refused:
-        return stored.reveal()
-    if refusals > 1:
-        return ""
-    await asyncio.sleep(CONFIRMATION_SECONDS)
-    again = await _recorded(outcomes.stored_refresh_token, claim)
-    return None if again is None else again.reveal()
-
-
-async def _failed(claim: Claim, error: AmazonError | PostponedError, calls: CallStats) -> Refreshed:
-    outcome = await _recorded(outcomes.record_failure, claim, error, tries=calls.requests)
-    _log(claim, outcome, calls, error)
-    return Refreshed(outcome, error=error)
-
-
-def _log(
-    claim: Claim, outcome: TokenRefresh.Outcome, calls: CallStats, error: Exception | None = None
-) -> None:
-    logger.log(
-        logging.INFO if outcome == Outcome.SUCCEEDED else logging.WARNING,
-        "Refresh of connection %s: %s%s",
-        claim.connection_id,
-        outcome.label,
-        f". {error}" if error else ".",
-        extra={
-            "action": "token_refreshed" if outcome == Outcome.SUCCEEDED else "token_not_refreshed",
-            "connection": str(claim.connection_id),
-            "outcome": outcome.value,
-            "tries": calls.requests,
-        },
-    )
-
-
-Parameters = ParamSpec("Parameters")
-Result = TypeVar("Result")
-
-
-async def _recorded(
-    function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
-) -> Result:
-    """Record in the database, outlasting a restart of it: what Amazon answered must not be lost."""
-    deadline = time.monotonic() + OUTAGE_SECONDS
-    while True:
-        try:
-            return await in_thread(function)(*args, **kwargs)
-        except (OperationalError, InterfaceError):
-            if time.monotonic() > deadline:
-                raise
-        await asyncio.sleep(1)
 
 
 # --- All that are due -------------------------------------------------------------------------------------
@@ -246,7 +102,7 @@ class _Backlog:
         """Give a claim back at once, for the reason that met the others, if there is one."""
         if self._obstacle is None:
             return None
-        return await _failed(claim, self._obstacle, CallStats())
+        return await give_back(claim, self._obstacle)
 
 
 async def refresh_due(amazon: AmazonClient, *, wait: float = 60.0) -> RefreshCounts:
@@ -405,15 +261,6 @@ def _holder(connection_id: UUID) -> Connection:
     return connection
 
 
-def raise_if_unusable(connection: Connection) -> None:
-    if connection.state == Connection.State.DISCONNECTED:
-        raise NotConnectedError
-    if connection.state == Connection.State.REAUTHORIZATION_REQUIRED:
-        raise GrantRevokedError
-    if not connection.is_of_this_application:
-        raise OtherApplicationError
-
-
 async def _awaited(refresh_id: UUID) -> Refreshed | None:
     """Wait for another's refresh to end; None when its lease runs out first."""
     while True:
@@ -445,27 +292,29 @@ def _ended(refresh_id: UUID) -> tuple[bool, Refreshed | None]:
 class _Stored:
     """A connection's token as it stands in the database."""
 
-    access_token: Secret | None
     refresh_count: int
-    remaining: float
-    life: float
+    access_token: str | None = field(default=None, repr=False)
+    remaining: float = 0.0
+    life: float = 0.0
 
-    def serves(self, minimum_life: float, rejected: str | None) -> bool:
-        """Say whether this token may still be used; one that lives short need not have a whole minute left."""
-        if self.access_token is None or self.remaining <= min(minimum_life, self.life / 4):
-            return False
-        return rejected is None or self.access_token.reveal() != rejected
+    def lives_for(self, minimum_life: float) -> bool:
+        """Say whether this token has so many seconds left; one that lives short need not have as many."""
+        return self.remaining > min(minimum_life, self.life / 4)
 
 
 def _stored(connection_id: UUID) -> _Stored:
     connection = Connection.objects.defer("refresh_token").get(pk=connection_id)
     raise_if_unusable(connection)
-    if connection.expires_at is None:
-        return _Stored(None, connection.refresh_count, 0, 0)
+    if connection.expires_at is None or connection.access_token is None:
+        return _Stored(connection.refresh_count)
+    try:
+        access_token = connection.access_token.reveal()
+    except DecryptionError as error:
+        raise UnreadableTokenError from error
     obtained_at = connection.last_refreshed_at or connection.created_at
     return _Stored(
-        connection.access_token,
         connection.refresh_count,
+        access_token,
         remaining=(connection.expires_at - timezone.now()).total_seconds(),
         life=(connection.expires_at - obtained_at).total_seconds(),
     )
@@ -518,8 +367,8 @@ async def access_token(
     """
     while True:
         stored = await in_thread(_stored)(connection_id)
-        if stored.access_token is not None and stored.serves(minimum_life, rejected):
-            return stored.access_token.reveal()
+        if stored.access_token not in {None, rejected} and stored.lives_for(minimum_life):
+            return stored.access_token
         refreshed = await _shared_refresh(connection_id, amazon, wait=wait, seen=stored.refresh_count)
         if refreshed is None or refreshed.outcome in {Outcome.LOST, Outcome.SUPERSEDED}:
             continue

@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from amazon_accounts.amazon_ads.client import AmazonClient
-from tokens import oauth
+from tokens import grants, oauth
 from tokens.forms import ConnectForm
 from tokens.models import Connection
 
@@ -58,22 +58,22 @@ def connect_amazon_callback(request: HttpRequest) -> HttpResponse:
         return redirect_to_login(reverse("connections"))
     try:
         connected = async_to_sync(_complete)(request.user, _session_key(request), request.GET.dict())
-    except oauth.WrongLoginError as error:
+    except grants.WrongLoginError as error:
         again = reverse("connect-amazon")
         messages.error(request, format_html('{} <a href="{}">Add as a new connection</a>', str(error), again))
-    except oauth.AuthorizationError as error:
+    except grants.AuthorizationError as error:
         messages.error(request, str(error))
     else:
         messages.success(request, _success(connected))
     return redirect("connections")
 
 
-async def _complete(user: User, session_key: str, answer: dict[str, str]) -> oauth.Connected:
+async def _complete(user: User, session_key: str, answer: dict[str, str]) -> grants.Connected:
     async with AmazonClient() as amazon:
         return await oauth.complete(user, session_key, answer, amazon)
 
 
-def _success(connected: oauth.Connected) -> str:
+def _success(connected: grants.Connected) -> str:
     regions = len(connected.connection.regions)
     where = "1 region" if regions == 1 else f"{regions} regions"
     if connected.is_new:

@@ -16,7 +16,7 @@ from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.database import in_thread
 from amazon_accounts.sandbox.state import Sandbox
 from tests.sandbox_fixtures import SandboxTransport
-from tokens import refresh
+from tokens import exchange, refresh
 from tokens.models import Connection
 
 ConnectionFactory = Callable[..., Connection]
@@ -32,7 +32,7 @@ def quick_amazon(settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> Non
     settings.AMAZON_MAX_REQUESTS_PER_SECOND = 10_000.0
     settings.AMAZON_BURST = 1000
     settings.LWA_REQUESTS_PER_SECOND = 10_000.0
-    monkeypatch.setattr(refresh, "CONFIRMATION_SECONDS", 0.01)
+    monkeypatch.setattr(exchange, "CONFIRMATION_SECONDS", 0.01)
     monkeypatch.setattr(refresh, "POLL_SECONDS", 0.01)
 
 

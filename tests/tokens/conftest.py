@@ -14,7 +14,7 @@ from django.utils import timezone
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.sandbox.state import Sandbox
 from tests.sandbox_fixtures import SandboxServer, SandboxTransport
-from tokens import refresh
+from tokens import exchange, refresh
 from tokens.models import Connection
 
 ConnectionFactory = Callable[..., Connection]
@@ -24,7 +24,7 @@ ConnectionFactory = Callable[..., Connection]
 def quick_retries(settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.AMAZON_BACKOFF_BASE_SECONDS = 0.01
     settings.AMAZON_BACKOFF_MAX_SECONDS = 0.05
-    monkeypatch.setattr(refresh, "CONFIRMATION_SECONDS", 0.05)
+    monkeypatch.setattr(exchange, "CONFIRMATION_SECONDS", 0.05)
     monkeypatch.setattr(refresh, "POLL_SECONDS", 0.02)
 
 

@@ -216,7 +216,7 @@ async def test_it_never_makes_more_than_three_refused_calls_though_its_process_d
 ) -> None:
     connection = await in_thread(connect)("bob")
     sandbox.revoke("bob")
-    monkeypatch.setattr("tokens.refresh.CONFIRMATION_SECONDS", 60)
+    monkeypatch.setattr("tokens.exchange.CONFIRMATION_SECONDS", 60)
     dying = asyncio.create_task(refresh_due(amazon))
     while (await reloaded(connection)).grant_refusals == 0:  # noqa: ASYNC110  no event crosses the database
         await asyncio.sleep(0.01)
@@ -368,6 +368,7 @@ async def test_leases_are_renewed_while_amazon_takes_its_time(
     connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lease, "LEASE_SECONDS", 0.4)
+    monkeypatch.setattr(lease, "RENEWED_SECONDS", 0.4)
     monkeypatch.setattr(lease, "RENEWAL_SECONDS", 0.1)
     await in_thread(connect)("bob")
     sandbox.faults.add("slow", path=TOKEN_PATH, options={"seconds": 1.0})

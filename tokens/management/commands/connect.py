@@ -17,7 +17,8 @@ from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.errors import AmazonError, PostponedError
 from tokens.commands import OperatorCommand, with_advice, with_amazon
 from tokens.forms import RegionsField
-from tokens.oauth import AuthorizationError, Connected, connect_with_refresh_token
+from tokens.grants import AuthorizationError, Connected
+from tokens.oauth import connect_with_refresh_token
 
 # Printable, without spaces; Amazon's longest have 2048 characters.
 REFRESH_TOKEN = re.compile(r"[\x21-\x7e]{1,2048}")

@@ -7,8 +7,9 @@ from django.core.management.base import CommandError, CommandParser
 
 from amazon_accounts.amazon_ads.client import AmazonClient
 from tokens.commands import OperatorCommand, with_advice, with_amazon
+from tokens.errors import ERRORS
 from tokens.models import Connection, TokenRefresh
-from tokens.refresh import ERRORS, RefreshCounts, refresh_connections, refresh_due
+from tokens.refresh import RefreshCounts, refresh_connections, refresh_due
 
 
 class Command(OperatorCommand):

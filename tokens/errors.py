@@ -1,0 +1,48 @@
+"""Why a connection gives no token, beside what Amazon itself answers. All are AmazonErrors of the fitting kind."""
+
+from typing import Final
+
+from amazon_accounts.amazon_ads.errors import (
+    AmazonError,
+    ApplicationRefusedError,
+    GrantRevokedError,
+    PermanentError,
+    ThrottledError,
+    TransientError,
+)
+from tokens.models import Connection, TokenRefresh
+
+Outcome = TokenRefresh.Outcome
+
+
+class NotConnectedError(GrantRevokedError):
+    """This connection was disconnected here and has no tokens; connect it again."""
+
+
+class OtherApplicationError(ApplicationRefusedError):
+    """This connection belongs to another Login with Amazon application than the one we run as."""
+
+
+class UnreadableTokenError(PermanentError):
+    """The stored token cannot be decrypted: its key is not among TOKEN_ENCRYPTION_KEYS."""
+
+
+# What a refresh that ended so would have raised.
+ERRORS: Final[dict[str, type[AmazonError]]] = {
+    Outcome.TRANSIENT.value: TransientError,
+    Outcome.THROTTLED.value: ThrottledError,
+    Outcome.POSTPONED.value: ThrottledError,
+    Outcome.REAUTHORISE.value: GrantRevokedError,
+    Outcome.CONFIG.value: ApplicationRefusedError,
+    Outcome.PERMANENT.value: PermanentError,
+}
+
+
+def raise_if_unusable(connection: Connection) -> None:
+    """Raise an AmazonError unless this connection may be refreshed and used."""
+    if connection.state == Connection.State.DISCONNECTED:
+        raise NotConnectedError
+    if connection.state == Connection.State.REAUTHORIZATION_REQUIRED:
+        raise GrantRevokedError
+    if not connection.is_of_this_application:
+        raise OtherApplicationError
