@@ -153,13 +153,10 @@ def _chosen(user: User | None, ids: list[UUID] | None, filter_: Mapping[str, Any
             id_is_one_of(ids)
         )
     try:
-        accounts = filter_accounts(user, filter_ or {})
+        return filter_accounts(user, filter_ or {})
     except ValidationError as error:
         named = {f"filter.{name}": messages for name, messages in error.message_dict.items()}
         raise type(error)(named) from None
-    if accounts.order_by().values("pk")[: MOST_ITEMS + 1].count() > MOST_ITEMS:
-        raise ValidationError({"filter": f"It chooses more than {MOST_ITEMS:,} accounts. Narrow it down."})
-    return accounts
 
 
 def _known(user: User | None, idempotency_key: str | None, digest: str) -> BatchOperation | None:
@@ -174,7 +171,8 @@ def _known(user: User | None, idempotency_key: str | None, digest: str) -> Batch
 @transaction.atomic
 def _store(batch: BatchOperation, accounts: AccountQuerySet, ids: list[UUID] | None) -> None:
     batch.save(force_insert=True)
-    sql, parameters = accounts.order_by("pk").values_list("pk").query.sql_with_params()
+    chosen = accounts.order_by("pk").values_list("pk")[: MOST_ITEMS + 1]
+    sql, parameters = chosen.query.sql_with_params()
     with database.cursor() as cursor:
         cursor.execute(
             "INSERT INTO accounts_batchitem (batch_id, account_id, state, message)"  # noqa: S608 - Django's SQL
@@ -182,6 +180,8 @@ def _store(batch: BatchOperation, accounts: AccountQuerySet, ids: list[UUID] | N
             [batch.pk, *parameters],
         )
         batch.total = cursor.rowcount
+    if batch.total > MOST_ITEMS:
+        raise ValidationError({"filter": f"It chooses more than {MOST_ITEMS:,} accounts. Narrow it down."})
     if ids is not None and batch.total != len(ids):
         raise NotFoundError({"account_ids": _missing(batch, ids)})
     if not batch.total:

@@ -6,6 +6,8 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from accounts.api import access_token, accounts, batch, connections, export, health, histories, profiles
 from accounts.api.problems import not_found, with_last_slash
 
+docs = SpectacularSwaggerSplitView.as_view(url_name="api:schema", template_name="accounts/api_docs.html")
+
 app_name = "api"
 urlpatterns = [
     path("accounts/", accounts.AccountList.as_view(), name="accounts"),
@@ -49,7 +51,7 @@ urlpatterns = [
         "connections/<uuid:connection_id>/sync/", connections.ConnectionSync.as_view(), name="connection-sync"
     ),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="docs"),
+    path("docs/", docs, name="docs"),
     re_path(r".*[^/]$", with_last_slash),
     re_path(r"", not_found),
 ]

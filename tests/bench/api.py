@@ -294,7 +294,7 @@ def batches_and_export(url: str, token: dict[str, str], size: int, database: str
             chosen = {} if size == 100_000 else {"status": ["pending", "suspended", "inactive"]}
             body = {"operation": "update", "filter": chosen, "options": {"labels": {"bench": "x"}}}
             found["update of a filter of 100,000: answered (s)"], _ = timed_batch(client, body, wait=False)
-            client.post(f"{last_location(client)}cancel/")
+            client.post(f"{_locations[-1]}cancel/")
         before = memory()
         began = time.perf_counter()
         with client.stream("GET", "/api/v1/accounts/export/?format=jsonl") as stream:
@@ -306,11 +306,6 @@ def batches_and_export(url: str, token: dict[str, str], size: int, database: str
 
 
 _locations: list[str] = []
-
-
-def last_location(client: httpx.Client) -> str:
-    del client
-    return _locations[-1]
 
 
 def timed_batch(client: httpx.Client, body: dict[str, Any], *, wait: bool = True) -> tuple[float, float]:
