@@ -230,6 +230,7 @@ class TokenRefresh(models.Model):
     objects = TokenRefreshQuerySet.as_manager()
 
     class Meta:
+        verbose_name_plural = "token refreshes"
         ordering = ["-started_at", "-id"]
         constraints = [
             models.UniqueConstraint(

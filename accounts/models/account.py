@@ -224,6 +224,7 @@ class AccountAccess(models.Model):
     missing_since = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name_plural = "account accesses"
         constraints = [
             models.UniqueConstraint(
                 fields=["account", "connection"], name="one_access_per_account_and_connection"
