@@ -7,7 +7,6 @@ import pytest
 import pytest_asyncio
 from django.conf import LazySettings
 from django.contrib.auth.models import User
-from django.db import connection as database
 
 from accounts.models import SyncRun
 from accounts.sync import sync_connection
@@ -36,24 +35,8 @@ def quick_amazon(settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(refresh, "POLL_SECONDS", 0.01)
 
 
-# Tables that Django does not know, or does not empty.
-OTHER_TABLES = [
-    "procrastinate_events",
-    "procrastinate_jobs",
-    "accounts_staged_account",
-    "accounts_staged_profile",
-]
-
-
-def empty_other_tables() -> None:
-    with database.cursor() as cursor:
-        for table in OTHER_TABLES:
-            cursor.execute(f"DELETE FROM {table}")  # noqa: S608 - the names are ours
-
-
 @pytest.fixture
 def owner(transactional_db: None) -> User:
-    empty_other_tables()
     return User.objects.create_user("owner", "owner@example.test", "owner-password", is_staff=True)
 
 

@@ -14,7 +14,6 @@ from accounts import runs
 from accounts.models import Account, SyncRun
 from accounts.tasks import request_sync
 from amazon_accounts.sandbox.generate import generated_world
-from tests.accounts.conftest import empty_other_tables
 from tests.accounts.picture import differences
 from tests.sandbox_fixtures import SandboxServer
 from tests.tokens.processes import eventually, run, running
@@ -32,7 +31,6 @@ QUICK = {
 
 @pytest.fixture
 def owner(transactional_db: None) -> User:
-    empty_other_tables()
     return User.objects.create_user("owner")
 
 
