@@ -230,11 +230,11 @@ ON CONFLICT (account_id, profile_id) DO UPDATE
 
 def raw(connection: Connection, rows: Rows) -> None:
     """One COPY and one merge for each table, in one transaction, with nothing that makes it safe."""
-    parameters = {"user": connection.owner_id, "connection": connection.pk}
+    parameters: dict[str, Any] = {"user": connection.owner_id, "connection": connection.pk}
     run_id = uuid7()
     with transaction.atomic(), database.cursor() as cursor:
         cursor.execute(RAW_STAGE)
-        columns = ("run_id", "walk", "position", *ACCOUNT_COLUMNS)
+        columns: tuple[str, ...] = ("run_id", "walk", "position", *ACCOUNT_COLUMNS)
         with cursor.copy(f"COPY raw_account ({', '.join(columns)}) FROM STDIN") as copy:
             for position, account in enumerate(rows.accounts):
                 copy.write_row((run_id, 0, position, *(getattr(account, name) for name in ACCOUNT_COLUMNS)))
