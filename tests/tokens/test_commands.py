@@ -1,6 +1,7 @@
 """What the commands say to what a person can get wrong."""
 
 import io
+import logging
 from typing import Any
 
 import pytest
@@ -114,3 +115,11 @@ def test_a_dead_login_makes_the_command_fail(alice: User, sandbox: Sandbox, sett
     call_command("refresh_tokens", stdout=out)
     with pytest.raises(CommandError):
         call_command("refresh_tokens", "--connection", str(connection.pk), stdout=out)
+
+
+def test_connect_leaves_the_log_as_it_was() -> None:
+    calls = logging.getLogger("amazon_accounts.amazon_ads")
+    before = calls.level
+    with pytest.raises(CommandError, match="no active user"):
+        call_command("connect", owner="nobody", label="x")
+    assert calls.level == before

@@ -3,6 +3,7 @@ import logging
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -58,9 +59,10 @@ class Command(OperatorCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["verbosity"] < 2:
-            # Each try would be a line of the log; the error that ends them says it once, and what to do.
-            logging.getLogger("amazon_accounts.amazon_ads").setLevel(logging.CRITICAL)
+        with each_try_logged(wanted=options["verbosity"] > 1):
+            self._connect(options)
+
+    def _connect(self, options: dict[str, Any]) -> None:
         owner = User.objects.filter(username=options["owner"], is_active=True).first()
         if owner is None:
             raise CommandError(
@@ -104,6 +106,19 @@ class Command(OperatorCommand):
         self.stdout.write(", ".join(f"{number} {name}" for name, number in counts.items()))
         if counts["failed"]:
             raise CommandError("Not all logins were connected; the lines above say why.")
+
+
+@contextmanager
+def each_try_logged(*, wanted: bool) -> Iterator[None]:
+    """Without it, the error that ends the tries says once what is wrong, and what to do."""
+    calls = logging.getLogger("amazon_accounts.amazon_ads")
+    before = calls.level
+    if not wanted:
+        calls.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        calls.setLevel(before)
 
 
 async def _connect(owner: User, login: Login, amazon: AmazonClient, wait: float) -> Connected:
