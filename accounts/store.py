@@ -214,19 +214,23 @@ WITH newcomer AS MATERIALIZED (
     SELECT staged.amazon_account_id, staged.profile_ids
       FROM accounts_staged_chunk(%(run)s, %(walk)s, %(after)s, %(upto)s) staged
       LEFT JOIN LATERAL (
-           SELECT present.id FROM user_accounts present
-            WHERE present.user_id = %(user)s AND present.amazon_account_id = staged.amazon_account_id
-            LIMIT 1) account ON true
+           SELECT id, user_id FROM user_accounts present
+            WHERE present.amazon_account_id = staged.amazon_account_id OFFSET 0) account
+        ON account.user_id = %(user)s
      WHERE account.id IS NULL
 ), candidate AS (
     SELECT DISTINCT ON (newcomer.amazon_account_id) newcomer.amazon_account_id, account.id
       FROM newcomer
      CROSS JOIN LATERAL unnest(newcomer.profile_ids) AS named(profile_id)
-      JOIN accounts_profile profile ON profile.profile_id = named.profile_id
-      JOIN user_accounts account ON account.id = profile.account_id
-     WHERE account.user_id = %(user)s AND account.source = 'profiles'
-       AND EXISTS (SELECT FROM accounts_accountaccess access
-                    WHERE access.account_id = account.id AND access.connection_id = %(connection)s)
+     CROSS JOIN LATERAL (
+           SELECT account_id FROM accounts_profile present
+            WHERE present.profile_id = named.profile_id OFFSET 0) profile
+     CROSS JOIN LATERAL (
+           SELECT * FROM user_accounts present WHERE present.id = profile.account_id LIMIT 1) account
+     CROSS JOIN LATERAL (
+           SELECT connection_id FROM accounts_accountaccess present
+            WHERE present.account_id = account.id OFFSET 0) access
+     WHERE account.user_id = %(user)s AND account.source = 'profiles' AND access.connection_id = %(connection)s
      ORDER BY newcomer.amazon_account_id, account.first_seen_at, account.id
 ), adopted AS (
     SELECT DISTINCT ON (id) id, amazon_account_id FROM candidate ORDER BY id, amazon_account_id
@@ -266,9 +270,10 @@ WITH chunk AS MATERIALIZED (
                account.inactive_reason IS DISTINCT FROM 'disconnected'
                AND (account.sync_enabled OR account.inactive_reason IS NOT NULL)
                AND (account.connection_id = %(connection)s OR NOT EXISTS (
-                   SELECT FROM accounts_accountaccess present
+                   SELECT FROM (SELECT connection_id FROM accounts_accountaccess
+                                 WHERE account_id = account.id OFFSET 0) present
                      JOIN tokens_connection holder ON holder.id = present.connection_id
-                    WHERE present.account_id = account.id AND present.connection_id = account.connection_id
+                    WHERE present.connection_id = account.connection_id
                       AND holder.state = 'active' AND holder.client_id = %(client)s))
                -- Two lists show the same key: the weightier one tells, as long as it shows it.
                AND (account.source = chunk.source OR array_position(%(weights)s::text[], chunk.source)
@@ -284,12 +289,11 @@ WITH chunk AS MATERIALIZED (
       FROM chunk
       LEFT JOIN LATERAL (
            SELECT * FROM user_accounts present
-            WHERE present.user_id = %(user)s AND present.amazon_account_id = chunk.amazon_account_id
-            LIMIT 1) account ON true
+            WHERE present.amazon_account_id = chunk.amazon_account_id OFFSET 0) account
+        ON account.user_id = %(user)s
       LEFT JOIN LATERAL (
-           SELECT * FROM accounts_accountaccess present
-            WHERE present.account_id = account.id AND present.connection_id = %(connection)s
-            LIMIT 1) access ON true
+           SELECT * FROM accounts_accountaccess present WHERE present.account_id = account.id OFFSET 0) access
+        ON access.connection_id = %(connection)s
 ), stored AS MATERIALIZED (
     SELECT profile.*
       FROM matched
@@ -507,21 +511,19 @@ WITH named AS MATERIALIZED (
     SELECT profile.profile_id
       FROM accounts_staged_of(%(run)s) listed
      CROSS JOIN LATERAL (
-           SELECT id FROM user_accounts present
-            WHERE present.user_id = %(user)s AND present.amazon_account_id = listed.amazon_account_id
-            LIMIT 1) account
+           SELECT id, user_id FROM user_accounts present
+            WHERE present.amazon_account_id = listed.amazon_account_id OFFSET 0) account
      CROSS JOIN LATERAL (
            SELECT profile_id FROM accounts_profile present WHERE present.account_id = account.id OFFSET 0) profile
-     WHERE listed.position = 0
+     WHERE listed.position = 0 AND account.user_id = %(user)s
     UNION ALL
     SELECT profile.profile_id
       FROM accounts_accountaccess access
      CROSS JOIN LATERAL (
-           SELECT id FROM user_accounts present
-            WHERE present.id = access.account_id AND present.source = 'ads_accounts' LIMIT 1) account
+           SELECT id, source FROM user_accounts present WHERE present.id = access.account_id LIMIT 1) account
      CROSS JOIN LATERAL (
            SELECT profile_id FROM accounts_profile present WHERE present.account_id = account.id OFFSET 0) profile
-     WHERE NOT %(list_is_complete)s AND access.connection_id = %(connection)s
+     WHERE NOT %(list_is_complete)s AND access.connection_id = %(connection)s AND account.source = 'ads_accounts'
 ), alone AS MATERIALIZED (
     SELECT DISTINCT ON (staged.profile_id) staged.*
       FROM accounts_staged_profiles_of(%(run)s) staged
@@ -536,15 +538,14 @@ WITH named AS MATERIALIZED (
     SELECT account.amazon_account_id, profile.*
       FROM (SELECT DISTINCT entity_id FROM alone) present
      CROSS JOIN LATERAL (
-           SELECT id, amazon_account_id FROM user_accounts known
-            WHERE known.user_id = %(user)s AND known.amazon_account_id = present.entity_id
-              AND known.source = 'profiles'
-            LIMIT 1) account
+           SELECT id, amazon_account_id, user_id, source FROM user_accounts known
+            WHERE known.amazon_account_id = present.entity_id OFFSET 0) account
      CROSS JOIN LATERAL (
            SELECT * FROM accounts_profile known
             WHERE known.account_id = account.id AND NOT (known.region = ANY (%(complete_regions)s::text[]))
            OFFSET 0) profile
-     WHERE NOT EXISTS (SELECT FROM alone WHERE alone.profile_id = profile.profile_id)
+     WHERE account.user_id = %(user)s AND account.source = 'profiles'
+       AND NOT EXISTS (SELECT FROM alone WHERE alone.profile_id = profile.profile_id)
        AND NOT EXISTS (SELECT FROM named WHERE named.profile_id = profile.profile_id)
 ), part AS (
     SELECT entity_id AS key, walk, profile_id, region, country_code, name, new_account_id FROM alone
@@ -603,12 +604,11 @@ WITH told AS MATERIALIZED (
     SELECT account.id AS manager_id, staged.links, staged.cut_regions
       FROM accounts_staged_account staged
      CROSS JOIN LATERAL (
-           SELECT id FROM user_accounts present
-            WHERE present.user_id = %(user)s AND present.amazon_account_id = staged.amazon_account_id
-              AND present.connection_id = %(connection)s AND present.inactive_reason IS NULL
-              AND present.sync_enabled
-            LIMIT 1) account
+           SELECT * FROM user_accounts present
+            WHERE present.amazon_account_id = staged.amazon_account_id OFFSET 0) account
      WHERE staged.run_id = %(run)s AND staged.source = 'manager_accounts' AND staged.links IS NOT NULL
+       AND account.user_id = %(user)s AND account.connection_id = %(connection)s
+       AND account.inactive_reason IS NULL AND account.sync_enabled
 ), target AS (
     SELECT told.manager_id, found.account_id, link.region
       FROM told
@@ -709,16 +709,16 @@ WITH doubtful AS MATERIALIZED (
      WHERE access.id = missed.id AND missed.remains <> '{}' AND missed.remains <> missed.seen_in
     RETURNING access.account_id
 ), taken AS (
-    DELETE FROM accounts_accountaccess access
-     USING lost, verdict
-     WHERE access.id = lost.id AND (NOT verdict.is_most OR lost.missing_since IS NOT NULL)
-    RETURNING lost.seen_in[1] AS scope
+    DELETE FROM accounts_accountaccess
+     WHERE id = ANY (ARRAY(SELECT lost.id FROM lost, verdict
+                            WHERE NOT verdict.is_most OR lost.missing_since IS NOT NULL))
+    RETURNING seen_in[1] AS scope
 ), marked AS (
-    UPDATE accounts_accountaccess access
+    UPDATE accounts_accountaccess
        SET missing_since = statement_timestamp()
-      FROM lost, verdict
-     WHERE access.id = lost.id AND verdict.is_most AND lost.missing_since IS NULL
-    RETURNING lost.seen_in[1] AS scope
+     WHERE id = ANY (ARRAY(SELECT lost.id FROM lost, verdict
+                            WHERE verdict.is_most AND lost.missing_since IS NULL))
+    RETURNING seen_in[1] AS scope
 )
 SELECT 'taken', scope, count(*), NULL::uuid[] FROM taken GROUP BY scope
 UNION ALL
@@ -750,15 +750,18 @@ HAND_OVER: Final = """
 WITH orphan AS MATERIALIZED (
     SELECT account.id
       FROM user_accounts account
+     CROSS JOIN LATERAL (
+           SELECT count(*) FILTER (WHERE access.connection_id = %(connection)s) = 0 AS is_lost
+             FROM accounts_accountaccess access WHERE access.account_id = account.id) own
      WHERE account.connection_id = %(connection)s
        AND account.inactive_reason IS NULL
        AND (account.sync_enabled OR %(also_unsynced)s)
-       AND NOT EXISTS (SELECT FROM accounts_accountaccess access
-                        WHERE access.account_id = account.id AND access.connection_id = %(connection)s)
+       AND own.is_lost
 ), heir AS MATERIALIZED (
     SELECT DISTINCT ON (access.account_id) access.account_id, access.connection_id
       FROM orphan
-      JOIN accounts_accountaccess access ON access.account_id = orphan.id
+     CROSS JOIN LATERAL (
+           SELECT * FROM accounts_accountaccess present WHERE present.account_id = orphan.id OFFSET 0) access
       JOIN tokens_connection holder ON holder.id = access.connection_id
      WHERE access.connection_id <> %(connection)s
      ORDER BY access.account_id, (holder.state = 'active' AND holder.client_id = %(client)s) DESC,
@@ -773,7 +776,7 @@ UPDATE user_accounts account
    SET status = 'inactive', inactive_reason = 'not_visible', updated_at = statement_timestamp()
   FROM orphan
  WHERE account.id = orphan.id
-   AND NOT EXISTS (SELECT FROM heir WHERE heir.account_id = orphan.id)
+   AND orphan.id NOT IN (SELECT account_id FROM heir)
    AND account.inactive_reason IS NULL
 """
 
@@ -783,7 +786,8 @@ UPDATE user_accounts account
    SET connection_id = heir.connection_id, updated_at = statement_timestamp()
   FROM (SELECT DISTINCT ON (access.account_id) access.account_id, access.connection_id
           FROM user_accounts orphan
-          JOIN accounts_accountaccess access ON access.account_id = orphan.id
+         CROSS JOIN LATERAL (
+               SELECT * FROM accounts_accountaccess present WHERE present.account_id = orphan.id OFFSET 0) access
           JOIN tokens_connection holder ON holder.id = access.connection_id
          WHERE orphan.connection_id = %(connection)s AND orphan.inactive_reason IS NULL
            AND access.connection_id <> %(connection)s
@@ -812,11 +816,16 @@ class Taken:
     unconfirmed: Mapping[str, int]
 
 
-# How the planner is helped. It knows nothing true of the staging tables, which are filled and emptied all day; so a
-# run's rows come out of functions that say how many they are, and whatever is as large as the whole table is looked up
-# by index (a LATERAL with LIMIT or OFFSET leaves it no choice). No statement of ours lives long enough to be compiled.
-PLANNED: Final = "SET LOCAL work_mem = '32MB'; SET LOCAL jit = off"
-PLANNED_BY_INDEX: Final = f"{PLANNED}; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_mergejoin = off"
+# How the planner is helped. It knows nothing true of the staging tables, which are filled and emptied all day, and
+# would join ten thousand rows with ten thousand others one by one, taking them for a few. So a chunk comes out of a
+# function that says how large it is; what concerns a whole run is joined by hashing; and tables that may be large are
+# looked up row by row: a LATERAL with OFFSET leaves no other way, and with one key alone in it, no other index. (Of a
+# table that has just been filled the planner knows as little.) Nothing of ours is worth compiling.
+PLANNED: Final = "SET LOCAL work_mem = '32MB'; SET LOCAL jit = off; SET LOCAL enable_nestloop = off"
+PLANNED_BY_INDEX: Final = (
+    "SET LOCAL work_mem = '32MB'; SET LOCAL jit = off; SET LOCAL enable_nestloop = on;"
+    " SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_mergejoin = off"
+)
 
 
 class Store:

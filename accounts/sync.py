@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
@@ -16,7 +17,7 @@ from accounts.runs import AnotherRunning, Claim, RunLost, RunTaken
 from accounts.store import CHUNK, Store
 from accounts.walks import PROFILES_EDIT, Outcome, Walk, explanation, state_of
 from amazon_accounts.amazon_ads.answers import Answer, Page, ProfileAnswer
-from amazon_accounts.amazon_ads.client import AmazonClient, AmazonLogin
+from amazon_accounts.amazon_ads.client import AmazonClient, AmazonLogin, TokenSource
 from amazon_accounts.amazon_ads.database import in_thread
 from amazon_accounts.amazon_ads.errors import AmazonError, PostponedError, TransientError
 from amazon_accounts.amazon_ads.hosts import Region
@@ -26,6 +27,7 @@ from tokens.refresh import ConnectionTokenSource
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
+TOKEN_SECONDS = 5.0
 # Answers of up to 5,000 profiles that are in memory at once.
 PROFILE_ANSWERS = 2
 # Agencies whose advertisers are read at once.
@@ -114,6 +116,21 @@ async def _ended(run_id: UUID, on_waiting: Callable[[], None]) -> SyncRun | None
         await asyncio.sleep(POLL_SECONDS)
 
 
+class RecentToken:
+    """Remembers a token for a moment: it was good for a minute when we got it, and a walk asks twenty times a second."""
+
+    def __init__(self, source: TokenSource) -> None:
+        self._source = source
+        self._token = ""
+        self._good_until = 0.0
+
+    async def __call__(self, rejected: str | None = None) -> str:
+        if rejected is not None or time.monotonic() >= self._good_until:
+            self._token = await self._source(rejected)
+            self._good_until = time.monotonic() + TOKEN_SECONDS
+        return self._token
+
+
 class Synchronisation:
     """One run. Its walks tell how far it is."""
 
@@ -130,7 +147,7 @@ class Synchronisation:
         self._amazon = amazon
         self._wait = wait
         self._on_progress = on_progress
-        self._token = ConnectionTokenSource(claim.connection_id, amazon, wait=wait)
+        self._token = RecentToken(ConnectionTokenSource(claim.connection_id, amazon, wait=wait))
         self._store = Store(claim)
         # One database connection for each run: storing must not take them all.
         self._database = asyncio.Lock()
