@@ -236,6 +236,14 @@ def judge(result: Result, amazon: Any, logins: dict[str, str]) -> None:
         by_login[logins[str(refresh.connection_id)]].append(refresh)
     result.expect("one refresh of a login at a time", list(overlaps(by_login)))
     result.expect("every call is in the history", list(unclaimed(asked, by_login)))
+    for login in sorted({line.split(",")[0] for line in result.stale}):
+        print(f"--- refreshes of {login}, whose token was seen expired", file=sys.stderr)
+        for refresh in by_login[login]:
+            ended = f"{refresh.finished_at:%H:%M:%S}" if refresh.finished_at else "open"
+            print(
+                f"{refresh.started_at:%H:%M:%S} to {ended}: {refresh.outcome}, {refresh.tries} calls",
+                file=sys.stderr,
+            )
     rate = TokenRefresh.objects.since(timezone.now() - timedelta(days=1)).success_rate()
     result.expect("the success rate is 100 %", [] if rate == 1.0 else [f"{rate}"])
     result.expect("samples were taken", [] if result.samples else ["none"])
