@@ -147,8 +147,8 @@ async def _application_is_accepted(
     refusal = await in_thread(_application_refusal)()
     if refusal is None:
         return True
-    since_last = (before - refusal.last_refused_at).total_seconds()
-    if since_last < settings.TOKEN_REFRESH_CHECK_SECONDS / 2:
+    # By half a pause sooner than who wants to use a token, so that as a rule it is the check that asks.
+    if not await in_thread(application.take_probe)(refusal, pause=settings.TOKEN_REFRESH_CHECK_SECONDS / 2):
         return False
     for healthy in (True, False):
         for claim in await in_thread(lease.claim_due)(limit=1, before=before, healthy=healthy):
@@ -232,23 +232,30 @@ async def _refresh_one(
     """Refresh this connection, or wait for the refresh that is under way.
 
     None if `seen`, the count of refreshes that the caller saw, is no longer true: then there is a newer token.
-    Raises what `_holder` raises if the connection can have none, and ApplicationRefusedError, without a call, to
-    who wants to use it while Amazon refuses our application.
+    Raises what `_holder` raises if the connection can have none. While Amazon refuses our application, one who
+    wants to use a token asks whether it still does, when no check has for its time; all others get
+    ApplicationRefusedError without a call.
     """
-    if trigger == Trigger.ON_USE and (refusal := await in_thread(_application_refusal)()) is not None:
-        raise ApplicationRefusedError(refusal.message, code=refusal.code)
+    refusal = await in_thread(_application_refusal)()
+    if trigger == Trigger.ON_USE and refusal is not None:
+        pause = settings.TOKEN_REFRESH_CHECK_SECONDS
+        if not await in_thread(application.take_probe)(refusal, pause=pause):
+            raise ApplicationRefusedError(refusal.message, code=refusal.code)
     while True:
         claim = await in_thread(lease.claim_one)(connection_id, trigger, seen=seen)
         if claim is not None:
             async with kept_leases() as keeper:
                 keeper.hold([claim])
-                return await refresh_claimed(claim, amazon, wait=wait)
+                refreshed = await refresh_claimed(claim, amazon, wait=wait)
+            if refusal is not None:
+                await _shows_acceptance(refreshed)
+            return refreshed
         holder = await in_thread(_holder)(connection_id)
         if seen is not None and holder.refresh_count != seen:
             return None
-        refreshed = await _awaited(holder.lease_id) if holder.lease_id else None
-        if refreshed is not None and refreshed.outcome not in {Outcome.LOST, Outcome.SUPERSEDED}:
-            return refreshed
+        others = await _awaited(holder.lease_id) if holder.lease_id else None
+        if others is not None and others.outcome not in {Outcome.LOST, Outcome.SUPERSEDED}:
+            return others
         await asyncio.sleep(POLL_SECONDS)
 
 

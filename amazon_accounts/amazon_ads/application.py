@@ -4,8 +4,10 @@ While a pair is refused, callers send one probe at each check and nothing else; 
 """
 
 import logging
+from datetime import timedelta
 
 from django.db.models import F
+from django.db.models.functions import Now
 from django.utils.crypto import salted_hmac
 from django.utils.timezone import now
 
@@ -41,6 +43,14 @@ def record_refusal(client_id: str, secret: str, error: ApplicationRefusedError) 
             request_id=error.request_id,
         )
     return refusal
+
+
+def take_probe(refusal: ApplicationRefusal, *, pause: float) -> bool:
+    """Say whether the caller may ask Amazon if the refusal still stands: one caller in so many seconds may."""
+    taken = ApplicationRefusal.objects.filter(
+        pk=refusal.pk, probed_at__lt=Now() - timedelta(seconds=pause)
+    ).update(probed_at=Now())
+    return bool(taken)
 
 
 def record_acceptance(client_id: str, secret: str) -> bool:

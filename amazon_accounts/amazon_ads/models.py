@@ -115,6 +115,8 @@ class ApplicationRefusal(models.Model):
     refusals = models.PositiveIntegerField(default=1)
     refused_since = models.DateTimeField(default=now)
     last_refused_at = models.DateTimeField(default=now)
+    #: When somebody last took it upon them to ask whether it still stands.
+    probed_at = models.DateTimeField(default=now)
 
     class Meta:
         constraints = [

@@ -439,6 +439,7 @@ async def test_a_refused_application_stops_all_refreshes_and_blames_nobody(
         ApplicationRefusal.objects.update(
             refused_since=timezone.now() - timedelta(hours=1),
             last_refused_at=timezone.now() - timedelta(minutes=5),
+            probed_at=timezone.now() - timedelta(minutes=6),
         )
         return Connection.objects.filter(last_error="", state="active").count()
 
@@ -456,6 +457,41 @@ async def test_a_refused_application_stops_all_refreshes_and_blames_nobody(
     sandbox.faults.remove(fault.name)
     await in_thread(all_due)()
     assert dict(await refresh_due(amazon)) == {"succeeded": 60}
+
+
+async def test_who_uses_a_token_finds_out_that_the_application_is_accepted_again(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
+) -> None:
+    def make() -> list[Connection]:
+        later = timezone.now() + timedelta(hours=1)
+        return [
+            connect("bob", label=f"Shop {number}", access_token=None, expires_at=None, next_refresh_at=later)
+            for number in range(5)
+        ]
+
+    connections = await in_thread(make)()
+    fault = sandbox.faults.add("lwa_error", path=TOKEN_PATH, status=401, error="invalid_client")
+
+    async def ask_all() -> list[str | BaseException]:
+        return await asyncio.gather(
+            *(access_token(each.pk, amazon=amazon) for each in connections), return_exceptions=True
+        )
+
+    def a_check_later() -> None:
+        ApplicationRefusal.objects.update(probed_at=timezone.now() - timedelta(minutes=6))
+
+    await ask_all()
+    refused = sandbox.journal.count(path=TOKEN_PATH)
+    await ask_all()
+    assert sandbox.journal.count(path=TOKEN_PATH) == refused
+    await in_thread(a_check_later)()
+    assert all(isinstance(answer, ApplicationRefusedError) for answer in await ask_all())
+    assert sandbox.journal.count(path=TOKEN_PATH) == refused + 1
+    sandbox.faults.remove(fault.name)
+    await in_thread(a_check_later)()
+    await ask_all()
+    assert not await in_thread(ApplicationRefusal.objects.exists)()
+    assert all(isinstance(answer, str) for answer in await ask_all())
 
 
 async def test_another_secret_is_not_held_back_by_the_refusal_of_the_first(
