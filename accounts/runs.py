@@ -19,7 +19,7 @@ from accounts import suspensions
 from accounts.models import SyncRun
 from accounts.schedule import next_sync_at
 from accounts.signals import sync_ended
-from accounts.walks import Walk, totals
+from accounts.walks import Walk, is_application_refused, totals
 from tokens.models import Connection
 
 logger = logging.getLogger(__name__)
@@ -197,6 +197,11 @@ def close(claim: Claim, state: SyncRun.State, walks: Sequence[Walk], error: str 
 def _record_on_connection(
     connection: Connection, state: SyncRun.State, walks: Sequence[Walk], error: str
 ) -> None:
+    if is_application_refused(walks):
+        # No connection is to blame, and it is tried again soon.
+        connection.next_sync_at = next_sync_at(connection.pk, failures=max(connection.sync_failures, 1))
+        connection.save(update_fields=["next_sync_at"])
+        return
     succeeded = state == SyncRun.State.SUCCEEDED
     failures = 0 if succeeded else connection.sync_failures + 1
     if succeeded or any(walk.is_list and walk.is_usable for walk in walks):

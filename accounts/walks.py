@@ -118,7 +118,7 @@ class Walk:
         self.errors.append(
             {
                 "kind": "unconfirmed",
-                "message": f"It no longer shows {count:,} accounts, with other lists more than half of all; "
+                "message": f"It no longer shows {count:,} account{'' if count == 1 else 's'}, with other lists more than half of all; "
                 "they stay until another sync agrees.",
             }
         )
@@ -178,6 +178,12 @@ def state_of(walks: Sequence[Walk]) -> SyncRun.State:
     if any(walk.outcome == Outcome.FAILED for walk in walks):
         return SyncRun.State.PARTIAL
     return SyncRun.State.SUCCEEDED
+
+
+def is_application_refused(walks: Sequence[Walk]) -> bool:
+    """Say whether a run fell short for no other reason than that Amazon refuses our application."""
+    failed = [walk for walk in walks if walk.outcome == Outcome.FAILED]
+    return bool(failed) and all(walk.errors and walk.errors[-1]["kind"] == "config" for walk in failed)
 
 
 def explanation(walks: Sequence[Walk]) -> str:

@@ -165,6 +165,20 @@ async def test_failures_are_counted_until_one_succeeds(
 # --- While it runs ----------------------------------------------------------------------------------------------
 
 
+async def test_a_refused_application_is_held_against_no_connection(
+    connect: ConnectionFactory, sync: Sync, sandbox: Sandbox
+) -> None:
+    connection = await in_thread(connect)()
+    sandbox.faults.add("lwa_error", path="/auth/o2/token", status=401, error="invalid_client")
+    run = await sync(connection)
+    assert run.state == SyncRun.State.FAILED
+    assert "invalid_client" in run.error
+    await in_thread(connection.refresh_from_db)()
+    assert (connection.sync_failures, connection.sync_error) == (0, "")
+    assert connection.next_sync_at is not None
+    assert connection.next_sync_at < timezone.now() + timedelta(minutes=6)
+
+
 async def test_progress_can_be_read_while_it_runs(
     connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
