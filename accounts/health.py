@@ -17,13 +17,6 @@ from tokens.models import Connection, Heartbeat, TokenRefresh
 
 State = Literal["healthy", "degraded", "error"]
 
-# Not the system's failures: the grant or the application was refused, or the grant changed meanwhile.
-NOT_OURS = [
-    TokenRefresh.Outcome.REAUTHORISE,
-    TokenRefresh.Outcome.CONFIG,
-    TokenRefresh.Outcome.SUPERSEDED,
-]
-
 
 @dataclass(frozen=True)
 class Reason:
@@ -89,19 +82,18 @@ def _accounts(user: User) -> dict[str, int]:
 
 
 def _told(user: User, now: datetime) -> dict[str, int]:
-    """Count by one word each: living workers and leading schedulers, refusals of our application, and the outcomes
-    of the last day's refreshes."""
+    """Count by one word each: living workers and leading schedulers, refusals of our application, the last day's
+    refreshes that tell something about us, and those of them that left a valid token."""
     alive = Heartbeat.objects.filter(beat_at__gt=now - SILENCE)
     connections = Connection.objects.visible_to(user).values("pk")
-    refreshes = TokenRefresh.objects.filter(
-        started_at__gt=now - timedelta(days=1), outcome__isnull=False, connection__in=connections
-    )
+    judged = TokenRefresh.objects.since(now - timedelta(days=1)).judged().filter(connection__in=connections)
     # A refused application is probed at each check; one that has not been refused for two was mended.
     recently = now - timedelta(seconds=2 * settings.TOKEN_REFRESH_CHECK_SECONDS + 60)
     refusals = ApplicationRefusal.objects.filter(
         client_id=settings.AMAZON_CLIENT_ID, last_refused_at__gt=recently
     )
-    counts: QuerySet[Any, Any] = _counted(refreshes, "outcome").union(
+    counts: QuerySet[Any, Any] = _counted(judged, "judged").union(
+        _counted(judged.filter(left_fresh=True), "fresh"),
         _counted(alive.filter(kind=Heartbeat.Kind.WORKER), "worker"),
         _counted(alive.filter(kind=Heartbeat.Kind.SCHEDULER, leads=True), "scheduler"),
         _counted(refusals, "refused"),
@@ -110,19 +102,15 @@ def _told(user: User, now: datetime) -> dict[str, int]:
 
 
 def _counted(rows: QuerySet[Any], word: str) -> QuerySet[Any, Any]:
-    """Count rows by the words of their column `outcome`, or all under the one word."""
-    named = rows.order_by().annotate(
-        word=Coalesce("outcome", Value("")) if word == "outcome" else Value(word, output_field=CharField())
-    )
+    """Count rows under this word; no row, no count."""
+    named = rows.order_by().annotate(word=Value(word, output_field=CharField()))
     counted: QuerySet[Any, Any] = named.values("word").annotate(number=Count("pk"))
     return counted.values_list("word", "number")
 
 
 def _success_rate(told: dict[str, int]) -> float | None:
-    """Return the share of the refreshes that brought a token, of those that could; None if there was none."""
-    outcomes = [outcome for outcome in TokenRefresh.Outcome.values if outcome not in NOT_OURS]
-    tried = sum(told.get(outcome, 0) for outcome in outcomes)
-    return round(told.get(TokenRefresh.Outcome.SUCCEEDED, 0) / tried, 4) if tried else None
+    """Return what `TokenRefreshQuerySet.success_rate` does, of what is counted already."""
+    return round(told.get("fresh", 0) / told["judged"], 4) if told.get("judged") else None
 
 
 def _pacing(now: datetime) -> list[dict[str, Any]]:

@@ -53,8 +53,8 @@ class Troubled:
         return self.accounts.of(*(connection.pk for connection in connections))
 
 
-def matters(user: User, *, pending: int) -> list[Matter]:
-    """Return what this person may see of it; `pending` accounts are told of, too. Costs two queries."""
+def matters(user: User, *, suspended: int, pending: int) -> list[Matter]:
+    """Return what this person may see of it; so many accounts in two states are told of, too. Costs two queries."""
     now = timezone.now()
     troubled = Troubled.of(user, now)
     broken = [c for c in troubled.connections if c.state == Connection.State.REAUTHORIZATION_REQUIRED]
@@ -64,6 +64,7 @@ def matters(user: User, *, pending: int) -> list[Matter]:
         *_expired([c for c in active if c.expires_at is not None and c.expires_at < now]),
         *_failed_syncs([c for c in active if c.sync_failures], troubled),
         *_late([c for c in active if _is_late(c, now)], troubled),
+        *_suspended(suspended),
         *_pending(pending),
     ]
 
@@ -137,6 +138,18 @@ def _late(connections: list[Connection], troubled: Troubled) -> Iterator[Matter]
             "The last sync is longer ago than two intervals. Is a worker running?",
             "See the accounts",
             f"{reverse('accounts')}?sync=stale",
+        )
+
+
+def _suspended(number: int) -> Iterator[Matter]:
+    if number:
+        yield Matter(
+            "bad",
+            "Suspended",
+            str(AtLeast(number)),
+            "Amazon has suspended them: it lets nobody advertise there until the advertiser has settled it with Amazon.",
+            "See the accounts",
+            f"{reverse('accounts')}?status=suspended",
         )
 
 

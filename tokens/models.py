@@ -182,14 +182,16 @@ class TokenRefreshQuerySet(models.QuerySet["TokenRefresh"]):
     def since(self, moment: datetime) -> Self:
         return self.filter(started_at__gte=moment)
 
-    def success_rate(self) -> float | None:
-        """Return the share of refreshes that left a valid token, of all but dead grants and refused applications.
+    def judged(self) -> Self:
+        """Return those that tell how well refreshing works: all but dead grants and refused applications.
 
-        Those that another refresh went on with (lost, superseded) are not counted twice. None without any.
+        Those that another refresh went on with (lost, superseded) are not counted twice.
         """
-        counted = self.exclude(outcome__in=UNCOUNTED).aggregate(
-            fresh=Count("pk", filter=Q(left_fresh=True)), all=Count("pk", filter=Q(left_fresh__isnull=False))
-        )
+        return self.filter(left_fresh__isnull=False).exclude(outcome__in=UNCOUNTED)
+
+    def success_rate(self) -> float | None:
+        """Return the share of the judged that left a valid token; None without any."""
+        counted = self.judged().aggregate(fresh=Count("pk", filter=Q(left_fresh=True)), all=Count("pk"))
         return counted["fresh"] / counted["all"] if counted["all"] else None
 
 

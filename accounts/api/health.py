@@ -29,7 +29,7 @@ class TokensSerializer(serializers.Serializer[Any]):
     next_expiry = serializers.DateTimeField(allow_null=True)
     success_rate_24h = serializers.FloatField(
         allow_null=True,
-        help_text="Share of the last day's refreshes that brought a token, of those that could.",
+        help_text="Share of the last day's refreshes that left a valid token, of all but dead grants and refused applications.",
     )
 
 

@@ -65,7 +65,9 @@ def connections(request: StaffRequest) -> HttpResponse:
         rows = paginator.page()
     _count_accounts(rows.items)
     context = {
-        "heading": f"{title} ({numbers[f'n_{state}']:,})" if state else f"{numbers['n_']:,} connections",
+        "heading": f"{title} ({numbers[f'n_{state}']:,})"
+        if state
+        else f"{numbers['n_']:,} connection{'' if numbers['n_'] == 1 else 's'}",
         "choices": [
             Choice(key, name, numbers[f"n_{key}"], key == state) for key, (name, _) in STATES.items()
         ],

@@ -41,7 +41,12 @@ def overview(request: StaffRequest) -> HttpResponse:
     period: Period = "30d" if request.GET.get("period") == "30d" else "24h"
     now = timezone.now()
     standing = health(request.user)
-    found = matters(request.user, pending=standing["accounts"][Account.Status.PENDING])
+    accounts = standing["accounts"]
+    found = matters(
+        request.user,
+        suspended=accounts[Account.Status.SUSPENDED],
+        pending=accounts[Account.Status.PENDING],
+    )
     context = {
         "state": HEALTH_STATE[standing["state"]],
         "reasons": standing["reasons"],
@@ -78,7 +83,7 @@ def _figures(standing: dict[str, Any]) -> list[Figure]:
             reverse("accounts"),
         ),
         Figure(
-            "Refreshes that brought a token",
+            "Refreshes that left a valid token",
             percent(tokens["success_rate_24h"]),
             "in the last 24 hours",
             f"{reverse('history')}?kind=refresh",

@@ -81,7 +81,7 @@ def test_the_success_rate_leaves_out_what_is_not_ours(
     alice: User, bob: User, new_connection: ConnectionFactory
 ) -> None:
     hers, his, now = new_connection(alice), new_connection(bob), timezone.now()
-    outcomes = ["succeeded"] * 3 + ["transient", "reauthorise", "config", "superseded"]
+    outcomes = ["succeeded"] * 2 + ["transient", "permanent", "reauthorise", "config", "superseded"]
     for connection, outcome in [*((hers, outcome) for outcome in outcomes), (his, "lost")]:
         TokenRefresh.objects.create(
             connection=connection,
@@ -90,9 +90,11 @@ def test_the_success_rate_leaves_out_what_is_not_ours(
             outcome=outcome,
             started_at=now,
             finished_at=now,
+            # One that failed in passing while the token had long to live.
+            left_fresh=None if outcome in {"superseded", "lost"} else outcome in {"succeeded", "transient"},
         )
     assert health(alice)["tokens"]["success_rate_24h"] == 0.75
-    assert health(bob)["tokens"]["success_rate_24h"] == 0
+    assert health(bob)["tokens"]["success_rate_24h"] is None
 
 
 def test_processes_that_are_gone(alice: User) -> None:

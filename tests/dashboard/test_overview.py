@@ -27,7 +27,7 @@ def client(alice: User, log_in: LogIn) -> Client:
 
 
 def words(user: User) -> list[str]:
-    return [matter.word for matter in matters(user, pending=0)]
+    return [matter.word for matter in matters(user, suspended=0, pending=0)]
 
 
 @pytest.fixture
@@ -71,8 +71,8 @@ def test_what_is_wrong_stands_worst_first(
     make_connection(alice, "expired", expires_at=now - timedelta(minutes=1))
     make_account(make_connection(alice, "broken", state="reauthorization_required"), "C")
     make_connection(alice, "fine")
-    found = [matter.word for matter in matters(alice, pending=1)]
-    assert found == ["Reconnect", "Token expired", "Sync failed", "Late", "Pending"]
+    found = [matter.word for matter in matters(alice, suspended=2, pending=1)]
+    assert found == ["Reconnect", "Token expired", "Sync failed", "Late", "Suspended", "Pending"]
 
 
 def test_it_tells_the_same_health_as_the_api_in_colour_shape_and_words(
@@ -117,7 +117,7 @@ def test_each_matter_leads_to_what_mends_it(
 def test_many_broken_connections_are_named_up_to_five(alice: User, make_connection: MakeConnection) -> None:
     for number in range(8):
         make_connection(alice, str(number), state="reauthorization_required")
-    found = matters(alice, pending=0)
+    found = matters(alice, suspended=0, pending=0)
     assert len(found) == 6
     assert found[-1].name == "3 more connections"
 
