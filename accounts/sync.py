@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextlib import aclosing, suppress
 from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
@@ -335,22 +335,23 @@ class Synchronisation:
             return await in_thread(function)(*args, **kwargs)
 
     async def _store_pages(
-        self, walk: Walk, pages: AsyncIterator[Page[Item]], picture: Callable[[list[Item]], Rows]
+        self, walk: Walk, walking: AsyncGenerator[Page[Item], None], picture: Callable[[list[Item]], Rows]
     ) -> None:
         """Walk to the end, storing up to a thousand items while the next ones are on their way."""
         storing = asyncio.create_task(asyncio.sleep(0))
         waiting: Page[Item] = Page([])
         is_cut = False
         try:
-            async for page in pages:
-                self._count(walk, page)
-                is_cut = page.cut
-                waiting.items += page.items
-                waiting.rejected += page.rejected
-                if len(waiting.items) >= CHUNK:
-                    await storing
-                    storing = asyncio.create_task(self._store_items(walk, waiting, picture))
-                    waiting = Page([])
+            async with aclosing(walking) as pages:
+                async for page in pages:
+                    self._count(walk, page)
+                    is_cut = page.cut
+                    waiting.items += page.items
+                    waiting.rejected += page.rejected
+                    if len(waiting.items) >= CHUNK:
+                        await storing
+                        storing = asyncio.create_task(self._store_items(walk, waiting, picture))
+                        waiting = Page([])
         finally:
             await storing
             await self._store_items(walk, waiting, picture)

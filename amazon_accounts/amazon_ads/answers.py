@@ -122,16 +122,19 @@ class Page(Generic[Item]):
 # --- The lists ---------------------------------------------------------------------------------------------
 
 
-def ads_accounts_page(value: object) -> tuple[Page[AdsAccount], str]:
-    """A page of ads accounts, and the token of the next one ("" at the end)."""
+def ads_accounts_list(value: object) -> tuple[list[object], str]:
+    """The entries of a page of ads accounts as they came, and the token of the next page ("" at the end)."""
     entries: object = value.get("adsAccounts") if isinstance(value, dict) else value
     if entries is None and isinstance(value, dict) and "adsAccounts" in value:
         entries = []
     token = value.get("nextToken") if isinstance(value, dict) else None
     if token is not None and not isinstance(token, str):
         raise UnreadableAnswer("The list of ads accounts names its next page by something that is no text")
-    page = _page(AdsAccount, _list(entries, "ads accounts"), "adsAccountId", _ads_account)
-    return page, token or ""
+    return _list(entries, "ads accounts"), token or ""
+
+
+def ads_accounts_page(entries: list[object]) -> Page[AdsAccount]:
+    return _page(AdsAccount, entries, "adsAccountId", _ads_account)
 
 
 def one_ads_account(value: object) -> AdsAccount:

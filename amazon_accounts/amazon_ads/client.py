@@ -1,7 +1,9 @@
 """The client of the Amazon Ads API: one for each process and event loop, speaking for many logins."""
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self, TypeVar
 
@@ -49,6 +51,8 @@ PAGE_SIZE = 100
 LAST_DSP_START = 29_900
 #: A walk of more pages leads nowhere, even if no page token comes twice.
 MOST_PAGES = 10_000
+#: Bytes. To read thousands of profiles takes a tenth of a second, in which nothing else would go on.
+LARGE_ANSWER = 64 * 1024
 
 
 class TokenSource(Protocol):
@@ -107,15 +111,16 @@ class AmazonLogin:
         self._wait = wait
         self.stats = CallStats()
 
-    async def ads_accounts(self, region: str) -> AsyncIterator[Page[AdsAccount]]:
+    async def ads_accounts(self, region: str) -> AsyncGenerator[Page[AdsAccount], None]:
         """All ads accounts, of all regions, page by page.
 
         If Amazon refuses one of its own page tokens, the walk starts again, once: accounts may come twice.
         """
         for is_last_walk in (False, True):
             try:
-                async for page in self._walk_ads_accounts(region):
-                    yield page
+                async with aclosing(self._walk_ads_accounts(region)) as pages:
+                    async for page in pages:
+                        yield page
             except StalePageTokenError as error:
                 if is_last_walk:
                     raise
@@ -123,28 +128,37 @@ class AmazonLogin:
             else:
                 return
 
-    async def _walk_ads_accounts(self, region: str) -> AsyncIterator[Page[AdsAccount]]:
+    async def _walk_ads_accounts(self, region: str) -> AsyncGenerator[Page[AdsAccount], None]:
+        """Ask for each page before the one that names it is read."""
         token, seen = "", set[str]()
-        while len(seen) < MOST_PAGES:
-            try:
-                page, token = await self._ads_accounts_page(region, token)
-            except PermanentError as error:
-                if token and error.status in {400, 422}:
-                    raise StalePageTokenError(
-                        f"Amazon refused the page it had named itself: {error}",
-                        status=error.status,
-                        code=error.code,
-                    ) from error
-                raise
-            yield page
-            if not token:
-                return
-            if token in seen:
-                break
-            seen.add(token)
-        raise EndlessWalkError
+        asked = asyncio.create_task(self._ads_accounts_list(region, token))
+        try:
+            while True:
+                try:
+                    entries, following = await asked
+                except PermanentError as error:
+                    if token and error.status in {400, 422}:
+                        raise StalePageTokenError(
+                            f"Amazon refused the page it had named itself: {error}",
+                            status=error.status,
+                            code=error.code,
+                        ) from error
+                    raise
+                is_endless = following in seen or len(seen) + 1 == MOST_PAGES
+                if following and not is_endless:
+                    seen.add(following)
+                    asked = asyncio.create_task(self._ads_accounts_list(region, following))
+                yield await asyncio.to_thread(answers.ads_accounts_page, entries)
+                if not following:
+                    return
+                if is_endless:
+                    raise EndlessWalkError
+                token = following
+        finally:
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
 
-    async def _ads_accounts_page(self, region: str, token: str) -> tuple[Page[AdsAccount], str]:
+    async def _ads_accounts_list(self, region: str, token: str) -> tuple[list[object], str]:
         body: dict[str, Any] = {"maxResults": PAGE_SIZE}
         if token:
             body["nextToken"] = token
@@ -152,7 +166,7 @@ class AmazonLogin:
             region,
             "POST",
             "/adsAccounts/list",
-            read=answers.ads_accounts_page,
+            read=answers.ads_accounts_list,
             accept=LIST_ADS_ACCOUNTS,
             headers={"Content-Type": LIST_ADS_ACCOUNTS},
             content=msgspec.json.encode(body),
@@ -187,7 +201,9 @@ class AmazonLogin:
             region, "GET", "/managerAccounts", read=answers.manager_accounts_page, accept=MANAGER_ACCOUNTS
         )
 
-    async def dsp_advertisers(self, region: str, profile_id: str) -> AsyncIterator[Page[DspAdvertiser]]:
+    async def dsp_advertisers(
+        self, region: str, profile_id: str
+    ) -> AsyncGenerator[Page[DspAdvertiser], None]:
         """The DSP advertisers behind one agency profile of the region, page by page; 30,000 at most."""
         start = 0
         while True:
@@ -249,7 +265,10 @@ class AmazonLogin:
                 content=content,
                 secrets=(token,),
             )
-            return _read(await self._wire.send(request), request, read)
+            reply = await self._wire.send(request)
+            if len(reply.body) < LARGE_ANSWER:
+                return _read(reply, request, read)
+            return await asyncio.to_thread(_read, reply, request, read)
 
         while True:
             try:

@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 
 from amazon_accounts.amazon_ads.answers import (
     AccountError,
+    AdsAccount,
+    Page,
     Rejected,
+    ads_accounts_list,
     ads_accounts_page,
     dsp_advertisers_page,
     manager_accounts_page,
@@ -21,8 +24,13 @@ from amazon_accounts.amazon_ads.errors import UnreadableAnswer
 ACCOUNT = {"adsAccountId": "amzn1.ads-account.g.a"}
 
 
+def listed(value: object) -> tuple[Page[AdsAccount], str]:
+    entries, token = ads_accounts_list(value)
+    return ads_accounts_page(entries), token
+
+
 def test_an_account_of_nothing_but_its_id_passes() -> None:
-    page, token = ads_accounts_page({"adsAccounts": [ACCOUNT]})
+    page, token = listed({"adsAccounts": [ACCOUNT]})
     account = page.items[0]
     assert (account.account_name, account.status, account.country_codes, account.alternate_ids) == (
         "",
@@ -43,7 +51,7 @@ def test_nulls_count_as_absent() -> None:
         "alternateIds": [{"countryCode": None, "profileId": None, "entityId": ""}],
         "errors": None,
     }
-    page, token = ads_accounts_page({"adsAccounts": [entry], "nextToken": None})
+    page, token = listed({"adsAccounts": [entry], "nextToken": None})
     assert not page.rejected
     assert page.items[0].alternate_ids[0].profile_id is None
     assert page.items[0].alternate_ids[0].entity_id is None
@@ -51,7 +59,7 @@ def test_nulls_count_as_absent() -> None:
 
 
 def test_a_field_called_raw_does_no_harm() -> None:
-    page, _ = ads_accounts_page({"adsAccounts": [{**ACCOUNT, "raw": 5}]})
+    page, _ = listed({"adsAccounts": [{**ACCOUNT, "raw": 5}]})
     assert page.items[0].raw == {**ACCOUNT, "raw": 5}
 
 
@@ -84,7 +92,7 @@ def test_a_broken_item_is_set_aside_and_the_others_pass() -> None:
 
 
 def test_an_empty_id_is_none() -> None:
-    page, _ = ads_accounts_page({"adsAccounts": [{"adsAccountId": ""}]})
+    page, _ = listed({"adsAccounts": [{"adsAccountId": ""}]})
     assert page.rejected == [Rejected("item 1", "Its `adsAccountId` is empty")]
 
 
@@ -140,7 +148,7 @@ def test_fifty_links_may_be_more() -> None:
     ],
 )
 def test_errors_of_any_shape_are_read_as_far_as_they_go(errors: object, expected: object) -> None:
-    page, _ = ads_accounts_page({"adsAccounts": [{**ACCOUNT, "errors": errors}]})
+    page, _ = listed({"adsAccounts": [{**ACCOUNT, "errors": errors}]})
     assert page.items[0].errors == expected
     assert page.items[0].raw["errors"] == errors
 
@@ -150,7 +158,7 @@ def test_errors_of_any_shape_are_read_as_far_as_they_go(errors: object, expected
     [[{"adsAccount": ACCOUNT}], {"adsAccounts": [{"adsAccount": ACCOUNT}]}, [ACCOUNT]],
 )
 def test_it_reads_the_shapes_of_the_guide(value: object) -> None:
-    page, token = ads_accounts_page(value)
+    page, token = listed(value)
     assert [item.ads_account_id for item in page.items] == [ACCOUNT["adsAccountId"]]
     assert page.items[0].raw == ACCOUNT
     assert token == ""
@@ -159,10 +167,10 @@ def test_it_reads_the_shapes_of_the_guide(value: object) -> None:
 @pytest.mark.parametrize(
     ("read", "value"),
     [
-        (ads_accounts_page, "maintenance"),
-        (ads_accounts_page, {}),
-        (ads_accounts_page, {"adsAccounts": {}}),
-        (ads_accounts_page, {"adsAccounts": [], "nextToken": 5}),
+        (ads_accounts_list, "maintenance"),
+        (ads_accounts_list, {}),
+        (ads_accounts_list, {"adsAccounts": {}}),
+        (ads_accounts_list, {"adsAccounts": [], "nextToken": 5}),
         (one_ads_account, {}),
         (one_ads_account, {"adsAccount": {"accountName": "no id"}}),
         (one_ads_account, []),
@@ -209,7 +217,7 @@ json_values = st.recursive(
 
 @given(st.lists(json_values, max_size=4))
 def test_every_item_is_either_read_or_set_aside(entries: list[object]) -> None:
-    page, _ = ads_accounts_page({"adsAccounts": entries})
+    page, _ = listed({"adsAccounts": entries})
     assert len(page.items) + len(page.rejected) == len(entries)
     profiles = profiles_page(entries)
     assert len(profiles.items) + len(profiles.rejected) == len(entries)

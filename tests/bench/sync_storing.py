@@ -82,7 +82,7 @@ def made_rows(number: int, *, changed_every: int = 0) -> Rows:
                 },
             }
         )
-    listed, _ = ads_accounts_page({"adsAccounts": accounts})
+    listed = ads_accounts_page(list(accounts))
     told = profiles_page(profiles)
     return Rows(
         pictures.ads_accounts(listed.items, "ads_accounts").accounts,
