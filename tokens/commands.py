@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError, ProgrammingError, connections
 
 from amazon_accounts.amazon_ads.client import AmazonClient
-from amazon_accounts.amazon_ads.database import hand_over_quickly
+from amazon_accounts.amazon_ads.database import tune_interpreter
 from amazon_accounts.amazon_ads.errors import (
     AmazonError,
     ApplicationRefusedError,
@@ -81,6 +81,6 @@ def with_amazon(
         async with AmazonClient() as amazon:
             return await operation(amazon)
 
-    hand_over_quickly()
+    tune_interpreter()
     connections.close_all()
     return asyncio.run(run())

@@ -21,7 +21,7 @@ from procrastinate.psycopg_connector import PsycopgConnector
 from procrastinate.worker import Worker
 
 from amazon_accounts.amazon_ads.client import AmazonClient
-from amazon_accounts.amazon_ads.database import hand_over_quickly, in_thread, reserved_threads
+from amazon_accounts.amazon_ads.database import in_thread, reserved_threads, tune_interpreter
 from tokens import heartbeats
 from tokens.models import Heartbeat
 from tokens.tasks import QUEUE as TOKENS
@@ -125,7 +125,7 @@ def _task_middleware(app: App) -> dict[str, Any]:
 
 async def run_worker(concurrency: int = DEFAULT_CONCURRENCY) -> None:
     """Work until SIGTERM or SIGINT. Survives any outage of the database."""
-    hand_over_quickly()
+    tune_interpreter()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="worker"))
     app = procrastinate_app.current_app

@@ -201,10 +201,10 @@ def main() -> int:
     logging.disable(logging.INFO)
     from django.db import connection
 
-    from amazon_accounts.amazon_ads.database import hand_over_quickly
+    from amazon_accounts.amazon_ads.database import tune_interpreter
     from amazon_accounts.starter.database import use_local_database
 
-    hand_over_quickly()  # as a worker does
+    tune_interpreter()  # as a worker does
     use_local_database()
     settings.DATABASES["default"]["TEST"]["NAME"] = "bench_refresh"
     name = connection.creation.create_test_db(verbosity=0, autoclobber=True)

@@ -64,6 +64,9 @@ def main() -> None:
     import django
 
     django.setup()
+    from amazon_accounts.amazon_ads.database import tune_interpreter
+
+    tune_interpreter()  # as a worker does
     concurrency, *ids = sys.argv[1:]
     print(json.dumps(asyncio.run(sync_all([UUID(each) for each in ids], int(concurrency)))))
 
