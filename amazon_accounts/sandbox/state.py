@@ -118,6 +118,7 @@ class Sandbox:
             self.journal.write(_entry(call, state, status, arrived, time.perf_counter() - began))
 
     async def _through_faults(self, call: Call, gone: Callable[[], Awaitable[None]]) -> Answer:
+        began = time.perf_counter()
         if call.area == "api" and (refusal := api.refuse_route(call, self.choices)):
             return refusal
         plan = self.faults.plan(call)
@@ -131,15 +132,12 @@ class Sandbox:
         if plan.silence == "hang":
             await _wait(gone(), plan.delay)
             raise Dropped
-        if plan.delay:
-            await asyncio.sleep(plan.delay)
-        if plan.silence:
-            raise Dropped
-        if throttled is not None:
-            return throttled
-        answer = plan.answer or self._ordinary(call, plan)
-        answer = self.faults.change(answer, call, plan)
-        if plan.drop_after:
+        answer = throttled
+        if throttled is None and not plan.silence:
+            answer = self.faults.change(plan.answer or self._ordinary(call, plan), call, plan)
+        # So long takes the whole, however long we took for our part of it.
+        await asyncio.sleep(max(0.0, plan.delay - (time.perf_counter() - began)))
+        if answer is None or (plan.drop_after and throttled is None):
             raise Dropped
         return answer
 
