@@ -2,7 +2,8 @@
 
     whole    A made-up Amazon that takes 50 ms a call, pacing unbound. One login of 10,000 accounts: new, again, and
              with 1% changed. A hundred logins of a hundred accounts. A login of 100 accounts at 200 ms a call.
-             The floor is the time of the longest row of calls that must follow each other.
+             The floor is the time of the longest row of calls that must follow each other: as they take a client
+             that does nothing else with the answers, on this machine and in this run.
     storing  The same 10,000 rows from memory: as a sync stores them, by raw SQL, by bulk_create, by update_or_create.
 
 Exits with 1 if a bound is not kept. `--only`, `--accounts`, `--repeat` make it shorter or longer.
@@ -62,6 +63,28 @@ class Amazon:
     def set_latency(self, seconds: float) -> None:
         self.do("DELETE", "/faults")
         self.do("POST", "/latency", {"seconds": seconds, "area": "api"})
+
+    def seconds_to_walk(self, login: str) -> tuple[int, float]:
+        """How many pages the login's list has, and how long it takes to ask for them one after the other."""
+        from django.conf import settings
+
+        from amazon_accounts.amazon_ads.client import LIST_ADS_ACCOUNTS
+
+        token = self.do("POST", "/grants", {"login": login})["access_token"]
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "Amazon-Advertising-API-ClientId": settings.AMAZON_CLIENT_ID,
+            "Content-Type": LIST_ADS_ACCOUNTS,
+            "Accept": LIST_ADS_ACCOUNTS,
+        }
+        with httpx.Client(base_url=f"{self.url}/na/api", headers=headers) as http:
+            body: dict[str, Any] = {"maxResults": PAGE}
+            pages, began = 0, time.perf_counter()
+            while pages == 0 or body.get("nextToken"):
+                answer = http.post("/adsAccounts/list", json=body).raise_for_status()
+                body["nextToken"] = answer.json().get("nextToken")
+                pages += 1
+            return pages, time.perf_counter() - began
 
     def rename_some(self, every: int) -> None:
         found = self.do("GET", "/entities/ads_accounts")
@@ -140,11 +163,13 @@ def sync(
 
 def measure_whole(environ: dict[str, str], port: int, accounts: int, bounds: Bounds) -> None:
     print(f"One login of {accounts:,} accounts, {LATENCY * 1000:.0f} ms a call")
-    pages = -(-accounts // PAGE)
-    floor = pages * LATENCY
     with running_amazon(port, 1, accounts) as amazon:
         connections = connect(amazon, 1)
         amazon.set_latency(LATENCY)
+        pages, floor = amazon.seconds_to_walk("login-1")
+        print(
+            f"   {pages} pages take a client that does nothing else {floor:.2f} s ({floor / pages * 1000:.1f} ms each)"
+        )
         for name in ("new", "unchanged", "1% changed"):
             if name == "1% changed":
                 amazon.rename_some(100)
