@@ -21,7 +21,7 @@ run: install
 	@exec $(PY) -m amazon_accounts.starter
 
 test: install
-	$(PY) -m pytest -n auto --maxprocesses 4 --dist loadgroup
+	$(PY) -m pytest -n 4 --dist loadgroup
 
 check: install
 	$(PY) -m ruff check

@@ -130,6 +130,7 @@ def test_a_worker_syncs_what_is_asked_for(
     assert Account.objects.count() == 11
 
 
+@pytest.mark.slow
 def test_a_killed_sync_is_done_again_within_a_minute(
     owner: User,
     sandbox_server: SandboxServer,

@@ -99,6 +99,7 @@ def test_each_is_there_once_though_names_change(accounts: list[Account]) -> None
     assert ids == [str(account.pk) for account in accounts]
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_accounts(
     alice: User, new_account: AccountFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
