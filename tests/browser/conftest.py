@@ -26,9 +26,8 @@ FLAGS = [
 PATIENCE = 60_000  # milliseconds: a sync of the demo's largest login on a busy machine
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep them in one process of xdist, which reads the marks after us: they share one running product."""
+    """Keep them in one process of xdist: they share one running product."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
