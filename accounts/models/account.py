@@ -156,6 +156,8 @@ class Account(models.Model):
             # A rare status or type, in the list's first ordering.
             models.Index(fields=["status", "name", "id"], name="account_status_name"),
             models.Index(fields=["account_type", "name", "id"], name="account_type_name"),
+            # Both together, in the other orderings: small, for it names no account.
+            models.Index(fields=["status", "account_type"], name="account_status_type"),
             # `?country=`.
             GinIndex(fields=["countries"], name="account_countries"),
             # `?metadata={...}` and `?labels={...}`.
