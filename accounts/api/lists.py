@@ -10,6 +10,9 @@ from rest_framework.response import Response
 
 from accounts.pagination import KeysetPaginator
 
+# A cursor holds a whole name: 2,000 bytes of it may be 12,000 escaped, and a third more in base64.
+LONGEST_CURSOR = 20_000  # characters
+
 
 class Word(serializers.ChoiceField):
     """One of some words; a wrong one is answered with the right ones."""
@@ -25,7 +28,9 @@ class PageParameters(serializers.Serializer[Any]):
 
     page_size = serializers.IntegerField(min_value=1, max_value=500, default=100, help_text="Rows on a page.")
     cursor = serializers.CharField(
-        max_length=2_000, required=False, help_text="Where the page begins: taken from `next` or `previous`."
+        max_length=LONGEST_CURSOR,
+        required=False,
+        help_text="Where the page begins: taken from `next` or `previous`.",
     )
 
 

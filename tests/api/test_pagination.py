@@ -114,3 +114,17 @@ def test_links_are_absolute_and_keep_the_filter(api: APIClient, accounts: list[A
     second = api.get(first["next"]).json()
     assert api.get(second["previous"]).json()["results"] == first["results"]
     assert not {row["id"] for row in first["results"]} & {row["id"] for row in second["results"]}
+
+
+@pytest.mark.parametrize(
+    "name", ["商店" * 333, "🛒" * 500, "\x01" * 2_000], ids=["Chinese", "emoji", "controls"]
+)
+def test_the_link_after_the_longest_name_leads_on(
+    api: APIClient, alice: User, new_account: AccountFactory, name: str
+) -> None:
+    for ending in ("a", "b"):
+        new_account(alice, f"{name[:-1]}{ending}")
+    first = api.get("/api/v1/accounts/", {"ordering": "name", "page_size": 1}).json()
+    second = api.get(first["next"])
+    assert second.status_code == 200, second.content
+    assert [row["name"][-1] for row in first["results"] + second.json()["results"]] == ["a", "b"]
