@@ -19,9 +19,9 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import DEFAULT_DB_ALIAS, IntegrityError, transaction
 from django.db import connection as database
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
@@ -170,9 +170,10 @@ def _known(user: User | None, idempotency_key: str | None, digest: str) -> Batch
 
 @transaction.atomic
 def _store(batch: BatchOperation, accounts: AccountQuerySet, ids: list[UUID] | None) -> None:
+    if ids is not None and (number := len(ids) - accounts.order_by().count()):
+        raise NotFoundError({"account_ids": _missing(accounts, ids, number)})
     batch.save(force_insert=True)
-    chosen = accounts.order_by("pk").values_list("pk")[: MOST_ITEMS + 1]
-    sql, parameters = chosen.query.sql_with_params()
+    sql, parameters = _sql_of(accounts.order_by("pk").values_list("pk")[: MOST_ITEMS + 1])
     with database.cursor() as cursor:
         cursor.execute(
             "INSERT INTO accounts_batchitem (batch_id, account_id, state, message)"  # noqa: S608 - Django's SQL
@@ -182,8 +183,6 @@ def _store(batch: BatchOperation, accounts: AccountQuerySet, ids: list[UUID] | N
         batch.total = cursor.rowcount
     if batch.total > MOST_ITEMS:
         raise ValidationError({"filter": f"It chooses more than {MOST_ITEMS:,} accounts. Narrow it down."})
-    if ids is not None and batch.total != len(ids):
-        raise NotFoundError({"account_ids": _missing(batch, ids)})
     if not batch.total:
         _end(batch, BatchOperation.State.SUCCEEDED, {})
         return
@@ -191,10 +190,23 @@ def _store(batch: BatchOperation, accounts: AccountQuerySet, ids: list[UUID] | N
     queue(batch.pk)
 
 
-def _missing(batch: BatchOperation, ids: list[UUID]) -> str:
-    found = set(BatchItem.objects.filter(batch=batch).values_list("account_id", flat=True))
-    missing = [str(account_id) for account_id in ids if account_id not in found]
-    return f"{len(missing):,} of them are not there, among them {', '.join(missing[:3])}."
+def _missing(accounts: AccountQuerySet, ids: list[UUID], number: int) -> str:
+    sql, parameters = _sql_of(accounts.order_by().values_list("pk"))
+    with database.cursor() as cursor:
+        cursor.execute(
+            f"SELECT asked.id FROM unnest(%s::uuid[]) asked (id) EXCEPT ({sql}) LIMIT 3",  # noqa: S608 - Django's SQL
+            [ids, *parameters],
+        )
+        some = ", ".join(str(account_id) for (account_id,) in cursor.fetchall())
+    return f"{number:,} of them {'is' if number == 1 else 'are'} not there, among them {some}."
+
+
+def _sql_of(accounts: QuerySet[Any, Any]) -> tuple[str, tuple[Any, ...]]:
+    """The statement, also of what Django knows to choose nothing."""
+    statement: tuple[str, tuple[Any, ...]] = accounts.query.get_compiler(
+        DEFAULT_DB_ALIAS, elide_empty=False
+    ).as_sql()
+    return statement
 
 
 def queue(batch_id: UUID) -> None:
@@ -368,12 +380,12 @@ def _ask_for_syncs(batch: BatchOperation) -> bool:
     return items.exists()
 
 
-# A run whose worker died is closed, and another one asked for in the same moment: that one decides.
+# A run whose worker died is closed, and another one asked for in the same moment, unless one waited: that one decides.
 FOLLOW_THE_NEXT = """
 UPDATE accounts_batchitem item SET run_id = next.id, state = 'waiting'
   FROM accounts_syncrun run
   JOIN accounts_syncrun next ON next.connection_id = run.connection_id
-   AND next.state IN ('waiting', 'running') AND next.created_at >= run.finished_at
+   AND next.state IN ('waiting', 'running') AND next.created_at >= run.created_at
  WHERE item.batch_id = %(batch)s AND item.state IN ('waiting', 'running')
    AND item.run_id = run.id AND run.state = 'failed'
 """
@@ -382,6 +394,13 @@ BEGUN = """
 UPDATE accounts_batchitem item SET state = 'running'
   FROM accounts_syncrun run
  WHERE item.batch_id = %(batch)s AND item.state = 'waiting' AND item.run_id = run.id AND run.state = 'running'
+"""
+
+# Of a run that waits again, because Amazon asked us to or because its process was stopped.
+PUT_BACK = """
+UPDATE accounts_batchitem item SET state = 'waiting'
+  FROM accounts_syncrun run
+ WHERE item.batch_id = %(batch)s AND item.state = 'running' AND item.run_id = run.id AND run.state = 'waiting'
 """
 
 # Of a run that failed in part, only the accounts of the failed sources have failed.
@@ -415,7 +434,7 @@ def settle(run_id: UUID | None = None) -> None:
         items = items.filter(run=run_id)
     for batch_id in items.order_by("batch_id").values_list("batch_id", flat=True).distinct():
         with _held(batch_id) as batch, database.cursor() as cursor:
-            for statement in (FOLLOW_THE_NEXT, BEGUN, ENDED):
+            for statement in (FOLLOW_THE_NEXT, BEGUN, PUT_BACK, ENDED):
                 cursor.execute(statement, {"batch": batch_id})
             _finish(batch)
 
@@ -448,15 +467,31 @@ def _end(batch: BatchOperation, state: BatchOperation.State, counts: Mapping[str
     batch.save(update_fields=["state", "finished_at", "succeeded", "failed", "skipped"])
 
 
+# Nobody else waits for them: who joins a run that waits makes it a run of another trigger.
+END_UNWANTED_RUNS = """
+UPDATE accounts_syncrun run
+   SET state = 'failed', finished_at = greatest(now(), created_at), error = 'Cancelled before it began.'
+ WHERE id = ANY(%(runs)s) AND state = 'waiting' AND trigger = 'batch'
+   AND NOT EXISTS (SELECT FROM accounts_batchitem item
+                    WHERE item.run_id = run.id AND item.state IN ('waiting', 'running'))
+"""
+
+
 def cancel(batch: BatchOperation, user: User | None) -> BatchOperation:
-    """Skip the items that wait; what is under way ends as it ends. BatchStateError if all have ended."""
-    with _held(batch.pk) as batch:
+    """Skip the items that wait; what is under way ends as it ends. BatchStateError if all have ended.
+
+    A sync that only this operation waits for is not made.
+    """
+    with _held(batch.pk) as batch, database.cursor() as cursor:
         require(user, PERMISSIONS[Operation(batch.operation)])
         if batch.is_finished:
             raise BatchStateError("The operation has ended; nothing waits any more.")
-        BatchItem.objects.filter(batch=batch, state=BatchItem.State.WAITING).update(
-            state=BatchItem.State.SKIPPED, message="Cancelled before it began.", run=None
-        )
+        cursor.execute(BEGUN, {"batch": batch.pk})
+        cursor.execute(PUT_BACK, {"batch": batch.pk})
+        waiting = BatchItem.objects.filter(batch=batch, state=BatchItem.State.WAITING)
+        runs = list(waiting.filter(run__isnull=False).order_by().values_list("run", flat=True).distinct())
+        waiting.update(state=BatchItem.State.SKIPPED, message="Cancelled before it began.", run=None)
+        cursor.execute(END_UNWANTED_RUNS, {"runs": runs})
         batch.cancelled_at = timezone.now()
         batch.save(update_fields=["cancelled_at"])
         _finish(batch)
@@ -471,11 +506,12 @@ def retry(batch: BatchOperation, user: User | None) -> BatchOperation:
         if not failed.update(state=BatchItem.State.WAITING, message="", run=None):
             raise BatchStateError("No item of the operation has failed.")
         batch.state = BatchOperation.State.WAITING
-        batch.position = batch.finished_at = batch.cancelled_at = None
+        batch.position = batch.started_at = batch.finished_at = batch.cancelled_at = None
         batch.succeeded = batch.failed = batch.skipped = 0
         batch.save(
             update_fields=[
-                "state", "position", "finished_at", "cancelled_at", "succeeded", "failed", "skipped"
+                "state", "position", "started_at", "finished_at", "cancelled_at",
+                "succeeded", "failed", "skipped",
             ]
         )  # fmt: skip
         queue(batch.pk)

@@ -84,6 +84,9 @@ def request(connection: Connection, *, trigger: SyncRun.Trigger, requested_by: U
         SyncRun.objects.bulk_create([run], ignore_conflicts=True)
         # None: the one that was in the way has begun since.
         if (found := waiting.first()) is not None:
+            if found.trigger == SyncRun.Trigger.BATCH != trigger:
+                # Others want it now: it goes on, though the operation that asked for it be cancelled.
+                waiting.filter(pk=found.pk).update(trigger=trigger)
             return found
 
 

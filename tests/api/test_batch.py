@@ -17,6 +17,7 @@ from accounts import batch as batches
 from accounts.batch import BatchStateError, cancel, prune, retry, revive, run_chunk, settle, start_batch
 from accounts.filters import NotFoundError
 from accounts.models import Account, AccountAccess, BatchItem, BatchOperation, SyncRun
+from accounts.tasks import request_sync
 from tests.api.conftest import AccountFactory, ClientFactory, ConnectionFactory
 from tokens.models import Connection
 
@@ -196,6 +197,46 @@ class TestSync:
         batch.refresh_from_db()
         assert batch.state == "succeeded"
 
+    def test_it_follows_a_run_that_waited_when_the_worker_died(
+        self, alice: User, new_account: AccountFactory
+    ) -> None:
+        account = new_account(alice)
+        run(start_batch(alice, "sync", filter={}))
+        dead = SyncRun.objects.get()
+        SyncRun.objects.filter(pk=dead.pk).update(state="running", started_at=timezone.now())
+        waiting = SyncRun.objects.create(connection=account.connection, trigger="manual")
+        self.finish(dead, "failed", error="The process that ran it died.")
+        settle(dead.pk)
+        assert BatchItem.objects.get().run == waiting
+
+    def test_what_amazon_asked_us_to_put_off_waits_again(
+        self, alice: User, new_account: AccountFactory
+    ) -> None:
+        new_account(alice)
+        batch = run(start_batch(alice, "sync", filter={}))
+        SyncRun.objects.update(state="running", started_at=timezone.now())
+        settle()
+        assert batch.counts()["running"] == 1
+        SyncRun.objects.update(state="waiting", started_at=None)
+        assert cancel(batch, alice).state == "cancelled"
+        assert batch.counts()["skipped"] == 1
+
+    def test_cancelling_ends_the_syncs_that_nobody_else_waits_for(
+        self, alice: User, new_account: AccountFactory, new_connection: ConnectionFactory
+    ) -> None:
+        alone, shared, joined = (new_account(alice, connection=new_connection(alice)) for _ in range(3))
+        batch = run(start_batch(alice, "sync", filter={}))
+        run(start_batch(alice, "sync", account_ids=ids(shared)))
+        request_sync(joined.connection, trigger=SyncRun.Trigger.MANUAL, requested_by=alice)
+        assert SyncRun.objects.count() == 3
+        cancel(batch, alice)
+        states = dict(SyncRun.objects.values_list("connection", "state"))
+        assert states == {
+            alone.connection_id: "failed", shared.connection_id: "waiting", joined.connection_id: "waiting",
+        }  # fmt: skip
+        assert SyncRun.objects.get(state="failed").error == "Cancelled before it began."
+        assert batch.counts()["skipped"] == 3
+
     def test_it_shows_what_is_under_way_and_cancels_the_rest(
         self, alice: User, new_account: AccountFactory, new_connection: ConnectionFactory
     ) -> None:
@@ -294,6 +335,16 @@ class TestLife:
         batch = start_batch(alice, "sync", filter={"status": "suspended"})
         assert (batch.state, batch.total) == ("succeeded", 0)
         assert not ProcrastinateJob.objects.exists()
+
+    @pytest.mark.parametrize("word", ["failing", "stale", "never"])
+    def test_a_filter_that_no_login_meets_chooses_nothing(
+        self, alice: User, new_account: AccountFactory, new_connection: ConnectionFactory, word: str
+    ) -> None:
+        healthy = new_connection(alice, last_synced_at=timezone.now())
+        new_account(alice, connection=healthy)
+        for filter_ in ({"sync_status": word}, {"sync_status": word, "connection": str(healthy.pk)}):
+            batch = start_batch(alice, "sync", filter=filter_)
+            assert (batch.state, batch.total) == ("succeeded", 0)
 
     def test_old_ones_are_pruned(self, batch: BatchOperation) -> None:
         run(batch)

@@ -94,24 +94,26 @@ async def _follow(batch_id: UUID, amazon: AmazonClient, progress: "_Progress") -
         await in_thread(progress.show)()
     slots = asyncio.Semaphore(CONCURRENCY)
 
-    async def sync(run_id: UUID) -> bool:
-        """Return True if Amazon is to be left alone for so long that the run was put back in the queue."""
+    async def sync(run_id: UUID) -> SyncRun | None:
+        """Return the run when it was ours; None if another process has it, or another of its login is under way."""
         async with slots:
             try:
                 run = await sync_connection(run_id, amazon)
             except (runs.RunTaken, runs.AnotherRunning):
-                return False
+                return None
             await in_thread(settle)(run_id)
             await in_thread(progress.show)()
-            return run.finished_at is None
+            return run
 
     while not await in_thread(progress.show)():
         waiting = await in_thread(_waiting_runs)(batch_id)
-        if any(await asyncio.gather(*map(sync, waiting))):
+        ours = [run for run in await asyncio.gather(*map(sync, waiting)) if run is not None]
+        if any(run.finished_at is None for run in ours):
+            # Amazon is to be left alone for so long that the run was put back in the queue.
             return
         await in_thread(settle)()
         await in_thread(runs.rescue)()
-        if not waiting:
+        if not ours:
             await asyncio.sleep(POLL_SECONDS)
 
 
