@@ -75,6 +75,8 @@ class _JSONObject(forms.CharField):
         text = super().to_python(value)
         if not text:
             return {}
+        if len(text) > LONGEST_JSON:
+            raise ValidationError(f"It may have at most {LONGEST_JSON:,} characters.")
         try:
             data = read_json(text)
         except BadJSONError as error:
@@ -123,8 +125,12 @@ class AccountFilterSet(django_filters.FilterSet):
         min_length=1, max_length=LONGEST_SEARCH, strip=False,
         help_text="Text anywhere in the name or Amazon's id; or a whole profile id, or our id.",
     )  # fmt: skip
-    metadata = _Contains(max_length=LONGEST_JSON, help_text="A JSON object that `metadata` contains.")
-    labels = _Contains(max_length=LONGEST_JSON, help_text="A JSON object that `labels` contains.")
+    metadata = _Contains(
+        help_text=f"A JSON object that `metadata` contains, of at most {LONGEST_JSON:,} characters."
+    )
+    labels = _Contains(
+        help_text=f"A JSON object that `labels` contains, of at most {LONGEST_JSON:,} characters."
+    )
 
 
 PARAMETERS = tuple(AccountFilterSet.base_filters)
@@ -213,7 +219,8 @@ def _as_list(name: str, value: Any) -> list[str]:
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         return value
     if isinstance(value, dict) and name in {"metadata", "labels"}:
-        return [json.dumps(value)]
+        # As short as it can be written: its length is limited.
+        return [json.dumps(value, ensure_ascii=False, separators=(",", ":"))]
     raise ValidationError({name[:60]: "It must be a string or a list of strings."})
 
 

@@ -1,5 +1,6 @@
 """The filter of accounts: it says in SQL what the accounts say of themselves."""
 
+import json
 import random
 from datetime import timedelta
 from typing import Any
@@ -11,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from accounts import filters
-from accounts.filters import NotFoundError, filter_accounts
+from accounts.filters import LONGEST_JSON, NotFoundError, filter_accounts
 from accounts.models import Account, AccountSearch, Profile
 from accounts.search import index_some
 from tests.api.conftest import AccountFactory, ConnectionFactory
@@ -191,3 +192,15 @@ def test_random_texts_are_found_as_python_finds_them(alice: User, new_account: A
         term = "".join(chance.choices("beB%_\\ü", k=chance.randrange(1, 5)))
         found = {row.name for row in filter_accounts(alice, {"search": term})}
         assert found == {text for text in texts if term.lower() in text.lower()}, term
+
+
+@pytest.mark.parametrize("parameter", ["metadata", "labels"])
+def test_an_object_is_of_limited_length(alice: User, parameter: str) -> None:
+    longest = {"a": "ü" * (LONGEST_JSON - len('{"a":""}'))}
+    for value in (longest, json.dumps(longest, ensure_ascii=False, separators=(",", ":"))):
+        assert not filter_accounts(alice, {parameter: value}).exists()
+    longer = {"a": f"{longest['a']}ü"}
+    for value in (longer, json.dumps(longer)):
+        with pytest.raises(ValidationError) as caught:
+            filter_accounts(alice, {parameter: value})
+        assert caught.value.message_dict == {parameter: ["It may have at most 4,000 characters."]}
