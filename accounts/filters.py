@@ -21,6 +21,7 @@ from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 
 from accounts.any_of import id_is_one_of
+from accounts.complaints import refusal
 from accounts.models import Account, AccountSearch, Profile
 from accounts.models.account import AccountQuerySet
 from accounts.models.search import Trigrams
@@ -177,16 +178,13 @@ def _read(parameters: Mapping[str, Any], besides: Collection[str]) -> dict[str, 
     for name in besides:
         lists.pop(name, None)
     offered = [*PARAMETERS, *besides]
-    errors = {
-        name[:60]: f"There is no such parameter. Those there are: {', '.join(offered)}."
-        for name in lists
-        if name not in PARAMETERS
-    }
+    unknown = f"There is no such parameter. Those there are: {', '.join(offered)}."
+    errors = {name[:60]: unknown for name in lists if name not in PARAMETERS}
     for name, values in lists.items():
         if name in PARAMETERS and (complaint := _complaint(name, values)):
             errors[name] = complaint
     if errors:
-        raise ValidationError(errors)
+        raise refusal(errors)
     if not any(name in lists for name in PARAMETERS):
         return dict.fromkeys(PARAMETERS)
     form = AccountFilterSet(MultiValueDict(lists), queryset=Account.objects.none()).form

@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, Subquery
 from django.utils import timezone
 
+from accounts.complaints import refusal
 from accounts.models import Account
 from accounts.permissions import require
 
@@ -90,17 +91,18 @@ def check_changes(changes: Any, offered: Collection[str], *, within: str = "") -
     if not isinstance(changes, dict):
         raise ValidationError({within: f"It must be an object with any of: {', '.join(offered)}."})
     prefix = f"{within}." if within else ""
+    unknown = f"There is no such field. Those there are: {', '.join(offered)}."
     errors = {}
     for name, value in changes.items():
         if name not in offered:
-            errors[f"{prefix}{name[:60]}"] = f"There is no such field. Those there are: {', '.join(offered)}."
+            errors[f"{prefix}{name[:60]}"] = unknown
         elif name == "labels":
             complaint = _complaint_about_labels(value)
             errors |= {f"{prefix}labels": complaint} if complaint else {}
         elif not isinstance(value, bool):
             errors[f"{prefix}{name}"] = "It must be true or false."
     if errors:
-        raise ValidationError(errors)
+        raise refusal(errors)
     return changes
 
 

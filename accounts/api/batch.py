@@ -19,6 +19,7 @@ from accounts.api.exceptions import Conflict
 from accounts.api.lists import PageParameters, Word, page_response, read_parameters, refuse_body
 from accounts.api.representation import Shown
 from accounts.batch import BatchStateError, cancel, retry, start_batch
+from accounts.complaints import refusal
 from accounts.models import BatchItem, BatchOperation
 from accounts.pagination import KeysetPaginator
 
@@ -150,11 +151,8 @@ def _checked(body: Any) -> dict[str, Any]:
     """Return the body if its fields have the right types; what they mean is checked by the operation."""
     if not isinstance(body, dict):
         raise ValidationError("The body must be a JSON object.")
-    errors = {
-        name[:60]: f"There is no such field. Those there are: {', '.join(FIELDS)}."
-        for name in body
-        if name not in FIELDS
-    }
+    unknown = f"There is no such field. Those there are: {', '.join(FIELDS)}."
+    errors = {name[:60]: unknown for name in body if name not in FIELDS}
     types = {"operation": (str, "a string"), "account_ids": (list, "a list of ids")}
     types |= dict.fromkeys(("filter", "options"), (dict, "an object"))
     for name, (type_, words) in types.items():
@@ -163,7 +161,7 @@ def _checked(body: Any) -> dict[str, Any]:
     if "operation" not in body:
         errors["operation"] = f"It is missing. It is one of: {', '.join(BatchOperation.Operation.values)}."
     if errors:
-        raise ValidationError(errors)
+        raise refusal(errors)
     return body
 
 

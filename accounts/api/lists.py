@@ -8,6 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.complaints import refusal
 from accounts.pagination import KeysetPaginator
 
 # A cursor holds a whole name: 2,000 bytes of it may be 12,000 escaped, and a third more in base64.
@@ -59,7 +60,7 @@ def refuse_unknown(query: Mapping[str, Any], offered: list[str]) -> None:
     those = f"Those there are: {', '.join(offered)}." if offered else "It takes none."
     unknown = [name for name in query if name not in offered]
     if unknown:
-        raise ValidationError({name[:60]: f"There is no such parameter. {those}" for name in unknown})
+        raise refusal({name[:60]: f"There is no such parameter. {those}" for name in unknown})
 
 
 def refuse_body(request: Request) -> None:

@@ -151,6 +151,35 @@ class TestRequests:
         assert [error["field"] for error in body["errors"]] == ["status", "health"]
         assert body["detail"] == "2 things are wrong with the request; nothing was done."
 
+    @pytest.mark.parametrize("where", ["body", "options", "filter", "changes"])
+    def test_of_very_many_things_twenty_are_named(
+        self, api: APIClient, alice: User, new_account: AccountFactory, where: str
+    ) -> None:
+        account, unknown = new_account(alice), {f"a{number}": "1" for number in range(1_020)}
+        sync, update = {"operation": "sync"}, {"operation": "update", "account_ids": [str(account.pk)]}
+        bodies = {
+            "body": {**sync, **unknown},
+            "options": {**update, "options": unknown},
+            "filter": {**sync, "filter": unknown},
+        }
+        if where == "changes":
+            response = api.patch(f"{LIST}{account.pk}/", unknown, format="json")
+        else:
+            response = api.post(BATCH, bodies[where], format="json")
+        self.check_twenty(response)
+
+    def test_of_many_parameters_twenty_are_named(self, api: APIClient) -> None:
+        unknown = {f"a{number}": "1" for number in range(900)}
+        for address in (LIST, "/api/v1/connections/"):
+            self.check_twenty(api.get(address, unknown), more=880)
+
+    def check_twenty(self, response: Any, more: int = 1_000) -> None:
+        errors = check(response, 400)["errors"]
+        assert [error["field"].split(".")[-1] for error in errors] == [f"a{number}" for number in range(20)]
+        assert [error["detail"].endswith(f". And {more:,} more are wrong.") for error in errors] == [
+            *[False] * 19, True
+        ]  # fmt: skip
+
 
 class TestThrottle:
     @pytest.mark.parametrize(("pace", "method"), [(READING, "get"), (WRITING, "patch")])
