@@ -124,7 +124,7 @@ def test_the_link_after_the_longest_name_leads_on(
 ) -> None:
     for ending in ("a", "b"):
         new_account(alice, f"{name[:-1]}{ending}")
-    first = api.get("/api/v1/accounts/", {"ordering": "name", "page_size": 1}).json()
+    first = api.get("/api/v1/accounts/?ordering=name&page_size=1").json()
     second = api.get(first["next"])
     assert second.status_code == 200, second.content
     assert [row["name"][-1] for row in first["results"] + second.json()["results"]] == ["a", "b"]
