@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import IO, Any
 
+from django.core.exceptions import ValidationError
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
@@ -25,4 +26,6 @@ class StrictJSONParser(BaseParser):
         try:
             return read_json(body)
         except BadJSONError as error:
+            if error.field:
+                raise ValidationError({error.field: str(error)}) from error
             raise ParseError(f"The body cannot be read. {error}") from error

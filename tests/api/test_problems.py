@@ -129,6 +129,24 @@ class TestRequests:
         check(api.post(BATCH, body, content_type="application/json"), 400)
         assert time.perf_counter() - began < 0.5
 
+    @pytest.mark.parametrize(
+        ("body", "field"),
+        [
+            ({"operation": "a\0b"}, "operation"),
+            ({"operation": "sync", "filter": {"search": "a\0b"}}, "filter.search"),
+            ({"operation": "sync", "account_ids": ["a", "\0"]}, "account_ids"),
+            ({"operation": "update", "options": {"labels": {"a": "\0"}}}, "options.labels"),
+            ({"operation": "update", "options": {"labels": {"a\0b": "c"}}}, "options.labels"),
+            ({"operation": "sync", "filter": {"a\0b": "c"}}, "filter"),
+            ({"operation": "sync", "filter": {"labels": json.loads("[" * 40 + "]" * 40)}}, "filter.labels"),
+        ],
+    )
+    def test_what_cannot_be_stored_is_named_by_its_field(self, api: APIClient, body: Any, field: str) -> None:
+        answer = check(api.post(BATCH, body, format="json"), 400)
+        [error] = answer["errors"]
+        assert error["field"] == field
+        assert answer["detail"] == f"{field}: {error['detail']}"
+
     def test_a_body_that_is_too_large(self, api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(parsing, "LARGEST_BODY", 1024)
         check(api.post(BATCH, b" " * 1025, content_type="application/json"), 413)
