@@ -36,7 +36,7 @@ def give(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
         (["connect", "--owner", "nobody", "--label", "X"], {}, "no active user 'nobody'"),
         (["connect", "--owner", "alice"], {}, "--label is missing"),
         ([*CONNECT[:4], "x" * 201], {}, "1 to 200 characters"),
-        ([*CONNECT, "--regions", "NA,XX"], {}, "Unknown region: XX"),
+        ([*CONNECT, "--regions", "NA,XX"], {}, "Unknown region. The regions are"),
         ([*CONNECT, "--consented-at", "soon"], {}, "a date like 2026-08-01"),
         ([*CONNECT, "--consented-at", "2999-01-01"], {}, "in the future"),
         ([*CONNECT, "--csv", "/nowhere/at.all"], {}, "cannot be read"),

@@ -1,4 +1,5 @@
 import csv
+import io
 import logging
 import re
 import sys
@@ -7,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
@@ -23,6 +24,8 @@ from tokens.oauth import connect_with_refresh_token
 
 # Printable, without spaces; Amazon's longest have 2048 characters.
 REFRESH_TOKEN = re.compile(r"[\x21-\x7e]{1,2048}")
+LIKE_A_TOKEN = re.compile(r"Atz[ar](\||%7C)", re.IGNORECASE)
+BYTE_ORDER_MARK = "\ufeff"
 COLUMNS = ("label", "refresh_token", "regions", "consented_at")
 
 
@@ -85,13 +88,13 @@ class Command(OperatorCommand):
         self.stdout.write(str(connected.connection.pk))
 
     def _connect_many(self, owner: User, options: dict[str, Any]) -> None:
-        lines = list(_lines(options["csv"]))
+        lines = list(_rows(options["csv"]))
 
         async def operation(amazon: AmazonClient) -> dict[str, int]:
             counts = {"connected": 0, "updated": 0, "failed": 0}
-            for number, line in lines:
+            for number, cells in lines:
                 try:
-                    login = login_from(*line)
+                    login = _login_of_row(cells)
                     connected = await _connect(owner, login, amazon, options["wait"])
                 except (CommandError, AmazonError, PostponedError, AuthorizationError) as error:
                     counts["failed"] += 1
@@ -134,8 +137,9 @@ async def _connect(owner: User, login: Login, amazon: AmazonClient, wait: float)
 
 
 def login_from(label: str, refresh_token: str, regions: str, consented_at: str) -> Login:
-    """Check what was given; the messages never repeat the token."""
+    """Check what was given; the messages repeat nothing of it, as anything may be a token in the wrong place."""
     label = label.strip()
+    _refuse_tokens(label, regions, consented_at)
     if not label or len(label) > 200 or "\0" in label:
         raise CommandError("A label has 1 to 200 characters.")
     if not REFRESH_TOKEN.fullmatch(refresh_token):
@@ -154,40 +158,68 @@ def _consented_at(text: str) -> datetime | None:
         return None
     try:
         consented_at = datetime.combine(date.fromisoformat(text), time.min, UTC)
-    except ValueError as error:
-        raise CommandError("The consent date must be a date like 2026-08-01.") from error
+    except ValueError:
+        # Without its cause, which repeats the text where `--traceback` prints it.
+        raise CommandError("The consent date must be a date like 2026-08-01.") from None
     if consented_at > timezone.now():
         raise CommandError("The consent date lies in the future.")
     return consented_at
 
 
+def _refuse_tokens(*texts: str) -> None:
+    """Refuse texts that hold a token: they would be stored, shown and repeated as if they were none."""
+    if any(LIKE_A_TOKEN.search(text) for text in texts):
+        raise CommandError("A token is where none belongs; a text with a comma in it must be in quotes.")
+
+
 def _token_from_input() -> str:
     if sys.stdin.isatty():
         sys.stderr.write("Refresh token, then Enter: ")
-    token = sys.stdin.readline().strip()
+    try:
+        token = sys.stdin.readline().removeprefix(BYTE_ORDER_MARK).strip()
+    except UnicodeDecodeError:
+        raise CommandError("This is no refresh token: standard input is not text in UTF-8.") from None
     if not token:
         raise CommandError("There is no refresh token on standard input.")
     return token
 
 
-def _lines(path: str) -> Iterator[tuple[int, tuple[str, str, str, str]]]:
+def _login_of_row(cells: list[str]) -> Login:
+    label, token, regions, consented_at, *others = (*cells, "", "", "", "")
+    _refuse_tokens(*others)
+    return login_from(label, token, regions, consented_at)
+
+
+def _rows(path: str) -> Iterator[tuple[int, list[str]]]:
+    """Read the rows below the header, if there is one, with the numbers of their last lines."""
+    name = "Standard input" if path == "-" else path
+    reader = csv.reader(io.StringIO(_text(path, name), newline=""))
+    is_first = True
     try:
-        if path == "-":
-            yield from _rows(sys.stdin)
-            return
-        with Path(path).open(newline="", encoding="utf-8-sig") as file:
-            yield from _rows(file)
+        for row in reader:
+            cells = [cell.strip() for cell in row]
+            if not any(cells):
+                continue
+            is_header = is_first and tuple(cell.lower() for cell in cells[:2]) == COLUMNS[:2]
+            is_first = False
+            if not is_header:
+                yield reader.line_num, cells
+    except csv.Error:
+        raise CommandError(f"{name} is not a CSV file: see line {reader.line_num}.") from None
+
+
+def _text(path: str, name: str) -> str:
+    """Read it as UTF-8, whatever the locale says."""
+    try:
+        # A stream that was put in place of standard input may have text alone.
+        if path == "-" and not hasattr(sys.stdin, "buffer"):
+            return sys.stdin.read().removeprefix(BYTE_ORDER_MARK)
+        content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     except OSError as error:
-        raise CommandError(f"{path} cannot be read: {error.strerror}.") from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise CommandError(f"{path} is not a CSV file in UTF-8.") from error
-
-
-def _rows(file: TextIO) -> Iterator[tuple[int, tuple[str, str, str, str]]]:
-    reader = csv.reader(file)
-    for row in reader:
-        cells = [cell.strip() for cell in row]
-        if not any(cells) or (reader.line_num == 1 and tuple(cells[:2]) == COLUMNS[:2]):
-            continue
-        label, token, regions, consented_at = (*cells, "", "", "", "")[:4]
-        yield reader.line_num, (label, token, regions, consented_at)
+        raise CommandError(f"{name} cannot be read: {error.strerror}.") from error
+    try:
+        return content.decode().removeprefix(BYTE_ORDER_MARK)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        # Without its cause, which holds the whole content.
+        raise CommandError(f"{name} is not text in UTF-8: see line {line}.") from None

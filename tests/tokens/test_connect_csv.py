@@ -1,0 +1,146 @@
+"""What `connect --csv` says of lines that are not as they should be, and never says."""
+
+import io
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from amazon_accounts.sandbox.state import Sandbox
+from tests.sandbox_fixtures import SandboxServer
+from tokens.management.commands.connect import login_from
+from tokens.models import Connection
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TOKEN = "Atzr|IwEBIAsecretsecretsecret"
+DATE_ERROR = "The consent date must be a date like 2026-08-01."
+SHIFTED = "A token is where none belongs; a text with a comma in it must be in quotes."
+
+
+@pytest.fixture
+def sandbox(sandbox_server: SandboxServer) -> Sandbox:
+    return sandbox_server.sandbox
+
+
+def connect_csv(path: Path | str) -> tuple[str, str]:
+    """Run the command; return what it printed and its error, if any."""
+    out = io.StringIO()
+    try:
+        call_command("connect", owner="alice", csv=str(path), stdout=out, stderr=out)
+    except CommandError as error:
+        return out.getvalue(), str(error)
+    return out.getvalue(), ""
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (f"Acme, Inc,{TOKEN},NA", SHIFTED),
+        (f"Acme, Inc, Ltd,{TOKEN},NA", SHIFTED),
+        (f"Acme, Inc, Ltd, Co,{TOKEN},NA", SHIFTED),
+        (f"{TOKEN},Acme", SHIFTED),
+        (f"{TOKEN.upper()},{TOKEN}", SHIFTED),
+        (f'"Acme,{TOKEN}\n",{TOKEN}', SHIFTED),
+        (f"Acme,{TOKEN},IwEBIAsecretsecretsecret", "Unknown region. The regions are NA, EU, FE."),
+        (f"Acme,{TOKEN},,IwEBIAsecretsecretsecret", DATE_ERROR),
+        (f"Acme,{TOKEN} secretsecretsecret", "This is no refresh token"),
+        (f"{'secretsecretsecret' * 20},{TOKEN}", "A label has 1 to 200 characters."),
+    ],
+)
+def test_nothing_of_a_line_is_repeated(
+    alice: User, sandbox: Sandbox, tmp_path: Path, line: str, words: str
+) -> None:
+    path = tmp_path / "logins.csv"
+    path.write_text(f"{line}\n", encoding="utf-8")
+    printed, error = connect_csv(path)
+    assert words in printed
+    assert "secretsecret" not in (printed + error).lower()
+    assert sandbox.journal.count() == 0
+    assert not Connection.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"label": TOKEN}, {"label": "Acme", "regions": TOKEN}, {"label": "Acme", "consented_at": TOKEN}],
+)
+def test_an_option_that_is_a_token_is_not_repeated(
+    alice: User, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, options: dict[str, str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(TOKEN))
+    with pytest.raises(CommandError, match="A token is where none belongs") as raised:
+        call_command("connect", owner="alice", **options)
+    assert "secretsecret" not in str(raised.value)
+
+
+def test_no_cause_of_the_error_repeats_a_date() -> None:
+    """`--traceback` prints what an error comes from, too."""
+    with pytest.raises(CommandError) as raised:
+        login_from("Acme", TOKEN, "", "secretsecretsecret")
+    assert raised.value.__cause__ is None
+    assert raised.value.__suppress_context__
+
+
+@pytest.mark.parametrize("from_input", [False, True], ids=["file", "standard input"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "byte order mark"])
+@pytest.mark.parametrize(
+    "header", ["label,refresh_token,regions", "Label, Refresh_Token ,REGIONS", "\nLABEL,REFRESH_TOKEN", ""]
+)
+def test_a_header_is_a_header_in_any_capitals_and_after_a_byte_order_mark(
+    alice: User,
+    sandbox: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    header: str,
+    mark: str,
+    from_input: bool,
+) -> None:
+    content = f"{mark}{header}\nÄcme,{sandbox.refresh_token('bob')}\n".encode()
+    path = tmp_path / "logins.csv"
+    path.write_bytes(content)
+    # As in a container without a locale, where Python takes anything.
+    stdin = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", errors="surrogateescape")
+    monkeypatch.setattr("sys.stdin", stdin)
+    printed, error = connect_csv("-" if from_input else path)
+    assert error == ""
+    assert "1 connected, 0 updated, 0 failed" in printed
+    assert Connection.objects.get().label == "Äcme"
+
+
+@pytest.mark.parametrize("from_input", [False, True], ids=["file", "standard input"])
+def test_text_that_is_not_utf_8_is_named_by_its_line(
+    alice: User,
+    sandbox: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    from_input: bool,
+) -> None:
+    content = f"Acme,{sandbox.refresh_token('bob')}\nÄcme,{TOKEN}\n".encode("latin-1")
+    path = tmp_path / "logins.csv"
+    path.write_bytes(content)
+    stdin = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", errors="surrogateescape")
+    monkeypatch.setattr("sys.stdin", stdin)
+    printed, error = connect_csv("-" if from_input else path)
+    name = "Standard input" if from_input else str(path)
+    assert error == f"{name} is not text in UTF-8: see line 2."
+    assert printed == ""
+    assert not Connection.objects.exists()
+
+
+def test_a_token_on_standard_input_may_follow_a_byte_order_mark(
+    alice: User, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"\ufeff{sandbox.refresh_token('bob')}\n"))
+    call_command("connect", owner="alice", label="Acme")
+    assert Connection.objects.get().label == "Acme"
+
+
+def test_a_token_that_is_not_utf_8_is_no_token(
+    alice: User, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stdin = io.TextIOWrapper(io.BytesIO(b"Atzr|\xff\n"), encoding="utf-8")
+    monkeypatch.setattr("sys.stdin", stdin)
+    with pytest.raises(CommandError, match="This is no refresh token"):
+        call_command("connect", owner="alice", label="Acme")
