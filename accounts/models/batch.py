@@ -1,5 +1,8 @@
 """Batch operations: one request to act on many accounts, and its result for each."""
 
+from collections.abc import Sequence
+from uuid import UUID
+
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.db import models
@@ -119,8 +122,14 @@ class BatchOperation(models.Model):
 
     def counts(self) -> dict[str, int]:
         """Return how many items are in each state."""
-        if not self.is_finished:
-            return self.counted()
+        return counts_of([self])[self.pk]
+
+    def counted(self) -> dict[str, int]:
+        """Count the items in each state, as they are now."""
+        return _counted([self.pk])[self.pk]
+
+    def stored_counts(self) -> dict[str, int]:
+        """Return what was written when the operation ended."""
         return {
             "waiting": 0,
             "running": 0,
@@ -129,10 +138,19 @@ class BatchOperation(models.Model):
             "skipped": self.skipped,
         }
 
-    def counted(self) -> dict[str, int]:
-        """Count the items in each state, as they are now."""
-        states = BatchItem.objects.filter(batch=self).order_by().values_list("state")
-        return dict.fromkeys(BatchItem.State.values, 0) | dict(states.annotate(number=Count("account_id")))
+
+def counts_of(batches: Sequence[BatchOperation]) -> dict[UUID, dict[str, int]]:
+    """Return how many items of each operation are in each state; costs at most one query."""
+    counts = _counted([batch.pk for batch in batches if not batch.is_finished])
+    return counts | {batch.pk: batch.stored_counts() for batch in batches if batch.is_finished}
+
+
+def _counted(batch_ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
+    counts = {batch_id: dict.fromkeys(BatchItem.State.values, 0) for batch_id in batch_ids}
+    states = BatchItem.objects.filter(batch__in=batch_ids).order_by().values_list("batch_id", "state")
+    for batch_id, state, number in states.annotate(number=Count("account_id")):
+        counts[batch_id][state] = number
+    return counts
 
 
 class BatchItem(models.Model):

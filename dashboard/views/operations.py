@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.batch import MOST_ITEMS, PERMISSIONS, BatchStateError, cancel, retry, start_batch
 from accounts.models import Account, BatchItem, BatchOperation
+from accounts.models.batch import counts_of
 from accounts.pagination import KeysetPaginator
 from dashboard.account_list import AccountList
 from dashboard.forms import UpdateForm
@@ -153,8 +154,12 @@ def _list(request: StaffRequest) -> HttpResponse:
         found = paginator.page(after)
     except ValidationError:
         after, found = "", paginator.page()
+    counts = counts_of(found.items)
     context = {
-        "batches": [(batch, of(BATCH, batch.state), _sentence(Progress.of(batch))) for batch in found.items],
+        "batches": [
+            (batch, of(BATCH, batch.state), _sentence(Progress.of(batch, counts[batch.pk])))
+            for batch in found.items
+        ],
         "states": [
             (
                 status.word,
@@ -207,8 +212,7 @@ class Progress:
         return self.succeeded + self.failed + self.skipped
 
     @classmethod
-    def of(cls, batch: BatchOperation) -> "Progress":
-        counts = batch.counted()
+    def of(cls, batch: BatchOperation, counts: dict[str, int]) -> "Progress":
         succeeded, failed, skipped = (counts[word] for word in ("succeeded", "failed", "skipped"))
         done, left = succeeded + failed + skipped, None
         if done and batch.started_at and not batch.is_finished:
@@ -228,7 +232,7 @@ def _sentence(progress: Progress) -> str:
 @staff_page("accounts.view_account")
 def operation(request: StaffRequest, batch_id: UUID) -> HttpResponse:
     batch = _visible(request, batch_id)
-    progress = Progress.of(batch)
+    progress = Progress.of(batch, batch.counts())
     context = {
         "batch": batch,
         "state": of(BATCH, batch.state),

@@ -259,3 +259,25 @@ def test_a_page_costs_at_most_twelve_queries(
     for address in (f"/operations/{ended.pk}/", "/operations/"):
         with django_assert_max_num_queries(12):
             client.get(address)
+
+
+def test_a_page_of_many_operations_costs_at_most_twelve_queries(
+    client: Client,
+    alice: User,
+    ended: BatchOperation,
+    accounts: list[Account],
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    names = ("user", "operation", "state", "total", "succeeded", "failed", "created_at", "finished_at")
+    kept = {name: getattr(ended, name) for name in names}
+    BatchOperation.objects.bulk_create(BatchOperation(**kept) for _ in range(11))
+    for number in range(13):
+        batch = start_batch(alice, "disconnect", account_ids=[account.pk for account in accounts])
+        BatchItem.objects.filter(batch=batch, account__in=accounts[: number % 3]).update(state="succeeded")
+    with django_assert_max_num_queries(12):
+        shown = client.get("/operations/").context["batches"]
+    assert len(shown) == 25
+    assert {sentence for batch, _, sentence in shown if batch.is_finished} == {"3 of 4 done, 1 failed"}
+    assert [sentence for batch, _, sentence in shown if not batch.is_finished] == [
+        f"{number % 3} of 4 done" for number in reversed(range(13))
+    ]
