@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from amazon_accounts.amazon_ads.lwa import Grant
 from tokens import alerts
+from tokens.encryption import DecryptionError
 from tokens.models import Connection, TokenRefresh, all_regions
 from tokens.schedule import refresh_in
 from tokens.scopes import tell_identity
@@ -108,8 +109,12 @@ def _connection_of_login(consent: Consent) -> Connection | None:
 
 
 def _has_token_of(connection: Connection, consent: Consent) -> bool:
+    """Say whether this very token is stored there. One that cannot be decrypted is taken for another."""
     stored = connection.refresh_token
-    return stored is not None and stored.reveal() == consent.grant.refresh_token
+    try:
+        return stored is not None and stored.reveal() == consent.grant.refresh_token
+    except DecryptionError:
+        return False
 
 
 def _create(consent: Consent) -> Connection:

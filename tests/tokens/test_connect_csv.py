@@ -4,12 +4,17 @@ import io
 from pathlib import Path
 
 import pytest
+from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from amazon_accounts.sandbox.state import Sandbox
 from tests.sandbox_fixtures import SandboxServer
+from tests.tokens.conftest import new_connection
+from tokens import commands, grants
+from tokens.encryption import DecryptionError, Secret
+from tokens.grants import Connected, Consent
 from tokens.management.commands.connect import login_from
 from tokens.models import Connection
 
@@ -144,3 +149,45 @@ def test_a_token_that_is_not_utf_8_is_no_token(
     monkeypatch.setattr("sys.stdin", stdin)
     with pytest.raises(CommandError, match="This is no refresh token"):
         call_command("connect", owner="alice", label="Acme")
+
+
+def test_a_stored_token_that_cannot_be_decrypted_stops_no_line(
+    alice: User,
+    sandbox: Sandbox,
+    settings: LazySettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # It is not among those that are looked at before the command begins.
+    monkeypatch.setattr(commands, "encryption_problem", str)
+    settings.AMAZON_SCOPES = "advertising::campaign_management"
+    new_connection(alice, settings, "Atzr|x", label="Unreadable")
+    Connection.objects.update(refresh_token=Secret("of a key that is gone"))
+    token = sandbox.refresh_token("bob", scopes=("advertising::campaign_management",))
+    path = tmp_path / "logins.csv"
+    path.write_text(f"Acme,{token}\nAcme again,{token}\n")
+    printed, error = connect_csv(path)
+    assert error == ""
+    assert printed.endswith("1 connected, 1 updated, 0 failed\n")
+    assert sorted(Connection.objects.values_list("label", flat=True)) == ["Acme again", "Unreadable"]
+
+
+def test_a_line_that_meets_an_unreadable_secret_fails_alone(
+    alice: User, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = grants.connect
+
+    def connect(consent: Consent) -> Connected:
+        if consent.label == "Unreadable":
+            raise DecryptionError
+        return store(consent)
+
+    monkeypatch.setattr(grants, "connect", connect)
+    path = tmp_path / "logins.csv"
+    path.write_text(
+        f"Unreadable,{sandbox.refresh_token('bob')}\nReadable,{sandbox.refresh_token('charlie')}\n"
+    )
+    printed, error = connect_csv(path)
+    assert "Not all logins were connected" in error
+    assert f"line 1: failed: {DecryptionError.__doc__}\n" in printed
+    assert printed.endswith("1 connected, 0 updated, 1 failed\n")

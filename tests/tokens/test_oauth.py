@@ -16,6 +16,7 @@ from amazon_accounts.sandbox.state import Sandbox
 from tests.sandbox_fixtures import SandboxServer
 from tests.tokens.conftest import new_connection
 from tokens.connections import disconnect
+from tokens.encryption import Secret
 from tokens.models import Alert, AuthorizationAttempt, Connection
 from tokens.signals import connection_changed
 
@@ -283,6 +284,20 @@ def test_reconnecting_heals_in_place(browser: Client, sandbox: Sandbox, changes:
     assert healed.next_refresh_at is not None
     assert changes == ["connected", "healed"]
     assert Alert.objects.get().kind == Alert.Kind.CONNECTION_HEALED
+
+
+def test_a_connection_whose_stored_token_cannot_be_decrypted_is_reconnected(
+    browser: Client, sandbox: Sandbox
+) -> None:
+    connect(browser, sandbox, label="Garden shop")
+    connection = Connection.objects.get()
+    Connection.objects.update(refresh_token=Secret("of a key that is gone"))
+    told = connect(browser, sandbox, connection=connection.pk)
+    assert "is connected again" in told
+    connection.refresh_from_db()
+    assert connection.grant_version == 2
+    assert connection.refresh_token is not None
+    assert connection.refresh_token.reveal().startswith("Atzr|")
 
 
 def test_another_login_that_comes_back_changes_nothing(browser: Client, sandbox: Sandbox) -> None:

@@ -18,6 +18,7 @@ from django.utils import timezone
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.errors import AmazonError, PostponedError
 from tokens.commands import OperatorCommand, with_advice, with_amazon
+from tokens.encryption import DecryptionError
 from tokens.forms import RegionsField
 from tokens.grants import AuthorizationError, Connected
 from tokens.oauth import connect_with_refresh_token
@@ -26,6 +27,8 @@ from tokens.oauth import connect_with_refresh_token
 REFRESH_TOKEN = re.compile(r"[\x21-\x7e]{1,2048}")
 LIKE_A_TOKEN = re.compile(r"Atz[ar](\||%7C)", re.IGNORECASE)
 BYTE_ORDER_MARK = "\ufeff"
+# What one line of a CSV file may fail with while the others go on.
+LINE_ERRORS = (CommandError, AmazonError, PostponedError, AuthorizationError, DecryptionError)
 COLUMNS = ("label", "refresh_token", "regions", "consented_at")
 
 
@@ -96,7 +99,7 @@ class Command(OperatorCommand):
                 try:
                     login = _login_of_row(cells)
                     connected = await _connect(owner, login, amazon, options["wait"])
-                except (CommandError, AmazonError, PostponedError, AuthorizationError) as error:
+                except LINE_ERRORS as error:
                     counts["failed"] += 1
                     self.stdout.write(f"line {number}: failed: {with_advice(error)}")
                 else:
