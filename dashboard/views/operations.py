@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.batch import MOST_ITEMS, PERMISSIONS, BatchStateError, cancel, retry, start_batch
+from accounts.export import neutralised
 from accounts.models import Account, BatchItem, BatchOperation
 from accounts.models.batch import counts_of
 from accounts.pagination import KeysetPaginator
@@ -335,9 +336,4 @@ def _csv(items: QuerySet[BatchItem]) -> Iterator[str]:
     for item in items.iterator(chunk_size=1_000):
         account = item.account
         cells = [str(account.pk), account.amazon_account_id, account.name, item.state, item.message]
-        yield writer.writerow([_harmless(cell) for cell in cells])
-
-
-def _harmless(cell: str) -> str:
-    """Keep spreadsheets from taking a name for a formula."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+        yield writer.writerow([neutralised(cell) for cell in cells])
