@@ -3,10 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.admin import ShowFacets
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.paginator import InfinitePaginator
 
@@ -38,6 +42,20 @@ class BigTableAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     list_disable_select_all = True
     list_filter_submit = True
     list_per_page = 25
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseBase | None:
+        """Do an action if what is marked can be the key of a row: Django itself fails on what cannot."""
+        key: models.Field[Any, Any] = self.model._meta.pk
+        try:
+            for marked in request.POST.getlist(ACTION_CHECKBOX_NAME):
+                key.to_python(marked)
+        except ValidationError:
+            self.message_user(
+                request, "Nothing was done: what was marked is not in this list.", messages.ERROR
+            )
+            return None
+        response: HttpResponseBase | None = super().response_action(request, queryset)
+        return response
 
 
 class ReadOnlyAdmin(BigTableAdmin):

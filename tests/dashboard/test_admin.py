@@ -175,6 +175,23 @@ def test_an_action_starts_the_batch_operation_and_leads_to_it(
     assert response["Location"] == f"/operations/{batch.pk}/"
 
 
+@pytest.mark.parametrize("model", [Account, Connection])
+@pytest.mark.parametrize("wrong", ["nonsense", "1", "\0", ""])
+def test_an_action_on_what_is_no_id_does_nothing_and_says_so(
+    client: Client, rows: None, model: type[Model], wrong: str
+) -> None:
+    known = SyncRun.objects.count()
+    selected = [str(model._default_manager.get().pk), wrong]
+    for fields in ({}, {"select_across": "1"}):
+        response = client.post(
+            address(model), {"action": "sync", "_selected_action": selected, **fields}, follow=True
+        )
+        assert response.redirect_chain == [(address(model), 302)]
+        assert "Nothing was done" in response.content.decode()
+    assert BatchOperation.objects.count() == 1
+    assert SyncRun.objects.count() == known
+
+
 def test_disconnect_asks_first(
     alice: User, log_in: LogIn, make_connection: MakeConnection, make_account: MakeAccount
 ) -> None:
