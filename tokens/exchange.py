@@ -43,6 +43,14 @@ class Refreshed:
     error: AmazonError | PostponedError | None = None
 
 
+@dataclass(frozen=True)
+class _NextTry:
+    """The refresh token to ask with, and how often in a row it was refused already."""
+
+    refresh_token: str = field(repr=False)
+    refusals: int
+
+
 class _Verdict(Enum):
     """What there is to do after a refused grant, when it is not to ask again."""
 
@@ -73,7 +81,7 @@ async def give_back(
 
 
 async def _exchanged(claim: Claim, amazon: AmazonClient, wait: float, calls: CallStats) -> Refreshed:
-    refresh_token = claim.refresh_token.reveal()
+    refresh_token, refusals = claim.refresh_token.reveal(), claim.grant_refusals
     for _ in range(MOST_REFUSALS):
         asked_at = time.monotonic()
         try:
@@ -81,13 +89,13 @@ async def _exchanged(claim: Claim, amazon: AmazonClient, wait: float, calls: Cal
                 refresh_token, subject=str(claim.connection_id), wait=wait, stats=calls
             )
         except GrantRevokedError as error:
-            verdict = await _after_refusal(claim, refresh_token)
+            verdict = await _after_refusal(claim, refresh_token, refusals + 1)
             if verdict is _Verdict.CLAIM_IS_LOST:
                 break
             if verdict is _Verdict.GRANT_IS_DEAD:
                 outcome = await _recorded(outcomes.record_revoked, claim, error, tries=calls.requests)
                 return Refreshed(outcome, error=error)
-            refresh_token = verdict
+            refresh_token, refusals = verdict.refresh_token, verdict.refusals
         else:
             # Most of the time may have gone by in waiting for a slot and in tries that failed.
             sent_ago = min(time.monotonic() - asked_at, settings.LWA_TIMEOUT_SECONDS)
@@ -98,22 +106,21 @@ async def _exchanged(claim: Claim, amazon: AmazonClient, wait: float, calls: Cal
     return Refreshed(await _recorded(outcomes.close_as_superseded, claim, tries=calls.requests))
 
 
-async def _after_refusal(claim: Claim, refused: str) -> str | _Verdict:
-    """Return the refresh token to ask with once more, or that it is of no use.
+async def _after_refusal(claim: Claim, refused: str, refusals: int) -> _NextTry | _Verdict:
+    """Return what to ask with once more after so many refusals of one token, or that it is of no use.
 
     Another process may have stored a newer token, and a fault at Amazon may pass: so one refusal is not the end.
     """
-    noted = await _recorded(outcomes.note_refusal, claim)
-    if noted is None:
+    stored = await _recorded(outcomes.note_refusal, claim, refused, refusals)
+    if stored is not None and stored.reveal() == refused:
+        if refusals > 1:
+            return _Verdict.GRANT_IS_DEAD
+        await asyncio.sleep(CONFIRMATION_SECONDS)
+        stored = await _recorded(outcomes.stored_refresh_token, claim)
+    if stored is None:
         return _Verdict.CLAIM_IS_LOST
-    refusals, stored = noted
-    if stored.reveal() != refused:
-        return stored.reveal()
-    if refusals > 1:
-        return _Verdict.GRANT_IS_DEAD
-    await asyncio.sleep(CONFIRMATION_SECONDS)
-    again = await _recorded(outcomes.stored_refresh_token, claim)
-    return _Verdict.CLAIM_IS_LOST if again is None else again.reveal()
+    refresh_token = stored.reveal()
+    return _NextTry(refresh_token, refusals if refresh_token == refused else 0)
 
 
 async def _recorded(

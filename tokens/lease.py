@@ -39,6 +39,7 @@ class Claim:
     refresh_id: UUID
     connection_id: UUID
     grant_version: int
+    grant_refusals: int
     refresh_token: Secret = field(repr=False, compare=False)
 
 
@@ -53,7 +54,7 @@ WITH due AS (
     UPDATE tokens_connection AS claimed
     SET next_refresh_at = clock_timestamp() + make_interval(secs => %(lease)s), lease_id = gen_random_uuid()
     FROM due WHERE claimed.id = due.id
-    RETURNING claimed.id, claimed.lease_id, claimed.grant_version, claimed.refresh_token
+    RETURNING claimed.id, claimed.lease_id, claimed.grant_version, claimed.grant_refusals, claimed.refresh_token
 ), lost AS (
     UPDATE tokens_tokenrefresh AS lost
     SET outcome = 'lost', finished_at = greatest(clock_timestamp(), lost.started_at),
@@ -66,7 +67,7 @@ WITH due AS (
     SELECT claimed.lease_id, claimed.id, claimed.grant_version, %(trigger)s, 0, clock_timestamp(), '', '', ''
     FROM claimed CROSS JOIN (SELECT count(*) FROM lost) AS closed_first
 )
-SELECT lease_id, id, grant_version, refresh_token FROM claimed
+SELECT lease_id, id, grant_version, grant_refusals, refresh_token FROM claimed
 """
 CLAIM_DUE = CLAIM.format(
     condition="next_refresh_at <= %(before)s AND (last_error = '') = %(healthy)s",
@@ -111,9 +112,10 @@ def _claim(statement: str, trigger: TokenRefresh.Trigger, parameters: dict[str, 
                 refresh_id=lease_id,
                 connection_id=connection_id,
                 grant_version=grant_version,
+                grant_refusals=grant_refusals,
                 refresh_token=Secret(ciphertext),
             )
-            for lease_id, connection_id, grant_version, ciphertext in cursor.fetchall()
+            for lease_id, connection_id, grant_version, grant_refusals, ciphertext in cursor.fetchall()
         ]
 
 

@@ -74,20 +74,21 @@ def _keep_rotated_refresh_token(claim: Claim, grant: Grant) -> None:
         pk=claim.connection_id,
         grant_version=claim.grant_version,
         refresh_token=claim.refresh_token,
-    ).update(refresh_token=grant.refresh_token)
+    ).update(refresh_token=grant.refresh_token, grant_refusals=0)
 
 
-def note_refusal(claim: Claim) -> tuple[int, Secret] | None:
-    """Count a refused grant; return how often in a row now, and the refresh token as stored now.
+def note_refusal(claim: Claim, refused: str, refusals: int) -> Secret | None:
+    """Record so many refusals in a row of this refresh token; return the one that is stored now.
 
-    None when the claim no longer holds.
+    The refusal of a token that was replaced says nothing about the new one, whose count begins at none. None when
+    the claim no longer holds. Recorded twice, it is the same.
     """
     with transaction.atomic():
-        held = _held(claim)
-        if not held.update(grant_refusals=F("grant_refusals") + 1):
+        stored = _held(claim).select_for_update().values_list("refresh_token", flat=True).first()
+        if stored is None:
             return None
-        refusals, refresh_token = held.values_list("grant_refusals", "refresh_token").get()
-    return None if refresh_token is None else (refusals, refresh_token)
+        _held(claim).update(grant_refusals=refusals if stored.reveal() == refused else 0)
+    return stored
 
 
 def stored_refresh_token(claim: Claim) -> Secret | None:

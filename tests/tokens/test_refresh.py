@@ -1,9 +1,11 @@
 import asyncio
 import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.db import OperationalError
 from django.utils import timezone
 
 from amazon_accounts.amazon_ads import pace
@@ -13,8 +15,9 @@ from amazon_accounts.amazon_ads.errors import ApplicationRefusedError, GrantRevo
 from amazon_accounts.amazon_ads.models import ApplicationRefusal
 from amazon_accounts.sandbox.state import Sandbox
 from tests.tokens.conftest import ConnectionFactory
-from tokens import lease
+from tokens import lease, outcomes
 from tokens.connections import disconnect
+from tokens.encryption import Secret
 from tokens.models import Alert, Connection, TokenRefresh
 from tokens.refresh import CONCURRENCY, access_token, refresh_connections, refresh_due
 from tokens.signals import connection_changed
@@ -209,6 +212,58 @@ async def test_it_asks_with_the_token_that_another_process_stored_meanwhile(
     sandbox.faults.add("run", path=TOKEN_PATH, count=1, options={"function": on_call})
     assert dict(await refresh_due(amazon)) == {"succeeded": 1}
     assert (await reloaded(connection)).state == Connection.State.ACTIVE
+
+
+PASSING_REFUSAL = {"status": 400, "error": "invalid_grant"}
+
+
+@pytest.mark.parametrize("moment", ["while Amazon is asked", "while the refusal is waited out"])
+async def test_a_newer_token_is_not_dead_after_one_refusal(
+    connect: ConnectionFactory,
+    amazon: AmazonClient,
+    sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    moment: str,
+) -> None:
+    newer = sandbox.refresh_token("bob")
+    connection = await in_thread(connect)("bob", refresh_token="Atzr|stale")
+    read = outcomes.stored_refresh_token
+
+    def store_newer() -> None:
+        Connection.objects.filter(pk=connection.pk).update(refresh_token=newer)
+
+    def read_newer(claim: lease.Claim) -> Secret | None:
+        store_newer()
+        return read(claim)
+
+    async def on_call(_: object) -> None:
+        await in_thread(store_newer)()
+
+    if moment == "while Amazon is asked":
+        sandbox.faults.add("run", path=TOKEN_PATH, count=1, options={"function": on_call})
+    else:
+        monkeypatch.setattr(outcomes, "stored_refresh_token", read_newer)
+    sandbox.faults.add("lwa_error", path=TOKEN_PATH, nth=2, options=PASSING_REFUSAL)
+    assert dict(await refresh_due(amazon)) == {"succeeded": 1}
+    assert sandbox.journal.count(path=TOKEN_PATH) == 3
+
+
+async def test_a_refusal_counts_once_though_the_answer_to_its_commit_was_lost(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await in_thread(connect)("bob")
+    note, noted = outcomes.note_refusal, []
+
+    def note_and_lose_the_answer(*args: Any) -> Secret | None:
+        noted.append(note(*args))
+        if len(noted) == 1:
+            raise OperationalError("The connection broke.")
+        return noted[-1]
+
+    monkeypatch.setattr(outcomes, "note_refusal", note_and_lose_the_answer)
+    sandbox.faults.add("lwa_error", path=TOKEN_PATH, count=1, options=PASSING_REFUSAL)
+    assert dict(await refresh_due(amazon)) == {"succeeded": 1}
+    assert len(noted) == 2
 
 
 async def test_it_never_makes_more_than_three_refused_calls_though_its_process_dies(
