@@ -2,6 +2,7 @@
 
 Alerts of one kind that are due together are one message. They are claimed with a message id before it is sent;
 when a process dies in between, the same message is sent again under the same id once the claim has run out.
+Each address in ALERT_URLS is on its own: what failed there is tried again there alone.
 """
 
 import logging
@@ -15,8 +16,10 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.mail import EmailMessage
 from django.db import connection, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from uuid_utils.compat import uuid7
 
 from tokens.models import Alert
@@ -27,6 +30,8 @@ CLAIM = timedelta(minutes=2)
 # After a message of a kind, what else happens of that kind is gathered for so long.
 QUIET = timedelta(minutes=10)
 LONGEST_RETRY = timedelta(hours=1)
+# How long an address that fails is tried with what another one took.
+PATIENCE = timedelta(days=1)
 MOST_IN_MESSAGE = 500
 MOST_LINES = 20
 
@@ -82,7 +87,8 @@ def _claim() -> tuple[UUID, list[Alert]] | None:
 
 def _gathered(due: QuerySet[Alert]) -> list[Alert]:
     """Gather what is new of one kind, unless people just had a message of that kind."""
-    told = Alert.objects.filter(sent_at__gt=timezone.now() - QUIET).values("kind")
+    since = timezone.now() - QUIET
+    told = Alert.objects.filter(Q(sent_at__gt=since) | Q(told_at__gt=since)).values("kind")
     oldest = due.exclude(kind__in=told).order_by("created_at").first()
     if oldest is None:
         return []
@@ -96,11 +102,15 @@ def _deliver(message_id: UUID, alerts: Sequence[Alert]) -> bool:
     mine = Alert.objects.filter(message_id=message_id, sent_at=None)
     try:
         if settings.ALERT_URLS:
-            _notify(title, body)
+            _notify(mine, title, body, taken_by=alerts[0].taken_by)
         else:
             _mail(message_id, title, body, recipients)
     except DeliveryError as error:
         logger.warning("An alert could not be sent: %s", error)
+        told_at = alerts[0].told_at
+        if told_at is not None and told_at < timezone.now() - PATIENCE:
+            mine.update(sent_at=told_at, next_try_at=None, error=str(error))
+            return False
         tries = max(alert.tries for alert in alerts) + 1
         retry = min(timedelta(minutes=2 ** min(tries, 10)), LONGEST_RETRY)
         mine.update(next_try_at=timezone.now() + retry, error=str(error))
@@ -137,12 +147,40 @@ def _mail(message_id: UUID, title: str, body: str, recipients: list[str]) -> Non
         raise DeliveryError(f"The mail server did not take it ({type(error).__name__}: {error}).") from error
 
 
-def _notify(title: str, body: str) -> None:
+def _notify(mine: QuerySet[Alert], title: str, body: str, *, taken_by: Sequence[str]) -> None:
+    """Send it to each address that does not have it yet; raise DeliveryError for those that fail."""
+    taken = list(taken_by)
+    problems = []
+    for number, address in enumerate(settings.ALERT_URLS, start=1):
+        digest = salted_hmac("tokens.delivery.address", address, algorithm="sha256").hexdigest()
+        if digest in taken:
+            continue
+        try:
+            _notify_one(address, f"address number {number} in ALERT_URLS", title, body)
+        except DeliveryError as error:
+            problems.append(str(error))
+        else:
+            # At once, so that a process that dies with the next address doubles nothing at this one.
+            taken.append(digest)
+            mine.update(taken_by=taken, told_at=Coalesce("told_at", timezone.now()))
+            connection.close()
+    if problems:
+        raise DeliveryError(" ".join(problems))
+
+
+def _notify_one(address: str, name: str, title: str, body: str) -> None:
     import apprise
 
     notifier = apprise.Apprise()
-    for number, address in enumerate(settings.ALERT_URLS, start=1):
-        if not notifier.add(address):
-            raise DeliveryError(f"ALERT_URLS: address number {number} is not one that Apprise understands.")
+    # It would log an address that it does not understand with all the secrets in it.
+    log = logging.getLogger("apprise")
+    before = log.level
+    log.setLevel(logging.CRITICAL + 1)
+    try:
+        understood = notifier.add(address)
+    finally:
+        log.setLevel(before)
+    if not understood:
+        raise DeliveryError(f"Apprise does not understand {name}.")
     if not notifier.notify(title=title, body=body):
-        raise DeliveryError("Apprise could not reach every address in ALERT_URLS.")
+        raise DeliveryError(f"Apprise could not reach {name}.")

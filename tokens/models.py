@@ -340,6 +340,11 @@ class Alert(models.Model):
     message_id = models.UUIDField(null=True, blank=True)
     next_try_at = models.DateTimeField(default=timezone.now, null=True, blank=True)
     tries = models.PositiveIntegerField(default=0)
+    # Keyed digests of the addresses in ALERT_URLS that have the message: the addresses themselves hold secrets.
+    taken_by = ArrayField(models.CharField(max_length=64), default=list, db_default=[], editable=False)
+    told_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the first of several addresses took it"
+    )
     sent_at = models.DateTimeField(null=True, blank=True)
     error = models.TextField(blank=True, default="")
 

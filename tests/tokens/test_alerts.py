@@ -1,5 +1,12 @@
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from smtplib import SMTPException
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -138,12 +145,117 @@ def test_it_sends_by_apprise(
     settings.ALERT_URLS = [f"json://{host}/nowhere"]
     alerts.connection_broken(connect())
     assert delivery.send_due() == 0  # the sandbox knows no such path
-    assert "Apprise could not reach" in Alert.objects.get().error
+    assert "Apprise could not reach address number 1" in Alert.objects.get().error
     assert not mail.outbox
     settings.ALERT_URLS = ["nonsense"]
     let_claims_run_out()
     assert delivery.send_due() == 0
-    assert Alert.objects.get().error == "ALERT_URLS: address number 1 is not one that Apprise understands."
+    assert Alert.objects.get().error == "Apprise does not understand address number 1 in ALERT_URLS."
+
+
+@dataclass
+class Address:
+    """An address of alerts, and what it was sent."""
+
+    url: str = ""
+    status: int = HTTPStatus.OK
+    titles: list[str] = field(default_factory=list)
+
+
+def handler_of(address: Address) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            address.titles.append(content["title"])
+            self.send_response(address.status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    return Handler
+
+
+@pytest.fixture
+def addresses() -> Iterator[list[Address]]:
+    """Two addresses of Apprise, each a server of its own."""
+    made = [Address(), Address()]
+    with ExitStack() as stack:
+        for address in made:
+            server = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), handler_of(address)))
+            Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+            stack.callback(server.shutdown)
+            address.url = f"json://user:hunter2@127.0.0.1:{server.server_port}/"
+        yield made
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # Apprise's
+def test_an_address_that_has_the_message_does_not_get_it_again(
+    connect: ConnectionFactory,
+    addresses: list[Address],
+    settings: LazySettings,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    failing, good = addresses
+    failing.status = HTTPStatus.INTERNAL_SERVER_ERROR
+    settings.ALERT_URLS = [failing.url, "nonsense://hunter2", good.url]
+    alerts.connection_broken(connect())
+    for tries in range(1, 4):
+        assert delivery.send_due() == 0
+        assert (len(failing.titles), len(good.titles)) == (tries, 1)
+        let_claims_run_out()
+    alert = Alert.objects.get()
+    assert alert.error == (
+        "Apprise could not reach address number 1 in ALERT_URLS. "
+        "Apprise does not understand address number 2 in ALERT_URLS."
+    )
+    assert alert.error in caplog.text
+    assert "hunter2" not in caplog.text
+    assert "hunter2" not in str(Alert.objects.values().get())
+
+    failing.status = HTTPStatus.OK
+    settings.ALERT_URLS = [failing.url, good.url]
+    assert delivery.send_due() == 1
+    assert (len(failing.titles), len(good.titles)) == (4, 1)
+    assert not delivery.due_exists()
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # Apprise's
+def test_a_storm_is_one_message_though_an_address_fails(
+    connect: ConnectionFactory, addresses: list[Address], settings: LazySettings
+) -> None:
+    failing, good = addresses
+    failing.status = HTTPStatus.INTERNAL_SERVER_ERROR
+    settings.ALERT_URLS = [failing.url, good.url]
+    alerts.connection_broken(connect(label="First"))
+    delivery.send_due()
+    alerts.connection_broken(connect(label="Second"))
+    alerts.connection_broken(connect(label="Third"))
+    delivery.send_due()
+    assert good.titles == ["Amazon refuses a login"]
+    Alert.objects.exclude(told_at=None).update(told_at=timezone.now() - delivery.QUIET)
+    delivery.send_due()
+    assert good.titles == ["Amazon refuses a login", "Amazon refuses 2 logins"]
+
+
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # Apprise's
+def test_an_address_that_fails_for_a_day_is_given_up_with_what_another_took(
+    connect: ConnectionFactory, addresses: list[Address], settings: LazySettings
+) -> None:
+    failing, good = addresses
+    failing.status = HTTPStatus.INTERNAL_SERVER_ERROR
+    settings.ALERT_URLS = [failing.url, good.url]
+    alerts.connection_broken(connect())
+    delivery.send_due()
+    Alert.objects.update(told_at=timezone.now() - delivery.PATIENCE)
+    let_claims_run_out()
+    delivery.send_due()
+    assert (len(failing.titles), len(good.titles)) == (2, 1)
+    alert = Alert.objects.get()
+    assert alert.next_try_at is None
+    assert alert.sent_at == alert.told_at
+    assert "could not reach address number 1" in alert.error
 
 
 @pytest.mark.parametrize("kind", Alert.Kind.values)
