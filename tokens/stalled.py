@@ -2,7 +2,7 @@
 
 import logging
 
-from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
+from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 
@@ -24,16 +24,20 @@ async def rescue(jobs: JobManager) -> int:
 
 async def _rescue_one(job: Job, jobs: JobManager) -> bool:
     name = f"{job.task_name} ({job.id})"
-    if job.attempts >= MOST_ATTEMPTS:
-        logger.error("Job %s lost its worker %d times and is given up.", name, job.attempts)
-        await jobs.finish_job(job, status=Status.FAILED, delete_job=False)
-        return False
     try:
-        await jobs.retry_job(job)
-    except (AlreadyEnqueued, ConnectorException) as error:
-        # The same work waits already under the same queueing lock.
-        logger.info("Job %s of a dead worker is dropped: %s", name, error)
-        await jobs.finish_job(job, status=Status.ABORTED, delete_job=True)
+        if job.attempts >= MOST_ATTEMPTS:
+            logger.error("Job %s lost its worker %d times and is given up.", name, job.attempts)
+            await jobs.finish_job(job, status=Status.FAILED, delete_job=False)
+            return False
+        try:
+            await jobs.retry_job(job)
+        except UniqueViolation:
+            logger.info("Job %s of a dead worker is dropped: the same work waits already.", name)
+            await jobs.finish_job(job, status=Status.ABORTED, delete_job=True)
+            return False
+    except ConnectorException as error:
+        # Another rescuer was sooner, or the database went away: then the next rescue finds the job as it is.
+        logger.warning("Job %s of a dead worker is left as it is: %s", name, error.__cause__ or error)
         return False
     logger.warning("Job %s lost its worker and is queued again.", name)
     return True

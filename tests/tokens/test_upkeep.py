@@ -11,6 +11,8 @@ from django.db import connections
 from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job
 
 from tests.tokens.conftest import ConnectionFactory
 from tokens import heartbeats, pruning, scheduling, stalled
@@ -141,6 +143,37 @@ def test_a_stalled_job_whose_work_waits_again_is_dropped(connect: ConnectionFact
     request_refresh(connection)
     stall()
     assert request_refresh(connection)
+    assert rescue() == 0
+    assert statuses() == ["todo"]
+
+
+def test_a_stalled_job_is_kept_when_the_database_goes_away(
+    connect: ConnectionFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def break_off(job: object) -> None:
+        raise ConnectorException
+
+    request_refresh(connect())
+    stall()
+    with monkeypatch.context() as broken:
+        broken.setattr(app.job_manager, "retry_job", break_off)
+        assert rescue() == 0
+    assert statuses() == ["doing"]
+    assert rescue() == 1
+
+
+def test_a_stalled_job_that_another_rescuer_has_queued_again_is_left_alone(
+    connect: ConnectionFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retry = app.job_manager.retry_job
+
+    async def retry_after_another(job: Job) -> None:
+        await retry(job)
+        await retry(job)
+
+    request_refresh(connect())
+    stall()
+    monkeypatch.setattr(app.job_manager, "retry_job", retry_after_another)
     assert rescue() == 0
     assert statuses() == ["todo"]
 
