@@ -164,6 +164,9 @@ async def _shows_acceptance(refreshed: Refreshed) -> bool:
     """Lift the refusal if Amazon answered about the login, which it does only for an application it accepts."""
     if refreshed.outcome not in {Outcome.SUCCEEDED, Outcome.REAUTHORISE, Outcome.SUPERSEDED}:
         return False
+    # What ends as superseded may have failed for any reason.
+    if refreshed.error is not None and not isinstance(refreshed.error, GrantRevokedError):
+        return False
     await in_thread(application.record_acceptance)(settings.AMAZON_CLIENT_ID, settings.AMAZON_CLIENT_SECRET)
     return True
 

@@ -514,6 +514,26 @@ async def test_a_refused_application_stops_all_refreshes_and_blames_nobody(
     assert dict(await refresh_due(amazon)) == {"succeeded": 60}
 
 
+async def test_a_refusal_that_comes_after_the_claim_was_lost_is_no_acceptance(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
+) -> None:
+    connection = await in_thread(connect)("bob")
+    sandbox.faults.add("lwa_error", path=TOKEN_PATH, status=401, error="invalid_client")
+    assert dict(await refresh_due(amazon)) == {"config": 1}
+
+    def a_check_later() -> None:
+        make_due(connection)
+        ApplicationRefusal.objects.update(probed_at=timezone.now() - timedelta(minutes=6))
+
+    async def on_call(_: object) -> None:
+        await in_thread(disconnect)(connection, None)
+
+    await in_thread(a_check_later)()
+    sandbox.faults.add("run", path=TOKEN_PATH, options={"function": on_call})
+    assert dict(await refresh_due(amazon)) == {"superseded": 1}
+    assert await in_thread(ApplicationRefusal.objects.exists)()
+
+
 async def test_who_uses_a_token_finds_out_that_the_application_is_accepted_again(
     connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
 ) -> None:
