@@ -93,6 +93,8 @@ class _Backlog:
     def ended(self, claim: Claim, refreshed: Refreshed) -> None:
         """Take back a claim that was worked on; stop claiming when it is of no use to ask for others."""
         self._keeper.release(claim)
+        if isinstance(refreshed.error, PostponedError) and refreshed.error.is_for_one_login:
+            return  # It says nothing of the others.
         is_postponed = refreshed.outcome == Outcome.POSTPONED
         self._postponed_in_a_row = self._postponed_in_a_row + 1 if is_postponed else 0
         if refreshed.outcome == Outcome.CONFIG or self._postponed_in_a_row >= SEVERAL:

@@ -123,6 +123,8 @@ class PostponedError(Exception):
 
     kind: ClassVar[Kind] = "postponed"
 
-    def __init__(self, until: datetime, reason: str = "") -> None:
+    def __init__(self, until: datetime, reason: str = "", *, is_for_one_login: bool = False) -> None:
         super().__init__(f"{reason or 'Amazon has to be left alone'} until {until:%Y-%m-%d %H:%M:%S} UTC.")
         self.until = until
+        #: Amazon sent this login away; others may go on.
+        self.is_for_one_login = is_for_one_login

@@ -86,7 +86,11 @@ class Patience:
     async def sleep(self, reservation: Reservation) -> None:
         """Wait until the reservation's time, or raise PostponedError if that is too long."""
         if reservation.seconds > self.left:
-            raise PostponedError(reservation.until, REASONS[reservation.obstacle or "far"])
+            raise PostponedError(
+                reservation.until,
+                REASONS[reservation.obstacle or "far"],
+                is_for_one_login=reservation.obstacle == "parked",
+            )
         if reservation.seconds:
             await asyncio.sleep(reservation.seconds)
             self.spend(reservation.seconds)

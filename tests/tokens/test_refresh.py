@@ -12,7 +12,9 @@ from amazon_accounts.amazon_ads import pace
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.database import in_thread
 from amazon_accounts.amazon_ads.errors import ApplicationRefusedError, GrantRevokedError, TransientError
-from amazon_accounts.amazon_ads.models import ApplicationRefusal
+from amazon_accounts.amazon_ads.models import ApplicationRefusal, ParkedLogin, RateLimit
+from amazon_accounts.amazon_ads.rate_limiter import LWA_ROW
+from amazon_accounts.amazon_ads.reservation import reserve
 from amazon_accounts.sandbox.state import Sandbox
 from tests.tokens.conftest import ConnectionFactory
 from tokens import lease, outcomes
@@ -596,6 +598,25 @@ async def test_a_check_ends_when_amazon_answers_nobody(
     assert set(counts) == {"transient", "postponed"}
     assert sandbox.journal.count(path=TOKEN_PATH) < 40
     assert await in_thread(Connection.objects.filter(state="active").count)() == 100
+
+
+async def test_logins_that_are_sent_away_alone_do_not_end_the_check_for_the_others(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tokens.refresh.CONCURRENCY", 1)
+
+    def make() -> None:
+        first = timezone.now() - timedelta(hours=1)
+        parked = [connect("bob", label=f"Parked {number}", next_refresh_at=first) for number in range(4)]
+        for number in range(4):
+            connect("charlie", label=f"Shop {number}")
+        reserve(LWA_ROW, "nobody", wait=0)
+        limit, until = RateLimit.objects.get(family=LWA_ROW.family), timezone.now() + timedelta(hours=1)
+        for each in parked:
+            ParkedLogin.objects.create(rate_limit=limit, subject=str(each.pk), until=until)
+
+    await in_thread(make)()
+    assert dict(await refresh_due(amazon)) == {"postponed": 4, "succeeded": 4}
 
 
 async def test_a_refresh_does_not_wait_for_the_long_statements_of_others(
