@@ -6,9 +6,10 @@ everything secret must be given and nothing is generated.
 """
 
 import os
+import re
 from datetime import date, timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import dj_database_url
 from cryptography.fernet import Fernet
@@ -79,6 +80,37 @@ def env_url(name: str, default: str = "") -> str:
         raise ImproperlyConfigured(f"{name} must be an address like https://host, not {value!r}.")
     if "{" in value.replace("{region}", "") or "}" in value.replace("{region}", ""):
         raise ImproperlyConfigured(f"{name} may have {{region}} in it and no other braces: {value!r}.")
+    return value
+
+
+def env_mail_server(name: str, default: str) -> SplitResult:
+    """An address like smtp://user:password@host:587?tls=1 whose parts may be used; its errors never repeat it."""
+    malformed = ImproperlyConfigured(
+        f"{name} must be like smtp://user:password@host:587?tls=1 or smtps://user:password@host:465, with special "
+        "characters of user and password percent-encoded."
+    )
+    try:
+        address = urlsplit(env(name, default))
+        port = address.port
+    except ValueError:
+        raise malformed from None
+    if (
+        not address.hostname
+        or port == 0
+        or bool(address.username) != bool(address.password)
+        or address.path.rstrip("/")
+        or address.fragment
+        or (address.scheme, address.query)
+        not in {("smtp", ""), ("smtp", "tls=0"), ("smtp", "tls=1"), ("smtps", "")}
+    ):
+        raise malformed
+    return address
+
+
+def env_sender(name: str, default: str) -> str:
+    value = env(name, default)
+    if not re.fullmatch(r"[^\s<>@]+@[^\s<>@]+|[^\r\n<>]* <[^\s<>@]+@[^\s<>@]+>", value):
+        raise ImproperlyConfigured(f"{name} must be an address like {default}, not {value!r}.")
     return value
 
 
@@ -164,6 +196,21 @@ CONSENT_EFFECTIVE_DATE = env_date("CONSENT_EFFECTIVE_DATE", "2026-07-30")
 SYNC_INTERVAL_SECONDS = env_int("SYNC_INTERVAL_SECONDS", 3600, minimum=1)
 ALERT_URLS = env_list("ALERT_URLS")
 METRICS_TOKEN = env("METRICS_TOKEN")
+
+# --- Mail -------------------------------------------------------------------------------------------------
+
+_mail_server = env_mail_server("EMAIL_URL", "smtp://localhost")
+EMAIL_HOST = _mail_server.hostname or ""
+EMAIL_HOST_USER = unquote(_mail_server.username or "")
+EMAIL_HOST_PASSWORD = unquote(_mail_server.password or "")
+EMAIL_USE_SSL = _mail_server.scheme == "smtps"
+EMAIL_USE_TLS = _mail_server.query == "tls=1"
+EMAIL_PORT = _mail_server.port or (465 if EMAIL_USE_SSL else 587 if EMAIL_USE_TLS else 25)
+# Without it, a mail server that does not answer keeps a slot for ever.
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = env_sender(
+    "DEFAULT_FROM_EMAIL", f"Amazon Accounts <amazon-accounts@{urlsplit(PUBLIC_URL).hostname}>"
+)
 
 # --- Django -----------------------------------------------------------------------------------------------
 
