@@ -19,6 +19,8 @@ from tokens.refresh import MANY, refresh_connections, refresh_due
 logger = logging.getLogger(__name__)
 
 QUEUE = "tokens"
+# What may take long, and so must not take the slots of the refreshes.
+UPKEEP = "upkeep"
 
 
 def amazon_of(context: JobContext) -> AmazonClient:
@@ -64,7 +66,8 @@ def request_refresh(
     )
 
 
-@app.task(queue=QUEUE, name="tokens.send_alerts")
+# Before the syncs that wait for the same slots.
+@app.task(queue=UPKEEP, name="tokens.send_alerts", priority=10)
 def send_alerts() -> None:
     delivery.send_due()
 
@@ -74,7 +77,7 @@ def warn_of_consent_ends() -> None:
     consent.warn()
 
 
-@app.task(queue=QUEUE, name="tokens.prune")
+@app.task(queue=UPKEEP, name="tokens.prune")
 def prune() -> None:
     pruning.prune()
 

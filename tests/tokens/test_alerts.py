@@ -22,6 +22,7 @@ from tests.sandbox_fixtures import SandboxServer
 from tests.tokens.conftest import ConnectionFactory
 from tokens import alerts, consent, delivery
 from tokens.models import Alert, Connection, TokenRefresh
+from tokens.tasks import QUEUE, prune, send_alerts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -325,3 +326,9 @@ def test_a_new_consent_is_warned_of_anew(connect: ConnectionFactory, settings: L
     Connection.objects.update(grant_version=2)
     consent.warn()
     assert Alert.objects.count() == 2
+
+
+def test_a_mail_server_that_hangs_takes_no_slot_of_the_refreshes() -> None:
+    assert QUEUE not in {send_alerts.queue, prune.queue}
+    # In the other lane, alerts go before the syncs that wait there.
+    assert send_alerts.priority > 0
