@@ -43,6 +43,8 @@ CLAIM_SIZE: Final = 5
 MANY: Final = 100
 # So many logins sent away one after the other: it is not about one of them.
 SEVERAL: Final = 3
+# A person who has mended something at Amazon and presses the button again is served after so long.
+PERSON_WAITS_SECONDS: Final = 10.0
 POLL_SECONDS: Final = 0.2
 
 
@@ -206,11 +208,31 @@ async def refresh_connections(
     return counts
 
 
+async def refresh_queued(
+    connection_id: UUID, trigger: TokenRefresh.Trigger, amazon: AmazonClient, *, wait: float = 60.0
+) -> None:
+    """Refresh the connection that a task was queued for.
+
+    There may be hundreds of such tasks: while Amazon refuses our application, one in a while asks whether it still
+    does, and the others end without a call.
+    """
+    pause: float = settings.TOKEN_REFRESH_CHECK_SECONDS
+    if trigger != Trigger.ON_USE:
+        pause = min(pause, PERSON_WAITS_SECONDS)
+    with reserved_threads():
+        await _outcome_of(connection_id, trigger, amazon, wait, probe_pause=pause)
+
+
 async def _outcome_of(
-    connection_id: UUID, trigger: TokenRefresh.Trigger, amazon: AmazonClient, wait: float
+    connection_id: UUID,
+    trigger: TokenRefresh.Trigger,
+    amazon: AmazonClient,
+    wait: float,
+    *,
+    probe_pause: float | None = None,
 ) -> str:
     try:
-        refreshed = await _refresh_one(connection_id, trigger, amazon, wait=wait)
+        refreshed = await _refresh_one(connection_id, trigger, amazon, wait=wait, probe_pause=probe_pause)
     except (GrantRevokedError, ApplicationRefusedError):
         return "skipped"
     return refreshed.outcome.value if refreshed else "skipped"
@@ -233,19 +255,22 @@ async def _refresh_one(
     *,
     wait: float,
     seen: int | None = None,
+    probe_pause: float | None = None,
 ) -> Refreshed | None:
     """Refresh this connection, or wait for the refresh that is under way.
 
     None if `seen`, the count of refreshes that the caller saw, is no longer true: then there is a newer token.
-    Raises what `_holder` raises if the connection can have none. While Amazon refuses our application, one who
-    wants to use a token asks whether it still does, when no check has for its time; all others get
+    Raises what `_holder` raises if the connection can have none. With a `probe_pause`, while Amazon refuses our
+    application, the caller asks whether it still does only if nobody has for so many seconds; all others get
     ApplicationRefusedError without a call.
     """
     refusal = await in_thread(_application_refusal)()
-    if trigger == Trigger.ON_USE and refusal is not None:
-        pause = settings.TOKEN_REFRESH_CHECK_SECONDS
-        if not await in_thread(application.take_probe)(refusal, pause=pause):
-            raise ApplicationRefusedError(refusal.message, code=refusal.code)
+    if (
+        refusal is not None
+        and probe_pause is not None
+        and not await in_thread(application.take_probe)(refusal, pause=probe_pause)
+    ):
+        raise ApplicationRefusedError(refusal.message, code=refusal.code)
     while True:
         claim = await in_thread(lease.claim_one)(connection_id, trigger, seen=seen)
         if claim is not None:
@@ -346,7 +371,14 @@ async def _shared_refresh(
     if task is None:
         with reserved_threads():
             task = asyncio.create_task(
-                _refresh_one(connection_id, Trigger.ON_USE, amazon, wait=wait, seen=seen),
+                _refresh_one(
+                    connection_id,
+                    Trigger.ON_USE,
+                    amazon,
+                    wait=wait,
+                    seen=seen,
+                    probe_pause=settings.TOKEN_REFRESH_CHECK_SECONDS,
+                ),
                 name=f"refresh token of {connection_id}",
             )
         tasks[connection_id] = task

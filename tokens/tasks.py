@@ -14,7 +14,7 @@ from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.database import in_thread
 from tokens import alerts, consent, delivery, lease, pruning, stalled
 from tokens.models import Connection, TokenRefresh
-from tokens.refresh import MANY, refresh_connections, refresh_due
+from tokens.refresh import MANY, refresh_due, refresh_queued
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ async def refresh_due_tokens(context: JobContext) -> None:
 
 @app.task(queue=QUEUE, name="tokens.refresh_connection", pass_context=True)
 async def refresh_connection(context: JobContext, connection_id: str, trigger: str) -> None:
-    await refresh_connections([UUID(connection_id)], TokenRefresh.Trigger(trigger), amazon_of(context))
+    await refresh_queued(UUID(connection_id), TokenRefresh.Trigger(trigger), amazon_of(context))
 
 
 def request_refresh(

@@ -21,7 +21,7 @@ from tokens import lease, outcomes
 from tokens.connections import disconnect
 from tokens.encryption import Secret
 from tokens.models import Alert, Connection, TokenRefresh
-from tokens.refresh import CONCURRENCY, access_token, refresh_connections, refresh_due
+from tokens.refresh import CONCURRENCY, access_token, refresh_connections, refresh_due, refresh_queued
 from tokens.signals import connection_changed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -569,6 +569,40 @@ async def test_who_uses_a_token_finds_out_that_the_application_is_accepted_again
     await ask_all()
     assert not await in_thread(ApplicationRefusal.objects.exists)()
     assert all(isinstance(answer, str) for answer in await ask_all())
+
+
+async def test_many_queued_refreshes_ask_once_whether_the_application_is_accepted_again(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
+) -> None:
+    def make() -> list[Connection]:
+        later = timezone.now() + timedelta(hours=1)
+        return [connect("bob", label=f"Shop {number}", next_refresh_at=later) for number in range(5)]
+
+    async def refresh_all() -> int:
+        before = sandbox.journal.count(path=TOKEN_PATH)
+        for each in connections:
+            await refresh_queued(each.pk, TokenRefresh.Trigger.MANUAL, amazon)
+        return sandbox.journal.count(path=TOKEN_PATH) - before
+
+    def a_moment_later() -> None:
+        ApplicationRefusal.objects.update(probed_at=timezone.now() - timedelta(seconds=11))
+
+    connections = await in_thread(make)()
+    fault = sandbox.faults.add("lwa_error", path=TOKEN_PATH, status=401, error="invalid_client")
+    assert await refresh_all() == 1
+    assert await refresh_all() == 0
+    await in_thread(a_moment_later)()
+    assert await refresh_all() == 1
+
+    # The command is run by a person, and asks whenever it is run.
+    ids = [each.pk for each in connections]
+    counts = await refresh_connections(ids, TokenRefresh.Trigger.MANUAL, amazon)
+    assert dict(counts) == {"config": 5}
+    assert sandbox.journal.count(path=TOKEN_PATH) == 3
+
+    sandbox.faults.remove(fault.name)
+    await in_thread(a_moment_later)()
+    assert await refresh_all() == 5
 
 
 async def test_another_secret_is_not_held_back_by_the_refusal_of_the_first(
