@@ -209,9 +209,14 @@ async def refresh_connections(
 
 
 async def refresh_queued(
-    connection_id: UUID, trigger: TokenRefresh.Trigger, amazon: AmazonClient, *, wait: float = 60.0
+    connection_id: UUID,
+    trigger: TokenRefresh.Trigger,
+    amazon: AmazonClient,
+    *,
+    seen: int | None = None,
+    wait: float = 60.0,
 ) -> None:
-    """Refresh the connection that a task was queued for.
+    """Refresh the connection that a task was queued for, unless it was refreshed since so many were `seen`.
 
     There may be hundreds of such tasks: while Amazon refuses our application, one in a while asks whether it still
     does, and the others end without a call.
@@ -220,7 +225,7 @@ async def refresh_queued(
     if trigger != Trigger.ON_USE:
         pause = min(pause, PERSON_WAITS_SECONDS)
     with reserved_threads():
-        await _outcome_of(connection_id, trigger, amazon, wait, probe_pause=pause)
+        await _outcome_of(connection_id, trigger, amazon, wait, seen=seen, probe_pause=pause)
 
 
 async def _outcome_of(
@@ -229,10 +234,13 @@ async def _outcome_of(
     amazon: AmazonClient,
     wait: float,
     *,
+    seen: int | None = None,
     probe_pause: float | None = None,
 ) -> str:
     try:
-        refreshed = await _refresh_one(connection_id, trigger, amazon, wait=wait, probe_pause=probe_pause)
+        refreshed = await _refresh_one(
+            connection_id, trigger, amazon, wait=wait, seen=seen, probe_pause=probe_pause
+        )
     except (GrantRevokedError, ApplicationRefusedError):
         return "skipped"
     return refreshed.outcome.value if refreshed else "skipped"

@@ -50,19 +50,26 @@ async def refresh_due_tokens(context: JobContext) -> None:
 
 
 @app.task(queue=QUEUE, name="tokens.refresh_connection", pass_context=True)
-async def refresh_connection(context: JobContext, connection_id: str, trigger: str) -> None:
-    await refresh_queued(UUID(connection_id), TokenRefresh.Trigger(trigger), amazon_of(context))
+async def refresh_connection(
+    context: JobContext, connection_id: str, trigger: str, seen: int | None = None
+) -> None:
+    await refresh_queued(UUID(connection_id), TokenRefresh.Trigger(trigger), amazon_of(context), seen=seen)
 
 
 def request_refresh(
     connection: Connection, *, trigger: TokenRefresh.Trigger = TokenRefresh.Trigger.MANUAL
 ) -> bool:
-    """Queue a refresh of this connection; return False if one waits already."""
+    """Queue a refresh of this connection; return False if one waits already.
+
+    One for somebody who wants to use the token is not repeated when another has ended since the connection was read.
+    """
+    fence = {"seen": connection.refresh_count} if trigger == TokenRefresh.Trigger.ON_USE else {}
     return defer_once(
         refresh_connection,
         f"tokens.refresh:{connection.pk}",
         connection_id=str(connection.pk),
         trigger=trigger.value,
+        **fence,
     )
 
 

@@ -76,7 +76,7 @@ def test_a_stale_token_is_refreshed_first(service: User, stale: Connection) -> N
     answer = request_access_token(service, stale.pk, None)
     assert answer.access_token == "Atza|new"
     job = ProcrastinateJob.objects.get()
-    assert job.args == {"connection_id": str(stale.pk), "trigger": "on_use"}
+    assert job.args == {"connection_id": str(stale.pk), "trigger": "on_use", "seen": 0}
     assert outcomes() == ["given"]
 
 

@@ -605,6 +605,16 @@ async def test_many_queued_refreshes_ask_once_whether_the_application_is_accepte
     assert await refresh_all() == 5
 
 
+async def test_a_queued_refresh_is_not_repeated_when_one_has_ended_meanwhile(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
+) -> None:
+    connection = await in_thread(connect)("bob")
+    for _ in range(2):
+        await refresh_queued(connection.pk, TokenRefresh.Trigger.ON_USE, amazon, seen=0)
+    assert sandbox.journal.count(path=TOKEN_PATH) == 1
+    assert (await reloaded(connection)).refresh_count == 1
+
+
 async def test_another_secret_is_not_held_back_by_the_refusal_of_the_first(
     connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox, settings: LazySettings
 ) -> None:
