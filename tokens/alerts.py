@@ -56,7 +56,7 @@ def note_application() -> None:
     if refusal is not None:
         note(
             Alert.Kind.APPLICATION_REFUSED,
-            f"{refusal.pk}",
+            f"{refusal.pk}:{refusal.refused_since.isoformat()}",
             f"Our own application was refused by Amazon ({refusal.code}). No connection is at fault. Check the "
             "client id and secret; all refreshes are paused.",
         )

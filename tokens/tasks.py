@@ -43,6 +43,8 @@ async def refresh_due_tokens(context: JobContext) -> None:
     # Much is due: let another worker take its share, and it a third.
     if await in_thread(lease.count_due)(limit=MANY) == MANY:
         await in_thread(defer_once)(refresh_due_tokens, "tokens.refresh_due:help")
+    # Before as well, or a refusal whose worker died before it was told would be lost when this check lifts it.
+    await in_thread(alerts.note_application)()
     counts = await refresh_due(amazon_of(context))
     await in_thread(alerts.note_application)()
     if counts:

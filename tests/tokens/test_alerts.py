@@ -7,7 +7,8 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from smtplib import SMTPException
 from threading import Thread
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from django.conf import LazySettings
@@ -15,14 +16,18 @@ from django.contrib.auth.models import User
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 from django.utils import timezone
+from procrastinate import JobContext
 
 from amazon_accounts.amazon_ads import application
+from amazon_accounts.amazon_ads.client import AmazonClient
+from amazon_accounts.amazon_ads.database import in_thread
 from amazon_accounts.amazon_ads.errors import ApplicationRefusedError
+from amazon_accounts.amazon_ads.models import ApplicationRefusal
 from tests.sandbox_fixtures import SandboxServer
 from tests.tokens.conftest import ConnectionFactory
 from tokens import alerts, consent, delivery
 from tokens.models import Alert, Connection, TokenRefresh
-from tokens.tasks import QUEUE, prune, send_alerts
+from tokens.tasks import QUEUE, prune, refresh_due_tokens, send_alerts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -291,6 +296,36 @@ def test_a_refused_application_is_told_once_and_so_is_its_return(
     for _ in range(2):
         alerts.note_application()
     assert [alert.kind for alert in Alert.objects.all()] == ["application_accepted", "application_refused"]
+
+
+def record_refusal_and_die(settings: LazySettings) -> None:
+    pair = settings.AMAZON_CLIENT_ID, settings.AMAZON_CLIENT_SECRET
+    application.record_refusal(*pair, ApplicationRefusedError("No.", status=401, code="invalid_client"))
+    long_ago = timezone.now() - timedelta(hours=1)
+    ApplicationRefusal.objects.update(refused_since=long_ago, last_refused_at=long_ago, probed_at=long_ago)
+
+
+async def test_a_refusal_that_a_dying_worker_recorded_is_told_though_the_next_check_lifts_it(
+    connect: ConnectionFactory, amazon: AmazonClient, settings: LazySettings
+) -> None:
+    await in_thread(connect)()
+    await in_thread(record_refusal_and_die)(settings)
+    context = cast("JobContext", SimpleNamespace(additional_context={"amazon": amazon}))
+    await refresh_due_tokens(context)
+    assert not await in_thread(ApplicationRefusal.objects.exists)()
+    kinds = await in_thread(lambda: [alert.kind for alert in Alert.objects.all()])()
+    assert kinds == ["application_accepted", "application_refused"]
+
+
+def test_a_refusal_is_told_by_when_it_began(settings: LazySettings) -> None:
+    """A restored database may give its row the number of an earlier one."""
+    for _ in range(2):
+        record_refusal_and_die(settings)
+        ApplicationRefusal.objects.update(id=1)
+        for _ in range(2):
+            alerts.note_application()
+        ApplicationRefusal.objects.all().delete()
+    assert Alert.objects.filter(kind=Alert.Kind.APPLICATION_REFUSED).count() == 2
 
 
 @pytest.mark.parametrize(
