@@ -144,13 +144,14 @@ def seconds_until_lost() -> float | None:
     return None if seconds is None else max(float(seconds), 0.0)
 
 
-# Locked in the order of their ids, as everybody does who locks several.
+# Locked in the order of their ids, as everybody does who locks several. One that somebody else has locked must not
+# hold up the others: nobody can claim it meanwhile either, and the next renewal finds it.
 RENEW = """
 WITH held AS (
     SELECT held.id FROM tokens_connection AS held
     JOIN unnest(%(connection_ids)s::uuid[], %(refresh_ids)s::uuid[]) AS mine (id, lease_id)
         ON held.id = mine.id AND held.lease_id = mine.lease_id
-    ORDER BY held.id FOR UPDATE OF held
+    ORDER BY held.id FOR UPDATE OF held SKIP LOCKED
 )
 UPDATE tokens_connection AS renewed
 SET next_refresh_at = greatest(next_refresh_at, clock_timestamp() + make_interval(secs => %(lease)s))
@@ -159,7 +160,10 @@ FROM held WHERE renewed.id = held.id
 
 
 def renew(claims: Collection[Claim]) -> int:
-    """Hold these leases for another term; those lost already stay lost. Return how many are held."""
+    """Hold these leases for another term; those lost already stay lost, and those locked by others wait their turn.
+
+    Return how many were renewed.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             RENEW,

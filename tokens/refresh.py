@@ -46,6 +46,7 @@ SEVERAL: Final = 3
 # A person who has mended something at Amazon and presses the button again is served after so long.
 PERSON_WAITS_SECONDS: Final = 10.0
 POLL_SECONDS: Final = 0.2
+LOOK_AGAIN_SECONDS: Final = 0.5
 
 
 class RefreshCounts(Counter[str]):
@@ -88,7 +89,8 @@ class _Backlog:
         seconds = await in_thread(lease.seconds_until_lost)()
         if seconds is None:
             return False
-        await asyncio.sleep(seconds)
+        # One that has run out may still be locked, and cannot be claimed until it is not.
+        await asyncio.sleep(max(seconds, LOOK_AGAIN_SECONDS))
         self._before = await in_thread(lease.database_now)()
         return True
 

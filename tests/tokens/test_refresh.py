@@ -1,11 +1,13 @@
 import asyncio
 import time
 from datetime import timedelta
+from threading import Event
 from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.db import OperationalError
+from django.db import OperationalError, transaction
+from django.db import connection as database
 from django.utils import timezone
 
 from amazon_accounts.amazon_ads import pace
@@ -434,6 +436,39 @@ async def test_leases_are_renewed_while_amazon_takes_its_time(
     assert dict(await refresh_due(amazon)) == {}
     assert dict(await slow) == {"succeeded": 1}
     assert sandbox.journal.count(path=TOKEN_PATH) == 1
+
+
+async def test_leases_are_renewed_though_another_one_is_locked(connect: ConnectionFactory) -> None:
+    locked = await in_thread(connect)("bob", label="locked")
+    await in_thread(connect)("bob", label="free")
+    claims = await in_thread(lease.claim_due)(limit=2, before=timezone.now(), healthy=True)
+    is_locked, may_go = Event(), Event()
+
+    def hold() -> None:
+        with transaction.atomic(), database.cursor() as cursor:
+            cursor.execute("SELECT FROM tokens_connection WHERE id = %s FOR SHARE", [locked.pk])
+            is_locked.set()
+            may_go.wait(5)
+
+    holding = asyncio.ensure_future(in_thread(hold)())
+    await asyncio.to_thread(is_locked.wait)
+    began = time.monotonic()
+    assert await in_thread(lease.renew)(claims) == 1
+    assert time.monotonic() - began < 2
+    may_go.set()
+    await holding
+    assert await in_thread(lease.renew)(claims) == 2
+
+
+async def test_a_check_looks_for_lost_leases_only_twice_a_second(
+    amazon: AmazonClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [None, 0.0, 0.0]
+    monkeypatch.setattr(lease, "seconds_until_lost", answers.pop)
+    began = time.monotonic()
+    await refresh_due(amazon)
+    assert not answers
+    assert time.monotonic() - began >= 1
 
 
 async def test_failing_ones_do_not_starve_the_others(
