@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -24,11 +25,20 @@ class Word(serializers.ChoiceField):
         self.error_messages["invalid_choice"] = f"“{{input}}” is not one of: {', '.join(words)}."
 
 
+# The letters are base64's. They are described, so that nobody tries addresses of 200 kB; whether a cursor is one of
+# ours is known from its signature.
+@extend_schema_field(
+    {"type": "string", "pattern": "^[A-Za-z0-9_:-]+$", "minLength": 1, "maxLength": LONGEST_CURSOR}
+)
+class Cursor(serializers.CharField):
+    """Where a page begins; only the paginator can read it."""
+
+
 class PageParameters(serializers.Serializer[Any]):
     """The parameters of every list; subclasses add theirs."""
 
     page_size = serializers.IntegerField(min_value=1, max_value=500, default=100, help_text="Rows on a page.")
-    cursor = serializers.CharField(
+    cursor = Cursor(
         max_length=LONGEST_CURSOR,
         required=False,
         help_text="Where the page begins: taken from `next` or `previous`.",
