@@ -35,9 +35,10 @@ def connection_healed(connection: Connection) -> None:
 
 
 def consent_ending(connection: Connection, ends_at: datetime, days: int) -> None:
+    # By its end, and not by the grant: importing the same token again makes a new grant of the same consent.
     note(
         Alert.Kind.CONSENT_ENDING,
-        f"{connection.pk}:{connection.grant_version}:{days}",
+        f"{connection.pk}:{ends_at:%Y-%m-%d}:{days}",
         f"The consent of “{connection.label}” ends on {ends_at:%Y-%m-%d}. Reconnect it before; its accounts and "
         "history stay.",
         connection,

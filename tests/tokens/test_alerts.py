@@ -15,6 +15,7 @@ from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
+from django.db.models import F
 from django.utils import timezone
 from procrastinate import JobContext
 
@@ -340,7 +341,8 @@ def test_it_warns_before_a_consent_ends(
     connection = connect(consented_at=consented_at)
     for _ in range(2):
         consent.warn()
-    keys = [f"consent_ending:{connection.pk}:1:{term}"] if term else []
+    ends_on = timezone.now() + timedelta(days=days_left)
+    keys = [f"consent_ending:{connection.pk}:{ends_on:%Y-%m-%d}:{term}"] if term else []
     assert list(Alert.objects.values_list("key", flat=True)) == keys
 
 
@@ -358,9 +360,20 @@ def test_a_new_consent_is_warned_of_anew(connect: ConnectionFactory, settings: L
     settings.CONSENT_EFFECTIVE_DATE = datetime(2020, 1, 1, tzinfo=UTC).date()
     connect(consented_at=timezone.now() - timedelta(days=settings.CONSENT_DAYS - 5))
     consent.warn()
-    Connection.objects.update(grant_version=2)
+    Connection.objects.update(consented_at=timezone.now() - timedelta(days=settings.CONSENT_DAYS - 6))
     consent.warn()
     assert Alert.objects.count() == 2
+
+
+def test_a_consent_is_warned_of_once_though_its_token_is_imported_each_night(
+    connect: ConnectionFactory, settings: LazySettings
+) -> None:
+    settings.CONSENT_EFFECTIVE_DATE = datetime(2020, 1, 1, tzinfo=UTC).date()
+    connect(consented_at=timezone.now() - timedelta(days=settings.CONSENT_DAYS - 5))
+    for _ in range(3):
+        consent.warn()
+        Connection.objects.update(grant_version=F("grant_version") + 1)
+    assert Alert.objects.count() == 1
 
 
 def test_a_mail_server_that_hangs_takes_no_slot_of_the_refreshes() -> None:
