@@ -98,9 +98,9 @@ async def _exchanged(claim: Claim, amazon: AmazonClient, wait: float, calls: Cal
             refresh_token, refusals = verdict.refresh_token, verdict.refusals
         else:
             # Most of the time may have gone by in waiting for a slot and in tries that failed.
-            sent_ago = min(time.monotonic() - asked_at, settings.LWA_TIMEOUT_SECONDS)
+            sent_at = max(asked_at, time.monotonic() - settings.LWA_TIMEOUT_SECONDS)
             outcome = await _recorded(
-                outcomes.record_success, claim, grant, sent_ago=sent_ago, tries=calls.requests
+                outcomes.record_success, claim, grant, sent_at=sent_at, tries=calls.requests
             )
             return Refreshed(outcome, access_token=grant.access_token)
     return Refreshed(await _recorded(outcomes.close_as_superseded, claim, tries=calls.requests))

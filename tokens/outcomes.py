@@ -4,6 +4,7 @@ A claim holds while its lease is not taken by another and the grant is the one t
 connection stays as it is and the refresh is closed as superseded.
 """
 
+import time
 from uuid import UUID
 
 from django.db import connection as database
@@ -43,14 +44,11 @@ SELECT EXISTS (SELECT FROM mine)
 """
 
 
-def record_success(claim: Claim, grant: Grant, *, sent_ago: float, tries: int) -> Outcome:
-    """Store the new token; its life counts from the moment it was asked for."""
-    life = max(grant.expires_in - sent_ago, 0.0)
+def record_success(claim: Claim, grant: Grant, *, sent_at: float, tries: int) -> Outcome:
+    """Store the new token; its life counts from the moment it was asked for, by the monotonic clock."""
     parameters = {
         "access_token": Secret.seal(grant.access_token).ciphertext,
         "refresh_token": Secret.seal(grant.refresh_token).ciphertext if grant.refresh_token else None,
-        "life": life,
-        "due_in": refresh_in(life).total_seconds(),
         "connection_id": claim.connection_id,
         "refresh_id": claim.refresh_id,
         "grant_version": claim.grant_version,
@@ -58,7 +56,9 @@ def record_success(claim: Claim, grant: Grant, *, sent_ago: float, tries: int) -
         "request_id": grant.request_id,
     }
     with database.cursor() as cursor:
-        cursor.execute(SUCCESS, parameters)
+        # Only now, because the database may have let us wait.
+        life = max(grant.expires_in - (time.monotonic() - sent_at), 0.0)
+        cursor.execute(SUCCESS, {**parameters, "life": life, "due_in": refresh_in(life).total_seconds()})
         row = cursor.fetchone()
     if row is not None and row[0]:
         return Outcome.SUCCEEDED

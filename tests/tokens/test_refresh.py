@@ -81,6 +81,25 @@ async def test_it_writes_the_history_of_a_refresh(connect: ConnectionFactory, am
     assert refresh.new_expires_at == (await reloaded(connection)).expires_at
 
 
+async def test_a_token_does_not_live_longer_because_the_database_was_away(
+    connect: ConnectionFactory, amazon: AmazonClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = await in_thread(connect)()
+    record, answered_at = outcomes.record_success, []
+
+    def record_late(*args: Any, **kwargs: Any) -> TokenRefresh.Outcome:
+        answered_at.append(timezone.now())
+        if len(answered_at) == 1:
+            raise OperationalError("The database is away.")
+        return record(*args, **kwargs)
+
+    monkeypatch.setattr(outcomes, "record_success", record_late)
+    assert dict(await refresh_due(amazon)) == {"succeeded": 1}
+    expires_at = (await reloaded(connection)).expires_at
+    assert expires_at is not None
+    assert expires_at <= answered_at[0] + timedelta(hours=1)
+
+
 async def test_it_keeps_the_lead_within_half_of_a_short_life(
     connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
 ) -> None:
