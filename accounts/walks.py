@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from accounts.models import Account, SyncRun
+from amazon_accounts.amazon_ads import foreign_text
 from amazon_accounts.amazon_ads.answers import Rejected
 from amazon_accounts.amazon_ads.errors import AmazonError, ForbiddenError, PostponedError
 
@@ -21,7 +22,7 @@ class Outcome(StrEnum):
     """How the walk of one list ended."""
 
     COMPLETE = "complete"
-    CUT = "cut"  # Amazon shows no more than this
+    CUT = "cut"  # there may be more than Amazon shows
     FORBIDDEN = "forbidden"
     FAILED = "failed"
 
@@ -145,7 +146,8 @@ class Walk:
             "gone": self.gone,
             "rejected": self.rejected,
             "rejected_items": [
-                {"identifier": item.identifier, "reason": item.reason} for item in self.rejected_items
+                {"identifier": foreign_text.explanation(item.identifier), "reason": item.reason}
+                for item in self.rejected_items
             ],
             "throttled": sum(stats.throttled for stats in self.calls),
             "waited_seconds": round(sum(stats.waited_seconds for stats in self.calls), 3),

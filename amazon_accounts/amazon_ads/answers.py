@@ -107,6 +107,7 @@ Item = TypeVar("Item", bound=Answer)
 class Rejected:
     """An item that could not be understood."""
 
+    #: Its id as Amazon sent it, however hostile; or its place on the page.
     identifier: str
     reason: str
 
@@ -115,7 +116,7 @@ class Rejected:
 class Page(Generic[Item]):
     items: list[Item]
     rejected: list[Rejected] = field(default_factory=list)
-    #: Amazon's own cap was reached: there may be more than it shows.
+    #: There may be more than it shows: Amazon's own cap was reached, or the list changed while it was read.
     cut: bool = False
 
 
@@ -208,7 +209,8 @@ def _understood(
 
 
 def _name(entry: object, id_field: str) -> str:
-    return explanation(_text_id(entry.get(id_field))) if isinstance(entry, dict) else ""
+    found = _text_id(entry.get(id_field)) if isinstance(entry, dict) else None
+    return found if isinstance(found, str) else ""
 
 
 def _unwrapped(entry: object) -> object:

@@ -204,8 +204,12 @@ class AmazonLogin:
     async def dsp_advertisers(
         self, region: str, profile_id: str
     ) -> AsyncGenerator[Page[DspAdvertiser], None]:
-        """The DSP advertisers behind one agency profile of the region, page by page; 30,000 at most."""
-        start = 0
+        """The DSP advertisers behind one agency profile of the region, page by page; 30,000 at most.
+
+        The last page is `cut` also when fewer were shown than Amazon counts, or the count changed on the way: pages
+        are numbered by place, so one that went meanwhile moves another out of sight.
+        """
+        start, totals, shown = 0, set[int](), set[str]()
         while True:
             page, total = await self._call(
                 region,
@@ -219,8 +223,11 @@ class AmazonLogin:
             )
             received = len(page.items) + len(page.rejected)
             start += received
+            totals.add(total)
+            shown.update(item.advertiser_id for item in page.items)
+            shown.update(item.identifier for item in page.rejected)
             is_last = not received or start >= total
-            page.cut = not is_last and start > LAST_DSP_START
+            page.cut = len(totals) > 1 or len(shown) < total if is_last else start > LAST_DSP_START
             yield page
             if is_last or page.cut:
                 return

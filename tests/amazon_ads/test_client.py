@@ -1,6 +1,8 @@
 """What a login can see, asked of the sandbox through the real client."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -138,6 +140,25 @@ async def test_a_walk_without_end_ends(
         await everything(login().ads_accounts("NA"))
 
 
+async def test_the_last_page_that_is_allowed_may_be_the_last(
+    login: LoginFactory, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("amazon_accounts.amazon_ads.client.MOST_PAGES", 3)
+    sandbox.reset(generated_world(accounts_per_login=250))
+    assert len(await everything(login("login-1").ads_accounts("NA"))) == 250
+    assert sandbox.journal.count() == 3
+
+
+async def test_a_walk_that_is_given_up_leaves_no_call_behind(login: LoginFactory, sandbox: Sandbox) -> None:
+    sandbox.reset(generated_world(accounts_per_login=250))
+    sandbox.faults.add("slow", nth=2, seconds=30)
+    before = asyncio.all_tasks()
+    async with aclosing(login("login-1").ads_accounts("NA")) as pages:
+        async for _ in pages:
+            break
+    assert asyncio.all_tasks() == before
+
+
 async def test_a_stale_page_token_starts_the_walk_again_once(login: LoginFactory, sandbox: Sandbox) -> None:
     sandbox.reset(generated_world(accounts_per_login=150))
     sandbox.faults.add("stale_page_token", nth=2)
@@ -204,6 +225,23 @@ async def test_it_notices_that_amazon_shows_no_more_advertisers(
     (agency,) = sandbox.truth("login-1")["dsp_advertisers"]
     pages = [page async for page in login("login-1").dsp_advertisers("NA", agency)]
     assert [page.cut for page in pages] == [False, True]
+
+
+async def test_it_notices_that_advertisers_moved_while_they_were_read(
+    login: LoginFactory, sandbox: Sandbox
+) -> None:
+    sandbox.reset(generated_world(agencies_per_login=1, advertisers_per_agency=230))
+    (agency,) = sandbox.truth("login-1")["dsp_advertisers"]
+    first = next(iter(sandbox.world.dsp_advertisers))
+    pages = []
+    async with aclosing(login("login-1").dsp_advertisers("NA", agency)) as walk:
+        async for page in walk:
+            pages.append(page)
+            if len(pages) == 1:
+                sandbox.world.remove_dsp_advertiser(first)
+    # The hundred and first moved onto the first page when that had been read.
+    assert sum(len(page.items) for page in pages) == 229
+    assert [page.cut for page in pages] == [False, False, True]
 
 
 async def test_an_agency_without_advertisers_has_none(login: LoginFactory, sandbox: Sandbox) -> None:
