@@ -20,6 +20,7 @@ from amazon_accounts.amazon_ads.answers import (
     ProfileAnswer,
     Rejected,
 )
+from amazon_accounts.amazon_ads.foreign_text import explanation
 
 # An index row of PostgreSQL holds 2,704 bytes: a longer name could be stored, but no list of accounts be sorted by it.
 MOST_NAME_BYTES: Final = 2000
@@ -106,6 +107,8 @@ class Rows:
     profiles: list[StagedProfile] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     without_metadata: list[str] = field(default_factory=list)
+    # The lists that show an account of this id, where it is not the walk's own.
+    scopes: dict[str, set[str]] = field(default_factory=dict)
 
     def reject(self, identifier: str, error: Unstorable) -> None:
         self.rejected.append(Rejected(identifier, str(error)))
@@ -116,7 +119,7 @@ class Rows:
         if len(text.encode()) <= MOST_METADATA_BYTES:
             return text
         self.without_metadata.append(
-            f"The metadata of {identifier} has {len(text.encode()):,} bytes and was left out."
+            f"The metadata of {explanation(identifier)} has {len(text.encode()):,} bytes and was left out."
         )
         return None
 
@@ -267,8 +270,10 @@ def manager_accounts(items: Iterable[ManagerAccount], region: str) -> Rows:
             rows.reject(item.manager_account_id, error)
         for link in item.linked_accounts:
             if link.dsp_advertiser_id:
+                scope = managed_scope(region, item.manager_account_id)
+                rows.scopes.setdefault(link.dsp_advertiser_id, set()).add(scope)
                 try:
-                    rows.accounts.append(_managed_advertiser(link, link.dsp_advertiser_id, item, region))
+                    rows.accounts.append(_managed_advertiser(link, link.dsp_advertiser_id, scope, region))
                 except Unstorable as error:
                     rows.reject(link.dsp_advertiser_id, error)
     return rows
@@ -302,13 +307,11 @@ def _manager_account(item: ManagerAccount, region: str, rows: Rows) -> StagedAcc
     )
 
 
-def _managed_advertiser(
-    link: LinkedAccount, advertiser_id: str, manager: ManagerAccount, region: str
-) -> StagedAccount:
+def _managed_advertiser(link: LinkedAccount, advertiser_id: str, scope: str, region: str) -> StagedAccount:
     return StagedAccount(
         amazon_account_id=advertiser_id,
         source=Account.Source.MANAGER_ACCOUNTS,
-        seen_in=[managed_scope(region, manager.manager_account_id)],
+        seen_in=[scope],
         name=link.account_name,
         account_type=Account.Type.ADVERTISER,
         status=Account.Status.ACTIVE,

@@ -189,11 +189,9 @@ def close(claim: Claim, state: SyncRun.State, walks: Sequence[Walk], error: str 
     )
     if not closed:
         raise RunLost
-    discard_staged(claim.run_id)
     if connection.grant_version == claim.grant_version:
         _record_on_connection(connection, state, walks, error)
-    suspensions.note(claim.run_id)
-    sync_ended.send(sender=SyncRun, run_id=claim.run_id)
+    _tell_the_end(claim.run_id)
     _let_the_next_begin(claim.connection_id)
 
 
@@ -237,6 +235,24 @@ def give_up(claim: Claim, walks: Sequence[Walk], reason: str) -> None:
             defer(claim.run_id)
             return
     close(claim, SyncRun.State.FAILED, walks, reason)
+
+
+@transaction.atomic
+def close_all(connection: Connection, error: str) -> None:
+    """Close every run of the connection that waits or runs, as failed."""
+    under_way = SyncRun.objects.filter(connection=connection, state__in=UNDER_WAY)
+    closed = list(under_way.select_for_update().values_list("pk", flat=True))
+    SyncRun.objects.filter(pk__in=closed).update(
+        state=SyncRun.State.FAILED, finished_at=Greatest(Now(), F("created_at")), error=error
+    )
+    for run_id in closed:
+        _tell_the_end(run_id)
+
+
+def _tell_the_end(run_id: UUID) -> None:
+    discard_staged(run_id)
+    suspensions.note(run_id)
+    sync_ended.send(sender=SyncRun, run_id=run_id)
 
 
 def abandon(claim: Claim, walks: Sequence[Walk]) -> None:
@@ -294,9 +310,7 @@ def _rescue_one(run: SyncRun) -> bool:
     if not closed:
         return False
     logger.warning("Sync run %s died and is started again.", run.pk, extra={"action": "sync_rescued"})
-    discard_staged(run.pk)
-    suspensions.note(run.pk)
-    sync_ended.send(sender=SyncRun, run_id=run.pk)
+    _tell_the_end(run.pk)
     connection.sync_failures += 1
     connection.sync_error = "The process that ran the last sync died."
     connection.next_sync_at = next_sync_at(connection.pk, failures=connection.sync_failures)

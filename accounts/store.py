@@ -15,7 +15,7 @@ Three rules hold for every statement that changes accounts:
           row, and takes over when that connection is not live or does not see the account any more.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -28,11 +28,14 @@ from django.db.backends.utils import CursorWrapper
 from accounts.models import Account
 from accounts.pictures import MOST_ID_BYTES, StagedAccount, StagedProfile
 from accounts.runs import Claim, RunLost
+from accounts.update import MOST_LABELS
 from accounts.walks import Walk
 from amazon_accounts.amazon_ads.answers import Rejected
 
 CHUNK: Final = 1000
 MOST_TRIES: Final = 3
+# The number of no walk: see Store._mark.
+MARK: Final = -1
 # Any number of our own: it keeps our advisory locks apart from others'.
 LOCK_CLASS: Final = 20260
 
@@ -62,6 +65,25 @@ class Merged:
 
 
 # --- Staging ----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def held(claim: Claim) -> Iterator[CursorWrapper]:
+    """A transaction in which the run is ours. RunLost otherwise: what was staged then, nobody would clear away."""
+    with transaction.atomic(), database.cursor() as cursor:
+        _hold_run(cursor, claim)
+        yield cursor
+
+
+def _hold_run(cursor: CursorWrapper, claim: Claim) -> None:
+    cursor.execute(
+        "SELECT set_config('amazon_accounts.sync_run', id::text, true) FROM accounts_syncrun"
+        " WHERE id = %s AND state = 'running' AND started_at = %s FOR SHARE",
+        [claim.run_id, claim.started_at],
+    )
+    if cursor.fetchone() is None:
+        raise RunLost
+
 
 ACCOUNT_COLUMNS: Final = (
     "amazon_account_id",
@@ -133,7 +155,9 @@ def _array(values: Sequence[str]) -> str:
     return '{"' + '","'.join(values) + '"}'
 
 
-def _copy(table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> list[tuple[int, str]]:
+def _copy(
+    claim: Claim, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> list[tuple[int, str]]:
     """Copy the rows; return the places of those that the database refuses, each with its reason.
 
     COPY takes all or nothing, so what it refuses is halved until the guilty row stands alone.
@@ -141,25 +165,19 @@ def _copy(table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -
     if not rows:
         return []
     try:
-        with transaction.atomic(), database.cursor() as cursor:
-            _copy_all(cursor, table, columns, rows)
+        with held(claim) as cursor, cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
     except (DataError, OperationalError) as error:
         if not _is_about_data(error):
             raise
         if len(rows) == 1:
             return [(0, _reason(error))]
         half = len(rows) // 2
-        behind = _copy(table, columns, rows[half:])
-        return _copy(table, columns, rows[:half]) + [(half + index, reason) for index, reason in behind]
+        behind = _copy(claim, table, columns, rows[half:])
+        before = _copy(claim, table, columns, rows[:half])
+        return before + [(half + index, reason) for index, reason in behind]
     return []
-
-
-def _copy_all(
-    cursor: CursorWrapper, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
-) -> None:
-    with cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
-        for row in rows:
-            copy.write_row(row)
 
 
 def _is_about_data(error: Exception) -> bool:
@@ -191,13 +209,7 @@ def fenced(claim: Claim) -> Iterator[CursorWrapper]:
         )
         if cursor.fetchone() is None:
             raise RunLost
-        cursor.execute(
-            "SELECT set_config('amazon_accounts.sync_run', id::text, true) FROM accounts_syncrun"
-            " WHERE id = %s AND state = 'running' AND started_at = %s FOR SHARE",
-            [claim.run_id, claim.started_at],
-        )
-        if cursor.fetchone() is None:
-            raise RunLost
+        _hold_run(cursor, claim)
         lock_person(cursor, claim.owner_id)
         yield cursor
 
@@ -524,6 +536,13 @@ WITH named AS MATERIALIZED (
      CROSS JOIN LATERAL (
            SELECT profile_id FROM accounts_profile present WHERE present.account_id = account.id OFFSET 0) profile
      WHERE NOT %(list_is_complete)s AND access.connection_id = %(connection)s AND account.source = 'ads_accounts'
+       -- What stood alone beside it goes on to, until the list tells.
+       AND NOT EXISTS (
+           SELECT FROM (SELECT account_id FROM accounts_profile present
+                         WHERE present.profile_id = profile.profile_id OFFSET 0) also
+            CROSS JOIN LATERAL (
+                  SELECT * FROM user_accounts present WHERE present.id = also.account_id LIMIT 1) lone
+            WHERE lone.user_id = %(user)s AND lone.source = 'profiles' AND lone.inactive_reason IS NULL)
 ), alone AS MATERIALIZED (
     SELECT DISTINCT ON (staged.profile_id) staged.*
       FROM accounts_staged_profiles_of(%(run)s) staged
@@ -566,9 +585,16 @@ SELECT %(run)s, min(walk), row_number() OVER (PARTITION BY min(walk) ORDER BY ke
  GROUP BY key
 """
 
-# Profiles that stand alone and do not say whose they are.
+# Profiles that stand alone and do not say whose they are; and of the account that had such a profile, the key.
 NAMELESS_PROFILES: Final = """
-SELECT staged.walk, staged.profile_id
+SELECT staged.walk, staged.profile_id, 'profiles:' || staged.region,
+       (SELECT account.amazon_account_id
+          FROM (SELECT account_id FROM accounts_profile present
+                 WHERE present.profile_id = staged.profile_id OFFSET 0) profile
+         CROSS JOIN LATERAL (
+               SELECT * FROM user_accounts present WHERE present.id = profile.account_id LIMIT 1) account
+         WHERE account.user_id = %(user)s AND account.source = 'profiles'
+         LIMIT 1)
   FROM accounts_staged_profiles_of(%(run)s) staged
  WHERE staged.entity_id = ''
    AND NOT EXISTS (SELECT FROM accounts_staged_of(%(run)s) listed
@@ -727,6 +753,17 @@ UNION ALL
 SELECT 'fewer', '', count(*), array_agg(account_id) FROM fewer
 """
 
+# An account that was missed once and is shown again, if only so that it cannot be stored, is missed no more.
+SEEN_AGAIN: Final = """
+UPDATE accounts_accountaccess access
+   SET missing_since = NULL
+  FROM user_accounts account
+ WHERE access.connection_id = %(connection)s AND access.missing_since IS NOT NULL
+   AND account.id = access.account_id
+   AND EXISTS (SELECT FROM accounts_staged_of(%(run)s) staged
+                WHERE staged.amazon_account_id = account.amazon_account_id AND staged.seen_in && access.seen_in)
+"""
+
 # A DSP advertiser that one of its agencies no longer shows hangs below another one.
 REPARENT: Final = """
 UPDATE user_accounts account
@@ -778,6 +815,28 @@ UPDATE user_accounts account
  WHERE account.id = orphan.id
    AND orphan.id NOT IN (SELECT account_id FROM heir)
    AND account.inactive_reason IS NULL
+RETURNING account.id
+"""
+
+# An account that stood on profiles, and is gone because ads accounts that were here before it now name them (otherwise
+# one would have adopted it): what people said of it goes on with these, where they have said nothing else.
+INHERIT_LABELS: Final = """
+WITH told AS (
+    SELECT heir.id, jsonb_object_agg(label.key, label.value ORDER BY lone.first_seen_at DESC, lone.id) AS labels
+      FROM user_accounts lone
+     CROSS JOIN LATERAL jsonb_each(lone.labels) label
+      JOIN accounts_profile lost ON lost.account_id = lone.id
+      JOIN accounts_profile named ON named.profile_id = lost.profile_id
+      JOIN user_accounts heir ON heir.id = named.account_id AND heir.user_id = lone.user_id
+     WHERE lone.id = ANY (%(accounts)s) AND lone.source = 'profiles'
+       AND heir.source = 'ads_accounts' AND heir.inactive_reason IS NULL
+     GROUP BY heir.id
+)
+UPDATE user_accounts heir
+   SET labels = told.labels || heir.labels, updated_at = statement_timestamp()
+  FROM told
+ WHERE heir.id = told.id AND NOT heir.labels @> (told.labels || heir.labels)
+   AND (SELECT count(*) FROM jsonb_object_keys(told.labels || heir.labels)) <= %(most_labels)s
 """
 
 # Accounts of a login that Amazon refuses go to another login that sees them and works; the others stay with it.
@@ -840,6 +899,7 @@ class Store:
         self.walked: list[str] = []
         self.staged_accounts = 0
         self.staged_profiles = 0
+        self._is_marked = False
 
     def stage_accounts(
         self, walk: Walk, accounts: Sequence[StagedAccount], *, to_combine: bool = False
@@ -850,36 +910,48 @@ class Store:
         """
         positions = count(-len(accounts)) if to_combine else count(walk.staged + 1)
         rows = [
-            self._row(walk, position, account) for position, account in zip(positions, accounts, strict=False)
+            self._row(walk.number, position, account)
+            for position, account in zip(positions, accounts, strict=False)
         ]
         refused = self._copy_accounts(rows)
         if not to_combine:
             walk.staged += len(rows)
         return [Rejected(accounts[index].amazon_account_id, reason) for index, reason in refused]
 
-    def stage_as_shown(self, walk: Walk, identifiers: Sequence[str]) -> None:
-        """Note that the list shows these accounts, although they cannot be stored: so they are not gone."""
+    def stage_as_shown(self, walk: Walk, scopes: Mapping[str, Iterable[str]]) -> None:
+        """Note the lists that show accounts, by their ids, although they cannot be stored: so they are not gone."""
         shown = [
-            StagedAccount(key, Account.Source(walk.source), [walk.scope], "", None, Account.Status.ACTIVE)
-            for key in identifiers
-            if len(key.encode()) <= MOST_ID_BYTES
+            StagedAccount(key, Account.Source(walk.source), sorted(seen_in), "", None, Account.Status.ACTIVE)
+            for key, seen_in in scopes.items()
+            if 0 < len(key.encode()) <= MOST_ID_BYTES
         ]
-        self._copy_accounts([self._row(walk, 0, account) for account in shown])
+        self._copy_accounts([self._row(walk.number, 0, account) for account in shown])
 
-    def _row(self, walk: Walk, position: int, account: StagedAccount) -> tuple[Any, ...]:
-        return (self.claim.run_id, walk.number, position, *_account_values(account))
+    def _row(self, walk: int, position: int, account: StagedAccount) -> tuple[Any, ...]:
+        return (self.claim.run_id, walk, position, *_account_values(account))
 
     def _copy_accounts(self, rows: Sequence[tuple[Any, ...]]) -> list[tuple[int, str]]:
-        refused = _copy("accounts_staged_account", ("run_id", "walk", "position", *ACCOUNT_COLUMNS), rows)
+        self._mark()
+        refused = _copy(
+            self.claim, "accounts_staged_account", ("run_id", "walk", "position", *ACCOUNT_COLUMNS), rows
+        )
         self.staged_accounts += len(rows) - len(refused)
         return refused
+
+    def _mark(self) -> None:
+        """Stage a row of no account before all others. When it is gone, so is what was staged after it."""
+        if not self._is_marked:
+            self._is_marked = True
+            mark = StagedAccount("mark", Account.Source.ADS_ACCOUNTS, [], "", None, Account.Status.ACTIVE)
+            self._copy_accounts([self._row(MARK, 0, mark)])
 
     def stage_profiles(self, walk: Walk, profiles: Sequence[StagedProfile]) -> list[Rejected]:
         rows = [
             (self.claim.run_id, walk.number, *(getattr(profile, name) for name in PROFILE_COLUMNS))
             for profile in profiles
         ]
-        refused = _copy("accounts_staged_profile", ("run_id", "walk", *PROFILE_COLUMNS), rows)
+        self._mark()
+        refused = _copy(self.claim, "accounts_staged_profile", ("run_id", "walk", *PROFILE_COLUMNS), rows)
         self.staged_profiles += len(rows) - len(refused)
         return [Rejected(profiles[index].profile_id, reason) for index, reason in refused]
 
@@ -903,6 +975,7 @@ class Store:
     def _merge_once(self, walk: Walk, after: int, upto: int) -> Merged:
         parameters = self._parameters(walk=walk.number, after=after, upto=upto)
         with fenced(self.claim) as cursor:
+            self._check_mark(cursor)
             cursor.execute(PLANNED_BY_INDEX)
             if walk.is_list:
                 cursor.execute(ADOPT, parameters)
@@ -916,7 +989,8 @@ class Store:
         A list that misses too much to be believed does not make profiles stand alone.
         """
         by_number = {walk.number: walk for walk in walks}
-        with transaction.atomic(), database.cursor() as cursor:
+        with held(self.claim) as cursor:
+            self._check_staged(cursor)
             cursor.execute(PLANNED)
             cursor.execute(DOUBT_LIST, self._parameters())
             is_believed = list_is_complete and cursor.fetchone() != (True,)
@@ -924,7 +998,7 @@ class Store:
             cursor.execute(STAGE_PROFILE_ACCOUNTS, parameters)
             self._count_staged(cursor, Account.Source.PROFILES, walks)
             cursor.execute(NAMELESS_PROFILES, parameters)
-            for number, profile_id in cursor.fetchall():
+            for number, profile_id, scope, account_id in cursor.fetchall():
                 by_number[number].reject(
                     [
                         Rejected(
@@ -932,6 +1006,8 @@ class Store:
                         )
                     ]
                 )
+                if account_id is not None:
+                    self.stage_as_shown(by_number[number], {account_id: [scope]})
 
     def _count_staged(self, cursor: CursorWrapper, source: str, walks: Sequence[Walk]) -> None:
         cursor.execute(
@@ -946,13 +1022,15 @@ class Store:
 
     def stage_manager_accounts(self, walks: Sequence[Walk]) -> None:
         """Put what the regions say of each manager account together, each in the walk of its first region."""
-        with transaction.atomic(), database.cursor() as cursor:
+        with held(self.claim) as cursor:
+            self._check_mark(cursor)
             cursor.execute(STAGE_MANAGER_ACCOUNTS, self._parameters())
             self._count_staged(cursor, Account.Source.MANAGER_ACCOUNTS, walks)
 
     def merge_links(self) -> None:
         """Store which manager account manages which accounts."""
         with fenced(self.claim) as cursor:
+            self._check_mark(cursor)
             cursor.execute(PLANNED_BY_INDEX)
             cursor.execute(MERGE_LINKS, self._parameters())
 
@@ -971,8 +1049,11 @@ class Store:
             cursor.execute(COUNT_ACCOUNTS, self._parameters())
             return dict(cursor.fetchall())
 
-    def take_away(self) -> Taken:
-        """Take away what the lists that were walked to their end do not show any more."""
+    def take_away(self, *, with_rejected: bool) -> Taken:
+        """Take away what the lists that were walked to their end do not show any more.
+
+        `with_rejected`: some of what they show could not be stored.
+        """
         parameters = self._parameters(also_unsynced=False)
         with fenced(self.claim) as cursor:
             self._check_staged(cursor)
@@ -983,14 +1064,27 @@ class Store:
             for what, scope, count, accounts in cursor.fetchall():
                 counts[what][scope] = count
                 with_fewer += accounts or []
+            if with_rejected:
+                cursor.execute(SEEN_AGAIN, parameters)
             cursor.execute(PLANNED_BY_INDEX)
             if with_fewer:
                 cursor.execute(REPARENT, {**parameters, "accounts": with_fewer})
             cursor.execute(HAND_OVER, parameters)
+            if lost := [account_id for (account_id,) in cursor.fetchall()]:
+                cursor.execute(INHERIT_LABELS, {**parameters, "accounts": lost, "most_labels": MOST_LABELS})
         return Taken(gone=counts["taken"], unconfirmed=counts["marked"])
 
+    def _check_mark(self, cursor: CursorWrapper) -> None:
+        """Make sure that the database has not crashed since the run began: then an unlogged table is empty."""
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM accounts_staged_account WHERE run_id = %s AND walk = %s AND position = 0)",
+            [self.claim.run_id, MARK],
+        )
+        if cursor.fetchone() != (self._is_marked,):
+            raise StagingLost
+
     def _check_staged(self, cursor: CursorWrapper) -> None:
-        """Make sure that nothing staged was lost: an unlogged table is empty after a crash, and absence takes away."""
+        """Make sure that nothing staged was lost, row by row, where absence takes away."""
         for table, expected in (
             ("accounts_staged_account", self.staged_accounts),
             ("accounts_staged_profile", self.staged_profiles),

@@ -14,7 +14,7 @@ from accounts import pictures, runs
 from accounts.models import Account, SyncRun
 from accounts.pictures import Rows
 from accounts.runs import AnotherRunning, Claim, RunLost, RunTaken
-from accounts.store import CHUNK, Store
+from accounts.store import CHUNK, StagingLost, Store
 from accounts.walks import PROFILES_EDIT, Outcome, Walk, explanation, state_of
 from amazon_accounts.amazon_ads.answers import Answer, Page, ProfileAnswer
 from amazon_accounts.amazon_ads.client import AmazonClient, AmazonLogin, TokenSource
@@ -26,6 +26,7 @@ from tokens.refresh import ConnectionTokenSource
 
 logger = logging.getLogger(__name__)
 
+STOPPED = "The process that ran it was stopped."
 POLL_SECONDS = 0.5
 TOKEN_SECONDS = 5.0
 # Answers of up to 5,000 profiles that are in memory at once.
@@ -50,7 +51,7 @@ async def sync_connection(
     No call to Amazon waits longer than `wait` seconds for its turn; what would is put back in the queue, and the run
     returned waits again. Raises RunTaken or AnotherRunning if there is nothing to claim.
     """
-    claim = await in_thread(runs.claim)(run_id)
+    claim = await _claimed(run_id)
     synchronisation = Synchronisation(claim, amazon, wait=wait, on_progress=on_progress)
     is_settled = False
     try:
@@ -60,12 +61,17 @@ async def sync_connection(
         is_settled = True
         logger.warning("Sync run %s is not ours any more.", run_id, extra={"action": "sync_lost"})
         await in_thread(runs.abandon)(claim, synchronisation.walks)
+    except StagingLost:
+        is_settled = True
+        logger.warning("Sync run %s begins again.", run_id, extra={"action": "sync_staging_lost"})
+        with suppress(RunLost):
+            await in_thread(runs.give_up)(
+                claim, synchronisation.walks, "The database crashed and lost what had been read."
+            )
     except asyncio.CancelledError:
         is_settled = True
         with suppress(RunLost):
-            await asyncio.shield(
-                in_thread(runs.give_up)(claim, synchronisation.walks, "The process that ran it was stopped.")
-            )
+            await asyncio.shield(in_thread(runs.give_up)(claim, synchronisation.walks, STOPPED))
         raise
     finally:
         if not is_settled:
@@ -77,6 +83,17 @@ async def sync_connection(
                     "A fault of ours ended it; the log tells more.",
                 )
     return await in_thread(SyncRun.objects.get)(pk=run_id)
+
+
+async def _claimed(run_id: UUID) -> Claim:
+    """Claim the run; if this process is stopped in the middle of it, give it back."""
+    claiming = asyncio.ensure_future(in_thread(runs.claim)(run_id))
+    try:
+        return await asyncio.shield(claiming)
+    except asyncio.CancelledError:
+        with suppress(RunTaken, AnotherRunning, RunLost):
+            await in_thread(runs.give_up)(await claiming, [], STOPPED)
+        raise
 
 
 async def sync_now(
@@ -159,7 +176,8 @@ class Synchronisation:
         self._profiles_known = asyncio.Event()
         # An account is merged when what it needs is known: its profiles, or the agency above it.
         self._mergeable: set[str] = set()
-        # Those that show as many links as Amazon ever shows, by region.
+        # What each region showed, stored or not: the profiles, and the manager accounts that may have more links.
+        self._shown_profiles: dict[str, set[str]] = {}
         self._cut_managers: dict[str, set[str]] = {}
 
     async def run(self) -> None:
@@ -268,14 +286,17 @@ class Synchronisation:
         edit = self._new_walk(PROFILES_EDIT, region)
         agencies: set[str] = set()
         editable: set[str] = set()
+        shown = self._shown_profiles[region] = set()
         async with self._profile_answers:
             if (page := await self._answer(edit, self._login(edit).profiles(region, "edit"))) is not None:
                 editable = {item.profile_id for item in page.items}
+                shown |= _identifiers(page, editable)
                 agencies.update(pictures.agencies(page.items, region))
                 await self._in_database(self._stage_profiles, view, page, region, "edit")
         level = "view" if edit.outcome == Outcome.COMPLETE else None
         async with self._profile_answers:
             if (page := await self._answer(view, self._login(view).profiles(region, "view"))) is not None:
+                shown |= _identifiers(page, {item.profile_id for item in page.items})
                 agencies.update(pictures.agencies(page.items, region))
                 page.items = [item for item in page.items if item.profile_id not in editable]
                 await self._in_database(self._stage_profiles, view, page, region, level)
@@ -287,7 +308,8 @@ class Synchronisation:
         walk = self._new_walk(Account.Source.MANAGER_ACCOUNTS, region)
         page = await self._answer(walk, self._login(walk).manager_accounts(region))
         if page is not None:
-            self._cut_managers[region] = {item.manager_account_id for item in page.items if item.perhaps_cut}
+            cut = {item.manager_account_id for item in page.items if item.perhaps_cut}
+            self._cut_managers[region] = _identifiers(page, cut)
             await self._in_database(
                 self._stage_accounts,
                 walk,
@@ -371,7 +393,9 @@ class Synchronisation:
         walk.reject(rejected)
         walk.note_omissions(rows.without_metadata)
         # What cannot be stored is there all the same.
-        self._store.stage_as_shown(walk, [item.identifier for item in rejected])
+        self._store.stage_as_shown(
+            walk, {item.identifier: rows.scopes.get(item.identifier, {walk.scope}) for item in rejected}
+        )
 
     def _stage_profiles(
         self, walk: Walk, page: Page[ProfileAnswer], region: str, access_level: str | None
@@ -430,14 +454,18 @@ class Synchronisation:
     # --- Taking away ------------------------------------------------------------------------------------------
 
     async def _take_away(self) -> None:
-        taken = await self._in_database(self._store.take_away)
+        taken = await self._in_database(
+            self._store.take_away, with_rejected=any(walk.rejected for walk in self.walks)
+        )
         counted = await self._in_database(self._store.count_accounts)
         for walk in self.walks:
             walk.unchanged = max(0, counted.get(walk.number, 0) - walk.created - walk.changed)
         for scope, count in taken.gone.items():
-            self._teller(scope).gone += count
+            if (teller := self._teller(scope)) is not None:
+                teller.gone += count
         for scope, count in taken.unconfirmed.items():
-            self._teller(scope).doubt(count)
+            if (teller := self._teller(scope)) is not None:
+                teller.doubt(count)
 
     def _was_walked(self, scope: str) -> bool:
         """Whether the list was walked to its end, so that an account it does not show is not in it."""
@@ -449,21 +477,30 @@ class Synchronisation:
             return is_list_known and walk is not None and walk.proves_absence
         if walk is not None:
             return walk.proves_absence
-        if part and source in {Account.Source.DSP_ADVERTISERS, Account.Source.MANAGER_ACCOUNTS}:
-            above = self._teller(scope)
-            return above.proves_absence and part not in self._cut_managers.get(region, ())
-        return False
+        if not part or (above := self._teller(scope)) is None:
+            return False
+        # The list hung on something that is not there any more: an agency's profile, or a manager account.
+        shown = self._shown_profiles if source == Account.Source.DSP_ADVERTISERS else self._cut_managers
+        return above.proves_absence and part not in shown.get(region, ())
 
     def _walk_of(self, scope: str) -> Walk | None:
         return next((walk for walk in self.walks if walk.scope == scope), None)
 
-    def _teller(self, scope: str) -> Walk:
-        """The walk that tells about this list: its own, or that which no longer shows what the list hung on."""
+    def _teller(self, scope: str) -> Walk | None:
+        """The walk that tells about this list: its own, or that which no longer shows what the list hung on.
+
+        None for a region that the connection has no more.
+        """
         if (walk := self._walk_of(scope)) is not None:
             return walk
         source, region = scope.split(":")[:2]
         above = source if source == Account.Source.MANAGER_ACCOUNTS else Account.Source.PROFILES
-        return next(walk for walk in self.walks if (walk.source, walk.region) == (above, region))
+        return self._walk_of(f"{above}:{region}")
+
+
+def _identifiers(page: Page[Item], of_items: set[str]) -> set[str]:
+    """Those of some items of the page, and of all that could not be understood."""
+    return of_items | {item.identifier for item in page.rejected}
 
 
 async def _all(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:

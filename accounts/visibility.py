@@ -5,11 +5,9 @@ from typing import Any
 from django.conf import settings
 from django.db import connection as database
 from django.db import transaction
-from django.db.models import F
-from django.db.models.functions import Greatest, Now
 
-from accounts.models import AccountAccess, SyncRun
-from accounts.runs import UNDER_WAY
+from accounts import runs
+from accounts.models import AccountAccess
 from accounts.store import HAND_OVER, HAND_OVER_TO_LIVE, lock_person
 from tokens.models import Connection
 
@@ -19,11 +17,7 @@ def connection_disconnected(connection: Connection) -> None:
     """Take away what the login saw. Accounts that no other one sees are not visible any more."""
     with database.cursor() as cursor:
         lock_person(cursor, connection.owner_id)
-        SyncRun.objects.filter(connection=connection, state__in=UNDER_WAY).update(
-            state=SyncRun.State.FAILED,
-            finished_at=Greatest(Now(), F("created_at")),
-            error="The connection was disconnected.",
-        )
+        runs.close_all(connection, "The connection was disconnected.")
         AccountAccess.objects.filter(connection=connection).delete()
         cursor.execute(HAND_OVER, {**_parameters(connection), "also_unsynced": True})
 

@@ -1,8 +1,10 @@
 """The life of a run: asked for once, run once, never stuck."""
 
 import asyncio
+import time
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.conf import LazySettings
@@ -304,6 +306,26 @@ async def test_a_run_that_is_stopped_goes_back_to_the_queue(
         await syncing
     run = await in_thread(SyncRun.objects.get)(pk=requested.pk)
     assert (run.state, run.started_at) == ("waiting", None)
+
+
+async def test_a_run_that_is_stopped_while_it_is_claimed_goes_back_to_the_queue(
+    connect: ConnectionFactory, amazon: AmazonClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = runs.claim
+
+    def claim_slowly(run_id: UUID) -> runs.Claim:
+        claimed = claim(run_id)
+        time.sleep(0.3)
+        return claimed
+
+    monkeypatch.setattr(runs, "claim", claim_slowly)
+    requested = await in_thread(request_sync)(await in_thread(connect)(), trigger=MANUAL)
+    syncing = asyncio.create_task(sync_connection(requested.pk, amazon))
+    await begun(requested)
+    syncing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await syncing
+    assert (await in_thread(SyncRun.objects.get)(pk=requested.pk)).state == "waiting"
 
 
 async def test_the_run_that_waits_is_queued_when_the_one_before_it_ends(

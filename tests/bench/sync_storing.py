@@ -149,7 +149,7 @@ class StoredRows:
             self.storing.merge(walk, upto=walk.staged)
         self.storing.stage_profile_accounts(self.walks, list_is_complete=True)
         self.storing.walked = ["ads_accounts", "profiles:NA", "profiles:EU", "profiles:FE"]
-        self.storing.take_away()
+        self.storing.take_away(with_rejected=False)
         self.storing.count_accounts()
 
     def close(self) -> None:
