@@ -191,3 +191,17 @@ def test_a_line_that_meets_an_unreadable_secret_fails_alone(
     assert "Not all logins were connected" in error
     assert f"line 1: failed: {DecryptionError.__doc__}\n" in printed
     assert printed.endswith("1 connected, 0 updated, 1 failed\n")
+
+
+def test_it_stops_at_a_refusal_of_the_application(
+    alice: User, sandbox_server: SandboxServer, sandbox: Sandbox, settings: LazySettings, tmp_path: Path
+) -> None:
+    sandbox.world.clients[settings.AMAZON_CLIENT_ID].blocked = True
+    path = tmp_path / "logins.csv"
+    path.write_text("".join(f"Login {number},{sandbox.refresh_token('alice')}\n" for number in range(5)))
+    asked = sandbox.journal.count()
+    printed, error = connect_csv(path)
+    assert error == "Not all logins were connected; the lines above say why."
+    assert printed.splitlines()[-1] == "0 connected, 0 updated, 1 failed, 4 not tried"
+    assert sandbox.journal.count() - asked == 1
+    assert not Connection.objects.exists()

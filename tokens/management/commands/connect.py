@@ -16,7 +16,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from amazon_accounts.amazon_ads.client import AmazonClient
-from amazon_accounts.amazon_ads.errors import AmazonError, PostponedError
+from amazon_accounts.amazon_ads.errors import AmazonError, ApplicationRefusedError, PostponedError
 from tokens.commands import OperatorCommand, with_advice, with_amazon
 from tokens.encryption import DecryptionError
 from tokens.forms import RegionsField
@@ -95,13 +95,17 @@ class Command(OperatorCommand):
 
         async def operation(amazon: AmazonClient) -> dict[str, int]:
             counts = {"connected": 0, "updated": 0, "failed": 0}
-            for number, cells in lines:
+            for done, (number, cells) in enumerate(lines, start=1):
                 try:
                     login = _login_of_row(cells)
                     connected = await _connect(owner, login, amazon, options["wait"])
                 except LINE_ERRORS as error:
                     counts["failed"] += 1
                     self.stdout.write(f"line {number}: failed: {with_advice(error)}")
+                    if isinstance(error, ApplicationRefusedError) and done < len(lines):
+                        # No other login will fare better.
+                        counts["not tried"] = len(lines) - done
+                        break
                 else:
                     counts["connected" if connected.is_new else "updated"] += 1
                     word = "connected" if connected.is_new else "updated"
