@@ -404,6 +404,8 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "accounts.api.problems.handle",
+    # Of what X-Forwarded-For says, no more is believed than so many proxies of our own have added.
+    "NUM_PROXIES": env_int("NUM_PROXIES", 0),
     # `format` is a parameter of the export.
     "URL_FORMAT_OVERRIDE": None,
 }

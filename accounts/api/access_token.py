@@ -14,7 +14,8 @@ from accounts.api.authentication import TokenAuthentication, person
 from accounts.api.documentation import describe
 from accounts.api.exceptions import Conflict, Unavailable
 from accounts.api.lists import refuse_body
-from accounts.api.throttling import AccessTokenThrottle
+from accounts.api.remote_address import remote_address
+from accounts.api.throttling import AccessTokenThrottle, PersonThrottle
 from tokens.access import ConnectionUnusableError, TokenNotReadyError, request_access_token
 from tokens.models import Connection
 
@@ -32,7 +33,7 @@ class AccessTokenSerializer(serializers.Serializer[Any]):
 class ConnectionAccessToken(APIView):
     # No session: a page in a browser has no use for a token, and a stolen cookie must not fetch one.
     authentication_classes = [TokenAuthentication]
-    throttle_classes = [AccessTokenThrottle]
+    throttle_classes = [PersonThrottle, AccessTokenThrottle]
 
     @describe(
         "Ask for an access token",
@@ -47,9 +48,8 @@ class ConnectionAccessToken(APIView):
     )
     def post(self, request: Request, connection_id: UUID) -> Response:
         refuse_body(request)
-        remote_addr = request.META.get("REMOTE_ADDR") or None
         try:
-            answer = request_access_token(person(request), connection_id, remote_addr)
+            answer = request_access_token(person(request), connection_id, remote_address(request))
         except Connection.DoesNotExist:
             raise Http404 from None
         except ConnectionUnusableError as error:

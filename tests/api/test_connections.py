@@ -9,6 +9,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
+from rest_framework.settings import api_settings
 from rest_framework.test import APIClient
 
 from accounts.models import Account, SyncRun
@@ -192,6 +193,29 @@ class TestAccessToken:
         assert response["Cache-Control"] == "no-store"
         asked = AccessTokenRequest.objects.get()
         assert (asked.user, asked.remote_addr, asked.outcome) == (admin, "127.0.0.1", "given")
+
+    @pytest.mark.parametrize(
+        ("proxies", "forwarded", "noted"),
+        [
+            (0, "192.0.2.7", "127.0.0.1"),
+            (1, "203.0.113.9, 192.0.2.7", "192.0.2.7"),
+            (2, "203.0.113.9, 192.0.2.7, 10.0.0.1", "192.0.2.7"),
+            (1, "2001:db8::7", "2001:db8::7"),
+            (1, "<script>", None),
+        ],
+    )
+    def test_it_writes_down_from_where_behind_proxies(
+        self,
+        service: APIClient,
+        address: str,
+        monkeypatch: pytest.MonkeyPatch,
+        proxies: int,
+        forwarded: str,
+        noted: str | None,
+    ) -> None:
+        monkeypatch.setattr(api_settings, "NUM_PROXIES", proxies)
+        assert service.post(address, HTTP_X_FORWARDED_FOR=forwarded).status_code == 200
+        assert AccessTokenRequest.objects.get().remote_addr == noted
 
     def test_it_takes_no_session(self, admin: User, address: str) -> None:
         browser = Client()
