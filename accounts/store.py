@@ -71,6 +71,8 @@ class Merged:
 def held(claim: Claim) -> Iterator[CursorWrapper]:
     """A transaction in which the run is ours. RunLost otherwise: what was staged then, nobody would clear away."""
     with transaction.atomic(), database.cursor() as cursor:
+        # What is unlogged does not outlive a crash anyway.
+        cursor.execute("SET LOCAL synchronous_commit = off")
         _hold_run(cursor, claim)
         yield cursor
 
@@ -513,15 +515,18 @@ SELECT 2 * (SELECT count(*) FROM lost) > (SELECT count(*) FROM before)
 # ads accounts could not be read to its end, only those that stood alone before: one of the accounts we have not seen
 # may name the others. Profiles of such an account in a region that could not be read to its end stay with it.
 STAGE_PROFILE_ACCOUNTS: Final = """
-WITH named AS MATERIALIZED (
-    SELECT listed.profile_id
-      FROM accounts_staged_of(%(run)s) staged
-     CROSS JOIN LATERAL unnest(staged.profile_ids) AS listed(profile_id)
-     WHERE staged.source = 'ads_accounts'
+WITH listed AS MATERIALIZED (
+    SELECT position, amazon_account_id, profile_ids
+      FROM accounts_staged_of(%(run)s)
+     WHERE source = 'ads_accounts' AND walk >= 0
+), named AS MATERIALIZED (
+    SELECT name.profile_id
+      FROM listed
+     CROSS JOIN LATERAL unnest(listed.profile_ids) AS name(profile_id)
     UNION ALL
     -- They were listed, but not so that we could read which profiles they name.
     SELECT profile.profile_id
-      FROM accounts_staged_of(%(run)s) listed
+      FROM listed
      CROSS JOIN LATERAL (
            SELECT id, user_id FROM user_accounts present
             WHERE present.amazon_account_id = listed.amazon_account_id OFFSET 0) account
@@ -900,6 +905,7 @@ class Store:
         self.staged_accounts = 0
         self.staged_profiles = 0
         self._is_marked = False
+        self._has_nameless = False
 
     def stage_accounts(
         self, walk: Walk, accounts: Sequence[StagedAccount], *, to_combine: bool = False
@@ -953,6 +959,7 @@ class Store:
         self._mark()
         refused = _copy(self.claim, "accounts_staged_profile", ("run_id", "walk", *PROFILE_COLUMNS), rows)
         self.staged_profiles += len(rows) - len(refused)
+        self._has_nameless = self._has_nameless or not all(profile.entity_id for profile in profiles)
         return [Rejected(profiles[index].profile_id, reason) for index, reason in refused]
 
     def merge(self, walk: Walk, *, upto: int) -> Merged:
@@ -997,6 +1004,8 @@ class Store:
             parameters = self._parameters(list_is_complete=is_believed)
             cursor.execute(STAGE_PROFILE_ACCOUNTS, parameters)
             self._count_staged(cursor, Account.Source.PROFILES, walks)
+            if not self._has_nameless:
+                return
             cursor.execute(NAMELESS_PROFILES, parameters)
             for number, profile_id, scope, account_id in cursor.fetchall():
                 by_number[number].reject(
