@@ -15,10 +15,12 @@ Three rules hold for every statement that changes accounts:
           row, and takes over when that connection is not live or does not see the account any more.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
+from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 from django.db import DataError, IntegrityError, OperationalError, transaction
@@ -31,6 +33,7 @@ from accounts.runs import Claim, RunLost
 from accounts.update import MOST_LABELS
 from accounts.walks import Walk
 from amazon_accounts.amazon_ads.answers import Rejected
+from amazon_accounts.amazon_ads.hosts import Region
 
 CHUNK: Final = 1000
 MOST_TRIES: Final = 3
@@ -72,15 +75,13 @@ def held(claim: Claim) -> Iterator[CursorWrapper]:
     """A transaction in which the run is ours. RunLost otherwise: what was staged then, nobody would clear away."""
     with transaction.atomic(), database.cursor() as cursor:
         # What is unlogged does not outlive a crash anyway.
-        cursor.execute("SET LOCAL synchronous_commit = off")
-        _hold_run(cursor, claim)
+        _hold_run(cursor, claim, "set_config('synchronous_commit', 'off', true)")
         yield cursor
 
 
-def _hold_run(cursor: CursorWrapper, claim: Claim) -> None:
+def _hold_run(cursor: CursorWrapper, claim: Claim, setting: str) -> None:
     cursor.execute(
-        "SELECT set_config('amazon_accounts.sync_run', id::text, true) FROM accounts_syncrun"
-        " WHERE id = %s AND state = 'running' AND started_at = %s FOR SHARE",
+        f"SELECT {setting} FROM accounts_syncrun WHERE id = %s AND state = 'running' AND started_at = %s FOR SHARE",  # noqa: S608
         [claim.run_id, claim.started_at],
     )
     if cursor.fetchone() is None:
@@ -147,6 +148,9 @@ def _account_values(account: StagedAccount) -> tuple[Any, ...]:
     )
 
 
+_profile_values = attrgetter(*PROFILE_COLUMNS)
+
+
 def _array(values: Sequence[str]) -> str:
     """An array of texts as PostgreSQL writes it: several times faster than the driver's own way."""
     if not values:
@@ -211,7 +215,8 @@ def fenced(claim: Claim) -> Iterator[CursorWrapper]:
         )
         if cursor.fetchone() is None:
             raise RunLost
-        _hold_run(cursor, claim)
+        # The triggers that write down changes ask which run makes them.
+        _hold_run(cursor, claim, "set_config('amazon_accounts.sync_run', id::text, true)")
         lock_person(cursor, claim.owner_id)
         yield cursor
 
@@ -255,6 +260,13 @@ UPDATE user_accounts account
                             THEN %(connection)s ELSE account.connection_id END
   FROM adopted
  WHERE account.id = adopted.id
+"""
+
+# Whether the connection sees any account that stands on its profiles, and that could be adopted. It will see no other
+# before its ads accounts are merged.
+SEES_LONE: Final = """
+SELECT EXISTS (SELECT FROM accounts_accountaccess
+                WHERE connection_id = %(connection)s AND seen_in && %(profile_scopes)s::text[])
 """
 
 # The merge of one chunk. What each part finds is named once (MATERIALIZED) and used by all that write:
@@ -489,36 +501,15 @@ SELECT (SELECT count(*) FROM created),
 """
 
 
-# Whether the list of ads accounts alone misses more than half of what the connection saw before, and no earlier walk
-# missed the same: see TAKE_AWAY.
-DOUBT_LIST: Final = """
-WITH before AS MATERIALIZED (
-    SELECT access.seen_in, access.missing_since, account.amazon_account_id
-      FROM accounts_accountaccess access
-     CROSS JOIN LATERAL (
-           SELECT present.amazon_account_id FROM user_accounts present
-            WHERE present.id = access.account_id LIMIT 1) account
-     WHERE access.connection_id = %(connection)s AND access.since < %(started_at)s
-), lost AS MATERIALIZED (
-    SELECT before.missing_since
-      FROM before
-     WHERE before.seen_in = '{ads_accounts}'
-       AND NOT EXISTS (SELECT FROM accounts_staged_of(%(run)s) staged
-                        WHERE staged.amazon_account_id = before.amazon_account_id
-                          AND staged.source = 'ads_accounts')
-)
-SELECT 2 * (SELECT count(*) FROM lost) > (SELECT count(*) FROM before)
-       AND EXISTS (SELECT FROM lost WHERE missing_since IS NULL)
-"""
-
 # Profiles that no ads account of this run names become accounts keyed by whose profiles they are. When the list of
-# ads accounts could not be read to its end, only those that stood alone before: one of the accounts we have not seen
-# may name the others. Profiles of such an account in a region that could not be read to its end stay with it.
+# ads accounts could not be read to its end, or alone misses so much that it waits for a second walk (see TAKE_AWAY),
+# only those that stood alone before: one of the accounts we have not seen may name the others. Profiles of such an
+# account in a region that could not be read to its end stay with it.
 STAGE_PROFILE_ACCOUNTS: Final = """
 WITH listed AS MATERIALIZED (
     SELECT position, amazon_account_id, profile_ids
       FROM accounts_staged_of(%(run)s)
-     WHERE source = 'ads_accounts' AND walk >= 0
+     WHERE source = 'ads_accounts'
 ), named AS MATERIALIZED (
     SELECT name.profile_id
       FROM listed
@@ -533,31 +524,44 @@ WITH listed AS MATERIALIZED (
      CROSS JOIN LATERAL (
            SELECT profile_id FROM accounts_profile present WHERE present.account_id = account.id OFFSET 0) profile
      WHERE listed.position = 0 AND account.user_id = %(user)s
-    UNION ALL
-    SELECT profile.profile_id
+), nobodys AS MATERIALIZED (
+    SELECT staged.*
+      FROM accounts_staged_profiles_of(%(run)s) staged
+     WHERE staged.entity_id <> '' AND NOT EXISTS (SELECT FROM named WHERE named.profile_id = staged.profile_id)
+), before AS MATERIALIZED (
+    SELECT access.seen_in, access.missing_since, account.amazon_account_id
       FROM accounts_accountaccess access
      CROSS JOIN LATERAL (
-           SELECT id, source FROM user_accounts present WHERE present.id = access.account_id LIMIT 1) account
-     CROSS JOIN LATERAL (
-           SELECT profile_id FROM accounts_profile present WHERE present.account_id = account.id OFFSET 0) profile
-     WHERE NOT %(list_is_complete)s AND access.connection_id = %(connection)s AND account.source = 'ads_accounts'
-       -- What stood alone beside it goes on to, until the list tells.
-       AND NOT EXISTS (
-           SELECT FROM (SELECT account_id FROM accounts_profile present
-                         WHERE present.profile_id = profile.profile_id OFFSET 0) also
-            CROSS JOIN LATERAL (
-                  SELECT * FROM user_accounts present WHERE present.id = also.account_id LIMIT 1) lone
-            WHERE lone.user_id = %(user)s AND lone.source = 'profiles' AND lone.inactive_reason IS NULL)
+           SELECT present.amazon_account_id FROM user_accounts present
+            WHERE present.id = access.account_id LIMIT 1) account
+     WHERE access.connection_id = %(connection)s AND access.since < %(started_at)s
+), lost AS MATERIALIZED (
+    SELECT before.missing_since
+      FROM before
+     WHERE before.seen_in = '{ads_accounts}'
+       AND NOT EXISTS (SELECT FROM listed WHERE listed.amazon_account_id = before.amazon_account_id)
+), list AS (
+    SELECT %(list_is_complete)s AND NOT (
+               2 * (SELECT count(*) FROM lost) > (SELECT count(*) FROM before)
+               AND EXISTS (SELECT FROM lost WHERE missing_since IS NULL)) AS is_believed
 ), alone AS MATERIALIZED (
-    SELECT DISTINCT ON (staged.profile_id) staged.*
-      FROM accounts_staged_profiles_of(%(run)s) staged
-     WHERE staged.entity_id <> ''
-       AND NOT EXISTS (SELECT FROM named WHERE named.profile_id = staged.profile_id)
-       AND (%(list_is_complete)s OR EXISTS (
-            SELECT FROM user_accounts known
-             WHERE known.user_id = %(user)s AND known.amazon_account_id = staged.entity_id
-               AND known.source = 'profiles'))
-     ORDER BY staged.profile_id, staged.region
+    SELECT DISTINCT ON (nobodys.profile_id) nobodys.*
+      FROM nobodys
+     -- Asked only when there is one such profile.
+     WHERE (SELECT is_believed FROM list)
+        OR EXISTS (
+           SELECT FROM (SELECT user_id, source FROM user_accounts present
+                         WHERE present.amazon_account_id = nobodys.entity_id OFFSET 0) known
+            WHERE known.user_id = %(user)s AND known.source = 'profiles')
+           AND (SELECT coalesce(bool_or(holder.source = 'profiles'), true)
+                  FROM (SELECT account_id FROM accounts_profile present
+                         WHERE present.profile_id = nobodys.profile_id OFFSET 0) profile
+                 CROSS JOIN LATERAL (
+                       SELECT * FROM user_accounts present WHERE present.id = profile.account_id LIMIT 1) holder
+                 WHERE holder.user_id = %(user)s AND holder.inactive_reason IS DISTINCT FROM 'not_visible'
+                   AND EXISTS (SELECT FROM accounts_accountaccess access
+                                WHERE access.account_id = holder.id AND access.connection_id = %(connection)s OFFSET 0))
+     ORDER BY nobodys.profile_id, nobodys.region
 ), kept AS (
     SELECT account.amazon_account_id, profile.*
       FROM (SELECT DISTINCT entity_id FROM alone) present
@@ -588,6 +592,7 @@ SELECT %(run)s, min(walk), row_number() OVER (PARTITION BY min(walk) ORDER BY ke
        array_agg(region ORDER BY profile_id), array_agg(''::text ORDER BY profile_id)
   FROM part
  GROUP BY key
+RETURNING walk
 """
 
 # Profiles that stand alone and do not say whose they are; and of the account that had such a profile, the key.
@@ -625,6 +630,7 @@ SELECT %(run)s, min(walk), row_number() OVER (PARTITION BY min(walk) ORDER BY am
        '{}', coalesce(jsonb_object_agg(region, raw) FILTER (WHERE region IS NOT NULL), '{}'), '{}', '{}', '{}', '{}'
   FROM told
  GROUP BY amazon_account_id
+RETURNING walk
 """
 
 # The links of the manager accounts that are ours to write. A link leads to the accounts with its profile, or to its
@@ -692,10 +698,10 @@ DELETE FROM accounts_accountmanager link
 # Each account once: under the weightiest list that shows it.
 COUNT_ACCOUNTS: Final = """
 SELECT walk, count(*)
-  FROM (SELECT DISTINCT ON (amazon_account_id) walk
+  FROM (SELECT DISTINCT ON (amazon_account_id COLLATE "C") walk
           FROM accounts_staged_of(%(run)s)
          WHERE position > 0
-         ORDER BY amazon_account_id, array_position(%(weights)s::text[], source), walk) first
+         ORDER BY amazon_account_id COLLATE "C", array_position(%(weights)s::text[], source), walk) first
  GROUP BY walk
 """
 
@@ -792,13 +798,11 @@ HAND_OVER: Final = """
 WITH orphan AS MATERIALIZED (
     SELECT account.id
       FROM user_accounts account
-     CROSS JOIN LATERAL (
-           SELECT count(*) FILTER (WHERE access.connection_id = %(connection)s) = 0 AS is_lost
-             FROM accounts_accountaccess access WHERE access.account_id = account.id) own
      WHERE account.connection_id = %(connection)s
        AND account.inactive_reason IS NULL
        AND (account.sync_enabled OR %(also_unsynced)s)
-       AND own.is_lost
+       AND NOT EXISTS (SELECT FROM accounts_accountaccess access
+                        WHERE access.account_id = account.id AND access.connection_id = %(connection)s OFFSET 0)
 ), heir AS MATERIALIZED (
     SELECT DISTINCT ON (access.account_id) access.account_id, access.connection_id
       FROM orphan
@@ -902,10 +906,9 @@ class Store:
         self.complete_manager_regions: list[str] = []
         # Lists walked to their end, as access rows remember them.
         self.walked: list[str] = []
-        self.staged_accounts = 0
-        self.staged_profiles = 0
         self._is_marked = False
         self._has_nameless = False
+        self._may_adopt: bool | None = None
 
     def stage_accounts(
         self, walk: Walk, accounts: Sequence[StagedAccount], *, to_combine: bool = False
@@ -938,11 +941,9 @@ class Store:
 
     def _copy_accounts(self, rows: Sequence[tuple[Any, ...]]) -> list[tuple[int, str]]:
         self._mark()
-        refused = _copy(
+        return _copy(
             self.claim, "accounts_staged_account", ("run_id", "walk", "position", *ACCOUNT_COLUMNS), rows
         )
-        self.staged_accounts += len(rows) - len(refused)
-        return refused
 
     def _mark(self) -> None:
         """Stage a row of no account before all others. When it is gone, so is what was staged after it."""
@@ -952,13 +953,9 @@ class Store:
             self._copy_accounts([self._row(MARK, 0, mark)])
 
     def stage_profiles(self, walk: Walk, profiles: Sequence[StagedProfile]) -> list[Rejected]:
-        rows = [
-            (self.claim.run_id, walk.number, *(getattr(profile, name) for name in PROFILE_COLUMNS))
-            for profile in profiles
-        ]
+        rows = [(self.claim.run_id, walk.number, *_profile_values(profile)) for profile in profiles]
         self._mark()
         refused = _copy(self.claim, "accounts_staged_profile", ("run_id", "walk", *PROFILE_COLUMNS), rows)
-        self.staged_profiles += len(rows) - len(refused)
         self._has_nameless = self._has_nameless or not all(profile.entity_id for profile in profiles)
         return [Rejected(profiles[index].profile_id, reason) for index, reason in refused]
 
@@ -984,11 +981,18 @@ class Store:
         with fenced(self.claim) as cursor:
             self._check_mark(cursor)
             cursor.execute(PLANNED_BY_INDEX)
-            if walk.is_list:
+            if walk.is_list and self._sees_lone(cursor):
                 cursor.execute(ADOPT, parameters)
             cursor.execute(MERGE, parameters)
             created, changed, seen = cursor.fetchone()
         return Merged(created, changed, seen - created - changed)
+
+    def _sees_lone(self, cursor: CursorWrapper) -> bool:
+        if self._may_adopt is None:
+            scopes = [f"{Account.Source.PROFILES}:{region}" for region in Region.values]
+            cursor.execute(SEES_LONE, self._parameters(profile_scopes=scopes))
+            self._may_adopt = cursor.fetchone() == (True,)
+        return self._may_adopt
 
     def stage_profile_accounts(self, walks: Sequence[Walk], *, list_is_complete: bool) -> None:
         """Stage the accounts that only profiles show, each in the walk of its first region.
@@ -997,13 +1001,11 @@ class Store:
         """
         by_number = {walk.number: walk for walk in walks}
         with held(self.claim) as cursor:
-            self._check_staged(cursor)
+            self._check_mark(cursor)
             cursor.execute(PLANNED)
-            cursor.execute(DOUBT_LIST, self._parameters())
-            is_believed = list_is_complete and cursor.fetchone() != (True,)
-            parameters = self._parameters(list_is_complete=is_believed)
+            parameters = self._parameters(list_is_complete=list_is_complete)
             cursor.execute(STAGE_PROFILE_ACCOUNTS, parameters)
-            self._count_staged(cursor, Account.Source.PROFILES, walks)
+            _count_staged(cursor, by_number)
             if not self._has_nameless:
                 return
             cursor.execute(NAMELESS_PROFILES, parameters)
@@ -1018,23 +1020,12 @@ class Store:
                 if account_id is not None:
                     self.stage_as_shown(by_number[number], {account_id: [scope]})
 
-    def _count_staged(self, cursor: CursorWrapper, source: str, walks: Sequence[Walk]) -> None:
-        cursor.execute(
-            "SELECT walk, count(*) FROM accounts_staged_account"
-            " WHERE run_id = %s AND source = %s AND position > 0 GROUP BY walk",
-            [self.claim.run_id, source],
-        )
-        by_number = {walk.number: walk for walk in walks}
-        for number, found in cursor.fetchall():
-            by_number[number].staged = found
-            self.staged_accounts += found
-
     def stage_manager_accounts(self, walks: Sequence[Walk]) -> None:
         """Put what the regions say of each manager account together, each in the walk of its first region."""
         with held(self.claim) as cursor:
             self._check_mark(cursor)
             cursor.execute(STAGE_MANAGER_ACCOUNTS, self._parameters())
-            self._count_staged(cursor, Account.Source.MANAGER_ACCOUNTS, walks)
+            _count_staged(cursor, {walk.number: walk for walk in walks})
 
     def merge_links(self) -> None:
         """Store which manager account manages which accounts."""
@@ -1065,7 +1056,7 @@ class Store:
         """
         parameters = self._parameters(also_unsynced=False)
         with fenced(self.claim) as cursor:
-            self._check_staged(cursor)
+            self._check_mark(cursor)
             cursor.execute(PLANNED)
             cursor.execute(TAKE_AWAY, parameters)
             counts: dict[str, dict[str, int]] = {"taken": {}, "marked": {}, "fewer": {}}
@@ -1092,16 +1083,6 @@ class Store:
         if cursor.fetchone() != (self._is_marked,):
             raise StagingLost
 
-    def _check_staged(self, cursor: CursorWrapper) -> None:
-        """Make sure that nothing staged was lost, row by row, where absence takes away."""
-        for table, expected in (
-            ("accounts_staged_account", self.staged_accounts),
-            ("accounts_staged_profile", self.staged_profiles),
-        ):
-            cursor.execute(f"SELECT count(*) FROM {table} WHERE run_id = %s", [self.claim.run_id])  # noqa: S608
-            if cursor.fetchone() != (expected,):
-                raise StagingLost
-
     def _parameters(self, **more: Any) -> Mapping[str, Any]:
         return {
             "run": self.claim.run_id,
@@ -1125,6 +1106,12 @@ class Store:
             )
             found = cursor.fetchone()
         return found[0] if found else f"item {position}"
+
+
+def _count_staged(cursor: CursorWrapper, walks: Mapping[int, Walk]) -> None:
+    """Note how many rows a statement has staged in each walk."""
+    for number, found in Counter(number for (number,) in cursor.fetchall()).items():
+        walks[number].staged = found
 
 
 def _again_after_deadlock(function: Callable[[], Result]) -> Result:

@@ -217,6 +217,7 @@ def measure_storing(number: int, repeat: int, bounds: Bounds) -> None:
     from django.conf import settings
     from django.contrib.auth.models import User
 
+    from amazon_accounts.amazon_ads.database import tune_interpreter
     from tests.bench import sync_storing as storing
 
     settings.AMAZON_CLIENT_ID = "bench"
@@ -231,6 +232,7 @@ def measure_storing(number: int, repeat: int, bounds: Bounds) -> None:
         "ours": lambda given: storing.measure_store(connection, given),
         "raw SQL": lambda given: storing.measure(lambda: storing.raw(connection, given)),
     }
+    tune_interpreter()  # as in a worker
     taken: dict[tuple[str, str], list[storing.Measured]] = {}
     for _ in range(repeat):
         for way, measure in ways.items():
