@@ -170,8 +170,6 @@ def _known(user: User | None, idempotency_key: str | None, digest: str) -> Batch
 
 @transaction.atomic
 def _store(batch: BatchOperation, accounts: AccountQuerySet, ids: list[UUID] | None) -> None:
-    if ids is not None and (number := len(ids) - accounts.order_by().count()):
-        raise NotFoundError({"account_ids": _missing(accounts, ids, number)})
     batch.save(force_insert=True)
     sql, parameters = _sql_of(accounts.order_by("pk").values_list("pk")[: MOST_ITEMS + 1])
     with database.cursor() as cursor:
@@ -181,6 +179,9 @@ def _store(batch: BatchOperation, accounts: AccountQuerySet, ids: list[UUID] | N
             [batch.pk, *parameters],
         )
         batch.total = cursor.rowcount
+    # Whatever is wrong now takes the operation back with it.
+    if ids is not None and (number := len(ids) - batch.total):
+        raise NotFoundError({"account_ids": _missing(accounts, ids, number)})
     if batch.total > MOST_ITEMS:
         raise ValidationError({"filter": f"It chooses more than {MOST_ITEMS:,} accounts. Narrow it down."})
     if not batch.total:
