@@ -170,8 +170,8 @@ def _known(user: User | None, idempotency_key: str | None, digest: str) -> Batch
 
 @transaction.atomic
 def _store(batch: BatchOperation, accounts: AccountQuerySet, ids: list[UUID] | None) -> None:
-    batch.save(force_insert=True)
     sql, parameters = _sql_of(accounts.order_by("pk").values_list("pk")[: MOST_ITEMS + 1])
+    # The items come first, for they are counted by it: that they belong to an operation is asked at the commit.
     with database.cursor() as cursor:
         cursor.execute(
             "INSERT INTO accounts_batchitem (batch_id, account_id, state, message)"  # noqa: S608 - Django's SQL
@@ -179,15 +179,15 @@ def _store(batch: BatchOperation, accounts: AccountQuerySet, ids: list[UUID] | N
             [batch.pk, *parameters],
         )
         batch.total = cursor.rowcount
-    # Whatever is wrong now takes the operation back with it.
+    # Whatever is wrong now takes the items back with it.
     if ids is not None and (number := len(ids) - batch.total):
         raise NotFoundError({"account_ids": _missing(accounts, ids, number)})
     if batch.total > MOST_ITEMS:
         raise ValidationError({"filter": f"It chooses more than {MOST_ITEMS:,} accounts. Narrow it down."})
+    batch.save(force_insert=True)
     if not batch.total:
         _end(batch, BatchOperation.State.SUCCEEDED, {})
         return
-    batch.save(update_fields=["total"])
     queue(batch.pk)
 
 
