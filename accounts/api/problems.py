@@ -11,6 +11,7 @@ from django.core.exceptions import (
     BadRequest,
     PermissionDenied,
     SuspiciousOperation,
+    TooManyFieldsSent,
     ValidationError,
 )
 from django.db import InterfaceError, OperationalError
@@ -19,6 +20,7 @@ from django.urls import resolve
 from django.views.decorators.csrf import csrf_exempt
 from psycopg_pool import PoolTimeout
 from rest_framework import exceptions
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
@@ -42,7 +44,6 @@ def problem(status: int, detail: str, errors: Errors | None = None) -> dict[str,
 
 def handle(error: Exception, context: Mapping[str, Any]) -> Response | None:
     """Turn what a view raised into its answer. None: a fault of ours, which Django reports as such."""
-    del context
     if isinstance(error, OperationalError | InterfaceError | PoolTimeout):
         error = Unavailable("The database does not answer. Try again in a moment.", wait=5)
     known = _known(error)
@@ -50,6 +51,9 @@ def handle(error: Exception, context: Mapping[str, Any]) -> Response | None:
         return None
     status, detail, errors, headers = known
     set_rollback()
+    if (request := context.get("request")) is not None:
+        # Whatever the view itself answers with: YAML, a page.
+        request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
     return Response(problem(status, detail, errors), status=status, headers=headers, content_type=MEDIA_TYPE)
 
 
@@ -66,6 +70,8 @@ def _known(error: Exception) -> tuple[int, str, Errors, dict[str, str]] | None:
             return HTTPStatus.BAD_REQUEST, _summary(errors), errors, {}
         case Http404():
             return HTTPStatus.NOT_FOUND, NOT_FOUND, [], {}
+        case TooManyFieldsSent():
+            return HTTPStatus.BAD_REQUEST, "It has more parameters than any request needs.", [], {}
         case SuspiciousOperation() | BadRequest():
             return HTTPStatus.BAD_REQUEST, "The request is not one that this API takes.", [], {}
         case PermissionDenied():

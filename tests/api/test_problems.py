@@ -138,6 +138,7 @@ class TestRequests:
             ({"operation": "update", "options": {"labels": {"a": "\0"}}}, "options.labels"),
             ({"operation": "update", "options": {"labels": {"a\0b": "c"}}}, "options.labels"),
             ({"operation": "sync", "filter": {"a\0b": "c"}}, "filter"),
+            ({"operation": "sync", "account_ids": [10**30]}, "account_ids"),
             ({"operation": "sync", "filter": {"labels": json.loads("[" * 40 + "]" * 40)}}, "filter.labels"),
         ],
     )
@@ -146,6 +147,27 @@ class TestRequests:
         [error] = answer["errors"]
         assert error["field"] == field
         assert answer["detail"] == f"{field}: {error['detail']}"
+
+    @pytest.mark.parametrize(
+        ("body", "field"),
+        [
+            (b'{"operation": "sync", "filter": {}, "operation": "disconnect"}', "operation"),
+            (b'{"operation": "update", "options": {"labels": {"a": "1", "a": "2"}}}', "options.labels"),
+            (b'{"operation": ' + b"9" * 5_000 + b"}", "operation"),
+            (b'{"operation": "sync", "account_ids": [1e999]}', "account_ids"),
+            (b'{"operation": "update", "options": {"labels": {"a": "\\ud800"}}}', "options.labels"),
+        ],
+    )
+    def test_what_may_mean_two_things_or_none_is_refused(
+        self, api: APIClient, body: bytes, field: str
+    ) -> None:
+        [error] = check(api.post(BATCH, body, content_type="application/json"), 400)["errors"]
+        assert error["field"] == field
+
+    @pytest.mark.parametrize("address", ["/api/v1/schema/", "/api/v1/docs/"])
+    def test_an_address_that_answers_no_json_itself(self, api: APIClient, address: str) -> None:
+        check(api.post(address), 405)
+        check(api.get(address, headers={"Accept": "image/png"}), 406)
 
     def test_a_body_that_is_too_large(self, api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(parsing, "LARGEST_BODY", 1024)
