@@ -1,5 +1,6 @@
 """What operators say about one account: its labels, whether it is the default, whether it is synced."""
 
+import re
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +18,8 @@ from accounts.permissions import require
 
 MOST_LABELS = 64
 LONGEST_LABEL = 256  # characters, of a key and of a value
+# No blanks at the ends, no line breaks or other control characters: people have to read it, and to type it.
+LABEL_NAME = re.compile(r"^(?!\s)[^\x00-\x1f\x7f-\x9f\u2028\u2029]+(?<!\s)$")
 CHANGEABLE = ("labels", "is_default", "sync_enabled")
 
 
@@ -114,8 +117,12 @@ def _complaint_about_labels(labels: Any) -> str:
     for key, value in labels.items():
         if not isinstance(value, str | None):
             return f"The label “{key[:40]}” must be a string, or null to remove it."
-        if not key or "\0" in key or "\0" in (value or ""):
-            return "A label has a name, and no NUL characters."
+        if not LABEL_NAME.fullmatch(key):
+            return (
+                f"The label “{key[:40]}” must have a name, without blanks at its ends and control characters."
+            )
+        if "\0" in (value or ""):
+            return f"The label “{key[:40]}” has a NUL character in it."
         if max(len(key), len(value or "")) > LONGEST_LABEL:
             return f"The label “{key[:40]}” is longer than {LONGEST_LABEL} characters."
     return ""

@@ -22,8 +22,8 @@ class UpdateForm(forms.Form):
     remove_labels = forms.CharField(
         label="Remove labels",
         required=False,
-        help_text="Names with commas between, as “team, budget”.",
-        widget=forms.TextInput(attrs={"class": "c-field"}),
+        help_text="One name on each line, as “budget”.",
+        widget=forms.Textarea(attrs={"rows": 2, "class": "c-field", "placeholder": "budget"}),
     )
     sync = forms.ChoiceField(
         label="Synchronisation",
@@ -34,17 +34,21 @@ class UpdateForm(forms.Form):
 
     def clean_set_labels(self) -> dict[str, str]:
         labels: dict[str, str] = {}
-        for line in filter(None, (line.strip() for line in self.cleaned_data["set_labels"].splitlines())):
-            name, colon, value = line.partition(":")
-            if not colon or not name.strip() or not value.strip():
+        for line in _lines(self.cleaned_data["set_labels"]):
+            name, _, value = (part.strip() for part in line.partition(":"))
+            if not name or not value:
                 raise ValidationError(f"“{line[:40]}” is not of the form “team: north”.")
-            labels[name.strip()] = value.strip()
+            if name in labels:
+                raise ValidationError(f"“{name[:40]}” is set twice.")
+            labels[name] = value
         return labels
 
     def clean_remove_labels(self) -> list[str]:
-        return [
-            name for name in (name.strip() for name in self.cleaned_data["remove_labels"].split(",")) if name
-        ]
+        names = _lines(self.cleaned_data["remove_labels"])
+        for name in names:
+            if name in self.cleaned_data.get("set_labels", {}):
+                raise ValidationError(f"“{name[:40]}” is set and removed.")
+        return names
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
@@ -62,8 +66,13 @@ class UpdateForm(forms.Form):
     def options(self) -> dict[str, Any]:
         """What `start_batch` takes."""
         labels: dict[str, str | None] = dict(self.cleaned_data["set_labels"])
-        labels |= {name: None for name in self.cleaned_data["remove_labels"] if name not in labels}
+        labels |= dict.fromkeys(self.cleaned_data["remove_labels"])
         options: dict[str, Any] = {"labels": labels} if labels else {}
         if self.cleaned_data["sync"]:
             options["sync_enabled"] = self.cleaned_data["sync"] == "on"
         return options
+
+
+def _lines(text: str) -> list[str]:
+    """The lines that are not blank, without the blanks at their ends."""
+    return [line for line in (line.strip() for line in text.splitlines()) if line]

@@ -22,6 +22,7 @@ from accounts.batch import BatchStateError, cancel, retry, start_batch
 from accounts.complaints import refusal
 from accounts.models import BatchItem, BatchOperation
 from accounts.pagination import KeysetPaginator
+from accounts.update import LABEL_NAME
 
 FIELDS = ("operation", "account_ids", "filter", "options")
 
@@ -53,7 +54,7 @@ class BatchItemSerializer(Shown):
 LABELS = {
     "type": "object",
     "maxProperties": 64,
-    "propertyNames": {"type": "string", "minLength": 1, "maxLength": 256, "pattern": r"^[^\x00]+$"},
+    "propertyNames": {"type": "string", "minLength": 1, "maxLength": 256, "pattern": LABEL_NAME.pattern},
     "additionalProperties": {"type": ["string", "null"], "maxLength": 256, "pattern": r"^[^\x00]*$"},
     "description": "A string sets a label, null removes it.",
 }
@@ -74,7 +75,7 @@ REQUEST = {
         | {"description": "The parameters of `GET accounts/`; all accounts if it is empty."},
         "options": {
             "type": "object",
-            "properties": {"labels": LABELS, "sync_enabled": {"type": "boolean"}},
+            "properties": {"labels": LABELS | {"minProperties": 1}, "sync_enabled": {"type": "boolean"}},
             "minProperties": 1,
             "additionalProperties": False,
             "description": "For an update alone.",
@@ -92,9 +93,9 @@ REQUEST = {
 }
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
-    type={"type": "string", "minLength": 1, "maxLength": 200},
+    type={"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[ -~]+$"},
     location=OpenApiParameter.HEADER,
-    description="Any text of yours, of at most 200 characters, that stands for this request.",
+    description="Any ASCII text of yours, of at most 200 characters, that stands for this request.",
 )
 LOCATION = OpenApiParameter(
     "Location",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.batch import run_chunk, start_batch
@@ -95,16 +96,28 @@ def test_labels_are_asked_for_and_mistakes_stay_in_the_dialog(
 ) -> None:
     form = {"operation": "update", "account_ids": ids(accounts)}
     assert 'name="set_labels"' in client.post("/operations/", form, headers=HTMX).content.decode()
-    for wrong in ({}, {"set_labels": "no colon"}, {"set_labels": f"k: {'x' * 300}"}, {"sync": "maybe"}):
+    for wrong in (
+        {},
+        {"set_labels": "no colon"},
+        {"set_labels": f"k: {'x' * 300}"},
+        {"set_labels": "team: north\nteam: south"},
+        {"set_labels": "team: north", "remove_labels": "team"},
+        {"sync": "maybe"},
+    ):
         page = client.post("/operations/", {**form, "confirm": "1", **wrong}, headers=HTMX).content.decode()
         assert 'role="alert"' in page, wrong
     assert not BatchOperation.objects.exists()
     client.post(
         "/operations/",
-        {**form, "confirm": "1", "set_labels": "team: north\r\nbudget: a: b", "remove_labels": "old, , team"},
+        {
+            **form,
+            "confirm": "1",
+            "set_labels": "team: north\r\nbudget: a: b",
+            "remove_labels": "old\r\n\r\na,b",
+        },
     )
     assert BatchOperation.objects.get().options == {
-        "labels": {"team": "north", "budget": "a: b", "old": None}
+        "labels": {"team": "north", "budget": "a: b", "old": None, "a,b": None}
     }
 
 
@@ -281,6 +294,7 @@ def test_a_page_of_many_operations_costs_at_most_twelve_queries(
     BatchOperation.objects.bulk_create(BatchOperation(**kept) for _ in range(11))
     for number in range(13):
         batch = start_batch(alice, "disconnect", account_ids=[account.pk for account in accounts])
+        BatchOperation.objects.filter(pk=batch.pk).update(state="running", started_at=timezone.now())
         BatchItem.objects.filter(batch=batch, account__in=accounts[: number % 3]).update(state="succeeded")
     with django_assert_max_num_queries(12):
         shown = client.get("/operations/").context["batches"]
