@@ -11,12 +11,14 @@ results are one transaction: a worker that dies leaves every account either done
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, transaction
@@ -40,6 +42,10 @@ from tokens.models import Connection
 
 MOST_ITEMS = 100_000
 LONGEST_KEY = 200  # characters
+IDEMPOTENCY_KEY = re.compile(rf"[ -~]{{1,{LONGEST_KEY}}}")
+# Of more ids than so many, so many are looked at before the others.
+MANY = 1_000
+SAMPLE = 100
 CHUNK = 2_000  # accounts
 LOGINS_PER_CHUNK = 50
 KEPT = timedelta(days=90)
@@ -87,10 +93,10 @@ def start_batch(
     }
     _check_form(request, idempotency_key)
     require(user, PERMISSIONS[Operation(operation)])
-    digest = hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).hexdigest()
+    digest = _digest(request) if idempotency_key else ""
     if known := _known(user, idempotency_key, digest):
         return known
-    ids = None if account_ids is None else _parsed(account_ids)
+    ids = None if account_ids is None else _parsed(user, account_ids)
     accounts = _chosen(user, ids, filter)
     batch = BatchOperation(
         user=user,
@@ -98,7 +104,7 @@ def start_batch(
         options=request["options"],
         filter=request["filter"],
         idempotency_key=idempotency_key,
-        request_digest=digest if idempotency_key else "",
+        request_digest=digest,
     )
     try:
         _store(batch, accounts, ids)
@@ -119,39 +125,64 @@ def _check_form(request: Mapping[str, Any], idempotency_key: str | None) -> None
         errors["account_ids"] = "Give either `account_ids` or `filter`."
     elif ids is not None and not 1 <= len(ids) <= MOST_ITEMS:
         errors["account_ids"] = f"There must be 1 to {MOST_ITEMS:,} of them; these are {len(ids):,}."
-    if idempotency_key is not None and (
-        not 1 <= len(idempotency_key) <= LONGEST_KEY or "\0" in idempotency_key
-    ):
-        errors["Idempotency-Key"] = f"It must have 1 to {LONGEST_KEY} characters."
+    if idempotency_key is not None and not IDEMPOTENCY_KEY.fullmatch(idempotency_key):
+        errors["Idempotency-Key"] = (
+            f"It must have 1 to {LONGEST_KEY} characters, all of them printable ASCII."
+        )
     if operation == Operation.UPDATE and not options:
         errors["options"] = f"An update needs any of: {', '.join(OPTIONS)}."
     if errors:
         raise ValidationError(errors)
     if operation == Operation.UPDATE:
         check_changes(options, OPTIONS, within="options")
+        if options.get("labels") == {}:
+            raise ValidationError({"options.labels": "It must name at least one label."})
     elif options:
         raise ValidationError({"options": f"“{operation}” takes no options."})
 
 
-def _parsed(account_ids: Sequence[Any]) -> list[UUID]:
-    ids = []
-    for value in account_ids:
-        try:
-            ids.append(value if isinstance(value, UUID) else UUID(value))
-        except (ValueError, TypeError, AttributeError):
-            raise ValidationError(
-                {"account_ids": f"“{str(value)[:40]}” is not the id of an account."}
-            ) from None
+def _digest(request: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _parsed(user: User | None, account_ids: Sequence[Any]) -> list[UUID]:
+    if len(account_ids) > MANY:
+        # Whoever sends very many wrong ones is told so by the first: to look for all of them takes a second.
+        sample = list(set(_ids(account_ids[:SAMPLE])))
+        if number := len(sample) - _with_ids(user, sample).count():
+            raise NotFoundError({"account_ids": _missing(_with_ids(user, sample), sample, number)})
+    ids = _ids(account_ids)
     if len(set(ids)) != len(ids):
         raise ValidationError({"account_ids": "Each id may be given once."})
     return ids
 
 
+def _ids(values: Sequence[Any]) -> list[UUID]:
+    try:
+        return msgspec.convert(values, list[UUID])
+    except msgspec.ValidationError:
+        wrong = next(value for value in values if not _is_id(value))
+    if isinstance(wrong, str):
+        raise ValidationError({"account_ids": f"“{wrong[:40]}” is not the id of an account."})
+    raise ValidationError({"account_ids": "Each id must be a string."})
+
+
+def _is_id(value: Any) -> bool:
+    try:
+        msgspec.convert(value, UUID)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _with_ids(user: User | None, ids: list[UUID]) -> AccountQuerySet:
+    accounts = Account.objects.all() if user is None else Account.objects.visible_to(user)
+    return accounts.filter(id_is_one_of(ids))
+
+
 def _chosen(user: User | None, ids: list[UUID] | None, filter_: Mapping[str, Any] | None) -> AccountQuerySet:
     if ids is not None:
-        return (Account.objects.all() if user is None else Account.objects.visible_to(user)).filter(
-            id_is_one_of(ids)
-        )
+        return _with_ids(user, ids)
     try:
         return filter_accounts(user, filter_ or {})
     except ValidationError as error:
@@ -171,7 +202,7 @@ def _known(user: User | None, idempotency_key: str | None, digest: str) -> Batch
 @transaction.atomic
 def _store(batch: BatchOperation, accounts: AccountQuerySet, ids: list[UUID] | None) -> None:
     sql, parameters = _sql_of(accounts.order_by("pk").values_list("pk")[: MOST_ITEMS + 1])
-    # The items come first, for they are counted by it: that they belong to an operation is asked at the commit.
+    # The items come first: the operation is stored with their number.
     with database.cursor() as cursor:
         cursor.execute(
             "INSERT INTO accounts_batchitem (batch_id, account_id, state, message)"  # noqa: S608 - Django's SQL
@@ -199,7 +230,7 @@ def _missing(accounts: AccountQuerySet, ids: list[UUID], number: int) -> str:
             [ids, *parameters],
         )
         some = ", ".join(str(account_id) for (account_id,) in cursor.fetchall())
-    return f"{number:,} of them {'is' if number == 1 else 'are'} not there, among them {some}."
+    return f"{number:,} of {len(ids):,} {'is' if number == 1 else 'are'} not there, among them {some}."
 
 
 def _sql_of(accounts: QuerySet[Any, Any]) -> tuple[str, tuple[Any, ...]]:
@@ -468,13 +499,22 @@ def _end(batch: BatchOperation, state: BatchOperation.State, counts: Mapping[str
     batch.save(update_fields=["state", "finished_at", "succeeded", "failed", "skipped"])
 
 
-# Nobody else waits for them: who joins a run that waits makes it a run of another trigger.
+# Nobody else waits for them: who joins a run that waits makes it a run of another trigger. Of one that has not begun
+# nothing remains, for nothing came of it; one that was put back ends with what it had.
 END_UNWANTED_RUNS = """
-UPDATE accounts_syncrun run
-   SET state = 'failed', finished_at = greatest(now(), created_at), error = 'Cancelled before it began.'
- WHERE id = ANY(%(runs)s) AND state = 'waiting' AND trigger = 'batch'
-   AND NOT EXISTS (SELECT FROM accounts_batchitem item
-                    WHERE item.run_id = run.id AND item.state IN ('waiting', 'running'))
+WITH unwanted AS (
+    SELECT id, started_before FROM (
+        SELECT id, sources <> '[]' AS started_before FROM accounts_syncrun
+         WHERE id = ANY(%(runs)s) AND state = 'waiting' AND trigger = 'batch'
+    ) waiting
+     WHERE NOT EXISTS (SELECT FROM accounts_batchitem item
+                        WHERE item.run_id = waiting.id AND item.state IN ('waiting', 'running'))
+), ended AS (
+    UPDATE accounts_syncrun run
+       SET state = 'failed', finished_at = greatest(now(), created_at), error = 'Cancelled while it waited for Amazon.'
+      FROM unwanted WHERE run.id = unwanted.id AND started_before
+)
+DELETE FROM accounts_syncrun run USING unwanted WHERE run.id = unwanted.id AND NOT started_before
 """
 
 
@@ -490,9 +530,11 @@ def cancel(batch: BatchOperation, user: User | None) -> BatchOperation:
         cursor.execute(BEGUN, {"batch": batch.pk})
         cursor.execute(PUT_BACK, {"batch": batch.pk})
         waiting = BatchItem.objects.filter(batch=batch, state=BatchItem.State.WAITING)
-        runs = list(waiting.filter(run__isnull=False).order_by().values_list("run", flat=True).distinct())
+        # Held, so that nobody joins a run while it ends; in the order in which others hold several.
+        runs = SyncRun.objects.filter(state="waiting", pk__in=waiting.filter(run__isnull=False).values("run"))
+        held = list(runs.order_by("connection").select_for_update().values_list("pk", flat=True))
         waiting.update(state=BatchItem.State.SKIPPED, message="Cancelled before it began.", run=None)
-        cursor.execute(END_UNWANTED_RUNS, {"runs": runs})
+        cursor.execute(END_UNWANTED_RUNS, {"runs": held})
         batch.cancelled_at = timezone.now()
         batch.save(update_fields=["cancelled_at"])
         _finish(batch)
@@ -507,7 +549,8 @@ def retry(batch: BatchOperation, user: User | None) -> BatchOperation:
         if not failed.update(state=BatchItem.State.WAITING, message="", run=None):
             raise BatchStateError("No item of the operation has failed.")
         batch.state = BatchOperation.State.WAITING
-        batch.position = batch.started_at = batch.finished_at = batch.cancelled_at = None
+        batch.position = batch.finished_at = batch.cancelled_at = None
+        batch.started_at = timezone.now()
         batch.succeeded = batch.failed = batch.skipped = 0
         batch.save(
             update_fields=[

@@ -83,7 +83,8 @@ def request(connection: Connection, *, trigger: SyncRun.Trigger, requested_by: U
         run = SyncRun(connection=connection, trigger=trigger, requested_by=requested_by)
         SyncRun.objects.bulk_create([run], ignore_conflicts=True)
         # None: the one that was in the way has begun since.
-        if (found := waiting.first()) is not None:
+        # Held until the transaction around it ends: a batch that is cancelled meanwhile must see who joined it.
+        if (found := waiting.select_for_update(no_key=True).first()) is not None:
             if found.trigger == SyncRun.Trigger.BATCH != trigger:
                 # Others want it now: it goes on, though the operation that asked for it be cancelled.
                 waiting.filter(pk=found.pk).update(trigger=trigger)

@@ -1,4 +1,4 @@
-"""List accounts, sync those that need attention, follow the operation. Needs httpx, and in the environment
+"""List accounts, sync those that are not broken, follow the operation. Needs httpx, and in the environment
 CONSOLE_URL (http://localhost:8000) and CONSOLE_TOKEN (`manage.py api_token USER` prints one)."""
 
 import os

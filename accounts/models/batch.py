@@ -63,13 +63,14 @@ class BatchOperation(models.Model):
         null=True, blank=True, help_text="The filter that chose the accounts, if one did"
     )
     total = models.PositiveIntegerField(default=0)
-    # What came of the items, written when the last one ended; before that they are counted.
+    # What came of the items, written when the last one ended; while some are under way they are counted.
     succeeded = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0)
     skipped = models.PositiveIntegerField(default=0)
     # The account that was done last: the next chunk begins behind it.
     position = models.UUIDField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now)
+    # When it began, or began again to do what had failed.
     started_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -128,10 +129,15 @@ class BatchOperation(models.Model):
         """Count the items in each state, as they are now."""
         return _counted([self.pk])[self.pk]
 
+    @property
+    def is_under_way(self) -> bool:
+        """Say whether some items may have ended and others not."""
+        return self.started_at is not None and not self.is_finished
+
     def stored_counts(self) -> dict[str, int]:
-        """Return what was written when the operation ended."""
+        """Return what is known without counting, of an operation that has ended or not begun."""
         return {
-            "waiting": 0,
+            "waiting": 0 if self.is_finished else self.total,
             "running": 0,
             "succeeded": self.succeeded,
             "failed": self.failed,
@@ -141,11 +147,13 @@ class BatchOperation(models.Model):
 
 def counts_of(batches: Sequence[BatchOperation]) -> dict[UUID, dict[str, int]]:
     """Return how many items of each operation are in each state; costs at most one query."""
-    counts = _counted([batch.pk for batch in batches if not batch.is_finished])
-    return counts | {batch.pk: batch.stored_counts() for batch in batches if batch.is_finished}
+    stored = {batch.pk: batch.stored_counts() for batch in batches if not batch.is_under_way}
+    return stored | _counted([batch.pk for batch in batches if batch.is_under_way])
 
 
 def _counted(batch_ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
+    if not batch_ids:
+        return {}
     counts = {batch_id: dict.fromkeys(BatchItem.State.values, 0) for batch_id in batch_ids}
     states = BatchItem.objects.filter(batch__in=batch_ids).order_by().values_list("batch_id", "state")
     for batch_id, state, number in states.annotate(number=Count("account_id")):

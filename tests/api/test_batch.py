@@ -232,10 +232,20 @@ class TestSync:
         cancel(batch, alice)
         states = dict(SyncRun.objects.values_list("connection", "state"))
         assert states == {
-            alone.connection_id: "failed", shared.connection_id: "waiting", joined.connection_id: "waiting",
+            shared.connection_id: "waiting", joined.connection_id: "waiting",
         }  # fmt: skip
-        assert SyncRun.objects.get(state="failed").error == "Cancelled before it began."
         assert batch.counts()["skipped"] == 3
+        assert alone.connection_id not in states  # nothing of it has begun, so nothing failed
+
+    def test_a_run_that_had_begun_before_stays_in_the_history(
+        self, alice: User, new_account: AccountFactory
+    ) -> None:
+        new_account(alice)
+        batch = run(start_batch(alice, "sync", filter={}))
+        SyncRun.objects.update(sources=[{"source": "profiles"}], postponed=1)
+        cancel(batch, alice)
+        ended = SyncRun.objects.get()
+        assert (ended.state, ended.error) == ("failed", "Cancelled while it waited for Amazon.")
 
     def test_it_shows_what_is_under_way_and_cancels_the_rest(
         self, alice: User, new_account: AccountFactory, new_connection: ConnectionFactory
@@ -297,7 +307,7 @@ class TestLife:
             patched.setattr(batches, "_finish", lambda batch: 1 / 0)
             with pytest.raises(ZeroDivisionError):
                 run_chunk(batch.pk)
-        assert batch.counts() == {"waiting": 2, "running": 0, "succeeded": 6, "failed": 0, "skipped": 0}
+        assert batch.counted() == {"waiting": 2, "running": 0, "succeeded": 6, "failed": 0, "skipped": 0}
         versions = dict(Account.objects.values_list("pk", "updated_at"))
         run(batch)
         changed = [
@@ -361,7 +371,7 @@ class TestStart:
         alice.groups.clear()
         alice = User.objects.get(pk=alice.pk)
         for operation, permission in batches.PERMISSIONS.items():
-            options: dict[str, Any] | None = {"labels": {}} if operation == "update" else None
+            options: dict[str, Any] | None = {"sync_enabled": True} if operation == "update" else None
             with pytest.raises(PermissionDenied, match=permission):
                 start_batch(alice, operation, account_ids=ids(account), options=options)
         assert not BatchOperation.objects.exists()
@@ -440,6 +450,7 @@ class TestAPI:
             ({"operation": "sync", "account_ids": [{}]}, ["account_ids"]),
             ({"operation": "sync", "account_ids": ["x" * 32]}, ["account_ids"]),
             ({"operation": "sync", "account_ids": [10**400]}, ["account_ids"]),
+            ({"operation": "sync", "account_ids": [None]}, ["account_ids"]),
             ({"operation": "sync", "account_ids": [str(uuid4())] * 2}, ["account_ids"]),
             ({"operation": "sync", "account_ids": ["x"] * 100_001}, ["account_ids"]),
             ({"operation": "sync", "account_ids": None}, ["account_ids"]),
@@ -451,6 +462,7 @@ class TestAPI:
             ({"operation": "update", "filter": {}, "options": {}}, ["options"]),
             ({"operation": "update", "filter": {}, "options": {"name": "x"}}, ["options.name"]),
             ({"operation": "update", "filter": {}, "options": {"labels": {"a": 1}}}, ["options.labels"]),
+            ({"operation": "update", "filter": {}, "options": {"labels": {}}}, ["options.labels"]),
             ({"operation": "update", "filter": {}, "options": {"sync_enabled": 1}}, ["options.sync_enabled"]),
             ({"operation": "sync", "filter": {}, "colour": "red"}, ["colour"]),
         ],
@@ -476,6 +488,30 @@ class TestAPI:
         foreign = {"operation": "disconnect", "filter": {"connection": str(his.connection_id)}}
         assert api.post(BATCH, foreign, format="json").status_code == 404
         assert not BatchOperation.objects.exists()
+
+    def test_of_very_many_the_first_are_looked_at_first(
+        self, api: APIClient, alice: User, new_account: AccountFactory, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(batches, "MANY", 3)
+        monkeypatch.setattr(batches, "SAMPLE", 2)
+        hers = [new_account(alice).pk for _ in range(4)]
+        for wrong, words in (([hers[0], uuid4(), *hers[1:]], "1 of 2 is"), ([*hers, uuid4()], "1 of 5 is")):
+            body = {"operation": "sync", "account_ids": [str(each) for each in wrong]}
+            response = api.post(BATCH, body, format="json")
+            assert response.status_code == 404
+            assert words in response.json()["detail"]
+        twice = {"operation": "sync", "account_ids": [str(each) for each in [hers[0], *hers]]}
+        assert "once" in api.post(BATCH, twice, format="json").json()["detail"]
+        assert api.post(BATCH, {"operation": "sync", "account_ids": hers}, format="json").status_code == 202
+
+    @pytest.mark.parametrize("key", ["", "x" * 201, "é"])
+    def test_a_key_is_of_printable_ascii(self, api: APIClient, key: str) -> None:
+        response = api.post(
+            BATCH, {"operation": "sync", "filter": {}}, format="json", headers={"Idempotency-Key": key}
+        )
+        assert response.status_code == 400
+        [error] = response.json()["errors"]
+        assert (error["field"], "ASCII" in error["detail"]) == ("Idempotency-Key", True)
 
     def test_more_than_the_most_is_refused(
         self, api: APIClient, alice: User, new_account: AccountFactory, monkeypatch: pytest.MonkeyPatch
