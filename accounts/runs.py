@@ -1,9 +1,10 @@
 """The life of a sync run: asked for, claimed, kept alive, closed. Each step is one short transaction."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db import connection as database
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Greatest, Now
+from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
@@ -19,7 +21,7 @@ from accounts import suspensions
 from accounts.models import SyncRun
 from accounts.schedule import next_sync_at
 from accounts.signals import sync_ended
-from accounts.walks import Walk, is_application_refused, totals
+from accounts.walks import PROFILES_EDIT, Walk, is_application_refused, is_only_postponed, totals
 from tokens.models import Connection
 
 logger = logging.getLogger(__name__)
@@ -30,10 +32,13 @@ HEARTBEAT_SECONDS = 5.0
 # Six heartbeats missed: the process that ran it is gone.
 DEAD_AFTER = timedelta(seconds=30)
 MOST_POSTPONEMENTS = 3
+# Whoever is asked to wait for longer ends with what there is: all else would wait as well.
+LONGEST_POSTPONEMENT = timedelta(minutes=5)
 MOST_DUE = 500
 UNDER_WAY = [SyncRun.State.WAITING, SyncRun.State.RUNNING]
 # Runs of one connection in a row whose worker died: perhaps it is the run that kills it.
 MOST_RESTARTS = 3
+DIED = "The process that ran it died."
 
 
 class RunLost(Exception):  # noqa: N818 - it reads as the state it reports
@@ -205,7 +210,7 @@ def _record_on_connection(
         connection.save(update_fields=["next_sync_at"])
         return
     succeeded = state == SyncRun.State.SUCCEEDED
-    failures = 0 if succeeded else connection.sync_failures + 1
+    failures = 0 if succeeded else connection.sync_failures + (not is_only_postponed(walks))
     if succeeded or any(walk.is_list and walk.is_usable for walk in walks):
         connection.last_synced_at = Now()
     connection.sync_failures = failures
@@ -213,7 +218,19 @@ def _record_on_connection(
     connection.next_sync_at = next_sync_at(
         connection.pk, failures=failures, soon=any(walk.is_unconfirmed for walk in walks)
     )
-    connection.save(update_fields=["last_synced_at", "sync_failures", "sync_error", "next_sync_at"])
+    if walks:
+        connection.unread_lists = [
+            walk.scope for walk in walks if walk.is_unread and walk.source != PROFILES_EDIT
+        ]
+    connection.save(
+        update_fields=["last_synced_at", "sync_failures", "sync_error", "next_sync_at", "unread_lists"]
+    )
+
+
+def sync_soon(connections: Collection[UUID]) -> None:
+    """Let the scheduler sync these next: accounts came to them of which they may know better than what is stored."""
+    if connections:
+        Connection.objects.live().filter(pk__in=connections).update(next_sync_at=Now())
 
 
 def put_back(claim: Claim, until: datetime, walks: Sequence[Walk], reason: str) -> None:
@@ -282,8 +299,10 @@ def _returned_to_waiting(claim: Claim, walks: Sequence[Walk], reason: str) -> bo
     return True
 
 
-def postponed_before(claim: Claim) -> int:
-    return SyncRun.objects.values_list("postponed", flat=True).get(pk=claim.run_id)
+def may_be_put_back(claim: Claim, until: datetime) -> bool:
+    """Say whether the run may wait until then: not for long, and not again and again."""
+    postponed = SyncRun.objects.values_list("postponed", flat=True).get(pk=claim.run_id)
+    return postponed < MOST_POSTPONEMENTS and until - timezone.now() <= LONGEST_POSTPONEMENT
 
 
 def rescue() -> int:
@@ -306,7 +325,7 @@ def _rescue_one(run: SyncRun) -> bool:
     ).update(
         state=SyncRun.State.FAILED,
         finished_at=Greatest(Now(), F("created_at")),
-        error="The process that ran it died.",
+        error=DIED,
     )
     if not closed:
         return False
@@ -316,10 +335,17 @@ def _rescue_one(run: SyncRun) -> bool:
     connection.sync_error = "The process that ran the last sync died."
     connection.next_sync_at = next_sync_at(connection.pk, failures=connection.sync_failures)
     connection.save(update_fields=["sync_failures", "sync_error", "next_sync_at"])
-    if connection.sync_failures <= MOST_RESTARTS and not reason_not_to_sync(connection):
+    if _deaths(connection) <= MOST_RESTARTS and not reason_not_to_sync(connection):
         request(connection, trigger=SyncRun.Trigger(run.trigger), requested_by=run.requested_by)
     _let_the_next_begin(connection.pk)
     return True
+
+
+def _deaths(connection: Connection) -> int:
+    """How many of the connection's last runs in a row ended because their process died."""
+    ended = SyncRun.objects.filter(connection=connection, finished_at__isnull=False)
+    errors = ended.order_by("-created_at", "-id").values_list("error", flat=True)[: MOST_RESTARTS + 1]
+    return len(list(takewhile(lambda error: error == DIED, errors)))
 
 
 def _let_the_next_begin(connection_id: UUID) -> None:

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from itertools import count
 from operator import attrgetter
 from typing import Any, Final, TypeVar
+from uuid import UUID
 
 from django.db import DataError, IntegrityError, OperationalError, transaction
 from django.db import connection as database
@@ -296,11 +297,15 @@ WITH chunk AS MATERIALIZED (
                account.inactive_reason IS DISTINCT FROM 'disconnected'
                AND (account.sync_enabled OR account.inactive_reason IS NOT NULL)
                AND (account.connection_id = %(connection)s OR NOT EXISTS (
-                   SELECT FROM (SELECT connection_id FROM accounts_accountaccess
+                   SELECT FROM (SELECT connection_id, seen_in FROM accounts_accountaccess
                                  WHERE account_id = account.id OFFSET 0) present
                      JOIN tokens_connection holder ON holder.id = present.connection_id
                     WHERE present.connection_id = account.connection_id
-                      AND holder.state = 'active' AND holder.client_id = %(client)s))
+                      AND holder.state = 'active' AND holder.client_id = %(client)s
+                      -- Its lists that tell about the account could be read.
+                      AND NOT coalesce((
+                          SELECT bool_and(scope = ANY (holder.unread_lists)) FROM unnest(present.seen_in) scope
+                           WHERE split_part(scope, ':', 1) = account.source), false)))
                -- Two lists show the same key: the weightier one tells, as long as it shows it.
                AND (account.source = chunk.source OR array_position(%(weights)s::text[], chunk.source)
                         < array_position(%(weights)s::text[], account.source::text)
@@ -817,14 +822,17 @@ WITH orphan AS MATERIALIZED (
        SET connection_id = heir.connection_id, updated_at = statement_timestamp()
       FROM heir
      WHERE account.id = heir.account_id
+    RETURNING account.connection_id
+), lost AS (
+    UPDATE user_accounts account
+       SET status = 'inactive', inactive_reason = 'not_visible', updated_at = statement_timestamp()
+      FROM orphan
+     WHERE account.id = orphan.id
+       AND orphan.id NOT IN (SELECT account_id FROM heir)
+       AND account.inactive_reason IS NULL
+    RETURNING account.id
 )
-UPDATE user_accounts account
-   SET status = 'inactive', inactive_reason = 'not_visible', updated_at = statement_timestamp()
-  FROM orphan
- WHERE account.id = orphan.id
-   AND orphan.id NOT IN (SELECT account_id FROM heir)
-   AND account.inactive_reason IS NULL
-RETURNING account.id
+SELECT ARRAY(SELECT id FROM lost), ARRAY(SELECT DISTINCT connection_id FROM moved)
 """
 
 # An account that stood on profiles, and is gone because ads accounts that were here before it now name them (otherwise
@@ -850,18 +858,22 @@ UPDATE user_accounts heir
 
 # Accounts of a login that Amazon refuses go to another login that sees them and works; the others stay with it.
 HAND_OVER_TO_LIVE: Final = """
-UPDATE user_accounts account
-   SET connection_id = heir.connection_id, updated_at = statement_timestamp()
-  FROM (SELECT DISTINCT ON (access.account_id) access.account_id, access.connection_id
-          FROM user_accounts orphan
-         CROSS JOIN LATERAL (
-               SELECT * FROM accounts_accountaccess present WHERE present.account_id = orphan.id OFFSET 0) access
-          JOIN tokens_connection holder ON holder.id = access.connection_id
-         WHERE orphan.connection_id = %(connection)s AND orphan.inactive_reason IS NULL
-           AND access.connection_id <> %(connection)s
-           AND holder.state = 'active' AND holder.client_id = %(client)s
-         ORDER BY access.account_id, access.since, access.connection_id) heir
- WHERE account.id = heir.account_id
+WITH moved AS (
+    UPDATE user_accounts account
+       SET connection_id = heir.connection_id, updated_at = statement_timestamp()
+      FROM (SELECT DISTINCT ON (access.account_id) access.account_id, access.connection_id
+              FROM user_accounts orphan
+             CROSS JOIN LATERAL (
+                   SELECT * FROM accounts_accountaccess present WHERE present.account_id = orphan.id OFFSET 0) access
+              JOIN tokens_connection holder ON holder.id = access.connection_id
+             WHERE orphan.connection_id = %(connection)s AND orphan.inactive_reason IS NULL
+               AND access.connection_id <> %(connection)s
+               AND holder.state = 'active' AND holder.client_id = %(client)s
+             ORDER BY access.account_id, access.since, access.connection_id) heir
+     WHERE account.id = heir.account_id
+    RETURNING account.connection_id
+)
+SELECT ARRAY(SELECT DISTINCT connection_id FROM moved)
 """
 
 # Which list tells when two show the same account.
@@ -878,10 +890,14 @@ WEIGHTS: Final = [
 
 @dataclass(frozen=True)
 class Taken:
-    """What a run took away, by list: access rows that went, and those that wait for a second walk to agree."""
+    """What a run took away, by list: access rows that went, and those that wait for a second walk to agree.
+
+    `heirs` are the connections to which accounts went that this one does not see any more.
+    """
 
     gone: Mapping[str, int]
     unconfirmed: Mapping[str, int]
+    heirs: Sequence[UUID]
 
 
 # How the planner is helped. It knows nothing true of the staging tables, which are filled and emptied all day, and
@@ -1070,9 +1086,10 @@ class Store:
             if with_fewer:
                 cursor.execute(REPARENT, {**parameters, "accounts": with_fewer})
             cursor.execute(HAND_OVER, parameters)
-            if lost := [account_id for (account_id,) in cursor.fetchall()]:
+            lost, heirs = cursor.fetchone()
+            if lost:
                 cursor.execute(INHERIT_LABELS, {**parameters, "accounts": lost, "most_labels": MOST_LABELS})
-        return Taken(gone=counts["taken"], unconfirmed=counts["marked"])
+        return Taken(gone=counts["taken"], unconfirmed=counts["marked"], heirs=heirs)
 
     def _check_mark(self, cursor: CursorWrapper) -> None:
         """Make sure that the database has not crashed since the run began: then an unlogged table is empty."""

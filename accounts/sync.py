@@ -225,10 +225,10 @@ class Synchronisation:
         await self._take_away()
 
     async def _settle(self) -> None:
-        """Close the run, or put it back in the queue if Amazon wants to be left alone for a while."""
+        """Close the run, or put it back in the queue if Amazon wants to be left alone for a little while."""
         waits = [walk.postponed_until for walk in self.walks if walk.postponed_until]
         reason = explanation(self.walks)
-        if waits and await in_thread(runs.postponed_before)(self._claim) < runs.MOST_POSTPONEMENTS:
+        if waits and await in_thread(runs.may_be_put_back)(self._claim, max(waits)):
             await in_thread(runs.put_back)(self._claim, max(waits), self.walks, reason)
         else:
             await in_thread(runs.close)(self._claim, state_of(self.walks), self.walks, reason)
@@ -457,6 +457,7 @@ class Synchronisation:
         taken = await self._in_database(
             self._store.take_away, with_rejected=any(walk.rejected for walk in self.walks)
         )
+        await self._in_database(runs.sync_soon, taken.heirs)
         counted = await self._in_database(self._store.count_accounts)
         for walk in self.walks:
             walk.unchanged = max(0, counted.get(walk.number, 0) - walk.created - walk.changed)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.utils import timezone
 from procrastinate import JobContext
 from procrastinate.contrib.django import app
 
@@ -28,7 +29,8 @@ def request_sync(
     """
     run = runs.request(connection, trigger=trigger, requested_by=requested_by)
     if run.state == SyncRun.State.WAITING:
-        runs.defer(run.pk)
+        # Somebody asks for it now: one that Amazon asked to wait tries at once what it need not wait for.
+        runs.defer(run.pk, at=timezone.now() if run.postponed else None)
     return run
 
 

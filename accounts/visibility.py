@@ -1,6 +1,9 @@
 """What becomes of accounts when a login is disconnected here, or refused by Amazon."""
 
+from collections.abc import Collection
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection as database
@@ -20,6 +23,8 @@ def connection_disconnected(connection: Connection) -> None:
         runs.close_all(connection, "The connection was disconnected.")
         AccountAccess.objects.filter(connection=connection).delete()
         cursor.execute(HAND_OVER, {**_parameters(connection), "also_unsynced": True})
+        _, heirs = cursor.fetchone()
+    _sync_soon(heirs)
 
 
 @transaction.atomic
@@ -28,6 +33,13 @@ def connection_broken(connection: Connection) -> None:
     with database.cursor() as cursor:
         lock_person(cursor, connection.owner_id)
         cursor.execute(HAND_OVER_TO_LIVE, _parameters(connection))
+        (heirs,) = cursor.fetchone()
+    _sync_soon(heirs)
+
+
+def _sync_soon(heirs: Collection[UUID]) -> None:
+    """Not part of the transaction: whoever stores holds a connection while it waits for the person."""
+    transaction.on_commit(partial(runs.sync_soon, heirs))
 
 
 def _parameters(connection: Connection) -> dict[str, Any]:

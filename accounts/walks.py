@@ -84,6 +84,11 @@ class Walk:
         return self.outcome == Outcome.COMPLETE and not self.is_blind
 
     @property
+    def is_unread(self) -> bool:
+        """Whether Amazon did not show the list, or not all of it."""
+        return self.outcome in {Outcome.FAILED, Outcome.FORBIDDEN} and not self.is_unconfirmed
+
+    @property
     def is_usable(self) -> bool:
         return self.outcome in {Outcome.COMPLETE, Outcome.CUT}
 
@@ -186,6 +191,12 @@ def is_application_refused(walks: Sequence[Walk]) -> bool:
     """Say whether a run fell short for no other reason than that Amazon refuses our application."""
     failed = [walk for walk in walks if walk.outcome == Outcome.FAILED]
     return bool(failed) and all(walk.errors and walk.errors[-1]["kind"] == "config" for walk in failed)
+
+
+def is_only_postponed(walks: Sequence[Walk]) -> bool:
+    """Say whether a run fell short for no other reason than that Amazon asked us to wait."""
+    failed = [walk for walk in walks if walk.outcome == Outcome.FAILED]
+    return bool(failed) and all(walk.postponed_until for walk in failed)
 
 
 def explanation(walks: Sequence[Walk]) -> str:

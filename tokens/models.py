@@ -83,6 +83,9 @@ class Connection(models.Model):
     next_sync_at = models.DateTimeField(null=True, blank=True)
     sync_failures = models.PositiveIntegerField(default=0, help_text="Failed syncs since the last good one")
     sync_error = models.TextField(blank=True, default="")
+    # Those of Amazon's lists, as SyncRun.sources names them, that the last sync could not read: another connection
+    # that can tells what is in them.
+    unread_lists = ArrayField(models.TextField(), default=list, db_default=[], blank=True, editable=False)
 
     created_at = models.DateTimeField(default=timezone.now)
     disconnected_at = models.DateTimeField(null=True, blank=True)

@@ -238,7 +238,7 @@ def _life(value: object) -> int:
     """Seconds; Amazon writes them as a number, and in one sample as text."""
     try:
         seconds = float(value) if isinstance(value, str | int | float) else 0.0
-    except ValueError:
+    except (ValueError, OverflowError):
         return USUAL_LIFE_SECONDS
     return int(seconds) if 1 <= seconds <= LONGEST_LIFE_SECONDS else USUAL_LIFE_SECONDS
 

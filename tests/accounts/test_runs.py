@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.conf import LazySettings
+from django.conf import LazySettings, settings
 from django.db import IntegrityError
 from django.db import connection as database
 from django.db.models import F
@@ -283,6 +283,16 @@ def test_a_run_that_kills_every_worker_is_not_tried_for_ever(connect: Connection
     assert connection.next_sync_at is not None
 
 
+def test_a_run_that_died_is_tried_again_however_many_fell_short_before(connect: ConnectionFactory) -> None:
+    connection = connect()
+    Connection.objects.filter(pk=connection.pk).update(sync_failures=10)
+    dead = request_sync(connection, trigger=MANUAL)
+    runs.claim(dead.pk)
+    die(dead)
+    assert runs.rescue() == 1
+    assert SyncRun.objects.filter(state=SyncRun.State.WAITING).exists()
+
+
 @pytest.mark.parametrize("has_job", [True, False])
 def test_a_run_that_lost_its_job_is_queued_again(connect: ConnectionFactory, *, has_job: bool) -> None:
     run = request_sync(connect(), trigger=MANUAL)
@@ -372,6 +382,33 @@ async def test_a_run_that_must_wait_goes_back_to_the_queue(
     assert await in_thread(AccountAccess.objects.count)() > 0
     await in_thread(connection.refresh_from_db)()
     assert connection.sync_failures == 0
+
+
+async def test_a_run_that_would_have_to_wait_long_ends_with_what_there_is(
+    connect: ConnectionFactory, sync: Sync, sandbox: Sandbox
+) -> None:
+    connection = await in_thread(connect)()
+    sandbox.faults.add("throttle", path="/managerAccounts", region="FE", seconds=7200, retry_after="7200")
+    run = await sync(connection, wait=1)
+    assert (run.state, run.postponed) == ("partial", 0)
+    assert "FE" in run.error
+    await in_thread(connection.refresh_from_db)()
+    # Amazon asked us to wait: that is held against nobody, and all else is synced as ever.
+    assert (connection.sync_failures, connection.sync_error) == (0, run.error)
+    assert connection.last_synced_at is not None
+    assert connection.next_sync_at is not None
+    assert connection.next_sync_at - timezone.now() <= timedelta(seconds=settings.SYNC_INTERVAL_SECONDS)
+
+
+async def test_who_asks_for_a_run_that_waits_for_amazon_need_not_wait(
+    connect: ConnectionFactory, sync: Sync, sandbox: Sandbox
+) -> None:
+    connection = await in_thread(connect)()
+    sandbox.faults.add("throttle", path="/v2/profiles", region="EU", seconds=200, retry_after="200")
+    run = await sync(connection, wait=1)
+    assert await in_thread(request_sync)(connection, trigger=MANUAL) == run
+    job = await in_thread(ProcrastinateJob.objects.filter(task_name=runs.TASK, status="todo").latest)("id")
+    assert job.scheduled_at <= timezone.now()
 
 
 async def test_a_run_is_not_put_back_for_ever(

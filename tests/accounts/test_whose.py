@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from accounts.models import Account, AccountAccess, Profile, SyncRun
 from accounts.walks import Outcome
@@ -105,6 +106,52 @@ async def test_another_login_takes_over_when_the_first_no_longer_sees_it(
     assert (three.status, three.connection) == ("active", second)
 
 
+@pytest.mark.parametrize("fault", ["error_500", "forbidden"])
+async def test_another_login_takes_over_when_the_first_cannot_read_its_list(
+    connect: ConnectionFactory, sync: Sync, world: World, sandbox: Sandbox, fault: str
+) -> None:
+    first, second = await in_thread(connect)("first"), await in_thread(connect)("second")
+    await sync(first)
+    await sync(second)
+    rule = sandbox.faults.add(fault, path="/adsAccounts/list")
+    await sync(first)
+    sandbox.faults.remove(rule.name)
+    next(each for each in world.ads_accounts.values() if each.account_name == "three").account_name = "new"
+    assert (await sync(second)).state == SyncRun.State.SUCCEEDED
+    assert (await account("new")).connection == second
+    assert (await account("one")).connection == first
+    # It does not go back and forth.
+    assert (await sync(first)).changed == 0
+    assert (await sync(second)).changed == 0
+    assert (await account("new")).connection == second
+
+
+async def test_a_region_that_another_login_cannot_read_is_no_reason_to_take_over(
+    connect: ConnectionFactory, sync: Sync, world: World, sandbox: Sandbox
+) -> None:
+    first, second = await in_thread(connect)("first"), await in_thread(connect)("second")
+    sandbox.faults.add("forbidden", path="/v2/profiles", region="FE")
+    for _ in range(2):
+        await sync(first)
+        await sync(second)
+    assert (await account("three")).connection == first
+
+
+async def test_the_login_that_takes_over_is_synced_soon(
+    connect: ConnectionFactory, sync: Sync, world: World
+) -> None:
+    first, second = await in_thread(connect)("first"), await in_thread(connect)("second")
+    await sync(first)
+    next(each for each in world.ads_accounts.values() if each.account_name == "three").account_name = "new"
+    await sync(second)
+    hide(world, "first", "new")
+    await sync(first)
+    assert (await account("three")).connection == second
+    await in_thread(second.refresh_from_db)()
+    assert second.next_sync_at is not None
+    assert second.next_sync_at <= timezone.now()
+
+
 async def test_another_login_takes_over_when_the_first_one_breaks(
     connect: ConnectionFactory, sync: Sync, world: World
 ) -> None:
@@ -122,6 +169,9 @@ async def test_another_login_takes_over_when_the_first_one_breaks(
 
     await break_first()
     assert (await account("three")).connection == second
+    await in_thread(second.refresh_from_db)()
+    assert second.next_sync_at is not None
+    assert second.next_sync_at <= timezone.now()
     one = await account("one")
     assert (one.connection, one.status, one.health) == (first, "active", "problem")
 
