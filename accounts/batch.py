@@ -435,23 +435,38 @@ UPDATE accounts_batchitem item SET state = 'waiting'
  WHERE item.batch_id = %(batch)s AND item.state = 'running' AND item.run_id = run.id AND run.state = 'waiting'
 """
 
-# Of a run that failed in part, only the accounts of the failed sources have failed.
+# Of a run that did not fail, those accounts have failed whose lists, of the kind that tells about them, could not be
+# read, or may not be.
 ENDED = """
+WITH unread AS MATERIALIZED (
+    SELECT run.id AS run_id, walk #>> '{errors,-1,message}' AS message,
+           concat_ws(':', walk ->> 'source', walk ->> 'region', walk ->> 'profile_id') AS list
+      FROM accounts_syncrun run
+     CROSS JOIN LATERAL jsonb_array_elements(run.sources) walk
+     WHERE run.id IN (SELECT run_id FROM accounts_batchitem
+                       WHERE batch_id = %(batch)s AND state IN ('waiting', 'running') AND run_id IS NOT NULL)
+       AND run.finished_at IS NOT NULL AND walk ->> 'outcome' IN ('failed', 'forbidden')
+), outcome AS (
+    SELECT item.account_id,
+           CASE WHEN run.state = 'failed' THEN coalesce(nullif(run.error, ''), 'The sync failed.')
+                WHEN EXISTS (SELECT FROM unread WHERE unread.run_id = run.id) THEN (
+                    SELECT coalesce(min(unread.message), nullif(run.error, ''), 'Amazon did not show it.')
+                      FROM accounts_accountaccess access
+                     CROSS JOIN LATERAL unnest(access.seen_in) AS shown(list)
+                      LEFT JOIN unread ON unread.run_id = run.id AND unread.list = shown.list
+                     WHERE access.account_id = account.id AND access.connection_id = run.connection_id
+                       AND split_part(shown.list, ':', 1) = account.source
+                    HAVING bool_and(unread.list IS NOT NULL))
+           END AS problem
+      FROM accounts_batchitem item
+      JOIN accounts_syncrun run ON run.id = item.run_id AND run.finished_at IS NOT NULL
+      JOIN user_accounts account ON account.id = item.account_id
+     WHERE item.batch_id = %(batch)s AND item.state IN ('waiting', 'running')
+)
 UPDATE accounts_batchitem item
-   SET state = CASE WHEN outcome.failed THEN 'failed' ELSE 'succeeded' END,
-       message = CASE WHEN outcome.failed THEN coalesce(nullif(outcome.error, ''), 'The sync failed.')
-                      ELSE 'Synced.' END
-  FROM (
-    SELECT running.account_id, run.error,
-           run.state = 'failed' OR run.state = 'partial' AND EXISTS (
-               SELECT FROM jsonb_array_elements(run.sources) walk
-                WHERE walk ->> 'source' = account.source AND walk ->> 'outcome' = 'failed'
-           ) AS failed
-      FROM accounts_batchitem running
-      JOIN accounts_syncrun run ON run.id = running.run_id AND run.finished_at IS NOT NULL
-      JOIN user_accounts account ON account.id = running.account_id
-     WHERE running.batch_id = %(batch)s AND running.state IN ('waiting', 'running')
-  ) outcome
+   SET state = CASE WHEN outcome.problem IS NULL THEN 'succeeded' ELSE 'failed' END,
+       message = coalesce(outcome.problem, 'Synced.')
+  FROM outcome
  WHERE item.batch_id = %(batch)s AND item.account_id = outcome.account_id
 """
 

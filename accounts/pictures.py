@@ -101,26 +101,24 @@ class StagedProfile:
 
 @dataclass
 class Rows:
-    """What became of a page: rows to stage, items that cannot be stored, and items stored without their metadata."""
+    """What became of a page: rows to stage, items that cannot be stored, and what was left out of what is stored."""
 
     accounts: list[StagedAccount] = field(default_factory=list)
     profiles: list[StagedProfile] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
-    without_metadata: list[str] = field(default_factory=list)
+    omissions: list[str] = field(default_factory=list)
     # The lists that show an account of this id, where it is not the walk's own.
     scopes: dict[str, set[str]] = field(default_factory=dict)
 
     def reject(self, identifier: str, error: Unstorable) -> None:
         self.rejected.append(Rejected(identifier, str(error)))
 
-    def metadata(self, identifier: str, value: Mapping[str, Any]) -> str | None:
+    def limited(self, what: str, identifier: str, value: Mapping[str, Any]) -> str | None:
         """What Amazon says, as JSON; None, and a note, when it is too much."""
         text = encoded(value)
-        if len(text.encode()) <= MOST_METADATA_BYTES:
+        if (size := len(text.encode())) <= MOST_METADATA_BYTES:
             return text
-        self.without_metadata.append(
-            f"The metadata of {explanation(identifier)} has {len(text.encode()):,} bytes and was left out."
-        )
+        self.omissions.append(f"The {what} of {explanation(identifier)} has {size:,} bytes and was left out.")
         return None
 
 
@@ -150,8 +148,8 @@ def _ads_account(item: AdsAccount, scope: str, rows: Rows) -> StagedAccount:
         status=STATUSES.get(item.status, Account.Status.PENDING),
         amazon_status=item.status or None,
         countries=sorted({shown_country(code) for code in countries if code}),
-        errors=encoded(_errors(item)),
-        metadata=rows.metadata(item.ads_account_id, item.raw) or "{}",
+        errors=rows.limited("record of errors", item.ads_account_id, _errors(item)) or "{}",
+        metadata=rows.limited("metadata", item.ads_account_id, item.raw) or "{}",
         profile_ids=[profile_id for profile_id, _, _ in profiles],
         profile_countries=[shown_country(country) for _, country, _ in profiles],
         profile_regions=[region_of_country(country) for _, country, _ in profiles],
@@ -214,7 +212,7 @@ def _profile(item: ProfileAnswer, region: str, access_level: str | None, rows: R
         access_level=access_level,
         valid_payment_method=info.valid_payment_method,
         daily_budget=item.daily_budget,
-        raw=rows.metadata(f"profile {item.profile_id}", item.raw),
+        raw=rows.limited("metadata", f"profile {item.profile_id}", item.raw),
     )
 
 
@@ -249,7 +247,7 @@ def dsp_advertisers(items: Iterable[DspAdvertiser], scope: str) -> Rows:
                     account_type=Account.Type.ADVERTISER,
                     status=Account.Status.ACTIVE,
                     countries=[shown_country(item.country)] if item.country else [],
-                    metadata=rows.metadata(item.advertiser_id, item.raw) or "{}",
+                    metadata=rows.limited("metadata", item.advertiser_id, item.raw) or "{}",
                 )
             )
         except Unstorable as error:
@@ -301,7 +299,7 @@ def _manager_account(item: ManagerAccount, region: str, rows: Rows) -> StagedAcc
         name=item.manager_account_name,
         account_type=Account.Type.MANAGER,
         status=Account.Status.ACTIVE,
-        metadata=rows.metadata(item.manager_account_id, {region: item.raw}) or "{}",
+        metadata=rows.limited("metadata", item.manager_account_id, {region: item.raw}) or "{}",
         links=encoded(links),
         cut_regions=[region] if item.perhaps_cut else [],
     )

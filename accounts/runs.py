@@ -4,6 +4,7 @@ import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import takewhile
 from typing import Any
 from uuid import UUID
@@ -21,7 +22,15 @@ from accounts import suspensions
 from accounts.models import SyncRun
 from accounts.schedule import next_sync_at
 from accounts.signals import sync_ended
-from accounts.walks import PROFILES_EDIT, Walk, is_application_refused, is_only_postponed, totals
+from accounts.walks import (
+    PROFILES_EDIT,
+    Walk,
+    is_application_refused,
+    is_only_postponed,
+    is_unauthorized,
+    totals,
+)
+from tokens.connections import refuse
 from tokens.models import Connection
 
 logger = logging.getLogger(__name__)
@@ -38,6 +47,8 @@ MOST_DUE = 500
 UNDER_WAY = [SyncRun.State.WAITING, SyncRun.State.RUNNING]
 # Runs of one connection in a row whose worker died: perhaps it is the run that kills it.
 MOST_RESTARTS = 3
+# Of one connection in a row in which Amazon refused each call.
+UNAUTHORIZED_RUNS = 3
 DIED = "The process that ran it died."
 
 
@@ -199,6 +210,26 @@ def close(claim: Claim, state: SyncRun.State, walks: Sequence[Walk], error: str 
         _record_on_connection(connection, state, walks, error)
     _tell_the_end(claim.run_id)
     _let_the_next_begin(claim.connection_id)
+    if is_unauthorized([walk.as_data() for walk in walks]):
+        transaction.on_commit(partial(_refuse_if_alone, connection))
+
+
+def _refuse_if_alone(connection: Connection) -> None:
+    """Take the login for refused when some runs in a row met nothing but 401 while Amazon accepted another login.
+
+    If it accepts none, the application is to blame, and no login.
+    """
+    ended = SyncRun.objects.filter(connection=connection, finished_at__isnull=False)
+    last = list(ended.order_by("-created_at", "-id")[:UNAUTHORIZED_RUNS])
+    if len(last) < UNAUTHORIZED_RUNS or not all(is_unauthorized(run.sources) for run in last):
+        return
+    others = SyncRun.objects.filter(
+        connection__in=Connection.objects.live().exclude(pk=connection.pk),
+        state__in=[SyncRun.State.SUCCEEDED, SyncRun.State.PARTIAL],
+        created_at__gt=last[-1].created_at,
+    )
+    if others.exists():
+        refuse(connection, "Amazon answers 401 to every call of this login, and accepts those of others.")
 
 
 def _record_on_connection(

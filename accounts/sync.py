@@ -391,7 +391,7 @@ class Synchronisation:
         refused = self._store.stage_accounts(walk, rows.accounts, to_combine=to_combine)
         rejected = [*page.rejected, *rows.rejected, *refused]
         walk.reject(rejected)
-        walk.note_omissions(rows.without_metadata)
+        walk.note_omissions(rows.omissions)
         # What cannot be stored is there all the same.
         self._store.stage_as_shown(
             walk, {item.identifier: rows.scopes.get(item.identifier, {walk.scope}) for item in rejected}
@@ -403,7 +403,7 @@ class Synchronisation:
         rows = pictures.profiles(page.items, region, access_level)
         refused = self._store.stage_profiles(walk, rows.profiles)
         walk.reject([*page.rejected, *rows.rejected, *refused])
-        walk.note_omissions(rows.without_metadata)
+        walk.note_omissions(rows.omissions)
         # We do not know whose profile it is that cannot be stored, so no account may be taken for gone.
         walk.is_blind = walk.is_blind or bool(walk.rejected)
 

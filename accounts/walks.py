@@ -1,7 +1,7 @@
 """What a sync run tells about each list of Amazon's that it walked."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -191,6 +191,16 @@ def is_application_refused(walks: Sequence[Walk]) -> bool:
     """Say whether a run fell short for no other reason than that Amazon refuses our application."""
     failed = [walk for walk in walks if walk.outcome == Outcome.FAILED]
     return bool(failed) and all(walk.errors and walk.errors[-1]["kind"] == "config" for walk in failed)
+
+
+def is_unauthorized(sources: Sequence[Mapping[str, Any]]) -> bool:
+    """Say whether Amazon answered 401 wherever this run asked, with an access token that it had just issued."""
+    return bool(sources) and all(
+        source["outcome"] == Outcome.FORBIDDEN
+        and source["errors"]
+        and source["errors"][-1].get("status") == 401
+        for source in sources
+    )
 
 
 def is_only_postponed(walks: Sequence[Walk]) -> bool:

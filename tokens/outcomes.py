@@ -14,12 +14,11 @@ from django.db.models.functions import Greatest, Now
 
 from amazon_accounts.amazon_ads.errors import AmazonError, GrantRevokedError, PostponedError
 from amazon_accounts.amazon_ads.lwa import Grant
-from tokens import alerts
+from tokens.connections import mark_refused
 from tokens.encryption import Secret
 from tokens.lease import Claim
 from tokens.models import Connection, ConnectionQuerySet, TokenRefresh
 from tokens.schedule import refresh_in, retry_in
-from tokens.signals import connection_changed
 
 Outcome = TokenRefresh.Outcome
 
@@ -99,19 +98,9 @@ def stored_refresh_token(claim: Claim) -> Secret | None:
 def record_revoked(claim: Claim, error: GrantRevokedError, *, tries: int) -> Outcome:
     """Mark the connection as refused by Amazon: no call is made for it until its owner reconnects."""
     with transaction.atomic():
-        mine = _held(claim).update(
-            state=Connection.State.REAUTHORIZATION_REQUIRED,
-            next_refresh_at=None,
-            lease_id=None,
-            last_error=str(error),
-            last_error_at=Now(),
-        )
+        mine = mark_refused(_held(claim), claim.connection_id, str(error))
         outcome = Outcome.REAUTHORISE if mine else Outcome.SUPERSEDED
         _close(claim.refresh_id, outcome, error, tries)
-        if mine:
-            broken = Connection.objects.get(pk=claim.connection_id)
-            alerts.connection_broken(broken)
-            connection_changed.send(sender=Connection, connection=broken, change="broken")
     return outcome
 
 

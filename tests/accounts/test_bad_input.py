@@ -161,6 +161,18 @@ async def test_metadata_beyond_all_measure_is_left_out_and_reported(
     assert found.name == "Account 1-1"
 
 
+async def test_errors_beyond_all_measure_are_left_out_and_reported(
+    connect: ConnectionFactory, sync: Sync, world: World
+) -> None:
+    account = first_of(world)
+    account.extra = {"errors": {"US": "x" * 2_000_000}}
+    run = await sync(await in_thread(connect)("login-1"))
+    assert run.state == "succeeded"
+    messages = [error["message"] for error in run.sources[0]["errors"]]
+    assert any("record of errors" in message and account.ads_account_id in message for message in messages)
+    assert (await stored(account.ads_account_id)).errors == {}
+
+
 async def test_five_thousand_profiles_are_perhaps_not_all(
     connect: ConnectionFactory, sync: Sync, world: World, sandbox: Sandbox
 ) -> None:

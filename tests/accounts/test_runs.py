@@ -25,7 +25,7 @@ from amazon_accounts.amazon_ads.models import RateLimit
 from amazon_accounts.sandbox.state import Sandbox
 from tests.accounts.conftest import ConnectionFactory, Sync
 from tokens import connections
-from tokens.models import Connection
+from tokens.models import Alert, Connection
 from tokens.signals import connection_changed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -179,6 +179,28 @@ async def test_a_refused_application_is_held_against_no_connection(
     assert (connection.sync_failures, connection.sync_error) == (0, "")
     assert connection.next_sync_at is not None
     assert connection.next_sync_at < timezone.now() + timedelta(minutes=6)
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+async def test_a_login_that_amazon_refuses_while_it_accepts_another_must_be_reconnected(
+    connect: ConnectionFactory, sync: Sync, sandbox: Sandbox, *, is_alone: bool
+) -> None:
+    refused, other = await in_thread(connect)("alice"), await in_thread(connect)("bob")
+    for number in range(1, runs.UNAUTHORIZED_RUNS + 1):
+        await in_thread(refused.refresh_from_db)()
+        assert refused.state == Connection.State.ACTIVE
+        if not is_alone:
+            sandbox.faults.clear()
+            await sync(other)
+        sandbox.faults.add("unauthorized", area="api", login="alice" if not is_alone else "")
+        run = await sync(refused)
+        assert run.state == "failed", number
+        if is_alone:
+            await sync(other)
+    await in_thread(refused.refresh_from_db)()
+    assert (refused.state == Connection.State.REAUTHORIZATION_REQUIRED) is not is_alone
+    alerts = await in_thread(lambda: list(Alert.objects.values_list("kind", "connection")))()
+    assert alerts == ([] if is_alone else [("connection_broken", refused.pk)])
 
 
 async def test_progress_can_be_read_while_it_runs(

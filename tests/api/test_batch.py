@@ -165,22 +165,43 @@ class TestSync:
         assert results(batch)[dead.pk][1] == "Amazon no longer accepts this login; it must be reconnected."
         assert not SyncRun.objects.exists()
 
-    def test_of_a_partial_run_only_the_failed_source_fails(
-        self, alice: User, new_account: AccountFactory
+    @pytest.mark.parametrize(("outcome", "state"), [("failed", "partial"), ("forbidden", "succeeded")])
+    def test_of_a_run_only_what_was_in_no_list_that_could_be_read_fails(
+        self, alice: User, new_account: AccountFactory, outcome: str, state: str
     ) -> None:
-        listed, agency = new_account(alice), new_account(alice, source="dsp_advertisers")
+        accounts = {
+            name: new_account(alice, name, source=source)
+            for name, source in (
+                ("listed", "ads_accounts"), ("here", "dsp_advertisers"), ("there", "dsp_advertisers"),
+                ("both", "dsp_advertisers"), ("managed", "dsp_advertisers"),
+            )
+        }  # fmt: skip
+        here, there = "dsp_advertisers:EU:1", "dsp_advertisers:NA:2"
+        for name, seen_in in (
+            ("listed", ["ads_accounts"]), ("here", [here]), ("there", [there]),
+            ("both", [here, there]), ("managed", [here, "manager_accounts:NA:3"]),
+        ):  # fmt: skip
+            AccountAccess.objects.filter(account=accounts[name]).update(seen_in=seen_in)
         batch = run(start_batch(alice, "sync", filter={}))
         sources = [
             {"source": "ads_accounts", "region": None, "outcome": "complete"},
-            {"source": "dsp_advertisers", "region": "EU", "outcome": "failed"},
-        ]
-        self.finish(SyncRun.objects.get(), "partial", sources=sources, error="dsp advertisers EU: busy")
+            {"source": "dsp_advertisers", "region": "NA", "profile_id": "2", "outcome": "complete"},
+            {
+                "source": "dsp_advertisers", "region": "EU", "profile_id": "1", "outcome": outcome,
+                "errors": [{"message": "first"}, {"message": "Amazon said no."}],
+            },
+        ]  # fmt: skip
+        self.finish(
+            SyncRun.objects.get(), state, sources=sources, error="dsp advertisers EU: Amazon said no."
+        )
         settle()
         batch.refresh_from_db()
         assert batch.state == "partial"
-        assert results(batch) == {
-            listed.pk: ("succeeded", "Synced."), agency.pk: ("failed", "dsp advertisers EU: busy"),
-        }  # fmt: skip
+        found = results(batch)
+        assert {name: found[account.pk] for name, account in accounts.items()} == {
+            **dict.fromkeys(("listed", "there", "both"), ("succeeded", "Synced.")),
+            **dict.fromkeys(("here", "managed"), ("failed", "Amazon said no.")),
+        }
 
     def test_it_follows_the_run_that_replaces_a_dead_one(
         self, alice: User, new_account: AccountFactory
