@@ -211,6 +211,8 @@ async def test_it_names_the_errors_of_a_refresh(
         (-5, 3600),
         (10**9, 3600),
         ("NaN", 3600),
+        ("Infinity", 3600),
+        (10**400, 3600),
     ],
 )
 async def test_it_reads_the_life_of_a_token(
