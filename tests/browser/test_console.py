@@ -67,7 +67,7 @@ def test_pages_are_walked_forwards_and_back(accounts: Page) -> None:
     expect(accounts.locator("[data-item] .c-id").first).to_have_text(first)
 
 
-def test_a_selection_survives_pages_and_filters(accounts: Page) -> None:
+def test_a_selection_survives_pages_and_orders(accounts: Page) -> None:
     expect(accounts.locator("#bulk")).to_be_hidden()
     accounts.locator("[data-select]").nth(0).check()
     accounts.locator("[data-select]").nth(1).check()
@@ -78,6 +78,9 @@ def test_a_selection_survives_pages_and_filters(accounts: Page) -> None:
     assert bar(accounts) == "3 accounts selected"
     accounts.locator("#previous").click()
     expect(accounts.locator("[data-select]").nth(1)).to_be_checked()
+    accounts.locator("#sort-3").click()
+    expect(accounts.locator("#sort-3")).to_have_attribute("aria-current", "true")
+    assert bar(accounts) == "3 accounts selected"
     accounts.get_by_role("button", name="Clear").click()
     expect(accounts.locator("#bulk")).to_be_hidden()
 
@@ -93,6 +96,34 @@ def test_all_that_match_are_selected_and_counted_again_by_the_server(accounts: P
     dialog = accounts.get_by_role("dialog")
     expect(dialog.get_by_role("heading")).to_have_text(f"Disconnect {number} accounts?")
     expect(dialog.get_by_role("link", name="Cancel")).to_be_focused()
+
+
+@pytest.mark.parametrize("change", ["#clear", "#chip-type-seller"])
+def test_another_filter_ends_the_selection(accounts: Page, change: str) -> None:
+    accounts.locator("#chip-status-active").click()
+    expect(accounts.locator("#chip-status-active")).to_have_attribute("aria-current", "true")
+    accounts.locator("#select-page").check()
+    accounts.locator("[data-select-all]").click()
+    expect(accounts.locator("#bulk")).to_be_visible()
+    query = accounts.locator("#list").get_attribute("data-query") or ""
+    accounts.locator(change).click()
+    expect(accounts.locator("#list")).not_to_have_attribute("data-query", query)
+    expect(accounts.locator("#bulk")).to_be_hidden()
+    expect(accounts.locator("[data-select]:checked")).to_have_count(0)
+
+
+def test_a_cleared_box_leaves_the_others_of_the_page_and_the_bar_says_so(accounts: Page) -> None:
+    boxes = accounts.locator("[data-select]").count()
+    accounts.locator("#select-page").check()
+    accounts.locator("[data-select-all]").click()
+    accounts.locator("#next").click()
+    expect(accounts.locator("#previous")).to_be_visible()
+    assert bar(accounts) == f"{total(accounts):,} accounts selected"
+    accounts.locator("#previous").click()
+    expect(accounts.locator("#previous")).to_have_count(0)
+    accounts.locator("[data-select]").first.uncheck()
+    assert bar(accounts) == f"{boxes - 1} accounts selected, of this page only"
+    assert accounts.locator("#bulk [name=all]").input_value() == ""
 
 
 def test_escape_closes_the_dialog_and_gives_the_focus_back(accounts: Page) -> None:

@@ -48,68 +48,89 @@ function writeTimes(root = document) {
   }
 }
 
-/* --- Selection: ids, or all that match -------------------------------------------------------------------- */
+/* --- Selection: ids, or all that match the query that was shown ------------------------------------------- */
 
 const selected = new Set();
-let allMatching = false;
+let allOf = null; // the query and the number of the list of which all accounts are selected
+let fellBack = false; // from all that match to this page, by a box that was cleared
+let shownQuery = null;
 
 function selectionBar() { return document.getElementById("bulk"); }
+
+function selectBoxes() { return [...document.querySelectorAll("input[data-select]")]; }
 
 function paintSelection() {
   const bar = selectionBar();
   if (!bar) return;
   const list = document.getElementById("list");
-  for (const box of document.querySelectorAll("input[data-select]")) {
-    box.checked = allMatching || selected.has(box.value);
+  const boxes = selectBoxes();
+  for (const box of boxes) {
+    box.checked = allOf !== null || selected.has(box.value);
     box.closest("[data-item]")?.classList.toggle("c-card--selected", box.checked);
   }
-  const boxes = [...document.querySelectorAll("input[data-select]")];
   const whole = document.getElementById("select-page");
   if (whole) {
     whole.checked = boxes.length > 0 && boxes.every((box) => box.checked);
     whole.indeterminate = !whole.checked && boxes.some((box) => box.checked);
   }
+  const count = allOf ? allOf.total : selected.size.toLocaleString("en");
+  const one = count === "1";
+  bar.toggleAttribute("data-on", allOf !== null || selected.size > 0);
+  bar.querySelector("[data-count]").textContent =
+    `${count} ${one ? "account" : "accounts"} selected${fellBack ? ", of this page only" : ""}`;
   const total = list?.dataset.totalText || "";
-  const count = allMatching ? total : selected.size.toLocaleString("en");
-  const one = !allMatching && selected.size === 1;
-  bar.toggleAttribute("data-on", allMatching || selected.size > 0);
-  bar.querySelector("[data-count]").textContent = `${count} ${one ? "account" : "accounts"} selected`;
   const all = bar.querySelector("[data-select-all]");
-  all.hidden = allMatching || !total || boxes.length === 0 || (selected.size >= Number(list?.dataset.total || Infinity));
+  all.hidden = allOf !== null || !total || boxes.length === 0 || (selected.size >= Number(list?.dataset.total || Infinity));
   all.textContent = `Select all ${total} that match`;
-  bar.querySelector("[name=account_ids]").value = allMatching ? "" : [...selected].join(",");
-  bar.querySelector("[name=all]").value = allMatching ? "1" : "";
-  bar.querySelector("[name=query]").value = allMatching ? list?.dataset.query || "" : "";
+  bar.querySelector("[name=account_ids]").value = allOf ? "" : [...selected].join(",");
+  bar.querySelector("[name=all]").value = allOf ? "1" : "";
+  bar.querySelector("[name=query]").value = allOf ? allOf.query : "";
 }
 
 function clearSelection() {
   selected.clear();
-  allMatching = false;
+  allOf = null;
+  fellBack = false;
+  paintSelection();
+}
+
+function selectAll() {
+  const { query, totalText } = document.getElementById("list").dataset;
+  clearSelection();
+  allOf = { query, total: totalText };
+  paintSelection();
+}
+
+/* Other pages and orders of the list keep the selection, another filter or search ends it. */
+function followList() {
+  const query = document.getElementById("list")?.dataset.query;
+  fellBack = false;
+  if (query !== shownQuery) clearSelection();
+  shownQuery = query;
   paintSelection();
 }
 
 document.addEventListener("change", (event) => {
   const box = event.target;
-  if (box.matches?.("input[data-select]")) {
-    if (allMatching) {
-      allMatching = false;
-      for (const each of document.querySelectorAll("input[data-select]")) selected.add(each.value);
-    }
-    if (box.checked) selected.add(box.value); else selected.delete(box.value);
-    paintSelection();
-  } else if (box.id === "select-page") {
-    for (const each of document.querySelectorAll("input[data-select]")) {
+  if (!box.matches?.("input[data-select], #select-page")) return;
+  if (allOf && !box.checked) {
+    clearSelection();
+    if (box.id === "select-page") return;
+    fellBack = true;
+    for (const each of selectBoxes()) selected.add(each.value);
+    selected.delete(box.value);
+  } else {
+    for (const each of box.id === "select-page" ? selectBoxes() : [box]) {
       if (box.checked) selected.add(each.value); else selected.delete(each.value);
     }
-    if (!box.checked) allMatching = false;
-    paintSelection();
   }
+  paintSelection();
 });
 
 document.addEventListener("click", (event) => {
   const target = event.target.closest?.("[data-select-all], [data-select-none], [data-close-dialog], [data-keys]");
   if (!target) return;
-  if (target.matches("[data-select-all]")) { allMatching = true; paintSelection(); }
+  if (target.matches("[data-select-all]")) selectAll();
   if (target.matches("[data-select-none]")) clearSelection();
   if (target.matches("[data-close-dialog]")) { event.preventDefault(); target.closest("dialog").close(); }
   if (target.matches("[data-keys]")) showKeys();
@@ -161,7 +182,7 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 document.addEventListener("htmx:afterSwap", (event) => {
   writeTimes();
   reopen(document);
-  paintSelection();
+  if (event.detail.target.id === "list") followList();
   if (event.detail.target.id === "dialog" && !dialog().open && dialog().childElementCount) dialog().showModal();
 });
 document.addEventListener("htmx:afterRequest", (event) => { if (event.detail.successful) failedSince = null; });
@@ -288,7 +309,7 @@ document.addEventListener("DOMContentLoaded", () => {
   mendFrame();
   watchModal();
   writeTimes();
-  paintSelection();
+  followList();
   setInterval(writeTimes, 15000);
 });
 window.addEventListener("load", () => setTimeout(nameLateControls, 100));
