@@ -82,7 +82,7 @@ class KeysetPaginator(Generic[Row]):
         if not rows:
             return Page([], None, None)
         follows = has_more or backward
-        precedes = has_more if backward else cursor is not None
+        precedes = has_more if backward else position is not None
         return Page(
             rows,
             self._write(rows[-1], backward=False) if follows else None,

@@ -47,6 +47,7 @@ def accounts(request: StaffRequest) -> HttpResponse:
         "views": [(view, _view_address(state, view), view == state.view) for view in VIEWS],
         "next": rows.next_cursor and state.at(rows.next_cursor).address,
         "previous": rows.previous_cursor and state.at(rows.previous_cursor).address,
+        "first": state.at("").address,
         "connections": connections.values_list("pk", "label").order_by("label")[:CONNECTIONS_OFFERED],
         "rare": {key: next(iter(state.values(key)), "") for key in RARE},
         "rare_number": sum(len(state.values(key)) for key in RARE),

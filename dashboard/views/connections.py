@@ -74,6 +74,8 @@ def connections(request: StaffRequest) -> HttpResponse:
         "connections": rows.items,
         "any": numbers["n_"],
         "here": _address(state, after),
+        "after": after,
+        "first": _address(state, ""),
         "next": rows.next_cursor and _address(state, rows.next_cursor),
         "previous": rows.previous_cursor and _address(state, rows.previous_cursor),
     }

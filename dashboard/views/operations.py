@@ -181,6 +181,8 @@ def _list(request: StaffRequest) -> HttpResponse:
         "is_filtered": any(known.values()),
         "under_way": any(not batch.is_finished for batch in found.items),
         "here": f"{reverse('operations')}{_address(known, after=after)}",
+        "after": after,
+        "first": _address(known),
         "next": found.next_cursor and _address(known, after=found.next_cursor),
         "previous": found.previous_cursor and _address(known, after=found.previous_cursor),
     }

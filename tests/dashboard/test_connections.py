@@ -74,6 +74,26 @@ def test_it_pages(client: Client, alice: User, make_connection: MakeConnection) 
     assert client.get("/connections/?after=tampered").status_code == 200
 
 
+def test_the_first_page_has_none_before_it(
+    client: Client, alice: User, make_connection: MakeConnection
+) -> None:
+    make_connection(alice)
+    assert 'id="previous"' not in client.get("/connections/").content.decode()
+
+
+def test_a_page_past_the_end_leads_to_the_first(
+    client: Client, alice: User, make_connection: MakeConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.views.connections.PAGE_SIZE", 1)
+    make_connection(alice, "A")
+    last = make_connection(alice, "B")
+    second = client.get("/connections/?state=active").context["next"]
+    last.delete()
+    page = client.get(second).content.decode()
+    assert "This page is past the end of the list." in page
+    assert 'href="/connections/?state=active"' in page
+
+
 def test_it_shows_the_history_of_refreshes_and_syncs(
     client: Client, alice: User, make_connection: MakeConnection
 ) -> None:

@@ -264,6 +264,23 @@ def test_the_list_filters_by_state_and_kind(
     assert "No operation matches" in client.get("/operations/?state=failed").content.decode()
 
 
+def test_the_first_page_has_none_before_it(client: Client, ended: BatchOperation) -> None:
+    assert 'id="previous"' not in client.get("/operations/").content.decode()
+
+
+def test_a_page_past_the_end_leads_to_the_first(
+    client: Client, alice: User, accounts: list[Account], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.views.operations.PAGE_SIZE", 1)
+    for _ in range(2):
+        start_batch(alice, "disconnect", account_ids=[accounts[0].pk])
+    second = client.get("/operations/?kind=disconnect").context["next"]
+    BatchOperation.objects.order_by("created_at").first().delete()  # type: ignore[union-attr]
+    page = client.get(f"/operations/{second}").content.decode()
+    assert "This page is past the end of the list." in page
+    assert 'href="?kind=disconnect"' in page
+
+
 def test_the_list_brings_news_while_something_runs(
     client: Client, alice: User, accounts: list[Account]
 ) -> None:
