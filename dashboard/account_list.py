@@ -1,7 +1,7 @@
 """The state of the accounts page: everything about it stands in its address.
 
-Unknown keys and values are ignored, as people edit addresses and old bookmarks live on. What is left is asked of the
-same filter as the API's.
+Unknown keys are ignored, as people edit addresses and old bookmarks live on; of a filter whose value cannot be used
+the page says so, and nothing is done to "all that match" it. What is left is asked of the same filter as the API's.
 """
 
 from collections import Counter
@@ -34,6 +34,7 @@ CHOICES: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 CAPITALS = ("country", "marketplace")
 CODES = ("marketplace", "country", "connection")
+FILTERS = {*CHOICES, *CODES, "q", "label"}
 SORTS = {
     "name": "Name",
     "-synced": "Last sync",
@@ -51,6 +52,7 @@ class AccountList:
     """One state of the page, cleaned."""
 
     chosen: tuple[tuple[str, str], ...] = ()  # in the order of the address; a key may come several times
+    unusable: tuple[tuple[str, str], ...] = ()
     sort: str = "name"
     view: str = "cards"
     after: str = ""
@@ -60,26 +62,42 @@ class AccountList:
         """Read an address; `view` is the one last used."""
         given = ((key, value) for key in query for value in query.getlist(key))
         cleaned = ((key, value.strip().upper() if key in CAPITALS else value) for key, value in given)
-        chosen = tuple((key, value) for key, value in cleaned if _is_known(key, value))
+        asked = dict.fromkeys((key, value) for key, value in cleaned if key in FILTERS and value.strip())
         sort = query.get("sort", "name")
         wanted = query.get("view", view)
         return cls(
-            tuple(dict.fromkeys(chosen)),
+            tuple(pair for pair in asked if not _complaint(*pair)),
+            tuple(pair for pair in asked if _complaint(*pair)),
             sort if sort in SORTS else "name",
             wanted if wanted in VIEWS else "cards",
             query.get("after", ""),
         )
 
+    @classmethod
+    def exactly(cls, query: str) -> "AccountList":
+        """Read what "all that match" means; a ValidationError says which part of it cannot be used."""
+        asked = QueryDict(query)
+        unknown = [f"There is no filter “{key[:40]}”." for key in asked if key not in FILTERS]
+        state = cls.of(asked)
+        if complaints := unknown + state.complaints:
+            raise ValidationError(complaints)
+        return state
+
+    @property
+    def complaints(self) -> list[str]:
+        """Say of each part that cannot be used why not."""
+        return [_complaint(*pair) for pair in self.unusable]
+
+    def typed(self, key: str) -> str:
+        """Return what a field keeps: what was typed, usable or not."""
+        return next((value for name, value in (*self.unusable, *self.chosen) if name == key), "")
+
     def values(self, key: str) -> list[str]:
         return [value for name, value in self.chosen if name == key]
 
     @property
-    def search(self) -> str:
-        return next(iter(self.values("q")), "")
-
-    @property
     def is_filtered(self) -> bool:
-        return bool(self.chosen)
+        return bool(self.chosen or self.unusable)
 
     def without(self, *keys: str) -> "AccountList":
         return replace(self, chosen=tuple(pair for pair in self.chosen if pair[0] not in keys), after="")
@@ -100,8 +118,8 @@ class AccountList:
 
     @property
     def filter_query(self) -> str:
-        """What is shown, without order and page: what "all that match" means."""
-        return urlencode(self.chosen)
+        """What was asked for, without order and page: what "all that match" means."""
+        return urlencode([*self.chosen, *self.unusable])
 
     @property
     def address(self) -> str:
@@ -160,13 +178,22 @@ class AccountList:
             return paginator.page()
 
 
-def _is_known(key: str, value: str) -> bool:
+def _complaint(key: str, value: str) -> str:
+    """Say why a filter cannot be used; nothing if it can."""
+    shown = f"“{value[:40]}{'…' if len(value) > 40 else ''}”"
     if key in CHOICES:
-        return value in CHOICES[key][1]
-    if key == "label":
-        name, colon, _ = value.partition(":")
-        return bool(name and colon) and len(value) <= 2 * LONGEST_TEXT and "\0" not in value
-    return (key == "q" or key in CODES) and 0 < len(value.strip()) <= LONGEST_TEXT and "\0" not in value
+        words = CHOICES[key][1]
+        return "" if value in words else f"{shown} is not a {key}; those there are: {', '.join(words)}."
+    what = "search" if key == "q" else key
+    if "\0" in value:
+        return f"The {what} {shown} has a character that no text has."
+    longest = 2 * LONGEST_TEXT if key == "label" else LONGEST_TEXT
+    if len(value) > longest:
+        return f"The {what} {shown} is longer than {longest} characters."
+    name, colon, _ = value.partition(":")
+    if key == "label" and not (name and colon):
+        return f"The label {shown} has no name and value with a colon between, as “team:north”."
+    return ""
 
 
 # --- Chips with counts ------------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ def accounts(request: StaffRequest) -> HttpResponse:
     connections = Connection.objects.visible_to(request.user)
     context = {
         "state": state,
+        "search": state.typed("q"),
         "accounts": rows.items,
         "groups": chips,
         "count": count,
@@ -49,8 +50,8 @@ def accounts(request: StaffRequest) -> HttpResponse:
         "previous": rows.previous_cursor and state.at(rows.previous_cursor).address,
         "first": state.at("").address,
         "connections": connections.values_list("pk", "label").order_by("label")[:CONNECTIONS_OFFERED],
-        "rare": {key: next(iter(state.values(key)), "") for key in RARE},
-        "rare_number": sum(len(state.values(key)) for key in RARE),
+        "rare": {key: state.typed(key) for key in RARE},
+        "rare_number": len([key for key, _ in (*state.chosen, *state.unusable) if key in RARE]),
         "without_rare": state.without(*RARE).hidden_inputs,
     }
     response = page(

@@ -49,13 +49,18 @@ class Selection:
             tuple(dict.fromkeys(filter(None, ids))), form.get("query", "") if form.get("all") else None
         )
 
+    def check(self) -> None:
+        """Raise a ValidationError if it cannot be used as it was asked for."""
+        if self.query is not None:
+            AccountList.exactly(self.query)
+
     @property
     def filter(self) -> dict[str, Any] | None:
-        return None if self.query is None else AccountList.of(QueryDict(self.query)).parameters()
+        return None if self.query is None else AccountList.exactly(self.query).parameters()
 
     def accounts(self, request: StaffRequest) -> QuerySet[Account]:
         if self.query is not None:
-            return AccountList.of(QueryDict(self.query)).accounts(request.user)
+            return AccountList.exactly(self.query).accounts(request.user)
         known = [key for key in (_uuid(text) for text in self.ids[: MOST_ITEMS + 1]) if key]
         return Account.objects.visible_to(request.user).filter(pk__in=known)
 
@@ -82,6 +87,10 @@ def _ask(request: StaffRequest) -> HttpResponse:
         return redirect_htmx(request, reverse("accounts"))
     require(request.user, PERMISSIONS[operation])
     selection = Selection.of(request.POST)
+    try:
+        selection.check()
+    except ValidationError as error:
+        return _refusal(request, error.messages)
     confirmed = "confirm" in request.POST
     form = None
     if operation == Operation.UPDATE:
@@ -131,11 +140,20 @@ def _confirmation(
         "errors": errors,
         "selection": selection,
         "key": request.POST.get("key") or uuid4().hex,
-        "confirm_body": "dashboard/operation_confirm.html",
     }
+    return _dialog(request, "dashboard/operation_confirm.html", context, title="Are you sure?")
+
+
+def _refusal(request: StaffRequest, reasons: list[str]) -> HttpResponse:
+    context = {"reasons": reasons}
+    return _dialog(request, "dashboard/operation_refused.html", context, title="Nothing was started")
+
+
+def _dialog(request: StaffRequest, body: str, context: dict[str, Any], *, title: str) -> HttpResponse:
+    """Answer with a dialog, or with a page of the same content to browsers without script."""
     if is_partial(request):
-        return render(request, "dashboard/operation_confirm.html", context)
-    return page(request, "dashboard/confirm.html", context, title="Are you sure?")
+        return render(request, body, context)
+    return page(request, "dashboard/confirm.html", {**context, "confirm_body": body}, title=title)
 
 
 # --- The list

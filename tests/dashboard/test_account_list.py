@@ -69,13 +69,12 @@ def test_several_choices_of_a_group_mean_any_and_of_two_groups_both(
 @pytest.mark.parametrize(
     "query",
     [
-        "status=nonsense",
         "foo=bar",
         "sort=amazon_account_id",
         "view=3d",
         "after=tampered",
         "q=",
-        "label=x",
+        "label=",
         "country=",
     ],
 )
@@ -84,6 +83,35 @@ def test_it_ignores_what_it_does_not_know(
 ) -> None:
     make_account(connection, "A")
     assert names(client, f"?{query}") == ["A"]
+
+
+@pytest.mark.parametrize(
+    ("query", "complaint"),
+    [
+        ("status=bogus", "“bogus” is not a status; those there are: active, "),
+        ("label=team", "The label “team” has no name and value"),
+        ("label=:north", "The label “:north” has no name and value"),
+        (f"q={'x' * 201}", "is longer than 200 characters."),
+        ("q=%00", "has a character that no text has."),
+    ],
+)
+def test_it_says_which_filter_it_could_not_use(
+    client: Client, connection: Connection, make_account: MakeAccount, query: str, complaint: str
+) -> None:
+    make_account(connection, "A")
+    response = client.get(f"/accounts/?{query}")
+    page = response.content.decode()
+    assert complaint in page
+    assert "The list is not filtered by this." in page
+    assert len(response.context["accounts"]) == 1
+    assert "Clear filters" in page
+
+
+def test_a_field_keeps_what_was_typed_though_it_cannot_be_used(client: Client) -> None:
+    page = client.get("/accounts/?label=team&status=active").content.decode()
+    assert 'name="label" maxlength="400" value="team"' in page
+    assert "<details open>" in page
+    assert f'value="{"x" * 201}"' in client.get(f"/accounts/?q={'x' * 201}").content.decode()
 
 
 def test_a_connection_that_is_not_there_matches_nothing(

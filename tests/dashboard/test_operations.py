@@ -84,11 +84,33 @@ def test_all_that_match_is_counted_and_filtered_again_on_the_server(
     client: Client, alice: User, accounts: list[Account], make_account: MakeAccount
 ) -> None:
     make_account(Connection.objects.first() or accounts[0].connection, "Vendor", account_type="vendor")
-    form = {"operation": "sync", "all": "1", "query": "type=seller&status=active&foo=bar", "account_ids": ""}
+    form = {"operation": "sync", "all": "1", "query": "type=seller&status=active", "account_ids": ""}
     assert "Sync 4 accounts?" in client.post("/operations/", form).content.decode()
     client.post("/operations/", {**form, "confirm": "1"})
     batch = BatchOperation.objects.get()
     assert (batch.total, batch.filter) == (4, {"account_type": ["seller"], "status": ["active"]})
+
+
+@pytest.mark.parametrize("confirm", [{}, {"confirm": "1"}])
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("status=bogus", "“bogus” is not a status"),
+        ("status=active&label=team", "The label “team” has no name and value"),
+        (f"q={'x' * 201}", "is longer than 200 characters"),
+        ("statuss=active", "There is no filter “statuss”."),
+    ],
+)
+def test_a_query_that_cannot_be_used_in_full_is_refused(
+    client: Client, accounts: list[Account], query: str, reason: str, confirm: dict[str, str]
+) -> None:
+    shown = client.get(f"/accounts/?{query}").context["state"].filter_query
+    form = {"operation": "disconnect", "all": "1", **confirm}
+    for asked in {query, shown} - {""}:
+        page = client.post("/operations/", {**form, "query": asked}).content.decode()
+        assert reason in page
+        assert "Disconnect 4 accounts" not in page
+    assert not BatchOperation.objects.exists()
 
 
 def test_labels_are_asked_for_and_mistakes_stay_in_the_dialog(
