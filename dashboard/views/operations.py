@@ -50,9 +50,11 @@ class Selection:
         )
 
     def check(self) -> None:
-        """Raise a ValidationError if it cannot be used as it was asked for."""
+        """Raise a ValidationError if it names no account, or anything else than was asked for."""
         if self.query is not None:
             AccountList.exactly(self.query)
+        elif not self.ids:
+            raise ValidationError("Select accounts first.")
 
     @property
     def filter(self) -> dict[str, Any] | None:
@@ -128,6 +130,8 @@ def _confirmation(
 ) -> HttpResponse:
     accounts = selection.accounts(request)
     number = accounts.order_by().values("pk")[: MOST_ITEMS + 1].count()
+    if not number:
+        return _refusal(request, ["None of these accounts is there any more."])
     if number > MOST_ITEMS:
         errors = [f"These are more than {MOST_ITEMS:,} accounts. Narrow the list down first."]
     logins = accounts.order_by().values("connection").distinct().count() if operation == Operation.SYNC else 0

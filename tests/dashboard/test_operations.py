@@ -113,6 +113,17 @@ def test_a_query_that_cannot_be_used_in_full_is_refused(
     assert not BatchOperation.objects.exists()
 
 
+@pytest.mark.parametrize("confirm", [{}, {"confirm": "1"}])
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_nothing_selected_is_said_and_nothing_stored(
+    client: Client, accounts: list[Account], headers: dict[str, str], confirm: dict[str, str]
+) -> None:
+    page = client.post("/operations/", {"operation": "sync", **confirm}, headers=headers).content.decode()
+    assert "Select accounts first." in page
+    assert "Sync 0" not in page
+    assert not BatchOperation.objects.exists()
+
+
 def test_labels_are_asked_for_and_mistakes_stay_in_the_dialog(
     client: Client, accounts: list[Account]
 ) -> None:
@@ -161,8 +172,9 @@ def test_other_peoples_accounts_are_not_touched(
 ) -> None:
     theirs = make_account(make_connection(bob), "Bob's")
     form = {"operation": "disconnect", "account_ids": str(theirs.pk)}
-    assert "Disconnect 0 accounts?" in client.post("/operations/", form).content.decode()
-    assert 'role="alert"' in client.post("/operations/", {**form, "confirm": "1"}).content.decode()
+    for confirm in ({}, {"confirm": "1"}):
+        page = client.post("/operations/", {**form, **confirm}).content.decode()
+        assert "None of these accounts is there any more." in page
     assert not BatchOperation.objects.exists()
 
 
