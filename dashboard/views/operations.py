@@ -180,7 +180,7 @@ def _list(request: StaffRequest) -> HttpResponse:
     counts = counts_of(found.items)
     context = {
         "batches": [
-            (batch, of(BATCH, batch.state), _sentence(Progress.of(batch, counts[batch.pk])))
+            (batch, of(BATCH, batch.state), Progress.of(batch, counts[batch.pk]).sentence)
             for batch in found.items
         ],
         "states": [
@@ -233,24 +233,24 @@ class Progress:
     seconds_left: int | None
 
     @property
-    def done(self) -> int:
+    def ended(self) -> int:
         return self.succeeded + self.failed + self.skipped
+
+    @property
+    def sentence(self) -> str:
+        parts = [f"{self.succeeded:,} of {self.total:,} done"]
+        parts += [f"{self.failed:,} failed"] if self.failed else []
+        parts += [f"{self.skipped:,} skipped"] if self.skipped else []
+        return " · ".join(parts)
 
     @classmethod
     def of(cls, batch: BatchOperation, counts: dict[str, int]) -> "Progress":
         succeeded, failed, skipped = (counts[word] for word in ("succeeded", "failed", "skipped"))
-        done, left = succeeded + failed + skipped, None
-        if done and batch.started_at and not batch.is_finished:
+        ended, left = succeeded + failed + skipped, None
+        if ended and batch.started_at and not batch.is_finished:
             spent = (timezone.now() - batch.started_at) / timedelta(seconds=1)
-            left = round(spent / done * (batch.total - done))
+            left = round(spent / ended * (batch.total - ended))
         return cls(batch.total, succeeded, failed, skipped, left)
-
-
-def _sentence(progress: Progress) -> str:
-    parts = [f"{progress.succeeded:,} of {progress.total:,} done"]
-    parts += [f"{progress.failed:,} failed"] if progress.failed else []
-    parts += [f"{progress.skipped:,} skipped"] if progress.skipped else []
-    return ", ".join(parts)
 
 
 @require_safe

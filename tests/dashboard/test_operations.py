@@ -199,16 +199,24 @@ def test_progress_polls_while_it_runs_and_stops_at_the_end(
     head = {**HTMX, "HX-Target": "head"}
     page = client.get(f"/operations/{batch.pk}/", headers=head).content.decode()
     assert 'hx-trigger="every 1s"' in page
-    assert "0</b> of 4 done" in page
+    assert "0 of 4 done" in page
     assert "Cancel" in page
     while run_chunk(batch.pk):
         pass
     page = client.get(f"/operations/{batch.pk}/", headers=head).content.decode()
     assert "hx-trigger" not in page
-    assert "4</b> of 4 done" in page
+    assert "4 of 4 done" in page
     results = client.get(f"/operations/{batch.pk}/", headers={**HTMX, "HX-Target": "list"}).content.decode()
     assert "hx-trigger" not in results
     assert results.count("Disconnected.") == 4
+
+
+def test_done_is_what_succeeded_on_the_page_and_in_the_list(client: Client, ended: BatchOperation) -> None:
+    BatchOperation.objects.filter(pk=ended.pk).update(succeeded=1, failed=2, skipped=1)
+    page = client.get(f"/operations/{ended.pk}/").content.decode()
+    assert "1 of 4 done · 2 failed · 1 skipped" in page
+    assert '<progress class="c-bar" max="4" value="4"' in page
+    assert "1 of 4 done · 2 failed · 1 skipped" in client.get("/operations/").content.decode()
 
 
 def test_results_are_filtered_and_shown_harmlessly(client: Client, ended: BatchOperation) -> None:
@@ -350,7 +358,7 @@ def test_a_page_of_many_operations_costs_at_most_twelve_queries(
     with django_assert_max_num_queries(12):
         shown = client.get("/operations/").context["batches"]
     assert len(shown) == 25
-    assert {sentence for batch, _, sentence in shown if batch.is_finished} == {"3 of 4 done, 1 failed"}
+    assert {sentence for batch, _, sentence in shown if batch.is_finished} == {"3 of 4 done · 1 failed"}
     assert [sentence for batch, _, sentence in shown if not batch.is_finished] == [
         f"{number % 3} of 4 done" for number in reversed(range(13))
     ]
