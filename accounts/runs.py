@@ -276,6 +276,33 @@ def put_back(claim: Claim, until: datetime, walks: Sequence[Walk], reason: str) 
     close(claim, SyncRun.State.PARTIAL, walks, reason)
 
 
+@dataclass(frozen=True)
+class Wait:
+    """Until when Amazon is left alone, and in which regions; none if it is the list of all regions."""
+
+    until: datetime
+    regions: tuple[str, ...]
+
+
+def put_back_until(run_ids: Collection[UUID]) -> dict[UUID, Wait]:
+    """Return for what those of the runs wait that were put back because of Amazon."""
+    with database.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT run.id, job.scheduled_at,
+                   ARRAY(SELECT DISTINCT walk ->> 'region' FROM jsonb_array_elements(run.sources) walk
+                          WHERE walk ->> 'region' <> '' AND walk -> 'errors' @> '[{"kind": "postponed"}]'
+                          ORDER BY 1)
+              FROM accounts_syncrun run
+              JOIN procrastinate_jobs job
+                ON job.queueing_lock = %s || ':' || run.id AND job.status = 'todo' AND job.scheduled_at > now()
+             WHERE run.id = ANY(%s) AND run.state = 'waiting' AND run.postponed > 0
+            """,
+            [TASK, list(run_ids)],
+        )
+        return {run_id: Wait(until, tuple(regions)) for run_id, until, regions in cursor.fetchall()}
+
+
 def give_up(claim: Claim, walks: Sequence[Walk], reason: str) -> None:
     """Return the run to the queue because this process ends. Another one takes it at once."""
     with transaction.atomic():

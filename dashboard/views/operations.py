@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -19,9 +19,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.batch import MOST_ITEMS, PERMISSIONS, BatchStateError, cancel, retry, start_batch
 from accounts.export import neutralised
-from accounts.models import Account, BatchItem, BatchOperation
-from accounts.models.batch import counts_of
+from accounts.models import Account, BatchItem, BatchOperation, SyncRun
+from accounts.models.batch import UNFINISHED, counts_of
 from accounts.pagination import KeysetPaginator
+from accounts.runs import Wait, put_back_until
 from dashboard.account_list import AccountList
 from dashboard.forms import UpdateForm
 from dashboard.page import StaffRequest, is_partial, page, redirect_htmx, require, staff_page
@@ -247,7 +248,8 @@ class Progress:
     def of(cls, batch: BatchOperation, counts: dict[str, int]) -> "Progress":
         succeeded, failed, skipped = (counts[word] for word in ("succeeded", "failed", "skipped"))
         ended, left = succeeded + failed + skipped, None
-        if ended and batch.started_at and not batch.is_finished:
+        # How long a sync takes says nothing about the next login's, and all accounts of a login end at once.
+        if ended and batch.started_at and not batch.is_finished and batch.operation != Operation.SYNC:
             spent = (timezone.now() - batch.started_at) / timedelta(seconds=1)
             left = round(spent / ended * (batch.total - ended))
         return cls(batch.total, succeeded, failed, skipped, left)
@@ -258,16 +260,19 @@ class Progress:
 def operation(request: StaffRequest, batch_id: UUID) -> HttpResponse:
     batch = _visible(request, batch_id)
     progress = Progress.of(batch, batch.counts())
+    waits = _waits(batch)
     context = {
         "batch": batch,
         "state": of(BATCH, batch.state),
+        "wait": _longest(waits),
+        "waiting_runs": len(waits),
         "progress": progress,
         "may_change": request.user.has_perm(PERMISSIONS[Operation(batch.operation)]),
     }
     partial = "dashboard/operation_head.html"
     if request.headers.get("HX-Target") != "head":
         partial = "dashboard/operation_results.html"
-        context |= _results(request, batch)
+        context |= _results(request, batch, waits)
     return page(request, "dashboard/operation.html", context, title=_title(batch), partial=partial)
 
 
@@ -281,7 +286,23 @@ def _visible(request: StaffRequest, batch_id: UUID) -> BatchOperation:
     return get_object_or_404(rows, pk=batch_id)
 
 
-def _results(request: StaffRequest, batch: BatchOperation) -> dict[str, Any]:
+def _waits(batch: BatchOperation) -> dict[UUID, Wait]:
+    """Return what the operation's syncs wait for that Amazon asked to come later."""
+    if batch.is_finished or batch.operation != Operation.SYNC:
+        return {}
+    put_back = SyncRun.objects.filter(state=SyncRun.State.WAITING, postponed__gt=0)
+    theirs = Exists(BatchItem.objects.filter(run=OuterRef("pk"), batch=batch, state__in=UNFINISHED))
+    return put_back_until(put_back.filter(theirs).values_list("pk", flat=True))
+
+
+def _longest(waits: dict[UUID, Wait]) -> Wait | None:
+    if not waits:
+        return None
+    regions = {region for wait in waits.values() for region in wait.regions}
+    return Wait(max(wait.until for wait in waits.values()), tuple(sorted(regions)))
+
+
+def _results(request: StaffRequest, batch: BatchOperation, waits: dict[UUID, Wait]) -> dict[str, Any]:
     """A page of the results, in the order of the accounts' ids."""
     result = request.GET.get("result", "")
     result = result if result in BATCH_ITEM else ""
@@ -294,7 +315,9 @@ def _results(request: StaffRequest, batch: BatchOperation) -> dict[str, Any]:
     rows = rows[:RESULTS_PAGE_SIZE]
     known = {"result": result}
     return {
-        "items": [(item, of(BATCH_ITEM, item.state)) for item in rows],
+        "items": [
+            (item, of(BATCH_ITEM, item.state), item.run_id and waits.get(item.run_id)) for item in rows
+        ],
         "result": result,
         "after": after,
         "choices": [("All", "?", not result, None)]
@@ -308,7 +331,7 @@ def _results(request: StaffRequest, batch: BatchOperation) -> dict[str, Any]:
 
 def _items(batch: BatchOperation, result: str) -> QuerySet[BatchItem]:
     items = BatchItem.objects.filter(batch=batch).select_related("account")
-    items = items.only("state", "message", "account__name", "account__amazon_account_id")
+    items = items.only("state", "message", "run", "account__name", "account__amazon_account_id")
     return items.filter(state=result) if result else items
 
 

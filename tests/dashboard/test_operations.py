@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
@@ -12,7 +13,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.batch import run_chunk, start_batch
 from accounts.export import FORMULA
-from accounts.models import Account, BatchItem, BatchOperation
+from accounts.models import Account, BatchItem, BatchOperation, SyncRun
+from accounts.runs import defer
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
 from tokens.models import Connection
 
@@ -219,6 +221,38 @@ def test_done_is_what_succeeded_on_the_page_and_in_the_list(client: Client, ende
     assert "1 of 4 done · 2 failed · 1 skipped" in client.get("/operations/").content.decode()
 
 
+def test_it_says_until_when_amazon_is_waited_for(
+    client: Client, alice: User, accounts: list[Account]
+) -> None:
+    batch = start_batch(alice, "sync", account_ids=[account.pk for account in accounts])
+    run_chunk(batch.pk)
+    assert "Waiting for Amazon" not in client.get(f"/operations/{batch.pk}/").content.decode()
+    until = timezone.now() + timedelta(minutes=5)
+    walk = {"source": "profiles", "region": "EU", "outcome": "failed", "errors": [{"kind": "postponed"}]}
+    run = SyncRun.objects.get(connection=accounts[0].connection)
+    SyncRun.objects.filter(pk=run.pk).update(
+        postponed=1, sources=[walk, {**walk, "region": "NA", "errors": []}]
+    )
+    defer(run.pk, at=until)
+    page = client.get(f"/operations/{batch.pk}/").content.decode()
+    waiting = f'Waiting for Amazon (EU) until <time datetime="{until.isoformat(timespec="seconds")}"'
+    assert page.count(waiting) == 3  # the head and two of four accounts
+    assert "1 sync goes on by itself then." in page
+
+
+def test_only_what_goes_on_steadily_says_how_long_it_takes(
+    client: Client, alice: User, accounts: list[Account]
+) -> None:
+    for operation, is_said in (("sync", False), ("disconnect", True)):
+        batch = start_batch(alice, operation, account_ids=[account.pk for account in accounts])
+        BatchOperation.objects.filter(pk=batch.pk).update(
+            state="running", started_at=timezone.now() - timedelta(minutes=2)
+        )
+        BatchItem.objects.filter(batch=batch, account=accounts[0]).update(state="failed")
+        page = client.get(f"/operations/{batch.pk}/").content.decode()
+        assert ("about 6 min left" in page) is is_said
+
+
 def test_results_are_filtered_and_shown_harmlessly(client: Client, ended: BatchOperation) -> None:
     page = client.get(f"/operations/{ended.pk}/?result=failed").content.decode()
     assert "It &lt;b&gt;broke&lt;/b&gt;." in page
@@ -233,7 +267,7 @@ def test_results_are_paged_by_key(
     monkeypatch.setattr("dashboard.views.operations.RESULTS_PAGE_SIZE", 3)
     first = client.get(f"/operations/{ended.pk}/").context
     second = client.get(f"/operations/{ended.pk}/{first['next']}").context
-    shown = [item.account_id for page in (first, second) for item, _ in page["items"]]
+    shown = [item.account_id for page in (first, second) for item, *_ in page["items"]]
     assert (len(shown), len(set(shown)), second["next"]) == (4, 4, "")
 
 
