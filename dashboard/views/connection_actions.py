@@ -6,19 +6,19 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from accounts.models import SyncRun
 from accounts.tasks import request_sync
 from dashboard.account_counts import count_accounts
-from dashboard.page import StaffRequest, is_partial, page, redirect_htmx, staff_page
+from dashboard.page import StaffRequest, button_on, is_partial, page, redirect_htmx, staff_page
 from dashboard.views.connections import visible
 from tokens.connections import disconnect
 from tokens.models import Connection
 from tokens.tasks import request_refresh
 
 
-@require_POST
+@button_on("connection")
 @staff_page("accounts.sync_account")
 def sync(request: StaffRequest, connection_id: UUID) -> HttpResponse:
     connection = _live(request, connection_id)
@@ -31,7 +31,7 @@ def sync(request: StaffRequest, connection_id: UUID) -> HttpResponse:
     return _back(request)
 
 
-@require_POST
+@button_on("connection")
 @staff_page("tokens.refresh_connection")
 def refresh(request: StaffRequest, connection_id: UUID) -> HttpResponse:
     connection = _live(request, connection_id)

@@ -15,7 +15,7 @@ from django.http import HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.batch import MOST_ITEMS, PERMISSIONS, BatchStateError, cancel, retry, start_batch
 from accounts.export import neutralised
@@ -25,7 +25,7 @@ from accounts.pagination import KeysetPaginator
 from accounts.runs import Wait, put_back_until
 from dashboard.account_list import AccountList
 from dashboard.forms import UpdateForm
-from dashboard.page import StaffRequest, is_partial, page, redirect_htmx, require, staff_page
+from dashboard.page import StaffRequest, button_on, is_partial, page, redirect_htmx, require, staff_page
 from dashboard.status import BATCH, BATCH_ITEM, of
 
 PAGE_SIZE = 25
@@ -335,7 +335,7 @@ def _items(batch: BatchOperation, result: str) -> QuerySet[BatchItem]:
     return items.filter(state=result) if result else items
 
 
-@require_POST
+@button_on("operation")
 @staff_page("accounts.view_account")
 def cancel_operation(request: StaffRequest, batch_id: UUID) -> HttpResponse:
     batch = _visible(request, batch_id)
@@ -346,7 +346,7 @@ def cancel_operation(request: StaffRequest, batch_id: UUID) -> HttpResponse:
     return redirect_htmx(request, reverse("operation", args=[batch_id]))
 
 
-@require_POST
+@button_on("operation")
 @staff_page("accounts.view_account")
 def retry_operation(request: StaffRequest, batch_id: UUID) -> HttpResponse:
     batch = _visible(request, batch_id)

@@ -163,7 +163,9 @@ def test_amazon_is_not_asked_with_a_dead_connection(
 def test_deeds_are_not_done_by_links(
     client: Client, alice: User, make_connection: MakeConnection, deed: str
 ) -> None:
-    assert client.get(f"/connections/{make_connection(alice).pk}/{deed}/").status_code == 405
+    page = f"/connections/{make_connection(alice).pk}/"
+    assert client.get(f"{page}{deed}/")["Location"] == page
+    assert not ProcrastinateJob.objects.exists()
 
 
 def test_disconnect_asks_first_with_the_number_of_accounts(

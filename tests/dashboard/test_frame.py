@@ -2,6 +2,7 @@
 
 import re
 from html.parser import HTMLParser
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.contrib.auth.models import User
@@ -59,6 +60,40 @@ def test_htmx_gets_the_piece_and_a_restored_page_the_whole(log_in: LogIn, alice:
     assert "<html" not in client.get(address, headers={"HX-Request": "true"}).content.decode()
     restored = {"HX-Request": "true", "HX-History-Restore-Request": "true"}
     assert "<html" in client.get(address, headers=restored).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("referer", "page"),
+    [
+        ("http://testserver/accounts/?status=active&q=a%20b", "/accounts/?status=active&q=a%20b"),
+        ("http://testserver", "/"),
+        ("http://elsewhere.example/accounts/", "/"),
+        ("http:///accounts/", "/"),
+        ("", "/"),
+    ],
+)
+def test_the_login_leads_a_button_back_to_its_page(
+    client: Client, alice: User, referer: str, page: str
+) -> None:
+    response = client.post("/operations/", {"operation": "sync"}, headers={"Referer": referer})
+    login = urlsplit(response["Location"])
+    assert (response.status_code, login.path) == (302, "/admin/login/")
+    assert parse_qs(login.query) == {"next": [page]}
+
+
+@pytest.mark.parametrize(
+    ("deed", "page"),
+    [
+        ("/operations/{}/cancel/", "/operations/{}/"),
+        ("/operations/{}/retry/", "/operations/{}/"),
+        ("/connections/{}/sync/", "/connections/{}/"),
+        ("/connections/{}/refresh/", "/connections/{}/"),
+    ],
+)
+def test_a_buttons_address_opened_leads_to_its_page(log_in: LogIn, alice: User, deed: str, page: str) -> None:
+    some = "01890000-0000-7000-8000-000000000000"
+    assert log_in(alice).get(deed.format(some))["Location"] == page.format(some)
+    assert log_in(alice).put(deed.format(some)).status_code == 405
 
 
 def test_it_says_that_it_is_a_sandbox(log_in: LogIn, alice: User, settings: Settings) -> None:
