@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
 from accounts.models import Account, AccountChange, AccountManager, Profile, SyncRun
-from dashboard.account_list import SORTS, VIEWS, AccountList, groups
+from dashboard.account_list import SORTS, VIEWS, AccountList, Group, groups
 from dashboard.page import StaffRequest, page, staff_page
 from tokens.models import Connection
 
@@ -43,6 +43,7 @@ def accounts(request: StaffRequest) -> HttpResponse:
         "accounts": rows.items,
         "groups": chips,
         "count": count,
+        "some_inactive": _has_inactive(state, chips),
         "count_text": f"{count.number:,}{'+' if count.capped else ''}",
         "sorts": _sort_links(state),
         "views": [(view, _view_address(state, view), view == state.view) for view in VIEWS],
@@ -60,6 +61,12 @@ def accounts(request: StaffRequest) -> HttpResponse:
     if request.GET.get("view") == state.view:
         response.set_cookie(VIEW_COOKIE, state.view, max_age=365 * 86400, httponly=True, samesite="Lax")
     return response
+
+
+def _has_inactive(state: AccountList, chips: list[Group]) -> bool:
+    """Say whether some that match are, or may be, inactive: the chip's count ignores the choice of a status."""
+    inactive = next(chip for group in chips for chip in group.chips if chip.id == "chip-status-inactive")
+    return inactive.number != 0 and (inactive.current or not state.values("status"))
 
 
 def _view_address(state: AccountList, view: str) -> str:

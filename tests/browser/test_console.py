@@ -126,6 +126,28 @@ def test_a_cleared_box_leaves_the_others_of_the_page_and_the_bar_says_so(account
     assert accounts.locator("#bulk [name=all]").input_value() == ""
 
 
+def test_reconnect_is_offered_for_what_was_disconnected(accounts: Page) -> None:
+    reconnect = accounts.locator("#bulk").get_by_role("button", name="Reconnect")
+    accounts.locator("[data-select]").first.check()
+    expect(accounts.locator("#bulk")).to_be_visible()
+    expect(reconnect).to_be_hidden()
+    accounts.locator("#bulk").get_by_role("button", name="Disconnect").click()
+    accounts.get_by_role("dialog").get_by_role("button", name="Disconnect 1 account").click()
+    accounts.wait_for_url("**/operations/*/")
+    expect(accounts.locator("#head")).to_contain_text("1 of 1 done", timeout=PATIENCE)
+    accounts.goto("/accounts/?status=inactive")
+    accounts.locator("[data-disconnected]").first.check()
+    expect(reconnect).to_be_visible()
+    reconnect.click()
+    accounts.get_by_role("dialog").get_by_role("button", name="Reconnect 1 account").click()
+    accounts.wait_for_url("**/operations/*/")
+    expect(accounts.locator("#head")).to_contain_text("1 of 1 done", timeout=PATIENCE)
+    accounts.goto("/accounts/?status=active")
+    accounts.locator("#select-page").check()
+    accounts.locator("[data-select-all]").click()
+    expect(reconnect).to_be_hidden()
+
+
 def test_escape_closes_the_dialog_and_gives_the_focus_back(accounts: Page) -> None:
     accounts.locator("[data-select]").first.check()
     button = accounts.locator("#bulk").get_by_role("button", name="Sync")

@@ -107,6 +107,22 @@ def test_it_says_which_filter_it_could_not_use(
     assert "Clear filters" in page
 
 
+def test_it_says_whether_any_that_match_is_inactive(
+    client: Client, connection: Connection, make_account: MakeAccount
+) -> None:
+    make_account(connection, "A", countries=["DE"])
+    assert "data-inactive" not in client.get("/accounts/").content.decode()
+    make_account(connection, "B", status="inactive", countries=["US"])
+    for query, is_any in (
+        ("", True),
+        ("status=inactive", True),
+        ("status=active", False),
+        ("country=DE", False),
+        ("status=inactive&country=DE", False),
+    ):
+        assert ("data-inactive" in client.get(f"/accounts/?{query}").content.decode()) is is_any, query
+
+
 def test_a_field_keeps_what_was_typed_though_it_cannot_be_used(client: Client) -> None:
     page = client.get("/accounts/?label=team&status=active").content.decode()
     assert 'name="label" maxlength="400" value="team"' in page

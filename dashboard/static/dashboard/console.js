@@ -50,8 +50,8 @@ function writeTimes(root = document) {
 
 /* --- Selection: ids, or all that match the query that was shown ------------------------------------------- */
 
-const selected = new Set();
-let allOf = null; // the query and the number of the list of which all accounts are selected
+const selected = new Map(); // ids, and whether the account was disconnected here
+let allOf = null; // of the list of which all accounts are selected: its query, its number, whether some are inactive
 let fellBack = false; // from all that match to this page, by a box that was cleared
 let shownQuery = null;
 
@@ -82,9 +82,15 @@ function paintSelection() {
   const all = bar.querySelector("[data-select-all]");
   all.hidden = allOf !== null || !total || boxes.length === 0 || (selected.size >= Number(list?.dataset.total || Infinity));
   all.textContent = `Select all ${total} that match`;
-  bar.querySelector("[name=account_ids]").value = allOf ? "" : [...selected].join(",");
+  const reconnect = bar.querySelector("[value=reconnect]");
+  if (reconnect) reconnect.hidden = allOf ? !allOf.someInactive : ![...selected.values()].some(Boolean);
+  bar.querySelector("[name=account_ids]").value = allOf ? "" : [...selected.keys()].join(",");
   bar.querySelector("[name=all]").value = allOf ? "1" : "";
   bar.querySelector("[name=query]").value = allOf ? allOf.query : "";
+}
+
+function select(box) {
+  if (box.checked) selected.set(box.value, "disconnected" in box.dataset); else selected.delete(box.value);
 }
 
 function clearSelection() {
@@ -95,9 +101,9 @@ function clearSelection() {
 }
 
 function selectAll() {
-  const { query, totalText } = document.getElementById("list").dataset;
+  const { query, totalText, inactive } = document.getElementById("list").dataset;
   clearSelection();
-  allOf = { query, total: totalText };
+  allOf = { query, total: totalText, someInactive: inactive !== undefined };
   paintSelection();
 }
 
@@ -113,17 +119,14 @@ function followList() {
 document.addEventListener("change", (event) => {
   const box = event.target;
   if (!box.matches?.("input[data-select], #select-page")) return;
+  const whole = box.id === "select-page";
+  if (whole) for (const each of selectBoxes()) each.checked = box.checked;
   if (allOf && !box.checked) {
-    clearSelection();
-    if (box.id === "select-page") return;
-    fellBack = true;
-    for (const each of selectBoxes()) selected.add(each.value);
-    selected.delete(box.value);
-  } else {
-    for (const each of box.id === "select-page" ? selectBoxes() : [box]) {
-      if (box.checked) selected.add(each.value); else selected.delete(each.value);
-    }
+    selected.clear();
+    allOf = null;
+    fellBack = !whole;
   }
+  selectBoxes().forEach(select);
   paintSelection();
 });
 
