@@ -2,17 +2,21 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
 from accounts.filters import filter_accounts
+from accounts.pagination import capped_count
 from tokens.models import Connection
 
 FOUND_AT_MOST = 8
+FOUND_COUNTED = 1_000
 
 
 def environment(_request: HttpRequest) -> list[str] | None:
@@ -104,6 +108,15 @@ def _badge(request: HttpRequest) -> dict[str, str]:
     return {"badge": f"{number:,}", "badge_variant": "warning"} if number else {}
 
 
+def _more(rows: QuerySet[Any], what: str, address: str, icon: str) -> list[SearchResult]:
+    """Say how many there are where more are found than shown, and where to see them."""
+    number = capped_count(rows, FOUND_COUNTED)
+    if number.number <= FOUND_AT_MOST:
+        return []
+    total = f"{number.number:,}{'+' if number.capped else ''}"
+    return [SearchResult(f"The first {FOUND_AT_MOST} of {total} {what}", "See all", address, icon)]
+
+
 def search(request: HttpRequest, term: str) -> list[SearchResult]:
     """Find accounts by name or id, and connections by their label; a few of each.
 
@@ -119,6 +132,7 @@ def search(request: HttpRequest, term: str) -> list[SearchResult]:
             SearchResult(connection.label, "Connection", reverse("connection", args=[connection.pk]), "cable")
             for connection in connections.only("pk", "label")[:FOUND_AT_MOST]
         ]
+        found += _more(connections, "connections", reverse("connections"), "cable")
     if request.user.has_perm("accounts.view_account"):
         accounts = filter_accounts(request.user, {"search": term[:200]})
         found += [
@@ -127,4 +141,6 @@ def search(request: HttpRequest, term: str) -> list[SearchResult]:
             )
             for account in accounts.only("pk", "name", "amazon_account_id").order_by("name")[:FOUND_AT_MOST]
         ]
+        address = f"{reverse('accounts')}?{urlencode({'q': term[:200]})}"
+        found += _more(accounts, "accounts", address, "storefront")
     return found

@@ -220,6 +220,29 @@ def test_it_finds_connections_and_accounts_of_ones_own_by_command(
     assert "Bob" not in page
 
 
+def test_the_command_search_says_how_many_there_are_beyond_those_it_shows(
+    log_in: LogIn, alice: User, make_connection: MakeConnection, make_account: MakeAccount
+) -> None:
+    for number in range(11):
+        make_account(make_connection(alice, f"Garden login {number}"), f"Garden & home {number:02}")
+    page = log_in(alice).get("/admin/search/?s=garden%20%26&extended=1").content.decode()
+    assert "The first 8 of 11 accounts" in page
+    assert 'href="/accounts/?q=garden+%26"' in page
+    assert "home 07" in page
+    assert "home 08" not in page
+    assert (
+        "The first 8 of 11 connections"
+        in log_in(alice).get("/admin/search/?s=login&extended=1").content.decode()
+    )
+    assert "The first" not in log_in(alice).get("/admin/search/?s=home+07&extended=1").content.decode()
+
+
+def test_the_search_box_says_what_it_searches(log_in: LogIn, alice: User) -> None:
+    page = log_in(alice).get("/").content.decode()
+    assert "Accounts, connections…" in page
+    assert "apps and models" not in page
+
+
 def test_the_login_page_has_our_icon_and_no_inline_style(client: Client, db: None) -> None:
     page = client.get("/admin/login/").content.decode()
     assert "/static/dashboard/icon.svg" in page

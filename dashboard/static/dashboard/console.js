@@ -274,7 +274,9 @@ function mendFrame() {
   for (const link of document.querySelectorAll("#nav-sidebar a.active")) link.setAttribute("aria-current", "page");
   document.getElementById("searchbar-submit")?.setAttribute("aria-label", "Search");
   document.getElementById("command-submit")?.setAttribute("aria-label", "Search");
-  document.getElementById("search-input-command")?.setAttribute("aria-label", "Search the console");
+  const command = document.getElementById("search-input-command");
+  command?.setAttribute("aria-label", "Search the console");
+  command?.setAttribute("placeholder", "Name or id of an account, name of a connection");
   landmark("#submit-row, .submit-row-container, #changelist-actions", "region", "Actions");
   landmark("[class*='lg:scrollable-top']", "region", "Pages");
   landmark("#main > .px-4:has(> * > ul)", "region", "Messages");
