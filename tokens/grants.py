@@ -30,6 +30,10 @@ class AuthorizationError(Exception):
 class WrongLoginError(AuthorizationError):
     """Another Amazon login came back than the one that was to be reconnected."""
 
+    def __init__(self, message: str, connection: Connection) -> None:
+        super().__init__(message)
+        self.connection = connection
+
 
 class AlreadyConnectedError(AuthorizationError):
     """That Amazon login is connected already, as another connection."""
@@ -153,13 +157,15 @@ def _require_same_login(connection: Connection, came_back: Identity) -> None:
         if tell_identity(settings.AMAZON_SCOPES):
             raise WrongLoginError(
                 "Amazon did not tell which login you signed in with, so this connection was left as it is. "
-                "Start again and allow access to the profile."
+                "Start again and allow access to the profile.",
+                connection,
             )
         return
     if connection.amazon_user_id != came_back.user_id:
         raise WrongLoginError(
             f"You signed in to Amazon as {came_back.title}, but this connection belongs to "
-            f"{connection.amazon_user}. Nothing was changed."
+            f"{connection.amazon_user}. Nothing was changed.",
+            connection,
         )
 
 

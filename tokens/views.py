@@ -1,6 +1,7 @@
 """The browser's way to Amazon's consent page and back."""
 
 from typing import cast
+from urllib.parse import urlencode
 
 from asgiref.sync import async_to_sync
 from django.contrib import messages
@@ -59,8 +60,10 @@ def connect_amazon_callback(request: HttpRequest) -> HttpResponse:
     try:
         connected = async_to_sync(_complete)(request.user, _session_key(request), request.GET.dict())
     except grants.WrongLoginError as error:
-        again = reverse("connect-amazon")
-        messages.error(request, format_html('{} <a href="{}">Add as a new connection</a>', str(error), again))
+        add = reverse("connect-amazon")
+        again = f"{add}?{urlencode({'connection': error.connection.pk})}"
+        links = '{} <a href="{}">Try again</a> · <a href="{}">Add as a new connection</a>'
+        messages.error(request, format_html(links, str(error), again, add))
     except grants.AuthorizationError as error:
         messages.error(request, str(error))
     else:

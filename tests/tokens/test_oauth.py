@@ -306,7 +306,8 @@ def test_another_login_that_comes_back_changes_nothing(browser: Client, sandbox:
     told = connect(browser, sandbox, "charlie", connection=before["id"])
     assert "You signed in to Amazon as charlie@example.test, " in told
     assert f"but this connection belongs to {before['amazon_user_email']}. Nothing was changed." in told
-    assert "Add as a new connection" in told
+    assert f'<a href="/connect/amazon/?connection={before["id"]}">Try again</a>' in told
+    assert '<a href="/connect/amazon/">Add as a new connection</a>' in told
     after = Connection.objects.values().get()
     assert {name: str(value) for name, value in after.items()} == {
         name: str(value) for name, value in before.items()
