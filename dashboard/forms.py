@@ -62,6 +62,13 @@ class UpdateForm(forms.Form):
             raise ValidationError(error.messages) from error
         return cleaned
 
+    def full_clean(self) -> None:
+        """Put the cursor into the field at fault."""
+        super().full_clean()
+        if self.errors:
+            at_fault = next((name for name in self.fields if name in self.errors), "set_labels")
+            self.fields[at_fault].widget.attrs["autofocus"] = True
+
     @property
     def options(self) -> dict[str, Any]:
         """What `start_batch` takes."""

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -154,6 +155,21 @@ def test_labels_are_asked_for_and_mistakes_stay_in_the_dialog(
     assert BatchOperation.objects.get().options == {
         "labels": {"team": "north", "budget": "a: b", "old": None, "a,b": None}
     }
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [({"set_labels": "no colon"}, "set_labels"), ({"sync": "maybe"}, "sync"), ({}, "set_labels")],
+)
+def test_the_cursor_starts_in_the_field_at_fault(
+    client: Client, accounts: list[Account], wrong: dict[str, str], field: str
+) -> None:
+    form = {"operation": "update", "account_ids": ids(accounts)}
+    asked = client.post("/operations/", form, headers=HTMX).content.decode()
+    assert re.findall(r"<(\w+)[^>]* autofocus", asked) == ["a"]
+    page = client.post("/operations/", {**form, "confirm": "1", **wrong}, headers=HTMX).content.decode()
+    assert re.findall(r'name="(\w+)"[^>]* autofocus', page) == [field]
+    assert page.count(" autofocus") == 1
 
 
 @pytest.mark.parametrize("operation", ["sync", "disconnect", "reconnect", "update"])
