@@ -237,6 +237,13 @@ def test_the_command_search_says_how_many_there_are_beyond_those_it_shows(
     assert "The first" not in log_in(alice).get("/admin/search/?s=home+07&extended=1").content.decode()
 
 
+@pytest.mark.parametrize("address", ["/", "/connections/"])
+def test_one_button_of_an_empty_page_is_filled(administrator: User, log_in: LogIn, address: str) -> None:
+    page = log_in(administrator).get(address).content.decode()
+    assert page.count(">Connect Amazon</a>") == 2
+    assert page.count("c-button--main") == 1
+
+
 def test_the_search_box_says_what_it_searches(log_in: LogIn, alice: User) -> None:
     page = log_in(alice).get("/").content.decode()
     assert "Accounts, connections…" in page
