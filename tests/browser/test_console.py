@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, StorageState, expect
 
 from tests.browser.conftest import PATIENCE, Watch, log_in
 from tests.browser.product import Product
@@ -248,6 +248,35 @@ def test_the_theme_is_there_from_the_first_paint(accounts: Page) -> None:
     accounts.reload(wait_until="commit")
     accounts.wait_for_selector("html.dark", state="attached")
     expect(accounts.locator("html")).to_have_class(re.compile("dark"))
+
+
+def test_on_touch_everything_is_large_enough(
+    browser: Browser, connected: Product, session: StorageState
+) -> None:
+    context = browser.new_context(
+        base_url=connected.url, storage_state=session, viewport={"width": 390, "height": 844}, has_touch=True,
+        is_mobile=True,
+    )  # fmt: skip
+    page = context.new_page()
+    page.goto("/accounts/")
+    for target in ("#more-filters", "label.c-pick >> nth=0", "label:has(#select-page)"):
+        box = page.locator(target).bounding_box()
+        assert box is not None
+        assert box["height"] >= 44, target
+    box = page.locator("label.c-pick").first.bounding_box()
+    assert box is not None
+    page.touchscreen.tap(box["x"] + 3, box["y"] + 3)
+    expect(page.locator("[data-select]").first).to_be_checked()
+    context.close()
+
+
+def test_the_fields_and_their_button_stand_on_one_line(accounts: Page) -> None:
+    accounts.locator("#more-filters").click()
+    field = accounts.locator("input[name=country]").bounding_box()
+    button = accounts.get_by_role("button", name="Apply").bounding_box()
+    assert field is not None
+    assert button is not None
+    assert abs(field["y"] + field["height"] - button["y"] - button["height"]) <= 1
 
 
 def test_no_page_scrolls_sideways(page: Page) -> None:
