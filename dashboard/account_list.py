@@ -192,7 +192,7 @@ def _complaint(key: str, value: str) -> str:
         return f"The {what} {shown} is longer than {longest} characters."
     name, colon, _ = value.partition(":")
     if key == "label" and not (name and colon):
-        return f"The label {shown} has no name and value with a colon between, as “team:north”."
+        return f"The label {shown} needs a name and a value with a colon between, such as “team:north”."
     return ""
 
 

@@ -89,8 +89,8 @@ def test_it_ignores_what_it_does_not_know(
     ("query", "complaint"),
     [
         ("status=bogus", "“bogus” is not a status; those there are: active, "),
-        ("label=team", "The label “team” has no name and value"),
-        ("label=:north", "The label “:north” has no name and value"),
+        ("label=team", "The label “team” needs a name and a value"),
+        ("label=:north", "The label “:north” needs a name and a value"),
         (f"q={'x' * 201}", "is longer than 200 characters."),
         ("q=%00", "has a character that no text has."),
     ],

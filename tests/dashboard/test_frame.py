@@ -246,7 +246,7 @@ def test_one_button_of_an_empty_page_is_filled(administrator: User, log_in: LogI
 
 def test_the_search_box_says_what_it_searches(log_in: LogIn, alice: User) -> None:
     page = log_in(alice).get("/").content.decode()
-    assert "Accounts, connections…" in page
+    assert "Accounts, logins…" in page
     assert "apps and models" not in page
 
 

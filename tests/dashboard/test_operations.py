@@ -99,7 +99,7 @@ def test_all_that_match_is_counted_and_filtered_again_on_the_server(
     ("query", "reason"),
     [
         ("status=bogus", "“bogus” is not a status"),
-        ("status=active&label=team", "The label “team” has no name and value"),
+        ("status=active&label=team", "The label “team” needs a name and a value"),
         (f"q={'x' * 201}", "is longer than 200 characters"),
         ("statuss=active", "There is no filter “statuss”."),
     ],
