@@ -226,3 +226,11 @@ def test_accounts_are_counted_up_to_a_bound(
     assert str(count_accounts([many.pk]).of(many.pk)) == "3+ accounts"
     monkeypatch.setattr("dashboard.account_counts.LOGINS", 1)
     assert str(count_accounts([one.pk, many.pk]).of(one.pk, many.pk)) == "2+ accounts"
+
+
+def test_a_refresh_under_way_has_no_length_yet(
+    client: Client, alice: User, make_connection: MakeConnection
+) -> None:
+    connection = make_connection(alice)
+    TokenRefresh.objects.create(connection=connection, grant_version=1, trigger="manual")
+    assert "Under way" in client.get(f"/connections/{connection.pk}/").content.decode()
