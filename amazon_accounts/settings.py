@@ -253,6 +253,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "dashboard.middleware.SessionEndMiddleware",
+    "dashboard.middleware.ZoneMiddleware",
     "dashboard.outage.DatabaseOutageMiddleware",
 ]
 

@@ -1,8 +1,8 @@
 """How syncs and refreshes went, by hour or by day, as columns of a chart and rows of a table."""
 
 from collections import defaultdict
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from django.contrib.auth.models import User
@@ -32,7 +32,8 @@ class Activity:
 
     @property
     def chart(self) -> Chart:
-        return stacked(self.columns, width=480, height=110, labels=6)
+        told = [replace(column, title=_told(column)) for column in self.columns]
+        return stacked(told, width=480, height=110, labels=6)
 
     @property
     def sentence(self) -> str:
@@ -45,7 +46,7 @@ class Activity:
             return f"All {total:,} went well."
         worst = max(self.columns, key=lambda column: dict(column.parts).get("bad", 0))
         said = f"{total:,} in all, {int(sums.get('attention', 0)):,} tried again, {int(sums.get('bad', 0)):,} failed"
-        return f"{said}, most at {worst.label}." if sums.get("bad") else f"{said}."
+        return f"{said}, most at {worst.title}." if sums.get("bad") else f"{said}."
 
     @property
     def rows(self) -> list[tuple[str, list[int]]]:
@@ -58,7 +59,8 @@ class Activity:
 
 def activity(user: User, period: Period) -> list[Activity]:
     sees_all = user.has_perm("tokens.view_all_connections")
-    key = f"activity:{period}:{'all' if sees_all else user.pk}"
+    zone = timezone.get_current_timezone_name()
+    key = f"activity:{period}:{zone}:{'all' if sees_all else user.pk}"
     found: list[Activity] | None = cache.get(key)
     if found is None:
         found = _count(user, period, sees_all=sees_all)
@@ -87,10 +89,10 @@ def _count(user: User, period: Period, *, sees_all: bool) -> list[Activity]:
     unit = "hour" if period == "24h" else "day"
     step = timedelta(hours=1) if period == "24h" else timedelta(days=1)
     number = 24 if period == "24h" else 30
-    last = timezone.now().replace(minute=0, second=0, microsecond=0)
-    if unit == "day":
-        last = last.replace(hour=0)
-    begins = [last - step * back for back in reversed(range(number))]
+    last = timezone.localtime().replace(minute=0, second=0, microsecond=0)
+    # An hour is as long as any other, a day begins at midnight though the clocks were changed.
+    last = last.replace(hour=0) if unit == "day" else last.astimezone(UTC)
+    begins = [(last - step * back).astimezone(UTC) for back in reversed(range(number))]
     counted: dict[str, dict[datetime, dict[Tone, int]]] = {
         kind: defaultdict(lambda: dict.fromkeys(TONES, 0)) for kind in KINDS
     }
@@ -98,7 +100,7 @@ def _count(user: User, period: Period, *, sees_all: bool) -> list[Activity]:
     for kind, begin, word, rows in _rows(begins[0], unit, mine):
         tone = of(KINDS[kind][1], word).tone
         if tone in TONES:
-            counted[kind][begin][tone] += rows
+            counted[kind][begin.astimezone(UTC)][tone] += rows
     form = "%H:00" if unit == "hour" else "%-d %b"
     return [
         Activity(title, [_column(begin, counted[kind][begin], form) for begin in begins])
@@ -131,7 +133,12 @@ def _counted(rows: QuerySet[Any], kind: str, time: str, word: str, unit: str) ->
 
 
 def _column(begin: datetime, sums: dict[Tone, int], form: str) -> Column:
-    label = f"{begin:{form}}"
-    moment = f"{begin:%-d %b} {label}" if ":" in label else label
-    said = ", ".join(f"{sums[tone]:,} {WORDS[tone]}" for tone in TONES)
-    return Column(label, [(tone, sums[tone]) for tone in TONES], f"{moment}: {said}")
+    local = timezone.localtime(begin)
+    label = f"{local:{form}}"
+    moment = f"{local:%-d %b} {label}" if ":" in label else label
+    return Column(label, [(tone, sums[tone]) for tone in TONES], moment)
+
+
+def _told(column: Column) -> str:
+    said = ", ".join(f"{int(dict(column.parts)[tone]):,} {WORDS[tone]}" for tone in TONES)
+    return f"{column.title}: {said}"

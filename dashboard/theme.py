@@ -18,6 +18,10 @@ def scripts(_request: HttpRequest) -> str:
     return static("dashboard/console.js")
 
 
+def zone_script(_request: HttpRequest) -> str:
+    return static("dashboard/zone.js")
+
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Amazon Accounts",
     "SITE_HEADER": "Amazon Accounts",
@@ -29,7 +33,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_BACK_BUTTON": False,
     "ENVIRONMENT": "dashboard.menu.environment",
     "STYLES": [styles],
-    "SCRIPTS": [scripts],
+    "SCRIPTS": [scripts, zone_script],
     # Our own colours stand in console.css, for an inline style is against the content security policy.
     "COLORS": {},
     "BORDER_RADIUS": "6px",

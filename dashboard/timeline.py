@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import MAXYEAR, MINYEAR, date, datetime, time, timedelta
 from heapq import merge
 from typing import Any
 from urllib.parse import urlencode
@@ -13,6 +13,7 @@ from django.core import signing
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import Account, AccountChange, BatchOperation, SyncRun
 from accounts.pagination import beyond
@@ -61,8 +62,8 @@ class Timeline:
             kind if kind in KINDS else "",
             query.get("outcome") == "failed",
             _read(UUID, query.get("connection", "")),
-            _read(date.fromisoformat, query.get("from", "")),
-            _read(date.fromisoformat, query.get("to", "")),
+            _read(_day, query.get("from", "")),
+            _read(_day, query.get("to", "")),
             query.get("after", ""),
         )
 
@@ -133,8 +134,16 @@ def _read(parse: Callable[[str], Any], text: str) -> Any:
         return None
 
 
+def _day(text: str) -> date:
+    """Read a day that has a midnight before and behind it in every zone."""
+    day = date.fromisoformat(text)
+    if not MINYEAR < day.year < MAXYEAR:
+        raise ValueError(text)
+    return day
+
+
 def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), tzinfo=UTC)
+    return timezone.make_aware(datetime.combine(day, time()))
 
 
 def _write(line: Happening) -> str:

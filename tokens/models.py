@@ -265,7 +265,7 @@ class TokenRefresh(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.connection_id} {self.started_at:%Y-%m-%d %H:%M} {self.outcome or 'running'}"
+        return f"{self.connection_id} {self.started_at:%Y-%m-%d %H:%M} UTC {self.outcome or 'running'}"
 
 
 class AuthorizationAttempt(models.Model):
@@ -292,7 +292,7 @@ class AuthorizationAttempt(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.user_id} {self.created_at:%Y-%m-%d %H:%M}"
+        return f"{self.user_id} {self.created_at:%Y-%m-%d %H:%M} UTC"
 
 
 class AccessTokenRequest(models.Model):
@@ -319,7 +319,7 @@ class AccessTokenRequest(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.connection_id} {self.requested_at:%Y-%m-%d %H:%M} {self.outcome}"
+        return f"{self.connection_id} {self.requested_at:%Y-%m-%d %H:%M} UTC {self.outcome}"
 
 
 class Alert(models.Model):

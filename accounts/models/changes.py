@@ -48,4 +48,4 @@ class AccountChange(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.account_id} {self.kind} {self.changed_at:%Y-%m-%d %H:%M}"
+        return f"{self.account_id} {self.kind} {self.changed_at:%Y-%m-%d %H:%M} UTC"

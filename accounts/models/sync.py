@@ -83,4 +83,4 @@ class SyncRun(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.connection_id} {self.created_at:%Y-%m-%d %H:%M} {self.state}"
+        return f"{self.connection_id} {self.created_at:%Y-%m-%d %H:%M} UTC {self.state}"

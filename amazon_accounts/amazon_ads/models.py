@@ -82,7 +82,7 @@ class RateLimitHour(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.rate_limit}, {self.hour:%Y-%m-%d %H}:00"
+        return f"{self.rate_limit}, {self.hour:%Y-%m-%d %H}:00 UTC"
 
 
 class ParkedLogin(models.Model):
@@ -100,7 +100,7 @@ class ParkedLogin(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.subject} until {self.until:%Y-%m-%d %H:%M:%S}"
+        return f"{self.subject} until {self.until:%Y-%m-%d %H:%M:%S} UTC"
 
 
 class ApplicationRefusal(models.Model):

@@ -97,11 +97,12 @@ def refresh_outcome(refresh: Any) -> Status:
 
 @register.simple_tag
 def when(moment: datetime | None, form: str = "relative", never: str = "never") -> SafeString | str:
-    """A time as people say it. The server writes UTC; the script writes the viewer's zone and keeps it true."""
+    """A time as people say it, in the viewer's zone as far as it is known; the script keeps it true."""
     if moment is None:
         return never
-    title = f"{moment:%-d %b %Y, %H:%M} UTC"
-    text = {"clock": f"{moment:%H:%M}", "date": f"{moment:%-d %b %Y}"}.get(form) or relative(moment)
+    local = timezone.localtime(moment)
+    title = f"{local:%-d %b %Y, %H:%M %Z}"
+    text = {"clock": f"{local:%H:%M}", "date": f"{local:%-d %b %Y}"}.get(form) or relative(moment)
     return format_html(
         '<time datetime="{}" title="{}" data-as="{}">{}</time>',
         moment.isoformat(timespec="seconds"),
@@ -117,7 +118,7 @@ def relative(moment: datetime) -> str:
     if abs(distance) < timedelta(minutes=1):
         return "just now" if distance >= timedelta(0) else "in less than a minute"
     if abs(distance) >= timedelta(days=7):
-        return f"{moment:%-d %b %Y}"
+        return f"{timezone.localtime(moment):%-d %b %Y}"
     return f"{span(distance)} ago" if distance > timedelta(0) else f"in {span(-distance)}"
 
 

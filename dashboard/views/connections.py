@@ -9,6 +9,7 @@ from django.db.models import Count, F, Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts.models import SyncRun
@@ -118,7 +119,11 @@ def connection(request: StaffRequest, connection_id: UUID) -> HttpResponse:
 def _column(refresh: TokenRefresh) -> Column:
     seconds = _seconds(refresh)
     state = of(REFRESH, refresh.outcome)
-    return Column(f"{refresh.started_at:%H:%M}", [(state.tone, seconds)], f"{state.word}, {seconds:.1f} s")
+    return Column(
+        f"{timezone.localtime(refresh.started_at):%H:%M}",
+        [(state.tone, seconds)],
+        f"{state.word}, {seconds:.1f} s",
+    )
 
 
 def _seconds(refresh: TokenRefresh) -> float:

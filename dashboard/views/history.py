@@ -3,6 +3,7 @@
 from itertools import groupby
 
 from django.http import HttpResponse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from dashboard.page import StaffRequest, page, require, staff_page
@@ -20,9 +21,10 @@ def history(request: StaffRequest) -> HttpResponse:
     lines, following = state.page(request.user)
     choices = [("", "All"), *KINDS.items()]
     connections = Connection.objects.visible_to(request.user).order_by("label")
+    by_day = groupby(lines, key=lambda line: timezone.localdate(line.moment))
     context = {
         "state": state,
-        "days": [(day, list(group)) for day, group in groupby(lines, key=lambda line: line.moment.date())],
+        "days": [(day, list(group)) for day, group in by_day],
         "choices": [(name, state.with_(kind=kind).address, kind == state.kind) for kind, name in choices],
         "failed_address": state.with_(failed=not state.failed).address,
         "next": following,
