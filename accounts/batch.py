@@ -33,6 +33,7 @@ from accounts.filters import NotFoundError, filter_accounts
 from accounts.models import Account, BatchItem, BatchOperation, SyncRun
 from accounts.models.account import AccountQuerySet
 from accounts.models.batch import UNFINISHED
+from accounts.models.changes import change_in_the_name_of
 from accounts.permissions import require
 from accounts.pictures import STATUSES
 from accounts.runs import reason_not_to_sync
@@ -284,6 +285,7 @@ def _do_chunk(batch: BatchOperation) -> bool:
     if not ids:
         return False
     _lock_in_order(ids)
+    change_in_the_name_of(batch.user_id)
     statement, parameters = _STATEMENTS[Operation(batch.operation)](batch)
     with database.cursor() as cursor:
         cursor.execute(statement, {"batch": batch.pk, "ids": ids, **parameters})

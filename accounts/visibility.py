@@ -11,6 +11,7 @@ from django.db import transaction
 
 from accounts import runs
 from accounts.models import AccountAccess
+from accounts.models.changes import change_in_the_name_of
 from accounts.store import HAND_OVER, HAND_OVER_TO_LIVE, lock_person
 from tokens.models import Connection
 
@@ -20,6 +21,7 @@ def connection_disconnected(connection: Connection) -> None:
     """Take away what the login saw. Accounts that no other one sees are not visible any more."""
     with database.cursor() as cursor:
         lock_person(cursor, connection.owner_id)
+        change_in_the_name_of(connection.disconnected_by_id)
         runs.close_all(connection, "The connection was disconnected.")
         AccountAccess.objects.filter(connection=connection).delete()
         cursor.execute(HAND_OVER, {**_parameters(connection), "also_unsynced": True})

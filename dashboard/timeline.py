@@ -37,6 +37,7 @@ class Happening:
     address: str
     sentence: str
     who: str = ""
+    run: UUID | None = None  # the sync that found it
 
     @property
     def key(self) -> tuple[datetime, int, Any]:
@@ -189,8 +190,16 @@ def _of_visible_connections(rows: QuerySet[Any], user: User) -> QuerySet[Any]:
 
 
 def _changes(user: User) -> QuerySet[AccountChange]:
-    rows = AccountChange.objects.select_related("account").only(
-        "changed_at", "kind", "old", "new", "profile_id", "account__name", "account__amazon_account_id"
+    rows = AccountChange.objects.select_related("account", "changed_by").only(
+        "changed_at",
+        "kind",
+        "old",
+        "new",
+        "profile_id",
+        "run",
+        "account__name",
+        "account__amazon_account_id",
+        "changed_by__username",
     )
     if user.has_perm("accounts.view_all_accounts"):
         return rows
@@ -242,6 +251,8 @@ def _change_line(change: AccountChange) -> Happening:
         str(change.account),
         reverse("account", args=[change.account_id]),
         f"{change.get_kind_display().capitalize()}{f': {old} → {new}' if old or new else ''}",
+        "a sync" if change.run_id else str(change.changed_by or ""),
+        change.run_id,
     )
 
 

@@ -65,6 +65,7 @@ CHANGE = {
     "new": "suspended",
     "changed_at": "2026-11-23T09:12:44Z",
     "run": RUN_ID,
+    "changed_by": None,
 }
 RUN: dict[str, Any] = {
     "id": RUN_ID,

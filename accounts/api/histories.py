@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from rest_framework import serializers
@@ -86,6 +86,11 @@ class ChangeSerializer(Shown):
     run = serializers.UUIDField(
         source="run_id", allow_null=True, help_text="The sync that found it, if one did."
     )
+    changed_by = serializers.CharField(
+        source="changed_by_name",
+        allow_null=True,
+        help_text="The user name of who did it; null if a sync or a command did.",
+    )
 
 
 class ChangeList(APIView):
@@ -125,6 +130,7 @@ def _changes(request: Request, changes: QuerySet[AccountChange]) -> Response:
         changes = changes.filter(changed_at__gte=given["since"])
     if "kind" in given:
         changes = changes.filter(kind=given["kind"])
+    changes = changes.annotate(changed_by_name=F("changed_by__username"))
     paginator = KeysetPaginator(changes, "-changed_at", given["page_size"])
     return page_response(
         request, paginator, lambda rows: ChangeSerializer(rows, many=True).data, given.get("cursor")

@@ -1,11 +1,19 @@
 """What changed on an account: written by triggers in the database, so that no write path can skip it."""
 
+from django.conf import settings
+from django.db import connection as database
 from django.db import models
-from django.db.models import Q
+from django.db.models import Func, Q
 from django.utils import timezone
 
 from accounts.models.account import Account
 from accounts.models.sync import SyncRun
+
+
+def change_in_the_name_of(user_id: int | None) -> None:
+    """Name who changes accounts in this transaction; None is a command."""
+    with database.cursor() as cursor:
+        cursor.execute("SELECT set_config('amazon_accounts.changed_by', %s, true)", [str(user_id or "")])
 
 
 class AccountChange(models.Model):
@@ -23,6 +31,16 @@ class AccountChange(models.Model):
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="changes")
     # None: changed by people, or the run was pruned.
     run = models.ForeignKey(SyncRun, on_delete=models.SET_NULL, null=True, blank=True, related_name="changes")
+    # None: a sync found it, a command did it, or the person is no more.
+    changed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        db_default=Func(function="accounts_current_person"),
+    )
     changed_at = models.DateTimeField(default=timezone.now)
     kind = models.CharField(max_length=12, choices=Kind.choices)
     profile_id = models.TextField(

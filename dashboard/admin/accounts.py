@@ -214,9 +214,9 @@ class AccountManagerAdmin(AccountPartAdmin):
 
 @admin.register(AccountChange)
 class AccountChangeAdmin(AccountPartAdmin):
-    list_display = ["changed_at", "account", "kind", "old", "new"]
+    list_display = ["changed_at", "account", "kind", "old", "new", "run", "changed_by"]
     list_filter = [("kind", ChoicesCheckboxFilter)]
-    list_select_related = ["account"]
+    list_select_related = ["account", "run", "changed_by"]
 
 
 @admin.register(SyncRun)

@@ -99,7 +99,9 @@ def account(request: StaffRequest, account_id: UUID) -> HttpResponse:
         "account": row,
         "profiles": list(Profile.objects.filter(account=row)),
         "reports": _reports(row.errors),
-        "changes": list(AccountChange.objects.filter(account=row)[:CHANGES_SHOWN]),
+        "changes": list(
+            AccountChange.objects.filter(account=row).select_related("changed_by")[:CHANGES_SHOWN]
+        ),
         "runs": list(SyncRun.objects.filter(connection=row.connection).select_related("requested_by")[:5]),
         "managers": [link.manager for link in links if link.account_id == row.pk],
         "managed": [link.account for link in links if link.manager_id == row.pk],
