@@ -262,3 +262,19 @@ def test_every_page_is_sent_with_the_strict_policy(log_in: LogIn, alice: User) -
     assert "script-src 'self' 'unsafe-eval';" in f"{policy};"
     assert "style-src-elem 'self'" in policy
     assert "frame-ancestors 'none'" in policy
+
+
+def test_a_heading_leaves_peoples_words_as_they_are(
+    log_in: LogIn, superuser: User, make_connection: MakeConnection, make_account: MakeAccount
+) -> None:
+    client = log_in(superuser)
+    connection = make_connection(superuser, "ana@nordwind-agency.example")
+    account = make_account(connection, "iGarden")
+    for row, address in ((connection, "connections"), (account, "accounts")):
+        for page in (
+            f"/{address}/{row.pk}/",
+            f"/admin/{row._meta.app_label}/{row._meta.model_name}/{row.pk}/change/",
+        ):
+            heading = client.get(page).content.decode().partition("<h1")[2].partition("</h1>")[0]
+            assert f">{row}<" in heading
+    assert ">Connections<" in client.get("/admin/tokens/connection/").content.decode().partition("</h1>")[0]
