@@ -17,9 +17,10 @@ def note(run_id: UUID) -> None:
     ).select_related("account__connection")
     for change in changes:
         account = change.account
+        name = f"“{account.name}”" if account.name else "without a name"
         alerts.note(
             Alert.Kind.ACCOUNT_SUSPENDED,
             str(change.pk),
-            f"Amazon has suspended the account “{account}” ({account.amazon_account_id}).",
+            f"Amazon has suspended the account {name} ({account.amazon_account_id}).",
             account.connection,
         )

@@ -278,3 +278,20 @@ def test_a_heading_leaves_peoples_words_as_they_are(
             heading = client.get(page).content.decode().partition("<h1")[2].partition("</h1>")[0]
             assert f">{row}<" in heading
     assert ">Connections<" in client.get("/admin/tokens/connection/").content.decode().partition("</h1>")[0]
+
+
+def test_an_account_without_a_name_is_called_the_same_everywhere(
+    log_in: LogIn, superuser: User, make_connection: MakeConnection, make_account: MakeAccount
+) -> None:
+    client = log_in(superuser)
+    account = make_account(make_connection(superuser))
+    account.status = "suspended"
+    account.save(update_fields=["status"])
+    for page in (
+        f"/accounts/{account.pk}/",
+        "/history/",
+        "/admin/accounts/account/",
+        f"/admin/accounts/account/{account.pk}/change/",
+    ):
+        text = client.get(page).content.decode()
+        assert f"Without a name ({account.amazon_account_id})" in text
