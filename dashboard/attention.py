@@ -159,7 +159,7 @@ def _pending(number: int) -> Iterator[Matter]:
             "attention",
             "Pending",
             str(AtLeast(number)),
-            "Amazon waits for something from the advertiser. Each account's page says in which country.",
+            "Amazon has not finished their registration. Each account's page says what it waits for, if Amazon does.",
             "See the accounts",
             f"{reverse('accounts')}?status=pending",
         )

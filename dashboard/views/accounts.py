@@ -95,9 +95,11 @@ def account(request: StaffRequest, account_id: UUID) -> HttpResponse:
     )
     row = get_object_or_404(rows, pk=account_id)
     links = _links(row)
+    profiles = list(Profile.objects.filter(account=row))
     context = {
         "account": row,
-        "profiles": list(Profile.objects.filter(account=row)),
+        "profiles": profiles,
+        "why": _why(row, ready={profile.country_code for profile in profiles}),
         "reports": _reports(row.errors),
         "changes": list(
             AccountChange.objects.filter(account=row).select_related("changed_by")[:CHANGES_SHOWN]
@@ -119,6 +121,32 @@ def _links(account: Account) -> list[AccountManager]:
     same_owner = Q(manager__user=account.user_id, account__user=account.user_id)
     related = links.filter(same_owner).select_related("manager", "account").order_by("id")
     return list(related.defer("manager__metadata", "account__metadata")[:RELATED_SHOWN])
+
+
+def _why(account: Account, ready: set[str]) -> str:
+    """Say why nobody can advertise with an account, or not everywhere, and what comes next."""
+    if account.status == Account.Status.SUSPENDED:
+        why = "Amazon has disabled this account, so nobody can advertise with it."
+        step = "Amazon does not say why; the advertiser has to ask there."
+    elif account.status == Account.Status.PENDING:
+        why = _why_pending(account, ready)
+        step = "It names nothing that anybody would have to do."
+    else:
+        return ""
+    if account.errors:
+        step = "The advertiser has to settle with Amazon what it reports below."
+    return f"{why} {step} Each sync asks again."
+
+
+def _why_pending(account: Account, ready: set[str]) -> str:
+    if account.amazon_status not in {"PENDING", "PARTIALLY_CREATED"}:
+        return f"Amazon calls it “{account.amazon_status or ''}”, which this console does not know."
+    waiting = [country for country in account.countries if country not in ready]
+    if not waiting:
+        return "Amazon has not finished the registration of this account."
+    rest = len(account.countries) - len(waiting)
+    others = f"; {rest:,} other{' is' if rest == 1 else 's are'} ready" if rest else ""
+    return f"Amazon has not finished the registration of this account in {', '.join(waiting)}{others}."
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,15 @@
 """The page of one account: what is wrong with it, what can be done, and who changed what."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.test import Client
 
 from accounts.batch import run_chunk, start_batch
-from accounts.models import Account, AccountChange, SyncRun
+from accounts.models import Account, AccountChange, Profile, SyncRun
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection
 from tokens.connections import disconnect
 from tokens.models import Connection
@@ -29,6 +32,50 @@ def account(connection: Connection, make_account: MakeAccount) -> Account:
 
 def shown(client: Client, account: Account) -> str:
     return client.get(f"/accounts/{account.pk}/").content.decode()
+
+
+TAX = {"DE": [{"errorCode": "TAX", "errorMessage": "A valid VAT number is missing."}]}
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"status": "suspended"}, "Amazon does not say why; the advertiser has to ask there."),
+        ({"status": "suspended", "errors": TAX}, "settle with Amazon what it reports below"),
+        (
+            {"status": "pending", "amazon_status": "PENDING"},
+            "has not finished the registration of this account in DE, FR, IT. It names nothing",
+        ),
+        (
+            {"status": "pending", "amazon_status": "PARTIALLY_CREATED", "errors": TAX},
+            "in DE, FR, IT. The advertiser has to settle",
+        ),
+        (
+            {"status": "pending", "amazon_status": "FROZEN"},
+            "Amazon calls it “FROZEN”, which this console does not know.",
+        ),
+    ],
+)
+def test_it_says_why_nobody_can_advertise_and_what_comes_next(
+    client: Client, connection: Connection, make_account: MakeAccount, fields: dict[str, Any], why: str
+) -> None:
+    account = make_account(connection, "Garden", countries=["DE", "FR", "IT"], **fields)
+    assert why in shown(client, account)
+
+
+def test_a_pending_account_tells_the_countries_that_are_ready(
+    client: Client, connection: Connection, make_account: MakeAccount, make_profile: Callable[..., Profile]
+) -> None:
+    account = make_account(
+        connection, countries=["DE", "FR", "IT"], status="pending", amazon_status="PARTIALLY_CREATED"
+    )
+    make_profile(account, "FR", "1")
+    make_profile(account, "DE", "2")
+    assert "in IT; 2 others are ready." in shown(client, account)
+
+
+def test_an_active_account_has_nothing_to_explain(client: Client, account: Account) -> None:
+    assert client.get(f"/accounts/{account.pk}/").context["why"] == ""
 
 
 @pytest.mark.django_db(transaction=True)
