@@ -1,5 +1,6 @@
 """Connections and everything that happens to their tokens. The tokens themselves stand nowhere."""
 
+from collections import defaultdict
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -10,6 +11,7 @@ from unfold.contrib.filters.admin import ChoicesCheckboxFilter, RangeDateTimeFil
 from unfold.decorators import display
 
 from accounts.models import SyncRun
+from accounts.runs import reason_not_to_sync
 from accounts.tasks import request_sync
 from dashboard.activity import activity, success_rates
 from dashboard.admin.base import ConnectionPartAdmin, ReadOnlyAdmin, labels
@@ -20,6 +22,10 @@ from tokens.tasks import request_refresh
 
 STATE_LABELS = labels(CONNECTION)
 OUTCOME_LABELS = labels(REFRESH)
+
+
+def _names(connections: list[Connection]) -> str:
+    return ", ".join(connection.label for connection in connections)
 
 
 @admin.register(Connection)
@@ -34,21 +40,29 @@ class ConnectionAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Sync now", permissions=["sync"])
     def sync(self, request: HttpRequest, connections: QuerySet[Connection]) -> None:
-        runs = [
+        live = self._live(request, connections)
+        for connection in live:
             request_sync(connection, trigger=SyncRun.Trigger.MANUAL, requested_by=cast("User", request.user))
-            for connection in connections
-        ]
-        failed = [run for run in runs if run.state == SyncRun.State.FAILED]
-        if failed:
-            self.message_user(request, f"Not begun: {len(failed)}. {failed[0].error}", messages.ERROR)
-        self.message_user(request, f"Syncs on their way: {len(runs) - len(failed)}.")
+        if live:
+            self.message_user(request, f"On its way: the sync of {_names(live)}.")
 
     @admin.action(description="Refresh token", permissions=["refresh"])
     def refresh(self, request: HttpRequest, connections: QuerySet[Connection]) -> None:
-        live = [connection for connection in connections if connection.state == Connection.State.ACTIVE]
+        live = self._live(request, connections)
         for connection in live:
             request_refresh(connection)
-        self.message_user(request, f"Refreshes on their way: {len(live)}.")
+        if live:
+            self.message_user(request, f"On its way: a new token for {_names(live)}.")
+
+    def _live(self, request: HttpRequest, connections: QuerySet[Connection]) -> list[Connection]:
+        """Return those with which Amazon can be asked, and say of the others why not."""
+        reasons: dict[str, list[Connection]] = defaultdict(list)
+        for connection in connections:
+            reasons[reason_not_to_sync(connection)].append(connection)
+        live = reasons.pop("", [])
+        for reason, dead in reasons.items():
+            self.message_user(request, f"Nothing was done for {_names(dead)}. {reason}", messages.ERROR)
+        return live
 
     def has_sync_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("accounts.sync_account"))

@@ -236,8 +236,15 @@ def test_connections_can_be_synced_and_refreshed_from_the_list(
         make_connection(alice, "dead", state="reauthorization_required"),
     )
     act(client, "sync", live, dead)
-    assert SyncRun.objects.get(connection=live).state == "waiting"
+    page = client.get(address(Connection)).content.decode()
+    assert "On its way: the sync of live." in page
+    assert "Nothing was done for dead. Amazon no longer accepts this login" in page
+    # None that has failed, which would be counted.
+    assert [run.connection for run in SyncRun.objects.all()] == [live]
     act(client, "refresh", live, dead)
+    page = client.get(address(Connection)).content.decode()
+    assert "On its way: a new token for live." in page
+    assert "Nothing was done for dead." in page
     jobs = ProcrastinateJob.objects.filter(task_name="tokens.refresh_connection")
     assert [job.args["connection_id"] for job in jobs] == [str(live.pk)]
 
