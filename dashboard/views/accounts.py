@@ -11,6 +11,8 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import Account, AccountChange, AccountManager, Profile, SyncRun
 from dashboard.account_list import SORTS, VIEWS, AccountList, Group, groups
+from accounts.runs import reason_not_to_sync
+from dashboard.account_list import SORTS, VIEWS, AccountList, groups
 from dashboard.page import StaffRequest, page, staff_page
 from tokens.models import Connection
 
@@ -98,6 +100,7 @@ def account(request: StaffRequest, account_id: UUID) -> HttpResponse:
     profiles = list(Profile.objects.filter(account=row))
     context = {
         "account": row,
+        "no_sync": reason_not_to_sync(row.connection),
         "profiles": profiles,
         "why": _why(row, ready={profile.country_code for profile in profiles}),
         "reports": _reports(row.errors),

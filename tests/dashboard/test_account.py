@@ -7,10 +7,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.test import Client
+from django.urls import reverse
 
 from accounts.batch import run_chunk, start_batch
 from accounts.models import Account, AccountChange, Profile, SyncRun
-from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection
+from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
 from tokens.connections import disconnect
 from tokens.models import Connection
 
@@ -76,6 +77,34 @@ def test_a_pending_account_tells_the_countries_that_are_ready(
 
 def test_an_active_account_has_nothing_to_explain(client: Client, account: Account) -> None:
     assert client.get(f"/accounts/{account.pk}/").context["why"] == ""
+
+
+@pytest.mark.parametrize("state", ["reauthorization_required", "disconnected"])
+def test_with_a_dead_login_it_offers_to_reconnect_and_not_to_sync(
+    client: Client,
+    alice: User,
+    log_in: LogIn,
+    make_connection: MakeConnection,
+    make_account: MakeAccount,
+    state: str,
+) -> None:
+    connection = make_connection(alice, state=state)
+    page = shown(client, make_account(connection))
+    assert "Sync now" not in page
+    address = f"{reverse('connect-amazon')}?connection={connection.pk}"
+    assert f'c-button--main" href="{address}">Reconnect the login' in page
+    viewer = staff("vera", "Viewer")
+    page = shown(log_in(viewer), make_account(make_connection(viewer, state=state)))
+    assert "Reconnect the login" not in page
+
+
+def test_with_its_synchronisation_off_it_says_so_and_offers_no_sync(
+    client: Client, connection: Connection, make_account: MakeAccount
+) -> None:
+    assert "Sync now" in shown(client, make_account(connection))
+    page = shown(client, make_account(connection, sync_enabled=False))
+    assert "Its synchronisation is off" in page
+    assert "Sync now" not in page
 
 
 @pytest.mark.django_db(transaction=True)
