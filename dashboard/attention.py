@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from dashboard.account_counts import AccountCounts, AtLeast, count_accounts
 from dashboard.status import Tone
-from tokens.models import Connection
+from tokens.models import Alert, Connection
 
 # Beyond so many of a kind one line tells of the rest.
 NAMED = 5
@@ -54,7 +54,7 @@ class Troubled:
 
 
 def matters(user: User, *, suspended: int, pending: int) -> list[Matter]:
-    """Return what this person may see of it; so many accounts in two states are told of, too. Costs two queries."""
+    """Return what this person may see of it; so many accounts in two states are told of, too. Costs three queries."""
     now = timezone.now()
     troubled = Troubled.of(user, now)
     broken = [c for c in troubled.connections if c.state == Connection.State.REAUTHORIZATION_REQUIRED]
@@ -63,6 +63,7 @@ def matters(user: User, *, suspended: int, pending: int) -> list[Matter]:
         *_reconnects(broken, troubled),
         *_expired([c for c in active if c.expires_at is not None and c.expires_at < now]),
         *_failed_syncs([c for c in active if c.sync_failures], troubled),
+        *_untold(user),
         *_late([c for c in active if _is_late(c, now)], troubled),
         *_suspended(suspended),
         *_pending(pending),
@@ -138,6 +139,25 @@ def _late(connections: list[Connection], troubled: Troubled) -> Iterator[Matter]
             "The last sync is longer ago than two intervals. Is a worker running?",
             "See the accounts",
             f"{reverse('accounts')}?sync=stale",
+        )
+
+
+def _untold(user: User) -> Iterator[Matter]:
+    alerts = Alert.objects.visible_to(user).undelivered()
+    if user.has_perm("tokens.view_alert") and (errors := list(alerts.values_list("error", flat=True)[:100])):
+        number = f"{len(errors)}{'+' if len(errors) == 100 else ''} alert{'' if len(errors) == 1 else 's'}"
+        mend = (
+            "Check ALERT_URLS."
+            if settings.ALERT_URLS
+            else "Give a staff user an e-mail address and check EMAIL_URL, or set ALERT_URLS."
+        )
+        yield Matter(
+            "attention",
+            "Nobody told",
+            f"{number} could not be sent",
+            f"{errors[0]} {mend}",
+            "See the alerts",
+            f"{reverse('admin:tokens_alert_changelist')}?sent_at__isnull=True",
         )
 
 

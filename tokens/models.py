@@ -322,6 +322,18 @@ class AccessTokenRequest(models.Model):
         return f"{self.connection_id} {self.requested_at:%Y-%m-%d %H:%M} UTC {self.outcome}"
 
 
+class AlertQuerySet(models.QuerySet["Alert"]):
+    def visible_to(self, user: User) -> Self:
+        """Those about nobody's connection are for people who see everybody's."""
+        if user.has_perm("tokens.view_all_connections"):
+            return self
+        return self.filter(connection__in=Connection.objects.visible_to(user))
+
+    def undelivered(self) -> Self:
+        """Those that were tried and not sent."""
+        return self.filter(next_try_at__isnull=False).exclude(error="")
+
+
 class Alert(models.Model):
     """One thing that people are to be told. Its key makes it one message, however often it is noticed."""
 
@@ -350,6 +362,8 @@ class Alert(models.Model):
     )
     sent_at = models.DateTimeField(null=True, blank=True)
     error = models.TextField(blank=True, default="")
+
+    objects = AlertQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at", "-id"]

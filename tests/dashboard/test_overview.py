@@ -18,7 +18,9 @@ from amazon_accounts.amazon_ads.errors import ApplicationRefusedError
 from amazon_accounts.amazon_ads.models import RateLimit
 from dashboard.attention import matters
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection
-from tokens.models import Heartbeat, TokenRefresh
+from tokens.alerts import connection_healed, note
+from tokens.delivery import send_due
+from tokens.models import Alert, Heartbeat, TokenRefresh
 
 
 @pytest.fixture
@@ -128,6 +130,27 @@ def test_one_sees_ones_own_matters_only(
     make_connection(bob, state="reauthorization_required")
     assert words(alice) == []
     assert words(administrator) == ["Reconnect"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_alerts_that_could_not_be_sent_need_a_person(
+    client: Client, alice: User, bob: User, administrator: User, make_connection: MakeConnection
+) -> None:
+    note(Alert.Kind.APPLICATION_REFUSED, "a", "Our own application was refused.")
+    connection_healed(make_connection(alice))
+    assert words(alice) == words(administrator) == []
+    send_due()
+    assert words(alice) == words(administrator) == ["Nobody told"]
+    assert words(bob) == []
+    page = client.get("/").content.decode()
+    assert "1 alert could not be sent" in page
+    assert "No staff user has an e-mail address" in page
+    assert "Give a staff user an e-mail address and check EMAIL_URL, or set ALERT_URLS." in page
+    link = "/admin/tokens/alert/?sent_at__isnull=True"
+    assert f'href="{link}"' in page
+    assert client.get(link).status_code == 200
+    Alert.objects.update(sent_at=timezone.now(), next_try_at=None, error="")
+    assert words(alice) == words(administrator) == []
 
 
 @pytest.mark.parametrize("period", ["24h", "30d", "odd"])
