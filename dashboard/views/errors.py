@@ -47,7 +47,7 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
         HTTPStatus.FORBIDDEN,
         title="Not permitted",
         why=f"You may not do or see this. {wanted}",
-        next_step="Ask an administrator of this console for the permission.",
+        next_step="Ask an administrator of this console for the permission, or for a group that has it.",
     )
 
 

@@ -295,3 +295,14 @@ def test_an_account_without_a_name_is_called_the_same_everywhere(
     ):
         text = client.get(page).content.decode()
         assert f"Without a name ({account.amazon_account_id})" in text
+
+
+@pytest.mark.parametrize("address", [*PAGES, "/nowhere/"])
+def test_who_may_see_nothing_is_offered_to_log_out_instead_of_the_same_again(
+    log_in: LogIn, alice: User, address: str
+) -> None:
+    page = log_in(staff("newcomer")).get(address).content.decode()
+    assert "Go to the overview" not in page
+    assert "You are signed in as newcomer." in page
+    assert re.search(r'<form method="post" action="/admin/logout/">.*>Log out</button>', page)
+    assert "Go to the overview" in log_in(alice).get("/nowhere/").content.decode()
