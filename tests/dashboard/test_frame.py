@@ -306,3 +306,14 @@ def test_who_may_see_nothing_is_offered_to_log_out_instead_of_the_same_again(
     assert "You are signed in as newcomer." in page
     assert re.search(r'<form method="post" action="/admin/logout/">.*>Log out</button>', page)
     assert "Go to the overview" in log_in(alice).get("/nowhere/").content.decode()
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_an_empty_page_invites_to_nothing_that_one_may_not_do_and_says_whose_is_shown(
+    log_in: LogIn, administrator: User, address: str
+) -> None:
+    content = log_in(staff("vera", "Viewer")).get(address).content.decode().partition('id="content"')[2]
+    assert "Select accounts in their list" not in content
+    assert "to begin" not in content
+    assert "You see only what is yours." in content
+    assert "You see only" not in log_in(administrator).get(address).content.decode()
