@@ -33,7 +33,7 @@ class Activity:
     @property
     def chart(self) -> Chart:
         told = [replace(column, title=_told(column)) for column in self.columns]
-        return stacked(told, width=480, height=110, labels=6)
+        return stacked(told, width=480, height=110, labels=6, whole=True)
 
     @property
     def sentence(self) -> str:

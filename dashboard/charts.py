@@ -49,8 +49,13 @@ class Column:
     title: str = ""
 
 
-def stacked(columns: Sequence[Column], *, width: int = 720, height: int = 120, labels: int = 6) -> Chart:
-    """Stack each column's parts; about `labels` of the columns get their label written below."""
+def stacked(
+    columns: Sequence[Column], *, width: int = 720, height: int = 120, labels: int = 6, whole: bool = False
+) -> Chart:
+    """Stack each column's parts; about `labels` of the columns get their label written below.
+
+    With `whole` they are counts, and the axis names no part of one.
+    """
     highest = max((sum(value for _, value in column.parts) for column in columns), default=0) or 1
     top = _round_up(highest)
     step = width / max(len(columns), 1)
@@ -75,7 +80,11 @@ def stacked(columns: Sequence[Column], *, width: int = 720, height: int = 120, l
         for number, column in enumerate(columns)
         if number % every == 0
     ]
-    lines = [Tick(height - height * share, _number(top * share)) for share in (0.0, 0.5, 1.0)]
+    lines = [
+        Tick(height - height * share, _number(top * share))
+        for share in (0.0, 0.5, 1.0)
+        if not whole or (top * share).is_integer()
+    ]
     return Chart(width, height, bars, lines, below)
 
 
@@ -90,7 +99,7 @@ def _round_up(value: float) -> float:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
+    return f"{value:,.0f}" if value.is_integer() else f"{value:g}"
 
 
 def totals(columns: Iterable[Column]) -> dict[Tone, float]:

@@ -17,6 +17,27 @@ def test_what_happened_once_among_thousands_is_still_seen() -> None:
     assert chart.bars[1].height >= 2
 
 
+@pytest.mark.parametrize(
+    ("highest", "ticks"),
+    [
+        (0.07, ["0", "0.05", "0.1"]),
+        (0.4, ["0", "0.25", "0.5"]),
+        (4.2, ["0", "2.5", "5"]),
+        (1_500, ["0", "1,000", "2,000"]),
+    ],
+)
+def test_the_axis_tells_its_numbers_apart(highest: float, ticks: list[str]) -> None:
+    assert [line.text for line in stacked([Column("a", [("good", highest)])]).lines] == ticks
+
+
+@pytest.mark.parametrize(
+    ("highest", "ticks"), [(1, ["0", "1"]), (2, ["0", "1", "2"]), (4, ["0", "5"]), (9, ["0", "5", "10"])]
+)
+def test_an_axis_of_counts_has_whole_numbers(highest: int, ticks: list[str]) -> None:
+    chart = stacked([Column("a", [("good", highest)])], whole=True)
+    assert [line.text for line in chart.lines] == ticks
+
+
 @pytest.mark.parametrize("columns", [[], [Column("a", [("good", 0)])]])
 def test_nothing_draws_nothing(columns: list[Column]) -> None:
     assert stacked(columns).bars == []
