@@ -234,3 +234,46 @@ def test_a_refresh_under_way_has_no_length_yet(
     connection = make_connection(alice)
     TokenRefresh.objects.create(connection=connection, grant_version=1, trigger="manual")
     assert "Under way" in client.get(f"/connections/{connection.pk}/").content.decode()
+
+
+def facts(page: str) -> str:
+    return page.partition('<dl class="c-facts">')[2].partition("</dl>")[0]
+
+
+def test_a_fresh_connection_speaks_of_its_first_refresh(
+    client: Client, alice: User, make_connection: MakeConnection
+) -> None:
+    connection = make_connection(alice, last_refreshed_at=timezone.now())
+    page = client.get(f"/connections/{connection.pk}/").content.decode()
+    assert "<dt>Refreshed</dt><dd>Not yet</dd>" in facts(page)
+    assert "Consent ends" in facts(page)
+    assert "No refresh yet. The first comes before the token ends." in page
+
+
+def test_a_disconnected_one_speaks_of_nothing_to_come(
+    client: Client, alice: User, make_connection: MakeConnection
+) -> None:
+    connection = make_connection(alice, state="disconnected")
+    page = client.get(f"/connections/{connection.pk}/").content.decode()
+    assert "Consent ends" not in facts(page)
+    assert "No refresh yet." in page
+    assert "The first comes" not in page
+
+
+def test_one_refresh_without_an_error_is_told_as_one(
+    client: Client, alice: User, make_connection: MakeConnection
+) -> None:
+    connection = make_connection(alice)
+    now = timezone.now()
+    TokenRefresh.objects.create(
+        connection=connection,
+        grant_version=1,
+        trigger="manual",
+        started_at=now,
+        finished_at=now,
+        outcome="succeeded",
+        request_id="REQ-1",
+    )
+    page = client.get(f"/connections/{connection.pk}/").content.decode()
+    assert "How long the last refresh took" in page
+    assert '<span class="c-id">request REQ-1</span>' in page
