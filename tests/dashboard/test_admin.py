@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.contrib import admin
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.db.models import CompositePrimaryKey, Model
 from django.test import Client
 from django.utils import timezone
@@ -247,6 +247,16 @@ def test_connections_can_be_synced_and_refreshed_from_the_list(
     assert "Nothing was done for dead." in page
     jobs = ProcrastinateJob.objects.filter(task_name="tokens.refresh_connection")
     assert [job.args["connection_id"] for job in jobs] == [str(live.pk)]
+
+
+def test_an_empty_list_speaks_of_nothing_that_cannot_be_done(client: Client) -> None:
+    page = client.get(address(SyncRun)).content.decode()
+    assert "Nothing here yet." in page
+    assert "Clear search" not in page
+    assert "Nothing matches." in client.get(f"{address(SyncRun)}?state__exact=failed").content.decode()
+    assert "Nothing matches." in client.get(f"{address(Connection)}?q=x").content.decode()
+    Group.objects.all().delete()
+    assert '"c-button c-button--main" href="/admin/auth/group/add/"' in client.get(address(Group)).content.decode()
 
 
 def test_an_api_token_can_be_revoked_but_not_made_here(client: Client, superuser: User) -> None:
