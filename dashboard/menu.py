@@ -69,7 +69,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _model("Accounts", "table_rows", "accounts", "account", accounts),
                 _model("Connections", "table_rows", "tokens", "connection", connections),
                 _model("Token refreshes", "autorenew", "tokens", "tokenrefresh", connections),
-                _model("Syncs", "sync", "accounts", "syncrun", connections),
+                _model("Sync runs", "sync", "accounts", "syncrun", connections),
                 _model("Users", "group", "auth", "user", "auth.view_user"),
                 _item(
                     "Everything",

@@ -259,6 +259,12 @@ def test_an_empty_list_speaks_of_nothing_that_cannot_be_done(client: Client) -> 
     assert '"c-button c-button--main" href="/admin/auth/group/add/"' in client.get(address(Group)).content.decode()
 
 
+def test_a_list_has_one_name_in_the_menu_and_on_its_page(client: Client) -> None:
+    page = client.get(address(SyncRun)).content.decode()
+    assert page.count(">Sync runs<") == 2
+    assert ">Syncs<" not in page
+
+
 def test_an_api_token_can_be_revoked_but_not_made_here(client: Client, superuser: User) -> None:
     token, _ = AuthToken.objects.create(superuser)
     assert client.get("/admin/knox/authtoken/add/").status_code == 403
