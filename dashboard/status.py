@@ -35,7 +35,7 @@ SYNC: dict[str, Status] = {
     Account.SyncStatus.STALE: Status("attention", "Late"),
     Account.SyncStatus.FAILING: Status("bad", "Failed"),
     Account.SyncStatus.NEVER: Status("off", "Never synced"),
-    Account.SyncStatus.OFF: Status("off", "Not synced"),
+    Account.SyncStatus.OFF: Status("off", "Sync off"),
 }
 HEALTH: dict[str, Status] = {
     Account.Health.OK: Status("good", "OK"),

@@ -107,6 +107,27 @@ def test_with_its_synchronisation_off_it_says_so_and_offers_no_sync(
     assert "Sync now" not in page
 
 
+@pytest.mark.parametrize(
+    ("login", "fields", "words"),
+    [
+        ({}, {}, "Synced</span>, <time"),
+        ({"sync_failures": 1}, {}, "Failed</span>, last synced <time"),
+        ({"last_synced_at": None}, {}, "Never synced</span></dd>"),
+        ({}, {"sync_enabled": False}, "Sync off</span></dd>"),
+    ],
+)
+def test_it_says_when_it_was_last_synced_if_it_is_synced_at_all(
+    client: Client,
+    alice: User,
+    make_connection: MakeConnection,
+    make_account: MakeAccount,
+    login: dict[str, Any],
+    fields: dict[str, Any],
+    words: str,
+) -> None:
+    assert words in shown(client, make_account(make_connection(alice, **login), **fields))
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_change_names_the_person_or_the_sync_that_made_it(
     client: Client, alice: User, connection: Connection, account: Account
