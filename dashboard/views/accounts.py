@@ -10,9 +10,8 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
 from accounts.models import Account, AccountChange, AccountManager, Profile, SyncRun
-from dashboard.account_list import SORTS, VIEWS, AccountList, Group, groups
 from accounts.runs import reason_not_to_sync
-from dashboard.account_list import SORTS, VIEWS, AccountList, groups
+from dashboard.account_list import SORTS, VIEWS, AccountList, Group, groups
 from dashboard.page import StaffRequest, page, staff_page
 from tokens.models import Connection
 

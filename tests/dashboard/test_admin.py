@@ -256,7 +256,10 @@ def test_an_empty_list_speaks_of_nothing_that_cannot_be_done(client: Client) -> 
     assert "Nothing matches." in client.get(f"{address(SyncRun)}?state__exact=failed").content.decode()
     assert "Nothing matches." in client.get(f"{address(Connection)}?q=x").content.decode()
     Group.objects.all().delete()
-    assert '"c-button c-button--main" href="/admin/auth/group/add/"' in client.get(address(Group)).content.decode()
+    assert (
+        '"c-button c-button--main" href="/admin/auth/group/add/"'
+        in client.get(address(Group)).content.decode()
+    )
 
 
 def test_a_list_has_one_name_in_the_menu_and_on_its_page(client: Client) -> None:

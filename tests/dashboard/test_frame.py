@@ -317,3 +317,20 @@ def test_an_empty_page_invites_to_nothing_that_one_may_not_do_and_says_whose_is_
     assert "to begin" not in content
     assert "You see only what is yours." in content
     assert "You see only" not in log_in(administrator).get(address).content.decode()
+
+
+@pytest.mark.parametrize(("operation", "title"), [("sync", "Sync accounts"), ("update", "Update accounts")])
+def test_a_page_that_asks_is_called_for_what_it_asks(
+    log_in: LogIn,
+    alice: User,
+    make_connection: MakeConnection,
+    make_account: MakeAccount,
+    operation: str,
+    title: str,
+) -> None:
+    account = make_account(make_connection(alice))
+    form = {"operation": operation, "account_ids": str(account.pk)}
+    heading = (
+        log_in(alice).post("/operations/", form).content.decode().partition("<h1")[2].partition("</h1>")[0]
+    )
+    assert f">{title}<" in heading
