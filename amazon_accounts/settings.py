@@ -16,6 +16,7 @@ from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
 from amazon_accounts.starter.secrets import local_secrets
+from dashboard.logs import in_one_line
 from dashboard.theme import UNFOLD as UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -377,6 +378,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "filters": {"in_one_line": {"()": "django.utils.log.CallbackFilter", "callback": in_one_line}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
@@ -387,6 +389,7 @@ LOGGING = {
         "procrastinate": {"level": "WARNING"},
         # While the database is away it repeats what whoever asks for a connection is told anyway.
         "psycopg.pool": {"level": "ERROR"},
+        "django.request": {"filters": ["in_one_line"]},
     },
 }
 

@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from tests.dashboard.conftest import LogIn
+from tests.dashboard.conftest import LogIn, staff
 
 
 def test_nothing_here_is_told_in_the_frame_to_staff_and_plainly_to_others(
@@ -27,6 +27,26 @@ def test_a_form_without_its_token_is_explained(alice: User) -> None:
     response = client.post("/operations/", {"operation": "sync"})
     assert response.status_code == 403
     assert "Nothing was changed" in response.content.decode()
+
+
+def test_a_refusal_is_one_line_of_the_log_and_a_failure_comes_with_its_traceback(
+    log_in: LogIn, alice: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    log_in(staff("newcomer")).get("/accounts/")
+    (refusal,) = [record for record in caplog.records if record.name == "django.request"]
+    assert "Forbidden (Permission denied): /accounts/" in refusal.getMessage()
+    assert refusal.exc_info is None
+
+    def fail(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("dashboard.views.accounts.groups", fail)
+    caplog.clear()
+    client = Client(raise_request_exception=False)
+    client.force_login(alice)
+    client.get("/accounts/")
+    (failure,) = [record for record in caplog.records if record.name == "django.request"]
+    assert failure.exc_info is not None
 
 
 def test_a_failure_of_ours_gives_a_reference_that_stands_in_the_log(
