@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
 from django.db.models import CompositePrimaryKey, Model
 from django.test import Client
@@ -271,7 +272,14 @@ def test_a_list_has_one_name_in_the_menu_and_on_its_page(client: Client) -> None
 def test_an_api_token_can_be_revoked_but_not_made_here(client: Client, superuser: User) -> None:
     token, _ = AuthToken.objects.create(superuser)
     assert client.get("/admin/knox/authtoken/add/").status_code == 403
+    # Never by its digest, which is its key here, but as people know it.
+    for page in (address(AuthToken, token.pk), f"/admin/knox/authtoken/{token.pk}/delete/"):
+        text = client.get(page).content.decode()
+        assert f"{token.token_key}… of root" in text
+        assert f">{token.pk}" not in text
+        assert f"{token.pk} :" not in text
     client.post(f"/admin/knox/authtoken/{token.pk}/delete/", {"post": "yes"})
+    assert token.pk not in LogEntry.objects.get().object_repr
     assert not AuthToken.objects.exists()
 
 
