@@ -146,7 +146,9 @@ def _confirmation(
         "selection": selection,
         "key": request.POST.get("key") or uuid4().hex,
     }
-    return _dialog(request, "dashboard/operation_confirm.html", context, title=f"{operation.label.capitalize()} accounts")
+    return _dialog(
+        request, "dashboard/operation_confirm.html", context, title=f"{operation.label.capitalize()} accounts"
+    )
 
 
 def _refusal(request: StaffRequest, reasons: list[str]) -> HttpResponse:
