@@ -30,13 +30,8 @@ class Maker:
     def __init__(self, world: World) -> None:
         self.world = world
         # Another maker of the same world, later, must not make the same ids again.
-        size = (
-            len(world.ads_accounts)
-            + len(world.profiles)
-            + len(world.dsp_advertisers)
-            + len(world.manager_accounts)
-        )
-        self.chance = random.Random(f"{world.seed} {size}")
+        self.chance = random.Random(f"{world.seed} {world.makers}")
+        world.makers += 1
         self._numbers = set(world.profiles) | {
             int(each) for each in world.dsp_advertisers if each.isdecimal()
         }

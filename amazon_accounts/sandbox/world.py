@@ -148,6 +148,8 @@ class World:
         self.dsp_advertisers: dict[str, DspAdvertiser] = {}
         #: Advertiser ids by their agency's profile, in Amazon's order.
         self.advertisers_of: dict[int, list[str]] = {}
+        #: How many have made entities of it.
+        self.makers = 0
 
     def replace_with(self, other: "World") -> None:
         """Become the other world, in place."""

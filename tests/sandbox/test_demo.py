@@ -69,6 +69,9 @@ def test_a_later_maker_makes_other_ids() -> None:
     for _ in range(20):
         Maker(world).account("Same", "seller", ["US"], login)
     assert len(world.ads_accounts) == len(world.profiles) == 20
+    world.remove_ads_account(next(iter(world.ads_accounts)))
+    Maker(world).account("Same", "seller", ["US"], login)
+    assert len(world.ads_accounts) == len(set(login.ads_accounts)) == 20
 
 
 def test_the_clock_moves_stops_and_goes_on() -> None:
