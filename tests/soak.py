@@ -96,7 +96,7 @@ class Child:
 
 def soak(plan: Plan, folder: Path) -> Result:
     """Run it all in this folder."""
-    os.environ.update(ENVIRONMENT, DATA_DIR=str(folder), PORT=str(plan.port))
+    os.environ.update(ENVIRONMENT, DATA_DIR=str(folder), SANDBOX_PORT=str(plan.port))
     for name in ("DATABASE_URL", "AMAZON_CLIENT_ID", "AMAZON_CLIENT_SECRET"):
         os.environ.pop(name, None)
     import django

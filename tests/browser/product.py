@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -10,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.ports import free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
 PASSWORD = "only-for-these-tests"
@@ -43,7 +44,7 @@ class Product:
 @contextmanager
 def running_product(data_dir: Path, **environ: str) -> Iterator[Product]:
     """Start everything with the demo's Amazon, wait until it can be used, and stop it at the end."""
-    port, sandbox_port = _free_ports()
+    port, sandbox_port = free_port(), free_port()
     # Nothing of the shell that runs the tests: no database, no real Amazon.
     kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
     environ = {
@@ -86,10 +87,3 @@ def _wait(starter: "subprocess.Popen[str]", log: Path) -> None:
     finally:
         impatience.cancel()
     raise RuntimeError(f"The product did not start:\n{log.read_text()[-4000:]}")
-
-
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]

@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.ports import free_port
 from tests.starter.postgres_processes import (
     PROJECT,
     eventually,
@@ -36,17 +37,12 @@ pytestmark = [
 ]
 
 
-def two_free_ports() -> tuple[int, int]:
-    with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("127.0.0.1", 0)) as second:
-        return first.getsockname()[1], second.getsockname()[1]
-
-
 class Everything:
     """One `make run` under a folder of its own."""
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
-        self.port, self.sandbox_port = two_free_ports()
+        self.port, self.sandbox_port = free_port(), free_port()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "amazon_accounts.starter"],
             cwd=PROJECT,

@@ -6,12 +6,11 @@ from django.core.exceptions import ImproperlyConfigured
 from pytest_django import Settings
 
 from amazon_accounts.starter.preparation import check_port, collect_static_files
+from tests.ports import free_port
 
 
 def test_a_free_port_is_fine() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    check_port("PORT", "127.0.0.1", port)
+    check_port("PORT", "127.0.0.1", free_port())
 
 
 def test_a_taken_port_is_one_clear_line() -> None:

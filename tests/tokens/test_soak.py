@@ -1,24 +1,22 @@
 import os
-import socket
 import subprocess
 import sys
 
 import pytest
 
+from tests.ports import free_port
 from tests.tokens.processes import PROJECT
 
 
 @pytest.mark.slow
 def test_no_token_expires_though_everything_dies() -> None:
     """The soak in short: `python -m tests.soak` runs for ten minutes."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     options = {
         "--seconds": 36,
         "--connections": 30,
         "--kill-every": 12,
         "--postgres-restarts": 1,
-        "--port": port,
+        "--port": free_port(),
     }
     result = subprocess.run(
         [sys.executable, "-m", "tests.soak", *(str(part) for option in options.items() for part in option)],
