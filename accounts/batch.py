@@ -424,17 +424,12 @@ UPDATE accounts_batchitem item SET run_id = next.id, state = 'waiting'
    AND item.run_id = run.id AND run.state = 'failed'
 """
 
-BEGUN = """
-UPDATE accounts_batchitem item SET state = 'running'
+# A run also waits again: because Amazon asked us to, or because its process was stopped.
+FOLLOW_THE_RUN = """
+UPDATE accounts_batchitem item SET state = run.state
   FROM accounts_syncrun run
- WHERE item.batch_id = %(batch)s AND item.state = 'waiting' AND item.run_id = run.id AND run.state = 'running'
-"""
-
-# Of a run that waits again, because Amazon asked us to or because its process was stopped.
-PUT_BACK = """
-UPDATE accounts_batchitem item SET state = 'waiting'
-  FROM accounts_syncrun run
- WHERE item.batch_id = %(batch)s AND item.state = 'running' AND item.run_id = run.id AND run.state = 'waiting'
+ WHERE item.batch_id = %(batch)s AND item.run_id = run.id AND item.state <> run.state
+   AND item.state IN ('waiting', 'running') AND run.state IN ('waiting', 'running')
 """
 
 # Of a run that did not fail, those accounts have failed whose lists, of the kind that tells about them, could not be
@@ -483,7 +478,7 @@ def settle(run_id: UUID | None = None) -> None:
         items = items.filter(run=run_id)
     for batch_id in items.order_by("batch_id").values_list("batch_id", flat=True).distinct():
         with _held(batch_id) as batch, database.cursor() as cursor:
-            for statement in (FOLLOW_THE_NEXT, BEGUN, PUT_BACK, ENDED):
+            for statement in (FOLLOW_THE_NEXT, FOLLOW_THE_RUN, ENDED):
                 cursor.execute(statement, {"batch": batch_id})
             _finish(batch)
 
@@ -544,8 +539,7 @@ def cancel(batch: BatchOperation, user: User | None) -> BatchOperation:
         require(user, PERMISSIONS[Operation(batch.operation)])
         if batch.is_finished:
             raise BatchStateError("The operation has ended; nothing waits any more.")
-        cursor.execute(BEGUN, {"batch": batch.pk})
-        cursor.execute(PUT_BACK, {"batch": batch.pk})
+        cursor.execute(FOLLOW_THE_RUN, {"batch": batch.pk})
         waiting = BatchItem.objects.filter(batch=batch, state=BatchItem.State.WAITING)
         # Held, so that nobody joins a run while it ends; in the order in which others hold several.
         runs = SyncRun.objects.filter(state="waiting", pk__in=waiting.filter(run__isnull=False).values("run"))
