@@ -6,6 +6,7 @@ The leader holds an advisory lock on a connection of its own. Who has lost that 
 import importlib
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -180,7 +181,7 @@ class Scheduler:
         while not scheduler.running:
             if not self._leading.is_set():
                 return
-            self._stopping.wait(0.1)
+            time.sleep(0.05)
         scheduler.shutdown(wait=False)
 
     def _beat(self) -> None:
