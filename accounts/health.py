@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from accounts.models import Account
 from amazon_accounts.amazon_ads.models import ApplicationRefusal, RateLimit, RateLimitHour
-from tokens.heartbeats import SILENCE
 from tokens.models import Connection, Heartbeat, TokenRefresh
+from tokens.processes.heartbeats import SILENCE
 
 State = Literal["healthy", "degraded", "error"]
 

@@ -1,9 +1,8 @@
 """What the scheduler defers for this app."""
 
-from accounts.batch_tasks import index_search, prune_batches, settle_batches
 from accounts.models import AccountSearch, BatchOperation
-from accounts.tasks import prune, rescue_runs, sync_due
-from tokens.scheduling import ScheduledJob
+from accounts.tasks import index_search, prune, prune_batches, rescue_runs, settle_batches, sync_due
+from tokens.processes.scheduler import ScheduledJob
 from tokens.tasks import defer_once
 
 

@@ -7,10 +7,11 @@ from uuid import UUID
 from django.db import transaction
 from django.dispatch import receiver
 
-from accounts import batch, visibility
+from accounts.batch import start as batch
 from accounts.models import SyncRun
 from accounts.signals import sync_ended
-from accounts.tasks import request_sync
+from accounts.sync import handover as visibility
+from accounts.sync.tasks import request_sync
 from tokens.models import Connection
 from tokens.signals import connection_changed
 

@@ -1,61 +1,15 @@
-"""The tasks of this app, each a door to one operation, and the functions that queue them."""
+"""Every task of this app. Procrastinate imports the module `tasks` of each installed app."""
 
-import logging
-from uuid import UUID
+from accounts.batch.tasks import index_search, prune_batches, run_batch, settle_batches
+from accounts.sync.tasks import prune, rescue_runs, run_sync, sync_due
 
-from django.contrib.auth.models import User
-from django.db import transaction
-from django.utils import timezone
-from procrastinate import JobContext
-from procrastinate.contrib.django import app
-
-from accounts import pruning, runs
-from accounts.models import SyncRun
-from accounts.sync import sync_connection
-from tokens.models import Connection
-from tokens.tasks import QUEUE as QUICK
-from tokens.tasks import amazon_of
-
-logger = logging.getLogger(__name__)
-
-
-@transaction.atomic
-def request_sync(
-    connection: Connection, *, trigger: SyncRun.Trigger, requested_by: User | None = None
-) -> SyncRun:
-    """Queue a sync of this connection, or join the one that waits already; never one that has begun.
-
-    A connection that cannot be synced gets a run that has failed, with the reason.
-    """
-    run = runs.request(connection, trigger=trigger, requested_by=requested_by)
-    if run.state == SyncRun.State.WAITING:
-        # Somebody asks for it now: one that Amazon asked to wait tries at once what it need not wait for.
-        runs.defer(run.pk, at=timezone.now() if run.postponed else None)
-    return run
-
-
-@app.task(queue=runs.QUEUE, name=runs.TASK, pass_context=True)
-async def run_sync(context: JobContext, run_id: str) -> None:
-    try:
-        await sync_connection(UUID(run_id), amazon_of(context))
-    except (runs.RunTaken, runs.AnotherRunning) as state:
-        # Taken: there is nothing left to do. Another: when it ends, it queues this one again.
-        logger.info("Sync run %s is not begun: %s", run_id, state.__doc__)
-
-
-# Short, and not to wait behind long syncs: these go in the lane of the tokens.
-
-
-@app.task(queue=QUICK, name="accounts.sync_due")
-def sync_due() -> None:
-    runs.request_due()
-
-
-@app.task(queue=QUICK, name="accounts.rescue_runs")
-def rescue_runs() -> None:
-    runs.rescue()
-
-
-@app.task(queue=QUICK, name="accounts.prune")
-def prune() -> None:
-    pruning.prune()
+__all__ = [
+    "index_search",
+    "prune",
+    "prune_batches",
+    "rescue_runs",
+    "run_batch",
+    "run_sync",
+    "settle_batches",
+    "sync_due",
+]

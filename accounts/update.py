@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, Subquery
 from django.utils import timezone
 
-from accounts.complaints import refusal
+from accounts.errors import refusal
 from accounts.models import Account
 from accounts.permissions import require
 

@@ -16,8 +16,8 @@ from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
 from amazon_accounts.starter.secrets import local_secrets
+from dashboard.frame.theme import UNFOLD as UNFOLD
 from dashboard.logs import in_one_line
-from dashboard.theme import UNFOLD as UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -309,7 +309,6 @@ DATABASES = {
     },
 }
 # Beside the `tasks` of each app.
-PROCRASTINATE_IMPORT_PATHS = ["accounts.batch_tasks"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [

@@ -5,7 +5,7 @@ from accounts.api.problems import not_found
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("connect/amazon/", include("tokens.urls")),
+    path("connect/amazon/", include("tokens.connect.urls")),
     path("api/v1/", include("accounts.api.urls")),
     re_path(r"^api/", not_found),
     path("", include("dashboard.urls")),

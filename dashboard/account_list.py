@@ -16,9 +16,9 @@ from django.db import connection as database
 from django.db.models import QuerySet
 from django.http import QueryDict
 
-from accounts.filters import filter_accounts
+from accounts.lists.filters import filter_accounts
+from accounts.lists.pages import COUNT_CAP, Count, Page, capped_count, paginate_accounts
 from accounts.models import Account
-from accounts.pagination import COUNT_CAP, Count, Page, capped_count, paginate_accounts
 from dashboard.status import ACCOUNT, HEALTH, SYNC, Status
 from tokens.models import Connection
 

@@ -13,4 +13,4 @@ class DashboardConfig(AppConfig):
 
 class ConsoleAdminConfig(admin_apps.AdminConfig):
     default = False
-    default_site = "dashboard.site.ConsoleSite"
+    default_site = "dashboard.frame.site.ConsoleSite"

@@ -6,7 +6,7 @@ from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 from psycopg_pool import PoolTimeout
 
-from tokens.heartbeats import Beats, beats
+from tokens.processes.heartbeats import Beats, beats
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from amazon_accounts.amazon_ads.database import is_outage
+from amazon_accounts.postgresql.threads import is_outage
 
 logger = logging.getLogger(__name__)
 

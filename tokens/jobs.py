@@ -2,8 +2,8 @@
 
 from django.conf import settings
 
-from tokens import delivery
-from tokens.scheduling import ScheduledJob
+from tokens.alerts import delivery
+from tokens.processes.scheduler import ScheduledJob
 from tokens.tasks import (
     defer_once,
     prune,

@@ -11,10 +11,15 @@ from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.tasks import Task
 
 from amazon_accounts.amazon_ads.client import AmazonClient
-from amazon_accounts.amazon_ads.database import in_thread
-from tokens import alerts, consent, delivery, lease, pruning, stalled
+from amazon_accounts.postgresql.threads import in_thread
+from tokens import pruning
+from tokens.alerts import create as alerts
+from tokens.alerts import delivery
+from tokens.connect import consent
 from tokens.models import Connection, TokenRefresh
-from tokens.refresh import MANY, refresh_due, refresh_queued
+from tokens.processes import stalled
+from tokens.refresh import lease
+from tokens.refresh.one import MANY, refresh_due, refresh_queued
 
 logger = logging.getLogger(__name__)
 

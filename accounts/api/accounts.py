@@ -22,9 +22,9 @@ from accounts.api.documentation import account_filters, describe, page_example, 
 from accounts.api.exceptions import PreconditionFailed
 from accounts.api.lists import PageParameters, Word, page_response, read_parameters
 from accounts.api.representation import Shown
-from accounts.filters import filter_accounts
+from accounts.lists.filters import filter_accounts
+from accounts.lists.pages import ACCOUNT_ORDERINGS, paginate_accounts
 from accounts.models import Account, AccountAccess, AccountManager, Profile
-from accounts.pagination import ACCOUNT_ORDERINGS, paginate_accounts
 from accounts.update import VersionConflictError, update_account
 
 ORDERINGS = [direction + name for name in ACCOUNT_ORDERINGS for direction in ("", "-")]

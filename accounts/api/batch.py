@@ -18,10 +18,10 @@ from accounts.api.documentation import describe, page_example, page_of
 from accounts.api.exceptions import Conflict
 from accounts.api.lists import PageParameters, Word, page_response, read_parameters, refuse_body
 from accounts.api.representation import Shown
-from accounts.batch import BatchStateError, cancel, retry, start_batch
-from accounts.complaints import refusal
+from accounts.batch.start import BatchStateError, cancel, retry, start_batch
+from accounts.errors import refusal
+from accounts.lists.pages import KeysetPaginator
 from accounts.models import BatchItem, BatchOperation
-from accounts.pagination import KeysetPaginator
 from accounts.update import LABEL_NAME
 
 FIELDS = ("operation", "account_ids", "filter", "options")

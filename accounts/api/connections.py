@@ -17,13 +17,13 @@ from accounts.api.exceptions import Conflict
 from accounts.api.histories import SyncRunSerializer
 from accounts.api.lists import PageParameters, Word, page_response, read_parameters, refuse_body
 from accounts.api.representation import Shown
+from accounts.lists.pages import KeysetPaginator
 from accounts.models import SyncRun
-from accounts.pagination import KeysetPaginator
 from accounts.permissions import require
-from accounts.runs import reason_not_to_sync
-from accounts.tasks import request_sync
+from accounts.sync.requests import reason_not_to_sync
+from accounts.sync.tasks import request_sync
 from amazon_accounts.amazon_ads.hosts import Region
-from tokens.connections import disconnect
+from tokens.connect.disconnect import disconnect
 from tokens.models import Connection
 from tokens.tasks import request_refresh
 

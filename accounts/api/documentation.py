@@ -16,7 +16,7 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 
 from accounts.api.problems import MEDIA_TYPE, problem
-from accounts.filters import LONGEST_SEARCH, MOST_VALUES, AccountFilterSet
+from accounts.lists.filters import LONGEST_SEARCH, MOST_VALUES, AccountFilterSet
 
 # What Amazon is asked, with the media types it insists on.
 LIST_ADS_ACCOUNTS = (

@@ -14,8 +14,8 @@ from accounts.api.accounts import represented, with_relations
 from accounts.api.authentication import person
 from accounts.api.documentation import account_filters, describe
 from accounts.api.lists import Word, read_parameters
-from accounts.export import lines
-from accounts.filters import filter_accounts
+from accounts.lists.export import lines
+from accounts.lists.filters import filter_accounts
 
 MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 

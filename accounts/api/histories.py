@@ -15,8 +15,8 @@ from accounts.api.authentication import person
 from accounts.api.documentation import describe, page_example, page_of
 from accounts.api.lists import PageParameters, Word, page_response, read_parameters
 from accounts.api.representation import Shown
+from accounts.lists.pages import KeysetPaginator
 from accounts.models import Account, AccountChange, SyncRun
-from accounts.pagination import KeysetPaginator
 from tokens.models import Connection, TokenRefresh
 
 

@@ -9,8 +9,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.complaints import refusal
-from accounts.pagination import KeysetPaginator
+from accounts.errors import refusal
+from accounts.lists.pages import KeysetPaginator
 
 # A cursor holds a whole name: 2,000 bytes of it may be 12,000 escaped, and a third more in base64.
 LONGEST_CURSOR = 20_000  # characters

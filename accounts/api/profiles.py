@@ -13,8 +13,8 @@ from accounts.api.authentication import person
 from accounts.api.documentation import describe, page_example, page_of
 from accounts.api.lists import PageParameters, Word, page_response, read_parameters
 from accounts.api.representation import Shown
+from accounts.lists.pages import KeysetPaginator
 from accounts.models import Account, Profile
-from accounts.pagination import KeysetPaginator
 from amazon_accounts.amazon_ads.hosts import Region
 
 

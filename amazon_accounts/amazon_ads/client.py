@@ -30,9 +30,9 @@ from amazon_accounts.amazon_ads.hosts import api_url
 from amazon_accounts.amazon_ads.json_body import NotJson, decoded
 from amazon_accounts.amazon_ads.lwa import LoginWithAmazon
 from amazon_accounts.amazon_ads.models import Family
-from amazon_accounts.amazon_ads.rate_limiter import CONNECTIONS, ExponentialBackoffRateLimiter
-from amazon_accounts.amazon_ads.reservation import Row
-from amazon_accounts.amazon_ads.slots import CallStats
+from amazon_accounts.amazon_ads.pacing.rate_limiter import CONNECTIONS, ExponentialBackoffRateLimiter
+from amazon_accounts.amazon_ads.pacing.reservation import Row
+from amazon_accounts.amazon_ads.pacing.slots import CallStats
 from amazon_accounts.amazon_ads.wire import Reply, Request, Wire
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,6 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 
-from amazon_accounts.amazon_ads import application
 from amazon_accounts.amazon_ads.error_reader import lwa_error, profile_error, read_refusal, request_id_of
 from amazon_accounts.amazon_ads.errors import (
     AmazonError,
@@ -25,8 +24,9 @@ from amazon_accounts.amazon_ads.errors import (
 from amazon_accounts.amazon_ads.foreign_text import storable
 from amazon_accounts.amazon_ads.hosts import lwa_url
 from amazon_accounts.amazon_ads.json_body import NotJson, decoded
-from amazon_accounts.amazon_ads.rate_limiter import LWA_ROW, ExponentialBackoffRateLimiter
-from amazon_accounts.amazon_ads.slots import CallStats, written_down
+from amazon_accounts.amazon_ads.pacing import application
+from amazon_accounts.amazon_ads.pacing.rate_limiter import LWA_ROW, ExponentialBackoffRateLimiter
+from amazon_accounts.amazon_ads.pacing.slots import CallStats, written_down
 from amazon_accounts.amazon_ads.wire import Reply, Request, Wire
 
 logger = logging.getLogger(__name__)

@@ -11,10 +11,10 @@ from unfold.contrib.filters.admin import ChoicesCheckboxFilter, RangeDateTimeFil
 from unfold.decorators import display
 
 from accounts.models import SyncRun
-from accounts.runs import reason_not_to_sync
-from accounts.tasks import request_sync
-from dashboard.activity import activity, success_rates
+from accounts.sync.requests import reason_not_to_sync
+from accounts.sync.tasks import request_sync
 from dashboard.admin.base import ConnectionPartAdmin, ReadOnlyAdmin, labels
+from dashboard.reports.activity import activity, success_rates
 from dashboard.status import CONNECTION, REFRESH
 from dashboard.templatetags.console import duration, percent
 from tokens.models import AccessTokenRequest, Alert, AuthorizationAttempt, Connection, Heartbeat, TokenRefresh

@@ -10,9 +10,9 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
 from accounts.models import Account, AccountChange, AccountManager, Profile, SyncRun
-from accounts.runs import reason_not_to_sync
+from accounts.sync.requests import reason_not_to_sync
 from dashboard.account_list import SORTS, VIEWS, AccountList, Group, groups
-from dashboard.page import StaffRequest, page, staff_page
+from dashboard.frame.page import StaffRequest, page, staff_page
 from tokens.models import Connection
 
 VIEW_COOKIE = "accounts-view"

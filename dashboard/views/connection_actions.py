@@ -9,11 +9,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import SyncRun
-from accounts.tasks import request_sync
-from dashboard.account_counts import count_accounts
-from dashboard.page import StaffRequest, button_on, is_partial, page, redirect_htmx, staff_page
+from accounts.sync.tasks import request_sync
+from dashboard.frame.page import StaffRequest, button_on, is_partial, page, redirect_htmx, staff_page
+from dashboard.reports.account_counts import count_accounts
 from dashboard.views.connections import visible
-from tokens.connections import disconnect
+from tokens.connect.disconnect import disconnect
 from tokens.models import Connection
 from tokens.tasks import request_refresh
 

@@ -12,11 +12,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from accounts.lists.pages import KeysetPaginator
 from accounts.models import SyncRun
-from accounts.pagination import KeysetPaginator
-from dashboard.account_counts import count_accounts
-from dashboard.charts import Column, stacked
-from dashboard.page import StaffRequest, page, staff_page
+from dashboard.frame.page import StaffRequest, page, staff_page
+from dashboard.reports.account_counts import count_accounts
+from dashboard.reports.charts import Column, stacked
 from dashboard.status import REFRESH, of
 from tokens.models import Connection, TokenRefresh
 

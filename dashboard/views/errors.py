@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.template import loader
 
 from accounts.api.problems import answer as problem_answer
-from dashboard.page import page
+from dashboard.frame.page import page
 
 logger = logging.getLogger(__name__)
 

@@ -17,15 +17,15 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.batch import MOST_ITEMS, PERMISSIONS, BatchStateError, cancel, retry, start_batch
-from accounts.export import neutralised
+from accounts.batch.start import MOST_ITEMS, PERMISSIONS, BatchStateError, cancel, retry, start_batch
+from accounts.lists.export import neutralised
+from accounts.lists.pages import KeysetPaginator
 from accounts.models import Account, BatchItem, BatchOperation, SyncRun
 from accounts.models.batch import UNFINISHED, counts_of
-from accounts.pagination import KeysetPaginator
-from accounts.runs import Wait, put_back_until
+from accounts.sync.requests import Wait, put_back_until
 from dashboard.account_list import AccountList
 from dashboard.forms import UpdateForm
-from dashboard.page import StaffRequest, button_on, is_partial, page, redirect_htmx, require, staff_page
+from dashboard.frame.page import StaffRequest, button_on, is_partial, page, redirect_htmx, require, staff_page
 from dashboard.status import BATCH, BATCH_ITEM, of
 
 PAGE_SIZE = 25

@@ -12,9 +12,9 @@ from django.views.decorators.http import require_safe
 from accounts.health import health
 from accounts.models import Account
 from amazon_accounts.amazon_ads.models import Family
-from dashboard.activity import Period, activity
-from dashboard.attention import matters
-from dashboard.page import StaffRequest, page, require, staff_page
+from dashboard.frame.page import StaffRequest, page, require, staff_page
+from dashboard.reports.activity import Period, activity
+from dashboard.reports.attention import matters
 from dashboard.status import Status
 from dashboard.templatetags.console import percent
 

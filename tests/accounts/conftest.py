@@ -1,75 +1,114 @@
-"""Owners, connections of the sandbox's logins, and syncs that run here."""
+"""Alice, an operator; Bob, another; accounts of theirs; and API clients that speak as them."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from django.conf import LazySettings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
+from django.utils import timezone
+from knox.models import AuthToken
+from rest_framework.test import APIClient
 
-from accounts.models import SyncRun
-from accounts.sync import sync_connection
-from accounts.tasks import request_sync
-from amazon_accounts.amazon_ads.client import AmazonClient
-from amazon_accounts.amazon_ads.database import in_thread
-from amazon_accounts.sandbox.state import Sandbox
-from tests.sandbox_fixtures import SandboxTransport
-from tokens import exchange, refresh
+from accounts.api.throttling import PersonThrottle
+from accounts.models import Account, AccountAccess
 from tokens.models import Connection
 
+AccountFactory = Callable[..., Account]
 ConnectionFactory = Callable[..., Connection]
-Sync = Callable[..., Awaitable[SyncRun]]
+ClientFactory = Callable[[User], APIClient]
 
 
 @pytest.fixture(autouse=True)
-def quick_amazon(settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No waiting between tries, and a pace that stops nobody."""
-    settings.AMAZON_BACKOFF_BASE_SECONDS = 0.001
-    settings.AMAZON_BACKOFF_MAX_SECONDS = 0.01
-    settings.AMAZON_REQUESTS_PER_SECOND = 10_000.0
-    settings.AMAZON_MAX_REQUESTS_PER_SECOND = 10_000.0
-    settings.AMAZON_BURST = 1000
-    settings.LWA_REQUESTS_PER_SECOND = 10_000.0
-    monkeypatch.setattr(exchange, "CONFIRMATION_SECONDS", 0.01)
-    monkeypatch.setattr(refresh, "POLL_SECONDS", 0.01)
+def rested_throttle() -> None:
+    PersonThrottle.forget()
+
+
+def person(name: str, group: str) -> User:
+    user = User.objects.create_user(name, f"{name}@example.test", is_staff=True)
+    if group:
+        user.groups.add(Group.objects.get(name=group))
+    return user
 
 
 @pytest.fixture
-def owner(transactional_db: None) -> User:
-    return User.objects.create_user("owner", "owner@example.test", "owner-password", is_staff=True)
+def alice(db: None) -> User:
+    return person("alice", "Operator")
 
 
 @pytest.fixture
-def connect(owner: User, sandbox: Sandbox, settings: LazySettings) -> ConnectionFactory:
-    """connect("bob"): a live connection of this login of the sandbox, whose token is fetched on use."""
+def bob(db: None) -> User:
+    return person("bob", "Operator")
 
-    def make(login: str = "alice", **fields: Any) -> Connection:
+
+@pytest.fixture
+def admin(db: None) -> User:
+    return person("admin", "Administrator")
+
+
+@pytest.fixture
+def new_connection(settings: LazySettings) -> ConnectionFactory:
+    numbers = count(1)
+
+    def make(owner: User, **fields: Any) -> Connection:
+        now = timezone.now()
         return Connection.objects.create(
+            owner=owner,
             **{
-                "owner": owner,
-                "label": f"Login of {login}",
+                "label": f"Login {next(numbers)}",
                 "client_id": settings.AMAZON_CLIENT_ID,
-                "refresh_token": sandbox.refresh_token(login),
+                "refresh_token": "Atzr|of-nobody",
+                "access_token": "Atza|of-nobody",
+                "expires_at": now + timedelta(minutes=50),
+                "last_synced_at": now - timedelta(minutes=5),
                 **fields,
-            }
+            },
         )
 
     return make
 
 
-@pytest_asyncio.fixture
-async def amazon(sandbox_transport: SandboxTransport, transactional_db: None) -> AsyncIterator[AmazonClient]:
-    async with AmazonClient(transport=sandbox_transport) as client:
-        yield client
+@pytest.fixture
+def new_account(new_connection: ConnectionFactory) -> AccountFactory:
+    numbers = count(1)
+    connections: dict[int, Connection] = {}
+
+    def make(user: User, name: str = "", **fields: Any) -> Account:
+        number = next(numbers)
+        if "connection" not in fields:
+            fields["connection"] = connections.get(user.pk) or new_connection(user)
+            connections[user.pk] = fields["connection"]
+        account = Account.objects.create(
+            user=user,
+            **{
+                "name": name or f"Account {number}",
+                "amazon_account_id": f"amzn1.ads-account.g.{number:08}",
+                "source": Account.Source.ADS_ACCOUNTS,
+                "status": Account.Status.ACTIVE,
+                "amazon_status": "CREATED",
+                **fields,
+            },
+        )
+        AccountAccess.objects.create(account=account, connection=account.connection)
+        return account
+
+    return make
 
 
 @pytest.fixture
-def sync(amazon: AmazonClient) -> Sync:
-    """await sync(connection): the run as it ended."""
+def client_of() -> ClientFactory:
+    def make(user: User) -> APIClient:
+        _, token = AuthToken.objects.create(user)
+        client = APIClient()
+        client.credentials(HTTP_AUTHORIZATION=f"Token {token}")
+        return client
 
-    async def run(connection: Connection, **options: Any) -> SyncRun:
-        requested = await in_thread(request_sync)(connection, trigger=SyncRun.Trigger.MANUAL)
-        return await sync_connection(requested.pk, amazon, **options)
+    return make
 
-    return run
+
+@pytest.fixture
+def api(alice: User, client_of: ClientFactory) -> APIClient:
+    """A client that speaks as Alice."""
+    return client_of(alice)

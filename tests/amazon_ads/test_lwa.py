@@ -9,9 +9,7 @@ import pytest
 from django.conf import LazySettings
 from django.db import OperationalError
 
-from amazon_accounts.amazon_ads import application
 from amazon_accounts.amazon_ads.client import AmazonClient
-from amazon_accounts.amazon_ads.database import in_thread
 from amazon_accounts.amazon_ads.errors import (
     AmazonError,
     ApplicationRefusedError,
@@ -25,6 +23,8 @@ from amazon_accounts.amazon_ads.errors import (
     UnreadableAnswer,
 )
 from amazon_accounts.amazon_ads.lwa import Grant, authorize_url
+from amazon_accounts.amazon_ads.pacing import application
+from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
 from tests.amazon_ads.conftest import OWN_TABLES
 

@@ -120,7 +120,7 @@ async def reservations(order: dict[str, Any]) -> dict[str, Any]:
     from django.db import connections
 
     from amazon_accounts.amazon_ads.models import Family
-    from amazon_accounts.amazon_ads.reservation import Row, reserve
+    from amazon_accounts.amazon_ads.pacing.reservation import Row, reserve
 
     row = Row("FE", Family.ACCOUNTS)
 

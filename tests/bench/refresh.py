@@ -81,7 +81,7 @@ def make_due(number: int) -> None:
 def check() -> tuple[float, dict[str, int]]:
     """One check of the product, in this process: its seconds, and how its refreshes ended."""
     from amazon_accounts.amazon_ads.client import AmazonClient
-    from tokens.refresh import refresh_due
+    from tokens.refresh.one import refresh_due
 
     async def run() -> dict[str, int]:
         async with AmazonClient() as amazon:
@@ -93,7 +93,7 @@ def check() -> tuple[float, dict[str, int]]:
 
 
 def measure_throughput(amazon: Any, due: int) -> bool:
-    from amazon_accounts.amazon_ads.rate_limiter import CONNECTIONS
+    from amazon_accounts.amazon_ads.pacing.rate_limiter import CONNECTIONS
 
     amazon.do("POST", "/latency", {"seconds": LATENCY_SECONDS})
     make_due(due)
@@ -114,7 +114,7 @@ def measure_check(label: str) -> tuple[float, float]:
     """The median time of a check with 500 due, and that of the statement that claims them."""
     from django.utils import timezone
 
-    from tokens import lease
+    from tokens.refresh import lease
 
     checks, claims = [], []
     for _ in range(RUNS):
@@ -201,7 +201,7 @@ def main() -> int:
     logging.disable(logging.INFO)
     from django.db import connection
 
-    from amazon_accounts.amazon_ads.database import tune_interpreter
+    from amazon_accounts.postgresql.threads import tune_interpreter
     from amazon_accounts.starter.database import use_local_database
 
     tune_interpreter()  # as a worker does

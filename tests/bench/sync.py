@@ -217,7 +217,7 @@ def measure_storing(number: int, repeat: int, bounds: Bounds) -> None:
     from django.conf import settings
     from django.contrib.auth.models import User
 
-    from amazon_accounts.amazon_ads.database import tune_interpreter
+    from amazon_accounts.postgresql.threads import tune_interpreter
     from tests.bench import sync_storing as storing
 
     settings.AMAZON_CLIENT_ID = "bench"

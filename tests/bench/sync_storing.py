@@ -19,11 +19,12 @@ from django.db import transaction
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from accounts import pictures, runs
 from accounts.models import Account, AccountAccess, Profile, SyncRun
-from accounts.pictures import StagedAccount, StagedProfile
-from accounts.store import ACCOUNT_COLUMNS, CHUNK, PROFILE_COLUMNS, Store
-from accounts.walks import Walk
+from accounts.sync import requests as runs
+from accounts.sync import rows as pictures
+from accounts.sync.listing import Walk
+from accounts.sync.merge import ACCOUNT_COLUMNS, CHUNK, PROFILE_COLUMNS, Store
+from accounts.sync.rows import StagedAccount, StagedProfile
 from amazon_accounts.amazon_ads.answers import ads_accounts_page, profiles_page
 from tokens.models import Connection
 

@@ -31,9 +31,9 @@ def peak_since_reset() -> int:
 
 
 async def sync_all(ids: list[UUID], concurrency: int) -> dict[str, object]:
-    from accounts.sync import sync_now
+    from accounts.sync.run import sync_now
     from amazon_accounts.amazon_ads.client import AmazonClient
-    from amazon_accounts.amazon_ads.database import in_thread
+    from amazon_accounts.postgresql.threads import in_thread
     from tokens.models import Connection
 
     slots = asyncio.Semaphore(concurrency)
@@ -64,7 +64,7 @@ def main() -> None:
     import django
 
     django.setup()
-    from amazon_accounts.amazon_ads.database import tune_interpreter
+    from amazon_accounts.postgresql.threads import tune_interpreter
 
     tune_interpreter()  # as a worker does
     concurrency, *ids = sys.argv[1:]

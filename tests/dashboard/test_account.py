@@ -9,10 +9,10 @@ from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
-from accounts.batch import run_chunk, start_batch
+from accounts.batch.start import run_chunk, start_batch
 from accounts.models import Account, AccountChange, Profile, SyncRun
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
-from tokens.connections import disconnect
+from tokens.connect.disconnect import disconnect
 from tokens.models import Connection
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboard.charts import Column, stacked
+from dashboard.reports.charts import Column, stacked
 
 
 def test_it_stacks_from_the_ground_up() -> None:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import SyncRun
-from dashboard.account_counts import count_accounts
+from dashboard.reports.account_counts import count_accounts
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
 from tokens.models import Connection, TokenRefresh
 
@@ -222,9 +222,9 @@ def test_accounts_are_counted_up_to_a_bound(
     assert str(counts.of(one.pk, many.pk)) == "5 accounts"
     assert str(count_accounts([one.pk]).of(one.pk)) == "2 accounts"
     assert str(count_accounts([]).of()) == "0 accounts"
-    monkeypatch.setattr("dashboard.account_counts.MOST", 3)
+    monkeypatch.setattr("dashboard.reports.account_counts.MOST", 3)
     assert str(count_accounts([many.pk]).of(many.pk)) == "3+ accounts"
-    monkeypatch.setattr("dashboard.account_counts.LOGINS", 1)
+    monkeypatch.setattr("dashboard.reports.account_counts.LOGINS", 1)
     assert str(count_accounts([one.pk, many.pk]).of(one.pk, many.pk)) == "2+ accounts"
 
 

@@ -105,7 +105,7 @@ def test_it_shows_one_connection_and_some_days(client: Client, connection: Conne
 def test_pages_neither_lose_nor_repeat_a_line_even_at_one_moment(
     client: Client, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dashboard.timeline.PAGE_SIZE", 7)
+    monkeypatch.setattr("dashboard.reports.timeline.PAGE_SIZE", 7)
     address, seen = "", []
     while True:
         context = client.get(f"/history/{address}").context

@@ -12,10 +12,10 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from accounts.batch import run_chunk, start_batch
-from accounts.export import FORMULA
+from accounts.batch.start import run_chunk, start_batch
+from accounts.lists.export import FORMULA
 from accounts.models import Account, BatchItem, BatchOperation, SyncRun
-from accounts.runs import defer
+from accounts.sync.requests import defer
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
 from tokens.models import Connection
 

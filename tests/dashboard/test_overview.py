@@ -13,13 +13,13 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.health import health
 from accounts.models import SyncRun
-from amazon_accounts.amazon_ads.application import record_refusal
 from amazon_accounts.amazon_ads.errors import ApplicationRefusedError
 from amazon_accounts.amazon_ads.models import RateLimit
-from dashboard.attention import matters
+from amazon_accounts.amazon_ads.pacing.application import record_refusal
+from dashboard.reports.attention import matters
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection
-from tokens.alerts import connection_healed, note
-from tokens.delivery import send_due
+from tokens.alerts.create import connection_healed, note
+from tokens.alerts.delivery import send_due
 from tokens.models import Alert, Heartbeat, TokenRefresh
 
 

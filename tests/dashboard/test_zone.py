@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import SyncRun
-from dashboard.activity import activity
+from dashboard.reports.activity import activity
 from tests.dashboard.conftest import LogIn, MakeConnection
 from tokens.models import Connection, TokenRefresh
 

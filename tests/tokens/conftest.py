@@ -14,8 +14,9 @@ from django.utils import timezone
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.sandbox.state import Sandbox
 from tests.sandbox_fixtures import SandboxServer, SandboxTransport
-from tokens import exchange, refresh
 from tokens.models import Connection
+from tokens.refresh import exchange
+from tokens.refresh import one as refresh
 
 ConnectionFactory = Callable[..., Connection]
 

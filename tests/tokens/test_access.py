@@ -12,10 +12,10 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from amazon_accounts.sandbox.state import Sandbox
 from tests.tokens.conftest import ConnectionFactory, new_connection
-from tokens import access
-from tokens.access import ConnectionUnusableError, TokenNotReadyError, request_access_token
-from tokens.connections import disconnect
+from tokens.connect.disconnect import disconnect
 from tokens.models import AccessTokenRequest, Connection
+from tokens.refresh import access
+from tokens.refresh.access import ConnectionUnusableError, TokenNotReadyError, request_access_token
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

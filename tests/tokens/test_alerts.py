@@ -19,14 +19,16 @@ from django.db.models import F
 from django.utils import timezone
 from procrastinate import JobContext
 
-from amazon_accounts.amazon_ads import application
 from amazon_accounts.amazon_ads.client import AmazonClient
-from amazon_accounts.amazon_ads.database import in_thread
 from amazon_accounts.amazon_ads.errors import ApplicationRefusedError
 from amazon_accounts.amazon_ads.models import ApplicationRefusal
+from amazon_accounts.amazon_ads.pacing import application
+from amazon_accounts.postgresql.threads import in_thread
 from tests.sandbox_fixtures import SandboxServer
 from tests.tokens.conftest import ConnectionFactory
-from tokens import alerts, consent, delivery
+from tokens.alerts import create as alerts
+from tokens.alerts import delivery
+from tokens.connect import consent
 from tokens.models import Alert, Connection, TokenRefresh
 from tokens.tasks import QUEUE, prune, refresh_due_tokens, send_alerts
 

@@ -12,11 +12,12 @@ from django.core.management.base import CommandError
 from amazon_accounts.sandbox.state import Sandbox
 from tests.sandbox_fixtures import SandboxServer
 from tests.tokens.conftest import new_connection
-from tokens import commands, grants
+from tokens.connect import grants
+from tokens.connect.grants import Connected, Consent
 from tokens.encryption import DecryptionError, Secret
-from tokens.grants import Connected, Consent
 from tokens.management.commands.connect import login_from
 from tokens.models import Connection
+from tokens.processes import commands
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

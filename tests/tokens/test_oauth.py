@@ -15,7 +15,7 @@ from django.utils import timezone
 from amazon_accounts.sandbox.state import Sandbox
 from tests.sandbox_fixtures import SandboxServer
 from tests.tokens.conftest import new_connection
-from tokens.connections import disconnect
+from tokens.connect.disconnect import disconnect
 from tokens.encryption import Secret
 from tokens.models import Alert, AuthorizationAttempt, Connection
 from tokens.signals import connection_changed
@@ -224,7 +224,7 @@ def test_every_failure_of_the_exchange_is_explained(
 def test_it_waits_for_amazon_ten_seconds_at_most(
     browser: Client, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tokens.oauth.AMAZON_SECONDS", 0.3)
+    monkeypatch.setattr("tokens.connect.oauth.AMAZON_SECONDS", 0.3)
     back = sandbox.consent(begin(browser), "bob")
     sandbox.faults.add("slow", path="/auth/o2/token", options={"seconds": 5})
     assert "did not answer within 10 seconds" in come_back(browser, back)

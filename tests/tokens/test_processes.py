@@ -15,8 +15,8 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from tests.sandbox_fixtures import SandboxServer
 from tests.tokens.processes import PROJECT, environment, eventually, run, running
-from tokens.heartbeats import beats
 from tokens.models import Connection, TokenRefresh
+from tokens.processes.heartbeats import beats
 from tokens.tasks import request_refresh
 
 REFRESH = "tokens.refresh_connection"

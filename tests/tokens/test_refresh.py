@@ -10,20 +10,20 @@ from django.db import OperationalError, transaction
 from django.db import connection as database
 from django.utils import timezone
 
-from amazon_accounts.amazon_ads import pace
 from amazon_accounts.amazon_ads.client import AmazonClient
-from amazon_accounts.amazon_ads.database import in_thread
 from amazon_accounts.amazon_ads.errors import ApplicationRefusedError, GrantRevokedError, TransientError
 from amazon_accounts.amazon_ads.models import ApplicationRefusal, ParkedLogin, RateLimit
-from amazon_accounts.amazon_ads.rate_limiter import LWA_ROW
-from amazon_accounts.amazon_ads.reservation import reserve
+from amazon_accounts.amazon_ads.pacing import pace
+from amazon_accounts.amazon_ads.pacing.rate_limiter import LWA_ROW
+from amazon_accounts.amazon_ads.pacing.reservation import reserve
+from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
 from tests.tokens.conftest import ConnectionFactory
-from tokens import lease, outcomes
-from tokens.connections import disconnect
+from tokens.connect.disconnect import disconnect
 from tokens.encryption import Secret
 from tokens.models import Alert, Connection, TokenRefresh
-from tokens.refresh import CONCURRENCY, access_token, refresh_connections, refresh_due, refresh_queued
+from tokens.refresh import lease, outcomes
+from tokens.refresh.one import CONCURRENCY, access_token, refresh_connections, refresh_due, refresh_queued
 from tokens.signals import connection_changed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -294,7 +294,7 @@ async def test_it_never_makes_more_than_three_refused_calls_though_its_process_d
 ) -> None:
     connection = await in_thread(connect)("bob")
     sandbox.revoke("bob")
-    monkeypatch.setattr("tokens.exchange.CONFIRMATION_SECONDS", 60)
+    monkeypatch.setattr("tokens.refresh.exchange.CONFIRMATION_SECONDS", 60)
     dying = asyncio.create_task(refresh_due(amazon))
     while (await reloaded(connection)).grant_refusals == 0:  # noqa: ASYNC110  no event crosses the database
         await asyncio.sleep(0.01)

@@ -23,7 +23,8 @@ from knox.models import AuthToken
 
 from tests.sandbox_fixtures import SandboxServer
 from tests.tokens.processes import eventually, run, running
-from tokens import delivery, oauth
+from tokens.alerts import delivery
+from tokens.connect import oauth
 from tokens.models import Connection
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]

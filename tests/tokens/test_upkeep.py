@@ -15,9 +15,11 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
 
 from tests.tokens.conftest import ConnectionFactory
-from tokens import heartbeats, pruning, scheduling, stalled
-from tokens.connections import disconnect
+from tokens import pruning
+from tokens.connect.disconnect import disconnect
 from tokens.models import AccessTokenRequest, Alert, AuthorizationAttempt, Connection, Heartbeat, TokenRefresh
+from tokens.processes import heartbeats, stalled
+from tokens.processes import scheduler as scheduling
 from tokens.tasks import request_refresh
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -6,7 +6,7 @@ from django.core.management.base import CommandError, CommandParser
 from knox.models import AuthToken
 from knox.settings import knox_settings
 
-from tokens.commands import OperatorCommand
+from tokens.processes.commands import OperatorCommand
 
 LONGEST = 3650  # days
 

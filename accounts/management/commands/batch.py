@@ -10,14 +10,14 @@ from django.core.management.base import CommandError, CommandParser
 from django.http import QueryDict
 from tqdm import tqdm
 
-from accounts import runs
-from accounts.batch import run_chunk, settle, start_batch
+from accounts.batch.start import run_chunk, settle, start_batch
 from accounts.models import BatchItem, BatchOperation, SyncRun
 from accounts.strict_json import BadJSONError, read_json
-from accounts.sync import sync_connection
+from accounts.sync import requests as runs
+from accounts.sync.run import sync_connection
 from amazon_accounts.amazon_ads.client import AmazonClient
-from amazon_accounts.amazon_ads.database import in_thread
-from tokens.commands import OperatorCommand, with_amazon
+from amazon_accounts.postgresql.threads import in_thread
+from tokens.processes.commands import OperatorCommand, with_amazon
 
 # Logins synced at once; Amazon's pace is shared by all anyway.
 CONCURRENCY = 4

@@ -8,13 +8,13 @@ from uuid import UUID
 from django.core.management.base import CommandError, CommandParser
 from tqdm import tqdm
 
-from accounts import runs
 from accounts.models import SyncRun
-from accounts.sync import sync_now
-from accounts.walks import Walk
+from accounts.sync import requests as runs
+from accounts.sync.listing import Walk
+from accounts.sync.run import sync_now
 from amazon_accounts.amazon_ads.client import AmazonClient
-from tokens.commands import OperatorCommand, with_amazon
 from tokens.models import Connection
+from tokens.processes.commands import OperatorCommand, with_amazon
 
 # Logins synced at once; Amazon's pace is shared by all anyway.
 CONCURRENCY = 4

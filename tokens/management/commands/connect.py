@@ -17,11 +17,11 @@ from django.utils import timezone
 
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.errors import AmazonError, ApplicationRefusedError, PostponedError
-from tokens.commands import OperatorCommand, with_advice, with_amazon
+from tokens.connect.forms import RegionsField
+from tokens.connect.grants import AuthorizationError, Connected
+from tokens.connect.oauth import connect_with_refresh_token
 from tokens.encryption import DecryptionError
-from tokens.forms import RegionsField
-from tokens.grants import AuthorizationError, Connected
-from tokens.oauth import connect_with_refresh_token
+from tokens.processes.commands import OperatorCommand, with_advice, with_amazon
 
 # Printable, without spaces; Amazon's longest have 2048 characters.
 REFRESH_TOKEN = re.compile(r"[\x21-\x7e]{1,2048}")

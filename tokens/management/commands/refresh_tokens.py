@@ -6,10 +6,10 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from amazon_accounts.amazon_ads.client import AmazonClient
-from tokens.commands import OperatorCommand, with_advice, with_amazon
 from tokens.errors import ERRORS
 from tokens.models import Connection, TokenRefresh
-from tokens.refresh import RefreshCounts, refresh_connections, refresh_due
+from tokens.processes.commands import OperatorCommand, with_advice, with_amazon
+from tokens.refresh.one import RefreshCounts, refresh_connections, refresh_due
 
 
 class Command(OperatorCommand):

@@ -3,8 +3,8 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from tokens.commands import OperatorCommand
 from tokens.key_rotation import rotate
+from tokens.processes.commands import OperatorCommand
 
 
 class Command(OperatorCommand):

@@ -1,8 +1,8 @@
 import signal
 from typing import Any
 
-from tokens.commands import OperatorCommand
-from tokens.scheduling import Scheduler
+from tokens.processes.commands import OperatorCommand
+from tokens.processes.scheduler import Scheduler
 
 
 class Command(OperatorCommand):

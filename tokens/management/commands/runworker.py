@@ -3,8 +3,8 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from tokens.commands import OperatorCommand
-from tokens.worker import DEFAULT_CONCURRENCY, run_worker
+from tokens.processes.commands import OperatorCommand
+from tokens.processes.worker import DEFAULT_CONCURRENCY, run_worker
 
 
 class Command(OperatorCommand):

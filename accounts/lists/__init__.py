@@ -1,0 +1,1 @@
+"""Lists of accounts: filters, pages, search and export, shared by the API, the pages and the commands."""

@@ -1,0 +1,26 @@
+"""Telling people that an account they use was suspended at Amazon."""
+
+from uuid import UUID
+
+from accounts.models import Account, AccountChange
+from tokens.alerts import create as alerts
+from tokens.models import Alert
+
+
+def note(run_id: UUID) -> None:
+    """Write an alert for each active account that this run found suspended. Saying it twice tells it once."""
+    changes = AccountChange.objects.filter(
+        run_id=run_id,
+        kind=AccountChange.Kind.STATUS,
+        old=Account.Status.ACTIVE,
+        new=Account.Status.SUSPENDED,
+    ).select_related("account__connection")
+    for change in changes:
+        account = change.account
+        name = f"“{account.name}”" if account.name else "without a name"
+        alerts.note(
+            Alert.Kind.ACCOUNT_SUSPENDED,
+            str(change.pk),
+            f"Amazon has suspended the account {name} ({account.amazon_account_id}).",
+            account.connection,
+        )

@@ -1,0 +1,1 @@
+"""What surrounds every page: site, theme, menu, and the base of the page views."""

@@ -1,0 +1,1 @@
+"""Figures and histories that pages show: counts, charts, activity, and what needs attention."""

@@ -1,0 +1,144 @@
+"""How syncs and refreshes went, by hour or by day, as columns of a chart and rows of a table."""
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.db.models import Count, F, QuerySet, Value
+from django.db.models.functions import Trunc
+from django.utils import timezone
+
+from accounts.models import SyncRun
+from dashboard.reports.charts import Chart, Column, stacked, totals
+from dashboard.status import REFRESH, SYNC_RUN, Tone, of
+from tokens.models import Connection, TokenRefresh
+
+Period = Literal["24h", "30d"]
+TONES: tuple[Tone, ...] = ("good", "attention", "bad")
+WORDS: dict[Tone, str] = {"good": "good", "attention": "tried again", "bad": "failed"}
+KINDS = {"sync": ("Syncs", SYNC_RUN), "refresh": ("Token refreshes", REFRESH)}
+# Counting a month of a large console takes longer than a page may.
+KEPT_SECONDS: dict[Period, int] = {"24h": 30, "30d": 600}
+LENGTHS: dict[Period, timedelta] = {"24h": timedelta(hours=24), "30d": timedelta(days=30)}
+
+
+@dataclass(frozen=True)
+class Activity:
+    title: str
+    columns: list[Column]
+
+    @property
+    def chart(self) -> Chart:
+        told = [replace(column, title=_told(column)) for column in self.columns]
+        return stacked(told, width=480, height=110, labels=6, whole=True)
+
+    @property
+    def sentence(self) -> str:
+        """Say what stands out."""
+        sums = totals(self.columns)
+        total = int(sum(sums.values()))
+        if not total:
+            return "Nothing happened in this time."
+        if not sums.get("bad") and not sums.get("attention"):
+            return f"All {total:,} went well."
+        worst = max(self.columns, key=lambda column: dict(column.parts).get("bad", 0))
+        said = f"{total:,} in all, {int(sums.get('attention', 0)):,} tried again, {int(sums.get('bad', 0)):,} failed"
+        return f"{said}, most at {worst.title}." if sums.get("bad") else f"{said}."
+
+    @property
+    def rows(self) -> list[tuple[str, list[int]]]:
+        return [
+            (column.title, [int(dict(column.parts).get(tone, 0)) for tone in TONES])
+            for column in self.columns
+            if any(value for _, value in column.parts)
+        ]
+
+
+def activity(user: User, period: Period) -> list[Activity]:
+    sees_all = user.has_perm("tokens.view_all_connections")
+    zone = timezone.get_current_timezone_name()
+    key = f"activity:{period}:{zone}:{'all' if sees_all else user.pk}"
+    found: list[Activity] | None = cache.get(key)
+    if found is None:
+        found = _count(user, period, sees_all=sees_all)
+        cache.set(key, found, KEPT_SECONDS[period])
+    return found
+
+
+def success_rates(user: User) -> dict[Period, float | None]:
+    """Return the share of refreshes that left a valid token, for each period; None without any refresh."""
+    sees_all = user.has_perm("tokens.view_all_connections")
+    rates: dict[Period, float | None] = {}
+    for period, kept in KEPT_SECONDS.items():
+        key = f"success-rate:{period}:{'all' if sees_all else user.pk}"
+        known: list[float | None] | None = cache.get(key)
+        if known is None:
+            refreshes = TokenRefresh.objects.since(timezone.now() - LENGTHS[period])
+            if not sees_all:
+                refreshes = refreshes.filter(connection__in=Connection.objects.visible_to(user))
+            known = [refreshes.success_rate()]
+            cache.set(key, known, kept)
+        rates[period] = known[0]
+    return rates
+
+
+def _count(user: User, period: Period, *, sees_all: bool) -> list[Activity]:
+    unit = "hour" if period == "24h" else "day"
+    step = timedelta(hours=1) if period == "24h" else timedelta(days=1)
+    number = 24 if period == "24h" else 30
+    last = timezone.localtime().replace(minute=0, second=0, microsecond=0)
+    # An hour is as long as any other, a day begins at midnight though the clocks were changed.
+    last = last.replace(hour=0) if unit == "day" else last.astimezone(UTC)
+    begins = [(last - step * back).astimezone(UTC) for back in reversed(range(number))]
+    counted: dict[str, dict[datetime, dict[Tone, int]]] = {
+        kind: defaultdict(lambda: dict.fromkeys(TONES, 0)) for kind in KINDS
+    }
+    mine = None if sees_all else Connection.objects.visible_to(user).values("pk")
+    for kind, begin, word, rows in _rows(begins[0], unit, mine):
+        tone = of(KINDS[kind][1], word).tone
+        if tone in TONES:
+            counted[kind][begin.astimezone(UTC)][tone] += rows
+    form = "%H:00" if unit == "hour" else "%-d %b"
+    return [
+        Activity(title, [_column(begin, counted[kind][begin], form) for begin in begins])
+        for kind, (title, _) in KINDS.items()
+    ]
+
+
+def _rows(begin: datetime, unit: str, connections: QuerySet[Any] | None) -> QuerySet[Any]:
+    """Count syncs and refreshes by time and word, in one statement."""
+    runs = SyncRun.objects.filter(created_at__gte=begin, finished_at__isnull=False)
+    refreshes = TokenRefresh.objects.filter(started_at__gte=begin, outcome__isnull=False)
+    if connections is not None:
+        runs, refreshes = (
+            runs.filter(connection__in=connections),
+            refreshes.filter(connection__in=connections),
+        )
+    return _counted(runs, "sync", "created_at", "state", unit).union(
+        _counted(refreshes, "refresh", "started_at", "outcome", unit), all=True
+    )
+
+
+def _counted(rows: QuerySet[Any], kind: str, time: str, word: str, unit: str) -> QuerySet[Any]:
+    counted: QuerySet[Any] = (
+        rows.order_by()
+        .annotate(kind=Value(kind), begin=Trunc(time, unit), word=F(word))
+        .values_list("kind", "begin", "word")
+        .annotate(rows=Count("pk"))
+    )
+    return counted
+
+
+def _column(begin: datetime, sums: dict[Tone, int], form: str) -> Column:
+    local = timezone.localtime(begin)
+    label = f"{local:{form}}"
+    moment = f"{local:%-d %b} {label}" if ":" in label else label
+    return Column(label, [(tone, sums[tone]) for tone in TONES], moment)
+
+
+def _told(column: Column) -> str:
+    said = ", ".join(f"{int(dict(column.parts)[tone]):,} {WORDS[tone]}" for tone in TONES)
+    return f"{column.title}: {said}"

@@ -1,0 +1,247 @@
+"""Connections: what is shown, what can be done, and a token for another service."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+from rest_framework.settings import api_settings
+from rest_framework.test import APIClient
+
+from accounts.models import Account, SyncRun
+from tests.accounts.conftest import AccountFactory, ClientFactory, ConnectionFactory
+from tokens.models import AccessTokenRequest, Connection, TokenRefresh
+
+LIST = "/api/v1/connections/"
+SECRETS = ("Atza|", "Atzr|", "gAAAA")
+
+
+def as_json(moment: Any) -> str:
+    return str(moment.isoformat()).replace("+00:00", "Z")
+
+
+def test_it_shows_all_but_the_tokens(api: APIClient, alice: User, new_connection: ConnectionFactory) -> None:
+    connection = new_connection(
+        alice, label="Northwind", amazon_user_email="ads@northwind.example", regions=["EU"], refresh_count=7
+    )
+    response = api.get(f"{LIST}{connection.pk}/")
+    assert response.json() == {
+        "id": str(connection.pk),
+        "label": "Northwind",
+        "owner": "alice",
+        "amazon_user": "ads@northwind.example",
+        "regions": ["EU"],
+        "state": "active",
+        "expires_at": as_json(connection.expires_at),
+        "consented_at": None,
+        "consent_ends_at": None,
+        "refresh_count": 7,
+        "last_refreshed_at": None,
+        "last_synced_at": as_json(connection.last_synced_at),
+        "last_error": "",
+    }
+    assert api.get(LIST).json()["results"] == [response.json()]
+    assert not any(secret in response.content.decode() for secret in SECRETS)
+
+
+def test_it_lists_by_label_and_state(
+    api: APIClient, alice: User, bob: User, new_connection: ConnectionFactory
+) -> None:
+    for label, state in (("B", "active"), ("A", "reauthorization_required"), ("A", "active")):
+        new_connection(alice, label=label, state=state)
+    new_connection(bob, label="His")
+
+    def labels(**query: str) -> list[str]:
+        return [row["label"] for row in api.get(LIST, query).json()["results"]]
+
+    assert labels() == ["A", "A", "B"]
+    assert labels(state="active") == ["A", "B"]
+    assert api.get(LIST, {"state": "open"}).status_code == 400
+    first = api.get(LIST, {"page_size": "2"}).json()
+    assert [row["label"] for row in api.get(first["next"]).json()["results"]] == ["B"]
+
+
+class TestDeeds:
+    @pytest.fixture
+    def connection(self, alice: User, new_connection: ConnectionFactory) -> Connection:
+        return new_connection(alice)
+
+    def post(self, api: APIClient, connection: Connection, deed: str) -> Any:
+        return api.post(f"{LIST}{connection.pk}/{deed}/")
+
+    def test_it_queues_a_refresh(self, api: APIClient, connection: Connection) -> None:
+        for _ in range(2):
+            assert self.post(api, connection, "refresh").status_code == 202
+        job = ProcrastinateJob.objects.get()
+        assert job.task_name == "tokens.refresh_connection"
+        assert job.args == {"connection_id": str(connection.pk), "trigger": "manual"}
+
+    def test_it_queues_a_sync_or_joins_one(self, api: APIClient, alice: User, connection: Connection) -> None:
+        first, second = (self.post(api, connection, "sync") for _ in range(2))
+        assert first.status_code == 202
+        assert first.json() == second.json()
+        run = SyncRun.objects.get()
+        assert (run.trigger, run.requested_by) == ("api", alice)
+        assert first.json()["id"] == str(run.pk)
+
+    def test_a_dead_login_is_a_conflict(self, api: APIClient, connection: Connection) -> None:
+        Connection.objects.update(state="reauthorization_required")
+        for deed in ("refresh", "sync"):
+            response = self.post(api, connection, deed)
+            assert response.status_code == 409
+            assert "must be reconnected" in response.json()["detail"]
+        assert not SyncRun.objects.exists()
+
+    def test_it_disconnects(self, admin: User, connection: Connection, client_of: ClientFactory) -> None:
+        response = self.post(client_of(admin), connection, "disconnect")
+        assert (response.status_code, response.json()["state"]) == (200, "disconnected")
+        connection.refresh_from_db()
+        assert connection.refresh_token is None
+        assert self.post(client_of(admin), connection, "disconnect").status_code == 200
+
+    @pytest.mark.parametrize("deed", ["refresh", "sync", "disconnect"])
+    def test_it_needs_the_permission(
+        self, alice: User, connection: Connection, client_of: ClientFactory, deed: str
+    ) -> None:
+        alice.groups.clear()
+        response = self.post(client_of(alice), connection, deed)
+        assert response.status_code == 403
+        assert "(" in response.json()["detail"]
+
+    @pytest.mark.parametrize("deed", ["refresh", "sync", "disconnect", "access-token"])
+    def test_what_is_anothers_is_not_found(
+        self, bob: User, connection: Connection, client_of: ClientFactory, deed: str
+    ) -> None:
+        bob.groups.clear()
+        for codename in ("use_access_token", "disconnect_connection"):
+            bob.user_permissions.add(_permission(codename))
+        assert self.post(client_of(bob), connection, deed).status_code == 404
+
+
+def _permission(codename: str) -> Permission:
+    return Permission.objects.get(content_type__app_label="tokens", codename=codename)
+
+
+class TestHistories:
+    def test_refreshes(self, api: APIClient, alice: User, new_connection: ConnectionFactory) -> None:
+        connection, other = new_connection(alice), new_connection(alice)
+        now = timezone.now()
+        for minutes, outcome in ((3, "succeeded"), (2, "transient"), (1, "succeeded")):
+            time = now - timedelta(minutes=minutes)
+            TokenRefresh.objects.create(
+                connection=connection, grant_version=1, trigger="scheduled", started_at=time, finished_at=time,
+                outcome=outcome, error="busy" if outcome == "transient" else "",
+            )  # fmt: skip
+        rows = api.get(f"{LIST}{connection.pk}/refreshes/").json()["results"]
+        assert [row["outcome"] for row in rows] == ["succeeded", "transient", "succeeded"]
+        assert rows[1]["error"] == "busy"
+        failed = api.get(f"{LIST}{connection.pk}/refreshes/", {"outcome": "transient"}).json()["results"]
+        assert failed == [rows[1]]
+        assert api.get(f"{LIST}{other.pk}/refreshes/").json()["results"] == []
+        assert api.get(f"{LIST}{uuid4()}/refreshes/").status_code == 404
+
+    def test_syncs(self, api: APIClient, alice: User, bob: User, new_connection: ConnectionFactory) -> None:
+        hers, his = new_connection(alice), new_connection(bob)
+        runs = [SyncRun.objects.create(connection=each, trigger="manual") for each in (hers, his)]
+        address = "/api/v1/accounts/sync-runs/"
+        assert [row["id"] for row in api.get(address).json()["results"]] == [str(runs[0].pk)]
+        assert api.get(address, {"connection": str(hers.pk), "state": "waiting"}).json()["results"] != []
+        assert api.get(address, {"state": "running"}).json()["results"] == []
+        assert api.get(address, {"connection": str(his.pk)}).status_code == 404
+
+    def test_changes(self, api: APIClient, alice: User, bob: User, new_account: AccountFactory) -> None:
+        hers, his = new_account(alice), new_account(bob)
+        began = timezone.now()
+        for account in (hers, his):
+            for name in ("One", "Two"):
+                Account.objects.filter(pk=account.pk).update(name=name)
+        address = "/api/v1/accounts/changes/"
+        rows = api.get(address).json()["results"]
+        assert [(row["account"], row["kind"], row["new"]) for row in rows] == [
+            (str(hers.pk), "name", "Two"), (str(hers.pk), "name", "One"),
+        ]  # fmt: skip
+        assert api.get(f"/api/v1/accounts/{hers.pk}/changes/").json()["results"] == rows
+        assert api.get(f"/api/v1/accounts/{his.pk}/changes/").status_code == 404
+        assert api.get(address, {"since": began.isoformat()}).json()["results"] == rows
+        assert api.get(address, {"since": timezone.now().isoformat()}).json()["results"] == []
+        assert api.get(address, {"kind": "status"}).json()["results"] == []
+        assert api.get(address, {"since": "yesterday"}).status_code == 400
+
+
+class TestAccessToken:
+    @pytest.fixture
+    def service(self, admin: User, client_of: ClientFactory) -> APIClient:
+        return client_of(admin)
+
+    @pytest.fixture
+    def address(self, alice: User, new_connection: ConnectionFactory) -> str:
+        return f"{LIST}{new_connection(alice, regions=['EU']).pk}/access-token/"
+
+    def test_it_gives_a_valid_token_and_writes_it_down(
+        self, service: APIClient, admin: User, address: str
+    ) -> None:
+        response = service.post(address)
+        assert response.status_code == 200
+        body = response.json()
+        assert (body["access_token"], body["token_type"]) == ("Atza|of-nobody", "bearer")
+        assert set(body) == {"access_token", "token_type", "expires_at", "client_id", "hosts"}
+        assert list(body["hosts"]) == ["EU"]
+        assert response["Cache-Control"] == "no-store"
+        asked = AccessTokenRequest.objects.get()
+        assert (asked.user, asked.remote_addr, asked.outcome) == (admin, "127.0.0.1", "given")
+
+    @pytest.mark.parametrize(
+        ("proxies", "forwarded", "noted"),
+        [
+            (0, "192.0.2.7", "127.0.0.1"),
+            (1, "203.0.113.9, 192.0.2.7", "192.0.2.7"),
+            (2, "203.0.113.9, 192.0.2.7, 10.0.0.1", "192.0.2.7"),
+            (1, "2001:db8::7", "2001:db8::7"),
+            (1, "<script>", None),
+        ],
+    )
+    def test_it_writes_down_from_where_behind_proxies(
+        self,
+        service: APIClient,
+        address: str,
+        monkeypatch: pytest.MonkeyPatch,
+        proxies: int,
+        forwarded: str,
+        noted: str | None,
+    ) -> None:
+        monkeypatch.setattr(api_settings, "NUM_PROXIES", proxies)
+        assert service.post(address, HTTP_X_FORWARDED_FOR=forwarded).status_code == 200
+        assert AccessTokenRequest.objects.get().remote_addr == noted
+
+    def test_it_takes_no_session(self, admin: User, address: str) -> None:
+        browser = Client()
+        browser.force_login(admin)
+        assert browser.post(address).status_code == 401
+
+    def test_it_needs_its_own_permission(self, api: APIClient, address: str) -> None:
+        assert api.post(address).status_code == 403
+
+    def test_a_dead_login_is_a_conflict(self, service: APIClient, address: str) -> None:
+        Connection.objects.update(state="reauthorization_required")
+        assert service.post(address).status_code == 409
+        assert AccessTokenRequest.objects.get().outcome == "refused"
+
+    def test_it_is_given_so_often_a_minute(
+        self, service: APIClient, address: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("accounts.api.throttling.AccessTokenThrottle.most_per_minute", 2)
+        assert [service.post(address).status_code for _ in range(3)] == [200, 200, 429]
+
+    @pytest.mark.django_db(transaction=True)
+    def test_one_that_is_not_ready_in_time_is_worth_another_try(
+        self, service: APIClient, address: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("tokens.refresh.access.PATIENCE_SECONDS", 0.3)
+        Connection.objects.update(expires_at=timezone.now() + timedelta(seconds=30))
+        response = service.post(address)
+        assert (response.status_code, response["Retry-After"]) == (503, "5")
+        assert ProcrastinateJob.objects.get().args["trigger"] == "on_use"

@@ -1,0 +1,131 @@
+"""The export: all that match, once, harmless in a spreadsheet, in constant memory."""
+
+import csv
+import io
+import json
+import tracemalloc
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.http import StreamingHttpResponse
+from rest_framework.test import APIClient
+
+from accounts.api.accounts import represented, with_relations
+from accounts.lists import export
+from accounts.lists.export import COLUMNS, FORMULA, lines, neutralised
+from accounts.models import Account, Profile
+from tests.accounts.conftest import AccountFactory
+
+EXPORT = "/api/v1/accounts/export/"
+
+
+def text(response: Any) -> str:
+    assert isinstance(response, StreamingHttpResponse), response.content
+    return b"".join(response).decode()
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "CHUNK", 3)
+
+
+@pytest.fixture
+def accounts(alice: User, bob: User, new_account: AccountFactory) -> list[Account]:
+    new_account(bob)
+    made = [new_account(alice, f"Shop {number}", countries=["DE", "FR"]) for number in range(7)]
+    Profile.objects.create(account=made[0], profile_id="1", region="EU", country_code="DE")
+    return made
+
+
+def test_json_lines_are_the_accounts_of_the_list(api: APIClient, accounts: list[Account]) -> None:
+    response = api.get(EXPORT, {"format": "jsonl"})
+    assert response["Content-Type"] == "application/x-ndjson"
+    rows = [json.loads(line) for line in text(response).splitlines()]
+    assert rows == api.get("/api/v1/accounts/?ordering=name").json()["results"]
+
+
+def test_csv_has_a_header_and_a_row_each(api: APIClient, accounts: list[Account]) -> None:
+    response = api.get(EXPORT)
+    assert response["Content-Type"] == "text/csv; charset=utf-8"
+    assert response["Content-Disposition"].endswith('.csv"')
+    rows = list(csv.DictReader(io.StringIO(text(response))))
+    assert [row["id"] for row in rows] == [str(account.pk) for account in accounts]
+    assert rows[0]["countries"] == "DE FR"
+    assert json.loads(rows[0]["profiles"])[0]["profile_id"] == "1"
+    assert (rows[0]["is_default"], rows[0]["parent"]) == ("false", "")
+    assert set(rows[0]) == set(api.get("/api/v1/accounts/").json()["results"][0])
+
+
+def test_it_has_what_matches(api: APIClient, accounts: list[Account]) -> None:
+    rows = text(api.get(EXPORT, {"search": "shop 4", "format": "jsonl"})).splitlines()
+    assert [json.loads(row)["name"] for row in rows] == ["Shop 4"]
+    assert text(api.get(EXPORT, {"status": "pending"})) == ",".join(COLUMNS) + "\r\n"
+    for wrong in ({"format": "xls"}, {"page_size": "3"}, {"ordering": "name"}, {"status": "x"}):
+        assert api.get(EXPORT, wrong).status_code == 400
+
+
+@pytest.mark.parametrize("accept", ["*/*", "text/csv", "application/x-ndjson", "application/json"])
+def test_it_is_negotiated(api: APIClient, accounts: list[Account], accept: str) -> None:
+    assert api.get(EXPORT, headers={"Accept": accept}).status_code == 200
+
+
+@pytest.mark.parametrize("sign", [*FORMULA, " =", "  @"])
+def test_formulas_are_text(api: APIClient, alice: User, new_account: AccountFactory, sign: str) -> None:
+    hostile = f'{sign}cmd|"/C calc"!A0'
+    new_account(alice, hostile)
+    [row] = csv.DictReader(io.StringIO(text(api.get(EXPORT)), newline=""))
+    assert row["name"] == f"'{hostile}"
+    assert json.loads(text(api.get(EXPORT, {"format": "jsonl"})))["name"] == hostile
+
+
+def test_other_text_stays(db: None) -> None:
+    for harmless in ("", "a=b", "Ünï", "'quoted'", "1", "{}", "amzn1.ads-account.g.1"):
+        assert neutralised(harmless) == harmless
+
+
+def test_each_is_there_once_though_names_change(accounts: list[Account]) -> None:
+    stream: Iterator[str] = lines(
+        with_relations(Account.objects.filter(user=accounts[0].user)),
+        lambda rows: list(represented(rows)),
+        "jsonl",
+    )
+    seen = [next(stream)]
+    for account in accounts:
+        Account.objects.filter(pk=account.pk).update(name=f"Other {account.name}")
+    seen += stream
+    ids = [json.loads(line)["id"] for chunk in seen for line in chunk.splitlines()]
+    assert ids == [str(account.pk) for account in accounts]
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_accounts(
+    alice: User, new_account: AccountFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "CHUNK", 20)
+    first = new_account(alice, metadata={"note": "x" * 2_000})
+
+    def peak(number: int) -> int:
+        missing = number - Account.objects.count()
+        Account.objects.bulk_create(
+            Account(
+                user=alice, connection=first.connection, source="ads_accounts", status="active",
+                amazon_account_id=f"{number}-{each}", metadata=first.metadata,
+            )
+            for each in range(missing)
+        )  # fmt: skip
+        tracemalloc.start()
+        try:
+            stream = lines(
+                with_relations(Account.objects.filter(user=alice)),
+                lambda rows: list(represented(rows)),
+                "csv",
+            )
+            length = sum(len(chunk) for chunk in stream)
+            return tracemalloc.get_traced_memory()[1] if length else 0
+        finally:
+            tracemalloc.stop()
+
+    peak(20)
+    assert peak(2_000) < 1.5 * peak(200)

@@ -1,0 +1,277 @@
+"""Whatever goes wrong is told in the same way."""
+
+import json
+import time
+from http import HTTPStatus
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db import OperationalError
+from django.test import Client
+from django.utils import timezone
+from knox.models import AuthToken
+from psycopg_pool import PoolTimeout
+from rest_framework.test import APIClient
+
+from accounts.api import parsing, problems
+from accounts.api.throttling import READING, WRITING, Pace, PersonThrottle
+from tests.accounts.conftest import AccountFactory, person
+
+LIST = "/api/v1/accounts/"
+BATCH = "/api/v1/accounts/batch/"
+
+
+def check(response: Any, status: int) -> dict[str, Any]:
+    """Check that the answer is problem details, and return them."""
+    assert response.status_code == status, response.content
+    assert response["Content-Type"] == "application/problem+json"
+    body: dict[str, Any] = json.loads(response.content)
+    assert set(body) == {"type", "title", "status", "detail", "errors"}
+    assert (body["type"], body["status"]) == ("about:blank", status)
+    assert body["title"] == HTTPStatus(status).phrase
+    assert body["detail"]
+    return body
+
+
+class TestWhoAsks:
+    def test_nobody_is_challenged(self, client: Client, db: None) -> None:
+        response = client.get(LIST)
+        check(response, 401)
+        assert response["WWW-Authenticate"] == "Token"
+
+    @pytest.mark.parametrize(
+        "header", ["Token", "Token a b", "Token " + "f" * 64, "Token ä", "Token \x00", "token " + "0" * 5000]
+    )
+    def test_a_bad_token_is_refused(self, client: Client, db: None, header: str) -> None:
+        response = client.get(LIST, headers={"Authorization": header})
+        check(response, 401)
+        assert response["WWW-Authenticate"] == "Token"
+
+    def test_another_scheme_is_nobody(self, client: Client, db: None) -> None:
+        check(client.get(LIST, headers={"Authorization": "Bearer abc"}), 401)
+
+    def test_a_token_ends(self, api: APIClient, alice: User) -> None:
+        assert api.get(LIST).status_code == 200
+        AuthToken.objects.update(expiry=timezone.now())
+        check(api.get(LIST), 401)
+        AuthToken.objects.update(expiry=None)
+        check(api.get(LIST), 401)
+
+    def test_who_may_not_sign_in_may_not_ask(self, api: APIClient, alice: User) -> None:
+        User.objects.update(is_active=False)
+        check(api.get(LIST), 401)
+
+    def test_a_token_is_kept_as_a_digest(self, alice: User) -> None:
+        kept, token = AuthToken.objects.create(alice)
+        assert token not in str(AuthToken.objects.values().get())
+        assert len(kept.digest) == 128
+        assert kept.expiry is not None
+
+    def test_a_session_serves_with_its_csrf_token(self, alice: User, new_account: AccountFactory) -> None:
+        account = new_account(alice)
+        client = Client(enforce_csrf_checks=True)
+        client.force_login(alice)
+        assert client.get(LIST).status_code == 200
+        body, address = {"sync_enabled": False}, f"{LIST}{account.pk}"
+        check(client.patch(address, body, content_type="application/json"), 403)
+        client.cookies["csrftoken"] = token = "a" * 32
+        headers = {"X-CSRFToken": token}
+        assert (
+            client.patch(address, body, content_type="application/json", headers=headers).status_code == 200
+        )
+
+
+class TestRequests:
+    @pytest.mark.parametrize(
+        "path",
+        ["/api/v1/", "/api/v1/x", "/api/v1/accounts/x/", "/api/v1/accounts//", "/api/v1/connections/1/sync"],
+    )
+    def test_an_unknown_address(self, client: Client, db: None, path: str) -> None:
+        check(client.get(path), 404)
+        check(client.post(path), 404)
+
+    def test_a_wrong_method(self, api: APIClient) -> None:
+        for method in ("post", "put", "delete", "options"):
+            response = getattr(api, method)(LIST)
+            check(response, 405)
+            assert "GET" in response["Allow"]
+
+    def test_a_media_type_that_we_do_not_have(self, api: APIClient) -> None:
+        check(api.get(LIST, headers={"Accept": "text/html"}), 406)
+        check(api.get(f"{LIST}export/", headers={"Accept": "text/html"}), 406)
+
+    def test_a_media_type_that_we_do_not_read(self, api: APIClient) -> None:
+        for media_type in ("text/plain", "application/x-www-form-urlencoded", "application/xml", "nonsense"):
+            check(api.post(BATCH, "operation=sync", content_type=media_type), 415)
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"{",
+            b"\xff",
+            b'{"operation": NaN}',
+            b'{"operation": 1e999}',
+            b'{"operation": "\\ud800"}',
+            b'{"operation": "a\\u0000b"}',
+            b'{"a\\u0000b": 1}',
+            b"[" * 100_000,
+            b"[" * 33 + b"]" * 33,
+            b'{"a":' * 5_000 + b"1" + b"}" * 5_000,
+            b"1" * 5_000,
+            b"nul",
+        ],
+    )
+    def test_a_body_that_cannot_be_read(self, api: APIClient, body: bytes) -> None:
+        began = time.perf_counter()
+        check(api.post(BATCH, body, content_type="application/json"), 400)
+        assert time.perf_counter() - began < 0.5
+
+    @pytest.mark.parametrize(
+        ("body", "field"),
+        [
+            ({"operation": "a\0b"}, "operation"),
+            ({"operation": "sync", "filter": {"search": "a\0b"}}, "filter.search"),
+            ({"operation": "sync", "account_ids": ["a", "\0"]}, "account_ids"),
+            ({"operation": "update", "options": {"labels": {"a": "\0"}}}, "options.labels"),
+            ({"operation": "update", "options": {"labels": {"a\0b": "c"}}}, "options.labels"),
+            ({"operation": "sync", "filter": {"a\0b": "c"}}, "filter"),
+            ({"operation": "sync", "account_ids": [10**30]}, "account_ids"),
+            ({"operation": "sync", "filter": {"labels": json.loads("[" * 40 + "]" * 40)}}, "filter.labels"),
+        ],
+    )
+    def test_what_cannot_be_stored_is_named_by_its_field(self, api: APIClient, body: Any, field: str) -> None:
+        answer = check(api.post(BATCH, body, format="json"), 400)
+        [error] = answer["errors"]
+        assert error["field"] == field
+        assert answer["detail"] == f"{field}: {error['detail']}"
+
+    @pytest.mark.parametrize(
+        ("body", "field"),
+        [
+            (b'{"operation": "sync", "filter": {}, "operation": "disconnect"}', "operation"),
+            (b'{"operation": "update", "options": {"labels": {"a": "1", "a": "2"}}}', "options.labels"),
+            (b'{"operation": ' + b"9" * 5_000 + b"}", "operation"),
+            (b'{"operation": "sync", "account_ids": [1e999]}', "account_ids"),
+            (b'{"operation": "update", "options": {"labels": {"a": "\\ud800"}}}', "options.labels"),
+        ],
+    )
+    def test_what_may_mean_two_things_or_none_is_refused(
+        self, api: APIClient, body: bytes, field: str
+    ) -> None:
+        [error] = check(api.post(BATCH, body, content_type="application/json"), 400)["errors"]
+        assert error["field"] == field
+
+    @pytest.mark.parametrize("address", ["/api/v1/schema/", "/api/v1/docs/"])
+    def test_an_address_that_answers_no_json_itself(self, api: APIClient, address: str) -> None:
+        check(api.post(address), 405)
+        check(api.get(address, headers={"Accept": "image/png"}), 406)
+
+    def test_a_body_that_is_too_large(self, api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(parsing, "LARGEST_BODY", 1024)
+        check(api.post(BATCH, b" " * 1025, content_type="application/json"), 413)
+        check(api.post(BATCH, b" " * 1024, content_type="application/json"), 400)
+
+    def test_a_body_where_none_belongs(
+        self, api: APIClient, alice: User, new_account: AccountFactory
+    ) -> None:
+        address = f"/api/v1/connections/{new_account(alice).connection_id}/refresh/"
+        check(api.post(address, {"force": True}, format="json"), 400)
+        check(api.post(address, "force=1", content_type="application/x-www-form-urlencoded"), 415)
+
+    def test_more_parameters_than_anybody_needs(self, api: APIClient) -> None:
+        check(api.get(f"{LIST}?{'&'.join(f'a{number}=1' for number in range(2_000))}"), 400)
+
+    def test_several_things_at_once(self, api: APIClient) -> None:
+        body = check(api.get(f"{LIST}?status=x&health=y&colour=z"), 400)
+        assert [error["field"] for error in body["errors"]] == ["colour"]
+        body = check(api.get(f"{LIST}?status=x&health=y"), 400)
+        assert [error["field"] for error in body["errors"]] == ["status", "health"]
+        assert body["detail"] == "2 things are wrong with the request; nothing was done."
+
+    @pytest.mark.parametrize("where", ["body", "options", "filter", "changes"])
+    def test_of_very_many_things_twenty_are_named(
+        self, api: APIClient, alice: User, new_account: AccountFactory, where: str
+    ) -> None:
+        account, unknown = new_account(alice), {f"a{number}": "1" for number in range(1_020)}
+        sync, update = {"operation": "sync"}, {"operation": "update", "account_ids": [str(account.pk)]}
+        bodies = {
+            "body": {**sync, **unknown},
+            "options": {**update, "options": unknown},
+            "filter": {**sync, "filter": unknown},
+        }
+        if where == "changes":
+            response = api.patch(f"{LIST}{account.pk}/", unknown, format="json")
+        else:
+            response = api.post(BATCH, bodies[where], format="json")
+        self.check_twenty(response)
+
+    def test_of_many_parameters_twenty_are_named(self, api: APIClient) -> None:
+        unknown = {f"a{number}": "1" for number in range(900)}
+        for address in (LIST, "/api/v1/connections/"):
+            self.check_twenty(api.get(address, unknown), more=880)
+
+    def check_twenty(self, response: Any, more: int = 1_000) -> None:
+        errors = check(response, 400)["errors"]
+        assert [error["field"].split(".")[-1] for error in errors] == [f"a{number}" for number in range(20)]
+        assert [error["detail"].endswith(f". And {more:,} more are wrong.") for error in errors] == [
+            *[False] * 19, True
+        ]  # fmt: skip
+
+
+class TestThrottle:
+    @pytest.mark.parametrize(("pace", "method"), [(READING, "get"), (WRITING, "patch")])
+    def test_it_slows_who_asks_too_fast(
+        self, api: APIClient, pace: Pace, method: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        clock = Mock(return_value=1_000.0)
+        monkeypatch.setattr("accounts.api.throttling.time.monotonic", clock)
+        throttle, request = PersonThrottle(), Mock(method=method.upper(), **{"user.pk": 1})
+        view = Mock()
+        assert all(throttle.allow_request(request, view) for _ in range(pace.burst))
+        assert not throttle.allow_request(request, view)
+        wait = throttle.wait()
+        assert wait is not None
+        clock.return_value += wait + 0.001
+        assert throttle.allow_request(request, view)
+        assert not throttle.allow_request(request, view)
+        another = Mock(method=method.upper(), **{"user.pk": 2})
+        assert throttle.allow_request(another, view)
+
+    def test_it_says_when_to_come_back(self, api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("accounts.api.throttling.READING", Pace(per_second=0.1, burst=1))
+        assert api.get(LIST).status_code == 200
+        response = api.get(LIST)
+        check(response, 429)
+        assert 1 <= int(response["Retry-After"]) <= 10
+
+
+class TestOurFaults:
+    @pytest.mark.parametrize("error", [OperationalError("gone"), PoolTimeout("none")])
+    def test_a_database_that_is_away(self, error: Exception) -> None:
+        response = problems.handle(error, {})
+        assert response is not None
+        assert response.status_code == 503
+        assert response["Retry-After"] == "5"
+
+    def test_a_fault_is_djangos_to_report(self) -> None:
+        assert problems.handle(ZeroDivisionError(), {}) is None
+
+    def test_a_fault_is_told_as_a_problem(self, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("accounts.api.accounts.filter_accounts", lambda *args, **kwargs: 1 / 0)
+        client = Client(raise_request_exception=False)
+        client.force_login(alice)
+        assert "The log knows it as" in check(client.get(LIST), 500)["detail"]
+        check(client.get(LIST, headers={"Host": "elsewhere.example"}), 400)
+
+    def test_a_permission_may_be_named_in_words(self, db: None) -> None:
+        response = problems.handle(PermissionDenied("Not on Sundays."), {})
+        assert response is not None
+        assert response.data["detail"] == "Not on Sundays."
+
+
+def test_a_stranger_sees_nothing(client: Client, db: None) -> None:
+    client.force_login(person("stranger", ""))
+    assert client.get(LIST).json() == {"results": [], "next": None, "previous": None}

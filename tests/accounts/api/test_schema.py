@@ -1,0 +1,91 @@
+"""The OpenAPI document: checked in, complete, and shown without anything from elsewhere."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from django.core.management import call_command
+from django.test import Client
+from django.urls import URLPattern, get_resolver
+
+CHECKED_IN = Path(__file__).resolve().parents[3] / "docs" / "openapi.yaml"
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(CHECKED_IN.read_text(encoding="utf-8"))
+    return found
+
+
+def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        f"{method.upper()} {path}": operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def test_it_is_checked_in_as_it_is(tmp_path: Path) -> None:
+    fresh = tmp_path / "openapi.yaml"
+    call_command("spectacular", file=str(fresh), validate=True, fail_on_warn=True)
+    assert fresh.read_text() == CHECKED_IN.read_text(), (
+        "The API has changed. Run `make schema` and look at the change."
+    )
+
+
+def test_it_has_every_address(document: dict[str, Any]) -> None:
+    assert document["openapi"] == "3.1.0"
+    patterns = get_resolver("accounts.api.urls").url_patterns
+    addresses = {
+        "/api/v1/" + re.sub(r"<uuid:(\w+)>", r"{\1}", str(pattern.pattern))
+        for pattern in patterns
+        if isinstance(pattern, URLPattern) and pattern.name not in {None, "schema", "docs"}
+    }
+    assert set(document["paths"]) == addresses
+
+
+def test_each_operation_has_examples_errors_and_its_permission(document: dict[str, Any]) -> None:
+    for name, operation in operations(document).items():
+        assert operation["summary"], name
+        responses = operation["responses"]
+        assert {"400", "401", "406", "429"} <= set(responses), name
+        for status, response in responses.items():
+            for media_type, content in response["content"].items():
+                if status >= "400":
+                    assert media_type == "application/problem+json", name
+                if name != "GET /api/v1/accounts/export/" or status >= "400":
+                    assert content["examples"], (name, status)
+        if not name.startswith("GET"):
+            assert operation["x-permission"], name
+            assert "403" in responses
+            assert "415" in responses
+        if "{" in name:
+            assert "404" in responses, name
+        if "requestBody" in operation:
+            assert operation["requestBody"]["content"]["application/json"]["examples"], name
+
+
+def test_it_tells_how_amazon_is_asked(document: dict[str, Any]) -> None:
+    calls = operations(document)["GET /api/v1/accounts/"]["x-amazon-calls"]
+    assert calls[0].startswith("`POST /adsAccounts/list`")
+    assert "application/vnd.listaccountsresource.v1+json" in calls[0]
+
+
+def test_it_is_served(client: Client) -> None:
+    response = client.get("/api/v1/schema/")
+    assert response.status_code == 200
+    assert yaml.safe_load(response.content) == yaml.safe_load(CHECKED_IN.read_text())
+
+
+def test_its_page_needs_nothing_that_our_policy_forbids(client: Client) -> None:
+    response = client.get("/api/v1/docs/")
+    page = response.content.decode()
+    sources = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(sources) >= 4
+    assert all(source.startswith("/") for source in sources)
+    assert not re.findall(r"<script(?![^>]* src=)", page)
+    script = client.get("/api/v1/docs/?script=")
+    assert script["Content-Type"].startswith("application/javascript")
+    assert "/api/v1/schema/" in script.content.decode().replace("\\u002D", "-")

@@ -1,0 +1,232 @@
+"""Who may what: every address of the project with every method, as everybody. A new address must be added here."""
+
+import re
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from knox.models import AuthToken
+
+from accounts.batch.start import start_batch
+from accounts.models import Account, BatchOperation
+from tests.accounts.conftest import AccountFactory, person
+
+# Nobody is not signed in. The stranger is, but in no group, and what the address names is somebody else's.
+# The others are asked about what is their own. `>` is a redirect to the login. What is done by a button leads
+# everybody who only looks at its address to the page of the button.
+PEOPLE = ("nobody", "stranger", "Viewer", "Operator", "Administrator")
+TABLE = """
+method  address                                             nobody stranger Viewer Operator Administrator
+
+GET     api/v1/accounts/                                    401 200 200 200 200
+GET     api/v1/accounts/amazon-profiles/                    401 200 200 200 200
+POST    api/v1/accounts/batch/                              401 403 403 202 202
+GET     api/v1/accounts/batch/<uuid:batch_id>/              401 404 200 200 200
+GET     api/v1/accounts/batch/<uuid:batch_id>/items/        401 404 200 200 200
+POST    api/v1/accounts/batch/<uuid:batch_id>/cancel/       401 404 403 200 200
+POST    api/v1/accounts/batch/<uuid:batch_id>/retry/        401 404 403 409 409
+GET     api/v1/accounts/changes/                            401 200 200 200 200
+GET     api/v1/accounts/export/                             401 200 200 200 200
+GET     api/v1/accounts/health/                             401 200 200 200 200
+GET     api/v1/accounts/sync-runs/                          401 200 200 200 200
+GET     api/v1/accounts/<uuid:account_id>/                  401 404 200 200 200
+PATCH   api/v1/accounts/<uuid:account_id>/                  401 404 403 200 200
+GET     api/v1/accounts/<uuid:account_id>/changes/          401 404 200 200 200
+GET     api/v1/connections/                                 401 200 200 200 200
+GET     api/v1/connections/<uuid:connection_id>/            401 404 200 200 200
+POST    api/v1/connections/<uuid:connection_id>/access-token/   401 403 403 403 200
+POST    api/v1/connections/<uuid:connection_id>/disconnect/ 401 404 403 403 200
+POST    api/v1/connections/<uuid:connection_id>/refresh/    401 404 403 202 202
+GET     api/v1/connections/<uuid:connection_id>/refreshes/  401 404 200 200 200
+POST    api/v1/connections/<uuid:connection_id>/sync/       401 404 403 202 202
+GET     api/v1/schema/                                      200 200 200 200 200
+GET     api/v1/docs/                                        200 200 200 200 200
+
+GET     connect/amazon/                                     > 403 403 302 302
+POST    connect/amazon/                                     > 403 403 302 302
+GET     connect/amazon/callback/                            > 302 302 302 302
+
+GET     /                                                   > > 200 200 200
+GET     accounts/                                           > > 200 200 200
+GET     accounts/<uuid:account_id>/                         > > 200 200 200
+GET     connections/                                        > > 200 200 200
+GET     connections/<uuid:connection_id>/                   > > 200 200 200
+GET     connections/<uuid:connection_id>/sync/              302 302 302 302 302
+POST    connections/<uuid:connection_id>/sync/              > > 403 303 303
+GET     connections/<uuid:connection_id>/refresh/           302 302 302 302 302
+POST    connections/<uuid:connection_id>/refresh/           > > 403 303 303
+GET     connections/<uuid:connection_id>/disconnect/        > > 403 403 200
+POST    connections/<uuid:connection_id>/disconnect/        > > 403 403 303
+GET     operations/                                         > > 200 200 200
+POST    operations/                                         > > 403 200 200
+GET     operations/<uuid:batch_id>/                         > > 200 200 200
+GET     operations/<uuid:batch_id>/cancel/                  302 302 302 302 302
+POST    operations/<uuid:batch_id>/cancel/                  > > 403 303 303
+GET     operations/<uuid:batch_id>/retry/                   302 302 302 302 302
+POST    operations/<uuid:batch_id>/retry/                   > > 403 303 303
+GET     operations/<uuid:batch_id>/results.csv              > > 200 200 200
+GET     history/                                            > > 200 200 200
+GET     favicon.ico                                         302 302 302 302 302
+GET     healthz                                             200 200 200 200 200
+GET     readyz                                              503 503 503 503 503
+GET     metrics                                             200 200 200 200 200
+"""
+# In the admin site: a model's changelist, as Viewer, Operator and Administrator. Others are sent to the login.
+ADMIN = """
+accounts.account                    200 200 200
+accounts.accountaccess              200 200 200
+accounts.accountchange              200 200 200
+accounts.accountmanager             200 200 200
+accounts.batchoperation             200 200 200
+accounts.profile                    200 200 200
+accounts.syncrun                    200 200 200
+amazon_ads.applicationrefusal       403 403 403
+amazon_ads.parkedlogin              403 403 403
+amazon_ads.ratelimit                403 403 403
+amazon_ads.ratelimithour            403 403 403
+auth.group                          403 403 403
+auth.user                           403 403 403
+django_apscheduler.djangojob            403 403 403
+django_apscheduler.djangojobexecution   403 403 403
+knox.authtoken                      403 403 403
+procrastinate.procrastinatejob      403 403 403
+procrastinate.procrastinateworker   403 403 403
+tokens.accesstokenrequest           403 403 403
+tokens.alert                        200 200 200
+tokens.authorizationattempt         403 403 403
+tokens.connection                   200 200 200
+tokens.heartbeat                    403 403 403
+tokens.tokenrefresh                 200 200 200
+"""
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+# An unknown address under /api/ is not found, whoever asks and however.
+CATCH_ALL = {r"api/v1/.*[^/]$", "api/v1/", "^api/"}
+
+BODIES: dict[str, Any] = {
+    "POST api/v1/accounts/batch/": {"operation": "sync", "filter": {}},
+    "PATCH api/v1/accounts/<uuid:account_id>/": {"sync_enabled": False},
+    "POST operations/": {"operation": "sync", "all": "1", "query": ""},
+}
+
+Row = tuple[str, str, dict[str, str]]
+
+
+def rows() -> list[Row]:
+    found = []
+    for line in TABLE.strip().splitlines()[1:]:
+        if line:
+            method, address, *answers = line.split()
+            found.append((method, "" if address == "/" else address, dict(zip(PEOPLE, answers, strict=True))))
+    return found
+
+
+def patterns(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
+    for pattern in resolver.url_patterns:
+        if isinstance(pattern, URLPattern):
+            yield f"{prefix}{pattern.pattern}"
+        else:
+            yield from patterns(pattern, f"{prefix}{pattern.pattern}")
+
+
+def everywhere() -> set[str]:
+    return {address for address in patterns(get_resolver()) if not address.startswith("admin/")} - CATCH_ALL
+
+
+class Somebody:
+    """One of the people, what the addresses name, and a client that speaks as them."""
+
+    def __init__(self, who: str, new_account: AccountFactory) -> None:
+        self.user = None
+        if who != "nobody":
+            self.user = User.objects.create_user(who) if who == "stranger" else person(who, who)
+        owner = (
+            self.user if who in {"Viewer", "Operator", "Administrator"} else person("owner", "Administrator")
+        )
+        assert owner is not None
+        self.account: Account = new_account(owner)
+        self.batch = start_batch(None, "sync", filter={"connection": str(self.account.connection_id)})
+        BatchOperation.objects.filter(pk=self.batch.pk).update(user=owner)
+
+    def ask(self, method: str, address: str) -> str:
+        """Return the status of the answer, or `>` if it sends to the login."""
+        client = Client()
+        headers = {}
+        if self.user is not None and address.startswith("api/"):
+            headers["Authorization"] = f"Token {AuthToken.objects.create(self.user)[1]}"
+        elif self.user is not None:
+            client.force_login(self.user)
+        names = {"account": self.account.pk, "connection": self.account.connection_id, "batch": self.batch.pk}
+        path = "/" + re.sub(r"<uuid:(\w+)_id>", lambda match: str(names[match[1]]), address)
+        body = BODIES.get(f"{method} {address}", {})
+        media_type = {"content_type": "application/json"} if address.startswith("api/") else {}
+        if method == "GET":
+            response = client.get(path, headers=headers)
+        else:
+            response = getattr(client, method.lower())(path, body, headers=headers, **media_type)
+        if response.status_code == HTTPStatus.FOUND and response["Location"].startswith("/admin/login/"):
+            return ">"
+        return str(response.status_code)
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+@pytest.mark.parametrize(
+    ("method", "address", "answers"), rows(), ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_each_may_what_the_table_says(
+    db: None, new_account: AccountFactory, method: str, address: str, answers: dict[str, str], who: str
+) -> None:
+    assert Somebody(who, new_account).ask(method, address) == answers[who]
+
+
+def test_the_table_has_every_address() -> None:
+    assert {address for _, address, _ in rows()} == everywhere()
+
+
+@pytest.mark.parametrize("address", sorted(everywhere()))
+def test_no_other_method_is_there(db: None, new_account: AccountFactory, address: str) -> None:
+    allowed = {method for method, known, _ in rows() if known == address}
+    somebody = Somebody("Administrator", new_account)
+    assert {method for method in METHODS if somebody.ask(method, address) != "405"} == allowed
+
+
+@pytest.mark.parametrize("who", ["Viewer", "Operator"])
+@pytest.mark.parametrize(
+    ("method", "address"),
+    [
+        (method, address)
+        for method, address, answers in rows()
+        if "<uuid:" in address and answers["nobody"] != "302"
+    ],
+)
+def test_what_is_anothers_is_not_found(
+    db: None, new_account: AccountFactory, method: str, address: str, who: str
+) -> None:
+    somebody, another = Somebody(who, new_account), Somebody("Administrator", new_account)
+    somebody.account, somebody.batch = another.account, another.batch
+    # Who lacks the permission learns that, whatever the address names.
+    assert somebody.ask(method, address) in {"404", "403"}
+    if method == "GET" and "disconnect" not in address:
+        assert somebody.ask(method, address) == "404"
+
+
+def test_the_admin_table_has_every_model() -> None:
+    assert {line.split()[0] for line in ADMIN.strip().splitlines()} == {
+        model._meta.label_lower for model in admin.site._registry
+    }
+
+
+@pytest.mark.parametrize("line", ADMIN.strip().splitlines(), ids=lambda line: line.split()[0])
+def test_the_admin_shows_what_the_table_says(db: None, line: str) -> None:
+    label, *answers = line.split()
+    address = f"admin/{label.replace('.', '/')}/"
+    assert Client().get(f"/{address}").status_code == 302
+    for who, expected in zip(("Viewer", "Operator", "Administrator"), answers, strict=True):
+        client = Client()
+        client.force_login(person(who, who))
+        assert str(client.get(f"/{address}").status_code) == expected, who
+        assert client.get(f"/{address}add/").status_code == 403

@@ -1,0 +1,127 @@
+"""`manage.py api_token` and `manage.py batch`."""
+
+import io
+import json
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+from knox.models import AuthToken
+from rest_framework.test import APIClient
+
+from accounts.models import Account, BatchOperation
+from tests.accounts.conftest import AccountFactory
+from tests.sandbox_fixtures import SandboxServer
+from tokens.models import Connection
+
+transactional = pytest.mark.django_db(transaction=True)
+
+
+def output(*arguments: str, **options: Any) -> str:
+    out = io.StringIO()
+    call_command(*arguments, stdout=out, stderr=io.StringIO(), **options)
+    return out.getvalue()
+
+
+class TestAPIToken:
+    def test_it_prints_a_token_last(self, alice: User) -> None:
+        token = output("api_token", "alice").splitlines()[-1]
+        assert (
+            APIClient().get("/api/v1/accounts/", headers={"Authorization": f"Token {token}"}).status_code
+            == 200
+        )
+
+    def test_it_lives_as_long_as_asked(self, alice: User) -> None:
+        output("api_token", "alice", "--days", "3")
+        expiry = AuthToken.objects.get().expiry
+        assert expiry is not None
+        assert abs(expiry - timezone.now() - timedelta(days=3)) < timedelta(minutes=1)
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [(["carol"], "no user “carol”"), (["alice", "--days", "0"], "--days"), (["gone"], "may not sign in")],
+    )
+    def test_it_refuses(self, alice: User, arguments: list[str], words: str) -> None:
+        User.objects.create_user("gone", is_active=False)
+        with pytest.raises(CommandError, match=words):
+            output("api_token", *arguments)
+        assert not AuthToken.objects.exists()
+
+
+class TestBatch:
+    @transactional
+    def test_it_labels_what_a_filter_chooses(
+        self, alice: User, bob: User, new_account: AccountFactory
+    ) -> None:
+        for user in (alice, bob):
+            new_account(user, status="pending")
+        new_account(alice)
+        printed = output("batch", "update", "--filter", "?status=pending", "--labels", '{"team": "north"}')
+        assert printed == "2 total, 0 waiting, 0 running, 2 succeeded, 0 failed, 0 skipped\n"
+        assert Account.objects.filter(labels={"team": "north"}).count() == 2
+
+    @transactional
+    def test_it_reads_ids_from_a_file(self, alice: User, new_account: AccountFactory, tmp_path: Path) -> None:
+        chosen, _ = new_account(alice), new_account(alice)
+        file = tmp_path / "ids"
+        file.write_text(f"{chosen.pk}\n")
+        counts = json.loads(output("batch", "disconnect", "--ids", str(file), "--json"))
+        assert (counts["state"], counts["succeeded"]) == ("succeeded", 1)
+        assert Account.objects.get(status="inactive") == chosen
+
+    def calls(self, server: SandboxServer) -> Counter[str]:
+        """What the API was asked, how often; not Login with Amazon, which the first sync alone needs."""
+        return Counter(
+            f"{entry.method} {entry.path} {entry.region} {entry.query} {entry.status}"
+            for entry in server.sandbox.journal.entries()
+            if not entry.path.startswith("/auth")
+        )
+
+    @transactional
+    def test_it_makes_the_calls_of_one_sync(
+        self, sandbox_server: SandboxServer, alice: User, settings: Any
+    ) -> None:
+        settings.AMAZON_REQUESTS_PER_SECOND = settings.AMAZON_MAX_REQUESTS_PER_SECOND = 1_000.0
+        connection = Connection.objects.create(
+            owner=alice, label="Garden", client_id=settings.AMAZON_CLIENT_ID,
+            refresh_token=sandbox_server.sandbox.refresh_token("alice"),
+        )  # fmt: skip
+        call_command("sync_accounts", stdout=io.StringIO(), stderr=io.StringIO())
+        accounts = Account.objects.count()
+        asked = self.calls(sandbox_server)
+        counts = json.loads(output("batch", "sync", "--filter", "", "--json"))
+        assert counts["succeeded"] == counts["total"] == accounts > 5
+        assert self.calls(sandbox_server) == asked + asked
+        assert asked.total() > 2
+        connection.refresh_from_db()
+        assert connection.sync_failures == 0
+
+    @transactional
+    def test_it_says_what_failed(self, alice: User, new_account: AccountFactory) -> None:
+        account = new_account(alice)
+        Connection.objects.update(state="reauthorization_required")
+        with pytest.raises(CommandError, match=r"1 of 1 failed\. Amazon no longer accepts this login"):
+            output("batch", "sync", "--filter", f"connection={account.connection_id}")
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            (["delete", "--filter", ""], "operation: It must be one of: sync"),
+            (["sync", "--filter", "status=on"], "filter.status: “on” is not one of"),
+            (["sync", "--filter", "connection=019ac0de-0000-7000-8000-000000000000"], "no such connection"),
+            (["sync", "--ids", "/nowhere/at/all"], "/nowhere/at/all cannot be read"),
+            (["update", "--filter", "", "--labels", "{"], "--labels: It is not valid JSON"),
+            (["update", "--filter", "", "--labels", "[]"], "options.labels"),
+            (["update", "--filter", ""], "options: An update needs"),
+            (["sync"], "one of the arguments --ids --filter is required"),
+        ],
+    )
+    def test_it_refuses(self, db: None, arguments: list[str], words: str) -> None:
+        with pytest.raises(CommandError, match=words):
+            output("batch", *arguments)
+        assert not BatchOperation.objects.exists()

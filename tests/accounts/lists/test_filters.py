@@ -1,0 +1,206 @@
+"""The filter of accounts: it says in SQL what the accounts say of themselves."""
+
+import json
+import random
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from accounts.lists import filters
+from accounts.lists.filters import LONGEST_JSON, NotFoundError, filter_accounts
+from accounts.lists.search import index_some
+from accounts.models import Account, AccountSearch, Profile
+from tests.accounts.conftest import AccountFactory, ConnectionFactory
+
+
+@pytest.fixture
+def world(
+    alice: User, new_account: AccountFactory, new_connection: ConnectionFactory, settings: LazySettings
+) -> list[Account]:
+    """Accounts in every state, of connections in every state."""
+    now, interval = timezone.now(), settings.SYNC_INTERVAL_SECONDS
+    connections = [
+        new_connection(alice, last_synced_at=synced, sync_failures=failures, state=state)
+        for synced in (None, now - timedelta(seconds=interval), now - timedelta(seconds=3 * interval))
+        for failures in (0, 3)
+        for state in ("active", "reauthorization_required")
+    ]
+    return [
+        new_account(
+            alice, status=status, sync_enabled=enabled, connection=connection,
+            inactive_reason="not_visible" if status == "inactive" else None,
+        )
+        for connection in connections
+        for status in Account.Status.values
+        for enabled in (True, False)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("parameter", "words"), [("sync_status", Account.SyncStatus.values), ("health", Account.Health.values)]
+)
+def test_it_agrees_with_what_an_account_says_of_itself(
+    alice: User, world: list[Account], parameter: str, words: list[str]
+) -> None:
+    said = {
+        account.pk: str(getattr(account, parameter))
+        for account in Account.objects.select_related("connection")
+    }
+    found = {word: {row.pk for row in filter_accounts(alice, {parameter: word})} for word in words}
+    assert found == {word: {pk for pk, own in said.items() if own == word} for word in words}
+    assert all(found.values())
+    several = words[:2]
+    assert {row.pk for row in filter_accounts(alice, {parameter: several})} == found[words[0]] | found[
+        words[1]
+    ]
+
+
+def test_filters_are_combined(alice: User, world: list[Account]) -> None:
+    rows = filter_accounts(
+        alice, {"health": ["ok", "problem"], "status": "active", "connection": str(world[0].connection_id)}
+    )
+    assert {row.pk for row in rows} == {
+        row.pk
+        for row in Account.objects.filter(connection=world[0].connection, status="active")
+        if row.health in {"ok", "problem"}
+    }
+
+
+def test_it_knows_marketplaces_and_countries(alice: User, new_account: AccountFactory) -> None:
+    german = new_account(alice, countries=["DE", "AT"])
+    american = new_account(alice, countries=["US"])
+    for account, marketplace in ((german, "A1PA6795UKMFR9"), (american, "ATVPDKIKX0DER")):
+        for number in range(2):
+            Profile.objects.create(
+                account=account, profile_id=str(number), region="EU", marketplace_id=marketplace
+            )
+    assert list(filter_accounts(alice, {"country": "AT"})) == [german]
+    assert list(filter_accounts(alice, {"country": ["AT", "US"]})) == [german, american]
+    assert list(filter_accounts(alice, {"marketplace": "ATVPDKIKX0DER"})) == [american]
+    assert list(filter_accounts(alice, {"marketplace": "A1F83G8C2ARO7P"})) == []
+
+
+class TestContent:
+    @pytest.fixture(autouse=True, params=["common", "rare"])
+    def way(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(filters, "COMMON", -1 if request.param == "common" else 2)
+
+    @pytest.fixture(params=["indexed", "not yet indexed"])
+    def indexed(self, request: pytest.FixtureRequest) -> bool:
+        return bool(request.param == "indexed")
+
+    @pytest.mark.parametrize(
+        ("term", "found"),
+        [
+            ("garden", ["Garden Tools", "big gardens"]),
+            ("GARDEN T", ["Garden Tools"]),
+            ("ools", ["Garden Tools"]),
+            ("r", ["Garden Tools", "big gardens"]),
+            ("en", ["Garden Tools", "big gardens"]),
+            ("100%", ["100% _Äpfel_"]),
+            ("_ä", ["100% _Äpfel_"]),
+            ("ÄPFEL", ["100% _Äpfel_"]),
+            ("\\", ["back\\slash 'quoted'"]),
+            ("'quo", ["back\\slash 'quoted'"]),
+            ("g.00000002", ["big gardens"]),
+            ("gra", []),
+            ("denga", []),
+            ("18446744073709551615", ["big gardens"]),
+            ("1844674407370955161", []),
+        ],
+    )
+    def test_it_finds_text_anywhere(
+        self, alice: User, new_account: AccountFactory, term: str, found: list[str], *, indexed: bool
+    ) -> None:
+        new_account(alice, "Garden Tools")
+        gardens = new_account(alice, "big gardens")
+        new_account(alice, "100% _Äpfel_")
+        new_account(alice, "back\\slash 'quoted'")
+        Profile.objects.create(account=gardens, profile_id=str(2**64 - 1), region="EU")
+        if indexed:
+            assert index_some() == 4
+        rows = list(filter_accounts(alice, {"search": term}).order_by("name"))
+        assert [row.name for row in rows] == sorted(found)
+
+    def test_it_finds_an_id_of_ours(self, alice: User, new_account: AccountFactory, *, indexed: bool) -> None:
+        account, _ = new_account(alice), new_account(alice)
+        if indexed:
+            index_some()
+        assert list(filter_accounts(alice, {"search": str(account.pk)})) == [account]
+
+    def test_it_looks_into_objects(self, alice: User, new_account: AccountFactory) -> None:
+        north = new_account(alice, labels={"team": "north", "tier": "1"}, metadata={"a": {"b": [1, 2]}})
+        new_account(alice, labels={"team": "south", "tier": "1"}, metadata={"a": {"b": [3]}})
+        assert list(filter_accounts(alice, {"labels": {"team": "north"}})) == [north]
+        assert list(filter_accounts(alice, {"labels": '{"team": "north", "tier": "2"}'})) == []
+        assert list(filter_accounts(alice, {"metadata": {"a": {"b": [2]}}})) == [north]
+        assert filter_accounts(alice, {"labels": {}}).count() == 2
+
+
+def test_the_index_of_pieces_keeps_up(alice: User, new_account: AccountFactory) -> None:
+    account = new_account(alice, "first name")
+    assert index_some() == 1
+    Account.objects.filter(pk=account.pk).update(status="pending")
+    assert AccountSearch.objects.get().is_indexed
+    Account.objects.filter(pk=account.pk).update(name="Second Name")
+    entry = AccountSearch.objects.get()
+    assert entry.text.startswith("second name\n")
+    assert not entry.is_indexed
+    assert index_some() == 1
+    assert index_some() == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"status": 1},
+        {"status": ["active", 1]},
+        {"status": {}},
+        {"status": []},
+        {"search": {"a": "b"}},
+        {"search": None},
+    ],
+)
+def test_an_object_has_strings_in_it(alice: User, wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        filter_accounts(alice, wrong)
+    assert set(caught.value.message_dict) == set(wrong)
+
+
+def test_a_connection_that_is_anothers_does_not_exist(
+    alice: User, bob: User, admin: User, new_account: AccountFactory
+) -> None:
+    account = new_account(bob)
+    with pytest.raises(NotFoundError):
+        filter_accounts(alice, {"connection": str(account.connection_id)})
+    assert list(filter_accounts(admin, {"connection": str(account.connection_id)})) == [account]
+    assert list(filter_accounts(None, {"connection": str(account.connection_id)})) == [account]
+
+
+def test_random_texts_are_found_as_python_finds_them(alice: User, new_account: AccountFactory) -> None:
+    chance = random.Random(7)
+    texts = ["".join(chance.choices("beBE% _\\ü", k=chance.randrange(1, 9))) for _ in range(60)]
+    for text in texts:
+        new_account(alice, text)
+    index_some()
+    for _ in range(40):
+        term = "".join(chance.choices("beB%_\\ü", k=chance.randrange(1, 5)))
+        found = {row.name for row in filter_accounts(alice, {"search": term})}
+        assert found == {text for text in texts if term.lower() in text.lower()}, term
+
+
+@pytest.mark.parametrize("parameter", ["metadata", "labels"])
+def test_an_object_is_of_limited_length(alice: User, parameter: str) -> None:
+    longest = {"a": "ü" * (LONGEST_JSON - len('{"a":""}'))}
+    for value in (longest, json.dumps(longest, ensure_ascii=False, separators=(",", ":"))):
+        assert not filter_accounts(alice, {parameter: value}).exists()
+    longer = {"a": f"{longest['a']}ü"}
+    for value in (longer, json.dumps(longer)):
+        with pytest.raises(ValidationError) as caught:
+            filter_accounts(alice, {parameter: value})
+        assert caught.value.message_dict == {parameter: ["It may have at most 4,000 characters."]}

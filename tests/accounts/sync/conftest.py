@@ -1,0 +1,76 @@
+"""Owners, connections of the sandbox's logins, and syncs that run here."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from django.conf import LazySettings
+from django.contrib.auth.models import User
+
+from accounts.models import SyncRun
+from accounts.sync.run import sync_connection
+from accounts.sync.tasks import request_sync
+from amazon_accounts.amazon_ads.client import AmazonClient
+from amazon_accounts.postgresql.threads import in_thread
+from amazon_accounts.sandbox.state import Sandbox
+from tests.sandbox_fixtures import SandboxTransport
+from tokens.models import Connection
+from tokens.refresh import exchange
+from tokens.refresh import one as refresh
+
+ConnectionFactory = Callable[..., Connection]
+Sync = Callable[..., Awaitable[SyncRun]]
+
+
+@pytest.fixture(autouse=True)
+def quick_amazon(settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No waiting between tries, and a pace that stops nobody."""
+    settings.AMAZON_BACKOFF_BASE_SECONDS = 0.001
+    settings.AMAZON_BACKOFF_MAX_SECONDS = 0.01
+    settings.AMAZON_REQUESTS_PER_SECOND = 10_000.0
+    settings.AMAZON_MAX_REQUESTS_PER_SECOND = 10_000.0
+    settings.AMAZON_BURST = 1000
+    settings.LWA_REQUESTS_PER_SECOND = 10_000.0
+    monkeypatch.setattr(exchange, "CONFIRMATION_SECONDS", 0.01)
+    monkeypatch.setattr(refresh, "POLL_SECONDS", 0.01)
+
+
+@pytest.fixture
+def owner(transactional_db: None) -> User:
+    return User.objects.create_user("owner", "owner@example.test", "owner-password", is_staff=True)
+
+
+@pytest.fixture
+def connect(owner: User, sandbox: Sandbox, settings: LazySettings) -> ConnectionFactory:
+    """connect("bob"): a live connection of this login of the sandbox, whose token is fetched on use."""
+
+    def make(login: str = "alice", **fields: Any) -> Connection:
+        return Connection.objects.create(
+            **{
+                "owner": owner,
+                "label": f"Login of {login}",
+                "client_id": settings.AMAZON_CLIENT_ID,
+                "refresh_token": sandbox.refresh_token(login),
+                **fields,
+            }
+        )
+
+    return make
+
+
+@pytest_asyncio.fixture
+async def amazon(sandbox_transport: SandboxTransport, transactional_db: None) -> AsyncIterator[AmazonClient]:
+    async with AmazonClient(transport=sandbox_transport) as client:
+        yield client
+
+
+@pytest.fixture
+def sync(amazon: AmazonClient) -> Sync:
+    """await sync(connection): the run as it ended."""
+
+    async def run(connection: Connection, **options: Any) -> SyncRun:
+        requested = await in_thread(request_sync)(connection, trigger=SyncRun.Trigger.MANUAL)
+        return await sync_connection(requested.pk, amazon, **options)
+
+    return run

@@ -1,0 +1,365 @@
+"""What is shown, only not so that it could be understood or stored, is not gone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection as database
+from django.utils import timezone
+
+from accounts.models import Account, AccountAccess, AccountChange, Profile, SyncRun
+from accounts.sync import requests as runs
+from accounts.sync.listing import Walk
+from accounts.sync.merge import Store
+from accounts.sync.requests import RunLost
+from accounts.sync.run import sync_connection
+from accounts.sync.tasks import request_sync
+from amazon_accounts.amazon_ads.answers import Rejected
+from amazon_accounts.amazon_ads.client import AmazonClient
+from amazon_accounts.postgresql.threads import in_thread
+from amazon_accounts.sandbox.generate import Maker
+from amazon_accounts.sandbox.state import Sandbox
+from amazon_accounts.sandbox.world import AdsAccount, Alternate, Login, World, default_client
+from amazon_accounts.sandbox.world import Profile as WorldProfile
+from tests.accounts.sync.conftest import ConnectionFactory, Sync
+from tokens.connect import disconnect as connections
+from tokens.models import Alert, Connection
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TOO_LONG = "x" * 2500
+
+
+@pytest.fixture
+def world(sandbox: Sandbox) -> World:
+    """One login with ads accounts enough that one more or less is not most of them."""
+    world = World(1)
+    world.add_client(default_client([]))
+    login = world.add_login("first")
+    for number in range(6):
+        Maker(world).account(f"Shop {number}", "seller", ["US"], login)
+    sandbox.reset(world)
+    return sandbox.world
+
+
+@pytest.fixture
+def login(world: World) -> Login:
+    return world.logins["first"]
+
+
+@pytest.fixture
+def agency(world: World, login: Login) -> WorldProfile:
+    return Maker(world).agency("Agency", "US", login, advertisers=3)
+
+
+@in_thread
+def active(**lookups: Any) -> int:
+    return Account.objects.filter(status="active", **lookups).count()
+
+
+@in_thread
+def changed(name: str, **fields: Any) -> None:
+    assert Account.objects.filter(name=name).update(**fields) == 1
+
+
+def answer_of(sandbox: Sandbox, kind: str, region: str, **details: Any) -> list[dict[str, Any]]:
+    """What the login is shown in the region, each with these details."""
+    return [{**each, **details} for each in sandbox.truth("first")[kind][region]]
+
+
+# --- Agencies and their advertisers -----------------------------------------------------------------------------
+
+
+async def test_an_agency_that_calls_itself_something_new_keeps_its_advertisers(
+    connect: ConnectionFactory, sync: Sync, agency: WorldProfile
+) -> None:
+    connection = await in_thread(connect)("first")
+    await sync(connection)
+    assert await active(source="dsp_advertisers") == 3
+    agency.type = "holding"
+    run = await sync(connection)
+    assert (run.state, run.gone) == ("succeeded", 0)
+    assert await active(source="dsp_advertisers") == 3
+
+
+async def test_an_agency_that_cannot_be_understood_keeps_its_advertisers(
+    connect: ConnectionFactory, sync: Sync, sandbox: Sandbox, agency: WorldProfile
+) -> None:
+    connection = await in_thread(connect)("first")
+    await sync(connection)
+    shown = [
+        {**each, "timezone": 5} if each["profileId"] == agency.profile_id else each
+        for each in answer_of(sandbox, "profiles", "NA")
+    ]
+    sandbox.faults.add("answer", path="/v2/profiles", region="NA", json=shown)
+    run = await sync(connection)
+    assert (run.rejected, run.gone) == (2, 0)
+    assert await active(source="dsp_advertisers") == 3
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param({"totalResults": 3, "response": []}, id="nothing though there are some"),
+        pytest.param({"totalResults": 3, "response": [{"advertiserId": "1"}] * 3}, id="one thrice"),
+    ],
+)
+async def test_advertisers_that_are_counted_but_not_shown_are_not_gone(
+    connect: ConnectionFactory, sync: Sync, sandbox: Sandbox, agency: WorldProfile, answer: dict[str, Any]
+) -> None:
+    connection = await in_thread(connect)("first")
+    await sync(connection)
+    sandbox.faults.add("answer", path="/dsp/advertisers", json=answer)
+    run = await sync(connection)
+    (outcome,) = [each["outcome"] for each in run.sources if each["source"] == "dsp_advertisers"]
+    assert (outcome, run.gone) == ("cut", 0)
+    assert (
+        await in_thread(
+            Account.objects.filter(source="dsp_advertisers", name__startswith="Agency", status="active").count
+        )()
+        == 3
+    )
+
+
+# --- Manager accounts -------------------------------------------------------------------------------------------
+
+
+async def managed_advertiser(
+    world: World, login: Login, agency: WorldProfile, connection: Connection, sync: Sync
+) -> Any:
+    """Only its manager account shows it."""
+    maker = Maker(world)
+    advertiser = maker.advertiser(agency, "Managed")
+    manager = maker.manager("Group", [maker.link(agency, "Managed", advertiser=advertiser)], login)
+    world.remove_profile(agency.profile_id)
+    await sync(connection)
+    assert await active(name="Managed", source="manager_accounts") == 1
+    return manager
+
+
+async def test_a_manager_account_that_cannot_be_understood_keeps_its_advertisers(
+    connect: ConnectionFactory, sync: Sync, sandbox: Sandbox, world: World, login: Login, agency: WorldProfile
+) -> None:
+    connection = await in_thread(connect)("first")
+    await managed_advertiser(world, login, agency, connection, sync)
+    shown = answer_of(sandbox, "manager_accounts", "NA", managerAccountName=5)
+    sandbox.faults.add("answer", path="/managerAccounts", region="NA", json={"managerAccounts": shown})
+    run = await sync(connection)
+    assert (run.state, run.rejected, run.gone) == ("succeeded", 1, 0)
+    assert await active(name="Managed") == await active(name="Group") == 1
+
+
+async def test_a_managed_advertiser_that_cannot_be_stored_is_not_gone(
+    connect: ConnectionFactory, sync: Sync, world: World, login: Login, agency: WorldProfile
+) -> None:
+    connection = await in_thread(connect)("first")
+    manager = await managed_advertiser(world, login, agency, connection, sync)
+    manager.links[0].account_name = TOO_LONG
+    run = await sync(connection)
+    assert (run.state, run.rejected, run.gone) == ("succeeded", 1, 0)
+    assert await active(name="Managed") == 1
+    manager.links = []
+    assert (await sync(connection)).gone == 1
+
+
+# --- Ads accounts and profiles ----------------------------------------------------------------------------------
+
+
+async def test_an_account_with_an_odd_id_that_cannot_be_understood_is_not_gone(
+    connect: ConnectionFactory, sync: Sync, sandbox: Sandbox, world: World, login: Login
+) -> None:
+    odd = world.add_ads_account(AdsAccount(f"<b>odd</b> &amp; {'y' * 250}", "Odd"), login)
+    connection = await in_thread(connect)("first")
+    await sync(connection)
+    shown = sandbox.truth("first")["ads_accounts"]
+    for each in shown:
+        if each["adsAccountId"] == odd.ads_account_id:
+            each["countryCodes"] = "everywhere"
+    sandbox.faults.add("answer", path="/adsAccounts/list", json={"adsAccounts": shown})
+    run = await sync(connection)
+    assert (run.state, run.rejected, run.gone) == ("succeeded", 1, 0)
+    assert await active(name="Odd") == 1
+    # Where people read it, it is one line of plain text.
+    identifier = run.sources[0]["rejected_items"][0]["identifier"]
+    assert identifier.startswith("odd & yyy")
+    assert len(identifier) == 200
+
+
+async def test_a_profile_that_no_longer_says_whose_it_is_keeps_its_account(
+    connect: ConnectionFactory, sync: Sync, world: World, login: Login
+) -> None:
+    alone = Maker(world).profile("ES", "ALONE", "seller", login, name="Alone")
+    connection = await in_thread(connect)("first")
+    await sync(connection)
+    alone.account_id = ""
+    run = await sync(connection)
+    assert (run.state, run.rejected, run.gone) == ("succeeded", 1, 0)
+    assert await active(name="Alone") == 1
+
+
+async def test_what_stood_alone_keeps_its_profiles_while_the_list_is_away(
+    connect: ConnectionFactory, sync: Sync, sandbox: Sandbox, world: World, login: Login
+) -> None:
+    first, second = (
+        Maker(world).profile(country, "ALONE", "seller", login, name="Alone") for country in ("ES", "FR")
+    )
+    connection = await in_thread(connect)("first")
+    await sync(connection)
+
+    @in_thread
+    def name_it_too() -> None:
+        profile = Profile.objects.get(profile_id=str(first.profile_id))
+        profile.pk = None
+        profile.account = Account.objects.get(name="Shop 1")
+        profile.save(force_insert=True)
+
+    await name_it_too()
+    sandbox.faults.add("error_500", path="/adsAccounts/list")
+    await sync(connection)
+    kept = await in_thread(
+        lambda: set(Profile.objects.filter(account__name="Alone").values_list("profile_id", flat=True))
+    )()
+    assert kept == {str(first.profile_id), str(second.profile_id)}
+
+
+async def test_an_account_missed_once_and_shown_again_is_missed_no_more_though_it_cannot_be_stored(
+    connect: ConnectionFactory, sync: Sync, world: World
+) -> None:
+    connection = await in_thread(connect)("first")
+    await sync(connection)
+    shop = next(iter(world.ads_accounts.values()))
+    access = AccountAccess.objects.filter(account__amazon_account_id=shop.ads_account_id)
+    await in_thread(access.update)(missing_since=timezone.now())
+    shop.account_name = TOO_LONG
+    await sync(connection)
+    assert (await in_thread(access.get)()).missing_since is None
+
+
+async def test_a_region_that_the_connection_has_no_more_ends_no_sync_and_takes_nothing_away(
+    connect: ConnectionFactory, sync: Sync
+) -> None:
+    connection = await in_thread(connect)("alice")
+    await sync(connection)
+    before = await active()
+    await in_thread(Connection.objects.update)(regions=["FE"])
+    run = await sync(connection)
+    assert (run.state, run.gone) == ("succeeded", 0)
+    assert await active() == before
+
+
+# --- What follows -----------------------------------------------------------------------------------------------
+
+
+async def test_labels_go_on_with_the_ads_account_that_was_here_before(
+    connect: ConnectionFactory, sync: Sync, world: World, login: Login
+) -> None:
+    alone = Maker(world).profile("ES", "ALONE", "seller", login, name="Alone")
+    connection = await in_thread(connect)("first")
+    await sync(connection)
+    await changed("Alone", labels={"team": "north", "tier": "gold"})
+    await changed("Shop 1", labels={"team": "south"})
+    shop = next(each for each in world.ads_accounts.values() if each.account_name == "Shop 1")
+    shop.alternates.append(Alternate("ES", alone.profile_id))
+    run = await sync(connection)
+    assert run.gone == 1
+    assert (await in_thread(Account.objects.get)(name="Shop 1")).labels == {"team": "south", "tier": "gold"}
+    assert (await in_thread(Account.objects.get)(name="Alone")).inactive_reason == "not_visible"
+
+
+async def test_an_account_that_is_disconnected_while_not_visible_has_not_appeared(
+    connect: ConnectionFactory, sync: Sync, world: World
+) -> None:
+    await sync(await in_thread(connect)("first"))
+    await changed("Shop 1", status="inactive", inactive_reason="not_visible")
+    await changed("Shop 1", status="inactive", inactive_reason="disconnected")
+    await changed("Shop 1", status="active", inactive_reason=None)
+    kinds = await in_thread(
+        lambda: list(AccountChange.objects.order_by("pk").values_list("kind", flat=True))
+    )()
+    assert kinds == ["vanished", "status", "status"]
+
+
+async def test_people_are_told_of_a_suspension_though_the_login_is_disconnected_meanwhile(
+    connect: ConnectionFactory, amazon: AmazonClient, sync: Sync, sandbox: Sandbox, world: World
+) -> None:
+    connection = await in_thread(connect)("first")
+    await sync(connection)
+    next(iter(world.ads_accounts.values())).status = "DISABLED"
+    await disturbed(connection, amazon, sandbox, lambda: connections.disconnect(connection, None))
+    kinds = await in_thread(lambda: list(Alert.objects.values_list("kind", flat=True)))()
+    assert "account_suspended" in kinds
+
+
+# --- What was staged --------------------------------------------------------------------------------------------
+
+
+async def disturbed(
+    connection: Connection, amazon: AmazonClient, sandbox: Sandbox, disturbance: Callable[[], Any]
+) -> SyncRun:
+    """A sync in which this happens when the ads accounts are merged and the manager accounts not yet read."""
+
+    async def happen(_call: object) -> None:
+        await in_thread(wait_for_merge)()
+        await in_thread(disturbance)()
+
+    def wait_for_merge() -> None:
+        merged = SyncRun.objects.filter(state="running", changed__gt=0) | SyncRun.objects.filter(
+            state="running", unchanged__gt=0
+        )
+        deadline = timezone.now() + timezone.timedelta(seconds=20)  # type: ignore[attr-defined]
+        while not merged.exists() and timezone.now() < deadline:
+            with database.cursor() as cursor:
+                cursor.execute("SELECT pg_sleep(0.05)")
+
+    sandbox.faults.add("run", path="/managerAccounts", region="NA", function=happen)
+    requested = await in_thread(request_sync)(connection, trigger=SyncRun.Trigger.MANUAL)
+    return await sync_connection(requested.pk, amazon)
+
+
+def empty_staging() -> None:
+    """As a crash of the database leaves it."""
+    with database.cursor() as cursor:
+        cursor.execute("TRUNCATE accounts_staged_account, accounts_staged_profile")
+
+
+async def test_a_run_whose_staged_rows_were_lost_in_a_crash_begins_again(
+    connect: ConnectionFactory,
+    amazon: AmazonClient,
+    sync: Sync,
+    sandbox: Sandbox,
+    world: World,
+    agency: WorldProfile,
+) -> None:
+    connection = await in_thread(connect)("first")
+    await sync(connection)
+    before = await in_thread(lambda: list(Profile.objects.order_by("pk").values()))()
+    run = await disturbed(connection, amazon, sandbox, empty_staging)
+    assert (run.state, run.error) == ("waiting", "The database crashed and lost what had been read.")
+    assert await in_thread(lambda: list(Profile.objects.order_by("pk").values()))() == before
+    assert await active() == 10
+    sandbox.faults.clear()
+    assert (await sync_connection(run.pk, amazon)).state == "succeeded"
+
+
+async def test_a_run_that_is_not_ours_any_more_stages_nothing(connect: ConnectionFactory) -> None:
+    @in_thread
+    def stage() -> None:
+        connection = connect("alice")
+        run = request_sync(connection, trigger=SyncRun.Trigger.MANUAL)
+        claim = runs.claim(run.pk)
+        runs.close_all(connection, "The connection was disconnected.")
+        walk = Walk(0, Account.Source.ADS_ACCOUNTS)
+        with pytest.raises(RunLost):
+            Store(claim).stage_as_shown(walk, {"some-account": [walk.scope]})
+        with database.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM accounts_staged_account")
+            assert cursor.fetchone() == (0,)
+
+    await stage()
+
+
+def test_an_item_is_named_as_amazon_named_it() -> None:
+    walk = Walk(0, Account.Source.ADS_ACCOUNTS)
+    walk.reject([Rejected("<i>1</i>\u202e2", "Its name is longer than 2,000 bytes.")])
+    assert walk.as_data()["rejected_items"][0]["identifier"] == "1 2"
+    assert walk.rejected_items[0].identifier == "<i>1</i>\u202e2"

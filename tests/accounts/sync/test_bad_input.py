@@ -1,0 +1,243 @@
+"""Odd things from Amazon are stored as they are or reported by name; they never end a run and never vanish."""
+
+import random
+import string
+from typing import Any
+
+import pytest
+
+from accounts.models import Account, AccountAccess, Profile
+from amazon_accounts.postgresql.threads import in_thread
+from amazon_accounts.sandbox.generate import Maker, generated_world
+from amazon_accounts.sandbox.state import Sandbox
+from amazon_accounts.sandbox.world import AdsAccount, World
+from tests.accounts.sync.conftest import ConnectionFactory, Sync
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "'; DROP TABLE user_accounts; --",
+    "{{ 7 * 7 }}",
+    "\u202etxet\u202c",
+    "\\x00\\",
+    '{"a": "b"}',
+    "tab\tand\nnewline",
+    "🦄" * 60,
+    "x" * 255,
+    " ",
+]
+
+
+@pytest.fixture
+def world(sandbox: Sandbox) -> World:
+    sandbox.reset(generated_world(accounts_per_login=3))
+    return sandbox.world
+
+
+def first_of(world: World) -> AdsAccount:
+    return next(iter(world.ads_accounts.values()))
+
+
+@in_thread
+def stored(key: str) -> Account:
+    return Account.objects.get(amazon_account_id=key)
+
+
+async def test_hostile_names_are_stored_as_they_came(
+    connect: ConnectionFactory, sync: Sync, world: World
+) -> None:
+    maker = Maker(world)
+    made = {
+        maker.account(name, "seller", ["US"], world.logins["login-1"]).ads_account_id: name
+        for name in HOSTILE
+    }
+    run = await sync(await in_thread(connect)("login-1"))
+    assert (run.state, run.rejected) == ("succeeded", 0)
+    for key, name in made.items():
+        assert (await stored(key)).name == name
+
+
+async def test_what_postgresql_cannot_keep_is_replaced(
+    connect: ConnectionFactory, sync: Sync, world: World
+) -> None:
+    first_of(world).account_name = "a\x00b\ud83dc"
+    await sync(await in_thread(connect)("login-1"))
+    assert (await stored(first_of(world).ads_account_id)).name == "a\ufffdb\ufffdc"
+
+
+async def test_unknown_values_are_stored_and_shown(
+    connect: ConnectionFactory, sync: Sync, world: World, sandbox: Sandbox
+) -> None:
+    sandbox.faults.add("unknown_values", area="api")
+    run = await sync(await in_thread(connect)("login-1"))
+    assert (run.state, run.rejected) == ("succeeded", 0)
+    account = await stored(first_of(world).ads_account_id)
+    assert (account.status, account.amazon_status, account.account_type) == (
+        "pending",
+        "SUSPENDED",
+        "unknown",
+    )
+    assert "XX" in account.countries
+    profile = await in_thread(Profile.objects.get)(account=account)
+    assert (profile.country_code, profile.currency_code, profile.type) == ("XX", "XXX", "new_type")
+
+
+async def test_errors_of_any_shape_are_kept(
+    connect: ConnectionFactory, sync: Sync, world: World, sandbox: Sandbox
+) -> None:
+    sandbox.faults.add("odd_errors", area="api")
+    run = await sync(await in_thread(connect)("login-1"))
+    assert (run.state, run.rejected) == ("succeeded", 0)
+    errors = await in_thread(
+        lambda: list(Account.objects.order_by("name").values_list("errors", flat=True))
+    )()
+    assert sorted(map(str, errors)) == sorted(map(str, [{"": "failed"}, {"": ["failed"]}, {"DE": "failed"}]))
+
+
+@pytest.mark.parametrize("number", [2**53 + 1, 2**63, 2**64 - 1])
+async def test_ids_of_any_size_are_text(
+    connect: ConnectionFactory, sync: Sync, world: World, number: int
+) -> None:
+    profile = next(iter(world.profiles.values()))
+    first_of(world).alternates[0].profile_id = number
+    world.profiles[number] = profile
+    profile.profile_id = number
+    world.logins["login-1"].profiles = {number: "edit"}
+    run = await sync(await in_thread(connect)("login-1"))
+    assert run.state == "succeeded"
+    assert await in_thread(Profile.objects.filter(profile_id=str(number), type="seller").count)() == 1
+
+
+async def test_ids_may_change_between_numbers_and_texts(
+    connect: ConnectionFactory, sync: Sync, sandbox: Sandbox
+) -> None:
+    connection = await in_thread(connect)("alice")
+    await sync(connection)
+    sandbox.faults.add("ids_as_strings", area="api")
+    run = await sync(connection)
+    assert (run.state, run.created, run.gone) == ("succeeded", 0, 0)
+
+
+async def test_a_name_too_long_for_any_list_is_reported_and_nothing_is_lost(
+    connect: ConnectionFactory, sync: Sync, world: World
+) -> None:
+    connection = await in_thread(connect)("login-1")
+    await sync(connection)
+    long = first_of(world)
+    long.account_name = "ñ" * 1500
+    run = await sync(connection)
+    assert (run.state, run.rejected, run.gone) == ("succeeded", 1, 0)
+    assert run.sources[0]["rejected_items"] == [
+        {"identifier": long.ads_account_id, "reason": "Its name is longer than 2,000 bytes."}
+    ]
+    account = await stored(long.ads_account_id)
+    assert (account.status, account.name) == ("active", "Account 1-1")
+
+
+async def test_a_record_without_an_id_takes_nothing_away(
+    connect: ConnectionFactory, sync: Sync, world: World, sandbox: Sandbox
+) -> None:
+    connection = await in_thread(connect)("login-1")
+    await sync(connection)
+    sandbox.faults.add("missing_ids", path="/adsAccounts/list")
+    run = await sync(connection)
+    assert (run.state, run.rejected, run.gone) == ("succeeded", 1, 0)
+    assert await in_thread(Account.objects.filter(status="active").count)() == 3
+
+
+async def test_metadata_beyond_all_measure_is_left_out_and_reported(
+    connect: ConnectionFactory, sync: Sync, world: World
+) -> None:
+    account = first_of(world)
+    account.extra = {"blob": {"text": "x" * 2_000_000}}
+    run = await sync(await in_thread(connect)("login-1"))
+    assert run.state == "succeeded"
+    message = run.sources[0]["errors"][0]["message"]
+    assert account.ads_account_id in message
+    assert "was left out" in message
+    found = await stored(account.ads_account_id)
+    assert "blob" not in found.metadata
+    assert found.name == "Account 1-1"
+
+
+async def test_errors_beyond_all_measure_are_left_out_and_reported(
+    connect: ConnectionFactory, sync: Sync, world: World
+) -> None:
+    account = first_of(world)
+    account.extra = {"errors": {"US": "x" * 2_000_000}}
+    run = await sync(await in_thread(connect)("login-1"))
+    assert run.state == "succeeded"
+    messages = [error["message"] for error in run.sources[0]["errors"]]
+    assert any("record of errors" in message and account.ads_account_id in message for message in messages)
+    assert (await stored(account.ads_account_id)).errors == {}
+
+
+async def test_five_thousand_profiles_are_perhaps_not_all(
+    connect: ConnectionFactory, sync: Sync, world: World, sandbox: Sandbox
+) -> None:
+    connection = await in_thread(connect)("login-1")
+    await sync(connection)
+    one = {
+        "countryCode": "US",
+        "currencyCode": "USD",
+        "timezone": "America/Los_Angeles",
+        "accountInfo": {"marketplaceStringId": "ATVPDKIKX0DER", "id": "MANY", "type": "seller"},
+    }
+    profiles: list[dict[str, Any]] = [{"profileId": 10**15 + number, **one} for number in range(5000)]
+    sandbox.faults.add("answer", path="/v2/profiles", region="NA", json=profiles)
+    run = await sync(connection)
+    outcomes = {(each["source"], each["region"]): each["outcome"] for each in run.sources}
+    assert outcomes[("profiles", "NA")] == outcomes[("profiles_edit", "NA")] == "cut"
+    assert (run.state, run.gone, run.created) == ("succeeded", 0, 1)
+    many = await stored("MANY")
+    assert await in_thread(many.profiles.count)() == 5000
+    # What it did not show may be beyond the cut.
+    assert await in_thread(Profile.objects.filter(region="NA", type="").count)() == 0
+
+
+async def test_fifty_links_are_perhaps_not_all(
+    connect: ConnectionFactory, sync: Sync, sandbox: Sandbox
+) -> None:
+    sandbox.reset(generated_world(accounts_per_login=53, regions=("NA",)))
+    world = sandbox.world
+    maker = Maker(world)
+    links = [maker.link(profile, "linked") for profile in world.profiles.values()]
+    manager = maker.manager("Group", links[:49], world.logins["login-1"])
+    connection = await in_thread(connect)("login-1")
+    await sync(connection)
+    account = await stored(manager.manager_account_id)
+    assert await in_thread(account.links.count)() == 49
+    manager.links = links[2:]
+    await sync(connection)
+    # Fifty are shown; the first two may be among those that are not.
+    assert await in_thread(account.links.count)() == 49 + 3
+    manager.links = links[2:40]
+    await sync(connection)
+    assert await in_thread(account.links.count)() == 38
+
+
+async def test_a_row_that_the_database_refuses_is_named_and_the_others_are_stored(
+    connect: ConnectionFactory, sync: Sync, world: World
+) -> None:
+    bad = first_of(world)
+    # More than an index of PostgreSQL takes, however it is packed.
+    bad.country_codes = ["".join(random.Random(1).choices(string.printable, k=9000))]
+    run = await sync(await in_thread(connect)("login-1"))
+    assert run.state == "succeeded"
+    assert run.rejected == 1
+    assert run.sources[0]["rejected_items"][0]["identifier"] == bad.ads_account_id
+    assert "The database refused it: index row" in run.sources[0]["rejected_items"][0]["reason"]
+    assert await in_thread(Account.objects.filter(source="ads_accounts").count)() == 2
+    assert await in_thread(AccountAccess.objects.count)() == await in_thread(Account.objects.count)()
+
+
+async def test_a_row_that_cannot_be_stored_any_more_is_not_gone(
+    connect: ConnectionFactory, sync: Sync, world: World
+) -> None:
+    connection = await in_thread(connect)("login-1")
+    await sync(connection)
+    first_of(world).country_codes = ["".join(random.Random(1).choices(string.printable, k=9000))]
+    run = await sync(connection)
+    assert (run.state, run.rejected, run.gone) == ("succeeded", 1, 0)
+    assert await in_thread(Account.objects.filter(status="active").count)() == 3

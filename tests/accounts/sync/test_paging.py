@@ -1,0 +1,125 @@
+"""However Amazon turns its pages: the picture is right, or the error has a name."""
+
+from typing import Any
+
+import pytest
+
+from accounts.models import Account
+from amazon_accounts.postgresql.threads import in_thread
+from amazon_accounts.sandbox.generate import generated_world
+from amazon_accounts.sandbox.state import Sandbox
+from tests.accounts.sync.conftest import ConnectionFactory, Sync
+from tests.accounts.sync.picture import differences
+from tokens.models import Connection
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def big(sandbox: Sandbox) -> Sandbox:
+    """A login whose list has five pages."""
+    sandbox.reset(generated_world(accounts_per_login=420))
+    return sandbox
+
+
+@in_thread
+def compared(sandbox: Sandbox, connection: Connection) -> list[str]:
+    return differences(sandbox.truth("login-1"), connection)
+
+
+@pytest.mark.parametrize(
+    ("fault", "options"),
+    [
+        ("duplicate_record", {"every": 2}),
+        ("empty_page", {"nth": 3}),
+        ("stale_page_token", {"nth": 4}),
+        ("end_token", {"nth": 4}),
+        ("throttle", {"nth": 4, "seconds": 0.01}),
+        ("error_500", {"nth": [2, 3]}),
+        ("truncated", {"nth": 5}),
+        ("drop", {"nth": 1}),
+        ("ids_as_strings", {}),
+        ("extra_fields", {}),
+    ],
+)
+async def test_it_ends_right(
+    connect: ConnectionFactory, sync: Sync, big: Sandbox, fault: str, options: dict[str, Any]
+) -> None:
+    connection = await in_thread(connect)("login-1")
+    big.faults.add(fault, path="/adsAccounts/list", **options)
+    run = await sync(connection)
+    assert (run.state, run.created, run.seen) == ("succeeded", 420, 420)
+    assert await compared(big, connection) == []
+
+
+@pytest.mark.parametrize(
+    "switch",
+    [
+        {"end_of_list": "empty"},
+        {"end_of_list": "null"},
+        {"alternate_ids": "separate"},
+        {"alternate_ids": "merged"},
+        {"profile_id": "string"},
+        {"no_profile": "empty"},
+        {"no_dsp_advertiser": "null"},
+    ],
+)
+async def test_every_way_to_say_it_is_understood(
+    connect: ConnectionFactory, sync: Sync, sandbox: Sandbox, switch: dict[str, Any]
+) -> None:
+    connection = await in_thread(connect)("alice")
+    first = await sync(connection)
+    sandbox.faults.add("switch", **switch)
+    run = await sync(connection)
+    assert (run.state, run.gone, run.created) == ("succeeded", 0, 0)
+    assert await in_thread(Account.objects.filter(status="inactive").count)() == 0
+    assert run.seen == first.seen
+
+
+async def test_great_britain_is_one_country(connect: ConnectionFactory, sync: Sync, sandbox: Sandbox) -> None:
+    sandbox.faults.add("switch", united_kingdom="GB")
+    connection = await in_thread(connect)("alice")
+    await sync(connection)
+    account = await in_thread(Account.objects.get)(name="Nordwind Outdoor")
+    assert account.countries == ["DE", "UK", "US"]
+    assert "GB" in account.metadata["countryCodes"]
+
+
+async def test_the_list_may_come_as_an_array_of_wrappers(
+    connect: ConnectionFactory, sync: Sync, sandbox: Sandbox
+) -> None:
+    sandbox.faults.add("switch", list_shape="array")
+    connection = await in_thread(connect)("alice")
+    assert (await sync(connection)).seen == 11
+
+
+async def test_a_walk_in_a_circle_is_a_named_error(
+    connect: ConnectionFactory, sync: Sync, big: Sandbox
+) -> None:
+    connection = await in_thread(connect)("login-1")
+    await sync(connection)
+    big.faults.add("repeating_token", path="/adsAccounts/list", nth=[3, 4])
+    run = await sync(connection)
+    walk = run.sources[0]
+    assert (run.state, walk["outcome"], run.gone) == ("partial", "failed", 0)
+    assert walk["errors"][-1]["message"] == "The pages of Amazon's list lead in a circle."
+
+
+async def test_a_token_that_is_stale_twice_is_a_named_error(
+    connect: ConnectionFactory, sync: Sync, big: Sandbox
+) -> None:
+    connection = await in_thread(connect)("login-1")
+    big.faults.add("stale_page_token", path="/adsAccounts/list", nth=[3, 6])
+    run = await sync(connection)
+    assert run.sources[0]["outcome"] == "failed"
+    assert "Amazon refused the page it had named itself" in run.error
+
+
+async def test_an_expired_token_goes_on_with_the_same_page(
+    connect: ConnectionFactory, sync: Sync, big: Sandbox
+) -> None:
+    connection = await in_thread(connect)("login-1")
+    big.faults.add("end_token", path="/adsAccounts/list", nth=4)
+    run = await sync(connection)
+    walk = run.sources[0]
+    assert (walk["pages"], walk["requests"]) == (5, 6)

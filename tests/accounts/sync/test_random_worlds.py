@@ -1,0 +1,149 @@
+"""Whatever happens: a run that succeeds over a world that stood still leaves tables that equal it, and nothing that
+is still at Amazon is ever shown as gone.
+
+    WORLDS=200 pytest tests/accounts/test_random_worlds.py     the long form; WORLDS_FROM=17 begins with that one
+"""
+
+import asyncio
+import os
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from accounts.models import SyncRun
+from accounts.sync import requests as runs
+from accounts.sync.run import sync_connection
+from accounts.sync.tasks import request_sync
+from amazon_accounts.amazon_ads.client import AmazonClient
+from amazon_accounts.amazon_ads.models import RateLimit
+from amazon_accounts.postgresql.threads import in_thread
+from amazon_accounts.sandbox.state import Sandbox
+from tests.accounts.sync import random_worlds
+from tests.accounts.sync.conftest import ConnectionFactory
+from tests.accounts.sync.picture import expected
+from tests.sandbox_fixtures import SandboxTransport
+from tokens.connect.disconnect import disconnect
+from tokens.models import Connection
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+FIRST = int(os.environ.get("WORLDS_FROM", "1"))
+WORLDS = int(os.environ.get("WORLDS", "8"))
+STEPS = 9
+
+
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + WORLDS))
+async def test_a_random_world(
+    seed: int,
+    owner: User,
+    connect: ConnectionFactory,
+    sandbox: Sandbox,
+    sandbox_transport: SandboxTransport,
+    settings: Any,
+) -> None:
+    settings.AMAZON_MAX_ATTEMPTS = 2
+    chance = random.Random(seed)
+    sandbox.reset(random_worlds.made_world(chance, seed))
+    connections = {login: await in_thread(connect)(login) for login in sandbox.world.logins}
+    async with AmazonClient(transport=sandbox_transport) as amazon:
+        world = Trial(chance, sandbox, owner, connect, amazon, connections)
+        for step in range(STEPS):
+            await world.live(calm=step >= STEPS - 2)
+    assert any("succeeded" in line for line in world.story), world.story
+
+
+@dataclass
+class Trial:
+    """A world in which things happen, and its logins, of which one is synced after another."""
+
+    chance: random.Random
+    sandbox: Sandbox
+    owner: User
+    connect: ConnectionFactory
+    amazon: AmazonClient
+    connections: dict[str, Connection]
+    story: list[str] = field(default_factory=list)
+
+    async def live(self, *, calm: bool) -> None:
+        """Something happens at Amazon or here, then one login is synced, and the tables are judged."""
+        changed: list[str] = []
+        self.sandbox.faults.clear()
+        tells_truth = calm or await self._trouble(changed)
+        login = self.chance.choice(list(self.connections))
+        connection = await self._chosen(login, calm=calm)
+        if not calm and self.chance.random() < 0.15:
+            self._kill_in_the_middle(connection)
+        await in_thread(RateLimit.objects.all().delete)()
+        before = await in_thread(random_worlds.look)(self.owner.pk)
+        run = await self._synced(connection, calm=calm)
+        self.story.append(f"{login}: {run.state} {run.error} {changed} {list(self.sandbox.faults.rules)}")
+        if not changed:
+            await self._nothing_is_wrongly_gone(before)
+            if tells_truth:
+                await self._a_good_run_is_true(run, login, connection)
+
+    async def _trouble(self, changed: list[str]) -> bool:
+        """Change the world and let faults strike; return whether Amazon tells the truth all the same."""
+        for _ in range(self.chance.randint(0, 3)):
+            random_worlds.change_world(self.chance, self.sandbox.world)
+        if self.chance.random() < 0.3:
+            await in_thread(random_worlds.operate)(self.chance, self.owner.pk)
+        tells_truth = random_worlds.set_faults(self.chance, self.sandbox, changed)
+        if self.chance.random() < 0.5:
+            switch = self.chance.choice(random_worlds.SWITCHES)
+            self.sandbox.faults.add("switch", area="api", **switch)
+        return tells_truth
+
+    async def _chosen(self, login: str, *, calm: bool) -> Connection:
+        """The connection to sync, which may break, heal, or be disconnected and connected anew before that."""
+        connection = self.connections[login]
+        if not calm and self.chance.random() < 0.1:
+            await in_thread(random_worlds.break_or_heal)(self.chance, connection)
+        elif not calm and self.chance.random() < 0.05:
+            await in_thread(disconnect)(connection, None)
+        connection = await in_thread(Connection.objects.get)(pk=connection.pk)
+        if connection.state == Connection.State.DISCONNECTED:
+            connection = await in_thread(self.connect)(login)
+        self.connections[login] = connection
+        if calm and connection.state != Connection.State.ACTIVE:
+            await in_thread(random_worlds.break_or_heal)(self.chance, connection)
+        return connection
+
+    def _kill_in_the_middle(self, connection: Connection) -> None:
+        async def die(_call: object) -> None:
+            await in_thread(random_worlds.take_for_dead)(connection)
+
+        self.sandbox.faults.add("run", area="api", nth=self.chance.randint(1, 12), function=die)
+
+    async def _synced(self, connection: Connection, *, calm: bool) -> SyncRun:
+        requested = await in_thread(request_sync)(connection, trigger=SyncRun.Trigger.MANUAL)
+        if requested.state == SyncRun.State.WAITING:
+            syncing = asyncio.create_task(sync_connection(requested.pk, self.amazon, wait=0.3))
+            if not calm and self.chance.random() < 0.1:
+                await asyncio.sleep(self.chance.random() * 0.2)
+                syncing.cancel()
+            await asyncio.gather(syncing, return_exceptions=True)
+            if not syncing.cancelled() and isinstance(syncing.exception(), runs.AnotherRunning):
+                # A process was stopped in the very moment when it took the run; that is found out later.
+                await in_thread(random_worlds.take_for_dead)(connection)
+            elif not syncing.cancelled():
+                syncing.result()
+        return await in_thread(SyncRun.objects.get)(pk=requested.pk)
+
+    async def _nothing_is_wrongly_gone(self, before: Any) -> None:
+        truths = {
+            str(each.pk): expected(self.sandbox.truth(name))
+            for name, each in self.connections.items()
+            if each.state != Connection.State.DISCONNECTED
+        }
+        gone = await in_thread(random_worlds.wrongly_gone)(before, self.owner.pk, truths)
+        assert not gone, (gone, self.story)
+
+    async def _a_good_run_is_true(self, run: SyncRun, login: str, connection: Connection) -> None:
+        is_all_told = all(source["outcome"] == "complete" for source in run.sources)
+        if run.state == SyncRun.State.SUCCEEDED and is_all_told:
+            found = await in_thread(random_worlds.differences)(self.sandbox.truth(login), connection)
+            assert found == [], "\n".join([*found, *self.story, *map(str, run.sources)])

@@ -1,0 +1,1 @@
+"""What people are told, once: creating alerts and delivering them."""

@@ -1,0 +1,231 @@
+"""Storing a grant: as a new connection, in the one that its login has already, or in the one to be reconnected."""
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from amazon_accounts.amazon_ads.lwa import Grant
+from tokens.alerts import create as alerts
+from tokens.connect.scopes import tell_identity
+from tokens.encryption import DecryptionError
+from tokens.models import Connection, TokenRefresh, all_regions
+from tokens.refresh.schedule import refresh_in
+from tokens.signals import connection_changed
+
+
+class AuthorizationError(Exception):
+    """The login could not be connected."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or self.__doc__)
+
+
+class WrongLoginError(AuthorizationError):
+    """Another Amazon login came back than the one that was to be reconnected."""
+
+    def __init__(self, message: str, connection: Connection) -> None:
+        super().__init__(message)
+        self.connection = connection
+
+
+class AlreadyConnectedError(AuthorizationError):
+    """That Amazon login is connected already, as another connection."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which Amazon login it is, as far as Amazon told."""
+
+    user_id: str | None = None
+    name: str = ""
+    email: str = ""
+
+    @property
+    def title(self) -> str:
+        return self.email or self.name or self.user_id or ""
+
+
+@dataclass(frozen=True)
+class Connected:
+    """A login that was connected, and whether that made a new connection."""
+
+    connection: Connection
+    is_new: bool
+
+
+@dataclass(frozen=True)
+class Consent:
+    """Everything that a grant brings, before it is stored."""
+
+    owner: User
+    grant: Grant
+    identity: Identity
+    received_at: float = field(default_factory=time.monotonic)
+    consented_at: datetime | None = None
+    label: str = ""
+    regions: Collection[str] = ()
+    proof: "Proof | None" = None
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The refresh that proved a refresh token."""
+
+    started_at: datetime
+    tries: int
+
+
+def connect(consent: Consent) -> Connected:
+    """Store the grant as a new connection, or in the one that this login has already."""
+    try:
+        with transaction.atomic():
+            known = _connection_of_login(consent)
+            if known is not None:
+                return Connected(_renew(known, consent), is_new=False)
+            return Connected(_create(consent), is_new=True)
+    except IntegrityError:
+        # Somebody connected the same login at the same moment.
+        with transaction.atomic():
+            known = _connection_of_login(consent)
+            if known is None:
+                raise
+            return Connected(_renew(known, consent), is_new=False)
+
+
+def _connection_of_login(consent: Consent) -> Connection | None:
+    """Find the connection that this login has already; without an identity, the one of this very token."""
+    of_owner = Connection.objects.filter(owner=consent.owner, client_id=settings.AMAZON_CLIENT_ID)
+    candidates = of_owner.exclude(state=Connection.State.DISCONNECTED)
+    if consent.identity.user_id is not None:
+        candidates = candidates.filter(amazon_user_id=consent.identity.user_id)
+    else:
+        candidates = candidates.filter(
+            pk__in=[each.pk for each in candidates if _has_token_of(each, consent)]
+        )
+    return candidates.select_for_update().first()
+
+
+def _has_token_of(connection: Connection, consent: Consent) -> bool:
+    """Say whether this very token is stored there. One that cannot be decrypted is taken for another."""
+    stored = connection.refresh_token
+    try:
+        return stored is not None and stored.reveal() == consent.grant.refresh_token
+    except DecryptionError:
+        return False
+
+
+def _create(consent: Consent) -> Connection:
+    connection = Connection(
+        owner=consent.owner,
+        label=consent.label or consent.identity.title or f"Amazon login of {timezone.now():%Y-%m-%d %H:%M}",
+        regions=list(consent.regions) or all_regions(),
+        grant_version=0,
+    )
+    _put(connection, consent)
+    connection.save(force_insert=True)
+    _note_proof(connection, consent)
+    connection_changed.send(sender=Connection, connection=connection, change="connected")
+    return connection
+
+
+def reconnect(connection_id: UUID, consent: Consent) -> Connected:
+    """Store the grant in this connection, if it is of the login that this connection belongs to."""
+    with transaction.atomic():
+        connection = Connection.objects.select_for_update().get(pk=connection_id)
+        _require_same_login(connection, consent.identity)
+        try:
+            with transaction.atomic():
+                return Connected(_renew(connection, consent), is_new=False)
+        except IntegrityError as error:
+            raise AlreadyConnectedError(
+                f"You signed in to Amazon as {consent.identity.title}, which is connected already. "
+                "Nothing was changed."
+            ) from error
+
+
+def _require_same_login(connection: Connection, came_back: Identity) -> None:
+    if connection.amazon_user_id is None:
+        return
+    if came_back.user_id is None:
+        if tell_identity(settings.AMAZON_SCOPES):
+            raise WrongLoginError(
+                "Amazon did not tell which login you signed in with, so this connection was left as it is. "
+                "Start again and allow access to the profile.",
+                connection,
+            )
+        return
+    if connection.amazon_user_id != came_back.user_id:
+        raise WrongLoginError(
+            f"You signed in to Amazon as {came_back.title}, but this connection belongs to "
+            f"{connection.amazon_user}. Nothing was changed.",
+            connection,
+        )
+
+
+def _renew(connection: Connection, consent: Consent) -> Connection:
+    """Put the new grant in place of the old one; accounts, labels and history stay."""
+    was_broken = connection.state == Connection.State.REAUTHORIZATION_REQUIRED
+    if consent.label:
+        connection.label = consent.label
+    if consent.regions:
+        connection.regions = list(consent.regions)
+    known_since = connection.consented_at if _has_token_of(connection, consent) else None
+    _put(connection, consent)
+    connection.consented_at = consent.consented_at or known_since
+    connection.save()
+    _note_proof(connection, consent)
+    if was_broken:
+        alerts.connection_healed(connection)
+    connection_changed.send(sender=Connection, connection=connection, change="healed")
+    return connection
+
+
+def _put(connection: Connection, consent: Consent) -> None:
+    """Set everything that a new grant changes. A refresh of the old grant that is under way is fenced out."""
+    now = timezone.now()
+    age = time.monotonic() - consent.received_at
+    life = max(consent.grant.expires_in - age, 0.0)
+    identity = consent.identity
+    connection.client_id = settings.AMAZON_CLIENT_ID
+    connection.state = Connection.State.ACTIVE
+    if identity.user_id is not None:
+        connection.amazon_user_id = identity.user_id
+        connection.amazon_user_name = identity.name
+        connection.amazon_user_email = identity.email
+    connection.access_token = consent.grant.access_token
+    connection.refresh_token = consent.grant.refresh_token
+    connection.expires_at = now + timedelta(seconds=life)
+    connection.next_refresh_at = now + refresh_in(life)
+    connection.lease_id = None
+    connection.last_refreshed_at = now
+    connection.consented_at = consent.consented_at
+    connection.grant_version += 1
+    connection.grant_refusals = 0
+    connection.last_error = ""
+    connection.last_error_at = None
+    connection.disconnected_at = None
+    connection.disconnected_by = None
+
+
+def _note_proof(connection: Connection, consent: Consent) -> None:
+    if consent.proof is None:
+        return
+    TokenRefresh.objects.create(
+        connection=connection,
+        grant_version=connection.grant_version,
+        trigger=TokenRefresh.Trigger.CONNECT,
+        tries=consent.proof.tries,
+        started_at=consent.proof.started_at,
+        finished_at=timezone.now(),
+        outcome=TokenRefresh.Outcome.SUCCEEDED,
+        request_id=consent.grant.request_id,
+        new_expires_at=connection.expires_at,
+        left_fresh=True,
+    )

@@ -1,0 +1,1 @@
+"""Who works with the console: people and their API keys."""

@@ -1,0 +1,1 @@
+"""The long-running processes: worker, scheduler, heartbeats, and what their commands share."""

@@ -1,0 +1,86 @@
+"""What the commands of this project have in common: one readable line for whatever a person can cause."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import InterfaceError, OperationalError, ProgrammingError, connections
+
+from amazon_accounts.amazon_ads.client import AmazonClient
+from amazon_accounts.amazon_ads.errors import (
+    AmazonError,
+    ApplicationRefusedError,
+    GrantRevokedError,
+    PostponedError,
+    Unreachable,
+)
+from amazon_accounts.postgresql.threads import tune_interpreter
+from tokens.checks import encryption_problem
+from tokens.connect.grants import AuthorizationError
+from tokens.encryption import DecryptionError
+
+logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+#: What a person can do about it, the more special error first.
+ADVICE: tuple[tuple[type[Exception], str], ...] = (
+    (ApplicationRefusedError, "Check AMAZON_CLIENT_ID and AMAZON_CLIENT_SECRET."),
+    (GrantRevokedError, "Sign in at Amazon again, and give the refresh token of the new consent."),
+    (Unreachable, "Check the network, and AMAZON_LWA_URL and AMAZON_ADS_API_URL if they are set."),
+    (PostponedError, "Try again then, or wait longer with --wait."),
+)
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turn errors that a person can cause into a CommandError: one line on standard error, exit status 1."""
+    try:
+        yield
+    except (AmazonError, PostponedError, AuthorizationError, DecryptionError) as error:
+        raise CommandError(with_advice(error)) from error
+    except (OperationalError, InterfaceError) as error:
+        raise CommandError(f"The database does not answer: {_one_line(error)}") from error
+    except ProgrammingError as error:
+        logger.debug("A statement failed", exc_info=error)
+        raise CommandError("The database is not ready; run `manage.py migrate` first.") from error
+
+
+def with_advice(error: Exception) -> str:
+    """The error in one line, and what a person can do about it."""
+    line = _one_line(error)
+    for kind, advice in ADVICE:
+        if isinstance(error, kind):
+            return f"{line.rstrip('.')}. {advice}"
+    return line
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+class OperatorCommand(BaseCommand):
+    """A command that refuses to work with keys that cannot read what is stored."""
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        with one_line_errors():
+            if problem := encryption_problem():
+                raise CommandError(problem)
+            return super().execute(*args, **options)
+
+
+def with_amazon(
+    operation: Callable[[AmazonClient], Coroutine[Any, Any, Result]],
+) -> Result:
+    """Run an operation that talks to Amazon, in this process."""
+
+    async def run() -> Result:
+        async with AmazonClient() as amazon:
+            return await operation(amazon)
+
+    tune_interpreter()
+    connections.close_all()
+    return asyncio.run(run())

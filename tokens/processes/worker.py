@@ -1,0 +1,174 @@
+"""A worker process: two lanes of the task queue, one of them for tokens alone, and what their tasks share."""
+
+import asyncio
+import copy
+import logging
+import signal
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from django.db import InterfaceError, OperationalError
+from procrastinate import App
+from procrastinate.connector import Notify
+from procrastinate.contrib.django import procrastinate_app
+from procrastinate.contrib.django.utils import connector_params
+from procrastinate.exceptions import ConnectorException
+from procrastinate.manager import JobManager
+from procrastinate.psycopg_connector import PsycopgConnector
+from procrastinate.worker import Worker
+
+from amazon_accounts.amazon_ads.client import AmazonClient
+from amazon_accounts.postgresql.threads import in_thread, reserved_threads, tune_interpreter
+from tokens.models import Heartbeat
+from tokens.processes import heartbeats
+from tokens.tasks import QUEUE as TOKENS
+
+logger = logging.getLogger(__name__)
+
+TOKEN_SLOTS = 10
+DEFAULT_CONCURRENCY = 10
+# Our supervisor gives us five seconds.
+GRACEFUL_SECONDS = 3.5
+POLLING_SECONDS = 2.0
+# Synchronous tasks and host names are waited for in threads; the default is six on a small machine.
+THREADS = 32
+
+
+class ResilientConnector(PsycopgConnector):
+    """Listens again after a restart of the database; the original gives up for good at its second failure."""
+
+    async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
+        while True:
+            try:
+                await super().listen_notify(on_notification, channels)
+            except ConnectorException:
+                await asyncio.sleep(1)
+
+
+class _Lane:
+    """A Procrastinate worker for some queues, started again whenever the database took it down."""
+
+    def __init__(self, name: str, queues: list[str], concurrency: int, amazon: AmazonClient) -> None:
+        self._name = name
+        self._queues = queues
+        self._concurrency = concurrency
+        self._amazon = amazon
+        self._worker: Worker | None = None
+        self._stopping = False
+
+    def stop(self) -> None:
+        self._stopping = True
+        if self._worker is not None:
+            self._worker.stop()  # type: ignore[no-untyped-call]  # Procrastinate's
+
+    async def run(self) -> None:
+        while not self._stopping:
+            try:
+                await self._run_once()
+            except (ConnectorException, psycopg.OperationalError) as error:
+                logger.warning("The lane %s lost the database: %s", self._name, " ".join(str(error).split()))
+                await self._until_the_database_answers()
+            if not self._stopping:
+                await asyncio.sleep(1)
+
+    async def _until_the_database_answers(self) -> None:
+        """Ask by a plain connection: a pool waits ever longer between its tries, and gives up opening."""
+        while not self._stopping:
+            try:
+                connection = await psycopg.AsyncConnection.connect(
+                    **{**connector_params("default"), "connect_timeout": 5}
+                )
+            except psycopg.OperationalError:
+                await asyncio.sleep(1)
+            else:
+                await connection.close()
+                return
+
+    async def _run_once(self) -> None:
+        connector = ResilientConnector(kwargs=connector_params("default"), timeout=3, min_size=1, max_size=4)
+        app = _with_connector(connector)
+        async with app.open_async():
+            self._worker = Worker(
+                app=app,
+                name=self._name,
+                queues=self._queues,
+                concurrency=self._concurrency,
+                fetch_job_polling_interval=POLLING_SECONDS,
+                shutdown_graceful_timeout=GRACEFUL_SECONDS,
+                delete_jobs="successful",
+                additional_context={"amazon": self._amazon},
+                install_signal_handlers=False,
+                **_task_middleware(app),
+            )
+            if self._stopping:
+                return
+            await self._worker.run()  # type: ignore[no-untyped-call]
+
+
+def _with_connector(connector: PsycopgConnector) -> App:
+    """Return the app with a connector of its own for the worker's bookkeeping.
+
+    The tasks keep the app they belong to, and so defer through Django's connection: within its transactions.
+    """
+    app = copy.copy(procrastinate_app.current_app)
+    app.connector = connector
+    app.job_manager = JobManager(connector=connector)
+    return app
+
+
+def _task_middleware(app: App) -> dict[str, Any]:
+    return {"task_middleware": app.worker_defaults.get("task_middleware")}
+
+
+async def run_worker(concurrency: int = DEFAULT_CONCURRENCY) -> None:
+    """Work until SIGTERM or SIGINT. Survives any outage of the database."""
+    tune_interpreter()
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="worker"))
+    app = procrastinate_app.current_app
+    app.perform_import_paths()  # type: ignore[no-untyped-call]
+    others = sorted({task.queue for task in app.tasks.values()} - {TOKENS})
+    stopping = asyncio.Event()
+    async with AmazonClient() as amazon:
+        lanes = [
+            _Lane("tokens", [TOKENS], TOKEN_SLOTS, amazon),
+            _Lane("others", others, concurrency, amazon),
+        ]
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        with reserved_threads():
+            beating = asyncio.create_task(_beat(stopping), name="heartbeat")
+        running = [
+            asyncio.create_task(lane.run(), name=f"lane {number}") for number, lane in enumerate(lanes)
+        ]
+        stop = asyncio.create_task(stopping.wait(), name="stop")
+        logger.info("The worker is ready.", extra={"action": "worker_ready", "queues": [TOKENS, *others]})
+        await asyncio.wait([stop, *running], return_when=asyncio.FIRST_COMPLETED)
+        stopping.set()
+        for lane in lanes:
+            lane.stop()
+        await asyncio.gather(*running, beating)
+
+
+async def _beat(stopping: asyncio.Event) -> None:
+    heartbeat_id: UUID | None = None
+    while not stopping.is_set():
+        try:
+            if heartbeat_id is None:
+                heartbeat_id = await in_thread(heartbeats.begin)(Heartbeat.Kind.WORKER)
+            await in_thread(heartbeats.beat)(heartbeat_id)
+        except (OperationalError, InterfaceError):
+            logger.warning("No heartbeat: the database does not answer.")
+        try:
+            async with asyncio.timeout(1.0 if heartbeat_id is None else heartbeats.BEAT_SECONDS):
+                await stopping.wait()
+        except TimeoutError:
+            continue
+    if heartbeat_id is not None:
+        try:
+            await in_thread(heartbeats.end)(heartbeat_id)
+        except (OperationalError, InterfaceError):
+            logger.debug("The heartbeat's row stays until it is pruned.")
