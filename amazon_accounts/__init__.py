@@ -1,0 +1,2 @@
+#: The version of the product. pyproject.toml, the API description and the client's user agent read it here.
+__version__ = "0.2.0"

@@ -15,6 +15,7 @@ import dj_database_url
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
+from amazon_accounts import __version__
 from amazon_accounts.starter.secrets import local_secrets
 from dashboard.frame.theme import UNFOLD as UNFOLD
 from dashboard.logs import in_one_line
@@ -424,7 +425,7 @@ SPECTACULAR_SETTINGS = {
         "with the permissions `accounts.view_all_accounts` and `tokens.view_all_connections` everybody's. What is "
         "another's is 404. A path works without its last slash, too."
     ),
-    "VERSION": "1",
+    "VERSION": __version__,
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
