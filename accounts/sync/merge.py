@@ -35,6 +35,7 @@ from accounts.sync.rows import MOST_ID_BYTES, StagedAccount, StagedProfile
 from accounts.update import MOST_LABELS
 from amazon_accounts.amazon_ads.answers import Rejected
 from amazon_accounts.amazon_ads.hosts import Region
+from amazon_accounts.postgresql.statements import load
 
 CHUNK: Final = 1000
 MOST_TRIES: Final = 3
@@ -700,15 +701,7 @@ DELETE FROM accounts_accountmanager link
  WHERE link.id = desired.old_id AND desired.regions = '{}'
 """
 
-# Each account once: under the weightiest list that shows it.
-COUNT_ACCOUNTS: Final = """
-SELECT walk, count(*)
-  FROM (SELECT DISTINCT ON (amazon_account_id COLLATE "C") walk
-          FROM accounts_staged_of(%(run)s)
-         WHERE position > 0
-         ORDER BY amazon_account_id COLLATE "C", array_position(%(weights)s::text[], source), walk) first
- GROUP BY walk
-"""
+COUNT_ACCOUNTS: Final = load(__file__, "count_accounts")
 
 # Taking away. An access row loses those of its lists that were walked to their end and do not show the account; the
 # row that loses its last one goes. If more than half of the connection's rows would go at once, only those go that
