@@ -9,7 +9,7 @@ from pytest_django import DjangoDbBlocker
 
 from amazon_accounts.starter.database import use_local_database
 
-pytest_plugins = ["tests.sandbox_fixtures"]
+pytest_plugins = ["tests.sandbox_fixtures", "tests.database_outage"]
 
 
 def pytest_configure() -> None:

@@ -1,0 +1,100 @@
+"""A database that is really away: its sessions are ended, and no new ones are allowed until the outage ends."""
+
+import contextlib
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Self
+
+import psycopg
+import pytest
+from django.db import connection
+
+# How long a caller waits for a connection during the outage. Without it each of them would wait 5 s.
+POOL_TIMEOUT_SECONDS = 0.2
+
+
+def cut_connections() -> None:
+    """End every session of the test's database, this process's own included, as a restart of PostgreSQL does."""
+    with _maintenance_connection() as other:
+        _end_sessions(other)
+    connection.close()
+
+
+class DatabaseOutage:
+    """An outage that begins and ends when the test says so, or that lasts for a `with` block."""
+
+    def __init__(self) -> None:
+        self._timeout: float | None = None
+
+    @property
+    def is_on(self) -> bool:
+        return self._timeout is not None
+
+    def begin(self) -> None:
+        pool = connection.pool
+        assert pool is not None
+        self._timeout, pool.timeout = pool.timeout, POOL_TIMEOUT_SECONDS
+        with _maintenance_connection() as other:
+            _allow_connections(other, allowed=False)
+            _end_sessions(other)
+        connection.close()
+
+    def end(self) -> None:
+        with _maintenance_connection() as other:
+            _allow_connections(other, allowed=True)
+        connection.close()
+        pool = connection.pool
+        if pool is not None and self._timeout is not None:
+            pool.timeout = self._timeout
+        self._timeout = None
+        # A new pool connects at once. The old one waits before it tries again.
+        connection.close_pool()
+
+    def __enter__(self) -> Self:
+        self.begin()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.end()
+
+
+@pytest.fixture
+def database_outage(transactional_db: None) -> Iterator[DatabaseOutage]:
+    """Cut the database off: `with database_outage: ...`, or `begin()` and `end()` at two moments of a test."""
+    outage = DatabaseOutage()
+    yield outage
+    if outage.is_on:
+        outage.end()
+
+
+@contextlib.contextmanager
+def _maintenance_connection() -> Iterator[psycopg.Connection[Any]]:
+    """Connect to another database of the same server, which the outage leaves alone."""
+    parameters = {
+        name: value
+        for name, value in connection.get_connection_params().items()
+        if name in {"host", "port", "user", "password"}
+    }
+    with psycopg.connect(dbname="postgres", autocommit=True, **parameters) as other:
+        yield other
+
+
+def _allow_connections(other: psycopg.Connection[Any], *, allowed: bool) -> None:
+    statement = psycopg.sql.SQL("ALTER DATABASE {name} WITH ALLOW_CONNECTIONS {allowed}").format(
+        name=psycopg.sql.Identifier(str(connection.settings_dict["NAME"])),
+        allowed=psycopg.sql.Literal(allowed),
+    )
+    other.execute(statement)
+
+
+def _end_sessions(other: psycopg.Connection[Any]) -> None:
+    """End all sessions of the test's database, and wait until they are gone."""
+    other.execute(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
+        [connection.settings_dict["NAME"]],
+    )
