@@ -18,9 +18,10 @@ from accounts.sync.merge import CHUNK, StagingLost, Store
 from accounts.sync.requests import AnotherRunning, Claim, RunLost, RunTaken
 from accounts.sync.rows import Rows
 from amazon_accounts.amazon_ads.answers import Answer, Page, ProfileAnswer
-from amazon_accounts.amazon_ads.client import AmazonClient, AmazonLogin, TokenSource
+from amazon_accounts.amazon_ads.client import AdsApi, AmazonClient, TokenSource
 from amazon_accounts.amazon_ads.errors import AmazonError, PostponedError, TransientError
 from amazon_accounts.amazon_ads.hosts import Region
+from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
 from amazon_accounts.postgresql.threads import in_thread
 from tokens.models import Connection
 from tokens.refresh.one import ConnectionTokenSource
@@ -44,16 +45,16 @@ async def sync_connection(
     run_id: UUID,
     amazon: AmazonClient,
     *,
-    wait: float = 60.0,
+    max_wait: float = MAX_WAIT_SECONDS,
     on_progress: Callable[[Sequence[Walk]], None] | None = None,
 ) -> SyncRun:
     """Claim this waiting run, bring its connection's picture up to date and return the run as it ended.
 
-    No call to Amazon waits longer than `wait` seconds for its turn; what would is put back in the queue, and the run
+    No call to Amazon waits longer than `max_wait` seconds for its turn; what would is put back in the queue, and the run
     returned waits again. Raises RunTaken or AnotherRunning if there is nothing to claim.
     """
     claim = await _claimed(run_id)
-    synchronisation = Synchronisation(claim, amazon, wait=wait, on_progress=on_progress)
+    synchronisation = Synchronisation(claim, amazon, max_wait=max_wait, on_progress=on_progress)
     is_settled = False
     try:
         await synchronisation.run()
@@ -101,7 +102,7 @@ async def sync_now(
     connection: Connection,
     amazon: AmazonClient,
     *,
-    wait: float = 60.0,
+    max_wait: float = MAX_WAIT_SECONDS,
     on_progress: Callable[[Sequence[Walk]], None] | None = None,
     on_waiting: Callable[[], None] = lambda: None,
 ) -> SyncRun:
@@ -111,7 +112,7 @@ async def sync_now(
         if run.state != SyncRun.State.WAITING:
             return run
         try:
-            return await sync_connection(run.pk, amazon, wait=wait, on_progress=on_progress)
+            return await sync_connection(run.pk, amazon, max_wait=max_wait, on_progress=on_progress)
         except AnotherRunning:
             pass
         except RunTaken:
@@ -157,15 +158,15 @@ class Synchronisation:
         claim: Claim,
         amazon: AmazonClient,
         *,
-        wait: float,
+        max_wait: float,
         on_progress: Callable[[Sequence[Walk]], None] | None = None,
     ) -> None:
         self.walks: list[Walk] = []
         self._claim = claim
         self._amazon = amazon
-        self._wait = wait
+        self._max_wait = max_wait
         self._on_progress = on_progress
-        self._token = RecentToken(ConnectionTokenSource(claim.connection_id, amazon, wait=wait))
+        self._token = RecentToken(ConnectionTokenSource(claim.connection_id, amazon, max_wait=max_wait))
         self._store = Store(claim)
         # One database connection for each run: storing must not take them all.
         self._database = asyncio.Lock()
@@ -241,12 +242,12 @@ class Synchronisation:
         self.walks.append(walk)
         return walk
 
-    def _login(self, walk: Walk) -> AmazonLogin:
-        login = self._amazon.login(
+    def _login(self, walk: Walk) -> AdsApi:
+        login = self._amazon.with_token(
             subject=str(self._claim.connection_id),
             client_id=self._claim.client_id,
             token=self._token,
-            wait=self._wait,
+            max_wait=self._max_wait,
         )
         walk.calls.append(login.stats)
         return login

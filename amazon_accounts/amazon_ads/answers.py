@@ -1,7 +1,7 @@
 """What Amazon answers, validated where it enters.
 
 Unknown fields and unknown values pass. An item that cannot be understood is set aside with its reason, and the
-others pass; an answer that is no answer at all is an UnreadableAnswer. Ids are text always: Amazon's are unsigned
+others pass; an answer that is no answer at all is an UnreadableAnswerError. Ids are text always: Amazon's are unsigned
 64-bit numbers, sent as a number here and as text there.
 """
 
@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from amazon_accounts.amazon_ads.errors import UnreadableAnswer
+from amazon_accounts.amazon_ads.errors import UnreadableAnswerError
 from amazon_accounts.amazon_ads.foreign_text import explanation
 
 #: Amazon's caps: what lies beyond them is left out without a word.
@@ -130,7 +130,9 @@ def ads_accounts_list(value: object) -> tuple[list[object], str]:
         entries = []
     token = value.get("nextToken") if isinstance(value, dict) else None
     if token is not None and not isinstance(token, str):
-        raise UnreadableAnswer("The list of ads accounts names its next page by something that is no text")
+        raise UnreadableAnswerError(
+            "The list of ads accounts names its next page by something that is no text"
+        )
     return _list(entries, "ads accounts"), token or ""
 
 
@@ -142,7 +144,7 @@ def one_ads_account(value: object) -> AdsAccount:
     entry = value.get("adsAccount") if isinstance(value, dict) else None
     page = _page(AdsAccount, [entry], "adsAccountId", _ads_account)
     if page.rejected:
-        raise UnreadableAnswer(f"The ads account could not be understood: {page.rejected[0].reason}")
+        raise UnreadableAnswerError(f"The ads account could not be understood: {page.rejected[0].reason}")
     return page.items[0]
 
 
@@ -165,7 +167,7 @@ def dsp_advertisers_page(value: object) -> tuple[Page[DspAdvertiser], int]:
     if isinstance(total, str) and total.isdigit():
         total = int(total)
     if not isinstance(total, int) or isinstance(total, bool):
-        raise UnreadableAnswer("The list of DSP advertisers does not say how many there are")
+        raise UnreadableAnswerError("The list of DSP advertisers does not say how many there are")
     return _page(DspAdvertiser, entries, "advertiserId", _with_text_id("advertiserId")), total
 
 
@@ -174,7 +176,7 @@ def dsp_advertisers_page(value: object) -> tuple[Page[DspAdvertiser], int]:
 
 def _list(value: object, of_what: str) -> list[object]:
     if not isinstance(value, list):
-        raise UnreadableAnswer(f"The list of {of_what} is no list")
+        raise UnreadableAnswerError(f"The list of {of_what} is no list")
     return value
 
 

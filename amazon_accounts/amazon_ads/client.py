@@ -20,18 +20,19 @@ from amazon_accounts.amazon_ads.answers import (
 )
 from amazon_accounts.amazon_ads.error_reader import api_error, read_refusal, request_id_of
 from amazon_accounts.amazon_ads.errors import (
-    EndlessWalkError,
+    EndlessListingError,
     PermanentError,
     StalePageTokenError,
     UnauthorizedError,
-    UnreadableAnswer,
+    UnreadableAnswerError,
 )
 from amazon_accounts.amazon_ads.hosts import api_url
-from amazon_accounts.amazon_ads.json_body import NotJson, decoded
+from amazon_accounts.amazon_ads.json_body import NotJsonError, decoded
 from amazon_accounts.amazon_ads.lwa import LoginWithAmazon
 from amazon_accounts.amazon_ads.models import Family
+from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
 from amazon_accounts.amazon_ads.pacing.rate_limiter import CONNECTIONS, ExponentialBackoffRateLimiter
-from amazon_accounts.amazon_ads.pacing.reservation import Row
+from amazon_accounts.amazon_ads.pacing.reservation import RateLimitKey
 from amazon_accounts.amazon_ads.pacing.slots import CallStats
 from amazon_accounts.amazon_ads.wire import Reply, Request, Wire
 
@@ -83,14 +84,16 @@ class AmazonClient:
     async def aclose(self) -> None:
         await self._wire.aclose()
 
-    def login(self, *, subject: str, client_id: str, token: TokenSource, wait: float = 60.0) -> "AmazonLogin":
-        """The calls of one login. `subject` names it towards the pace; no call waits longer than `wait` for slots."""
-        return AmazonLogin(
-            self._wire, self._limiter, subject=subject, client_id=client_id, token=token, wait=wait
+    def with_token(
+        self, *, subject: str, client_id: str, token: TokenSource, max_wait: float = MAX_WAIT_SECONDS
+    ) -> "AdsApi":
+        """The calls of one login. `subject` names it towards the pace; no call waits longer than `max_wait` for slots."""
+        return AdsApi(
+            self._wire, self._limiter, subject=subject, client_id=client_id, token=token, max_wait=max_wait
         )
 
 
-class AmazonLogin:
+class AdsApi:
     """What one login can see. Every call raises an AmazonError, or PostponedError when it should come later."""
 
     def __init__(
@@ -101,14 +104,14 @@ class AmazonLogin:
         subject: str,
         client_id: str,
         token: TokenSource,
-        wait: float,
+        max_wait: float,
     ) -> None:
         self._wire = wire
         self._limiter = limiter
         self._subject = subject
         self._client_id = client_id
         self._token = token
-        self._wait = wait
+        self._max_wait = max_wait
         self.stats = CallStats()
 
     async def ads_accounts(self, region: str) -> AsyncGenerator[Page[AdsAccount], None]:
@@ -152,7 +155,7 @@ class AmazonLogin:
                 if not following:
                     return
                 if is_endless:
-                    raise EndlessWalkError
+                    raise EndlessListingError
                 token = following
         finally:
             asked.cancel()
@@ -280,11 +283,11 @@ class AmazonLogin:
         while True:
             try:
                 return await self._limiter.call(
-                    Row(region, family),
+                    RateLimitKey(region, family),
                     self._subject,
                     prepare=prepare,
                     send=send,
-                    wait=self._wait,
+                    max_wait=self._max_wait,
                     stats=self.stats,
                 )
             except UnauthorizedError:
@@ -298,11 +301,11 @@ def _read(reply: Reply, request: Request, read: Callable[[object], Result]) -> R
         raise api_error(read_refusal(reply.status, reply.headers, reply.body, request.secrets), request.asked)
     try:
         return read(decoded(reply.body))
-    except NotJson as error:
+    except NotJsonError as error:
         problem = f"it is {error}" if reply.body else "it is empty"
-    except UnreadableAnswer as error:
+    except UnreadableAnswerError as error:
         problem = str(error)
-    raise UnreadableAnswer(
+    raise UnreadableAnswerError(
         f"The answer to {request.asked} could not be read: {problem}",
         status=reply.status,
         request_id=request_id_of(reply.headers),

@@ -20,7 +20,7 @@ from amazon_accounts.amazon_ads.errors import (
     UnauthorizedError,
 )
 from amazon_accounts.amazon_ads.foreign_text import explanation, identifier
-from amazon_accounts.amazon_ads.json_body import NotJson, decoded
+from amazon_accounts.amazon_ads.json_body import NotJsonError, decoded
 from amazon_accounts.amazon_ads.retry_after import retry_after_seconds
 
 REQUEST_ID_HEADERS = ("x-amzn-requestid", "x-amz-request-id", "x-amz-rid")
@@ -55,7 +55,7 @@ def read_refusal(
     secrets = tuple(secrets)
     try:
         value = decoded(body)
-    except NotJson:
+    except NotJsonError:
         value = body.decode("utf-8", errors="replace")
     code, text = _code_and_text(value)
     return Refusal(

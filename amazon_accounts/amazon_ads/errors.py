@@ -2,9 +2,9 @@
 
     AmazonError
     ├── TransientError            it will pass: try again                                    transient
-    │   ├── Unreachable           no answer: DNS, TLS, reset, timeout
-    │   ├── UnreadableAnswer      an answer that is not what was asked for
-    │   └── PaceUnavailable       our own database, which keeps the shared pace, is away
+    │   ├── UnreachableError           no answer: DNS, TLS, reset, timeout
+    │   ├── UnreadableAnswerError      an answer that is not what was asked for
+    │   └── PaceUnavailableError       our own database, which keeps the shared pace, is away
     ├── ThrottledError            slow down                                                  throttled
     ├── GrantRevokedError         this grant is dead: its owner must sign in again         reauthorise
     ├── ForbiddenError            the grant is fine, one right is missing                    forbidden
@@ -13,7 +13,7 @@
     └── PermanentError            our request is wrong, or the thing is gone                 permanent
         ├── NotFoundError
         ├── InvalidGrantCodeError the code of a consent is used, expired or not ours
-        ├── EndlessWalkError      the pages of a list go round in a circle
+        ├── EndlessListingError      the pages of a list go round in a circle
         └── StalePageTokenError   the next page was refused, twice
 
     PostponedError                not an answer of Amazon: there is no slot within the time allowed  postponed
@@ -56,15 +56,15 @@ class TransientError(AmazonError):
     kind = "transient"
 
 
-class Unreachable(TransientError):  # noqa: N818 - it reads as the state it reports
+class UnreachableError(TransientError):
     """Amazon could not be reached."""
 
 
-class UnreadableAnswer(TransientError):  # noqa: N818
+class UnreadableAnswerError(TransientError):
     """Amazon's answer could not be read."""
 
 
-class PaceUnavailable(TransientError):  # noqa: N818
+class PaceUnavailableError(TransientError):
     """The database that keeps the shared pace does not answer, so nothing may be sent to Amazon."""
 
 
@@ -110,7 +110,7 @@ class InvalidGrantCodeError(PermanentError):
     """The authorization code was used before, has expired or does not belong to this request."""
 
 
-class EndlessWalkError(PermanentError):
+class EndlessListingError(PermanentError):
     """The pages of Amazon's list lead in a circle."""
 
 

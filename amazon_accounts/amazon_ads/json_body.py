@@ -8,19 +8,19 @@ import msgspec
 from amazon_accounts.amazon_ads.foreign_text import storable
 
 
-class NotJson(ValueError):  # noqa: N818
+class NotJsonError(ValueError):
     """The body is not JSON that could be stored."""
 
 
 def decoded(body: bytes) -> object:
-    """The JSON value in the body, every text in it storable. NotJson if there is none."""
+    """The JSON value in the body, every text in it storable. NotJsonError if there is none."""
     if b"\\u" not in body:
         try:
             value: object = msgspec.json.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError):
             pass  # The patient reader below takes a byte order mark, broken UTF-8 and lone surrogates.
         except RecursionError as error:
-            raise NotJson("nested too deeply") from error
+            raise NotJsonError("nested too deeply") from error
         else:
             return value
     return _patiently_decoded(body)
@@ -33,17 +33,17 @@ def _patiently_decoded(body: bytes) -> object:
         value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
         return storable(value)
     except RecursionError as error:
-        raise NotJson("nested too deeply") from error
+        raise NotJsonError("nested too deeply") from error
     except ValueError as error:
-        raise NotJson("not JSON") from error
+        raise NotJsonError("not JSON") from error
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise NotJson(f"{constant} is not a number")
+    raise NotJsonError(f"{constant} is not a number")
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if number in (float("inf"), float("-inf")):
-        raise NotJson("a number beyond every bound")
+        raise NotJsonError("a number beyond every bound")
     return number

@@ -18,14 +18,15 @@ from amazon_accounts.amazon_ads.error_reader import lwa_error, profile_error, re
 from amazon_accounts.amazon_ads.errors import (
     AmazonError,
     ApplicationRefusedError,
-    Unreachable,
-    UnreadableAnswer,
+    UnreachableError,
+    UnreadableAnswerError,
 )
 from amazon_accounts.amazon_ads.foreign_text import storable
 from amazon_accounts.amazon_ads.hosts import lwa_url
-from amazon_accounts.amazon_ads.json_body import NotJson, decoded
+from amazon_accounts.amazon_ads.json_body import NotJsonError, decoded
 from amazon_accounts.amazon_ads.pacing import application
-from amazon_accounts.amazon_ads.pacing.rate_limiter import LWA_ROW, ExponentialBackoffRateLimiter
+from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
+from amazon_accounts.amazon_ads.pacing.rate_limiter import LWA_KEY, ExponentialBackoffRateLimiter
 from amazon_accounts.amazon_ads.pacing.slots import CallStats, written_down
 from amazon_accounts.amazon_ads.wire import Reply, Request, Wire
 
@@ -64,7 +65,7 @@ class AmazonUser:
     email: str
 
 
-def authorize_url(*, region: str = "NA", state: str, redirect_uri: str, code_challenge: str) -> str:
+def build_authorize_url(*, region: str = "NA", state: str, redirect_uri: str, code_challenge: str) -> str:
     """Where the browser goes to ask for consent (PKCE with S256)."""
     query = urlencode(
         {
@@ -96,15 +97,20 @@ class LoginWithAmazon:
             "code_verifier": code_verifier,
         }
         return await self._in_time(
-            self._granted(form, (code, code_verifier), "consent", wait=IMPATIENT_SECONDS, attempts=1)
+            self._granted(form, (code, code_verifier), "consent", max_wait=IMPATIENT_SECONDS, attempts=1)
         )
 
     async def refresh(
-        self, refresh_token: str, *, subject: str, wait: float = 60.0, stats: CallStats | None = None
+        self,
+        refresh_token: str,
+        *,
+        subject: str,
+        max_wait: float = MAX_WAIT_SECONDS,
+        stats: CallStats | None = None,
     ) -> Grant:
         """Trade a refresh token for a new access token; `stats` counts what that took."""
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-        return await self._granted(form, (refresh_token,), subject, wait=wait, stats=stats)
+        return await self._granted(form, (refresh_token,), subject, max_wait=max_wait, stats=stats)
 
     async def user_profile(self, access_token: str) -> AmazonUser:
         """Whose login it is. ForbiddenError where the consent does not include the scope `profile`."""
@@ -127,7 +133,7 @@ class LoginWithAmazon:
 
         return await self._in_time(
             self._limiter.call(
-                LWA_ROW, "consent", prepare=_nothing, send=send, wait=IMPATIENT_SECONDS, attempts=1
+                LWA_KEY, "consent", prepare=_nothing, send=send, max_wait=IMPATIENT_SECONDS, attempts=1
             )
         )
 
@@ -137,7 +143,7 @@ class LoginWithAmazon:
         secrets: tuple[str, ...],
         subject: str,
         *,
-        wait: float,
+        max_wait: float,
         attempts: int | None = None,
         stats: CallStats | None = None,
     ) -> Grant:
@@ -163,7 +169,13 @@ class LoginWithAmazon:
 
         try:
             grant = await self._limiter.call(
-                LWA_ROW, subject, prepare=_nothing, send=send, wait=wait, attempts=attempts, stats=stats
+                LWA_KEY,
+                subject,
+                prepare=_nothing,
+                send=send,
+                max_wait=max_wait,
+                attempts=attempts,
+                stats=stats,
             )
         except ApplicationRefusedError as error:
             self._accepted_at = float("-inf")
@@ -186,7 +198,7 @@ class LoginWithAmazon:
             async with asyncio.timeout(settings.LWA_TIMEOUT_SECONDS):
                 return await answer
         except TimeoutError:
-            raise Unreachable(
+            raise UnreachableError(
                 f"Login with Amazon gave no answer in {settings.LWA_TIMEOUT_SECONDS:g} seconds"
             ) from None
 
@@ -203,12 +215,12 @@ def _refused(request: Request, reply: Reply, *, with_code: bool) -> AmazonError:
 def _object(reply: Reply, request: Request) -> dict[str, Any]:
     try:
         value = decoded(reply.body)
-    except NotJson as error:
-        raise UnreadableAnswer(
+    except NotJsonError as error:
+        raise UnreadableAnswerError(
             f"The answer to {request.asked} is {error}", request_id=request_id_of(reply.headers)
         ) from None
     if not isinstance(value, dict):
-        raise UnreadableAnswer(
+        raise UnreadableAnswerError(
             f"The answer to {request.asked} is no JSON object", request_id=request_id_of(reply.headers)
         )
     return value
@@ -218,9 +230,11 @@ def _grant(value: dict[str, Any], reply: Reply) -> Grant:
     request_id = request_id_of(reply.headers, value)
     access_token, refresh_token = value.get("access_token"), value.get("refresh_token") or None
     if not _is_token(access_token):
-        raise UnreadableAnswer("Login with Amazon's answer has no access token", request_id=request_id)
+        raise UnreadableAnswerError("Login with Amazon's answer has no access token", request_id=request_id)
     if refresh_token is not None and not _is_token(refresh_token):
-        raise UnreadableAnswer("Login with Amazon's answer has an odd refresh token", request_id=request_id)
+        raise UnreadableAnswerError(
+            "Login with Amazon's answer has an odd refresh token", request_id=request_id
+        )
     return Grant(
         access_token=access_token,
         refresh_token=refresh_token,
@@ -254,7 +268,7 @@ def _user(value: dict[str, Any], reply: Reply) -> AmazonUser:
     texts = {name: storable(value.get(name)) for name in ("user_id", "name", "email")}
     known = {name: text if isinstance(text, str) else "" for name, text in texts.items()}
     if not known["user_id"]:
-        raise UnreadableAnswer(
+        raise UnreadableAnswerError(
             "The user profile names nobody", request_id=request_id_of(reply.headers, value)
         )
     return AmazonUser(**known)

@@ -9,7 +9,7 @@ from http.cookiejar import DefaultCookiePolicy
 import httpx
 
 from amazon_accounts.amazon_ads.error_reader import request_id_of
-from amazon_accounts.amazon_ads.errors import PermanentError, Unreachable, UnreadableAnswer
+from amazon_accounts.amazon_ads.errors import PermanentError, UnreachableError, UnreadableAnswerError
 from amazon_accounts.amazon_ads.foreign_text import explanation
 
 #: Five thousand profiles are some two million bytes.
@@ -92,17 +92,17 @@ class Wire:
                 headers = response.headers
                 return Reply(response.status_code, headers, await self._body(request, response))
         except TimeoutError:
-            raise Unreachable(
+            raise UnreachableError(
                 f"No whole answer to {request.asked} in {request.seconds:g} seconds",
                 request_id=request_id_of(headers),
             ) from None
         except httpx.DecodingError:
-            raise UnreadableAnswer(
+            raise UnreadableAnswerError(
                 f"The answer to {request.asked} is packed wrongly", request_id=request_id_of(headers)
             ) from None
         except httpx.RequestError as error:
             # httpx quotes a header that it refuses to send; the cause must not be shown either, then.
-            raise Unreachable(
+            raise UnreachableError(
                 f"{request.asked}: {_why(error, request.secrets)}", request_id=request_id_of(headers)
             ) from None
         except (httpx.InvalidURL, UnicodeError):
@@ -117,7 +117,7 @@ class Wire:
             body += chunk
             if len(body) > most:
                 if response.is_success:
-                    raise UnreadableAnswer(
+                    raise UnreadableAnswerError(
                         f"The answer to {request.asked} is longer than {most:,} bytes",
                         request_id=request_id_of(response.headers),
                     )

@@ -6,7 +6,8 @@ import pytest
 import pytest_asyncio
 from django.conf import LazySettings
 
-from amazon_accounts.amazon_ads.client import AmazonClient, AmazonLogin
+from amazon_accounts.amazon_ads.client import AdsApi, AmazonClient
+from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
 from amazon_accounts.sandbox.state import Sandbox
 from tests.sandbox_fixtures import SandboxServer, SandboxTransport
 
@@ -32,7 +33,7 @@ class GivenTokens:
         return self.tokens[0]
 
 
-LoginFactory = Callable[..., AmazonLogin]
+AdsApiFactory = Callable[..., AdsApi]
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +55,7 @@ async def amazon(sandbox_transport: SandboxTransport, transactional_db: None) ->
 
 
 @pytest.fixture
-def login(amazon: AmazonClient, sandbox: Sandbox) -> LoginFactory:
+def login(amazon: AmazonClient, sandbox: Sandbox) -> AdsApiFactory:
     """login("alice"): the calls of this login of the sandbox."""
     return _factory(amazon, sandbox)
 
@@ -68,17 +69,19 @@ async def amazon_over_http(
 
 
 @pytest.fixture
-def login_over_http(amazon_over_http: AmazonClient, sandbox_server: SandboxServer) -> LoginFactory:
+def login_over_http(amazon_over_http: AmazonClient, sandbox_server: SandboxServer) -> AdsApiFactory:
     return _factory(amazon_over_http, sandbox_server.sandbox)
 
 
-def _factory(amazon: AmazonClient, sandbox: Sandbox) -> LoginFactory:
-    def make(name: str = "alice", *, token: GivenTokens | None = None, wait: float = 60.0) -> AmazonLogin:
-        return amazon.login(
+def _factory(amazon: AmazonClient, sandbox: Sandbox) -> AdsApiFactory:
+    def make(
+        name: str = "alice", *, token: GivenTokens | None = None, max_wait: float = MAX_WAIT_SECONDS
+    ) -> AdsApi:
+        return amazon.with_token(
             subject=name,
             client_id=CLIENT_ID,
             token=token or GivenTokens(sandbox.access_token(name)),
-            wait=wait,
+            max_wait=max_wait,
         )
 
     return make

@@ -19,7 +19,7 @@ from amazon_accounts.amazon_ads.answers import (
     one_ads_account,
     profiles_page,
 )
-from amazon_accounts.amazon_ads.errors import UnreadableAnswer
+from amazon_accounts.amazon_ads.errors import UnreadableAnswerError
 
 ACCOUNT = {"adsAccountId": "amzn1.ads-account.g.a"}
 
@@ -184,7 +184,7 @@ def test_it_reads_the_shapes_of_the_guide(value: object) -> None:
     ],
 )
 def test_an_answer_that_is_none_is_named(read: Any, value: object) -> None:
-    with pytest.raises(UnreadableAnswer):
+    with pytest.raises(UnreadableAnswerError):
         read(value)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from amazon_accounts.amazon_ads.answers import Answer, Page
 from amazon_accounts.amazon_ads.errors import (
-    EndlessWalkError,
+    EndlessListingError,
     ForbiddenError,
     NotFoundError,
     PermanentError,
@@ -19,7 +19,7 @@ from amazon_accounts.amazon_ads.errors import (
 from amazon_accounts.sandbox.demo import demo_world
 from amazon_accounts.sandbox.generate import generated_world
 from amazon_accounts.sandbox.state import Sandbox
-from tests.amazon_ads.conftest import OWN_TABLES, GivenTokens, LoginFactory
+from tests.amazon_ads.conftest import OWN_TABLES, AdsApiFactory, GivenTokens
 
 pytestmark = OWN_TABLES
 
@@ -38,7 +38,7 @@ async def everything(pages: AsyncIterator[Page[Any]]) -> list[Any]:
 
 @pytest.mark.parametrize("switches", SWITCHES)
 async def test_it_sees_what_amazon_shows(
-    login: LoginFactory, sandbox: Sandbox, switches: dict[str, Any]
+    login: AdsApiFactory, sandbox: Sandbox, switches: dict[str, Any]
 ) -> None:
     sandbox.choices.change(switches)
     truth = sandbox.truth("alice")
@@ -66,7 +66,7 @@ async def test_it_sees_what_amazon_shows(
         assert [item.raw for item in found] == shown_advertisers
 
 
-async def test_it_asks_for_the_access_level(login: LoginFactory, sandbox: Sandbox) -> None:
+async def test_it_asks_for_the_access_level(login: AdsApiFactory, sandbox: Sandbox) -> None:
     truth = sandbox.truth("alice")["profiles"]["FE"]
     editable = {str(each["profileId"]) for each in truth if each["accessLevel"] == "edit"}
     found = await login("alice").profiles("FE", "edit")
@@ -74,21 +74,21 @@ async def test_it_asks_for_the_access_level(login: LoginFactory, sandbox: Sandbo
     assert len(editable) < len(truth)
 
 
-async def test_a_login_without_accounts_sees_nothing_and_no_error(login: LoginFactory) -> None:
+async def test_a_login_without_accounts_sees_nothing_and_no_error(login: AdsApiFactory) -> None:
     charlie = login("charlie")
     assert await everything(charlie.ads_accounts("EU")) == []
     assert (await charlie.profiles("NA", "view")).items == []
     assert (await charlie.manager_accounts("FE")).items == []
 
 
-async def test_it_reads_the_demo_with_its_hostile_names(login: LoginFactory, sandbox: Sandbox) -> None:
+async def test_it_reads_the_demo_with_its_hostile_names(login: AdsApiFactory, sandbox: Sandbox) -> None:
     sandbox.reset(demo_world())
     for name in sandbox.world.logins:
         found: list[Answer] = await everything(login(name).ads_accounts("NA"))
         assert len(found) == len(sandbox.truth(name)["ads_accounts"])
 
 
-async def test_it_walks_all_pages(login: LoginFactory, sandbox: Sandbox) -> None:
+async def test_it_walks_all_pages(login: AdsApiFactory, sandbox: Sandbox) -> None:
     sandbox.reset(generated_world(accounts_per_login=250))
     someone = login("login-1")
     sizes = [len(page.items) async for page in someone.ads_accounts("NA")]
@@ -97,7 +97,7 @@ async def test_it_walks_all_pages(login: LoginFactory, sandbox: Sandbox) -> None
     assert [entry.path for entry in sandbox.journal] == ["/adsAccounts/list"] * 3
 
 
-async def test_it_sends_the_headers_that_amazon_wants(login: LoginFactory, sandbox: Sandbox) -> None:
+async def test_it_sends_the_headers_that_amazon_wants(login: AdsApiFactory, sandbox: Sandbox) -> None:
     seen: list[dict[str, str]] = []
     sandbox.faults.add("run", function=lambda call: seen.append(dict(call.headers)))
     await everything(login().ads_accounts("NA"))
@@ -109,13 +109,13 @@ async def test_it_sends_the_headers_that_amazon_wants(login: LoginFactory, sandb
     assert "cookie" not in headers
 
 
-async def test_it_goes_on_after_an_empty_page(login: LoginFactory, sandbox: Sandbox) -> None:
+async def test_it_goes_on_after_an_empty_page(login: AdsApiFactory, sandbox: Sandbox) -> None:
     sandbox.reset(generated_world(accounts_per_login=120))
     sandbox.faults.add("empty_page", nth=2)
     assert len(await everything(login("login-1").ads_accounts("NA"))) == 120
 
 
-async def test_it_gives_duplicates_as_they_come(login: LoginFactory, sandbox: Sandbox) -> None:
+async def test_it_gives_duplicates_as_they_come(login: AdsApiFactory, sandbox: Sandbox) -> None:
     sandbox.reset(generated_world(accounts_per_login=150))
     sandbox.faults.add("duplicate_record", nth=1)
     found = [account.ads_account_id for account in await everything(login("login-1").ads_accounts("NA"))]
@@ -123,25 +123,25 @@ async def test_it_gives_duplicates_as_they_come(login: LoginFactory, sandbox: Sa
     assert len(set(found)) == 150
 
 
-async def test_a_token_that_comes_twice_ends_the_walk(login: LoginFactory, sandbox: Sandbox) -> None:
+async def test_a_token_that_comes_twice_ends_the_walk(login: AdsApiFactory, sandbox: Sandbox) -> None:
     sandbox.reset(generated_world(accounts_per_login=250))
     sandbox.faults.add("repeating_token", nth=2)
-    with pytest.raises(EndlessWalkError):
+    with pytest.raises(EndlessListingError):
         await everything(login("login-1").ads_accounts("NA"))
     assert sandbox.journal.count() == 2
 
 
 async def test_a_walk_without_end_ends(
-    login: LoginFactory, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    login: AdsApiFactory, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("amazon_accounts.amazon_ads.client.MOST_PAGES", 5)
     sandbox.faults.add("endless_walk")
-    with pytest.raises(EndlessWalkError):
+    with pytest.raises(EndlessListingError):
         await everything(login().ads_accounts("NA"))
 
 
 async def test_the_last_page_that_is_allowed_may_be_the_last(
-    login: LoginFactory, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    login: AdsApiFactory, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("amazon_accounts.amazon_ads.client.MOST_PAGES", 3)
     sandbox.reset(generated_world(accounts_per_login=250))
@@ -149,7 +149,7 @@ async def test_the_last_page_that_is_allowed_may_be_the_last(
     assert sandbox.journal.count() == 3
 
 
-async def test_a_walk_that_is_given_up_leaves_no_call_behind(login: LoginFactory, sandbox: Sandbox) -> None:
+async def test_a_walk_that_is_given_up_leaves_no_call_behind(login: AdsApiFactory, sandbox: Sandbox) -> None:
     sandbox.reset(generated_world(accounts_per_login=250))
     sandbox.faults.add("slow", nth=2, seconds=30)
     before = asyncio.all_tasks()
@@ -159,7 +159,7 @@ async def test_a_walk_that_is_given_up_leaves_no_call_behind(login: LoginFactory
     assert asyncio.all_tasks() == before
 
 
-async def test_a_stale_page_token_starts_the_walk_again_once(login: LoginFactory, sandbox: Sandbox) -> None:
+async def test_a_stale_page_token_starts_the_walk_again_once(login: AdsApiFactory, sandbox: Sandbox) -> None:
     sandbox.reset(generated_world(accounts_per_login=150))
     sandbox.faults.add("stale_page_token", nth=2)
     found = [account.ads_account_id for account in await everything(login("login-1").ads_accounts("NA"))]
@@ -167,14 +167,14 @@ async def test_a_stale_page_token_starts_the_walk_again_once(login: LoginFactory
     assert len(set(found)) == 150
 
 
-async def test_a_page_token_that_stays_stale_is_an_error(login: LoginFactory, sandbox: Sandbox) -> None:
+async def test_a_page_token_that_stays_stale_is_an_error(login: AdsApiFactory, sandbox: Sandbox) -> None:
     sandbox.reset(generated_world(accounts_per_login=150))
     sandbox.faults.add("stale_page_token", nth=[2, 4])
     with pytest.raises(StalePageTokenError, match="nextToken is not valid"):
         await everything(login("login-1").ads_accounts("NA"))
 
 
-async def test_a_first_page_that_is_refused_is_no_stale_token(login: LoginFactory, sandbox: Sandbox) -> None:
+async def test_a_first_page_that_is_refused_is_no_stale_token(login: AdsApiFactory, sandbox: Sandbox) -> None:
     sandbox.faults.add("stale_page_token")
     with pytest.raises(PermanentError) as raised:
         await everything(login().ads_accounts("NA"))
@@ -182,32 +182,32 @@ async def test_a_first_page_that_is_refused_is_no_stale_token(login: LoginFactor
     assert sandbox.journal.count() == 1
 
 
-async def test_it_accepts_the_list_in_the_shape_of_the_guide(login: LoginFactory, sandbox: Sandbox) -> None:
+async def test_it_accepts_the_list_in_the_shape_of_the_guide(login: AdsApiFactory, sandbox: Sandbox) -> None:
     sandbox.choices.change({"list_shape": "array"})
     found = await everything(login().ads_accounts("NA"))
     assert [account.raw for account in found] == sandbox.truth("alice")["ads_accounts"]
 
 
-async def test_it_gets_one_ads_account(login: LoginFactory, sandbox: Sandbox) -> None:
+async def test_it_gets_one_ads_account(login: AdsApiFactory, sandbox: Sandbox) -> None:
     entry = sandbox.truth("alice")["ads_accounts"][0]
     assert (await login().ads_account("NA", entry["adsAccountId"])).raw == entry
 
 
-async def test_an_account_of_somebody_else_is_not_found(login: LoginFactory) -> None:
+async def test_an_account_of_somebody_else_is_not_found(login: AdsApiFactory) -> None:
     with pytest.raises(NotFoundError, match="Advertising Account not found"):
         await login("charlie").ads_account("NA", "amzn1.ads-account.g.unknown")
 
 
 @pytest.mark.parametrize("amazon_account_id", ["", "../v2/profiles", "a?b", "a b", "é/"])
 async def test_an_id_that_is_none_is_not_asked_for(
-    login: LoginFactory, sandbox: Sandbox, amazon_account_id: str
+    login: AdsApiFactory, sandbox: Sandbox, amazon_account_id: str
 ) -> None:
     with pytest.raises(PermanentError):
         await login().ads_account("NA", amazon_account_id)
     assert sandbox.journal.count() == 0
 
 
-async def test_it_walks_dsp_advertisers_by_offset(login: LoginFactory, sandbox: Sandbox) -> None:
+async def test_it_walks_dsp_advertisers_by_offset(login: AdsApiFactory, sandbox: Sandbox) -> None:
     sandbox.reset(generated_world(agencies_per_login=1, advertisers_per_agency=230))
     (agency,) = sandbox.truth("login-1")["dsp_advertisers"]
     pages = [page async for page in login("login-1").dsp_advertisers("NA", agency)]
@@ -218,7 +218,7 @@ async def test_it_walks_dsp_advertisers_by_offset(login: LoginFactory, sandbox: 
 
 
 async def test_it_notices_that_amazon_shows_no_more_advertisers(
-    login: LoginFactory, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    login: AdsApiFactory, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("amazon_accounts.amazon_ads.client.LAST_DSP_START", 100)
     sandbox.reset(generated_world(agencies_per_login=1, advertisers_per_agency=230))
@@ -228,7 +228,7 @@ async def test_it_notices_that_amazon_shows_no_more_advertisers(
 
 
 async def test_it_notices_that_advertisers_moved_while_they_were_read(
-    login: LoginFactory, sandbox: Sandbox
+    login: AdsApiFactory, sandbox: Sandbox
 ) -> None:
     sandbox.reset(generated_world(agencies_per_login=1, advertisers_per_agency=230))
     (agency,) = sandbox.truth("login-1")["dsp_advertisers"]
@@ -244,7 +244,7 @@ async def test_it_notices_that_advertisers_moved_while_they_were_read(
     assert [page.cut for page in pages] == [False, False, True]
 
 
-async def test_an_agency_without_advertisers_has_none(login: LoginFactory, sandbox: Sandbox) -> None:
+async def test_an_agency_without_advertisers_has_none(login: AdsApiFactory, sandbox: Sandbox) -> None:
     sandbox.reset(generated_world(agencies_per_login=1))
     (agency,) = sandbox.truth("login-1")["dsp_advertisers"]
     assert await everything(login("login-1").dsp_advertisers("NA", agency)) == []
@@ -253,7 +253,7 @@ async def test_an_agency_without_advertisers_has_none(login: LoginFactory, sandb
 @pytest.mark.parametrize(
     "fault", ["unknown_values", "extra_fields", "missing_fields", "ids_as_strings", "odd_errors"]
 )
-async def test_unknown_and_missing_things_pass(login: LoginFactory, sandbox: Sandbox, fault: str) -> None:
+async def test_unknown_and_missing_things_pass(login: AdsApiFactory, sandbox: Sandbox, fault: str) -> None:
     truth = sandbox.truth("alice")
     sandbox.faults.add(fault)
     alice = login("alice")
@@ -268,7 +268,7 @@ async def test_unknown_and_missing_things_pass(login: LoginFactory, sandbox: San
     assert len((await alice.manager_accounts("NA")).items) == len(truth["manager_accounts"]["NA"])
 
 
-async def test_a_record_that_lost_its_id_is_set_aside(login: LoginFactory, sandbox: Sandbox) -> None:
+async def test_a_record_that_lost_its_id_is_set_aside(login: AdsApiFactory, sandbox: Sandbox) -> None:
     sandbox.faults.add("missing_ids")
     (page,) = [page async for page in login().ads_accounts("NA")]
     assert len(page.items) == len(sandbox.truth("alice")["ads_accounts"]) - 1
@@ -282,7 +282,7 @@ class TestUnauthorized:
         "fault", ["unauthorized", "unauthorized_gateway", "unauthorized_html", "authentication_failed"]
     )
     async def test_it_asks_for_another_token_and_repeats_once(
-        self, login: LoginFactory, sandbox: Sandbox, fault: str
+        self, login: AdsApiFactory, sandbox: Sandbox, fault: str
     ) -> None:
         sandbox.faults.add(fault, nth=1)
         tokens = GivenTokens(sandbox.access_token("alice"), sandbox.access_token("alice"))
@@ -293,7 +293,7 @@ class TestUnauthorized:
         assert [entry.status for entry in sandbox.journal] == [401, 200]
 
     async def test_it_gives_up_when_the_new_token_is_refused_too(
-        self, login: LoginFactory, sandbox: Sandbox
+        self, login: AdsApiFactory, sandbox: Sandbox
     ) -> None:
         sandbox.faults.add("unauthorized")
         tokens = GivenTokens(*(sandbox.access_token("alice") for _ in range(3)))
@@ -302,7 +302,7 @@ class TestUnauthorized:
         assert sandbox.journal.count() == 2
 
     async def test_it_does_not_repeat_with_the_same_token(
-        self, login: LoginFactory, sandbox: Sandbox
+        self, login: AdsApiFactory, sandbox: Sandbox
     ) -> None:
         sandbox.faults.add("unauthorized")
         with pytest.raises(UnauthorizedError, match="no newer token"):
@@ -314,7 +314,7 @@ class TestUnauthorized:
         [("no_access_to_scope", ForbiddenError), ("no_advertiser_for_scope", ForbiddenError)],
     )
     async def test_a_missing_right_asks_for_no_token(
-        self, login: LoginFactory, sandbox: Sandbox, fault: str, error: type[Exception]
+        self, login: AdsApiFactory, sandbox: Sandbox, fault: str, error: type[Exception]
     ) -> None:
         sandbox.faults.add(fault)
         tokens = GivenTokens(sandbox.access_token("alice"), sandbox.access_token("alice"))
@@ -324,14 +324,16 @@ class TestUnauthorized:
         assert tokens.rejected == []
         assert sandbox.journal.count() == 1
 
-    async def test_a_missing_scope_header_is_our_mistake(self, login: LoginFactory, sandbox: Sandbox) -> None:
+    async def test_a_missing_scope_header_is_our_mistake(
+        self, login: AdsApiFactory, sandbox: Sandbox
+    ) -> None:
         sandbox.faults.add("answer", status=401, json={"code": "401", "details": "Scope header is missing"})
         with pytest.raises(PermanentError):
             await login().profiles("NA", "view")
         assert sandbox.journal.count() == 1
 
     async def test_the_scope_of_another_region_is_forbidden(
-        self, login: LoginFactory, sandbox: Sandbox
+        self, login: AdsApiFactory, sandbox: Sandbox
     ) -> None:
         (agency,) = sandbox.truth("alice")["dsp_advertisers"]
         with pytest.raises(ForbiddenError, match="No matching advertiser"):

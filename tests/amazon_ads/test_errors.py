@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from amazon_accounts.amazon_ads import errors
-from amazon_accounts.amazon_ads.client import AmazonLogin
+from amazon_accounts.amazon_ads.client import AdsApi
 from amazon_accounts.amazon_ads.error_reader import api_error, read_refusal
 from amazon_accounts.amazon_ads.errors import (
     AmazonError,
@@ -17,11 +17,11 @@ from amazon_accounts.amazon_ads.errors import (
     ThrottledError,
     TransientError,
     UnauthorizedError,
-    Unreachable,
-    UnreadableAnswer,
+    UnreachableError,
+    UnreadableAnswerError,
 )
 from amazon_accounts.sandbox.state import Sandbox
-from tests.amazon_ads.conftest import OWN_TABLES, GivenTokens, LoginFactory
+from tests.amazon_ads.conftest import OWN_TABLES, AdsApiFactory, GivenTokens
 
 KINDS = {"transient", "throttled", "reauthorise", "forbidden", "config", "permanent"}
 
@@ -56,13 +56,13 @@ API_FAULTS: list[tuple[str, dict[str, Any], type[AmazonError], bool]] = [
     ("busy", {"status": 400}, ThrottledError, True),
     ("throttle", {"retry_after": "absent"}, ThrottledError, True),
     ("throttle_html", {"retry_after": "absent"}, ThrottledError, True),
-    ("empty", {}, UnreadableAnswer, True),
-    ("html", {}, UnreadableAnswer, True),
-    ("wrong_type", {}, UnreadableAnswer, True),
-    ("truncated", {}, UnreadableAnswer, True),
-    ("gzip_broken", {}, UnreadableAnswer, True),
-    ("huge", {"megabytes": 21}, UnreadableAnswer, True),
-    ("drop", {}, Unreachable, True),
+    ("empty", {}, UnreadableAnswerError, True),
+    ("html", {}, UnreadableAnswerError, True),
+    ("wrong_type", {}, UnreadableAnswerError, True),
+    ("truncated", {}, UnreadableAnswerError, True),
+    ("gzip_broken", {}, UnreadableAnswerError, True),
+    ("huge", {"megabytes": 21}, UnreadableAnswerError, True),
+    ("drop", {}, UnreachableError, True),
     ("no_access_to_scope", {}, ForbiddenError, False),
     ("no_access_to_scope", {"status": 403}, ForbiddenError, False),
     ("no_advertiser_for_scope", {}, ForbiddenError, False),
@@ -86,13 +86,13 @@ API_FAULTS: list[tuple[str, dict[str, Any], type[AmazonError], bool]] = [
     ),
     ("answer", {"status": 418, "body": ""}, PermanentError, False),
     ("answer", {"status": 520, "body": ""}, TransientError, True),
-    ("answer", {"status": 204, "body": ""}, UnreadableAnswer, True),
+    ("answer", {"status": 204, "body": ""}, UnreadableAnswerError, True),
 ]
 
 CALLS = ["profiles", "managers", "accounts", "account", "dsp"]
 
 
-async def call(login: AmazonLogin, name: str, sandbox: Sandbox) -> None:
+async def call(login: AdsApi, name: str, sandbox: Sandbox) -> None:
     if name == "profiles":
         await login.profiles("NA", "view")
     elif name == "managers":
@@ -111,7 +111,7 @@ async def call(login: AmazonLogin, name: str, sandbox: Sandbox) -> None:
 @OWN_TABLES
 @pytest.mark.parametrize(("kind", "options", "error_class", "is_repeated"), API_FAULTS)
 async def test_it_names_the_error_and_repeats_what_is_worth_it(
-    login: LoginFactory,
+    login: AdsApiFactory,
     sandbox: Sandbox,
     kind: str,
     options: dict[str, Any],
@@ -132,7 +132,7 @@ async def test_it_names_the_error_and_repeats_what_is_worth_it(
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("kind", ["error_500", "busy", "bad_gateway", "empty", "forbidden", "unauthorized"])
 async def test_every_endpoint_tells_its_errors_and_their_request_id(
-    login: LoginFactory, sandbox: Sandbox, name: str, kind: str
+    login: AdsApiFactory, sandbox: Sandbox, name: str, kind: str
 ) -> None:
     sandbox.faults.add(kind)
     with pytest.raises(AmazonError) as raised:
@@ -141,7 +141,7 @@ async def test_every_endpoint_tells_its_errors_and_their_request_id(
         "error_500": TransientError,
         "busy": ThrottledError,
         "bad_gateway": TransientError,
-        "empty": UnreadableAnswer,
+        "empty": UnreadableAnswerError,
         "forbidden": ForbiddenError,
         "unauthorized": UnauthorizedError,
     }
@@ -153,7 +153,7 @@ async def test_every_endpoint_tells_its_errors_and_their_request_id(
 @OWN_TABLES
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("kind", ["error_503", "throttle", "throttle_html", "truncated", "drop", "busy"])
-async def test_what_passes_is_got_over(login: LoginFactory, sandbox: Sandbox, name: str, kind: str) -> None:
+async def test_what_passes_is_got_over(login: AdsApiFactory, sandbox: Sandbox, name: str, kind: str) -> None:
     sandbox.choices.change({"retry_after": "absent"})
     sandbox.faults.add(kind, count=2)
     await call(login(), name, sandbox)

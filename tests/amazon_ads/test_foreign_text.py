@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amazon_accounts.amazon_ads.foreign_text import explanation, identifier, storable
-from amazon_accounts.amazon_ads.json_body import NotJson, decoded
+from amazon_accounts.amazon_ads.json_body import NotJsonError, decoded
 
 ACCESS_TOKEN = "Atza|IwEBIFake_access-token.0123456789"
 
@@ -93,7 +93,7 @@ def test_it_reads_unusual_json(body: bytes, value: object) -> None:
     ],
 )
 def test_it_refuses_what_is_no_json_that_could_be_stored(body: bytes) -> None:
-    with pytest.raises(NotJson):
+    with pytest.raises(NotJsonError):
         decoded(body)
 
 

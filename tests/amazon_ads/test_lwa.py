@@ -19,10 +19,10 @@ from amazon_accounts.amazon_ads.errors import (
     PermanentError,
     ThrottledError,
     TransientError,
-    Unreachable,
-    UnreadableAnswer,
+    UnreachableError,
+    UnreadableAnswerError,
 )
-from amazon_accounts.amazon_ads.lwa import Grant, authorize_url
+from amazon_accounts.amazon_ads.lwa import Grant, build_authorize_url
 from amazon_accounts.amazon_ads.pacing import application
 from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
@@ -36,7 +36,7 @@ CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest())
 
 
 def consented_code(sandbox: Sandbox, name: str = "alice") -> str:
-    url = authorize_url(state="abc", redirect_uri=REDIRECT_URI, code_challenge=CHALLENGE)
+    url = build_authorize_url(state="abc", redirect_uri=REDIRECT_URI, code_challenge=CHALLENGE)
     return parse_qs(urlsplit(sandbox.consent(url, name)).query)["code"][0]
 
 
@@ -46,7 +46,7 @@ async def exchange(amazon: AmazonClient, code: str, **changes: str) -> Grant:
 
 
 def test_the_address_of_the_consent_has_all_it_needs(settings: LazySettings, sandbox: Sandbox) -> None:
-    url = authorize_url(region="EU", state="s&t", redirect_uri=REDIRECT_URI, code_challenge=CHALLENGE)
+    url = build_authorize_url(region="EU", state="s&t", redirect_uri=REDIRECT_URI, code_challenge=CHALLENGE)
     assert url.startswith("http://sandbox.test/eu/ap/oa?")
     assert parse_qs(urlsplit(url).query) == {
         "client_id": [settings.AMAZON_CLIENT_ID],
@@ -170,12 +170,12 @@ LWA_FAULTS: list[tuple[str, dict[str, Any], type[AmazonError], bool]] = [
     ("throttle_html", {"retry_after": "absent"}, ThrottledError, True),
     ("error_503", {}, TransientError, True),
     ("unavailable_html", {}, TransientError, True),
-    ("drop", {}, Unreachable, True),
-    ("empty", {}, UnreadableAnswer, True),
-    ("html", {}, UnreadableAnswer, True),
-    ("truncated", {}, UnreadableAnswer, True),
-    ("wrong_type", {}, UnreadableAnswer, True),
-    ("no_access_token", {}, UnreadableAnswer, True),
+    ("drop", {}, UnreachableError, True),
+    ("empty", {}, UnreadableAnswerError, True),
+    ("html", {}, UnreadableAnswerError, True),
+    ("truncated", {}, UnreadableAnswerError, True),
+    ("wrong_type", {}, UnreadableAnswerError, True),
+    ("no_access_token", {}, UnreadableAnswerError, True),
 ]
 
 
@@ -230,7 +230,7 @@ async def test_a_token_that_fits_no_header_is_none(
     amazon: AmazonClient, sandbox: Sandbox, token: object
 ) -> None:
     sandbox.faults.add("answer", json={"access_token": token, "expires_in": 3600})
-    with pytest.raises(UnreadableAnswer):
+    with pytest.raises(UnreadableAnswerError):
         await amazon.lwa.refresh("Atzr|x", subject="alice")
 
 
@@ -239,7 +239,7 @@ async def test_a_person_waits_no_longer_than_the_timeout(
 ) -> None:
     settings.LWA_TIMEOUT_SECONDS = 0.3
     sandbox.faults.add("hang", path="/auth/o2/token")
-    with pytest.raises(Unreachable, match=r"0\.3 seconds"):
+    with pytest.raises(UnreachableError, match=r"0\.3 seconds"):
         await exchange(amazon, consented_code(sandbox))
 
 
@@ -249,7 +249,7 @@ class TestApplication:
     ) -> None:
         token = sandbox.refresh_token("alice")
         good = settings.AMAZON_CLIENT_SECRET
-        is_refused = in_thread(application.is_refused)
+        is_refused = in_thread(application.get_refusal)
         settings.AMAZON_CLIENT_SECRET = "wrong"
         for _ in range(2):
             with pytest.raises(ApplicationRefusedError):
@@ -271,9 +271,9 @@ class TestApplication:
         with pytest.raises(ApplicationRefusedError):
             await amazon.lwa.refresh(token, subject="alice")
         pair = settings.AMAZON_CLIENT_ID, settings.AMAZON_CLIENT_SECRET
-        assert await in_thread(application.is_refused)(*pair) is not None
+        assert await in_thread(application.get_refusal)(*pair) is not None
         await amazon.lwa.refresh(token, subject="alice")
-        assert await in_thread(application.is_refused)(*pair) is None
+        assert await in_thread(application.get_refusal)(*pair) is None
 
     async def test_a_dead_grant_does_not_refuse_the_application(
         self, amazon: AmazonClient, sandbox: Sandbox, settings: LazySettings
@@ -281,7 +281,7 @@ class TestApplication:
         with pytest.raises(GrantRevokedError):
             await amazon.lwa.refresh("Atzr|wrong", subject="alice")
         pair = settings.AMAZON_CLIENT_ID, settings.AMAZON_CLIENT_SECRET
-        assert await in_thread(application.is_refused)(*pair) is None
+        assert await in_thread(application.get_refusal)(*pair) is None
 
 
 async def test_a_grant_is_not_lost_when_the_database_is_away(

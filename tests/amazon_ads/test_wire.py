@@ -19,12 +19,17 @@ from cryptography.x509.oid import NameOID
 from django.conf import LazySettings
 
 from amazon_accounts.amazon_ads import wire
-from amazon_accounts.amazon_ads.client import AmazonClient, AmazonLogin
-from amazon_accounts.amazon_ads.errors import AmazonError, PermanentError, Unreachable, UnreadableAnswer
+from amazon_accounts.amazon_ads.client import AdsApi, AmazonClient
+from amazon_accounts.amazon_ads.errors import (
+    AmazonError,
+    PermanentError,
+    UnreachableError,
+    UnreadableAnswerError,
+)
 from amazon_accounts.amazon_ads.wire import Request, Wire
 from amazon_accounts.sandbox.app import create_app
 from amazon_accounts.sandbox.generate import generated_world, small_world
-from tests.amazon_ads.conftest import OWN_TABLES, GivenTokens, LoginFactory
+from tests.amazon_ads.conftest import OWN_TABLES, AdsApiFactory, GivenTokens
 from tests.sandbox_fixtures import SandboxServer, serve
 
 pytestmark = OWN_TABLES
@@ -52,25 +57,25 @@ def short_timeouts(
 
 
 FAULTS: list[tuple[str, dict[str, Any], type[AmazonError]]] = [
-    ("hang", {}, Unreachable),
-    ("slow", {"seconds": 5}, Unreachable),
-    ("dribble", {"seconds": 20}, Unreachable),
-    ("drop", {}, Unreachable),
-    ("drop_after", {}, Unreachable),
-    ("drop_body", {}, Unreachable),
-    ("truncated", {}, UnreadableAnswer),
-    ("empty", {}, UnreadableAnswer),
-    ("html", {}, UnreadableAnswer),
-    ("gzip_broken", {}, UnreadableAnswer),
-    ("huge", {"megabytes": 50}, UnreadableAnswer),
-    ("gzip_bomb", {"megabytes": 50}, UnreadableAnswer),
+    ("hang", {}, UnreachableError),
+    ("slow", {"seconds": 5}, UnreachableError),
+    ("dribble", {"seconds": 20}, UnreachableError),
+    ("drop", {}, UnreachableError),
+    ("drop_after", {}, UnreachableError),
+    ("drop_body", {}, UnreachableError),
+    ("truncated", {}, UnreadableAnswerError),
+    ("empty", {}, UnreadableAnswerError),
+    ("html", {}, UnreadableAnswerError),
+    ("gzip_broken", {}, UnreadableAnswerError),
+    ("huge", {"megabytes": 50}, UnreadableAnswerError),
+    ("gzip_bomb", {"megabytes": 50}, UnreadableAnswerError),
 ]
 
 
 @pytest.mark.usefixtures("short_timeouts")
 @pytest.mark.parametrize(("kind", "options", "error_class"), FAULTS)
 async def test_the_api_ends_in_a_named_error_in_its_time(
-    login_over_http: LoginFactory,
+    login_over_http: AdsApiFactory,
     sandbox_server: SandboxServer,
     kind: str,
     options: dict[str, Any],
@@ -109,11 +114,11 @@ async def test_login_with_amazon_ends_in_a_named_error_in_its_time(
 
 @pytest.mark.usefixtures("short_timeouts")
 async def test_an_answer_that_drips_ends_too(
-    login_over_http: LoginFactory, sandbox_server: SandboxServer, monkeypatch: pytest.MonkeyPatch
+    login_over_http: AdsApiFactory, sandbox_server: SandboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wire, "READ_SECONDS", 30.0)
     sandbox_server.sandbox.faults.add("dribble", seconds=20)
-    with pytest.raises(Unreachable, match="No whole answer to GET /v2/profiles") as raised:
+    with pytest.raises(UnreachableError, match="No whole answer to GET /v2/profiles") as raised:
         await login_over_http().profiles("NA", "view")
     assert raised.value.request_id
 
@@ -128,31 +133,31 @@ def everything_of(error: BaseException) -> str:
     return " ".join(f"{each} {each!r}" for each in causes)
 
 
-async def test_nobody_there_is_unreachable(login_over_http: LoginFactory, settings: LazySettings) -> None:
+async def test_nobody_there_is_unreachable(login_over_http: AdsApiFactory, settings: LazySettings) -> None:
     settings.AMAZON_ADS_API_URL = "http://127.0.0.1:9/{region}/api"
-    with pytest.raises(Unreachable, match="GET /v2/profiles"):
+    with pytest.raises(UnreachableError, match="GET /v2/profiles"):
         await login_over_http().profiles("NA", "view")
 
 
 async def test_a_host_without_a_name_is_unreachable(
-    login_over_http: LoginFactory, settings: LazySettings
+    login_over_http: AdsApiFactory, settings: LazySettings
 ) -> None:
     settings.AMAZON_ADS_API_URL = "http://no-such-host.invalid"
-    with pytest.raises(Unreachable):
+    with pytest.raises(UnreachableError):
         await login_over_http().profiles("NA", "view")
 
 
 @pytest.mark.parametrize("url", ["http://[broken", "http://a b", "http://exa\x00mple"])
 async def test_an_address_that_is_none_is_our_mistake(
-    login_over_http: LoginFactory, settings: LazySettings, url: str
+    login_over_http: AdsApiFactory, settings: LazySettings, url: str
 ) -> None:
     settings.AMAZON_ADS_API_URL = url
-    with pytest.raises((PermanentError, Unreachable)):
+    with pytest.raises((PermanentError, UnreachableError)):
         await login_over_http().profiles("NA", "view")
 
 
 async def test_a_redirect_is_never_followed(
-    login_over_http: LoginFactory, sandbox_server: SandboxServer
+    login_over_http: AdsApiFactory, sandbox_server: SandboxServer
 ) -> None:
     elsewhere = f"{sandbox_server.url}/eu/api/v2/profiles"
     sandbox_server.sandbox.faults.add(
@@ -163,7 +168,7 @@ async def test_a_redirect_is_never_followed(
     assert sandbox_server.sandbox.journal.count(region="EU") == 0
 
 
-async def test_cookies_are_not_kept(login_over_http: LoginFactory, sandbox_server: SandboxServer) -> None:
+async def test_cookies_are_not_kept(login_over_http: AdsApiFactory, sandbox_server: SandboxServer) -> None:
     headers: list[dict[str, str]] = []
     sandbox_server.sandbox.faults.add("run", function=lambda call: headers.append(dict(call.headers)))
     sandbox_server.sandbox.faults.add(
@@ -184,7 +189,7 @@ async def test_no_proxy_of_the_environment_gets_a_token(
     assert grant.expires_in == 3600
 
 
-async def test_a_header_that_cannot_be_sent_is_not_quoted(login_over_http: LoginFactory) -> None:
+async def test_a_header_that_cannot_be_sent_is_not_quoted(login_over_http: AdsApiFactory) -> None:
     with pytest.raises(AmazonError) as raised:
         await login_over_http(token=GivenTokens("Atza|bad\r\ntoken")).profiles("NA", "view")
     assert "bad" not in everything_of(raised.value).replace("badly", "")
@@ -194,7 +199,7 @@ async def test_a_header_that_cannot_be_sent_is_not_quoted(login_over_http: Login
 
 
 async def test_five_thousand_profiles_and_big_accounts_pass(
-    login_over_http: LoginFactory, sandbox_server: SandboxServer
+    login_over_http: AdsApiFactory, sandbox_server: SandboxServer
 ) -> None:
     sandbox_server.sandbox.reset(generated_world(accounts_per_login=5100, regions=("NA",)))
     page = await login_over_http("login-1").profiles("NA", "view")
@@ -216,7 +221,7 @@ async def test_five_thousand_profiles_and_big_accounts_pass(
 
 
 async def test_ten_connections_are_all_it_opens(
-    login_over_http: LoginFactory, amazon_over_http: AmazonClient, sandbox_server: SandboxServer
+    login_over_http: AdsApiFactory, amazon_over_http: AmazonClient, sandbox_server: SandboxServer
 ) -> None:
     sandbox_server.sandbox.faults.add("slow", seconds=0.2)
     under_way: list[int] = []
@@ -237,7 +242,7 @@ async def test_ten_connections_are_all_it_opens(
 
 
 async def test_even_the_most_talkative_log_shows_no_token(
-    login_over_http: LoginFactory,
+    login_over_http: AdsApiFactory,
     amazon_over_http: AmazonClient,
     sandbox_server: SandboxServer,
     caplog: pytest.LogCaptureFixture,
@@ -337,7 +342,7 @@ async def test_a_certificate_that_fails_is_named(
     app = create_app(small_world())
     with serve(app, ssl_certfile=certificate_file, ssl_keyfile=key_file) as url:
         settings.AMAZON_LWA_URL = url
-        with pytest.raises(Unreachable, match="certificate is not to be trusted"):
+        with pytest.raises(UnreachableError, match="certificate is not to be trusted"):
             await amazon_over_http.lwa.refresh("Atzr|x", subject="alice")
 
 
@@ -355,11 +360,11 @@ async def test_a_server_without_a_word_is_unreachable(
 ) -> None:
     settings.AMAZON_LWA_URL = f"{scheme}://{silent_server}"
     began = time.monotonic()
-    with pytest.raises(Unreachable):
+    with pytest.raises(UnreachableError):
         await amazon_over_http.lwa.refresh("Atzr|x", subject="alice")
     assert time.monotonic() - began < 3
 
 
-def test_a_login_shows_no_token(login_over_http: LoginFactory) -> None:
-    alice: AmazonLogin = login_over_http(token=GivenTokens("Atza|s3cret"))
+def test_a_login_shows_no_token(login_over_http: AdsApiFactory) -> None:
+    alice: AdsApi = login_over_http(token=GivenTokens("Atza|s3cret"))
     assert "s3cret" not in repr(alice)

@@ -68,7 +68,7 @@ async def plain(order: dict[str, Any]) -> dict[str, Any]:
 
 async def ours(order: dict[str, Any]) -> dict[str, Any]:
     """The product's client; what it postpones is done later, as a worker would."""
-    from amazon_accounts.amazon_ads.client import AmazonClient, AmazonLogin
+    from amazon_accounts.amazon_ads.client import AdsApi, AmazonClient
     from amazon_accounts.amazon_ads.errors import AmazonError, PostponedError
 
     gate = asyncio.Semaphore(AT_ONCE)
@@ -78,15 +78,15 @@ async def ours(order: dict[str, Any]) -> dict[str, Any]:
 
     async with AmazonClient() as amazon:
 
-        def login_of(name: str) -> AmazonLogin:
+        def login_of(name: str) -> AdsApi:
             async def token(rejected: str | None = None) -> str:
                 return str(order["tokens"][name])
 
-            return amazon.login(subject=name, client_id=CLIENT_ID, token=token)
+            return amazon.with_token(subject=name, client_id=CLIENT_ID, token=token)
 
         logins = {name: login_of(name) for name in order["tokens"]}
 
-        async def ask(login: AmazonLogin, route: str) -> None:
+        async def ask(login: AdsApi, route: str) -> None:
             if route == "profiles":
                 await login.profiles("NA", "view")
             elif route == "managers":
@@ -120,16 +120,16 @@ async def reservations(order: dict[str, Any]) -> dict[str, Any]:
     from django.db import connections
 
     from amazon_accounts.amazon_ads.models import Family
-    from amazon_accounts.amazon_ads.pacing.reservation import Row, reserve
+    from amazon_accounts.amazon_ads.pacing.reservation import RateLimitKey, reserve
 
-    row = Row("FE", Family.ACCOUNTS)
+    row = RateLimitKey("FE", Family.ACCOUNTS)
 
     def run() -> list[float]:
         seconds = []
         chance = random.Random(order["seed"])
         until = time.perf_counter() + order["seconds"]
         while (began := time.perf_counter()) < until:
-            reserve(row, f"login-{chance.randrange(10)}", wait=1e9)
+            reserve(row, f"login-{chance.randrange(10)}", max_wait=1e9)
             seconds.append(time.perf_counter() - began)
         connections.close_all()
         return seconds

@@ -14,7 +14,7 @@ from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.errors import ApplicationRefusedError, GrantRevokedError, TransientError
 from amazon_accounts.amazon_ads.models import ApplicationRefusal, ParkedLogin, RateLimit
 from amazon_accounts.amazon_ads.pacing import pace
-from amazon_accounts.amazon_ads.pacing.rate_limiter import LWA_ROW
+from amazon_accounts.amazon_ads.pacing.rate_limiter import LWA_KEY
 from amazon_accounts.amazon_ads.pacing.reservation import reserve
 from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
@@ -692,7 +692,7 @@ async def test_a_check_ends_when_amazon_answers_nobody(
 
     await in_thread(make)()
     sandbox.faults.add("error_503", path=TOKEN_PATH)
-    counts = await refresh_due(amazon, wait=0.1)
+    counts = await refresh_due(amazon, max_wait=0.1)
     assert set(counts) == {"transient", "postponed"}
     assert sandbox.journal.count(path=TOKEN_PATH) < 40
     assert await in_thread(Connection.objects.filter(state="active").count)() == 100
@@ -708,8 +708,8 @@ async def test_logins_that_are_sent_away_alone_do_not_end_the_check_for_the_othe
         parked = [connect("bob", label=f"Parked {number}", next_refresh_at=first) for number in range(4)]
         for number in range(4):
             connect("charlie", label=f"Shop {number}")
-        reserve(LWA_ROW, "nobody", wait=0)
-        limit, until = RateLimit.objects.get(family=LWA_ROW.family), timezone.now() + timedelta(hours=1)
+        reserve(LWA_KEY, "nobody", max_wait=0)
+        limit, until = RateLimit.objects.get(family=LWA_KEY.family), timezone.now() + timedelta(hours=1)
         for each in parked:
             ParkedLogin.objects.create(rate_limit=limit, subject=str(each.pk), until=until)
 
@@ -755,7 +755,7 @@ async def test_an_outage_of_hours_disables_nobody_and_one_check_mends_all(
     for kind in ("error_503", "hang", "html", "truncated", "drop", "error_500"):
         settings.LWA_TIMEOUT_SECONDS = 0.2
         fault = sandbox.faults.add(kind, path=TOKEN_PATH)
-        await refresh_due(amazon, wait=0.1)
+        await refresh_due(amazon, max_wait=0.1)
         assert await in_thread(Connection.objects.filter(state="active").count)() == 120
         await in_thread(hours_later)()
         sandbox.faults.remove(fault.name)

@@ -53,7 +53,7 @@ def note_application() -> None:
     told = Alert.objects.filter(
         kind__in=[Alert.Kind.APPLICATION_REFUSED, Alert.Kind.APPLICATION_ACCEPTED]
     ).first()
-    refusal = application.is_refused(settings.AMAZON_CLIENT_ID, settings.AMAZON_CLIENT_SECRET)
+    refusal = application.get_refusal(settings.AMAZON_CLIENT_ID, settings.AMAZON_CLIENT_SECRET)
     if refusal is not None:
         note(
             Alert.Kind.APPLICATION_REFUSED,

@@ -36,7 +36,8 @@ from amazon_accounts.amazon_ads.errors import (
     PostponedError,
 )
 from amazon_accounts.amazon_ads.hosts import Region
-from amazon_accounts.amazon_ads.lwa import Grant, authorize_url
+from amazon_accounts.amazon_ads.lwa import Grant, build_authorize_url
+from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
 from amazon_accounts.amazon_ads.pacing.slots import CallStats
 from amazon_accounts.postgresql.threads import in_thread
 from tokens.connect import grants
@@ -102,7 +103,9 @@ def begin(
     )
     verifier = _code_verifier(state)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-    return authorize_url(region=region, state=state, redirect_uri=redirect_uri(), code_challenge=challenge)
+    return build_authorize_url(
+        region=region, state=state, redirect_uri=redirect_uri(), code_challenge=challenge
+    )
 
 
 def redirect_uri() -> str:
@@ -243,7 +246,7 @@ async def connect_with_refresh_token(
     regions: Collection[str],
     consented_at: datetime | None,
     amazon: AmazonClient,
-    wait: float = 60.0,
+    max_wait: float = MAX_WAIT_SECONDS,
 ) -> Connected:
     """Connect the login of a refresh token, which a refresh must prove first; nothing is stored before.
 
@@ -251,7 +254,7 @@ async def connect_with_refresh_token(
     """
     started_at = timezone.now()
     calls = CallStats()
-    grant = await amazon.lwa.refresh(refresh_token, subject=str(uuid7()), wait=wait, stats=calls)
+    grant = await amazon.lwa.refresh(refresh_token, subject=str(uuid7()), max_wait=max_wait, stats=calls)
     received_at = time.monotonic()
     identity = await _identity(grant, amazon)
     if grant.refresh_token is None:

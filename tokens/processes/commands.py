@@ -15,7 +15,7 @@ from amazon_accounts.amazon_ads.errors import (
     ApplicationRefusedError,
     GrantRevokedError,
     PostponedError,
-    Unreachable,
+    UnreachableError,
 )
 from amazon_accounts.postgresql.threads import tune_interpreter
 from tokens.checks import encryption_problem
@@ -30,7 +30,7 @@ Result = TypeVar("Result")
 ADVICE: tuple[tuple[type[Exception], str], ...] = (
     (ApplicationRefusedError, "Check AMAZON_CLIENT_ID and AMAZON_CLIENT_SECRET."),
     (GrantRevokedError, "Sign in at Amazon again, and give the refresh token of the new consent."),
-    (Unreachable, "Check the network, and AMAZON_LWA_URL and AMAZON_ADS_API_URL if they are set."),
+    (UnreachableError, "Check the network, and AMAZON_LWA_URL and AMAZON_ADS_API_URL if they are set."),
     (PostponedError, "Try again then, or wait longer with --wait."),
 )
 

@@ -58,11 +58,11 @@ class _Verdict(Enum):
     CLAIM_IS_LOST = "lost"
 
 
-async def refresh_claimed(claim: Claim, amazon: AmazonClient, *, wait: float) -> Refreshed:
+async def refresh_claimed(claim: Claim, amazon: AmazonClient, *, max_wait: float) -> Refreshed:
     """Refresh one connection. The caller keeps the lease alive meanwhile."""
     calls = CallStats()
     try:
-        refreshed = await _exchanged(claim, amazon, wait, calls)
+        refreshed = await _exchanged(claim, amazon, max_wait, calls)
     except DecryptionError as error:
         refreshed = await give_back(claim, UnreadableTokenError(str(error)), calls)
     except (AmazonError, PostponedError) as error:
@@ -80,13 +80,13 @@ async def give_back(
     return Refreshed(outcome, error=error)
 
 
-async def _exchanged(claim: Claim, amazon: AmazonClient, wait: float, calls: CallStats) -> Refreshed:
+async def _exchanged(claim: Claim, amazon: AmazonClient, max_wait: float, calls: CallStats) -> Refreshed:
     refresh_token, refusals = claim.refresh_token.reveal(), claim.grant_refusals
     for _ in range(MOST_REFUSALS):
         asked_at = time.monotonic()
         try:
             grant = await amazon.lwa.refresh(
-                refresh_token, subject=str(claim.connection_id), wait=wait, stats=calls
+                refresh_token, subject=str(claim.connection_id), max_wait=max_wait, stats=calls
             )
         except GrantRevokedError as error:
             verdict = await _after_refusal(claim, refresh_token, refusals + 1)

@@ -24,6 +24,7 @@ from amazon_accounts.amazon_ads.errors import (
 )
 from amazon_accounts.amazon_ads.models import ApplicationRefusal
 from amazon_accounts.amazon_ads.pacing import application
+from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
 from amazon_accounts.postgresql.threads import in_thread, reserved_threads
 from tokens.encryption import DecryptionError
 from tokens.errors import ERRORS, UnreadableTokenError, raise_if_unusable
@@ -111,7 +112,7 @@ class _Backlog:
         return await give_back(claim, self._obstacle)
 
 
-async def refresh_due(amazon: AmazonClient, *, wait: float = 60.0) -> RefreshCounts:
+async def refresh_due(amazon: AmazonClient, *, max_wait: float = MAX_WAIT_SECONDS) -> RefreshCounts:
     """Refresh every connection whose turn has come, and only those; any number of processes share the work.
 
     What a process that died left behind is done as soon as its lease runs out. Half of the slots leave those
@@ -121,21 +122,23 @@ async def refresh_due(amazon: AmazonClient, *, wait: float = 60.0) -> RefreshCou
     counts = RefreshCounts()
     with reserved_threads():
         before = await in_thread(lease.database_now)()
-        await _refresh_due(amazon, before, counts, wait)
+        await _refresh_due(amazon, before, counts, max_wait)
     return counts
 
 
-async def _refresh_due(amazon: AmazonClient, before: datetime, counts: RefreshCounts, wait: float) -> None:
+async def _refresh_due(
+    amazon: AmazonClient, before: datetime, counts: RefreshCounts, max_wait: float
+) -> None:
     async with kept_leases() as keeper:
         backlog = _Backlog(before, keeper)
-        if not await _application_is_accepted(amazon, before, wait, counts):
+        if not await _application_is_accepted(amazon, before, max_wait, counts):
             return
 
         async def work(lanes: tuple[bool, ...]) -> None:
             for healthy in lanes:
                 while (claim := await backlog.next(healthy=healthy)) is not None:
                     refreshed = await backlog.refusal_of(claim) or await refresh_claimed(
-                        claim, amazon, wait=wait
+                        claim, amazon, max_wait=max_wait
                     )
                     backlog.ended(claim, refreshed)
                     counts[refreshed.outcome.value] += 1
@@ -147,7 +150,7 @@ async def _refresh_due(amazon: AmazonClient, before: datetime, counts: RefreshCo
 
 
 async def _application_is_accepted(
-    amazon: AmazonClient, before: datetime, wait: float, counts: RefreshCounts
+    amazon: AmazonClient, before: datetime, max_wait: float, counts: RefreshCounts
 ) -> bool:
     """Say whether Amazon may be asked; if it refused us lately, one probe per check finds out."""
     refusal = await in_thread(_application_refusal)()
@@ -160,7 +163,7 @@ async def _application_is_accepted(
         for claim in await in_thread(lease.claim_due)(limit=1, before=before, healthy=healthy):
             async with kept_leases() as keeper:
                 keeper.hold([claim])
-                refreshed = await refresh_claimed(claim, amazon, wait=wait)
+                refreshed = await refresh_claimed(claim, amazon, max_wait=max_wait)
             counts[refreshed.outcome.value] += 1
             return await _shows_acceptance(refreshed)
     return True
@@ -178,7 +181,7 @@ async def _shows_acceptance(refreshed: Refreshed) -> bool:
 
 
 def _application_refusal() -> ApplicationRefusal | None:
-    return application.is_refused(settings.AMAZON_CLIENT_ID, settings.AMAZON_CLIENT_SECRET)
+    return application.get_refusal(settings.AMAZON_CLIENT_ID, settings.AMAZON_CLIENT_SECRET)
 
 
 async def refresh_connections(
@@ -186,7 +189,7 @@ async def refresh_connections(
     trigger: TokenRefresh.Trigger,
     amazon: AmazonClient,
     *,
-    wait: float = 60.0,
+    max_wait: float = MAX_WAIT_SECONDS,
 ) -> RefreshCounts:
     """Refresh these connections now, due or not; one that is being refreshed already is waited for.
 
@@ -195,7 +198,7 @@ async def refresh_connections(
     counts = RefreshCounts()
     waiting = deque(connection_ids)
     if waiting and await in_thread(_application_refusal)() is not None:
-        probed = await _outcome_of(waiting.popleft(), trigger, amazon, wait)
+        probed = await _outcome_of(waiting.popleft(), trigger, amazon, max_wait)
         counts[probed] += 1
         if probed == Outcome.CONFIG:
             counts[probed] += len(waiting)
@@ -203,7 +206,7 @@ async def refresh_connections(
 
     async def work() -> None:
         while waiting:
-            counts[await _outcome_of(waiting.popleft(), trigger, amazon, wait)] += 1
+            counts[await _outcome_of(waiting.popleft(), trigger, amazon, max_wait)] += 1
 
     with reserved_threads():
         await _all(work() for _ in range(min(CONCURRENCY, len(waiting))))
@@ -216,7 +219,7 @@ async def refresh_queued(
     amazon: AmazonClient,
     *,
     seen: int | None = None,
-    wait: float = 60.0,
+    max_wait: float = MAX_WAIT_SECONDS,
 ) -> None:
     """Refresh the connection that a task was queued for, unless it was refreshed since so many were `seen`.
 
@@ -227,21 +230,21 @@ async def refresh_queued(
     if trigger != Trigger.ON_USE:
         pause = min(pause, PERSON_WAITS_SECONDS)
     with reserved_threads():
-        await _outcome_of(connection_id, trigger, amazon, wait, seen=seen, probe_pause=pause)
+        await _outcome_of(connection_id, trigger, amazon, max_wait, seen=seen, probe_pause=pause)
 
 
 async def _outcome_of(
     connection_id: UUID,
     trigger: TokenRefresh.Trigger,
     amazon: AmazonClient,
-    wait: float,
+    max_wait: float,
     *,
     seen: int | None = None,
     probe_pause: float | None = None,
 ) -> str:
     try:
         refreshed = await _refresh_one(
-            connection_id, trigger, amazon, wait=wait, seen=seen, probe_pause=probe_pause
+            connection_id, trigger, amazon, max_wait=max_wait, seen=seen, probe_pause=probe_pause
         )
     except (GrantRevokedError, ApplicationRefusedError):
         return "skipped"
@@ -263,7 +266,7 @@ async def _refresh_one(
     trigger: TokenRefresh.Trigger,
     amazon: AmazonClient,
     *,
-    wait: float,
+    max_wait: float,
     seen: int | None = None,
     probe_pause: float | None = None,
 ) -> Refreshed | None:
@@ -286,7 +289,7 @@ async def _refresh_one(
         if claim is not None:
             async with kept_leases() as keeper:
                 keeper.hold([claim])
-                refreshed = await refresh_claimed(claim, amazon, wait=wait)
+                refreshed = await refresh_claimed(claim, amazon, max_wait=max_wait)
             if refusal is not None:
                 await _shows_acceptance(refreshed)
             return refreshed
@@ -373,7 +376,7 @@ _under_way: WeakKeyDictionary[AmazonClient, dict[UUID, "asyncio.Task[Refreshed |
 
 
 async def _shared_refresh(
-    connection_id: UUID, amazon: AmazonClient, *, wait: float, seen: int
+    connection_id: UUID, amazon: AmazonClient, *, max_wait: float, seen: int
 ) -> Refreshed | None:
     """Refresh once for all who ask in this process meanwhile; one who stops waiting does not stop the others."""
     tasks = _under_way.setdefault(amazon, {})
@@ -385,7 +388,7 @@ async def _shared_refresh(
                     connection_id,
                     Trigger.ON_USE,
                     amazon,
-                    wait=wait,
+                    max_wait=max_wait,
                     seen=seen,
                     probe_pause=settings.TOKEN_REFRESH_CHECK_SECONDS,
                 ),
@@ -412,7 +415,7 @@ async def access_token(
     amazon: AmazonClient,
     rejected: str | None = None,
     minimum_life: float = 60.0,
-    wait: float = 60.0,
+    max_wait: float = MAX_WAIT_SECONDS,
 ) -> str:
     """Return a token that is valid for the next minute, refreshed if need be, one refresh at a time everywhere.
 
@@ -423,7 +426,7 @@ async def access_token(
         stored = await in_thread(_stored)(connection_id)
         if stored.access_token not in {None, rejected} and stored.lives_for(minimum_life):
             return stored.access_token
-        refreshed = await _shared_refresh(connection_id, amazon, wait=wait, seen=stored.refresh_count)
+        refreshed = await _shared_refresh(connection_id, amazon, max_wait=max_wait, seen=stored.refresh_count)
         if refreshed is None or refreshed.outcome in {Outcome.LOST, Outcome.SUPERSEDED}:
             continue
         if refreshed.error is not None:
@@ -437,10 +440,14 @@ async def access_token(
 class ConnectionTokenSource:
     """The tokens of one connection, as the client asks for them."""
 
-    def __init__(self, connection_id: UUID, amazon: AmazonClient, *, wait: float = 60.0) -> None:
+    def __init__(
+        self, connection_id: UUID, amazon: AmazonClient, *, max_wait: float = MAX_WAIT_SECONDS
+    ) -> None:
         self.connection_id = connection_id
         self._amazon = amazon
-        self._wait = wait
+        self._max_wait = max_wait
 
     async def __call__(self, rejected: str | None = None) -> str:
-        return await access_token(self.connection_id, amazon=self._amazon, rejected=rejected, wait=self._wait)
+        return await access_token(
+            self.connection_id, amazon=self._amazon, rejected=rejected, max_wait=self._max_wait
+        )

@@ -115,7 +115,7 @@ def _as_data(connection: Connection, run: SyncRun) -> dict[str, Any]:
 
 
 async def sync_all(
-    connections: Sequence[Connection], amazon: AmazonClient, wait: float, progress: "Progress"
+    connections: Sequence[Connection], amazon: AmazonClient, max_wait: float, progress: "Progress"
 ) -> list[SyncRun]:
     slots = asyncio.Semaphore(CONCURRENCY)
 
@@ -124,7 +124,7 @@ async def sync_all(
             run = await sync_now(
                 connection,
                 amazon,
-                wait=wait,
+                max_wait=max_wait,
                 on_progress=lambda walks: progress.show(connection, walks),
                 on_waiting=lambda: progress.show_waiting(connection),
             )

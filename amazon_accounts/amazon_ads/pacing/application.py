@@ -17,7 +17,7 @@ from amazon_accounts.amazon_ads.models import ApplicationRefusal
 logger = logging.getLogger(__name__)
 
 
-def is_refused(client_id: str, secret: str) -> ApplicationRefusal | None:
+def get_refusal(client_id: str, secret: str) -> ApplicationRefusal | None:
     """What is known of Amazon refusing this pair, or None if it does not."""
     return ApplicationRefusal.objects.filter(client_id=client_id, secret_digest=_digest(secret)).first()
 

@@ -10,13 +10,13 @@ from django.db import transaction
 
 from amazon_accounts.amazon_ads.models import ParkedLogin, RateLimit
 from amazon_accounts.amazon_ads.pacing import pace
-from amazon_accounts.amazon_ads.pacing.reservation import Reservation, Row, locked
+from amazon_accounts.amazon_ads.pacing.reservation import RateLimitKey, Reservation, locked
 
 logger = logging.getLogger(__name__)
 
 
 @transaction.atomic
-def record_throttled(row: Row, subject: str, reservation: Reservation, *, seconds: float) -> None:
+def record_throttled(row: RateLimitKey, subject: str, reservation: Reservation, *, seconds: float) -> None:
     """Amazon refused this login's request: leave it alone for `seconds`, or everybody if it is about everybody.
 
     It is about everybody when a second login is refused within ten seconds, or when there is only one. Requests
@@ -90,7 +90,7 @@ def _park(limit: RateLimit, subject: str, now: datetime, seconds: float) -> None
 
 
 @transaction.atomic
-def record_failure(row: Row, subject: str) -> None:
+def record_failure(row: RateLimitKey, subject: str) -> None:
     """A call ended without an answer after all its tries. Five in a row, of two logins if there are two, open
     the circuit."""
     limit, now = locked(row)
@@ -113,7 +113,7 @@ def record_failure(row: Row, subject: str) -> None:
 
 
 @transaction.atomic
-def record_failed_probe(row: Row) -> None:
+def record_failed_probe(row: RateLimitKey) -> None:
     """The probe of an open circuit failed: it opens again, for twice as long."""
     limit, now = locked(row)
     if limit is None or limit.circuit_open_until is None:
@@ -123,13 +123,13 @@ def record_failed_probe(row: Row) -> None:
     limit.save(update_fields=["failures", *CIRCUIT])
 
 
-def give_probe_back(row: Row) -> None:
+def give_probe_back(row: RateLimitKey) -> None:
     """The call that was to probe an open circuit was not made; the next one does."""
     RateLimit.objects.filter(region=row.region, family=row.family).update(probe_until=None)
 
 
 @transaction.atomic
-def record_answer(row: Row, *, is_probe: bool) -> None:
+def record_answer(row: RateLimitKey, *, is_probe: bool) -> None:
     """Amazon answered: nothing failed in a row any more; if this was the probe, the circuit closes."""
     limit, _ = locked(row)
     if limit is None:

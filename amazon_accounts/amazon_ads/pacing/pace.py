@@ -12,6 +12,8 @@ from django.conf import settings
 
 from amazon_accounts.amazon_ads.models import Family
 
+#: How long a call waits for slots, unless its caller sets another limit.
+MAX_WAIT_SECONDS = 60.0
 #: Requests per second that each waiting request adds while no limit was met: doubles in about three seconds.
 GROWTH = 0.25
 #: A slot is used within so many seconds, or another one is reserved.

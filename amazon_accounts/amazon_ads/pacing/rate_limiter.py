@@ -17,15 +17,15 @@ from django.conf import settings
 
 from amazon_accounts.amazon_ads.errors import (
     AmazonError,
-    PaceUnavailable,
+    PaceUnavailableError,
     PostponedError,
     ThrottledError,
     TransientError,
-    Unreachable,
+    UnreachableError,
 )
 from amazon_accounts.amazon_ads.models import Family
 from amazon_accounts.amazon_ads.pacing import learning, pace
-from amazon_accounts.amazon_ads.pacing.reservation import Row
+from amazon_accounts.amazon_ads.pacing.reservation import RateLimitKey
 from amazon_accounts.amazon_ads.pacing.slots import CallStats, Patience, Slot, SlotQueue, written_down
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 Prepared = TypeVar("Prepared")
 Result = TypeVar("Result")
 
-LWA_ROW = Row("", Family.LWA)
+LWA_KEY = RateLimitKey("", Family.LWA)
 
 #: However often it is tried, a call takes no longer than this beside its waiting for slots.
 CALL_SECONDS = 240.0
@@ -50,26 +50,26 @@ class ExponentialBackoffRateLimiter:
     """Makes calls at the shared pace and repeats what is worth repeating. One for each process and event loop."""
 
     def __init__(self) -> None:
-        self._queues: dict[Row, SlotQueue] = {}
+        self._queues: dict[RateLimitKey, SlotQueue] = {}
         self._api_connections = asyncio.Semaphore(API_CONNECTIONS)
 
     async def call(
         self,
-        row: Row,
+        row: RateLimitKey,
         subject: str,
         *,
         prepare: Callable[[], Awaitable[Prepared]],
         send: Callable[[Prepared], Awaitable[Result]],
-        wait: float,
+        max_wait: float,
         stats: CallStats | None = None,
         attempts: int | None = None,
     ) -> Result:
         """Prepare (get a token) and send, each time when a slot has come; what `send` returns.
 
         What is transient or throttled is tried again, up to AMAZON_MAX_ATTEMPTS times; errors of `prepare` pass
-        through at once. PostponedError if slots lie more than `wait` seconds away, all waiting taken together.
+        through at once. PostponedError if slots lie more than `max_wait` seconds away, all waiting taken together.
         """
-        call = _Call(self, row, subject, Patience(wait, stats or CallStats()), prepare, send)
+        call = _Call(self, row, subject, Patience(max_wait, stats or CallStats()), prepare, send)
         retrying = tenacity.AsyncRetrying(
             stop=tenacity.stop_after_attempt(attempts or settings.AMAZON_MAX_ATTEMPTS),
             retry=tenacity.retry_if_exception(call.is_worth_repeating),
@@ -77,15 +77,15 @@ class ExponentialBackoffRateLimiter:
             reraise=True,
         )
         try:
-            async with asyncio.timeout(wait + CALL_SECONDS) as deadline:
+            async with asyncio.timeout(max_wait + CALL_SECONDS) as deadline:
                 return await retrying(call.attempt)
         except _NotPreparedError as carrier:
             raise carrier.error from None
         except TimeoutError:
             if not deadline.expired():
                 raise
-            error = call.last_error or Unreachable(
-                f"Amazon gave no answer in {wait + CALL_SECONDS:.0f} seconds"
+            error = call.last_error or UnreachableError(
+                f"Amazon gave no answer in {max_wait + CALL_SECONDS:.0f} seconds"
             )
             await call.record_end(error)
             raise error from None
@@ -93,14 +93,14 @@ class ExponentialBackoffRateLimiter:
             await call.record_end(error)
             raise
 
-    def queue(self, row: Row) -> SlotQueue:
+    def queue(self, row: RateLimitKey) -> SlotQueue:
         if row not in self._queues:
             connections = CONNECTIONS if row.family == Family.LWA else ROW_CONNECTIONS
             self._queues[row] = SlotQueue(row, places=asyncio.Semaphore(connections))
         return self._queues[row]
 
     @asynccontextmanager
-    async def connection(self, row: Row) -> AsyncIterator[None]:
+    async def connection(self, row: RateLimitKey) -> AsyncIterator[None]:
         if row.family == Family.LWA:
             yield
         else:
@@ -119,7 +119,7 @@ class _NotPreparedError(Exception):
 @dataclass
 class _Call(Generic[Prepared, Result]):
     limiter: ExponentialBackoffRateLimiter
-    row: Row
+    row: RateLimitKey
     subject: str
     patience: Patience
     prepare: Callable[[], Awaitable[Prepared]]
@@ -202,7 +202,7 @@ class _Call(Generic[Prepared, Result]):
 
     async def record_end(self, error: AmazonError) -> None:
         """The call ends without an answer: five of these in a row open the circuit."""
-        if isinstance(error, TransientError) and not isinstance(error, PaceUnavailable):
+        if isinstance(error, TransientError) and not isinstance(error, PaceUnavailableError):
             await written_down(learning.record_failure, self.row, self.subject)
 
 

@@ -21,7 +21,7 @@ LOOK_AGAIN = timedelta(seconds=1)
 HOURS_KEPT = timedelta(days=90)
 
 
-class Row(NamedTuple):
+class RateLimitKey(NamedTuple):
     """Which RateLimit: a family of endpoints in a region. Login with Amazon has none."""
 
     region: str
@@ -48,21 +48,23 @@ class Reservation:
     obstacle: Obstacle = ""
 
 
-def reserve(row: Row, subject: str, *, wait: float) -> Reservation:
-    """Reserve the next slot of the row, unless something stands in the way for longer than `wait` seconds.
+def reserve(row: RateLimitKey, subject: str, *, max_wait: float) -> Reservation:
+    """Reserve the next slot of the row, unless something stands in the way for longer than `max_wait` seconds.
 
     Every slot is given away once. One that is not used is lost, and harmless.
     """
-    return _reserved(row, subject, wait) or _considered(row, subject, wait)
+    return _reserved(row, subject, max_wait) or _considered(row, subject, max_wait)
 
 
-def _reserved(row: Row, subject: str, wait: float, *, is_probe: bool = False) -> Reservation | None:
+def _reserved(
+    row: RateLimitKey, subject: str, max_wait: float, *, is_probe: bool = False
+) -> Reservation | None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT seconds, until, slot_interval, is_ailing, slowed_at"
             " FROM amazon_ads_reserve(%s, %s, %s, %s, %s, %s, make_interval(secs => %s), %s)",
             (
-                *(row.region, row.family, subject, max(wait, 0.0)),
+                *(row.region, row.family, subject, max(max_wait, 0.0)),
                 *(pace.bounds(row.family).ceiling, pace.GROWTH, pace.PROBE_EVERY.total_seconds(), is_probe),
             ),
         )
@@ -74,7 +76,7 @@ def _reserved(row: Row, subject: str, wait: float, *, is_probe: bool = False) ->
 
 
 @transaction.atomic
-def _considered(row: Row, subject: str, wait: float) -> Reservation:
+def _considered(row: RateLimitKey, subject: str, max_wait: float) -> Reservation:
     """Bring the row up to date, and reserve a slot or say what stands in the way."""
     limit, now = _locked(row)
     _bring_up_to_date(limit, now)
@@ -86,7 +88,7 @@ def _considered(row: Row, subject: str, wait: float) -> Reservation:
     if limit.circuit_open_until and limit.probe_until and limit.probe_until > now:
         return _obstacle(limit, now, "probing", now + LOOK_AGAIN)
     is_probe = limit.circuit_open_until is not None
-    reservation = _reserved(row, subject, wait, is_probe=is_probe)
+    reservation = _reserved(row, subject, max_wait, is_probe=is_probe)
     if reservation is None:
         next_slot = limit.slot_at + timedelta(seconds=1 / limit.pace)
         if limit.blocked_until and limit.blocked_until > now:
@@ -108,7 +110,7 @@ def _obstacle(limit: RateLimit, now: datetime, obstacle: Obstacle, until: dateti
     )
 
 
-def _locked(row: Row) -> tuple[RateLimit, datetime]:
+def _locked(row: RateLimitKey) -> tuple[RateLimit, datetime]:
     limit, now = locked(row)
     if limit is None:
         allowed = pace.bounds(row.family)
@@ -127,7 +129,7 @@ def _locked(row: Row) -> tuple[RateLimit, datetime]:
     return limit, now
 
 
-def locked(row: Row) -> tuple[RateLimit | None, datetime]:
+def locked(row: RateLimitKey) -> tuple[RateLimit | None, datetime]:
     """The row, locked, and PostgreSQL's time, by which all its moments are told.
 
     The transaction around it does not wait for the disk: what a crash of the database loses here is soon learned again.
@@ -187,7 +189,7 @@ def _hour(now: datetime) -> datetime:
     return now.replace(minute=0, second=0, microsecond=0)
 
 
-def still_open(row: Row, subject: str, *, is_probe: bool) -> bool:
+def still_open(row: RateLimitKey, subject: str, *, is_probe: bool) -> bool:
     """The look after waiting: False if the row or this login was sent away meanwhile."""
     with connection.cursor() as cursor:
         cursor.execute(STILL_OPEN, [subject, row.region, row.family, is_probe])

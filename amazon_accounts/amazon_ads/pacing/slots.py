@@ -14,9 +14,15 @@ from typing import ParamSpec, TypeVar
 
 from django.db import InterfaceError, OperationalError
 
-from amazon_accounts.amazon_ads.errors import PaceUnavailable, PostponedError
+from amazon_accounts.amazon_ads.errors import PaceUnavailableError, PostponedError
 from amazon_accounts.amazon_ads.pacing.pace import STALE_SLOT_SECONDS
-from amazon_accounts.amazon_ads.pacing.reservation import Obstacle, Reservation, Row, reserve, still_open
+from amazon_accounts.amazon_ads.pacing.reservation import (
+    Obstacle,
+    RateLimitKey,
+    Reservation,
+    reserve,
+    still_open,
+)
 from amazon_accounts.postgresql.threads import in_thread
 
 logger = logging.getLogger(__name__)
@@ -42,12 +48,12 @@ REASONS: dict[Obstacle, str] = {
 async def asked_of_database(
     function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
 ) -> Result:
-    """What the function returns, run in a thread. PaceUnavailable if the database does not answer in time."""
+    """What the function returns, run in a thread. PaceUnavailableError if the database does not answer in time."""
     try:
         async with asyncio.timeout(DATABASE_SECONDS):
             return await in_thread(function)(*args, **kwargs)
     except (TimeoutError, OperationalError, InterfaceError) as error:
-        raise PaceUnavailable from error
+        raise PaceUnavailableError from error
 
 
 async def written_down(
@@ -57,7 +63,7 @@ async def written_down(
     either way."""
     try:
         await asked_of_database(function, *args, **kwargs)
-    except PaceUnavailable as error:
+    except PaceUnavailableError as error:
         logger.warning("What Amazon's answer taught is lost: %s", error, extra={"action": "lesson_lost"})
         return False
     return True
@@ -110,7 +116,7 @@ class Slot:
 
 @dataclass
 class SlotQueue:
-    row: Row
+    row: RateLimitKey
     #: So many of this process's requests may be under way at once.
     places: asyncio.Semaphore
     head: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(HOLDING_SLOTS))
@@ -170,7 +176,7 @@ class SlotQueue:
     async def _reserved(self, subject: str, patience: Patience) -> Slot:
         while True:
             asked_at = asyncio.get_running_loop().time()
-            reservation = await asked_of_database(reserve, self.row, subject, wait=patience.left)
+            reservation = await asked_of_database(reserve, self.row, subject, max_wait=patience.left)
             self.interval = reservation.interval
             slot = Slot(reservation, due=asked_at + reservation.seconds)
             if reservation.obstacle == "parked":

@@ -121,7 +121,7 @@ class Trial:
     async def _synced(self, connection: Connection, *, calm: bool) -> SyncRun:
         requested = await in_thread(request_sync)(connection, trigger=SyncRun.Trigger.MANUAL)
         if requested.state == SyncRun.State.WAITING:
-            syncing = asyncio.create_task(sync_connection(requested.pk, self.amazon, wait=0.3))
+            syncing = asyncio.create_task(sync_connection(requested.pk, self.amazon, max_wait=0.3))
             if not calm and self.chance.random() < 0.1:
                 await asyncio.sleep(self.chance.random() * 0.2)
                 syncing.cancel()

@@ -396,7 +396,7 @@ async def test_a_run_that_must_wait_goes_back_to_the_queue(
 ) -> None:
     connection = await in_thread(connect)()
     sandbox.faults.add("throttle", path="/v2/profiles", region="EU", seconds=200, retry_after="200")
-    run = await sync(connection, wait=1)
+    run = await sync(connection, max_wait=1)
     assert (run.state, run.postponed) == ("waiting", 1)
     assert "EU" in run.error
     job = await in_thread(ProcrastinateJob.objects.filter(task_name=runs.TASK).latest)("id")
@@ -412,7 +412,7 @@ async def test_a_run_that_would_have_to_wait_long_ends_with_what_there_is(
 ) -> None:
     connection = await in_thread(connect)()
     sandbox.faults.add("throttle", path="/managerAccounts", region="FE", seconds=7200, retry_after="7200")
-    run = await sync(connection, wait=1)
+    run = await sync(connection, max_wait=1)
     assert (run.state, run.postponed) == ("partial", 0)
     assert "FE" in run.error
     await in_thread(connection.refresh_from_db)()
@@ -428,7 +428,7 @@ async def test_who_asks_for_a_run_that_waits_for_amazon_need_not_wait(
 ) -> None:
     connection = await in_thread(connect)()
     sandbox.faults.add("throttle", path="/v2/profiles", region="EU", seconds=200, retry_after="200")
-    run = await sync(connection, wait=1)
+    run = await sync(connection, max_wait=1)
     assert await in_thread(request_sync)(connection, trigger=MANUAL) == run
     job = await in_thread(ProcrastinateJob.objects.filter(task_name=runs.TASK, status="todo").latest)("id")
     assert job.scheduled_at <= timezone.now()
@@ -441,10 +441,11 @@ async def test_a_run_is_not_put_back_for_ever(
     sandbox.faults.add("throttle", path="/v2/profiles", region="EU", seconds=200, retry_after="200")
     requested = await in_thread(request_sync)(connection, trigger=MANUAL)
     states = [
-        (await sync_connection(requested.pk, amazon, wait=0.2)).state for _ in range(runs.MOST_POSTPONEMENTS)
+        (await sync_connection(requested.pk, amazon, max_wait=0.2)).state
+        for _ in range(runs.MOST_POSTPONEMENTS)
     ]
     assert states == ["waiting"] * runs.MOST_POSTPONEMENTS
-    assert (await sync_connection(requested.pk, amazon, wait=0.2)).state == "partial"
+    assert (await sync_connection(requested.pk, amazon, max_wait=0.2)).state == "partial"
 
 
 # --- Pruning ----------------------------------------------------------------------------------------------------

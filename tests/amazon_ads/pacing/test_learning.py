@@ -14,11 +14,11 @@ from amazon_accounts.amazon_ads.pacing.learning import (
     record_failure,
     record_throttled,
 )
-from amazon_accounts.amazon_ads.pacing.reservation import Row, reserve
+from amazon_accounts.amazon_ads.pacing.reservation import RateLimitKey, reserve
 
 pytestmark = pytest.mark.django_db
 
-ROW = Row("NA", Family.ACCOUNTS)
+ROW = RateLimitKey("NA", Family.ACCOUNTS)
 
 
 @pytest.fixture(autouse=True)
@@ -33,21 +33,21 @@ def the_row() -> RateLimit:
 
 
 def throttle(subject: str, seconds: float = 5.0) -> None:
-    record_throttled(ROW, subject, reserve(ROW, subject, wait=1e6), seconds=seconds)
+    record_throttled(ROW, subject, reserve(ROW, subject, max_wait=1e6), seconds=seconds)
 
 
 @pytest.fixture
 def two_logins() -> None:
     """alice and bob both call here, and wait for their slots."""
     for _ in range(6):
-        reserve(ROW, "alice", wait=60)
-        reserve(ROW, "bob", wait=60)
+        reserve(ROW, "alice", max_wait=60)
+        reserve(ROW, "bob", max_wait=60)
 
 
 @pytest.fixture
 def one_login() -> None:
     for _ in range(12):
-        reserve(ROW, "alice", wait=60)
+        reserve(ROW, "alice", max_wait=60)
 
 
 @pytest.mark.usefixtures("two_logins")
@@ -61,18 +61,18 @@ class TestTwoLogins:
         row = the_row()
         assert (row.blocked_until, row.slowed_at, row.throttled) == (None, None, 1)
         assert row.pace >= before
-        assert reserve(ROW, "alice", wait=1).obstacle == "parked"
-        assert reserve(ROW, "bob", wait=1e6).obstacle == ""
+        assert reserve(ROW, "alice", max_wait=1).obstacle == "parked"
+        assert reserve(ROW, "bob", max_wait=1e6).obstacle == ""
 
     def test_a_login_that_is_refused_again_and_again_stays_the_only_one(self) -> None:
-        slot = reserve(ROW, "alice", wait=60)
+        slot = reserve(ROW, "alice", max_wait=60)
         for _ in range(5):
             record_throttled(ROW, "alice", slot, seconds=1)
         assert the_row().blocked_until is None
 
     def test_a_second_refused_login_blocks_and_slows_everybody(self) -> None:
         before = the_row().pace
-        slot = reserve(ROW, "bob", wait=60)
+        slot = reserve(ROW, "bob", max_wait=60)
         throttle("alice", seconds=2)
         record_throttled(ROW, "bob", slot, seconds=7)
         row = the_row()
@@ -89,7 +89,7 @@ class TestTwoLogins:
     def test_a_burst_of_refusals_slows_once(self) -> None:
         # Where slots may be saved up, a slow machine would have the burst cut instead of the pace.
         RateLimit.objects.update(burst=1)
-        under_way = [reserve(ROW, name, wait=60) for name in ("alice", "bob") * 4]
+        under_way = [reserve(ROW, name, max_wait=60) for name in ("alice", "bob") * 4]
         for slot in under_way:
             record_throttled(ROW, "alice", slot, seconds=1)
             record_throttled(ROW, "bob", slot, seconds=1)
@@ -103,7 +103,7 @@ class TestTwoLogins:
         assert the_row().pace < once.pace
 
     def test_no_block_lasts_longer_than_an_hour_though_a_login_may_be_parked_for_a_day(self) -> None:
-        slot = reserve(ROW, "bob", wait=60)
+        slot = reserve(ROW, "bob", max_wait=60)
         throttle("alice", seconds=86400)
         record_throttled(ROW, "bob", slot, seconds=86400)
         blocked_until = the_row().blocked_until
@@ -112,7 +112,7 @@ class TestTwoLogins:
         assert ParkedLogin.objects.filter(until__gt=now() + timedelta(hours=23)).count() == 2
 
     def test_a_shorter_wait_does_not_shorten_a_longer_one(self) -> None:
-        slot = reserve(ROW, "alice", wait=60)
+        slot = reserve(ROW, "alice", max_wait=60)
         record_throttled(ROW, "alice", slot, seconds=100)
         record_throttled(ROW, "alice", slot, seconds=1)
         assert ParkedLogin.objects.get().until > now() + timedelta(seconds=90)
@@ -139,7 +139,7 @@ class TestOneLogin:
 
     def test_after_a_block_there_is_no_burst(self) -> None:
         throttle("alice", seconds=0.001)
-        waits = [reserve(ROW, "bob", wait=60).seconds for _ in range(3)]
+        waits = [reserve(ROW, "bob", max_wait=60).seconds for _ in range(3)]
         assert waits[2] > waits[1] > waits[0] > 0
 
     def test_a_refused_burst_makes_the_burst_smaller_and_leaves_the_pace(self) -> None:
@@ -230,8 +230,8 @@ class TestCircuit:
         assert the_row().circuit_open_until is not None
 
     def test_login_with_amazon_is_left_alone_for_a_minute_at_most(self) -> None:
-        row = Row("", Family.LWA)
-        reserve(row, "alice", wait=60)
+        row = RateLimitKey("", Family.LWA)
+        reserve(row, "alice", max_wait=60)
         for _ in range(5):
             record_failure(row, "alice")
         for _ in range(4):
@@ -243,7 +243,7 @@ def test_a_row_that_is_gone_teaches_nothing() -> None:
     record_failure(ROW, "alice")
     record_failed_probe(ROW)
     record_answer(ROW, is_probe=True)
-    slot = reserve(ROW, "alice", wait=1)
+    slot = reserve(ROW, "alice", max_wait=1)
     RateLimit.objects.all().delete()
     record_throttled(ROW, "alice", slot, seconds=1)
     assert not RateLimit.objects.exists()

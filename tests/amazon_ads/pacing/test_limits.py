@@ -11,7 +11,7 @@ from django.db import connection
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.errors import PostponedError
 from amazon_accounts.sandbox.generate import generated_world
-from tests.amazon_ads.conftest import OWN_TABLES, LoginFactory
+from tests.amazon_ads.conftest import OWN_TABLES, AdsApiFactory
 from tests.bench.pacing import Workers
 from tests.sandbox_fixtures import SandboxServer
 
@@ -30,7 +30,7 @@ def usual_pace(settings: LazySettings, sandbox_server: SandboxServer) -> None:
 
 @pytest.mark.parametrize("per", [("region",), ("region", "endpoint"), ()])
 async def test_it_finds_the_limit_and_keeps_to_it(
-    login_over_http: LoginFactory, sandbox_server: SandboxServer, per: tuple[Any, ...]
+    login_over_http: AdsApiFactory, sandbox_server: SandboxServer, per: tuple[Any, ...]
 ) -> None:
     sandbox = sandbox_server.sandbox
     sandbox.throttle.limit(30.0, 10.0, per=per)
@@ -41,11 +41,11 @@ async def test_it_finds_the_limit_and_keeps_to_it(
 
 
 async def test_a_login_with_a_limit_of_its_own_does_not_slow_the_others(
-    login_over_http: LoginFactory, sandbox_server: SandboxServer
+    login_over_http: AdsApiFactory, sandbox_server: SandboxServer
 ) -> None:
     sandbox = sandbox_server.sandbox
     sandbox.throttle.limit(0.01, 1.0, login="login-4", retry_after="3600")
-    poor = login_over_http("login-4", wait=1.0)
+    poor = login_over_http("login-4", max_wait=1.0)
     await login_over_http(NAMES[0]).profiles("NA", "view")
     await poor.profiles("NA", "view")
     with pytest.raises(PostponedError):
@@ -58,7 +58,7 @@ async def test_a_login_with_a_limit_of_its_own_does_not_slow_the_others(
 
 
 async def test_another_process_feels_what_this_one_learned(
-    login_over_http: LoginFactory, sandbox_server: SandboxServer
+    login_over_http: AdsApiFactory, sandbox_server: SandboxServer
 ) -> None:
     sandbox = sandbox_server.sandbox
     sandbox.faults.add("throttle", login=NAMES[0], retry_after="3600", count=1)
@@ -71,7 +71,7 @@ async def test_another_process_feels_what_this_one_learned(
             return sandbox.access_token(NAMES[0])
 
         with pytest.raises(PostponedError):
-            await another.login(subject=NAMES[0], client_id="x", token=token).profiles("NA", "view")
+            await another.with_token(subject=NAMES[0], client_id="x", token=token).profiles("NA", "view")
     assert sandbox.journal.count(login=NAMES[0]) == 1
 
 

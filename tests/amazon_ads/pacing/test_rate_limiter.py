@@ -19,22 +19,22 @@ from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.errors import (
     ForbiddenError,
     GrantRevokedError,
-    PaceUnavailable,
+    PaceUnavailableError,
     PostponedError,
     ThrottledError,
     TransientError,
-    Unreachable,
+    UnreachableError,
 )
 from amazon_accounts.amazon_ads.models import Family, ParkedLogin, RateLimit
 from amazon_accounts.amazon_ads.pacing import learning, rate_limiter, slots
-from amazon_accounts.amazon_ads.pacing.reservation import Row
+from amazon_accounts.amazon_ads.pacing.reservation import RateLimitKey
 from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
-from tests.amazon_ads.conftest import CLIENT_ID, OWN_TABLES, LoginFactory
+from tests.amazon_ads.conftest import CLIENT_ID, OWN_TABLES, AdsApiFactory
 
 pytestmark = OWN_TABLES
 
-NA = Row("NA", Family.ACCOUNTS)
+NA = RateLimitKey("NA", Family.ACCOUNTS)
 
 
 @in_thread
@@ -54,7 +54,7 @@ def parked() -> list[str]:
 
 class TestRetries:
     async def test_it_gives_up_after_the_attempts_of_the_settings(
-        self, login: LoginFactory, sandbox: Sandbox, settings: LazySettings
+        self, login: AdsApiFactory, sandbox: Sandbox, settings: LazySettings
     ) -> None:
         settings.AMAZON_MAX_ATTEMPTS = 3
         sandbox.faults.add("error_503")
@@ -64,7 +64,7 @@ class TestRetries:
         assert sandbox.journal.count() == alice.stats.requests == 3
 
     async def test_it_waits_with_full_jitter_between_tries(
-        self, login: LoginFactory, sandbox: Sandbox, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+        self, login: AdsApiFactory, sandbox: Sandbox, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         settings.AMAZON_BACKOFF_BASE_SECONDS = 1.0
         settings.AMAZON_BACKOFF_MAX_SECONDS = 5.0
@@ -81,7 +81,7 @@ class TestRetries:
         assert asked[:4] == [(0, 1.0), (0, 2.0), (0, 4.0), (0, 5.0)]
 
     async def test_a_retry_after_of_a_busy_server_comes_first(
-        self, login: LoginFactory, sandbox: Sandbox
+        self, login: AdsApiFactory, sandbox: Sandbox
     ) -> None:
         sandbox.faults.add("answer", status=503, body="", headers={"Retry-After": "1"}, count=1)
         began = time.monotonic()
@@ -89,7 +89,7 @@ class TestRetries:
         assert time.monotonic() - began >= 1
 
     async def test_a_retry_after_longer_than_its_patience_ends_the_call(
-        self, login: LoginFactory, sandbox: Sandbox
+        self, login: AdsApiFactory, sandbox: Sandbox
     ) -> None:
         sandbox.faults.add("answer", status=503, body="", headers={"Retry-After": "100"})
         with pytest.raises(TransientError) as raised:
@@ -97,19 +97,21 @@ class TestRetries:
         assert raised.value.retry_after == 100
         assert sandbox.journal.count() == 1
 
-    async def test_every_try_waits_for_a_slot_of_its_own(self, login: LoginFactory, sandbox: Sandbox) -> None:
+    async def test_every_try_waits_for_a_slot_of_its_own(
+        self, login: AdsApiFactory, sandbox: Sandbox
+    ) -> None:
         sandbox.faults.add("error_503", count=3)
         await login().profiles("NA", "view")
         assert (await the_row()).requests == 4
 
     async def test_the_whole_call_has_a_deadline(
-        self, login: LoginFactory, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+        self, login: AdsApiFactory, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(rate_limiter, "CALL_SECONDS", 0.4)
         sandbox.faults.add("hang")
         began = time.monotonic()
-        with pytest.raises(Unreachable, match="no answer in 0 seconds"):
-            await login(wait=0).profiles("NA", "view")
+        with pytest.raises(UnreachableError, match="no answer in 0 seconds"):
+            await login(max_wait=0).profiles("NA", "view")
         assert time.monotonic() - began < 2
         assert (await the_row()).failures == 1
 
@@ -118,20 +120,20 @@ class TestRetries:
             raise TimeoutError("of the source")
 
         with pytest.raises(TimeoutError, match="of the source"):
-            await amazon.login(subject="alice", client_id=CLIENT_ID, token=token).profiles("NA", "view")
+            await amazon.with_token(subject="alice", client_id=CLIENT_ID, token=token).profiles("NA", "view")
 
     async def test_at_the_deadline_it_tells_the_last_error(
-        self, login: LoginFactory, sandbox: Sandbox, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+        self, login: AdsApiFactory, sandbox: Sandbox, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         settings.AMAZON_BACKOFF_BASE_SECONDS = settings.AMAZON_BACKOFF_MAX_SECONDS = 1000.0
         monkeypatch.setattr("random.uniform", lambda _low, high: high)
         monkeypatch.setattr(rate_limiter, "CALL_SECONDS", 0.4)
         sandbox.faults.add("error_503")
         with pytest.raises(TransientError, match="503"):
-            await login(wait=0).profiles("NA", "view")
+            await login(max_wait=0).profiles("NA", "view")
 
     async def test_each_failure_is_a_log_line_with_its_request_id(
-        self, login: LoginFactory, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+        self, login: AdsApiFactory, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
     ) -> None:
         sandbox.faults.add("error_503", count=1)
         await login().profiles("NA", "view")
@@ -156,7 +158,7 @@ class TestTokens:
             asked_at.append(time.monotonic())
             return good
 
-        alice = amazon.login(subject="alice", client_id=CLIENT_ID, token=token)
+        alice = amazon.with_token(subject="alice", client_id=CLIENT_ID, token=token)
         await asyncio.gather(*(alice.profiles("NA", "view") for _ in range(4)))
         pauses = [later - earlier for earlier, later in pairwise(asked_at)]
         assert min(pauses) > 0.2
@@ -176,7 +178,7 @@ class TestTokens:
         async def token(rejected: str | None = None) -> str:
             raise error
 
-        alice = amazon.login(subject="alice", client_id=CLIENT_ID, token=token)
+        alice = amazon.with_token(subject="alice", client_id=CLIENT_ID, token=token)
         with pytest.raises(type(error)) as raised:
             await alice.profiles("NA", "view")
         assert raised.value is error
@@ -195,7 +197,7 @@ class TestTokens:
             await asyncio.sleep(next(pauses))
             return good
 
-        alice = amazon.login(subject="alice", client_id=CLIENT_ID, token=token)
+        alice = amazon.with_token(subject="alice", client_id=CLIENT_ID, token=token)
         await alice.profiles("NA", "view")
         assert (await the_row()).requests == 2
         assert sandbox.journal.count() == alice.stats.requests == 1
@@ -210,12 +212,12 @@ class TestTokens:
             await asyncio.sleep(0.05)
             return good
 
-        await amazon.login(subject="alice", client_id=CLIENT_ID, token=token).profiles("NA", "view")
+        await amazon.with_token(subject="alice", client_id=CLIENT_ID, token=token).profiles("NA", "view")
         assert (await the_row()).requests == 3
 
 
 class TestThrottling:
-    async def test_it_waits_for_the_retry_after(self, login: LoginFactory, sandbox: Sandbox) -> None:
+    async def test_it_waits_for_the_retry_after(self, login: AdsApiFactory, sandbox: Sandbox) -> None:
         sandbox.faults.add("throttle", retry_after="1", count=1)
         alice = login()
         began = time.monotonic()
@@ -226,26 +228,26 @@ class TestThrottling:
 
     @pytest.mark.parametrize("retry_after", ["absent", "malformed", "negative", "0", "date", "seconds"])
     async def test_it_gets_over_any_retry_after(
-        self, login: LoginFactory, sandbox: Sandbox, retry_after: str
+        self, login: AdsApiFactory, sandbox: Sandbox, retry_after: str
     ) -> None:
         sandbox.faults.add("throttle", retry_after=retry_after, count=1)
         await login().profiles("NA", "view")
         assert [entry.status for entry in sandbox.journal] == [429, 200]
 
-    async def test_an_hour_is_work_for_later(self, login: LoginFactory, sandbox: Sandbox) -> None:
+    async def test_an_hour_is_work_for_later(self, login: AdsApiFactory, sandbox: Sandbox) -> None:
         sandbox.faults.add("throttle", retry_after="3600", count=1)
         with pytest.raises(PostponedError) as raised:
             await login().profiles("NA", "view")
         assert raised.value.until == pytest.approx(now() + timedelta(hours=1), abs=timedelta(seconds=10))
         assert sandbox.journal.count() == 1
 
-    async def test_five_refusals_are_enough(self, login: LoginFactory, sandbox: Sandbox) -> None:
+    async def test_five_refusals_are_enough(self, login: AdsApiFactory, sandbox: Sandbox) -> None:
         sandbox.faults.add("throttle", retry_after="absent")
         with pytest.raises(ThrottledError):
             await login().profiles("NA", "view")
         assert sandbox.journal.count() == 5
 
-    async def test_one_throttled_login_waits_alone(self, login: LoginFactory, sandbox: Sandbox) -> None:
+    async def test_one_throttled_login_waits_alone(self, login: AdsApiFactory, sandbox: Sandbox) -> None:
         sandbox.faults.add("throttle", login="alice", retry_after="3600")
         alice, bob = login("alice"), login("bob")
         await bob.profiles("NA", "view")
@@ -262,7 +264,7 @@ class TestThrottling:
         assert sandbox.journal.count(login="alice") == 1
 
     async def test_a_parked_login_waits_aside_and_comes_back(
-        self, login: LoginFactory, sandbox: Sandbox
+        self, login: AdsApiFactory, sandbox: Sandbox
     ) -> None:
         sandbox.faults.add("throttle", login="alice", retry_after="1", count=1)
         alice, bob = login("alice"), login("bob")
@@ -274,7 +276,7 @@ class TestThrottling:
         await waiting
         assert sandbox.journal.count(login="alice", status=200) == 1
 
-    async def test_two_throttled_logins_stop_everybody(self, login: LoginFactory, sandbox: Sandbox) -> None:
+    async def test_two_throttled_logins_stop_everybody(self, login: AdsApiFactory, sandbox: Sandbox) -> None:
         sandbox.faults.add("throttle", login="alice", retry_after="2", count=1)
         sandbox.faults.add("throttle", login="bob", retry_after="2", count=1)
         await login("charlie").profiles("NA", "view")
@@ -282,22 +284,22 @@ class TestThrottling:
         await asyncio.sleep(0.5)
         assert sandbox.journal.count(status=429) == 2
         with pytest.raises(PostponedError, match="asked for a pause"):
-            await login("charlie", wait=0.5).profiles("NA", "view")
+            await login("charlie", max_wait=0.5).profiles("NA", "view")
         await together
         assert not (await the_row()).growing
 
     async def test_another_region_or_family_is_not_concerned(
-        self, login: LoginFactory, sandbox: Sandbox
+        self, login: AdsApiFactory, sandbox: Sandbox
     ) -> None:
         sandbox.faults.add("throttle", region="NA", retry_after="3600")
-        alice = login("alice", wait=1)
+        alice = login("alice", max_wait=1)
         with pytest.raises(PostponedError):
             await alice.profiles("NA", "view")
         await alice.profiles("EU", "view")
         await alice.profiles("FE", "view")
 
     async def test_a_throttle_in_the_middle_of_a_walk_loses_nothing(
-        self, login: LoginFactory, sandbox: Sandbox
+        self, login: AdsApiFactory, sandbox: Sandbox
     ) -> None:
         from amazon_accounts.sandbox.generate import generated_world
 
@@ -312,20 +314,20 @@ class TestThrottling:
 
 
 class TestPostponing:
-    async def test_a_slot_too_far_away_is_work_for_later(self, login: LoginFactory) -> None:
+    async def test_a_slot_too_far_away_is_work_for_later(self, login: AdsApiFactory) -> None:
         await login().profiles("NA", "view")
         await change(blocked_until=now() + timedelta(seconds=90))
         with pytest.raises(PostponedError) as raised:
-            await login(wait=60).profiles("NA", "view")
+            await login(max_wait=60).profiles("NA", "view")
         assert raised.value.kind == "postponed"
         assert raised.value.until == pytest.approx(now() + timedelta(seconds=90), abs=timedelta(seconds=3))
 
     async def test_a_line_too_long_is_work_for_later(
-        self, login: LoginFactory, settings: LazySettings
+        self, login: AdsApiFactory, settings: LazySettings
     ) -> None:
         settings.AMAZON_REQUESTS_PER_SECOND = settings.AMAZON_MAX_REQUESTS_PER_SECOND = 5.0
         settings.AMAZON_BURST = 1
-        alice = login(wait=1.0)
+        alice = login(max_wait=1.0)
         began = time.monotonic()
         results = await asyncio.gather(
             *(alice.profiles("NA", "view") for _ in range(20)), return_exceptions=True
@@ -335,7 +337,7 @@ class TestPostponing:
         assert time.monotonic() - began < 10
 
     async def test_a_block_that_comes_while_it_waits_is_seen(
-        self, login: LoginFactory, sandbox: Sandbox, settings: LazySettings
+        self, login: AdsApiFactory, sandbox: Sandbox, settings: LazySettings
     ) -> None:
         settings.AMAZON_REQUESTS_PER_SECOND = settings.AMAZON_MAX_REQUESTS_PER_SECOND = 2.0
         settings.AMAZON_BURST = 1
@@ -349,7 +351,7 @@ class TestPostponing:
         assert now() >= until
 
     async def test_waiting_holds_no_database_connection(
-        self, login: LoginFactory, settings: LazySettings
+        self, login: AdsApiFactory, settings: LazySettings
     ) -> None:
         await login().profiles("NA", "view")
         await change(blocked_until=now() + timedelta(seconds=1))
@@ -372,8 +374,8 @@ class TestCircuit:
                 await call()
 
     @pytest.mark.usefixtures("failing")
-    async def test_it_opens_and_one_probe_closes_it(self, login: LoginFactory, sandbox: Sandbox) -> None:
-        alice, bob = login("alice", wait=0.5), login("bob", wait=0.5)
+    async def test_it_opens_and_one_probe_closes_it(self, login: AdsApiFactory, sandbox: Sandbox) -> None:
+        alice, bob = login("alice", max_wait=0.5), login("bob", max_wait=0.5)
         for login_ in (alice, bob, alice, bob, alice):
             await self.fail(partial(login_.profiles, "NA", "view"))
         asked = sandbox.journal.count()
@@ -398,7 +400,7 @@ class TestCircuit:
 
     @pytest.mark.usefixtures("failing")
     async def test_while_one_probes_the_others_wait_and_then_go_on(
-        self, login: LoginFactory, sandbox: Sandbox
+        self, login: AdsApiFactory, sandbox: Sandbox
     ) -> None:
         sandbox.faults.remove("down")
         await login("alice").profiles("NA", "view")
@@ -410,7 +412,7 @@ class TestCircuit:
         assert all(moment - first >= 0.3 for moment in others)
 
     async def test_a_probe_that_was_not_made_is_made_by_the_next(
-        self, login: LoginFactory, amazon: AmazonClient, sandbox: Sandbox
+        self, login: AdsApiFactory, amazon: AmazonClient, sandbox: Sandbox
     ) -> None:
         async def no_token(rejected: str | None = None) -> str:
             raise GrantRevokedError
@@ -418,14 +420,14 @@ class TestCircuit:
         await login().profiles("NA", "view")
         await change(circuit_open_until=now() - timedelta(seconds=1), circuit_seconds=30)
         with pytest.raises(GrantRevokedError):
-            await amazon.login(subject="bob", client_id=CLIENT_ID, token=no_token).profiles("NA", "view")
+            await amazon.with_token(subject="bob", client_id=CLIENT_ID, token=no_token).profiles("NA", "view")
         began = time.monotonic()
         await login().profiles("NA", "view")
         assert time.monotonic() - began < 0.9
         assert (await the_row()).circuit_open_until is None
 
     @pytest.mark.usefixtures("failing")
-    async def test_a_refusal_is_an_answer_and_closes_it(self, login: LoginFactory, sandbox: Sandbox) -> None:
+    async def test_a_refusal_is_an_answer_and_closes_it(self, login: AdsApiFactory, sandbox: Sandbox) -> None:
         await self.fail(*[lambda: login().profiles("NA", "view")] * 5)
         sandbox.faults.remove("down")
         sandbox.faults.add("forbidden")
@@ -436,7 +438,7 @@ class TestCircuit:
 
     @pytest.mark.usefixtures("failing")
     async def test_failures_between_answers_never_open_it(
-        self, login: LoginFactory, sandbox: Sandbox
+        self, login: AdsApiFactory, sandbox: Sandbox
     ) -> None:
         sandbox.faults.remove("down")
         sandbox.faults.add("error_503", login="bob")
@@ -457,24 +459,24 @@ class TestDatabaseAway:
 
     @pytest.mark.usefixtures("away")
     async def test_nothing_is_sent_and_the_error_has_a_name(
-        self, login: LoginFactory, sandbox: Sandbox
+        self, login: AdsApiFactory, sandbox: Sandbox
     ) -> None:
-        with pytest.raises(PaceUnavailable):
+        with pytest.raises(PaceUnavailableError):
             await login().profiles("NA", "view")
         assert sandbox.journal.count() == 0
 
     async def test_a_database_that_hangs_is_away(
-        self, login: LoginFactory, monkeypatch: pytest.MonkeyPatch, settings: LazySettings
+        self, login: AdsApiFactory, monkeypatch: pytest.MonkeyPatch, settings: LazySettings
     ) -> None:
         settings.AMAZON_MAX_ATTEMPTS = 1
         monkeypatch.setattr(slots, "DATABASE_SECONDS", 0.1)
         monkeypatch.setattr(slots, "reserve", lambda *args, **kwargs: time.sleep(0.4))
-        with pytest.raises(PaceUnavailable):
+        with pytest.raises(PaceUnavailableError):
             await login().profiles("NA", "view")
 
     async def test_an_answer_counts_though_its_lesson_is_lost(
         self,
-        login: LoginFactory,
+        login: AdsApiFactory,
         sandbox: Sandbox,
         monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
@@ -489,7 +491,7 @@ class TestDatabaseAway:
 
 
 async def test_a_region_that_hangs_leaves_room_for_the_others(
-    login: LoginFactory, amazon: AmazonClient, sandbox: Sandbox
+    login: AdsApiFactory, amazon: AmazonClient, sandbox: Sandbox
 ) -> None:
     sandbox.faults.add("hang", region="EU")
     alice = login()
@@ -506,7 +508,7 @@ async def test_a_region_that_hangs_leaves_room_for_the_others(
         await alice.profiles("EU", "view")
 
 
-async def test_a_cancelled_call_gives_its_place_back(login: LoginFactory, sandbox: Sandbox) -> None:
+async def test_a_cancelled_call_gives_its_place_back(login: AdsApiFactory, sandbox: Sandbox) -> None:
     sandbox.faults.add("hang", count=12)
     alice = login()
     for _ in range(2):
@@ -520,7 +522,7 @@ async def test_a_cancelled_call_gives_its_place_back(login: LoginFactory, sandbo
 
 
 async def test_the_ceiling_holds_over_the_wire(
-    login: LoginFactory, sandbox: Sandbox, settings: LazySettings
+    login: AdsApiFactory, sandbox: Sandbox, settings: LazySettings
 ) -> None:
     settings.AMAZON_MAX_REQUESTS_PER_SECOND = 20.0
     settings.AMAZON_BURST = 5

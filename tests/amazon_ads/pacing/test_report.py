@@ -5,11 +5,11 @@ from django.utils.timezone import now
 
 from amazon_accounts.amazon_ads.models import Family, ParkedLogin, RateLimit, RateLimitHour
 from amazon_accounts.amazon_ads.pacing.report import PacingReport, pacing_report
-from amazon_accounts.amazon_ads.pacing.reservation import Row, reserve
+from amazon_accounts.amazon_ads.pacing.reservation import RateLimitKey, reserve
 
 pytestmark = pytest.mark.django_db
 
-ROW = Row("NA", Family.ACCOUNTS)
+ROW = RateLimitKey("NA", Family.ACCOUNTS)
 
 
 def the_report(**values: object) -> PacingReport:
@@ -20,13 +20,13 @@ def the_report(**values: object) -> PacingReport:
 
 @pytest.fixture(autouse=True)
 def a_row() -> RateLimit:
-    reserve(ROW, "alice", wait=1)
+    reserve(ROW, "alice", max_wait=1)
     return RateLimit.objects.get()
 
 
 def test_it_tells_the_pace_of_each_row(a_row: RateLimit) -> None:
-    reserve(Row("EU", Family.DSP), "alice", wait=1)
-    reserve(Row("", Family.LWA), "alice", wait=1)
+    reserve(RateLimitKey("EU", Family.DSP), "alice", max_wait=1)
+    reserve(RateLimitKey("", Family.LWA), "alice", max_wait=1)
     assert [(each.region, each.family) for each in pacing_report()] == [
         ("", Family.LWA),
         ("EU", Family.DSP),
@@ -80,6 +80,6 @@ def test_a_row_that_rests_since_hours_counts_nothing() -> None:
 
 
 def test_it_costs_three_queries(django_assert_num_queries: object) -> None:
-    reserve(Row("EU", Family.DSP), "alice", wait=1)
+    reserve(RateLimitKey("EU", Family.DSP), "alice", max_wait=1)
     with django_assert_num_queries(3):  # type: ignore[operator]
         pacing_report()

@@ -10,11 +10,12 @@ from django.db import connection
 from django.utils.timezone import now
 
 from amazon_accounts.amazon_ads.models import Family, ParkedLogin, RateLimit, RateLimitHour
-from amazon_accounts.amazon_ads.pacing.reservation import Reservation, Row, reserve, still_open
+from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
+from amazon_accounts.amazon_ads.pacing.reservation import RateLimitKey, Reservation, reserve, still_open
 
 pytestmark = pytest.mark.django_db
 
-ROW = Row("EU", Family.ACCOUNTS)
+ROW = RateLimitKey("EU", Family.ACCOUNTS)
 
 
 @pytest.fixture(autouse=True)
@@ -30,12 +31,12 @@ def the_row() -> RateLimit:
 
 
 def change(**values: object) -> None:
-    reserve(ROW, "alice", wait=60)
+    reserve(ROW, "alice", max_wait=60)
     RateLimit.objects.update(**values)
 
 
-def reserved(subject: str = "alice", wait: float = 60.0) -> Reservation:
-    return reserve(ROW, subject, wait=wait)
+def reserved(subject: str = "alice", max_wait: float = MAX_WAIT_SECONDS) -> Reservation:
+    return reserve(ROW, subject, max_wait=max_wait)
 
 
 def test_the_first_reservation_makes_the_row() -> None:
@@ -65,12 +66,12 @@ def test_every_slot_is_given_away_once() -> None:
 def test_a_slot_further_away_than_the_caller_can_wait_is_not_taken() -> None:
     change(growing=False, slot_at=now() + timedelta(seconds=30))
     before = the_row()
-    slot = reserved(wait=10)
+    slot = reserved(max_wait=10)
     assert slot.obstacle == "far"
     assert slot.seconds == pytest.approx(30.1, abs=2)
     after = the_row()
     assert (after.slot_at, after.requests) == (before.slot_at, before.requests)
-    assert reserved(wait=60).obstacle == ""
+    assert reserved(max_wait=60).obstacle == ""
 
 
 def test_a_block_ends_the_burst() -> None:
@@ -78,7 +79,7 @@ def test_a_block_ends_the_burst() -> None:
     first, second = reserved(), reserved()
     assert first.seconds == pytest.approx(5, abs=1)
     assert second.until - first.until == timedelta(milliseconds=100)
-    assert reserved(wait=1).obstacle == "blocked"
+    assert reserved(max_wait=1).obstacle == "blocked"
 
 
 def test_the_pace_grows_only_while_callers_wait() -> None:
@@ -203,8 +204,8 @@ def test_pauses_are_measured_beyond_a_second() -> None:
 
 def test_a_slow_pace_is_no_pause() -> None:
     change(growing=False, pace=0.2, burst=1, slot_at=now())
-    reserved(wait=60)
-    reserved(wait=60)
+    reserved(max_wait=60)
+    reserved(max_wait=60)
     assert the_row().idle_since_slowed == pytest.approx(0, abs=0.1)
 
 
@@ -217,7 +218,7 @@ def test_it_knows_when_logins_take_turns() -> None:
 
 
 def test_login_with_amazon_has_its_own_start() -> None:
-    reserve(Row("", Family.LWA), "alice", wait=60)
+    reserve(RateLimitKey("", Family.LWA), "alice", max_wait=60)
     assert RateLimit.objects.get(family=Family.LWA).pace == 20.0
 
 
@@ -260,7 +261,7 @@ def four_threads() -> list[list[Reservation]]:
 
     def run(mine: list[Reservation]) -> None:
         try:
-            mine.extend(reserve(ROW, "alice", wait=1e6) for _ in range(60))
+            mine.extend(reserve(ROW, "alice", max_wait=1e6) for _ in range(60))
         finally:
             connection.close()
 

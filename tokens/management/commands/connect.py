@@ -131,7 +131,7 @@ def each_try_logged(*, wanted: bool) -> Iterator[None]:
         calls.setLevel(before)
 
 
-async def _connect(owner: User, login: Login, amazon: AmazonClient, wait: float) -> Connected:
+async def _connect(owner: User, login: Login, amazon: AmazonClient, max_wait: float) -> Connected:
     return await connect_with_refresh_token(
         owner,
         login.label,
@@ -139,7 +139,7 @@ async def _connect(owner: User, login: Login, amazon: AmazonClient, wait: float)
         regions=login.regions,
         consented_at=login.consented_at,
         amazon=amazon,
-        wait=wait,
+        max_wait=max_wait,
     )
 
 

@@ -35,8 +35,10 @@ class Command(OperatorCommand):
 
         async def operation(amazon: AmazonClient) -> RefreshCounts:
             if ids is None:
-                return await refresh_due(amazon, wait=options["wait"])
-            return await refresh_connections(ids, TokenRefresh.Trigger.MANUAL, amazon, wait=options["wait"])
+                return await refresh_due(amazon, max_wait=options["wait"])
+            return await refresh_connections(
+                ids, TokenRefresh.Trigger.MANUAL, amazon, max_wait=options["wait"]
+            )
 
         counts = with_amazon(operation)
         self._print(counts, as_json=options["json"])
