@@ -1,9 +1,9 @@
-"""Every state a page can show, as one of five tones and a word.
+"""Every state that a page can show, as one of five tones and a word.
 
-A tone decides shape and colour (see `console.css`); the word always stands beside the shape. Tests hold these maps
-complete: a new state must be given its tone here.
+The tone decides the shape and the colour (see `console.css`). A test checks that each state of a model has a tone.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -15,6 +15,8 @@ from accounts.models import Account, BatchItem, BatchOperation, SyncRun
 from tokens.models import Connection, TokenRefresh
 
 Tone = Literal["good", "attention", "bad", "off", "busy"]
+
+CONSENT_WARNING_DAYS = 30
 
 
 @dataclass(frozen=True)
@@ -81,35 +83,59 @@ BATCH_ITEM: dict[str, Status] = {
     BatchItem.State.FAILED: Status("bad", "Failed"),
     BatchItem.State.SKIPPED: Status("off", "Skipped"),
 }
-UNDER_WAY = Status("busy", "Under way")
+UNFINISHED = Status("busy", "Under way")
 
 
-def of(states: dict[str, Status], word: str | None) -> Status:
-    """Return what is shown for a state; a word of Amazon's that nobody knows is shown as it is."""
+def find_status(states: Mapping[str, Status], word: str | None) -> Status:
+    """Return the status of a state. A state without a tone, such as a new word of Amazon's, is shown as it is."""
     if word is None:
-        return UNDER_WAY
+        return UNFINISHED
     return states.get(word) or Status("off", word)
 
 
-def of_account(account: Account) -> Status:
-    status = of(ACCOUNT, account.status)
+def status_of_account(account: Account) -> Status:
+    status = find_status(ACCOUNT, account.status)
     reason = account.get_inactive_reason_display() if account.inactive_reason else ""
     return Status(status.tone, status.word, str(reason or ""))
 
 
-def of_connection(connection: Connection) -> Status:
+def status_of_account_sync(account: Account) -> Status:
+    return find_status(SYNC, account.sync_status)
+
+
+def status_of_account_health(account: Account) -> Status:
+    return find_status(HEALTH, account.health)
+
+
+def status_of_connection(connection: Connection) -> Status:
     if connection.state == Connection.State.ACTIVE and not connection.is_of_this_application:
         return Status("off", "Other application")
-    return of(CONNECTION, connection.state)
+    return find_status(CONNECTION, connection.state)
+
+
+def status_of_run(run: SyncRun) -> Status:
+    return find_status(SYNC_RUN, run.state)
+
+
+def status_of_refresh(refresh: TokenRefresh) -> Status:
+    return find_status(REFRESH, refresh.outcome)
+
+
+def status_of_batch(batch: BatchOperation) -> Status:
+    return find_status(BATCH, batch.state)
+
+
+def status_of_batch_item(item: BatchItem) -> Status:
+    return find_status(BATCH_ITEM, item.state)
 
 
 @dataclass(frozen=True)
 class TokenLife:
-    """The remaining life of an access token, as a bar. A low token is normal life: it is refreshed all day long."""
+    """How long an access token is still valid, drawn as a bar."""
 
     tone: Tone
     seconds: int
-    share: int  # percent of an hour, which is what Amazon gives
+    share: int  # percent of an hour: Amazon's tokens live that long
 
     @property
     def sentence(self) -> str:
@@ -120,10 +146,11 @@ class TokenLife:
         return f"{left}, refresh due" if self.tone != "good" else left
 
 
-def token_life(connection: Connection) -> TokenLife | None:
+def measure_token_life(connection: Connection) -> TokenLife | None:
     if connection.state != Connection.State.ACTIVE or connection.expires_at is None:
         return None
     seconds = int((connection.expires_at - timezone.now()) / timedelta(seconds=1))
+    # Every token falls below the lead time many times a day, so only an expired token is bad.
     tone: Tone = "good"
     if seconds <= 0:
         tone = "bad"
@@ -134,16 +161,12 @@ def token_life(connection: Connection) -> TokenLife | None:
     return TokenLife(tone, seconds, max(0, min(100, seconds * 100 // 3600)))
 
 
-# From so many days on people should think of signing in again.
-CONSENT_SOON = 30
-
-
-def consent(connection: Connection) -> Status | None:
-    """Say how long the consent at Amazon still holds; None when it is not known or does not matter."""
+def status_of_consent(connection: Connection) -> Status | None:
+    """Return how long the consent at Amazon holds; None if that is unknown or the connection is not active."""
     if connection.state != Connection.State.ACTIVE or connection.consent_ends_at is None:
         return None
     days = (connection.consent_ends_at - timezone.now()).days
     if days < 0:
         return Status("bad", "Consent has ended")
     words = f"Consent ends in {days:,} day{'' if days == 1 else 's'}"
-    return Status("attention" if days <= CONSENT_SOON else "good", words)
+    return Status("attention" if days <= CONSENT_WARNING_DAYS else "good", words)

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts.models import SyncRun
 from dashboard.reports.charts import Chart, Column, stacked, totals
-from dashboard.status import REFRESH, SYNC_RUN, Tone, of
+from dashboard.status import REFRESH, SYNC_RUN, Tone, find_status
 from tokens.models import Connection, TokenRefresh
 
 Period = Literal["24h", "30d"]
@@ -98,7 +98,7 @@ def _count(user: User, period: Period, *, sees_all: bool) -> list[Activity]:
     }
     mine = None if sees_all else Connection.objects.visible_to(user).values("pk")
     for kind, begin, word, rows in _rows(begins[0], unit, mine):
-        tone = of(KINDS[kind][1], word).tone
+        tone = find_status(KINDS[kind][1], word).tone
         if tone in TONES:
             counted[kind][begin.astimezone(UTC)][tone] += rows
     form = "%H:00" if unit == "hour" else "%-d %b"

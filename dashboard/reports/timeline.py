@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from accounts.lists.pages import beyond
 from accounts.models import Account, AccountChange, BatchOperation, SyncRun
-from dashboard.status import BATCH, REFRESH, SYNC_RUN, Status, of
+from dashboard.status import REFRESH, Status, status_of_batch, status_of_refresh, status_of_run
 from dashboard.templatetags.console import duration, plain
 from tokens.models import Connection, TokenRefresh
 
@@ -216,7 +216,7 @@ def _run_line(run: SyncRun) -> Happening:
         run.created_at,
         "sync",
         run.pk,
-        of(SYNC_RUN, run.state),
+        status_of_run(run),
         f"Sync of {run.connection.label}",
         reverse("connection", args=[run.connection_id]),
         run.error or counts,
@@ -232,7 +232,7 @@ def _refresh_line(refresh: TokenRefresh) -> Happening:
         refresh.started_at,
         "refresh",
         refresh.pk,
-        of(REFRESH, refresh.outcome),
+        status_of_refresh(refresh),
         f"Token of {refresh.connection.label}",
         reverse("connection", args=[refresh.connection_id]),
         refresh.error or took,
@@ -262,7 +262,7 @@ def _batch_line(batch: BatchOperation) -> Happening:
         batch.created_at,
         "batch",
         batch.pk,
-        of(BATCH, batch.state),
+        status_of_batch(batch),
         f"{batch.get_operation_display().capitalize()} of {batch.total:,} account{'' if batch.total == 1 else 's'}",
         reverse("operation", args=[batch.pk]),
         ", ".join(f"{number:,} {word}" for word, number in results.items() if number),

@@ -55,44 +55,14 @@ def word(state: Status) -> SafeString:
     return format_html('<span class="c-word c-{}">{}{}</span>', state.tone, shape(state.tone), state.word)
 
 
-@register.filter
-def account_status(account: Any) -> Status:
-    return status.of_account(account)
-
-
-@register.filter
-def sync_status(account: Any) -> Status:
-    return status.of(status.SYNC, account.sync_status)
-
-
-@register.filter
-def health(account: Any) -> Status:
-    return status.of(status.HEALTH, account.health)
-
-
-@register.filter
-def connection_state(connection: Any) -> Status:
-    return status.of_connection(connection)
-
-
-@register.filter
-def token_life(connection: Any) -> status.TokenLife | None:
-    return status.token_life(connection)
-
-
-@register.filter
-def consent(connection: Any) -> Status | None:
-    return status.consent(connection)
-
-
-@register.filter
-def run_state(run: Any) -> Status:
-    return status.of(status.SYNC_RUN, run.state)
-
-
-@register.filter
-def refresh_outcome(refresh: Any) -> Status:
-    return status.of(status.REFRESH, refresh.outcome)
+register.filter("account_status", status.status_of_account)
+register.filter("sync_status", status.status_of_account_sync)
+register.filter("health", status.status_of_account_health)
+register.filter("connection_state", status.status_of_connection)
+register.filter("token_life", status.measure_token_life)
+register.filter("consent", status.status_of_consent)
+register.filter("run_state", status.status_of_run)
+register.filter("refresh_outcome", status.status_of_refresh)
 
 
 @register.simple_tag

@@ -17,7 +17,7 @@ from accounts.models import SyncRun
 from dashboard.frame.page import StaffRequest, page, staff_page
 from dashboard.reports.account_counts import count_accounts
 from dashboard.reports.charts import Column, stacked
-from dashboard.status import REFRESH, of
+from dashboard.status import status_of_refresh
 from tokens.models import Connection, TokenRefresh
 
 PAGE_SIZE = 24
@@ -118,7 +118,7 @@ def connection(request: StaffRequest, connection_id: UUID) -> HttpResponse:
 
 def _column(refresh: TokenRefresh) -> Column:
     seconds = _seconds(refresh)
-    state = of(REFRESH, refresh.outcome)
+    state = status_of_refresh(refresh)
     return Column(
         f"{timezone.localtime(refresh.started_at):%H:%M}",
         [(state.tone, seconds)],

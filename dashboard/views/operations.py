@@ -26,7 +26,7 @@ from accounts.sync.requests import Wait, put_back_until
 from dashboard.account_list import AccountList
 from dashboard.forms import UpdateForm
 from dashboard.frame.page import StaffRequest, button_on, is_partial, page, redirect_htmx, require, staff_page
-from dashboard.status import BATCH, BATCH_ITEM, of
+from dashboard.status import BATCH, BATCH_ITEM, status_of_batch, status_of_batch_item
 
 PAGE_SIZE = 25
 RESULTS_PAGE_SIZE = 50
@@ -183,7 +183,7 @@ def _list(request: StaffRequest) -> HttpResponse:
     counts = counts_of(found.items)
     context = {
         "batches": [
-            (batch, of(BATCH, batch.state), Progress.of(batch, counts[batch.pk]).sentence)
+            (batch, status_of_batch(batch), Progress.of(batch, counts[batch.pk]).sentence)
             for batch in found.items
         ],
         "states": [
@@ -265,7 +265,7 @@ def operation(request: StaffRequest, batch_id: UUID) -> HttpResponse:
     waits = _waits(batch)
     context = {
         "batch": batch,
-        "state": of(BATCH, batch.state),
+        "state": status_of_batch(batch),
         "wait": _longest(waits),
         "waiting_runs": len(waits),
         "progress": progress,
@@ -318,7 +318,7 @@ def _results(request: StaffRequest, batch: BatchOperation, waits: dict[UUID, Wai
     known = {"result": result}
     return {
         "items": [
-            (item, of(BATCH_ITEM, item.state), item.run_id and waits.get(item.run_id)) for item in rows
+            (item, status_of_batch_item(item), item.run_id and waits.get(item.run_id)) for item in rows
         ],
         "result": result,
         "after": after,
