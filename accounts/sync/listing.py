@@ -13,13 +13,13 @@ from amazon_accounts.amazon_ads.answers import Rejected
 from amazon_accounts.amazon_ads.errors import AmazonError, ForbiddenError, PostponedError
 
 # A run that meets ten thousand bad items names the first of them.
-MOST_NAMED = 50
+MAX_NAMED = 50
 
 PROFILES_EDIT = "profiles_edit"
 
 
 class Outcome(StrEnum):
-    """How the walk of one list ended."""
+    """How the listing of one list ended."""
 
     COMPLETE = "complete"
     CUT = "cut"  # there may be more than Amazon shows
@@ -36,7 +36,7 @@ class CallStats(Protocol):
 
 
 @dataclass
-class Walk:
+class Listing:
     """One list of Amazon's, in one region where it is regional, walked once.
 
     `seen` counts what the list shows; `created`, `changed`, `unchanged` and `gone` are accounts. For profiles they
@@ -62,7 +62,7 @@ class Walk:
     postponed_until: datetime | None = None
     is_unconfirmed: bool = False
     # It shows something that cannot be told from what we have.
-    is_blind: bool = False
+    is_incomplete: bool = False
     # Rows that wait to be merged lie between the two.
     staged: int = 0
     merged: int = 0
@@ -81,7 +81,7 @@ class Walk:
     @property
     def proves_absence(self) -> bool:
         """Whether what this list does not show is not there."""
-        return self.outcome == Outcome.COMPLETE and not self.is_blind
+        return self.outcome == Outcome.COMPLETE and not self.is_incomplete
 
     @property
     def is_unread(self) -> bool:
@@ -107,7 +107,7 @@ class Walk:
         self.end(Outcome.FORBIDDEN if isinstance(error, ForbiddenError) else Outcome.FAILED)
 
     def note(self, error: AmazonError | PostponedError) -> None:
-        """Keep an error as data, whether it ended the walk or not."""
+        """Keep an error as data, whether it ended the listing or not."""
         details: dict[str, Any] = {"kind": error.kind, "message": str(error)}
         if isinstance(error, AmazonError):
             details |= {"status": error.status, "code": error.code, "request_id": error.request_id}
@@ -115,11 +115,11 @@ class Walk:
 
     def note_omissions(self, sentences: Sequence[str]) -> None:
         """Keep what was stored less than whole."""
-        for sentence in sentences[: max(0, MOST_NAMED - len(self.errors))]:
+        for sentence in sentences[: max(0, MAX_NAMED - len(self.errors))]:
             self.errors.append({"kind": "left_out", "message": sentence})
 
-    def doubt(self, count: int) -> None:
-        """Take the walk for failed: with others it misses more than half of all, which another must confirm."""
+    def mark_unconfirmed(self, count: int) -> None:
+        """Take the listing for failed: with others it misses more than half of all, which another must confirm."""
         self.is_unconfirmed = True
         self.errors.append(
             {
@@ -133,8 +133,8 @@ class Walk:
     def reject(self, items: Sequence[Rejected]) -> None:
         """Name items that cannot be understood or stored. One without a name could be any that we have."""
         self.rejected += len(items)
-        self.rejected_items.extend(items[: MOST_NAMED - len(self.rejected_items)])
-        self.is_blind = self.is_blind or any(item.identifier.startswith("item ") for item in items)
+        self.rejected_items.extend(items[: MAX_NAMED - len(self.rejected_items)])
+        self.is_incomplete = self.is_incomplete or any(item.identifier.startswith("item ") for item in items)
 
     def as_data(self) -> dict[str, Any]:
         return {
@@ -161,36 +161,38 @@ class Walk:
         }
 
 
-def totals(walks: Sequence[Walk]) -> dict[str, int]:
+def totals(listings: Sequence[Listing]) -> dict[str, int]:
     """The counts of a whole run; `seen` are accounts."""
-    created = sum(walk.created for walk in walks)
-    changed = sum(walk.changed for walk in walks)
-    unchanged = sum(walk.unchanged for walk in walks)
+    created = sum(listing.created for listing in listings)
+    changed = sum(listing.changed for listing in listings)
+    unchanged = sum(listing.unchanged for listing in listings)
     return {
         "seen": created + changed + unchanged,
         "created": created,
         "changed": changed,
         "unchanged": unchanged,
-        "gone": sum(walk.gone for walk in walks),
-        "rejected": sum(walk.rejected for walk in walks),
-        "requests": sum(stats.requests for walk in walks for stats in walk.calls),
-        "throttled": sum(stats.throttled for walk in walks for stats in walk.calls),
+        "gone": sum(listing.gone for listing in listings),
+        "rejected": sum(listing.rejected for listing in listings),
+        "requests": sum(stats.requests for listing in listings for stats in listing.calls),
+        "throttled": sum(stats.throttled for listing in listings for stats in listing.calls),
     }
 
 
-def state_of(walks: Sequence[Walk]) -> SyncRun.State:
-    """How a run ended whose walks ended so: `forbidden` is an answer, and makes nothing partial."""
-    if not any(walk.is_usable for walk in walks):
+def state_of(listings: Sequence[Listing]) -> SyncRun.State:
+    """How a run ended whose listings ended so: `forbidden` is an answer, and makes nothing partial."""
+    if not any(listing.is_usable for listing in listings):
         return SyncRun.State.FAILED
-    if any(walk.outcome == Outcome.FAILED for walk in walks):
+    if any(listing.outcome == Outcome.FAILED for listing in listings):
         return SyncRun.State.PARTIAL
     return SyncRun.State.SUCCEEDED
 
 
-def is_application_refused(walks: Sequence[Walk]) -> bool:
+def is_application_refused(listings: Sequence[Listing]) -> bool:
     """Say whether a run fell short for no other reason than that Amazon refuses our application."""
-    failed = [walk for walk in walks if walk.outcome == Outcome.FAILED]
-    return bool(failed) and all(walk.errors and walk.errors[-1]["kind"] == "config" for walk in failed)
+    failed = [listing for listing in listings if listing.outcome == Outcome.FAILED]
+    return bool(failed) and all(
+        listing.errors and listing.errors[-1]["kind"] == "config" for listing in failed
+    )
 
 
 def is_unauthorized(sources: Sequence[Mapping[str, Any]]) -> bool:
@@ -203,19 +205,19 @@ def is_unauthorized(sources: Sequence[Mapping[str, Any]]) -> bool:
     )
 
 
-def is_only_postponed(walks: Sequence[Walk]) -> bool:
+def is_only_postponed(listings: Sequence[Listing]) -> bool:
     """Say whether a run fell short for no other reason than that Amazon asked us to wait."""
-    failed = [walk for walk in walks if walk.outcome == Outcome.FAILED]
-    return bool(failed) and all(walk.postponed_until for walk in failed)
+    failed = [listing for listing in listings if listing.outcome == Outcome.FAILED]
+    return bool(failed) and all(listing.postponed_until for listing in failed)
 
 
-def explanation(walks: Sequence[Walk]) -> str:
+def explanation(listings: Sequence[Listing]) -> str:
     """One line that says what is wrong, or nothing."""
-    wrong = [walk for walk in walks if walk.errors and walk.outcome == Outcome.FAILED]
-    if not wrong and state_of(walks) == SyncRun.State.FAILED:
-        wrong = [walk for walk in walks if walk.errors]
+    wrong = [listing for listing in listings if listing.errors and listing.outcome == Outcome.FAILED]
+    if not wrong and state_of(listings) == SyncRun.State.FAILED:
+        wrong = [listing for listing in listings if listing.errors]
     sentences: dict[str, list[str]] = {}
-    for walk in wrong:
-        name = f"{walk.source} {walk.region}".strip().replace("_", " ")
-        sentences.setdefault(str(walk.errors[-1]["message"]), []).append(name)
+    for listing in wrong:
+        name = f"{listing.source} {listing.region}".strip().replace("_", " ")
+        sentences.setdefault(str(listing.errors[-1]["message"]), []).append(name)
     return " ".join(f"{', '.join(dict.fromkeys(names))}: {text}" for text, names in sentences.items())

@@ -29,8 +29,8 @@ from django.db import connection as database
 from django.db.backends.utils import CursorWrapper
 
 from accounts.models import Account
-from accounts.sync.listing import Walk
-from accounts.sync.requests import Claim, RunLost
+from accounts.sync.listing import Listing
+from accounts.sync.requests import RunClaim, RunLostError
 from accounts.sync.rows import MOST_ID_BYTES, StagedAccount, StagedProfile
 from accounts.update import MOST_LABELS
 from amazon_accounts.amazon_ads.answers import Rejected
@@ -73,21 +73,21 @@ class Merged:
 
 
 @contextmanager
-def held(claim: Claim) -> Iterator[CursorWrapper]:
-    """A transaction in which the run is ours. RunLost otherwise: what was staged then, nobody would clear away."""
+def held(claim: RunClaim) -> Iterator[CursorWrapper]:
+    """A transaction in which the run is ours. RunLostError otherwise: what was staged then, nobody would clear away."""
     with transaction.atomic(), database.cursor() as cursor:
         # What is unlogged does not outlive a crash anyway.
         _hold_run(cursor, claim, "set_config('synchronous_commit', 'off', true)")
         yield cursor
 
 
-def _hold_run(cursor: CursorWrapper, claim: Claim, setting: str) -> None:
+def _hold_run(cursor: CursorWrapper, claim: RunClaim, setting: str) -> None:
     cursor.execute(
         f"SELECT {setting} FROM accounts_syncrun WHERE id = %s AND state = 'running' AND started_at = %s FOR SHARE",  # noqa: S608
         [claim.run_id, claim.started_at],
     )
     if cursor.fetchone() is None:
-        raise RunLost
+        raise RunLostError
 
 
 ACCOUNT_COLUMNS: Final = (
@@ -164,7 +164,7 @@ def _array(values: Sequence[str]) -> str:
 
 
 def _copy(
-    claim: Claim, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
+    claim: RunClaim, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]
 ) -> list[tuple[int, str]]:
     """Copy the rows; return the places of those that the database refuses, each with its reason.
 
@@ -207,8 +207,8 @@ def _reason(error: Exception) -> str:
 
 
 @contextmanager
-def fenced(claim: Claim) -> Iterator[CursorWrapper]:
-    """A transaction in which the run is ours and its connection the one we asked Amazon as. RunLost otherwise."""
+def fenced(claim: RunClaim) -> Iterator[CursorWrapper]:
+    """A transaction in which the run is ours and its connection the one we asked Amazon as. RunLostError otherwise."""
     with transaction.atomic(), database.cursor() as cursor:
         cursor.execute(
             "SELECT 1 FROM tokens_connection"
@@ -216,7 +216,7 @@ def fenced(claim: Claim) -> Iterator[CursorWrapper]:
             [claim.connection_id, claim.grant_version],
         )
         if cursor.fetchone() is None:
-            raise RunLost
+            raise RunLostError
         # The triggers that write down changes ask which run makes them.
         _hold_run(cursor, claim, "set_config('amazon_accounts.sync_run', id::text, true)")
         lock_person(cursor, claim.owner_id)
@@ -908,7 +908,7 @@ PLANNED_BY_INDEX: Final = (
 class Store:
     """The stored picture of one connection, as one run rewrites it."""
 
-    def __init__(self, claim: Claim) -> None:
+    def __init__(self, claim: RunClaim) -> None:
         self.claim = claim
         # Where the absence of a profile, or of what a manager account had to say, means that it is not there.
         self.complete_regions: list[str] = []
@@ -920,7 +920,7 @@ class Store:
         self._may_adopt: bool | None = None
 
     def stage_accounts(
-        self, walk: Walk, accounts: Sequence[StagedAccount], *, to_combine: bool = False
+        self, walk: Listing, accounts: Sequence[StagedAccount], *, to_combine: bool = False
     ) -> list[Rejected]:
         """Stage accounts in the order they came; return those that the database does not take.
 
@@ -936,7 +936,7 @@ class Store:
             walk.staged += len(rows)
         return [Rejected(accounts[index].amazon_account_id, reason) for index, reason in refused]
 
-    def stage_as_shown(self, walk: Walk, scopes: Mapping[str, Iterable[str]]) -> None:
+    def stage_as_shown(self, walk: Listing, scopes: Mapping[str, Iterable[str]]) -> None:
         """Note the lists that show accounts, by their ids, although they cannot be stored: so they are not gone."""
         shown = [
             StagedAccount(key, Account.Source(walk.source), sorted(seen_in), "", None, Account.Status.ACTIVE)
@@ -961,20 +961,20 @@ class Store:
             mark = StagedAccount("mark", Account.Source.ADS_ACCOUNTS, [], "", None, Account.Status.ACTIVE)
             self._copy_accounts([self._row(MARK, 0, mark)])
 
-    def stage_profiles(self, walk: Walk, profiles: Sequence[StagedProfile]) -> list[Rejected]:
+    def stage_profiles(self, walk: Listing, profiles: Sequence[StagedProfile]) -> list[Rejected]:
         rows = [(self.claim.run_id, walk.number, *_profile_values(profile)) for profile in profiles]
         self._mark()
         refused = _copy(self.claim, "accounts_staged_profile", ("run_id", "walk", *PROFILE_COLUMNS), rows)
         self._has_nameless = self._has_nameless or not all(profile.entity_id for profile in profiles)
         return [Rejected(profiles[index].profile_id, reason) for index, reason in refused]
 
-    def merge(self, walk: Walk, *, upto: int) -> Merged:
+    def merge(self, walk: Listing, *, upto: int) -> Merged:
         """Merge what was staged in this walk up to there. Rows that cannot be stored are named, the others stored."""
         merged = self._merge(walk, walk.merged, upto)
         walk.merged = upto
         return merged
 
-    def _merge(self, walk: Walk, after: int, upto: int) -> Merged:
+    def _merge(self, walk: Listing, after: int, upto: int) -> Merged:
         try:
             return _again_after_deadlock(lambda: self._merge_once(walk, after, upto))
         except (DataError, IntegrityError, OperationalError) as error:
@@ -985,7 +985,7 @@ class Store:
         middle = (after + upto) // 2
         return self._merge(walk, after, middle) + self._merge(walk, middle, upto)
 
-    def _merge_once(self, walk: Walk, after: int, upto: int) -> Merged:
+    def _merge_once(self, walk: Listing, after: int, upto: int) -> Merged:
         parameters = self._parameters(walk=walk.number, after=after, upto=upto)
         with fenced(self.claim) as cursor:
             self._check_mark(cursor)
@@ -1003,7 +1003,7 @@ class Store:
             self._may_adopt = cursor.fetchone() == (True,)
         return self._may_adopt
 
-    def stage_profile_accounts(self, walks: Sequence[Walk], *, list_is_complete: bool) -> None:
+    def stage_profile_accounts(self, walks: Sequence[Listing], *, list_is_complete: bool) -> None:
         """Stage the accounts that only profiles show, each in the walk of its first region.
 
         A list that misses too much to be believed does not make profiles stand alone.
@@ -1029,7 +1029,7 @@ class Store:
                 if account_id is not None:
                     self.stage_as_shown(by_number[number], {account_id: [scope]})
 
-    def stage_manager_accounts(self, walks: Sequence[Walk]) -> None:
+    def stage_manager_accounts(self, walks: Sequence[Listing]) -> None:
         """Put what the regions say of each manager account together, each in the walk of its first region."""
         with held(self.claim) as cursor:
             self._check_mark(cursor)
@@ -1107,7 +1107,7 @@ class Store:
             **more,
         }
 
-    def _key_at(self, walk: Walk, position: int) -> str:
+    def _key_at(self, walk: Listing, position: int) -> str:
         with database.cursor() as cursor:
             cursor.execute(
                 "SELECT amazon_account_id FROM accounts_staged_account"
@@ -1118,7 +1118,7 @@ class Store:
         return found[0] if found else f"item {position}"
 
 
-def _count_staged(cursor: CursorWrapper, walks: Mapping[int, Walk]) -> None:
+def _count_staged(cursor: CursorWrapper, walks: Mapping[int, Listing]) -> None:
     """Note how many rows a statement has staged in each walk."""
     for number, found in Counter(number for (number,) in cursor.fetchall()).items():
         walks[number].staged = found

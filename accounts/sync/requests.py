@@ -23,7 +23,7 @@ from accounts.signals import sync_ended
 from accounts.sync import suspensions
 from accounts.sync.listing import (
     PROFILES_EDIT,
-    Walk,
+    Listing,
     is_application_refused,
     is_only_postponed,
     is_unauthorized,
@@ -40,32 +40,32 @@ TASK = "accounts.run_sync"
 HEARTBEAT_SECONDS = 5.0
 # Six heartbeats missed: the process that ran it is gone.
 DEAD_AFTER = timedelta(seconds=30)
-MOST_POSTPONEMENTS = 3
+MAX_POSTPONEMENTS = 3
 # Whoever is asked to wait for longer ends with what there is: all else would wait as well.
-LONGEST_POSTPONEMENT = timedelta(minutes=5)
-MOST_DUE = 500
+MAX_POSTPONEMENT = timedelta(minutes=5)
+MAX_DUE = 500
 UNDER_WAY = [SyncRun.State.WAITING, SyncRun.State.RUNNING]
 # Runs of one connection in a row whose worker died: perhaps it is the run that kills it.
-MOST_RESTARTS = 3
+MAX_RESTARTS = 3
 # Of one connection in a row in which Amazon refused each call.
 UNAUTHORIZED_RUNS = 3
 DIED = "The process that ran it died."
 
 
-class RunLost(Exception):  # noqa: N818 - it reads as the state it reports
+class RunLostError(Exception):
     """The run was closed meanwhile, or its connection was disconnected or reconnected."""
 
 
-class RunTaken(Exception):  # noqa: N818
+class RunTakenError(Exception):
     """The run is not waiting any more: another process took it, or it was closed."""
 
 
-class AnotherRunning(Exception):  # noqa: N818
+class AnotherRunActiveError(Exception):
     """Another run of the same connection is under way."""
 
 
 @dataclass(frozen=True)
-class Claim:
+class RunClaim:
     """A run that is ours, and the connection as it was when we took it."""
 
     run_id: UUID
@@ -135,7 +135,7 @@ def defer(run_id: UUID, *, at: datetime | None = None) -> None:
 
 
 @transaction.atomic
-def request_due(limit: int = MOST_DUE) -> int:
+def request_due(limit: int = MAX_DUE) -> int:
     """Ask for a run of each live connection whose turn has come, longest waiting first; return how many."""
     due = (
         Connection.objects.live()
@@ -151,20 +151,20 @@ def request_due(limit: int = MOST_DUE) -> int:
     return len(stored)
 
 
-def claim(run_id: UUID) -> Claim:
-    """Make a waiting run ours. Raises RunTaken or AnotherRunning; at most one of a connection runs at a time."""
+def claim(run_id: UUID) -> RunClaim:
+    """Make a waiting run ours. Raises RunTakenError or AnotherRunActiveError; at most one of a connection runs at a time."""
     try:
         with transaction.atomic():
             taken = SyncRun.objects.filter(pk=run_id, state=SyncRun.State.WAITING).update(
                 state=SyncRun.State.RUNNING, started_at=Now(), heartbeat_at=Now()
             )
     except IntegrityError:
-        raise AnotherRunning from None
+        raise AnotherRunActiveError from None
     if not taken:
-        raise RunTaken
+        raise RunTakenError
     run = SyncRun.objects.select_related("connection").get(pk=run_id)
     assert run.started_at is not None  # noqa: S101 - for the type checker: it was set above
-    return Claim(
+    return RunClaim(
         run_id=run_id,
         started_at=run.started_at,
         connection_id=run.connection_id,
@@ -175,42 +175,42 @@ def claim(run_id: UUID) -> Claim:
     )
 
 
-def mine(claim: Claim) -> dict[str, Any]:
+def owned_by(claim: RunClaim) -> dict[str, Any]:
     """The lookups that find this run only as long as it is ours."""
     return {"pk": claim.run_id, "state": SyncRun.State.RUNNING, "started_at": claim.started_at}
 
 
-def beat(claim: Claim, walks: Sequence[Walk]) -> bool:
+def beat(claim: RunClaim, listings: Sequence[Listing]) -> bool:
     """Say that the run lives and how far it is; return whether it is still ours."""
     return (
-        SyncRun.objects.filter(**mine(claim)).update(
-            heartbeat_at=Now(), sources=[walk.as_data() for walk in walks], **totals(walks)
+        SyncRun.objects.filter(**owned_by(claim)).update(
+            heartbeat_at=Now(), sources=[listing.as_data() for listing in listings], **totals(listings)
         )
         == 1
     )
 
 
 @transaction.atomic
-def close(claim: Claim, state: SyncRun.State, walks: Sequence[Walk], error: str = "") -> None:
+def close(claim: RunClaim, state: SyncRun.State, listings: Sequence[Listing], error: str = "") -> None:
     """Close the run, tell its connection how it went, and let the next one that waits begin.
 
-    Raises RunLost if it is not ours any more.
+    Raises RunLostError if it is not ours any more.
     """
     connection = Connection.objects.select_for_update(no_key=True).get(pk=claim.connection_id)
-    closed = SyncRun.objects.filter(**mine(claim)).update(
+    closed = SyncRun.objects.filter(**owned_by(claim)).update(
         state=state,
         finished_at=Greatest(Now(), F("created_at")),
-        sources=[walk.as_data() for walk in walks],
+        sources=[listing.as_data() for listing in listings],
         error=error,
-        **totals(walks),
+        **totals(listings),
     )
     if not closed:
-        raise RunLost
+        raise RunLostError
     if connection.grant_version == claim.grant_version:
-        _record_on_connection(connection, state, walks, error)
+        _record_on_connection(connection, state, listings, error)
     _tell_the_end(claim.run_id)
     _let_the_next_begin(claim.connection_id)
-    if is_unauthorized([walk.as_data() for walk in walks]):
+    if is_unauthorized([listing.as_data() for listing in listings]):
         transaction.on_commit(partial(_refuse_if_alone, connection))
 
 
@@ -233,25 +233,25 @@ def _refuse_if_alone(connection: Connection) -> None:
 
 
 def _record_on_connection(
-    connection: Connection, state: SyncRun.State, walks: Sequence[Walk], error: str
+    connection: Connection, state: SyncRun.State, listings: Sequence[Listing], error: str
 ) -> None:
-    if is_application_refused(walks):
+    if is_application_refused(listings):
         # No connection is to blame, and it is tried again soon.
         connection.next_sync_at = next_sync_at(connection.pk, failures=max(connection.sync_failures, 1))
         connection.save(update_fields=["next_sync_at"])
         return
     succeeded = state == SyncRun.State.SUCCEEDED
-    failures = 0 if succeeded else connection.sync_failures + (not is_only_postponed(walks))
-    if succeeded or any(walk.is_list and walk.is_usable for walk in walks):
+    failures = 0 if succeeded else connection.sync_failures + (not is_only_postponed(listings))
+    if succeeded or any(listing.is_list and listing.is_usable for listing in listings):
         connection.last_synced_at = Now()
     connection.sync_failures = failures
     connection.sync_error = "" if succeeded else error
     connection.next_sync_at = next_sync_at(
-        connection.pk, failures=failures, soon=any(walk.is_unconfirmed for walk in walks)
+        connection.pk, failures=failures, soon=any(listing.is_unconfirmed for listing in listings)
     )
-    if walks:
+    if listings:
         connection.unread_lists = [
-            walk.scope for walk in walks if walk.is_unread and walk.source != PROFILES_EDIT
+            listing.scope for listing in listings if listing.is_unread and listing.source != PROFILES_EDIT
         ]
     connection.save(
         update_fields=["last_synced_at", "sync_failures", "sync_error", "next_sync_at", "unread_lists"]
@@ -264,16 +264,16 @@ def sync_soon(connections: Collection[UUID]) -> None:
         Connection.objects.live().filter(pk__in=connections).update(next_sync_at=Now())
 
 
-def put_back(claim: Claim, until: datetime, walks: Sequence[Walk], reason: str) -> None:
-    """Return the run to the queue until then: Amazon asked to be left alone. Raises RunLost."""
+def put_back(claim: RunClaim, until: datetime, listings: Sequence[Listing], reason: str) -> None:
+    """Return the run to the queue until then: Amazon asked to be left alone. Raises RunLostError."""
     with transaction.atomic():
-        if _returned_to_waiting(claim, walks, reason):
+        if _returned_to_waiting(claim, listings, reason):
             SyncRun.objects.filter(pk=claim.run_id).update(postponed=F("postponed") + 1)
             discard_staged(claim.run_id)
             defer(claim.run_id, at=until)
             return
     # Another run was asked for meanwhile; that one will do what this one could not.
-    close(claim, SyncRun.State.PARTIAL, walks, reason)
+    close(claim, SyncRun.State.PARTIAL, listings, reason)
 
 
 @dataclass(frozen=True)
@@ -290,8 +290,8 @@ def put_back_until(run_ids: Collection[UUID]) -> dict[UUID, Wait]:
         cursor.execute(
             """
             SELECT run.id, job.scheduled_at,
-                   ARRAY(SELECT DISTINCT walk ->> 'region' FROM jsonb_array_elements(run.sources) walk
-                          WHERE walk ->> 'region' <> '' AND walk -> 'errors' @> '[{"kind": "postponed"}]'
+                   ARRAY(SELECT DISTINCT listing ->> 'region' FROM jsonb_array_elements(run.sources) listing
+                          WHERE listing ->> 'region' <> '' AND listing -> 'errors' @> '[{"kind": "postponed"}]'
                           ORDER BY 1)
               FROM accounts_syncrun run
               JOIN procrastinate_jobs job
@@ -303,14 +303,14 @@ def put_back_until(run_ids: Collection[UUID]) -> dict[UUID, Wait]:
         return {run_id: Wait(until, tuple(regions)) for run_id, until, regions in cursor.fetchall()}
 
 
-def give_up(claim: Claim, walks: Sequence[Walk], reason: str) -> None:
+def give_up(claim: RunClaim, listings: Sequence[Listing], reason: str) -> None:
     """Return the run to the queue because this process ends. Another one takes it at once."""
     with transaction.atomic():
-        if _returned_to_waiting(claim, walks, reason):
+        if _returned_to_waiting(claim, listings, reason):
             discard_staged(claim.run_id)
             defer(claim.run_id)
             return
-    close(claim, SyncRun.State.FAILED, walks, reason)
+    close(claim, SyncRun.State.FAILED, listings, reason)
 
 
 @transaction.atomic
@@ -331,36 +331,36 @@ def _tell_the_end(run_id: UUID) -> None:
     sync_ended.send(sender=SyncRun, run_id=run_id)
 
 
-def abandon(claim: Claim, walks: Sequence[Walk]) -> None:
+def abandon(claim: RunClaim, listings: Sequence[Listing]) -> None:
     """Close a run that lost its connection, if nobody has closed it; leave nothing behind."""
     try:
-        close(claim, SyncRun.State.FAILED, walks, "The connection was reconnected meanwhile.")
-    except RunLost:
+        close(claim, SyncRun.State.FAILED, listings, "The connection was reconnected meanwhile.")
+    except RunLostError:
         discard_staged(claim.run_id)
 
 
-def _returned_to_waiting(claim: Claim, walks: Sequence[Walk], reason: str) -> bool:
-    """Return whether the run waits again; False when another already waits. Raises RunLost."""
+def _returned_to_waiting(claim: RunClaim, listings: Sequence[Listing], reason: str) -> bool:
+    """Return whether the run waits again; False when another already waits. Raises RunLostError."""
     try:
         with transaction.atomic():
-            returned = SyncRun.objects.filter(**mine(claim)).update(
+            returned = SyncRun.objects.filter(**owned_by(claim)).update(
                 state=SyncRun.State.WAITING,
                 started_at=None,
                 heartbeat_at=None,
-                sources=[walk.as_data() for walk in walks],
+                sources=[listing.as_data() for listing in listings],
                 error=reason,
             )
     except IntegrityError:
         return False
     if not returned:
-        raise RunLost
+        raise RunLostError
     return True
 
 
-def may_be_put_back(claim: Claim, until: datetime) -> bool:
+def may_be_put_back(claim: RunClaim, until: datetime) -> bool:
     """Say whether the run may wait until then: not for long, and not again and again."""
     postponed = SyncRun.objects.values_list("postponed", flat=True).get(pk=claim.run_id)
-    return postponed < MOST_POSTPONEMENTS and until - timezone.now() <= LONGEST_POSTPONEMENT
+    return postponed < MAX_POSTPONEMENTS and until - timezone.now() <= MAX_POSTPONEMENT
 
 
 def rescue() -> int:
@@ -393,7 +393,7 @@ def _rescue_one(run: SyncRun) -> bool:
     connection.sync_error = "The process that ran the last sync died."
     connection.next_sync_at = next_sync_at(connection.pk, failures=connection.sync_failures)
     connection.save(update_fields=["sync_failures", "sync_error", "next_sync_at"])
-    if _deaths(connection) <= MOST_RESTARTS and not reason_not_to_sync(connection):
+    if _deaths(connection) <= MAX_RESTARTS and not reason_not_to_sync(connection):
         request(connection, trigger=SyncRun.Trigger(run.trigger), requested_by=run.requested_by)
     _let_the_next_begin(connection.pk)
     return True
@@ -402,7 +402,7 @@ def _rescue_one(run: SyncRun) -> bool:
 def _deaths(connection: Connection) -> int:
     """How many of the connection's last runs in a row ended because their process died."""
     ended = SyncRun.objects.filter(connection=connection, finished_at__isnull=False)
-    errors = ended.order_by("-created_at", "-id").values_list("error", flat=True)[: MOST_RESTARTS + 1]
+    errors = ended.order_by("-created_at", "-id").values_list("error", flat=True)[: MAX_RESTARTS + 1]
     return len(list(takewhile(lambda error: error == DIED, errors)))
 
 

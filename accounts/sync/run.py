@@ -13,9 +13,9 @@ from django.db import InterfaceError, OperationalError
 from accounts.models import Account, SyncRun
 from accounts.sync import requests as runs
 from accounts.sync import rows as pictures
-from accounts.sync.listing import PROFILES_EDIT, Outcome, Walk, explanation, state_of
+from accounts.sync.listing import PROFILES_EDIT, Listing, Outcome, explanation, state_of
 from accounts.sync.merge import CHUNK, StagingLost, Store
-from accounts.sync.requests import AnotherRunning, Claim, RunLost, RunTaken
+from accounts.sync.requests import AnotherRunActiveError, RunClaim, RunLostError, RunTakenError
 from accounts.sync.rows import Rows
 from amazon_accounts.amazon_ads.answers import Answer, Page, ProfileAnswer
 from amazon_accounts.amazon_ads.client import AdsApi, AmazonClient, TokenSource
@@ -46,54 +46,54 @@ async def sync_connection(
     amazon: AmazonClient,
     *,
     max_wait: float = MAX_WAIT_SECONDS,
-    on_progress: Callable[[Sequence[Walk]], None] | None = None,
+    on_progress: Callable[[Sequence[Listing]], None] | None = None,
 ) -> SyncRun:
     """Claim this waiting run, bring its connection's picture up to date and return the run as it ended.
 
     No call to Amazon waits longer than `max_wait` seconds for its turn; what would is put back in the queue, and the run
-    returned waits again. Raises RunTaken or AnotherRunning if there is nothing to claim.
+    returned waits again. Raises RunTakenError or AnotherRunActiveError if there is nothing to claim.
     """
     claim = await _claimed(run_id)
-    synchronisation = Synchronisation(claim, amazon, max_wait=max_wait, on_progress=on_progress)
+    synchronisation = SyncRunner(claim, amazon, max_wait=max_wait, on_progress=on_progress)
     is_settled = False
     try:
         await synchronisation.run()
         is_settled = True
-    except RunLost:
+    except RunLostError:
         is_settled = True
         logger.warning("Sync run %s is not ours any more.", run_id, extra={"action": "sync_lost"})
-        await in_thread(runs.abandon)(claim, synchronisation.walks)
+        await in_thread(runs.abandon)(claim, synchronisation.listings)
     except StagingLost:
         is_settled = True
         logger.warning("Sync run %s begins again.", run_id, extra={"action": "sync_staging_lost"})
-        with suppress(RunLost):
+        with suppress(RunLostError):
             await in_thread(runs.give_up)(
-                claim, synchronisation.walks, "The database crashed and lost what had been read."
+                claim, synchronisation.listings, "The database crashed and lost what had been read."
             )
     except asyncio.CancelledError:
         is_settled = True
-        with suppress(RunLost):
-            await asyncio.shield(in_thread(runs.give_up)(claim, synchronisation.walks, STOPPED))
+        with suppress(RunLostError):
+            await asyncio.shield(in_thread(runs.give_up)(claim, synchronisation.listings, STOPPED))
         raise
     finally:
         if not is_settled:
-            with suppress(RunLost):
+            with suppress(RunLostError):
                 await in_thread(runs.close)(
                     claim,
                     SyncRun.State.FAILED,
-                    synchronisation.walks,
+                    synchronisation.listings,
                     "A fault of ours ended it; the log tells more.",
                 )
     return await in_thread(SyncRun.objects.get)(pk=run_id)
 
 
-async def _claimed(run_id: UUID) -> Claim:
+async def _claimed(run_id: UUID) -> RunClaim:
     """Claim the run; if this process is stopped in the middle of it, give it back."""
     claiming = asyncio.ensure_future(in_thread(runs.claim)(run_id))
     try:
         return await asyncio.shield(claiming)
     except asyncio.CancelledError:
-        with suppress(RunTaken, AnotherRunning, RunLost):
+        with suppress(RunTakenError, AnotherRunActiveError, RunLostError):
             await in_thread(runs.give_up)(await claiming, [], STOPPED)
         raise
 
@@ -103,7 +103,7 @@ async def sync_now(
     amazon: AmazonClient,
     *,
     max_wait: float = MAX_WAIT_SECONDS,
-    on_progress: Callable[[Sequence[Walk]], None] | None = None,
+    on_progress: Callable[[Sequence[Listing]], None] | None = None,
     on_waiting: Callable[[], None] = lambda: None,
 ) -> SyncRun:
     """Sync this connection here and now; if a worker has begun to, wait for its run to end and then sync."""
@@ -113,9 +113,9 @@ async def sync_now(
             return run
         try:
             return await sync_connection(run.pk, amazon, max_wait=max_wait, on_progress=on_progress)
-        except AnotherRunning:
+        except AnotherRunActiveError:
             pass
-        except RunTaken:
+        except RunTakenError:
             # A worker took it from under our hands. It began after we asked, so its picture is as new as ours.
             if (ended := await _ended(run.pk, on_waiting)) is not None:
                 return ended
@@ -136,7 +136,7 @@ async def _ended(run_id: UUID, on_waiting: Callable[[], None]) -> SyncRun | None
 
 
 class RecentToken:
-    """Remembers a token for a moment: it was good for a minute when we got it, and a walk asks twenty times a second."""
+    """Remembers a token for a moment: it was good for a minute when we got it, and a listing asks twenty times a second."""
 
     def __init__(self, source: TokenSource) -> None:
         self._source = source
@@ -150,18 +150,18 @@ class RecentToken:
         return self._token
 
 
-class Synchronisation:
-    """One run. Its walks tell how far it is."""
+class SyncRunner:
+    """One run. Its listings tell how far it is."""
 
     def __init__(
         self,
-        claim: Claim,
+        claim: RunClaim,
         amazon: AmazonClient,
         *,
         max_wait: float,
-        on_progress: Callable[[Sequence[Walk]], None] | None = None,
+        on_progress: Callable[[Sequence[Listing]], None] | None = None,
     ) -> None:
-        self.walks: list[Walk] = []
+        self.listings: list[Listing] = []
         self._claim = claim
         self._amazon = amazon
         self._max_wait = max_wait
@@ -183,9 +183,9 @@ class Synchronisation:
         self._cut_managers: dict[str, set[str]] = {}
 
     async def run(self) -> None:
-        """Walk, store, take away, and close the run or put it back in the queue. Raises RunLost."""
+        """Listing, store, take away, and close the run or put it back in the queue. Raises RunLostError."""
         if reason := await in_thread(self._reason_not_to)():
-            await self._in_database(runs.close, self._claim, SyncRun.State.FAILED, self.walks, reason)
+            await self._in_database(runs.close, self._claim, SyncRun.State.FAILED, self.listings, reason)
             return
         await self._while_ours(self._walk_and_store())
         await self._settle()
@@ -200,7 +200,7 @@ class Synchronisation:
         try:
             while not (await asyncio.wait({working}, timeout=runs.HEARTBEAT_SECONDS))[0]:
                 if not await self._beat():
-                    raise RunLost
+                    raise RunLostError
             await working
         finally:
             working.cancel()
@@ -208,7 +208,7 @@ class Synchronisation:
 
     async def _beat(self) -> bool:
         try:
-            return await in_thread(runs.beat)(self._claim, self.walks)
+            return await in_thread(runs.beat)(self._claim, self.listings)
         except (OperationalError, InterfaceError):
             # The database is away. What we do next will tell; a heartbeat alone ends nothing.
             return True
@@ -228,45 +228,47 @@ class Synchronisation:
 
     async def _settle(self) -> None:
         """Close the run, or put it back in the queue if Amazon wants to be left alone for a little while."""
-        waits = [walk.postponed_until for walk in self.walks if walk.postponed_until]
-        reason = explanation(self.walks)
+        waits = [listing.postponed_until for listing in self.listings if listing.postponed_until]
+        reason = explanation(self.listings)
         if waits and await in_thread(runs.may_be_put_back)(self._claim, max(waits)):
-            await in_thread(runs.put_back)(self._claim, max(waits), self.walks, reason)
+            await in_thread(runs.put_back)(self._claim, max(waits), self.listings, reason)
         else:
-            await in_thread(runs.close)(self._claim, state_of(self.walks), self.walks, reason)
+            await in_thread(runs.close)(self._claim, state_of(self.listings), self.listings, reason)
 
     # --- Walking ----------------------------------------------------------------------------------------------
 
-    def _new_walk(self, source: str, region: str = "", profile_id: str = "") -> Walk:
-        walk = Walk(len(self.walks), str(source), region, profile_id)
-        self.walks.append(walk)
-        return walk
+    def _new_walk(self, source: str, region: str = "", profile_id: str = "") -> Listing:
+        listing = Listing(len(self.listings), str(source), region, profile_id)
+        self.listings.append(listing)
+        return listing
 
-    def _login(self, walk: Walk) -> AdsApi:
+    def _login(self, listing: Listing) -> AdsApi:
         login = self._amazon.with_token(
             subject=str(self._claim.connection_id),
             client_id=self._claim.client_id,
             token=self._token,
             max_wait=self._max_wait,
         )
-        walk.calls.append(login.stats)
+        listing.calls.append(login.stats)
         return login
 
     async def _walk_ads_accounts(self) -> None:
         """Walk the global list once. Any host answers for all regions: if one is down, another is asked."""
-        walk = self._list
+        listing = self._list
         hosts = list(dict.fromkeys([*self._claim.regions, *Region.values]))
         for host in hosts:
             try:
-                pages = self._login(walk).ads_accounts(host)
-                await self._store_pages(walk, pages, lambda items: pictures.ads_accounts(items, walk.scope))
+                pages = self._login(listing).ads_accounts(host)
+                await self._store_pages(
+                    listing, pages, lambda items: pictures.ads_accounts(items, listing.scope)
+                )
             except (TransientError, PostponedError) as error:
                 if host != hosts[-1]:
-                    walk.note(error)
+                    listing.note(error)
                     continue
-                walk.fail(error)
+                listing.fail(error)
             except AmazonError as error:
-                walk.fail(error)
+                listing.fail(error)
             break
         self._listed.set()
 
@@ -282,7 +284,7 @@ class Synchronisation:
         """Stage the profiles of the region; return those of usable agencies.
 
         First those that can be changed: of them the ids alone are kept in memory until the others are here. All are
-        staged as of the walk of those that can be viewed, for it tells which are there.
+        staged as of the listing of those that can be viewed, for it tells which are there.
         """
         view = self._new_walk(Account.Source.PROFILES, region)
         edit = self._new_walk(PROFILES_EDIT, region)
@@ -307,48 +309,48 @@ class Synchronisation:
         return sorted(agencies)
 
     async def _walk_manager_accounts(self, region: str) -> None:
-        walk = self._new_walk(Account.Source.MANAGER_ACCOUNTS, region)
-        page = await self._answer(walk, self._login(walk).manager_accounts(region))
+        listing = self._new_walk(Account.Source.MANAGER_ACCOUNTS, region)
+        page = await self._answer(listing, self._login(listing).manager_accounts(region))
         if page is not None:
             cut = {item.manager_account_id for item in page.items if item.perhaps_cut}
             self._cut_managers[region] = _identifiers(page, cut)
             await self._in_database(
                 self._stage_accounts,
-                walk,
+                listing,
                 page,
                 lambda items: pictures.manager_accounts(items, region),
                 to_combine=True,
             )
-        if walk.proves_absence:
+        if listing.proves_absence:
             self._store.complete_manager_regions.append(region)
 
     async def _walk_dsp_advertisers(self, region: str, profile_id: str) -> None:
-        walk = self._new_walk(Account.Source.DSP_ADVERTISERS, region, profile_id)
+        listing = self._new_walk(Account.Source.DSP_ADVERTISERS, region, profile_id)
         async with self._dsp_walks:
             try:
-                pages = self._login(walk).dsp_advertisers(region, profile_id)
+                pages = self._login(listing).dsp_advertisers(region, profile_id)
                 await self._store_pages(
-                    walk, pages, lambda items: pictures.dsp_advertisers(items, walk.scope)
+                    listing, pages, lambda items: pictures.dsp_advertisers(items, listing.scope)
                 )
             except (AmazonError, PostponedError) as error:
-                walk.fail(error)
+                listing.fail(error)
 
-    async def _answer(self, walk: Walk, call: Awaitable[Page[Item]]) -> Page[Item] | None:
+    async def _answer(self, listing: Listing, call: Awaitable[Page[Item]]) -> Page[Item] | None:
         """The answer of a list without pages; None, and the reason kept, when there is none."""
         try:
             page = await call
         except (AmazonError, PostponedError) as error:
-            walk.fail(error)
+            listing.fail(error)
             return None
-        self._count(walk, page)
-        walk.end(Outcome.CUT if page.cut else Outcome.COMPLETE)
+        self._count(listing, page)
+        listing.end(Outcome.CUT if page.cut else Outcome.COMPLETE)
         return page
 
-    def _count(self, walk: Walk, page: Page[Item]) -> None:
-        walk.pages += 1
-        walk.seen += len(page.items) + len(page.rejected)
+    def _count(self, listing: Listing, page: Page[Item]) -> None:
+        listing.pages += 1
+        listing.seen += len(page.items) + len(page.rejected)
         if self._on_progress is not None:
-            self._on_progress(self.walks)
+            self._on_progress(self.listings)
 
     # --- Storing ----------------------------------------------------------------------------------------------
 
@@ -359,7 +361,10 @@ class Synchronisation:
             return await in_thread(function)(*args, **kwargs)
 
     async def _store_pages(
-        self, walk: Walk, walking: AsyncGenerator[Page[Item], None], picture: Callable[[list[Item]], Rows]
+        self,
+        listing: Listing,
+        walking: AsyncGenerator[Page[Item], None],
+        picture: Callable[[list[Item]], Rows],
     ) -> None:
         """Walk to the end, storing up to a thousand items while the next ones are on their way."""
         storing = asyncio.create_task(asyncio.sleep(0))
@@ -368,66 +373,73 @@ class Synchronisation:
         try:
             async with aclosing(walking) as pages:
                 async for page in pages:
-                    self._count(walk, page)
+                    self._count(listing, page)
                     is_cut = page.cut
                     waiting.items += page.items
                     waiting.rejected += page.rejected
                     if len(waiting.items) >= CHUNK:
                         await storing
-                        storing = asyncio.create_task(self._store_items(walk, waiting, picture))
+                        storing = asyncio.create_task(self._store_items(listing, waiting, picture))
                         waiting = Page([])
         finally:
             await storing
-            await self._store_items(walk, waiting, picture)
-        walk.end(Outcome.CUT if is_cut else Outcome.COMPLETE)
+            await self._store_items(listing, waiting, picture)
+        listing.end(Outcome.CUT if is_cut else Outcome.COMPLETE)
 
-    async def _store_items(self, walk: Walk, page: Page[Item], picture: Callable[[list[Item]], Rows]) -> None:
-        await self._in_database(self._stage_accounts, walk, page, picture)
-        if walk.source in self._mergeable:
-            await self._merge(walk, at_least=CHUNK)
+    async def _store_items(
+        self, listing: Listing, page: Page[Item], picture: Callable[[list[Item]], Rows]
+    ) -> None:
+        await self._in_database(self._stage_accounts, listing, page, picture)
+        if listing.source in self._mergeable:
+            await self._merge(listing, at_least=CHUNK)
 
     def _stage_accounts(
-        self, walk: Walk, page: Page[Item], picture: Callable[[list[Item]], Rows], *, to_combine: bool = False
+        self,
+        listing: Listing,
+        page: Page[Item],
+        picture: Callable[[list[Item]], Rows],
+        *,
+        to_combine: bool = False,
     ) -> None:
         rows = picture(page.items)
-        refused = self._store.stage_accounts(walk, rows.accounts, to_combine=to_combine)
+        refused = self._store.stage_accounts(listing, rows.accounts, to_combine=to_combine)
         rejected = [*page.rejected, *rows.rejected, *refused]
-        walk.reject(rejected)
-        walk.note_omissions(rows.omissions)
+        listing.reject(rejected)
+        listing.note_omissions(rows.omissions)
         # What cannot be stored is there all the same.
         self._store.stage_as_shown(
-            walk, {item.identifier: rows.scopes.get(item.identifier, {walk.scope}) for item in rejected}
+            listing, {item.identifier: rows.scopes.get(item.identifier, {listing.scope}) for item in rejected}
         )
 
     def _stage_profiles(
-        self, walk: Walk, page: Page[ProfileAnswer], region: str, access_level: str | None
+        self, listing: Listing, page: Page[ProfileAnswer], region: str, access_level: str | None
     ) -> None:
         rows = pictures.profiles(page.items, region, access_level)
-        refused = self._store.stage_profiles(walk, rows.profiles)
-        walk.reject([*page.rejected, *rows.rejected, *refused])
-        walk.note_omissions(rows.omissions)
+        refused = self._store.stage_profiles(listing, rows.profiles)
+        listing.reject([*page.rejected, *rows.rejected, *refused])
+        listing.note_omissions(rows.omissions)
         # We do not know whose profile it is that cannot be stored, so no account may be taken for gone.
-        walk.is_blind = walk.is_blind or bool(walk.rejected)
+        listing.is_incomplete = listing.is_incomplete or bool(listing.rejected)
 
-    async def _merge(self, walk: Walk, *, at_least: int = 1) -> None:
-        while await self._in_database(self._merge_chunk, walk, at_least):
+    async def _merge(self, listing: Listing, *, at_least: int = 1) -> None:
+        while await self._in_database(self._merge_chunk, listing, at_least):
             pass
 
-    def _merge_chunk(self, walk: Walk, at_least: int) -> bool:
-        """Merge up to a thousand rows of the walk; False when fewer wait than are worth it."""
-        if walk.staged - walk.merged < at_least:
+    def _merge_chunk(self, listing: Listing, at_least: int) -> bool:
+        """Merge up to a thousand rows of the listing; False when fewer wait than are worth it."""
+        if listing.staged - listing.merged < at_least:
             return False
-        merged = self._store.merge(walk, upto=min(walk.merged + CHUNK, walk.staged))
-        walk.created += merged.created
-        walk.changed += merged.changed
-        walk.unchanged += merged.unchanged
-        walk.reject(merged.rejected)
+        merged = self._store.merge(listing, upto=min(listing.merged + CHUNK, listing.staged))
+        listing.created += merged.created
+        listing.changed += merged.changed
+        listing.unchanged += merged.unchanged
+        listing.reject(merged.rejected)
         return True
 
     async def _merge_all(self, source: str, *, at_least: int = 1) -> None:
-        for walk in self.walks:
-            if walk.source == source:
-                await self._merge(walk, at_least=at_least)
+        for listing in self.listings:
+            if listing.source == source:
+                await self._merge(listing, at_least=at_least)
 
     async def _store_accounts(self) -> None:
         """Merge ads accounts as they come, once their profiles are known; then what only profiles show."""
@@ -438,7 +450,7 @@ class Synchronisation:
         await self._merge(self._list)
         await self._in_database(
             self._store.stage_profile_accounts,
-            self.walks,
+            self.listings,
             # A record without an id may be any account, and name any profile.
             list_is_complete=self._list.proves_absence,
         )
@@ -449,7 +461,7 @@ class Synchronisation:
     async def _store_manager_accounts(self) -> None:
         scopes = await self._in_database(self._store.scopes)
         self._store.walked = [scope for scope in scopes if self._was_walked(scope)]
-        await self._in_database(self._store.stage_manager_accounts, self.walks)
+        await self._in_database(self._store.stage_manager_accounts, self.listings)
         await self._merge_all(Account.Source.MANAGER_ACCOUNTS)
         await self._in_database(self._store.merge_links)
 
@@ -457,45 +469,45 @@ class Synchronisation:
 
     async def _take_away(self) -> None:
         taken = await self._in_database(
-            self._store.take_away, with_rejected=any(walk.rejected for walk in self.walks)
+            self._store.take_away, with_rejected=any(listing.rejected for listing in self.listings)
         )
         await self._in_database(runs.sync_soon, taken.heirs)
         counted = await self._in_database(self._store.count_accounts)
-        for walk in self.walks:
-            walk.unchanged = max(0, counted.get(walk.number, 0) - walk.created - walk.changed)
+        for listing in self.listings:
+            listing.unchanged = max(0, counted.get(listing.number, 0) - listing.created - listing.changed)
         for scope, count in taken.gone.items():
             if (teller := self._teller(scope)) is not None:
                 teller.gone += count
         for scope, count in taken.unconfirmed.items():
             if (teller := self._teller(scope)) is not None:
-                teller.doubt(count)
+                teller.mark_unconfirmed(count)
 
     def _was_walked(self, scope: str) -> bool:
         """Whether the list was walked to its end, so that an account it does not show is not in it."""
         source, region, part = (*scope.split(":", 2), "", "")[:3]
-        walk = self._walk_of(scope)
+        listing = self._walk_of(scope)
         if source == Account.Source.PROFILES:
             # Whether profiles stand alone is known only when all ads accounts are.
             is_list_known = self._list.proves_absence or self._list.outcome == Outcome.FORBIDDEN
-            return is_list_known and walk is not None and walk.proves_absence
-        if walk is not None:
-            return walk.proves_absence
+            return is_list_known and listing is not None and listing.proves_absence
+        if listing is not None:
+            return listing.proves_absence
         if not part or (above := self._teller(scope)) is None:
             return False
         # The list hung on something that is not there any more: an agency's profile, or a manager account.
         shown = self._shown_profiles if source == Account.Source.DSP_ADVERTISERS else self._cut_managers
         return above.proves_absence and part not in shown.get(region, ())
 
-    def _walk_of(self, scope: str) -> Walk | None:
-        return next((walk for walk in self.walks if walk.scope == scope), None)
+    def _walk_of(self, scope: str) -> Listing | None:
+        return next((listing for listing in self.listings if listing.scope == scope), None)
 
-    def _teller(self, scope: str) -> Walk | None:
-        """The walk that tells about this list: its own, or that which no longer shows what the list hung on.
+    def _teller(self, scope: str) -> Listing | None:
+        """The listing that tells about this list: its own, or that which no longer shows what the list hung on.
 
         None for a region that the connection has no more.
         """
-        if (walk := self._walk_of(scope)) is not None:
-            return walk
+        if (listing := self._walk_of(scope)) is not None:
+            return listing
         source, region = scope.split(":")[:2]
         above = source if source == Account.Source.MANAGER_ACCOUNTS else Account.Source.PROFILES
         return self._walk_of(f"{above}:{region}")

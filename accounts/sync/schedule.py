@@ -9,7 +9,7 @@ from django.utils import timezone
 
 CONFIRMATION = timedelta(seconds=60)
 FIRST_RETRY = timedelta(minutes=5)
-LONGEST_RETRY = timedelta(days=1)
+MAX_RETRY = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -24,7 +24,7 @@ def next_sync_at(connection_id: UUID, *, failures: int, soon: bool = False) -> d
     if soon:
         return now + min(CONFIRMATION, interval)
     if failures:
-        return now + min(min(FIRST_RETRY, interval) * (1 << min(failures - 1, 20)), LONGEST_RETRY)
+        return now + min(min(FIRST_RETRY, interval) * (1 << min(failures - 1, 20)), MAX_RETRY)
     phase = _share(connection_id) * interval
     return now + (interval - (now - _EPOCH - phase) % interval)
 

@@ -39,7 +39,7 @@ def request_sync(
 async def run_sync(context: JobContext, run_id: str) -> None:
     try:
         await sync_connection(UUID(run_id), amazon_of(context))
-    except (runs.RunTaken, runs.AnotherRunning) as state:
+    except (runs.RunTakenError, runs.AnotherRunActiveError) as state:
         # Taken: there is nothing left to do. Another: when it ends, it queues this one again.
         logger.info("Sync run %s is not begun: %s", run_id, state.__doc__)
 

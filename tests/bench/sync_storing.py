@@ -22,7 +22,7 @@ from uuid_utils.compat import uuid7
 from accounts.models import Account, AccountAccess, Profile, SyncRun
 from accounts.sync import requests as runs
 from accounts.sync import rows as pictures
-from accounts.sync.listing import Walk
+from accounts.sync.listing import Listing
 from accounts.sync.merge import ACCOUNT_COLUMNS, CHUNK, PROFILE_COLUMNS, Store
 from accounts.sync.rows import StagedAccount, StagedProfile
 from amazon_accounts.amazon_ads.answers import ads_accounts_page, profiles_page
@@ -144,7 +144,7 @@ class StoredRows:
         self.claim = runs.claim(run.pk)
         self.storing = Store(self.claim)
         self.storing.complete_regions = list(COUNTRIES.values())
-        self.walks = [Walk(0, "ads_accounts"), Walk(1, "profiles", "EU")]
+        self.walks = [Listing(0, "ads_accounts"), Listing(1, "profiles", "EU")]
 
     def store(self) -> None:
         walk, profiles = self.walks

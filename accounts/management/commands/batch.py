@@ -99,7 +99,7 @@ async def _follow(batch_id: UUID, amazon: AmazonClient, progress: "_Progress") -
         async with slots:
             try:
                 run = await sync_connection(run_id, amazon)
-            except (runs.RunTaken, runs.AnotherRunning):
+            except (runs.RunTakenError, runs.AnotherRunActiveError):
                 return None
             await in_thread(settle)(run_id)
             await in_thread(progress.show)()

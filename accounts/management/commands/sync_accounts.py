@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from accounts.models import SyncRun
 from accounts.sync import requests as runs
-from accounts.sync.listing import Walk
+from accounts.sync.listing import Listing
 from accounts.sync.run import sync_now
 from amazon_accounts.amazon_ads.client import AmazonClient
 from tokens.models import Connection
@@ -125,7 +125,7 @@ async def sync_all(
                 connection,
                 amazon,
                 max_wait=max_wait,
-                on_progress=lambda walks: progress.show(connection, walks),
+                on_progress=lambda listings: progress.show(connection, listings),
                 on_waiting=lambda: progress.show_waiting(connection),
             )
         progress.finish()
@@ -154,8 +154,8 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self._bar.close()
 
-    def show(self, connection: Connection, walks: Sequence[Walk]) -> None:
-        self._seen[connection.pk] = sum(walk.seen for walk in walks)
+    def show(self, connection: Connection, listings: Sequence[Listing]) -> None:
+        self._seen[connection.pk] = sum(listing.seen for listing in listings)
         self._bar.set_postfix_str(f"{sum(self._seen.values()):,} records read", refresh=True)
 
     def show_waiting(self, connection: Connection) -> None:

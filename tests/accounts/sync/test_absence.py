@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from accounts.models import Account, AccountAccess, AccountChange, Profile, SyncRun
 from accounts.sync import requests as runs
-from accounts.sync.listing import Walk
+from accounts.sync.listing import Listing
 from accounts.sync.merge import Store
-from accounts.sync.requests import RunLost
+from accounts.sync.requests import RunLostError
 from accounts.sync.run import sync_connection
 from accounts.sync.tasks import request_sync
 from amazon_accounts.amazon_ads.answers import Rejected
@@ -348,8 +348,8 @@ async def test_a_run_that_is_not_ours_any_more_stages_nothing(connect: Connectio
         run = request_sync(connection, trigger=SyncRun.Trigger.MANUAL)
         claim = runs.claim(run.pk)
         runs.close_all(connection, "The connection was disconnected.")
-        walk = Walk(0, Account.Source.ADS_ACCOUNTS)
-        with pytest.raises(RunLost):
+        walk = Listing(0, Account.Source.ADS_ACCOUNTS)
+        with pytest.raises(RunLostError):
             Store(claim).stage_as_shown(walk, {"some-account": [walk.scope]})
         with database.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM accounts_staged_account")
@@ -359,7 +359,7 @@ async def test_a_run_that_is_not_ours_any_more_stages_nothing(connect: Connectio
 
 
 def test_an_item_is_named_as_amazon_named_it() -> None:
-    walk = Walk(0, Account.Source.ADS_ACCOUNTS)
+    walk = Listing(0, Account.Source.ADS_ACCOUNTS)
     walk.reject([Rejected("<i>1</i>\u202e2", "Its name is longer than 2,000 bytes.")])
     assert walk.as_data()["rejected_items"][0]["identifier"] == "1 2"
     assert walk.rejected_items[0].identifier == "<i>1</i>\u202e2"

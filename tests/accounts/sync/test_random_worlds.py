@@ -126,7 +126,7 @@ class Trial:
                 await asyncio.sleep(self.chance.random() * 0.2)
                 syncing.cancel()
             await asyncio.gather(syncing, return_exceptions=True)
-            if not syncing.cancelled() and isinstance(syncing.exception(), runs.AnotherRunning):
+            if not syncing.cancelled() and isinstance(syncing.exception(), runs.AnotherRunActiveError):
                 # A process was stopped in the very moment when it took the run; that is found out later.
                 await in_thread(random_worlds.take_for_dead)(connection)
             elif not syncing.cancelled():

@@ -65,7 +65,7 @@ def test_it_never_joins_a_run_that_has_begun(connect: ConnectionFactory) -> None
     runs.claim(first.pk)
     second = request_sync(connection, trigger=MANUAL)
     assert second != first
-    with pytest.raises(runs.AnotherRunning):
+    with pytest.raises(runs.AnotherRunActiveError):
         runs.claim(second.pk)
 
 
@@ -296,7 +296,7 @@ def test_a_run_whose_worker_died_is_closed_and_asked_for_again(connect: Connecti
 
 def test_a_run_that_kills_every_worker_is_not_tried_for_ever(connect: ConnectionFactory) -> None:
     connection = connect()
-    for _ in range(runs.MOST_RESTARTS + 1):
+    for _ in range(runs.MAX_RESTARTS + 1):
         run = request_sync(connection, trigger=MANUAL)
         runs.claim(run.pk)
         die(run)
@@ -346,7 +346,7 @@ async def test_a_run_that_is_stopped_while_it_is_claimed_goes_back_to_the_queue(
 ) -> None:
     claim = runs.claim
 
-    def claim_slowly(run_id: UUID) -> runs.Claim:
+    def claim_slowly(run_id: UUID) -> runs.RunClaim:
         claimed = claim(run_id)
         time.sleep(0.3)
         return claimed
@@ -442,9 +442,9 @@ async def test_a_run_is_not_put_back_for_ever(
     requested = await in_thread(request_sync)(connection, trigger=MANUAL)
     states = [
         (await sync_connection(requested.pk, amazon, max_wait=0.2)).state
-        for _ in range(runs.MOST_POSTPONEMENTS)
+        for _ in range(runs.MAX_POSTPONEMENTS)
     ]
-    assert states == ["waiting"] * runs.MOST_POSTPONEMENTS
+    assert states == ["waiting"] * runs.MAX_POSTPONEMENTS
     assert (await sync_connection(requested.pk, amazon, max_wait=0.2)).state == "partial"
 
 
