@@ -133,7 +133,7 @@ class BatchActions(ReadOnlyAdmin):
             "number": accounts.count(),
             "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
         }
-        return TemplateResponse(request, "dashboard/admin_action.html", context)
+        return TemplateResponse(request, "dashboard/admin/action_page.html", context)
 
     def _start(
         self,

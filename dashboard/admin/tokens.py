@@ -88,7 +88,7 @@ class TokenRefreshAdmin(ConnectionPartAdmin):
     ]
     list_select_related = ["connection"]
     search_fields = ["=connection__label", "=request_id", "=error_code"]
-    list_before_template = "dashboard/admin_outcomes.html"
+    list_before_template = "dashboard/admin/outcomes.html"
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -57,7 +57,11 @@ def accounts(request: StaffRequest) -> HttpResponse:
         "without_rare": state.without(*RARE).hidden_inputs,
     }
     response = page(
-        request, "dashboard/accounts.html", context, title="Accounts", partial="dashboard/accounts_list.html"
+        request,
+        "dashboard/accounts/list_page.html",
+        context,
+        title="Accounts",
+        partial="dashboard/accounts/list.html",
     )
     if request.GET.get("view") == state.view:
         response.set_cookie(VIEW_COOKIE, state.view, max_age=365 * 86400, httponly=True, samesite="Lax")
@@ -114,7 +118,7 @@ def account(request: StaffRequest, account_id: UUID) -> HttpResponse:
             Connection.objects.visible_to(request.user).filter(accesses__account=row).only("pk", "label")
         ),
     }
-    return page(request, "dashboard/account.html", context, title=str(row))
+    return page(request, "dashboard/accounts/detail_page.html", context, title=str(row))
 
 
 def _links(account: Account) -> list[AccountManager]:

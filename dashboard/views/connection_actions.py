@@ -56,11 +56,11 @@ def disconnect_connection(request: StaffRequest, connection_id: UUID) -> HttpRes
     context = {
         "connection": connection,
         "account_count": count_accounts([connection.pk], only_live=True).of(connection.pk),
-        "confirm_body": "dashboard/connection_disconnect.html",
+        "confirm_body": "dashboard/connections/disconnect.html",
     }
     if is_partial(request):
-        return render(request, "dashboard/connection_disconnect.html", context)
-    return page(request, "dashboard/confirm.html", context, title="Disconnect")
+        return render(request, "dashboard/connections/disconnect.html", context)
+    return page(request, "dashboard/frame/confirm_page.html", context, title="Disconnect")
 
 
 def _live(request: StaffRequest, connection_id: UUID) -> Connection | None:

@@ -82,10 +82,10 @@ def connections(request: StaffRequest) -> HttpResponse:
     }
     return page(
         request,
-        "dashboard/connections.html",
+        "dashboard/connections/list_page.html",
         context,
         title="Connections",
-        partial="dashboard/connections_list.html",
+        partial="dashboard/connections/list.html",
     )
 
 
@@ -113,7 +113,7 @@ def connection(request: StaffRequest, connection_id: UUID) -> HttpResponse:
         "refresh_chart": stacked([_column(refresh) for refresh in reversed(refreshes)], labels=4),
         "runs": list(SyncRun.objects.filter(connection=row).select_related("requested_by")[:10]),
     }
-    return page(request, "dashboard/connection.html", context, title=row.label)
+    return page(request, "dashboard/connections/detail_page.html", context, title=row.label)
 
 
 def _column(refresh: TokenRefresh) -> Column:

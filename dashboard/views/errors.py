@@ -31,8 +31,8 @@ def _answer(
 ) -> HttpResponse:
     context = {"why": why, "next_step": next_step}
     if hasattr(request, "user") and admin.site.has_permission(request):
-        return page(request, "dashboard/error.html", context, title=title, status=status)
-    return render(request, "dashboard/error_plain.html", {**context, "title": title}, status=status)
+        return page(request, "dashboard/errors/page.html", context, title=title, status=status)
+    return render(request, "dashboard/errors/plain_page.html", {**context, "title": title}, status=status)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -94,5 +94,5 @@ def server_error(request: HttpRequest) -> HttpResponse:
         return problem_answer(
             HTTPStatus.INTERNAL_SERVER_ERROR, f"Something went wrong here. The log knows it as {reference}."
         )
-    text = loader.render_to_string("dashboard/server_error.html", {"reference": reference})
+    text = loader.render_to_string("dashboard/errors/server_error_page.html", {"reference": reference})
     return HttpResponse(text, status=HTTPStatus.INTERNAL_SERVER_ERROR)

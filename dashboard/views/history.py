@@ -31,5 +31,9 @@ def history(request: StaffRequest) -> HttpResponse:
         "connections": connections.values_list("pk", "label")[:CONNECTIONS_OFFERED],
     }
     return page(
-        request, "dashboard/history.html", context, title="History", partial="dashboard/history_list.html"
+        request,
+        "dashboard/history/page.html",
+        context,
+        title="History",
+        partial="dashboard/history/list.html",
     )

@@ -147,20 +147,23 @@ def _confirmation(
         "key": request.POST.get("key") or uuid4().hex,
     }
     return _dialog(
-        request, "dashboard/operation_confirm.html", context, title=f"{operation.label.capitalize()} accounts"
+        request,
+        "dashboard/operations/confirm.html",
+        context,
+        title=f"{operation.label.capitalize()} accounts",
     )
 
 
 def _refusal(request: StaffRequest, reasons: list[str]) -> HttpResponse:
     context = {"reasons": reasons}
-    return _dialog(request, "dashboard/operation_refused.html", context, title="Nothing was started")
+    return _dialog(request, "dashboard/operations/refused.html", context, title="Nothing was started")
 
 
 def _dialog(request: StaffRequest, body: str, context: dict[str, Any], *, title: str) -> HttpResponse:
     """Answer with a dialog, or with a page of the same content to browsers without script."""
     if is_partial(request):
         return render(request, body, context)
-    return page(request, "dashboard/confirm.html", {**context, "confirm_body": body}, title=title)
+    return page(request, "dashboard/frame/confirm_page.html", {**context, "confirm_body": body}, title=title)
 
 
 # --- The list
@@ -213,10 +216,10 @@ def _list(request: StaffRequest) -> HttpResponse:
     }
     return page(
         request,
-        "dashboard/operations.html",
+        "dashboard/operations/list_page.html",
         context,
         title="Operations",
-        partial="dashboard/operations_list.html",
+        partial="dashboard/operations/list.html",
     )
 
 
@@ -271,11 +274,13 @@ def operation(request: StaffRequest, batch_id: UUID) -> HttpResponse:
         "progress": progress,
         "may_change": request.user.has_perm(PERMISSIONS[Operation(batch.operation)]),
     }
-    partial = "dashboard/operation_head.html"
+    partial = "dashboard/operations/progress.html"
     if request.headers.get("HX-Target") != "head":
-        partial = "dashboard/operation_results.html"
+        partial = "dashboard/operations/results.html"
         context |= _results(request, batch, waits)
-    return page(request, "dashboard/operation.html", context, title=_title(batch), partial=partial)
+    return page(
+        request, "dashboard/operations/detail_page.html", context, title=_title(batch), partial=partial
+    )
 
 
 def _title(batch: BatchOperation) -> str:

@@ -60,7 +60,11 @@ def overview(request: StaffRequest) -> HttpResponse:
         "here": f"{reverse('overview')}?period={period}",
     }
     return page(
-        request, "dashboard/overview.html", context, title="Overview", partial="dashboard/overview_now.html"
+        request,
+        "dashboard/overview/page.html",
+        context,
+        title="Overview",
+        partial="dashboard/overview/now.html",
     )
 
 
