@@ -151,7 +151,7 @@ class Listing:
             "gone": self.gone,
             "rejected": self.rejected,
             "rejected_items": [
-                {"identifier": foreign_text.explanation(item.identifier), "reason": item.reason}
+                {"identifier": foreign_text.clean_explanation(item.identifier), "reason": item.reason}
                 for item in self.rejected_items
             ],
             "throttled": sum(stats.throttled for stats in self.calls),

@@ -20,7 +20,7 @@ from amazon_accounts.amazon_ads.answers import (
     ProfileAnswer,
     Rejected,
 )
-from amazon_accounts.amazon_ads.foreign_text import explanation
+from amazon_accounts.amazon_ads.foreign_text import clean_explanation
 
 # An index row of PostgreSQL holds 2,704 bytes: a longer name could be stored, but no list of accounts be sorted by it.
 MOST_NAME_BYTES: Final = 2000
@@ -118,7 +118,9 @@ class Rows:
         text = encoded(value)
         if (size := len(text.encode())) <= MOST_METADATA_BYTES:
             return text
-        self.omissions.append(f"The {what} of {explanation(identifier)} has {size:,} bytes and was left out.")
+        self.omissions.append(
+            f"The {what} of {clean_explanation(identifier)} has {size:,} bytes and was left out."
+        )
         return None
 
 

@@ -13,15 +13,15 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from amazon_accounts.amazon_ads.errors import UnreadableAnswerError
-from amazon_accounts.amazon_ads.foreign_text import explanation
+from amazon_accounts.amazon_ads.foreign_text import clean_explanation
 
 #: Amazon's caps: what lies beyond them is left out without a word.
-MOST_PROFILES = 5000
-MOST_LINKED_ACCOUNTS = 50
+MAX_PROFILES = 5000
+MAX_LINKED_ACCOUNTS = 50
 MOST_DSP_ADVERTISERS = 30_000
 
 #: Amazon writes 999,999,999 for "no cap"; a number far beyond is no budget.
-LARGEST_BUDGET = Decimal(10) ** 12
+MAX_BUDGET = Decimal(10) ** 12
 
 Json = dict[str, Any]
 
@@ -88,7 +88,7 @@ class ManagerAccount(Answer, kw_only=True):
     @property
     def perhaps_cut(self) -> bool:
         """Amazon shows fifty links at most: with exactly fifty there may be more."""
-        return len(self.linked_accounts) >= MOST_LINKED_ACCOUNTS
+        return len(self.linked_accounts) >= MAX_LINKED_ACCOUNTS
 
 
 class DspAdvertiser(Answer, kw_only=True):
@@ -151,7 +151,7 @@ def one_ads_account(value: object) -> AdsAccount:
 def profiles_page(value: object) -> Page[ProfileAnswer]:
     entries = _list(value, "profiles")
     page = _page(ProfileAnswer, entries, "profileId", _profile)
-    page.cut = len(entries) >= MOST_PROFILES
+    page.cut = len(entries) >= MAX_PROFILES
     return page
 
 
@@ -191,7 +191,8 @@ def _page(
         except msgspec.ValidationError as error:
             page.rejected.append(
                 Rejected(
-                    identifier=_name(unwrapped, id_field) or f"item {number}", reason=explanation(str(error))
+                    identifier=_name(unwrapped, id_field) or f"item {number}",
+                    reason=clean_explanation(str(error)),
                 )
             )
     return page
@@ -312,7 +313,7 @@ def _decimal(value: object) -> Decimal | None:
         number = Decimal(str(value))
     except InvalidOperation:
         return None
-    return number if number.is_finite() and abs(number) < LARGEST_BUDGET else None
+    return number if number.is_finite() and abs(number) < MAX_BUDGET else None
 
 
 def _manager_account(entry: Json) -> Json:

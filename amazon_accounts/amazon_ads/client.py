@@ -18,7 +18,7 @@ from amazon_accounts.amazon_ads.answers import (
     Page,
     ProfileAnswer,
 )
-from amazon_accounts.amazon_ads.error_reader import api_error, read_refusal, request_id_of
+from amazon_accounts.amazon_ads.error_reader import build_api_error, find_request_id, read_refusal
 from amazon_accounts.amazon_ads.errors import (
     EndlessListingError,
     PermanentError,
@@ -27,7 +27,7 @@ from amazon_accounts.amazon_ads.errors import (
     UnreadableAnswerError,
 )
 from amazon_accounts.amazon_ads.hosts import api_url
-from amazon_accounts.amazon_ads.json_body import NotJsonError, decoded
+from amazon_accounts.amazon_ads.json_body import NotJsonError, decode_json
 from amazon_accounts.amazon_ads.lwa import LoginWithAmazon
 from amazon_accounts.amazon_ads.models import Family
 from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
@@ -49,11 +49,11 @@ MANAGER_ACCOUNTS = "application/vnd.getmanageraccountsresponse.v1+json"
 
 PAGE_SIZE = 100
 #: Of DSP advertisers Amazon shows no more than this one and the page behind it.
-LAST_DSP_START = 29_900
+MAX_DSP_START_INDEX = 29_900
 #: A walk of more pages leads nowhere, even if no page token comes twice.
-MOST_PAGES = 10_000
+MAX_PAGES = 10_000
 #: Bytes. To read thousands of profiles takes a tenth of a second, in which nothing else would go on.
-LARGE_ANSWER = 64 * 1024
+LARGE_ANSWER_BYTES = 64 * 1024
 
 
 class TokenSource(Protocol):
@@ -147,7 +147,7 @@ class AdsApi:
                             code=error.code,
                         ) from error
                     raise
-                is_endless = following in seen or len(seen) + 1 == MOST_PAGES
+                is_endless = following in seen or len(seen) + 1 == MAX_PAGES
                 if following and not is_endless:
                     seen.add(following)
                     asked = asyncio.create_task(self._ads_accounts_list(region, following))
@@ -230,7 +230,7 @@ class AdsApi:
             shown.update(item.advertiser_id for item in page.items)
             shown.update(item.identifier for item in page.rejected)
             is_last = not received or start >= total
-            page.cut = len(totals) > 1 or len(shown) < total if is_last else start > LAST_DSP_START
+            page.cut = len(totals) > 1 or len(shown) < total if is_last else start > MAX_DSP_START_INDEX
             yield page
             if is_last or page.cut:
                 return
@@ -276,7 +276,7 @@ class AdsApi:
                 secrets=(token,),
             )
             reply = await self._wire.send(request)
-            if len(reply.body) < LARGE_ANSWER:
+            if len(reply.body) < LARGE_ANSWER_BYTES:
                 return _read(reply, request, read)
             return await asyncio.to_thread(_read, reply, request, read)
 
@@ -298,9 +298,11 @@ class AdsApi:
 
 def _read(reply: Reply, request: Request, read: Callable[[object], Result]) -> Result:
     if not reply.is_success:
-        raise api_error(read_refusal(reply.status, reply.headers, reply.body, request.secrets), request.asked)
+        raise build_api_error(
+            read_refusal(reply.status, reply.headers, reply.body, request.secrets), request.asked
+        )
     try:
-        return read(decoded(reply.body))
+        return read(decode_json(reply.body))
     except NotJsonError as error:
         problem = f"it is {error}" if reply.body else "it is empty"
     except UnreadableAnswerError as error:
@@ -308,5 +310,5 @@ def _read(reply: Reply, request: Request, read: Callable[[object], Result]) -> R
     raise UnreadableAnswerError(
         f"The answer to {request.asked} could not be read: {problem}",
         status=reply.status,
-        request_id=request_id_of(reply.headers),
+        request_id=find_request_id(reply.headers),
     )

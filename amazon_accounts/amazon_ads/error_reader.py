@@ -19,9 +19,9 @@ from amazon_accounts.amazon_ads.errors import (
     TransientError,
     UnauthorizedError,
 )
-from amazon_accounts.amazon_ads.foreign_text import explanation, identifier
-from amazon_accounts.amazon_ads.json_body import NotJsonError, decoded
-from amazon_accounts.amazon_ads.retry_after import retry_after_seconds
+from amazon_accounts.amazon_ads.foreign_text import clean_explanation, clean_identifier
+from amazon_accounts.amazon_ads.json_body import NotJsonError, decode_json
+from amazon_accounts.amazon_ads.retry_after import parse_retry_after
 
 REQUEST_ID_HEADERS = ("x-amzn-requestid", "x-amz-request-id", "x-amz-rid")
 
@@ -39,13 +39,13 @@ class Refusal:
     is_json: bool
 
 
-def request_id_of(headers: Mapping[str, str], body: object = None, secrets: Iterable[str] = ()) -> str:
+def find_request_id(headers: Mapping[str, str], body: object = None, secrets: Iterable[str] = ()) -> str:
     """The id that Amazon's support asks for: the body's own, else that of the headers."""
     candidates: list[object] = []
     if isinstance(body, dict):
         candidates += [body.get("requestId"), body.get("request_id")]
     candidates += [headers.get(name) for name in REQUEST_ID_HEADERS]
-    return next((found for candidate in candidates if (found := identifier(candidate, secrets))), "")
+    return next((found for candidate in candidates if (found := clean_identifier(candidate, secrets))), "")
 
 
 def read_refusal(
@@ -54,16 +54,16 @@ def read_refusal(
     """Read an answer that is no success. `secrets` are what the request carried, in case it is echoed."""
     secrets = tuple(secrets)
     try:
-        value = decoded(body)
+        value = decode_json(body)
     except NotJsonError:
         value = body.decode("utf-8", errors="replace")
     code, text = _code_and_text(value)
     return Refusal(
         status=status,
-        code=identifier(code, secrets),
-        text=explanation(text, secrets),
-        request_id=request_id_of(headers, value, secrets),
-        retry_after=retry_after_seconds(headers.get("retry-after"), headers.get("date")),
+        code=clean_identifier(code, secrets),
+        text=clean_explanation(text, secrets),
+        request_id=find_request_id(headers, value, secrets),
+        retry_after=parse_retry_after(headers.get("retry-after"), headers.get("date")),
         is_json=isinstance(value, dict | list),
     )
 
@@ -92,7 +92,7 @@ def _first(*candidates: object) -> object:
     return next((candidate for candidate in candidates if candidate not in (None, "", [], {})), None)
 
 
-def api_error(refusal: Refusal, asked: str) -> AmazonError:
+def build_api_error(refusal: Refusal, asked: str) -> AmazonError:
     """The error that an answer of the Ads API means. `asked` names the request, for the sentence."""
     return _as(_api_class(refusal), refusal, asked)
 
@@ -121,7 +121,7 @@ def _kind_of_401(text: str) -> type[AmazonError]:
     return UnauthorizedError
 
 
-def lwa_error(refusal: Refusal, asked: str, *, with_code: bool) -> AmazonError:
+def build_lwa_error(refusal: Refusal, asked: str, *, with_code: bool) -> AmazonError:
     """The error that an answer of Login with Amazon means, for a code (`with_code`) or a refresh token."""
     return _as(_lwa_class(refusal, with_code=with_code), refusal, asked)
 
@@ -140,7 +140,7 @@ def _lwa_class(refusal: Refusal, *, with_code: bool) -> type[AmazonError]:
     return PermanentError if code and refusal.is_json else TransientError
 
 
-def profile_error(refusal: Refusal, asked: str) -> AmazonError:
+def build_profile_error(refusal: Refusal, asked: str) -> AmazonError:
     """The error that an answer of Login with Amazon's user profile means."""
     if refusal.status == 429:
         return _as(ThrottledError, refusal, asked)

@@ -5,15 +5,15 @@ from typing import NoReturn
 
 import msgspec
 
-from amazon_accounts.amazon_ads.foreign_text import storable
+from amazon_accounts.amazon_ads.foreign_text import make_storable
 
 
 class NotJsonError(ValueError):
     """The body is not JSON that could be stored."""
 
 
-def decoded(body: bytes) -> object:
-    """The JSON value in the body, every text in it storable. NotJsonError if there is none."""
+def decode_json(body: bytes) -> object:
+    """The JSON value in the body, every text in it make_storable. NotJsonError if there is none."""
     if b"\\u" not in body:
         try:
             value: object = msgspec.json.decode(body)
@@ -31,7 +31,7 @@ def _patiently_decoded(body: bytes) -> object:
         text = body.decode("utf-8-sig", errors="replace")
         # JSON knows no NaN and no infinity, and neither does PostgreSQL's.
         value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
-        return storable(value)
+        return make_storable(value)
     except RecursionError as error:
         raise NotJsonError("nested too deeply") from error
     except ValueError as error:

@@ -14,20 +14,25 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 
-from amazon_accounts.amazon_ads.error_reader import lwa_error, profile_error, read_refusal, request_id_of
+from amazon_accounts.amazon_ads.error_reader import (
+    build_lwa_error,
+    build_profile_error,
+    find_request_id,
+    read_refusal,
+)
 from amazon_accounts.amazon_ads.errors import (
     AmazonError,
     ApplicationRefusedError,
     UnreachableError,
     UnreadableAnswerError,
 )
-from amazon_accounts.amazon_ads.foreign_text import storable
+from amazon_accounts.amazon_ads.foreign_text import make_storable
 from amazon_accounts.amazon_ads.hosts import lwa_url
-from amazon_accounts.amazon_ads.json_body import NotJsonError, decoded
+from amazon_accounts.amazon_ads.json_body import NotJsonError, decode_json
 from amazon_accounts.amazon_ads.pacing import application
 from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
 from amazon_accounts.amazon_ads.pacing.rate_limiter import LWA_KEY, ExponentialBackoffRateLimiter
-from amazon_accounts.amazon_ads.pacing.slots import CallStats, written_down
+from amazon_accounts.amazon_ads.pacing.slots import CallStats, try_to_record
 from amazon_accounts.amazon_ads.wire import Reply, Request, Wire
 
 logger = logging.getLogger(__name__)
@@ -36,7 +41,7 @@ logger = logging.getLogger(__name__)
 ANY_REGION = "NA"
 #: The life of an access token where the answer does not tell it, and the longest that is believed.
 USUAL_LIFE_SECONDS = 3600
-LONGEST_LIFE_SECONDS = 24 * 3600
+MAX_LIFE_SECONDS = 24 * 3600
 #: An acceptance that was written down is believed for so long.
 ACCEPTANCE_SECONDS = 30.0
 #: A person waits for these: no second try, and little waiting for a slot.
@@ -126,7 +131,7 @@ class LoginWithAmazon:
         async def send(_: None) -> AmazonUser:
             reply = await self._wire.send(request)
             if not reply.is_success:
-                raise profile_error(
+                raise build_profile_error(
                     read_refusal(reply.status, reply.headers, reply.body, request.secrets), request.asked
                 )
             return _user(_object(reply, request), reply)
@@ -179,7 +184,7 @@ class LoginWithAmazon:
             )
         except ApplicationRefusedError as error:
             self._accepted_at = float("-inf")
-            await written_down(application.record_refusal, client_id, secret, error)
+            await try_to_record(application.record_refusal, client_id, secret, error)
             raise
         await self._record_acceptance(client_id, secret)
         return grant
@@ -189,7 +194,7 @@ class LoginWithAmazon:
         if time.monotonic() - self._accepted_at < ACCEPTANCE_SECONDS:
             return
         # Not an error if it fails: the grant must not be lost with it, as it may hold the only refresh token.
-        if await written_down(application.record_acceptance, client_id, secret):
+        if await try_to_record(application.record_acceptance, client_id, secret):
             self._accepted_at = time.monotonic()
 
     async def _in_time(self, answer: Awaitable[Result]) -> Result:
@@ -209,25 +214,25 @@ async def _nothing() -> None:
 
 def _refused(request: Request, reply: Reply, *, with_code: bool) -> AmazonError:
     refusal = read_refusal(reply.status, reply.headers, reply.body, request.secrets)
-    return lwa_error(refusal, request.asked, with_code=with_code)
+    return build_lwa_error(refusal, request.asked, with_code=with_code)
 
 
 def _object(reply: Reply, request: Request) -> dict[str, Any]:
     try:
-        value = decoded(reply.body)
+        value = decode_json(reply.body)
     except NotJsonError as error:
         raise UnreadableAnswerError(
-            f"The answer to {request.asked} is {error}", request_id=request_id_of(reply.headers)
+            f"The answer to {request.asked} is {error}", request_id=find_request_id(reply.headers)
         ) from None
     if not isinstance(value, dict):
         raise UnreadableAnswerError(
-            f"The answer to {request.asked} is no JSON object", request_id=request_id_of(reply.headers)
+            f"The answer to {request.asked} is no JSON object", request_id=find_request_id(reply.headers)
         )
     return value
 
 
 def _grant(value: dict[str, Any], reply: Reply) -> Grant:
-    request_id = request_id_of(reply.headers, value)
+    request_id = find_request_id(reply.headers, value)
     access_token, refresh_token = value.get("access_token"), value.get("refresh_token") or None
     if not _is_token(access_token):
         raise UnreadableAnswerError("Login with Amazon's answer has no access token", request_id=request_id)
@@ -254,7 +259,7 @@ def _life(value: object) -> int:
         seconds = float(value) if isinstance(value, str | int | float) else 0.0
     except (ValueError, OverflowError):
         return USUAL_LIFE_SECONDS
-    return int(seconds) if 1 <= seconds <= LONGEST_LIFE_SECONDS else USUAL_LIFE_SECONDS
+    return int(seconds) if 1 <= seconds <= MAX_LIFE_SECONDS else USUAL_LIFE_SECONDS
 
 
 def _user(value: dict[str, Any], reply: Reply) -> AmazonUser:
@@ -265,10 +270,10 @@ def _user(value: dict[str, Any], reply: Reply) -> AmazonUser:
             "name": older.get("Name"),
             "email": older.get("PrimaryEmail"),
         }
-    texts = {name: storable(value.get(name)) for name in ("user_id", "name", "email")}
+    texts = {name: make_storable(value.get(name)) for name in ("user_id", "name", "email")}
     known = {name: text if isinstance(text, str) else "" for name, text in texts.items()}
     if not known["user_id"]:
         raise UnreadableAnswerError(
-            "The user profile names nobody", request_id=request_id_of(reply.headers, value)
+            "The user profile names nobody", request_id=find_request_id(reply.headers, value)
         )
     return AmazonUser(**known)

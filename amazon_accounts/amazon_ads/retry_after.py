@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 #: One login may be sent away for a day (seen in practice); no header locks anybody out for longer.
-LONGEST_SECONDS = 24 * 3600.0
+MAX_RETRY_AFTER_SECONDS = 24 * 3600.0
 
 _SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
 
 
-def retry_after_seconds(header: str | None, date_header: str | None = None) -> float | None:
+def parse_retry_after(header: str | None, date_header: str | None = None) -> float | None:
     """Seconds to wait, at most a day; None where the header is absent, malformed or asks for no wait.
 
     A date is measured from the answer's own `Date`, if it has one, so that a wrong clock of ours does no harm.
@@ -26,7 +26,7 @@ def retry_after_seconds(header: str | None, date_header: str | None = None) -> f
         seconds = (until - (_http_date(date_header or "") or datetime.now(UTC))) / timedelta(seconds=1)
     if not math.isfinite(seconds) or seconds <= 0:
         return None
-    return min(seconds, LONGEST_SECONDS)
+    return min(seconds, MAX_RETRY_AFTER_SECONDS)
 
 
 def _http_date(text: str) -> datetime | None:

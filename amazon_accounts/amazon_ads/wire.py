@@ -8,14 +8,14 @@ from http.cookiejar import DefaultCookiePolicy
 
 import httpx
 
-from amazon_accounts.amazon_ads.error_reader import request_id_of
+from amazon_accounts.amazon_ads.error_reader import find_request_id
 from amazon_accounts.amazon_ads.errors import PermanentError, UnreachableError, UnreadableAnswerError
-from amazon_accounts.amazon_ads.foreign_text import explanation
+from amazon_accounts.amazon_ads.foreign_text import clean_explanation
 
 #: Five thousand profiles are some two million bytes.
-LARGEST_ANSWER = 20_000_000
+MAX_ANSWER_BYTES = 20_000_000
 #: Of an error's body no more is read.
-LARGEST_REFUSAL = 65_536
+MAX_REFUSAL_BYTES = 65_536
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 60.0
@@ -94,16 +94,16 @@ class Wire:
         except TimeoutError:
             raise UnreachableError(
                 f"No whole answer to {request.asked} in {request.seconds:g} seconds",
-                request_id=request_id_of(headers),
+                request_id=find_request_id(headers),
             ) from None
         except httpx.DecodingError:
             raise UnreadableAnswerError(
-                f"The answer to {request.asked} is packed wrongly", request_id=request_id_of(headers)
+                f"The answer to {request.asked} is packed wrongly", request_id=find_request_id(headers)
             ) from None
         except httpx.RequestError as error:
             # httpx quotes a header that it refuses to send; the cause must not be shown either, then.
             raise UnreachableError(
-                f"{request.asked}: {_why(error, request.secrets)}", request_id=request_id_of(headers)
+                f"{request.asked}: {_why(error, request.secrets)}", request_id=find_request_id(headers)
             ) from None
         except (httpx.InvalidURL, UnicodeError):
             raise PermanentError(
@@ -111,7 +111,7 @@ class Wire:
             ) from None
 
     async def _body(self, request: Request, response: httpx.Response) -> bytes:
-        most = LARGEST_ANSWER if response.is_success else LARGEST_REFUSAL
+        most = MAX_ANSWER_BYTES if response.is_success else MAX_REFUSAL_BYTES
         body = bytearray()
         async for chunk in response.aiter_bytes():
             body += chunk
@@ -119,7 +119,7 @@ class Wire:
                 if response.is_success:
                     raise UnreadableAnswerError(
                         f"The answer to {request.asked} is longer than {most:,} bytes",
-                        request_id=request_id_of(response.headers),
+                        request_id=find_request_id(response.headers),
                     )
                 break
         return bytes(body[:most])
@@ -132,12 +132,12 @@ def _why(error: httpx.RequestError, secrets: Iterable[str]) -> str:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"the server's certificate is not to be trusted ({explanation(cause.verify_message, secrets)})"
+            return f"the server's certificate is not to be trusted ({clean_explanation(cause.verify_message, secrets)})"
         cause = cause.__cause__ or cause.__context__
     kind = (
         "the connection broke"
         if isinstance(error, httpx.ProtocolError | httpx.ReadError)
         else "no connection"
     )
-    said = explanation(str(error), secrets)
+    said = clean_explanation(str(error), secrets)
     return f"{kind} ({said})" if said else kind

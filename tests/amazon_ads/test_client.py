@@ -134,7 +134,7 @@ async def test_a_token_that_comes_twice_ends_the_walk(login: AdsApiFactory, sand
 async def test_a_walk_without_end_ends(
     login: AdsApiFactory, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("amazon_accounts.amazon_ads.client.MOST_PAGES", 5)
+    monkeypatch.setattr("amazon_accounts.amazon_ads.client.MAX_PAGES", 5)
     sandbox.faults.add("endless_walk")
     with pytest.raises(EndlessListingError):
         await everything(login().ads_accounts("NA"))
@@ -143,7 +143,7 @@ async def test_a_walk_without_end_ends(
 async def test_the_last_page_that_is_allowed_may_be_the_last(
     login: AdsApiFactory, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("amazon_accounts.amazon_ads.client.MOST_PAGES", 3)
+    monkeypatch.setattr("amazon_accounts.amazon_ads.client.MAX_PAGES", 3)
     sandbox.reset(generated_world(accounts_per_login=250))
     assert len(await everything(login("login-1").ads_accounts("NA"))) == 250
     assert sandbox.journal.count() == 3
@@ -220,7 +220,7 @@ async def test_it_walks_dsp_advertisers_by_offset(login: AdsApiFactory, sandbox:
 async def test_it_notices_that_amazon_shows_no_more_advertisers(
     login: AdsApiFactory, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("amazon_accounts.amazon_ads.client.LAST_DSP_START", 100)
+    monkeypatch.setattr("amazon_accounts.amazon_ads.client.MAX_DSP_START_INDEX", 100)
     sandbox.reset(generated_world(agencies_per_login=1, advertisers_per_agency=230))
     (agency,) = sandbox.truth("login-1")["dsp_advertisers"]
     pages = [page async for page in login("login-1").dsp_advertisers("NA", agency)]

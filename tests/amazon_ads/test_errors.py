@@ -7,7 +7,7 @@ import pytest
 
 from amazon_accounts.amazon_ads import errors
 from amazon_accounts.amazon_ads.client import AdsApi
-from amazon_accounts.amazon_ads.error_reader import api_error, read_refusal
+from amazon_accounts.amazon_ads.error_reader import build_api_error, read_refusal
 from amazon_accounts.amazon_ads.errors import (
     AmazonError,
     ForbiddenError,
@@ -216,7 +216,7 @@ def test_it_finds_the_request_id(headers: dict[str, str], body: bytes, request_i
 
 def test_an_error_shows_no_token_that_amazon_echoes() -> None:
     body = b'{"code":"Atza|secret","details":"token s3cr3t Atzr|other refused","requestId":"Atza|secret"}'
-    error = api_error(read_refusal(403, {}, body, ["s3cr3t"]), "GET /v2/profiles (NA)")
+    error = build_api_error(read_refusal(403, {}, body, ["s3cr3t"]), "GET /v2/profiles (NA)")
     assert "token *** *** refused" in str(error)
     assert "secret" not in str(error)
     assert "s3cr3t" not in str(error)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amazon_accounts.amazon_ads.retry_after import LONGEST_SECONDS, retry_after_seconds
+from amazon_accounts.amazon_ads.retry_after import MAX_RETRY_AFTER_SECONDS, parse_retry_after
 
 NOON = datetime(2026, 7, 30, 12, tzinfo=UTC)
 
@@ -17,7 +17,7 @@ NOON = datetime(2026, 7, 30, 12, tzinfo=UTC)
         (" 120 ", 120.0),
         ("1.5", 1.5),
         ("3600", 3600.0),
-        ("99999999999", LONGEST_SECONDS),
+        ("99999999999", MAX_RETRY_AFTER_SECONDS),
         # No wait at all says nothing: our own backoff decides.
         ("0", None),
         ("0.0", None),
@@ -33,36 +33,36 @@ NOON = datetime(2026, 7, 30, 12, tzinfo=UTC)
         ("9" * 400, None),
         ("Thu, 30 Jul 2026 12:00:07 GMT", 7.0),
         ("Thu, 30 Jul 2026 11:59:00 GMT", None),
-        ("Thu, 30 Jul 2099 12:00:00 GMT", LONGEST_SECONDS),
+        ("Thu, 30 Jul 2099 12:00:00 GMT", MAX_RETRY_AFTER_SECONDS),
         ("Thu, 99 Jul 2026 12:00:00 GMT", None),
     ],
 )
 def test_it_reads_the_header(header: str | None, seconds: float | None) -> None:
-    assert retry_after_seconds(header, format_datetime(NOON, usegmt=True)) == seconds
+    assert parse_retry_after(header, format_datetime(NOON, usegmt=True)) == seconds
 
 
 def test_a_date_is_measured_from_now_where_the_answer_has_none() -> None:
     in_a_minute = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
-    seconds = retry_after_seconds(in_a_minute)
+    seconds = parse_retry_after(in_a_minute)
     assert seconds is not None
     assert 55 < seconds <= 60
 
 
 @given(st.one_of(st.none(), st.text()), st.one_of(st.none(), st.text()))
 def test_whatever_it_is_given_it_is_none_or_a_sensible_wait(header: str | None, date: str | None) -> None:
-    seconds = retry_after_seconds(header, date)
-    assert seconds is None or 0 < seconds <= LONGEST_SECONDS
+    seconds = parse_retry_after(header, date)
+    assert seconds is None or 0 < seconds <= MAX_RETRY_AFTER_SECONDS
 
 
 @given(st.floats(allow_nan=True, allow_infinity=True))
 def test_any_number_is_none_or_a_sensible_wait(number: float) -> None:
-    seconds = retry_after_seconds(str(number))
-    assert seconds is None or 0 < seconds <= LONGEST_SECONDS
+    seconds = parse_retry_after(str(number))
+    assert seconds is None or 0 < seconds <= MAX_RETRY_AFTER_SECONDS
 
 
 @given(st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(2200, 1, 1)))  # noqa: DTZ001 - hypothesis wants naive bounds
 def test_a_date_ahead_is_waited_for(moment: datetime) -> None:
     until = moment.replace(tzinfo=UTC, microsecond=0)
-    seconds = retry_after_seconds(format_datetime(until, usegmt=True), format_datetime(NOON, usegmt=True))
+    seconds = parse_retry_after(format_datetime(until, usegmt=True), format_datetime(NOON, usegmt=True))
     ahead = (until - NOON).total_seconds()
-    assert seconds == (min(ahead, LONGEST_SECONDS) if ahead > 0 else None)
+    assert seconds == (min(ahead, MAX_RETRY_AFTER_SECONDS) if ahead > 0 else None)

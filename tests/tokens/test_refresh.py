@@ -739,7 +739,7 @@ async def test_an_outage_of_hours_disables_nobody_and_one_check_mends_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(pace, "FIRST_CIRCUIT_SECONDS", 1)
-    monkeypatch.setattr(pace, "LONGEST_LWA_CIRCUIT_SECONDS", 1)
+    monkeypatch.setattr(pace, "MAX_LWA_CIRCUIT_SECONDS", 1)
     settings.LWA_REQUESTS_PER_SECOND = 100
 
     def make() -> None:

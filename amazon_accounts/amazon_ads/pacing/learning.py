@@ -35,7 +35,7 @@ def record_throttled(row: RateLimitKey, subject: str, reservation: Reservation, 
     limit.requests_since_slowed = max(0, limit.requests_since_slowed - 1)
     limit.refused_subject, limit.refused_at = subject, now
     if another_refused or not _is_shared(limit, now):
-        until = now + timedelta(seconds=min(seconds, pace.LONGEST_BLOCK_SECONDS))
+        until = now + timedelta(seconds=min(seconds, pace.MAX_BLOCK_SECONDS))
         if limit.slowed_at == reservation.slowed_at:
             _slow(limit, now)
         limit.blocked_until = max(until, limit.blocked_until or until)

@@ -21,25 +21,25 @@ STALE_SLOT_SECONDS = 0.5
 #: The share of the ceiling that is really used. Slots may be used a little late, and so bunch up: in any ten
 #: seconds at most burst + 0.95 * (10 + 0.5) * ceiling requests go out, which is below burst + 10 * ceiling.
 CEILING_SHARE = 0.95
-SLOWEST = 0.05  # requests per second
+MIN_PACE = 0.05  # requests per second
 
 #: After so long without a call, what was learned begins to fade.
 FORGET_AFTER = timedelta(days=1)
 PROBE_EVERY = timedelta(seconds=30)
 FIRST_PROBE_STEP = 0.02
-LARGEST_PROBE_STEP = 0.16
+MAX_PROBE_STEP = 0.16
 
 #: Two logins refused within this time: it is not about one of them.
 REFUSALS_TOGETHER = timedelta(seconds=10)
 #: A login that has not called for so long does not count as a second one.
 LOGIN_MEMORY = timedelta(minutes=10)
 #: Longer than this no header blocks everybody; a single login may be parked for a day.
-LONGEST_BLOCK_SECONDS = 3600.0
+MAX_BLOCK_SECONDS = 3600.0
 
 FAILURES_TO_OPEN = 5
 FIRST_CIRCUIT_SECONDS = 30
-LONGEST_CIRCUIT_SECONDS = 600
-LONGEST_LWA_CIRCUIT_SECONDS = 60
+MAX_CIRCUIT_SECONDS = 600
+MAX_LWA_CIRCUIT_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,12 @@ def slowed(pace: float, *, growing: bool, since: Since | None) -> float:
         slower = 0.7 * pace
     else:
         slower = 0.9 * pace
-    return max(slower, SLOWEST)
+    return max(slower, MIN_PACE)
 
 
 def probed(pace: float, probes: int) -> float:
     """The pace raised a little: by more with each probe in a row that went well, up to a sixth."""
-    return pace * (1 + min(FIRST_PROBE_STEP * 2.0 ** min(probes, 10), LARGEST_PROBE_STEP))
+    return pace * (1 + min(FIRST_PROBE_STEP * 2.0 ** min(probes, 10), MAX_PROBE_STEP))
 
 
 def forgotten(pace: float, allowed: Bounds, *, unused: timedelta) -> float:
@@ -104,11 +104,11 @@ def forgotten(pace: float, allowed: Bounds, *, unused: timedelta) -> float:
 
 def circuit_seconds(family: str, before: int) -> int:
     """How long a circuit stays open that was open for `before` seconds the last time (0: it was closed)."""
-    longest = LONGEST_LWA_CIRCUIT_SECONDS if family == Family.LWA else LONGEST_CIRCUIT_SECONDS
+    longest = MAX_LWA_CIRCUIT_SECONDS if family == Family.LWA else MAX_CIRCUIT_SECONDS
     return min(2 * before or FIRST_CIRCUIT_SECONDS, longest)
 
 
-def longest_backoff(attempt: int) -> float:
+def max_backoff_seconds(attempt: int) -> float:
     """The most that may be waited after the attempt of this number (from 1), before jitter."""
     doublings = min(attempt - 1, 60)
     seconds = settings.AMAZON_BACKOFF_BASE_SECONDS * math.ldexp(1.0, doublings)

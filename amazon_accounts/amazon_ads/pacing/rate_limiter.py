@@ -26,7 +26,7 @@ from amazon_accounts.amazon_ads.errors import (
 from amazon_accounts.amazon_ads.models import Family
 from amazon_accounts.amazon_ads.pacing import learning, pace
 from amazon_accounts.amazon_ads.pacing.reservation import RateLimitKey
-from amazon_accounts.amazon_ads.pacing.slots import CallStats, Patience, Slot, SlotQueue, written_down
+from amazon_accounts.amazon_ads.pacing.slots import CallStats, Patience, Slot, SlotQueue, try_to_record
 
 logger = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ class _Call(Generic[Prepared, Result]):
 
     async def _unused(self, slot: Slot) -> None:
         if slot.reservation.is_probe:
-            await written_down(learning.give_probe_back, self.row)
+            await try_to_record(learning.give_probe_back, self.row)
 
     async def _sent(self, slot: Slot, prepared: Prepared) -> Result:
         reservation = slot.reservation
@@ -154,8 +154,8 @@ class _Call(Generic[Prepared, Result]):
         except ThrottledError as error:
             self._failed(error)
             self.patience.stats.throttled += 1
-            seconds = error.retry_after or random.uniform(0, pace.longest_backoff(self.attempts))
-            await written_down(
+            seconds = error.retry_after or random.uniform(0, pace.max_backoff_seconds(self.attempts))
+            await try_to_record(
                 learning.record_throttled, self.row, self.subject, reservation, seconds=seconds
             )
             await self._answered(slot)
@@ -163,7 +163,7 @@ class _Call(Generic[Prepared, Result]):
         except TransientError as error:
             self._failed(error)
             if reservation.is_probe:
-                await written_down(learning.record_failed_probe, self.row)
+                await try_to_record(learning.record_failed_probe, self.row)
             raise
         except AmazonError as error:
             self._failed(error)
@@ -175,7 +175,7 @@ class _Call(Generic[Prepared, Result]):
     async def _answered(self, slot: Slot) -> None:
         """Amazon spoke, whatever it said. That is written down only where it had not spoken before."""
         if slot.reservation.is_ailing:
-            await written_down(learning.record_answer, self.row, is_probe=slot.reservation.is_probe)
+            await try_to_record(learning.record_answer, self.row, is_probe=slot.reservation.is_probe)
 
     def _failed(self, error: AmazonError) -> None:
         self.last_error = error
@@ -203,7 +203,7 @@ class _Call(Generic[Prepared, Result]):
     async def record_end(self, error: AmazonError) -> None:
         """The call ends without an answer: five of these in a row open the circuit."""
         if isinstance(error, TransientError) and not isinstance(error, PaceUnavailableError):
-            await written_down(learning.record_failure, self.row, self.subject)
+            await try_to_record(learning.record_failure, self.row, self.subject)
 
 
 def _seconds_before_next_attempt(state: tenacity.RetryCallState) -> float:
@@ -212,4 +212,4 @@ def _seconds_before_next_attempt(state: tenacity.RetryCallState) -> float:
     if isinstance(error, ThrottledError):
         return 0.0
     asked = error.retry_after if isinstance(error, AmazonError) else None
-    return asked or random.uniform(0, pace.longest_backoff(state.attempt_number))
+    return asked or random.uniform(0, pace.max_backoff_seconds(state.attempt_number))

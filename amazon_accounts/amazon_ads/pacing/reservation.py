@@ -189,7 +189,7 @@ def _hour(now: datetime) -> datetime:
     return now.replace(minute=0, second=0, microsecond=0)
 
 
-def still_open(row: RateLimitKey, subject: str, *, is_probe: bool) -> bool:
+def is_still_open(row: RateLimitKey, subject: str, *, is_probe: bool) -> bool:
     """The look after waiting: False if the row or this login was sent away meanwhile."""
     with connection.cursor() as cursor:
         cursor.execute(STILL_OPEN, [subject, row.region, row.family, is_probe])

@@ -20,8 +20,8 @@ from amazon_accounts.amazon_ads.pacing.reservation import (
     Obstacle,
     RateLimitKey,
     Reservation,
+    is_still_open,
     reserve,
-    still_open,
 )
 from amazon_accounts.postgresql.threads import in_thread
 
@@ -45,7 +45,7 @@ REASONS: dict[Obstacle, str] = {
 }
 
 
-async def asked_of_database(
+async def query_database(
     function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
 ) -> Result:
     """What the function returns, run in a thread. PaceUnavailableError if the database does not answer in time."""
@@ -56,13 +56,13 @@ async def asked_of_database(
         raise PaceUnavailableError from error
 
 
-async def written_down(
+async def try_to_record(
     function: Callable[Parameters, object], *args: Parameters.args, **kwargs: Parameters.kwargs
 ) -> bool:
     """Have the function write down what an answer taught; False if the database is away. The answer itself counts
     either way."""
     try:
-        await asked_of_database(function, *args, **kwargs)
+        await query_database(function, *args, **kwargs)
     except PaceUnavailableError as error:
         logger.warning("What Amazon's answer taught is lost: %s", error, extra={"action": "lesson_lost"})
         return False
@@ -176,7 +176,7 @@ class SlotQueue:
     async def _reserved(self, subject: str, patience: Patience) -> Slot:
         while True:
             asked_at = asyncio.get_running_loop().time()
-            reservation = await asked_of_database(reserve, self.row, subject, max_wait=patience.left)
+            reservation = await query_database(reserve, self.row, subject, max_wait=patience.left)
             self.interval = reservation.interval
             slot = Slot(reservation, due=asked_at + reservation.seconds)
             if reservation.obstacle == "parked":
@@ -184,7 +184,7 @@ class SlotQueue:
             await patience.sleep(reservation)
             if not reservation.obstacle and (
                 not reservation.seconds
-                or await asked_of_database(still_open, self.row, subject, is_probe=reservation.is_probe)
+                or await query_database(is_still_open, self.row, subject, is_probe=reservation.is_probe)
             ):
                 return slot
 

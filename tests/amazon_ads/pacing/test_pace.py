@@ -12,7 +12,7 @@ from amazon_accounts.amazon_ads.models import Family
 from amazon_accounts.amazon_ads.pacing import pace
 from amazon_accounts.amazon_ads.pacing.pace import Bounds, Since
 
-paces = st.floats(min_value=pace.SLOWEST, max_value=1000)
+paces = st.floats(min_value=pace.MIN_PACE, max_value=1000)
 since = st.builds(
     Since,
     requests=st.integers(min_value=0, max_value=100_000),
@@ -28,8 +28,8 @@ def test_slowing_always_slows_and_never_by_more_than_half(
     happened: Since | None,
 ) -> None:
     after = pace.slowed(before, growing=growing, since=happened)
-    assert max(pace.SLOWEST, 0.5 * before) <= after
-    assert after < before or before == after == pace.SLOWEST
+    assert max(pace.MIN_PACE, 0.5 * before) <= after
+    assert after < before or before == after == pace.MIN_PACE
 
 
 @given(st.floats(min_value=1, max_value=100), st.floats(min_value=1.01, max_value=1.9))
@@ -87,7 +87,7 @@ def test_a_circuit_opens_for_longer_each_time() -> None:
 @given(st.integers(min_value=1, max_value=10**6))
 def test_the_backoff_doubles_up_to_its_longest(attempt: int) -> None:
     with override_settings(AMAZON_BACKOFF_BASE_SECONDS=1.0, AMAZON_BACKOFF_MAX_SECONDS=60.0):
-        assert pace.longest_backoff(attempt) == (2.0 ** (attempt - 1) if attempt <= 6 else 60.0)
+        assert pace.max_backoff_seconds(attempt) == (2.0 ** (attempt - 1) if attempt <= 6 else 60.0)
 
 
 def test_the_start_is_never_above_the_ceiling(settings: LazySettings) -> None:

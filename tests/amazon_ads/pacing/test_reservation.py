@@ -11,7 +11,7 @@ from django.utils.timezone import now
 
 from amazon_accounts.amazon_ads.models import Family, ParkedLogin, RateLimit, RateLimitHour
 from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
-from amazon_accounts.amazon_ads.pacing.reservation import RateLimitKey, Reservation, reserve, still_open
+from amazon_accounts.amazon_ads.pacing.reservation import RateLimitKey, Reservation, is_still_open, reserve
 
 pytestmark = pytest.mark.django_db
 
@@ -234,25 +234,25 @@ class TestLook:
         reserved()
 
     def test_an_open_row_stays_open(self) -> None:
-        assert still_open(ROW, "alice", is_probe=False)
+        assert is_still_open(ROW, "alice", is_probe=False)
 
     def test_it_sees_a_block(self) -> None:
         RateLimit.objects.update(blocked_until=now() + timedelta(seconds=5))
-        assert not still_open(ROW, "alice", is_probe=False)
+        assert not is_still_open(ROW, "alice", is_probe=False)
 
     def test_a_block_that_is_over_does_not_matter(self) -> None:
         RateLimit.objects.update(blocked_until=now() - timedelta(seconds=5))
-        assert still_open(ROW, "alice", is_probe=False)
+        assert is_still_open(ROW, "alice", is_probe=False)
 
     def test_it_sees_that_the_login_was_parked(self) -> None:
         ParkedLogin.objects.create(rate_limit=the_row(), subject="alice", until=now() + timedelta(seconds=5))
-        assert not still_open(ROW, "alice", is_probe=False)
-        assert still_open(ROW, "bob", is_probe=False)
+        assert not is_still_open(ROW, "alice", is_probe=False)
+        assert is_still_open(ROW, "bob", is_probe=False)
 
     def test_it_sees_an_open_circuit_unless_it_is_the_probe(self) -> None:
         RateLimit.objects.update(circuit_open_until=now() + timedelta(seconds=5))
-        assert not still_open(ROW, "alice", is_probe=False)
-        assert still_open(ROW, "alice", is_probe=True)
+        assert not is_still_open(ROW, "alice", is_probe=False)
+        assert is_still_open(ROW, "alice", is_probe=True)
 
 
 @pytest.fixture
