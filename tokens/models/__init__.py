@@ -1,0 +1,21 @@
+"""Connections, their tokens, and the history of each."""
+
+from tokens.models.access_token_request import AccessTokenRequest
+from tokens.models.alert import Alert, AlertQuerySet
+from tokens.models.authorization import AuthorizationAttempt
+from tokens.models.connection import Connection, ConnectionQuerySet, all_regions
+from tokens.models.heartbeat import Heartbeat
+from tokens.models.refresh import TokenRefresh, TokenRefreshQuerySet
+
+__all__ = [
+    "AccessTokenRequest",
+    "Alert",
+    "AlertQuerySet",
+    "AuthorizationAttempt",
+    "Connection",
+    "ConnectionQuerySet",
+    "Heartbeat",
+    "TokenRefresh",
+    "TokenRefreshQuerySet",
+    "all_regions",
+]

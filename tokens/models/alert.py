@@ -1,0 +1,74 @@
+"""Alerts: messages that the console sends to people."""
+
+from typing import Self
+
+from django.contrib.auth.models import User
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from tokens.models.connection import Connection
+
+
+class AlertQuerySet(models.QuerySet["Alert"]):
+    def visible_to(self, user: User) -> Self:
+        """Those about nobody's connection are for people who see everybody's."""
+        if user.has_perm("tokens.view_all_connections"):
+            return self
+        return self.filter(connection__in=Connection.objects.visible_to(user))
+
+    def undelivered(self) -> Self:
+        """Those that were tried and not sent."""
+        return self.filter(next_try_at__isnull=False).exclude(error="")
+
+
+class Alert(models.Model):
+    """One thing that people are to be told. Its key makes it one message, however often it is noticed."""
+
+    class Kind(models.TextChoices):
+        CONNECTION_BROKEN = "connection_broken"
+        CONNECTION_HEALED = "connection_healed"
+        APPLICATION_REFUSED = "application_refused"
+        APPLICATION_ACCEPTED = "application_accepted", "application accepted again"
+        CONSENT_ENDING = "consent_ending"
+        ACCOUNT_SUSPENDED = "account_suspended"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kind = models.CharField(max_length=32, choices=Kind.choices)
+    key = models.CharField(max_length=200, unique=True)
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, null=True, related_name="alerts")
+    text = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+    # Claimed together with others of its kind: they are one message, and its id stays when it is sent again.
+    message_id = models.UUIDField(null=True, blank=True)
+    next_try_at = models.DateTimeField(default=timezone.now, null=True, blank=True)
+    tries = models.PositiveIntegerField(default=0)
+    # Keyed digests of the addresses in ALERT_URLS that have the message: the addresses themselves hold secrets.
+    taken_by = ArrayField(models.CharField(max_length=64), default=list, db_default=[], editable=False)
+    told_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the first of several addresses took it"
+    )
+    sent_at = models.DateTimeField(null=True, blank=True)
+    error = models.TextField(blank=True, default="")
+
+    objects = AlertQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(sent_at__isnull=True) | Q(next_try_at__isnull=True), name="sent_alert_is_not_due"
+            ),
+        ]
+        indexes = [
+            # What is to be sent next.
+            models.Index(
+                fields=["next_try_at"], condition=Q(next_try_at__isnull=False), name="alert_to_send"
+            ),
+            models.Index(fields=["created_at"], name="alert_by_age"),
+        ]
+
+    def __str__(self) -> str:
+        return self.text

@@ -1,0 +1,36 @@
+"""Visits to the consent page of Amazon."""
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.utils import timezone
+
+from amazon_accounts.amazon_ads.hosts import Region
+from tokens.models.connection import Connection, all_regions
+
+
+class AuthorizationAttempt(models.Model):
+    """One way to Amazon's consent page and, perhaps, back. Its row is deleted by the first return.
+
+    Nothing in it opens anything: the state is a digest, and the PKCE verifier is derived from the state itself.
+    """
+
+    state_digest = models.CharField(primary_key=True, max_length=64, editable=False)
+    session_digest = models.CharField(max_length=64, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    connection = models.ForeignKey(
+        Connection, on_delete=models.CASCADE, null=True, related_name="+", help_text="Which one to reconnect"
+    )
+    region = models.CharField(max_length=2, choices=Region.choices, default=Region.NA)
+    regions = ArrayField(models.CharField(max_length=2, choices=Region.choices), default=all_regions)
+    label = models.CharField(max_length=200, blank=True, default="")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [
+            # Pruning: attempts that never returned.
+            models.Index(fields=["created_at"], name="attempt_by_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.created_at:%Y-%m-%d %H:%M} UTC"

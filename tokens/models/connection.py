@@ -1,0 +1,179 @@
+"""Connections: the Amazon logins that people connected."""
+
+from datetime import datetime, timedelta
+from typing import Self
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from amazon_accounts.amazon_ads.hosts import Region
+from tokens.encryption import EncryptedTextField
+
+ACTIVE = Q(state="active")
+DISCONNECTED = Q(state="disconnected")
+
+
+def all_regions() -> list[str]:
+    return list(Region.values)
+
+
+class ConnectionQuerySet(models.QuerySet["Connection"]):
+    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> Self:
+        """Return the connections this person may see: their own, or all with the permission."""
+        if not isinstance(user, User) or not user.is_active:
+            return self.none()
+        if user.has_perm("tokens.view_all_connections"):
+            return self
+        return self.filter(owner=user)
+
+    def active(self) -> Self:
+        return self.filter(ACTIVE)
+
+    def live(self) -> Self:
+        """Return those that may be refreshed and synced: active, and of the application we run as."""
+        return self.filter(ACTIVE, client_id=settings.AMAZON_CLIENT_ID)
+
+
+class Connection(models.Model):
+    """One authorised Amazon login of one Login with Amazon application."""
+
+    class State(models.TextChoices):
+        ACTIVE = "active"
+        REAUTHORIZATION_REQUIRED = "reauthorization_required"
+        DISCONNECTED = "disconnected"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="connections")
+    label = models.CharField(max_length=200)
+    client_id = models.CharField(max_length=100)
+    regions = ArrayField(models.CharField(max_length=2, choices=Region.choices), default=all_regions)
+    state = models.CharField(max_length=32, choices=State.choices, default=State.ACTIVE)
+
+    # Known only when the `profile` scope was granted.
+    amazon_user_id = models.TextField(null=True, blank=True)
+    amazon_user_name = models.TextField(blank=True, default="")
+    amazon_user_email = models.TextField(blank=True, default="")
+
+    access_token = EncryptedTextField(null=True, editable=False)
+    refresh_token = EncryptedTextField(null=True, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    consented_at = models.DateTimeField(null=True, blank=True, help_text="When the login consented, if known")
+    grant_version = models.PositiveIntegerField(default=1, help_text="Grows with every new grant")
+
+    # Calls that Amazon answered with invalid_grant since the last good one; the second makes it final.
+    grant_refusals = models.PositiveSmallIntegerField(default=0)
+
+    # When the refresh check may claim this connection; a claim moves it forward, which is the lease.
+    next_refresh_at = models.DateTimeField(null=True, blank=True)
+    lease_id = models.UUIDField(null=True, blank=True, editable=False, help_text="The TokenRefresh under way")
+    refresh_count = models.PositiveBigIntegerField(default=0)
+    last_refreshed_at = models.DateTimeField(null=True, blank=True)
+    last_error = models.TextField(blank=True, default="")
+    last_error_at = models.DateTimeField(null=True, blank=True)
+
+    # Kept here and not on each account: a sync that finds nothing new writes no account.
+    last_synced_at = models.DateTimeField(null=True, blank=True)
+    next_sync_at = models.DateTimeField(null=True, blank=True)
+    sync_failures = models.PositiveIntegerField(default=0, help_text="Failed syncs since the last good one")
+    sync_error = models.TextField(blank=True, default="")
+    # Those of Amazon's lists, as SyncRun.sources names them, that the last sync could not read: another connection
+    # that can tells what is in them.
+    unread_lists = ArrayField(models.TextField(), default=list, db_default=[], blank=True, editable=False)
+
+    created_at = models.DateTimeField(default=timezone.now)
+    disconnected_at = models.DateTimeField(null=True, blank=True)
+    disconnected_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+
+    objects = ConnectionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["label", "id"]
+        permissions = [
+            ("connect_amazon", "Can connect an Amazon login"),
+            ("refresh_connection", "Can refresh a connection's token"),
+            ("disconnect_connection", "Can disconnect a connection"),
+            ("use_access_token", "Can ask for a connection's access token"),
+            ("view_all_connections", "Can see everybody's connections"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["active", "reauthorization_required", "disconnected"]),
+                name="connection_state_is_known",
+            ),
+            models.CheckConstraint(
+                condition=~ACTIVE | Q(refresh_token__isnull=False),
+                name="active_connection_has_refresh_token",
+            ),
+            models.CheckConstraint(
+                condition=~DISCONNECTED
+                | Q(refresh_token__isnull=True, access_token__isnull=True, disconnected_at__isnull=False),
+                name="disconnected_connection_has_no_tokens",
+            ),
+            models.CheckConstraint(
+                condition=Q(access_token__isnull=True) | Q(expires_at__isnull=False),
+                name="access_token_has_an_expiry",
+            ),
+            models.CheckConstraint(
+                condition=Q(next_refresh_at__isnull=True, lease_id__isnull=True) | ACTIVE,
+                name="only_active_connections_are_due",
+            ),
+            models.CheckConstraint(
+                condition=Q(regions__len__gt=0) & Q(regions__contained_by=Region.values),
+                name="connection_regions_are_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(refresh_count__gte=0, sync_failures__gte=0, grant_version__gte=1),
+                name="connection_counts_are_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(disconnected_at__isnull=True) | Q(disconnected_at__gte=F("created_at")),
+                name="connection_ends_after_it_began",
+            ),
+            models.UniqueConstraint(
+                fields=["owner", "client_id", "amazon_user_id"],
+                condition=~DISCONNECTED,
+                name="one_connection_per_owner_client_and_login",
+            ),
+        ]
+        indexes = [
+            # The claim of the refresh check: whose turn has come, soonest first, however many wait for their
+            # own application to come back.
+            models.Index(
+                fields=["client_id", "next_refresh_at"],
+                condition=Q(next_refresh_at__isnull=False),
+                name="connection_refresh_due",
+            ),
+            # The scheduler's question: which live connection was synced longest ago.
+            models.Index(fields=["next_sync_at"], condition=ACTIVE, name="connection_sync_due"),
+            # A person's list of connections, and the filters of the accounts list that go through them.
+            models.Index(fields=["owner", "label", "id"], name="connection_of_owner"),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+    @property
+    def amazon_user(self) -> str:
+        """Name the login as people know it, or an empty string when Amazon did not tell."""
+        return self.amazon_user_email or self.amazon_user_name or self.amazon_user_id or ""
+
+    @property
+    def is_of_this_application(self) -> bool:
+        return self.client_id == settings.AMAZON_CLIENT_ID
+
+    @property
+    def consent_ends_at(self) -> datetime | None:
+        """Say when Amazon ends this grant, or None when unknown or before the rule took effect.
+
+        Amazon's policy of 2026: a refresh token ends a fixed number of days after the consent.
+        """
+        if self.consented_at is None or self.consented_at.date() < settings.CONSENT_EFFECTIVE_DATE:
+            return None
+        return self.consented_at + timedelta(days=settings.CONSENT_DAYS)
