@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from accounts.models import Account
 from amazon_accounts.amazon_ads.models import ApplicationRefusal, RateLimit, RateLimitHour
-from tokens.models import Connection, Heartbeat, TokenRefresh
+from tokens.models import BROKEN, FAILING, Connection, Heartbeat, TokenRefresh, where_late, where_live
 from tokens.processes.heartbeats import SILENCE
 
 State = Literal["healthy", "degraded", "error"]
@@ -60,17 +60,16 @@ def health(user: User) -> dict[str, Any]:
 
 
 def _connections(user: User, now: datetime) -> dict[str, Any]:
-    live = Q(state=Connection.State.ACTIVE, client_id=settings.AMAZON_CLIENT_ID)
+    live = where_live()
     soon = now + timedelta(seconds=settings.TOKEN_REFRESH_LEAD_SECONDS)
-    late = now - timedelta(seconds=2 * settings.SYNC_INTERVAL_SECONDS)
     return Connection.objects.visible_to(user).aggregate(
         valid=Count("pk", filter=live & Q(expires_at__gt=soon)),
         expiring=Count("pk", filter=live & Q(expires_at__gt=now, expires_at__lte=soon)),
         expired=Count("pk", filter=live & (Q(expires_at__isnull=True) | Q(expires_at__lte=now))),
-        broken=Count("pk", filter=Q(state=Connection.State.REAUTHORIZATION_REQUIRED)),
+        broken=Count("pk", filter=BROKEN),
         next_expiry=Min("expires_at", filter=live & Q(expires_at__gt=now)),
-        failing=Count("pk", filter=live & Q(sync_failures__gt=0)),
-        late=Count("pk", filter=live & Q(sync_failures=0, last_synced_at__lt=late)),
+        failing=Count("pk", filter=live & FAILING),
+        late=Count("pk", filter=live & where_late(now)),
         last_synced_at=Max("last_synced_at"),
         next_sync_at=Min("next_sync_at", filter=live),
     )

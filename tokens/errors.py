@@ -38,11 +38,16 @@ ERRORS: Final[dict[str, type[AmazonError]]] = {
 }
 
 
+# What Amazon would answer if it were called with a connection in this state. An active connection is unusable only
+# because it belongs to another application.
+UNUSABLE: Final[dict[str, type[AmazonError]]] = {
+    Connection.State.DISCONNECTED.value: NotConnectedError,
+    Connection.State.REAUTHORIZATION_REQUIRED.value: GrantRevokedError,
+    Connection.State.ACTIVE.value: OtherApplicationError,
+}
+
+
 def raise_if_unusable(connection: Connection) -> None:
-    """Raise an AmazonError unless this connection may be refreshed and used."""
-    if connection.state == Connection.State.DISCONNECTED:
-        raise NotConnectedError
-    if connection.state == Connection.State.REAUTHORIZATION_REQUIRED:
-        raise GrantRevokedError
-    if not connection.is_of_this_application:
-        raise OtherApplicationError
+    """Raise the AmazonError that fits `Connection.reason_unusable`, unless that is empty."""
+    if reason := connection.reason_unusable:
+        raise UNUSABLE[connection.state](reason)

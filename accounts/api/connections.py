@@ -20,7 +20,6 @@ from accounts.api.representation import Shown
 from accounts.lists.pages import KeysetPaginator
 from accounts.models import SyncRun
 from accounts.permissions import require
-from accounts.sync.requests import reason_not_to_sync
 from accounts.sync.tasks import request_sync
 from amazon_accounts.amazon_ads.hosts import Region
 from tokens.connect.disconnect import disconnect
@@ -99,7 +98,7 @@ def _to_act_on(request: Request, connection_id: UUID, permission: str) -> Connec
 
 
 def _refuse_unless_live(connection: Connection) -> None:
-    if reason := reason_not_to_sync(connection):
+    if reason := connection.reason_unusable:
         raise Conflict(reason)
 
 

@@ -35,7 +35,6 @@ from accounts.models.account import AccountQuerySet
 from accounts.models.batch import UNFINISHED
 from accounts.models.changes import change_in_the_name_of
 from accounts.permissions import require
-from accounts.sync.requests import reason_not_to_sync
 from accounts.sync.rows import STATUSES
 from accounts.sync.tasks import request_sync
 from accounts.update import MOST_LABELS, check_changes
@@ -405,7 +404,7 @@ def _ask_for_syncs(batch: BatchOperation) -> bool:
     logins = Account.objects.filter(pk__in=items.values("account")).order_by().values("connection")
     for connection in Connection.objects.filter(pk__in=logins).order_by("pk")[:LOGINS_PER_CHUNK]:
         theirs = items.filter(account__in=Account.objects.filter(connection=connection))
-        if reason := reason_not_to_sync(connection):
+        if reason := connection.reason_unusable:
             theirs.update(state=BatchItem.State.FAILED, message=reason)
         else:
             theirs.update(

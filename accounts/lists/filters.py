@@ -4,20 +4,17 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import django_filters
 from django import forms
-from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.core.exceptions import ValidationError
 from django.db import connection as database
 from django.db.models import BooleanField, Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Lower
 from django.db.models.lookups import Contains
-from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 
 from accounts.errors import refusal
@@ -26,7 +23,7 @@ from accounts.models import Account, AccountSearch, Profile
 from accounts.models.account import AccountQuerySet
 from accounts.models.search import Trigrams
 from accounts.strict_json import BadJSONError, read_json
-from tokens.models import Connection
+from tokens.models import BROKEN, FAILING, Connection, late_before
 
 LONGEST_SEARCH = 200  # characters
 LONGEST_JSON = 4_000  # characters
@@ -257,13 +254,8 @@ class _Standing:
     """
 
     def __init__(self, wanted: list[UUID]) -> None:
-        late = timezone.now() - timedelta(seconds=2 * settings.SYNC_INTERVAL_SECONDS)
-        unwell = (
-            Q(sync_failures__gt=0)
-            | Q(last_synced_at__isnull=True)
-            | Q(last_synced_at__lt=late)
-            | Q(state=Connection.State.REAUTHORIZATION_REQUIRED)
-        )
+        late = late_before()
+        unwell = FAILING | Q(last_synced_at__isnull=True) | Q(last_synced_at__lt=late) | BROKEN
         rows = Connection.objects.filter(Q(pk__in=wanted) if wanted else unwell)
         self.rows = list(rows.values_list("pk", "owner_id", "state", "sync_failures", "last_synced_at"))
         self.broken = [

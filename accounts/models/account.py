@@ -1,6 +1,6 @@
 """Ad accounts, who sees them, their profiles and the managers above them."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Self
 
 from django.conf import settings
@@ -181,11 +181,11 @@ class Account(models.Model):
     def sync_status(self) -> "Account.SyncStatus":
         if self.status == self.Status.INACTIVE or not self.sync_enabled:
             return self.SyncStatus.OFF
-        if self.connection.sync_failures:
+        if self.connection.is_failing:
             return self.SyncStatus.FAILING
         if self.last_synced_at is None:
             return self.SyncStatus.NEVER
-        if self.last_synced_at < timezone.now() - timedelta(seconds=2 * settings.SYNC_INTERVAL_SECONDS):
+        if self.connection.is_late:
             return self.SyncStatus.STALE
         return self.SyncStatus.SYNCED
 
@@ -197,7 +197,7 @@ class Account(models.Model):
         if (
             sync_status == self.SyncStatus.FAILING
             or self.status == self.Status.SUSPENDED
-            or self.connection.state == Connection.State.REAUTHORIZATION_REQUIRED
+            or self.connection.is_broken
         ):
             return self.Health.PROBLEM
         if (

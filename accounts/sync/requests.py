@@ -84,7 +84,7 @@ def request(connection: Connection, *, trigger: SyncRun.Trigger, requested_by: U
     A new one gets no job here. A connection that cannot be synced gets a run that has already failed, so that
     whoever asked finds the reason in its history.
     """
-    if reason := reason_not_to_sync(connection):
+    if reason := connection.reason_unusable:
         return SyncRun.objects.create(
             connection=connection,
             trigger=trigger,
@@ -105,16 +105,6 @@ def request(connection: Connection, *, trigger: SyncRun.Trigger, requested_by: U
                 # Others want it now: it goes on, though the operation that asked for it be cancelled.
                 waiting.filter(pk=found.pk).update(trigger=trigger)
             return found
-
-
-def reason_not_to_sync(connection: Connection) -> str:
-    if connection.state == Connection.State.DISCONNECTED:
-        return "The connection is disconnected."
-    if connection.state != Connection.State.ACTIVE:
-        return "Amazon no longer accepts this login; it must be reconnected."
-    if not connection.is_of_this_application:
-        return "The connection belongs to another Login with Amazon application."
-    return ""
 
 
 def defer(run_id: UUID, *, at: datetime | None = None) -> None:
@@ -393,7 +383,7 @@ def _rescue_one(run: SyncRun) -> bool:
     connection.sync_error = "The process that ran the last sync died."
     connection.next_sync_at = next_sync_at(connection.pk, failures=connection.sync_failures)
     connection.save(update_fields=["sync_failures", "sync_error", "next_sync_at"])
-    if _deaths(connection) <= MAX_RESTARTS and not reason_not_to_sync(connection):
+    if _deaths(connection) <= MAX_RESTARTS and not connection.reason_unusable:
         request(connection, trigger=SyncRun.Trigger(run.trigger), requested_by=run.requested_by)
     _let_the_next_begin(connection.pk)
     return True

@@ -192,7 +192,7 @@ class SyncRunner:
 
     def _reason_not_to(self) -> str:
         run = SyncRun.objects.select_related("connection").get(pk=self._claim.run_id)
-        return runs.reason_not_to_sync(run.connection)
+        return run.connection.reason_unusable
 
     async def _while_ours(self, work: Coroutine[Any, Any, None]) -> None:
         """Do the work and say every few seconds that we live; stop when the run is not ours any more."""

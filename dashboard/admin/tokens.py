@@ -11,7 +11,6 @@ from unfold.contrib.filters.admin import ChoicesCheckboxFilter, RangeDateTimeFil
 from unfold.decorators import display
 
 from accounts.models import SyncRun
-from accounts.sync.requests import reason_not_to_sync
 from accounts.sync.tasks import request_sync
 from dashboard.admin.base import ConnectionPartAdmin, ReadOnlyAdmin, labels
 from dashboard.reports.activity import activity, success_rates
@@ -58,7 +57,7 @@ class ConnectionAdmin(ReadOnlyAdmin):
         """Return those with which Amazon can be asked, and say of the others why not."""
         reasons: dict[str, list[Connection]] = defaultdict(list)
         for connection in connections:
-            reasons[reason_not_to_sync(connection)].append(connection)
+            reasons[connection.reason_unusable].append(connection)
         live = reasons.pop("", [])
         for reason, dead in reasons.items():
             self.message_user(request, f"Nothing was done for {_names(dead)}. {reason}", messages.ERROR)

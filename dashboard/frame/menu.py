@@ -101,10 +101,7 @@ def _badge(request: HttpRequest) -> dict[str, str]:
     """Count the connections that need a person; nothing when there is none."""
     if not isinstance(request.user, User):
         return {}
-    broken = Connection.objects.visible_to(request.user).filter(
-        state=Connection.State.REAUTHORIZATION_REQUIRED
-    )
-    number = broken.count()
+    number = Connection.objects.visible_to(request.user).broken().count()
     return {"badge": f"{number:,}", "badge_variant": "warning"} if number else {}
 
 

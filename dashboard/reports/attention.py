@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from dashboard.reports.account_counts import AccountCounts, AtLeast, count_accounts
 from dashboard.status import Tone
-from tokens.models import Alert, Connection
+from tokens.models import BROKEN, FAILING, Alert, Connection, where_late, where_live
 
 # Beyond so many of a kind one line tells of the rest.
 NAMED = 5
@@ -38,12 +38,10 @@ class Troubled:
 
     @classmethod
     def of(cls, user: User, now: datetime) -> "Troubled":
-        live = Q(state=Connection.State.ACTIVE, client_id=settings.AMAZON_CLIENT_ID)
-        wrong = Q(sync_failures__gt=0) | Q(expires_at__lt=now) | Q(last_synced_at__lt=_late_from(now))
-        broken = Q(state=Connection.State.REAUTHORIZATION_REQUIRED)
+        wrong = FAILING | Q(expires_at__lt=now) | where_late(now)
         connections = list(
             Connection.objects.visible_to(user)
-            .filter(broken | (live & wrong))
+            .filter(BROKEN | (where_live() & wrong))
             .defer("access_token", "refresh_token")
             .order_by("label", "pk")
         )
@@ -57,26 +55,17 @@ def matters(user: User, *, suspended: int, pending: int) -> list[Matter]:
     """Return what this person may see of it; so many accounts in two states are told of, too. Costs three queries."""
     now = timezone.now()
     troubled = Troubled.of(user, now)
-    broken = [c for c in troubled.connections if c.state == Connection.State.REAUTHORIZATION_REQUIRED]
-    active = [c for c in troubled.connections if c.state == Connection.State.ACTIVE]
+    broken = [c for c in troubled.connections if c.is_broken]
+    active = [c for c in troubled.connections if not c.is_broken]
     return [
         *_reconnects(broken, troubled),
         *_expired([c for c in active if c.expires_at is not None and c.expires_at < now]),
-        *_failed_syncs([c for c in active if c.sync_failures], troubled),
+        *_failed_syncs([c for c in active if c.is_failing], troubled),
         *_untold(user),
-        *_late([c for c in active if _is_late(c, now)], troubled),
+        *_late([c for c in active if c.is_late], troubled),
         *_suspended(suspended),
         *_pending(pending),
     ]
-
-
-def _late_from(now: datetime) -> datetime:
-    return now - timedelta(seconds=2 * settings.SYNC_INTERVAL_SECONDS)
-
-
-def _is_late(connection: Connection, now: datetime) -> bool:
-    synced = connection.last_synced_at
-    return not connection.sync_failures and synced is not None and synced < _late_from(now)
 
 
 def _reconnects(connections: list[Connection], troubled: Troubled) -> Iterator[Matter]:

@@ -10,7 +10,6 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
 from accounts.models import Account, AccountChange, AccountManager, Profile, SyncRun
-from accounts.sync.requests import reason_not_to_sync
 from dashboard.account_list import SORTS, VIEWS, AccountList, Group, groups
 from dashboard.frame.page import StaffRequest, page, staff_page
 from tokens.models import Connection
@@ -103,7 +102,7 @@ def account(request: StaffRequest, account_id: UUID) -> HttpResponse:
     profiles = list(Profile.objects.filter(account=row))
     context = {
         "account": row,
-        "no_sync": reason_not_to_sync(row.connection),
+        "no_sync": row.connection.reason_unusable,
         "profiles": profiles,
         "why": _why(row, ready={profile.country_code for profile in profiles}),
         "reports": _reports(row.errors),

@@ -66,11 +66,9 @@ def disconnect_connection(request: StaffRequest, connection_id: UUID) -> HttpRes
 def _live(request: StaffRequest, connection_id: UUID) -> Connection | None:
     """Return the connection if Amazon may be asked with it, else tell why not."""
     connection = get_object_or_404(Connection.objects.visible_to(request.user), pk=connection_id)
-    if connection.state == Connection.State.ACTIVE and connection.is_of_this_application:
+    if not connection.reason_unusable:
         return connection
-    messages.error(
-        request, f"{connection.label} is not active, so Amazon cannot be asked with it. Reconnect it first."
-    )
+    messages.error(request, f"Nothing was done for {connection.label}. {connection.reason_unusable}")
     return None
 
 

@@ -18,15 +18,14 @@ from dashboard.frame.page import StaffRequest, page, staff_page
 from dashboard.reports.account_counts import count_accounts
 from dashboard.reports.charts import Column, stacked
 from dashboard.status import status_of_refresh
-from tokens.models import Connection, TokenRefresh
+from tokens.models import BROKEN, Connection, TokenRefresh
 
 PAGE_SIZE = 24
 HISTORY = 24
 
-NEEDS_A_PERSON = Q(state=Connection.State.REAUTHORIZATION_REQUIRED)
 STATES = {
     "": ("All", Q()),
-    "attention": ("Reconnect needed", NEEDS_A_PERSON),
+    "attention": ("Reconnect needed", BROKEN),
     "active": ("Active", Q(state=Connection.State.ACTIVE)),
     "disconnected": ("Disconnected", Q(state=Connection.State.DISCONNECTED)),
 }

@@ -155,7 +155,8 @@ def test_amazon_is_not_asked_with_a_dead_connection(
 ) -> None:
     connection = make_connection(alice, state="reauthorization_required")
     page = client.post(f"/connections/{connection.pk}/{deed}/", follow=True).content.decode()
-    assert "Reconnect it first" in page
+    assert "Nothing was done for" in page
+    assert "it must be reconnected" in page
     assert not ProcrastinateJob.objects.exists()
 
 

@@ -3,11 +3,22 @@
 from tokens.models.access_token_request import AccessTokenRequest
 from tokens.models.alert import Alert, AlertQuerySet
 from tokens.models.authorization import AuthorizationAttempt
-from tokens.models.connection import Connection, ConnectionQuerySet, all_regions
+from tokens.models.connection import (
+    BROKEN,
+    FAILING,
+    Connection,
+    ConnectionQuerySet,
+    all_regions,
+    late_before,
+    where_late,
+    where_live,
+)
 from tokens.models.heartbeat import Heartbeat
 from tokens.models.refresh import TokenRefresh, TokenRefreshQuerySet
 
 __all__ = [
+    "BROKEN",
+    "FAILING",
     "AccessTokenRequest",
     "Alert",
     "AlertQuerySet",
@@ -18,4 +29,7 @@ __all__ = [
     "TokenRefresh",
     "TokenRefreshQuerySet",
     "all_regions",
+    "late_before",
+    "where_late",
+    "where_live",
 ]

@@ -16,10 +16,29 @@ from tokens.encryption import EncryptedTextField
 
 ACTIVE = Q(state="active")
 DISCONNECTED = Q(state="disconnected")
+# Amazon refuses the login until its owner reconnects it.
+BROKEN = Q(state="reauthorization_required")
+FAILING = Q(sync_failures__gt=0)
+# A connection is late when it has missed two syncs.
+INTERVALS_UNTIL_LATE = 2
 
 
 def all_regions() -> list[str]:
     return list(Region.values)
+
+
+def late_before(now: datetime | None = None) -> datetime:
+    """Return the time before which the last sync of a connection is too long ago."""
+    return (now or timezone.now()) - INTERVALS_UNTIL_LATE * timedelta(seconds=settings.SYNC_INTERVAL_SECONDS)
+
+
+def where_live() -> Q:
+    return ACTIVE & Q(client_id=settings.AMAZON_CLIENT_ID)
+
+
+def where_late(now: datetime | None = None) -> Q:
+    """Match the connections that are late although no sync of them failed."""
+    return Q(sync_failures=0, last_synced_at__lt=late_before(now))
 
 
 class ConnectionQuerySet(models.QuerySet["Connection"]):
@@ -35,8 +54,17 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
         return self.filter(ACTIVE)
 
     def live(self) -> Self:
-        """Return those that may be refreshed and synced: active, and of the application we run as."""
-        return self.filter(ACTIVE, client_id=settings.AMAZON_CLIENT_ID)
+        """Return the connections that may be refreshed and synced."""
+        return self.filter(where_live())
+
+    def broken(self) -> Self:
+        return self.filter(BROKEN)
+
+    def failing(self) -> Self:
+        return self.filter(FAILING)
+
+    def late(self) -> Self:
+        return self.filter(where_late())
 
 
 class Connection(models.Model):
@@ -167,6 +195,30 @@ class Connection(models.Model):
     @property
     def is_of_this_application(self) -> bool:
         return self.client_id == settings.AMAZON_CLIENT_ID
+
+    @property
+    def reason_unusable(self) -> str:
+        """Say in one sentence why Amazon may not be called with this connection; "" when it may be called."""
+        if self.state == self.State.DISCONNECTED:
+            return "The connection is disconnected."
+        if self.state != self.State.ACTIVE:
+            return "Amazon no longer accepts this login; it must be reconnected."
+        if not self.is_of_this_application:
+            return "The connection belongs to another Login with Amazon application."
+        return ""
+
+    @property
+    def is_broken(self) -> bool:
+        return self.state == self.State.REAUTHORIZATION_REQUIRED
+
+    @property
+    def is_failing(self) -> bool:
+        return self.sync_failures > 0
+
+    @property
+    def is_late(self) -> bool:
+        """Say whether the last sync is too long ago although no sync failed."""
+        return not self.is_failing and self.last_synced_at is not None and self.last_synced_at < late_before()
 
     @property
     def consent_ends_at(self) -> datetime | None:

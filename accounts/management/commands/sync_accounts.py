@@ -9,7 +9,6 @@ from django.core.management.base import CommandError, CommandParser
 from tqdm import tqdm
 
 from accounts.models import SyncRun
-from accounts.sync import requests as runs
 from accounts.sync.listing import Listing
 from accounts.sync.run import sync_now
 from amazon_accounts.amazon_ads.client import AmazonClient
@@ -60,7 +59,7 @@ class Command(OperatorCommand):
         for connection_id in named:
             if connection_id not in known:
                 raise CommandError(f"There is no connection {connection_id}.")
-            if reason := runs.reason_not_to_sync(known[connection_id]):
+            if reason := known[connection_id].reason_unusable:
                 raise CommandError(f"Connection {connection_id} cannot be synced. {reason}")
         return [known[connection_id] for connection_id in dict.fromkeys(named)]
 
