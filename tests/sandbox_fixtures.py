@@ -32,9 +32,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from amazon_accounts.sandbox.app import SandboxApplication, create_app
-from amazon_accounts.sandbox.generate import small_world
 from amazon_accounts.sandbox.state import Dropped, Sandbox
-from amazon_accounts.sandbox.world import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
+from amazon_accounts.sandbox.world import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, small_world
 
 IN_PROCESS_URL = "http://sandbox.test"
 

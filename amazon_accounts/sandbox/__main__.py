@@ -5,7 +5,7 @@ import os
 
 import uvicorn
 
-from .app import served_app
+from amazon_accounts.sandbox.app import served_app
 
 
 def main() -> None:

@@ -15,13 +15,13 @@ from starlette.requests import Request
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from .answers import Answer, page
-from .calls import Area, Call
-from .control import control_routes
-from .demo import demo_world
-from .geography import REGIONS, Region
-from .state import Dropped, Sandbox
-from .world import World
+from amazon_accounts.sandbox.answers import Answer, page
+from amazon_accounts.sandbox.calls import Area, Call
+from amazon_accounts.sandbox.control.routes import control_routes
+from amazon_accounts.sandbox.state import Dropped, Sandbox
+from amazon_accounts.sandbox.world.demo import demo_world
+from amazon_accounts.sandbox.world.entities import World
+from amazon_accounts.sandbox.world.geography import REGIONS, Region
 
 LOGIN_AREAS: dict[str, Area] = {
     "/ap/oa": "authorize",

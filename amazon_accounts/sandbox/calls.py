@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 from urllib.parse import parse_qsl
 
-from .geography import REGIONS, Region
-from .grants import Grants, Token, fingerprint
-from .world import Login, World
+from amazon_accounts.sandbox.login_with_amazon.grants import Grants, Token, fingerprint
+from amazon_accounts.sandbox.world.entities import Login, World
+from amazon_accounts.sandbox.world.geography import REGIONS, Region
 
 Area = Literal["api", "authorize", "token", "profile", "tokeninfo"]
 Credential = Literal["none", "unknown", "expired", "valid"]

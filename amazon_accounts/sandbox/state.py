@@ -6,16 +6,17 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlencode
 
-from . import api, authorize, token
-from .answers import Answer
-from .calls import Call
-from .choices import Choices
-from .clock import Clock
-from .faults import Faults, Plan
-from .grants import Grant, Grants
-from .journal import Entry, Journal
-from .throttle import Throttle
-from .world import DEFAULT_CLIENT_ID, World
+from amazon_accounts.sandbox.ads_api import routes as api
+from amazon_accounts.sandbox.answers import Answer
+from amazon_accounts.sandbox.calls import Call
+from amazon_accounts.sandbox.choices import Choices
+from amazon_accounts.sandbox.clock import Clock
+from amazon_accounts.sandbox.faults.rules import Faults, Plan
+from amazon_accounts.sandbox.faults.throttle import Throttle
+from amazon_accounts.sandbox.journal import Entry, Journal
+from amazon_accounts.sandbox.login_with_amazon import authorize, token
+from amazon_accounts.sandbox.login_with_amazon.grants import Grant, Grants
+from amazon_accounts.sandbox.world.entities import DEFAULT_CLIENT_ID, World
 
 SCOPES = ("profile", "advertising::campaign_management")
 

@@ -16,9 +16,8 @@ from amazon_accounts.amazon_ads.errors import (
     StalePageTokenError,
     UnauthorizedError,
 )
-from amazon_accounts.sandbox.demo import demo_world
-from amazon_accounts.sandbox.generate import generated_world
 from amazon_accounts.sandbox.state import Sandbox
+from amazon_accounts.sandbox.world import demo_world, generated_world
 from tests.amazon_ads.conftest import OWN_TABLES, AdsApiFactory, GivenTokens
 
 pytestmark = OWN_TABLES

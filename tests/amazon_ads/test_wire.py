@@ -28,7 +28,7 @@ from amazon_accounts.amazon_ads.errors import (
 )
 from amazon_accounts.amazon_ads.wire import Request, Wire
 from amazon_accounts.sandbox.app import create_app
-from amazon_accounts.sandbox.generate import generated_world, small_world
+from amazon_accounts.sandbox.world import generated_world, small_world
 from tests.amazon_ads.conftest import OWN_TABLES, AdsApiFactory, GivenTokens
 from tests.sandbox_fixtures import SandboxServer, serve
 

@@ -9,8 +9,7 @@ import sys
 import uvicorn
 
 from amazon_accounts.sandbox.app import create_app
-from amazon_accounts.sandbox.generate import Maker
-from amazon_accounts.sandbox.world import World, default_client
+from amazon_accounts.sandbox.world import Maker, World, default_client
 
 COUNTRIES = ("US", "DE", "JP")
 

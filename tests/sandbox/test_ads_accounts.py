@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
-from amazon_accounts.sandbox.api import ACCOUNT_TYPE, LIST_TYPE
-from amazon_accounts.sandbox.generate import generated_world
+from amazon_accounts.sandbox.ads_api.routes import ACCOUNT_TYPE, LIST_TYPE
 from amazon_accounts.sandbox.state import Sandbox
-from amazon_accounts.sandbox.world import AdsAccount, Alternate
+from amazon_accounts.sandbox.world import AdsAccount, Alternate, generated_world
 from tests.sandbox.conftest import Asker
 
 

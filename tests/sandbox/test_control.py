@@ -5,8 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from amazon_accounts.sandbox.demo import demo_world
-from amazon_accounts.sandbox.world import DEFAULT_CLIENT_ID
+from amazon_accounts.sandbox.world import DEFAULT_CLIENT_ID, demo_world
 from tests.sandbox.conftest import Asker
 
 

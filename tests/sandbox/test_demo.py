@@ -5,10 +5,7 @@ from collections import Counter
 import pytest
 
 from amazon_accounts.sandbox.clock import Clock
-from amazon_accounts.sandbox.demo import demo_world
-from amazon_accounts.sandbox.generate import Maker
-from amazon_accounts.sandbox.geography import MARKETPLACES, REGIONS
-from amazon_accounts.sandbox.world import World
+from amazon_accounts.sandbox.world import MARKETPLACES, REGIONS, Maker, World, demo_world
 
 
 def test_it_is_the_same_each_time_and_another_with_another_seed() -> None:

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from amazon_accounts.sandbox.generate import Maker, generated_world
-from amazon_accounts.sandbox.world import Profile
+from amazon_accounts.sandbox.world import Maker, Profile, generated_world
 from tests.sandbox.conftest import Asker
 
 

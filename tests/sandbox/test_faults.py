@@ -11,9 +11,9 @@ import pytest
 
 from amazon_accounts.sandbox.calls import Call
 from amazon_accounts.sandbox.choices import UnknownChoiceError
-from amazon_accounts.sandbox.faults import CHANGES, KINDS, BadRuleError
-from amazon_accounts.sandbox.generate import generated_world
+from amazon_accounts.sandbox.faults.rules import CHANGES, KINDS, BadRuleError
 from amazon_accounts.sandbox.state import Sandbox
+from amazon_accounts.sandbox.world import generated_world
 from tests.sandbox.conftest import Asker
 
 NO_ANSWER = {"drop", "drop_after", "drop_body", "hang"}

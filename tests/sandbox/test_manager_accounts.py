@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from amazon_accounts.sandbox.api import MANAGER_TYPE
-from amazon_accounts.sandbox.demo import demo_world
+from amazon_accounts.sandbox.ads_api.routes import MANAGER_TYPE
+from amazon_accounts.sandbox.world import demo_world
 from tests.sandbox.conftest import Asker
 
 

@@ -5,9 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from amazon_accounts.sandbox.api import MOST_PROFILES
-from amazon_accounts.sandbox.generate import Maker, generated_world
-from amazon_accounts.sandbox.world import Profile
+from amazon_accounts.sandbox.ads_api.routes import MOST_PROFILES
+from amazon_accounts.sandbox.world import Maker, Profile, generated_world
 from tests.sandbox.conftest import Asker
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from amazon_accounts.sandbox.faults.throttle import endpoint
 from amazon_accounts.sandbox.state import Sandbox
-from amazon_accounts.sandbox.throttle import endpoint
 from tests.sandbox.conftest import Asker
 
 

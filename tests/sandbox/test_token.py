@@ -8,9 +8,8 @@ import httpx
 import pytest
 
 from amazon_accounts.sandbox.app import create_app
-from amazon_accounts.sandbox.generate import small_world
 from amazon_accounts.sandbox.state import Sandbox
-from amazon_accounts.sandbox.world import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Client
+from amazon_accounts.sandbox.world import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Client, small_world
 from tests.sandbox.conftest import Asker
 
 RETURN_URL = "http://localhost:8000/connect/amazon/callback/"

@@ -12,9 +12,8 @@ from accounts.models import Account, AccountAccess, AccountManager, SyncRun
 from accounts.sync import handover as visibility
 from accounts.sync import requests as runs
 from amazon_accounts.sandbox.calls import Call
-from amazon_accounts.sandbox.generate import Maker
 from amazon_accounts.sandbox.state import Sandbox
-from amazon_accounts.sandbox.world import AdsAccount, Alternate, Login, Profile, World, default_client
+from amazon_accounts.sandbox.world import AdsAccount, Alternate, Login, Maker, Profile, World, default_client
 from tests.accounts.sync.picture import Picture, expected, stored
 from tokens.connect.disconnect import disconnect
 from tokens.models import Connection

@@ -17,9 +17,8 @@ from accounts.sync.tasks import request_sync
 from amazon_accounts.amazon_ads.answers import Rejected
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.postgresql.threads import in_thread
-from amazon_accounts.sandbox.generate import Maker
 from amazon_accounts.sandbox.state import Sandbox
-from amazon_accounts.sandbox.world import AdsAccount, Alternate, Login, World, default_client
+from amazon_accounts.sandbox.world import AdsAccount, Alternate, Login, Maker, World, default_client
 from amazon_accounts.sandbox.world import Profile as WorldProfile
 from tests.accounts.sync.conftest import ConnectionFactory, Sync
 from tokens.connect import disconnect as connections

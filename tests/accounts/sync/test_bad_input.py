@@ -8,9 +8,8 @@ import pytest
 
 from accounts.models import Account, AccountAccess, Profile
 from amazon_accounts.postgresql.threads import in_thread
-from amazon_accounts.sandbox.generate import Maker, generated_world
 from amazon_accounts.sandbox.state import Sandbox
-from amazon_accounts.sandbox.world import AdsAccount, World
+from amazon_accounts.sandbox.world import AdsAccount, Maker, World, generated_world
 from tests.accounts.sync.conftest import ConnectionFactory, Sync
 
 pytestmark = pytest.mark.django_db(transaction=True)

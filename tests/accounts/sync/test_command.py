@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from accounts.models import Account, SyncRun
 from accounts.sync import requests as runs
 from accounts.sync.tasks import request_sync
-from amazon_accounts.sandbox.generate import generated_world
+from amazon_accounts.sandbox.world import generated_world
 from tests.accounts.sync.picture import differences
 from tests.sandbox_fixtures import SandboxServer
 from tests.tokens.processes import eventually, run, running

@@ -6,8 +6,8 @@ import pytest
 
 from accounts.models import Account
 from amazon_accounts.postgresql.threads import in_thread
-from amazon_accounts.sandbox.generate import generated_world
 from amazon_accounts.sandbox.state import Sandbox
+from amazon_accounts.sandbox.world import generated_world
 from tests.accounts.sync.conftest import ConnectionFactory, Sync
 from tests.accounts.sync.picture import differences
 from tokens.models import Connection

@@ -4,8 +4,8 @@ import pytest
 from django.contrib.auth.models import User
 
 from amazon_accounts.postgresql.threads import in_thread
-from amazon_accounts.sandbox.demo import demo_world
 from amazon_accounts.sandbox.state import Sandbox
+from amazon_accounts.sandbox.world import demo_world
 from tests.accounts.sync.conftest import ConnectionFactory, Sync
 from tests.accounts.sync.picture import differences
 from tokens.models import Connection

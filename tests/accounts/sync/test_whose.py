@@ -7,9 +7,16 @@ from django.utils import timezone
 from accounts.models import Account, AccountAccess, Profile, SyncRun
 from accounts.sync.listing import Outcome
 from amazon_accounts.postgresql.threads import in_thread
-from amazon_accounts.sandbox.generate import Maker, generated_world
 from amazon_accounts.sandbox.state import Sandbox
-from amazon_accounts.sandbox.world import AdsAccount, Alternate, Login, World, default_client
+from amazon_accounts.sandbox.world import (
+    AdsAccount,
+    Alternate,
+    Login,
+    Maker,
+    World,
+    default_client,
+    generated_world,
+)
 from tests.accounts.sync.conftest import ConnectionFactory, Sync
 from tests.accounts.sync.picture import expected
 from tokens.connect import disconnect as connections

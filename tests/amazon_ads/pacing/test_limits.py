@@ -10,7 +10,7 @@ from django.db import connection
 
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.errors import PostponedError
-from amazon_accounts.sandbox.generate import generated_world
+from amazon_accounts.sandbox.world import generated_world
 from tests.amazon_ads.conftest import OWN_TABLES, AdsApiFactory
 from tests.bench.pacing import Workers
 from tests.sandbox_fixtures import SandboxServer

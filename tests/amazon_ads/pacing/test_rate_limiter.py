@@ -301,7 +301,7 @@ class TestThrottling:
     async def test_a_throttle_in_the_middle_of_a_walk_loses_nothing(
         self, login: AdsApiFactory, sandbox: Sandbox
     ) -> None:
-        from amazon_accounts.sandbox.generate import generated_world
+        from amazon_accounts.sandbox.world import generated_world
 
         sandbox.reset(generated_world(accounts_per_login=350))
         sandbox.faults.add("throttle", nth=[2, 3, 5], retry_after="absent")

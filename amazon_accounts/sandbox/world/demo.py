@@ -4,9 +4,19 @@ Every name is made up. It holds what real inventories hold, all statuses, types 
 the programmer: hostile names, unknown values, half-registered accounts, links beyond Amazon's cap.
 """
 
-from .generate import CAPITALS, Maker
-from .geography import MARKETPLACES
-from .world import DEFAULT_SEED, AdsAccount, Alternate, Level, Link, Login, World, default_client, profile_in
+from amazon_accounts.sandbox.world.entities import (
+    DEFAULT_SEED,
+    AdsAccount,
+    Alternate,
+    Level,
+    Link,
+    Login,
+    World,
+    default_client,
+    profile_in,
+)
+from amazon_accounts.sandbox.world.generate import CAPITALS, Maker
+from amazon_accounts.sandbox.world.geography import MARKETPLACES
 
 BRANDS = [
     "Nordwind",

@@ -5,13 +5,13 @@ from html import escape
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from . import answers
-from .answers import Answer
-from .calls import Call, read_form
-from .choices import Choices
-from .grants import Grants
-from .pkce import is_challenge
-from .world import KNOWN_SCOPES, Client, Login, World
+from amazon_accounts.sandbox import answers
+from amazon_accounts.sandbox.answers import Answer
+from amazon_accounts.sandbox.calls import Call, read_form
+from amazon_accounts.sandbox.choices import Choices
+from amazon_accounts.sandbox.login_with_amazon.grants import Grants
+from amazon_accounts.sandbox.login_with_amazon.pkce import is_challenge
+from amazon_accounts.sandbox.world.entities import KNOWN_SCOPES, Client, Login, World
 
 PATH = "/ap/oa"
 CONSENT_PATH = "/ap/oa/consent"

@@ -4,14 +4,14 @@ import hmac
 import uuid
 from typing import Any
 
-from . import answers
-from .answers import Answer, lwa
-from .calls import Call, basic_credentials
-from .choices import Choices
-from .clock import Clock
-from .grants import Grant, Grants
-from .pkce import is_proof
-from .world import Client, World
+from amazon_accounts.sandbox import answers
+from amazon_accounts.sandbox.answers import Answer, lwa
+from amazon_accounts.sandbox.calls import Call, basic_credentials
+from amazon_accounts.sandbox.choices import Choices
+from amazon_accounts.sandbox.clock import Clock
+from amazon_accounts.sandbox.login_with_amazon.grants import Grant, Grants
+from amazon_accounts.sandbox.login_with_amazon.pkce import is_proof
+from amazon_accounts.sandbox.world.entities import Client, World
 
 GRANT_TYPES = ("authorization_code", "refresh_token")
 BAD_GRANT = "The request has an invalid grant parameter : "

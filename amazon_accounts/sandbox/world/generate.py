@@ -3,8 +3,7 @@
 import random
 import string
 
-from .geography import MARKETPLACES, REGIONS, Region, countries_of
-from .world import (
+from amazon_accounts.sandbox.world.entities import (
     DEFAULT_SEED,
     AdsAccount,
     Alternate,
@@ -18,6 +17,7 @@ from .world import (
     default_client,
     profile_in,
 )
+from amazon_accounts.sandbox.world.geography import MARKETPLACES, REGIONS, Region, countries_of
 
 SMALL_LETTERS = string.ascii_lowercase + string.digits
 CAPITALS = string.ascii_uppercase + string.digits

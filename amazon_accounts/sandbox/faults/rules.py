@@ -13,14 +13,14 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from . import answers
-from .answers import Answer
-from .calls import Call, check_place
-from .choices import Choices, check_retry_after
-from .clock import Clock
-from .grants import Grants
-from .throttle import Throttle
-from .world import World
+from amazon_accounts.sandbox import answers
+from amazon_accounts.sandbox.answers import Answer
+from amazon_accounts.sandbox.calls import Call, check_place
+from amazon_accounts.sandbox.choices import Choices, check_retry_after
+from amazon_accounts.sandbox.clock import Clock
+from amazon_accounts.sandbox.faults.throttle import Throttle
+from amazon_accounts.sandbox.login_with_amazon.grants import Grants
+from amazon_accounts.sandbox.world.entities import World
 
 FOR_EVER = 3600.0
 #: What some kind of fault wants to know.

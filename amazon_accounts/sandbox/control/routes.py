@@ -34,14 +34,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .choices import UnknownChoiceError
-from .demo import demo_world
-from .faults import BadRuleError
-from .generate import generated_world, small_world
-from .geography import REGIONS
-from .state import SCOPES, Sandbox
-from .throttle import BadLimitError, Limit
-from .world import (
+from amazon_accounts.sandbox.choices import UnknownChoiceError
+from amazon_accounts.sandbox.faults.rules import BadRuleError
+from amazon_accounts.sandbox.faults.throttle import BadLimitError, Limit
+from amazon_accounts.sandbox.state import SCOPES, Sandbox
+from amazon_accounts.sandbox.world.demo import demo_world
+from amazon_accounts.sandbox.world.entities import (
     DEFAULT_CLIENT_ID,
     AdsAccount,
     Alternate,
@@ -54,6 +52,8 @@ from .world import (
     World,
     default_client,
 )
+from amazon_accounts.sandbox.world.generate import generated_world, small_world
+from amazon_accounts.sandbox.world.geography import REGIONS
 
 Body = dict[str, Any]
 JOURNAL_PAGE = 1000

@@ -9,10 +9,10 @@ from email.utils import formatdate
 from fnmatch import fnmatchcase
 from typing import Literal, get_args
 
-from .answers import Answer, message, page
-from .calls import Call, check_place
-from .choices import Choices, check_retry_after
-from .clock import Clock
+from amazon_accounts.sandbox.answers import Answer, message, page
+from amazon_accounts.sandbox.calls import Call, check_place
+from amazon_accounts.sandbox.choices import Choices, check_retry_after
+from amazon_accounts.sandbox.clock import Clock
 
 Per = Literal["region", "endpoint", "login", "client"]
 THROTTLED_HEADERS = {

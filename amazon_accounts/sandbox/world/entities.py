@@ -7,7 +7,7 @@ to agree (adding, removing, granting access) goes through the methods of World.
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .geography import MARKETPLACES, Region
+from amazon_accounts.sandbox.world.geography import MARKETPLACES, Region
 
 Level = Literal["view", "edit"]
 

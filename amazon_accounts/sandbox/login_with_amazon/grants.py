@@ -13,9 +13,9 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .choices import Choices
-from .clock import Clock
-from .world import World
+from amazon_accounts.sandbox.choices import Choices
+from amazon_accounts.sandbox.clock import Clock
+from amazon_accounts.sandbox.world.entities import World
 
 Kind = Literal["access", "refresh"]
 PREFIX: dict[Kind, str] = {"access": "Atza|", "refresh": "Atzr|"}

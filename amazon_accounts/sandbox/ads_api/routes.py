@@ -6,14 +6,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import answers
-from .answers import Answer
-from .calls import Call
-from .choices import Choices
-from .clock import Clock
-from .geography import REGIONS
-from .grants import Grants
-from .world import AdsAccount, Alternate, DspAdvertiser, Link, Login, ManagerAccount, Profile, World
+from amazon_accounts.sandbox import answers
+from amazon_accounts.sandbox.answers import Answer
+from amazon_accounts.sandbox.calls import Call
+from amazon_accounts.sandbox.choices import Choices
+from amazon_accounts.sandbox.clock import Clock
+from amazon_accounts.sandbox.login_with_amazon.grants import Grants
+from amazon_accounts.sandbox.world.entities import (
+    AdsAccount,
+    Alternate,
+    DspAdvertiser,
+    Link,
+    Login,
+    ManagerAccount,
+    Profile,
+    World,
+)
+from amazon_accounts.sandbox.world.geography import REGIONS
 
 LIST_TYPE = "application/vnd.listaccountsresource.v1+json"
 ACCOUNT_TYPE = "application/vnd.accountresource.v1+json"
