@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import AccountChange
-from tokens.pruning import BATCH, delete_in_batches
+from amazon_accounts.postgresql.deletion import BATCH_SIZE, delete_in_batches
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def _delete_runs(before: datetime) -> int:
     deleted = 0
     while True:
         with transaction.atomic(), database.cursor() as cursor:
-            cursor.execute(DELETE_RUNS, [before, BATCH])
+            cursor.execute(DELETE_RUNS, [before, BATCH_SIZE])
             if not cursor.rowcount:
                 return deleted
             deleted += cursor.rowcount

@@ -6,7 +6,7 @@ from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 from psycopg_pool import PoolTimeout
 
-from tokens.processes.heartbeats import Beats, beats
+from tokens.processes.heartbeats import Beats, count_beats
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ def checks() -> list[Check]:
         return [Check("database", ok=False, detail="The database does not answer.")]
     found = [Check("database", ok=True, detail="It answers."), _migrations()]
     if found[-1].ok:
-        alive = beats()
+        alive = count_beats()
         found += [_worker(alive), _scheduler(alive)]
     return found
 

@@ -7,7 +7,10 @@ from typing import Any, Self
 
 import psycopg
 import pytest
-from django.db import connection
+from django.db import connection, connections
+from psycopg_pool import ConnectionPool
+
+from amazon_accounts.postgresql.base import DatabaseWrapper
 
 # How long a caller waits for a connection during the outage. Without it each of them would wait 5 s.
 POOL_TIMEOUT_SECONDS = 0.2
@@ -31,8 +34,7 @@ class DatabaseOutage:
         return self._timeout is not None
 
     def begin(self) -> None:
-        pool = connection.pool
-        assert pool is not None
+        pool = _pool()
         self._timeout, pool.timeout = pool.timeout, POOL_TIMEOUT_SECONDS
         with _maintenance_connection() as other:
             _allow_connections(other, allowed=False)
@@ -43,12 +45,11 @@ class DatabaseOutage:
         with _maintenance_connection() as other:
             _allow_connections(other, allowed=True)
         connection.close()
-        pool = connection.pool
-        if pool is not None and self._timeout is not None:
-            pool.timeout = self._timeout
+        if self._timeout is not None:
+            _pool().timeout = self._timeout
         self._timeout = None
         # A new pool connects at once. The old one waits before it tries again.
-        connection.close_pool()
+        _database().close_pool()
 
     def __enter__(self) -> Self:
         self.begin()
@@ -70,6 +71,18 @@ def database_outage(transactional_db: None) -> Iterator[DatabaseOutage]:
     yield outage
     if outage.is_on:
         outage.end()
+
+
+def _database() -> DatabaseWrapper:
+    database = connections["default"]
+    assert isinstance(database, DatabaseWrapper)
+    return database
+
+
+def _pool() -> ConnectionPool[Any]:
+    pool = _database().pool
+    assert isinstance(pool, ConnectionPool)
+    return pool
 
 
 @contextlib.contextmanager

@@ -2,43 +2,17 @@
 
 from django.conf import settings
 
-from tokens.alerts import delivery
-from tokens.processes.scheduler import ScheduledJob
-from tokens.tasks import (
-    defer_once,
-    prune,
-    refresh_due_tokens,
-    rescue_stalled_jobs,
-    send_alerts,
-    warn_of_consent_ends,
-)
-
-
-def check_tokens() -> None:
-    defer_once(refresh_due_tokens, "tokens.refresh_due")
-
-
-def send_due_alerts() -> None:
-    if delivery.due_exists():
-        defer_once(send_alerts, "tokens.send_alerts")
-
-
-def warn_of_consents() -> None:
-    defer_once(warn_of_consent_ends, "tokens.warn_of_consent_ends")
-
-
-def rescue_jobs() -> None:
-    defer_once(rescue_stalled_jobs, "tokens.rescue_stalled_jobs")
-
-
-def prune_histories() -> None:
-    defer_once(prune, "tokens.prune")
-
+from tokens.alerts.delivery import due_alerts_exist, send_due_alerts
+from tokens.connect.consent import warn_of_consent_ends
+from tokens.processes.pruning import prune_tokens_histories
+from tokens.processes.schedule import ScheduledJob
+from tokens.processes.stalled import rescue_stalled_jobs
+from tokens.refresh.tasks import refresh_due_tokens
 
 JOBS = [
-    ScheduledJob("tokens.refresh_due", check_tokens, settings.TOKEN_REFRESH_CHECK_SECONDS),
-    ScheduledJob("tokens.send_alerts", send_due_alerts, 30),
-    ScheduledJob("tokens.rescue_stalled_jobs", rescue_jobs, 15),
-    ScheduledJob("tokens.warn_of_consent_ends", warn_of_consents, 6 * 3600),
-    ScheduledJob("tokens.prune", prune_histories, 3600),
+    ScheduledJob(refresh_due_tokens, every=settings.TOKEN_REFRESH_CHECK_SECONDS),
+    ScheduledJob(send_due_alerts, every=30, only_if=due_alerts_exist),
+    ScheduledJob(rescue_stalled_jobs, every=15),
+    ScheduledJob(warn_of_consent_ends, every=6 * 3600),
+    ScheduledJob(prune_tokens_histories, every=3600),
 ]

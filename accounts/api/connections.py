@@ -24,7 +24,7 @@ from accounts.sync.tasks import request_sync
 from amazon_accounts.amazon_ads.hosts import Region
 from tokens.connect.disconnect import disconnect
 from tokens.models import Connection
-from tokens.tasks import request_refresh
+from tokens.refresh.tasks import request_refresh
 
 
 class ConnectionListParameters(PageParameters):

@@ -8,7 +8,6 @@ from procrastinate.contrib.django import app
 from accounts.batch import start as batch
 from accounts.lists import search
 from amazon_accounts.postgresql.threads import in_thread
-from tokens.people import keys as api_tokens
 
 # Then others get their turn, and a worker that is stopped need not wait.
 SECONDS = 3.0
@@ -40,4 +39,3 @@ async def index_search() -> None:
 @app.task(queue=batch.QUEUE, name="accounts.prune_batches")
 async def prune_batches() -> None:
     await in_thread(batch.prune)()
-    await in_thread(api_tokens.prune)()

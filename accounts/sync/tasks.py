@@ -14,8 +14,7 @@ from accounts.models import SyncRun
 from accounts.sync import requests as runs
 from accounts.sync.run import sync_connection
 from tokens.models import Connection
-from tokens.tasks import QUEUE as QUICK
-from tokens.tasks import amazon_of
+from tokens.processes.queues import TOKENS, amazon_of
 
 logger = logging.getLogger(__name__)
 
@@ -47,16 +46,16 @@ async def run_sync(context: JobContext, run_id: str) -> None:
 # Short, and not to wait behind long syncs: these go in the lane of the tokens.
 
 
-@app.task(queue=QUICK, name="accounts.sync_due")
+@app.task(queue=TOKENS, name="accounts.sync_due")
 def sync_due() -> None:
     runs.request_due()
 
 
-@app.task(queue=QUICK, name="accounts.rescue_runs")
+@app.task(queue=TOKENS, name="accounts.rescue_runs")
 def rescue_runs() -> None:
     runs.rescue()
 
 
-@app.task(queue=QUICK, name="accounts.prune")
+@app.task(queue=TOKENS, name="accounts.prune")
 def prune() -> None:
     pruning.prune()

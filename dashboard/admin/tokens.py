@@ -17,7 +17,7 @@ from dashboard.reports.activity import activity, success_rates
 from dashboard.status import CONNECTION, REFRESH
 from dashboard.templatetags.console import duration, percent
 from tokens.models import AccessTokenRequest, Alert, AuthorizationAttempt, Connection, Heartbeat, TokenRefresh
-from tokens.tasks import request_refresh
+from tokens.refresh.tasks import request_refresh
 
 STATE_LABELS = labels(CONNECTION)
 OUTCOME_LABELS = labels(REFRESH)

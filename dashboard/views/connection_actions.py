@@ -15,7 +15,7 @@ from dashboard.reports.account_counts import count_accounts
 from dashboard.views.connections import visible
 from tokens.connect.disconnect import disconnect
 from tokens.models import Connection
-from tokens.tasks import request_refresh
+from tokens.refresh.tasks import request_refresh
 
 
 @button_on("connection")

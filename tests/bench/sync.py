@@ -312,7 +312,7 @@ def main() -> int:
     from django.db import connection
 
     from amazon_accounts.starter.database import use_local_database
-    from tests.tokens.processes import environment
+    from tests.processes import environment
 
     use_local_database()
     settings.DATABASES["default"]["TEST"]["NAME"] = "bench_sync"

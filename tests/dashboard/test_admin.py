@@ -21,7 +21,7 @@ from accounts.models import Account, AccountManager, AccountSearch, BatchOperati
 from amazon_accounts.amazon_ads.models import RateLimit
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
 from tokens.models import Connection, Heartbeat, TokenRefresh
-from tokens.tasks import request_refresh
+from tokens.refresh.tasks import request_refresh
 
 OURS = ("accounts", "tokens", "amazon_ads")
 # A side table of the search, kept by triggers: it shows nothing that the account does not.

@@ -19,7 +19,7 @@ from amazon_accounts.amazon_ads.pacing.application import record_refusal
 from dashboard.reports.attention import matters
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection
 from tokens.alerts.create import connection_healed, note
-from tokens.alerts.delivery import send_due
+from tokens.alerts.delivery import send_due_alerts
 from tokens.models import Alert, Heartbeat, TokenRefresh
 
 
@@ -139,7 +139,7 @@ def test_alerts_that_could_not_be_sent_need_a_person(
     note(Alert.Kind.APPLICATION_REFUSED, "a", "Our own application was refused.")
     connection_healed(make_connection(alice))
     assert words(alice) == words(administrator) == []
-    send_due()
+    send_due_alerts()
     assert words(alice) == words(administrator) == ["Nobody told"]
     assert words(bob) == []
     page = client.get("/").content.decode()

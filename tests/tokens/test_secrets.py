@@ -21,8 +21,8 @@ from django.urls import reverse
 from django.utils import timezone
 from knox.models import AuthToken
 
+from tests.processes import eventually, run, running
 from tests.sandbox_fixtures import SandboxServer
-from tests.tokens.processes import eventually, run, running
 from tokens.alerts import delivery
 from tokens.connect import oauth
 from tokens.models import Connection
@@ -126,7 +126,7 @@ def test_no_secret_is_stored_or_shown(
         scheduler.terminate()
         worker.terminate()
         outputs += [("worker", worker.output()), ("scheduler", scheduler.output())]
-    delivery.send_due()
+    delivery.send_due_alerts()
     outputs += [("a mail", f"{message.subject} {message.body}") for message in mail.outbox]
     assert mail.outbox
 

@@ -20,9 +20,11 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from procrastinate.contrib.django import app
 from uuid_utils.compat import uuid7
 
 from tokens.models import Alert
+from tokens.processes.queues import UPKEEP
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +54,9 @@ class DeliveryError(Exception):
     """The message could not be sent."""
 
 
-def send_due() -> int:
+# The worker runs it before the syncs that wait for the same slots.
+@app.task(queue=UPKEEP, name="tokens.send_alerts", priority=10)
+def send_due_alerts() -> int:
     """Send all messages that are due; return how many were sent."""
     sent = 0
     while (message := _claim()) is not None:
@@ -60,8 +64,7 @@ def send_due() -> int:
     return sent
 
 
-def due_exists() -> bool:
-    """Say whether there may be something to send; cheap, for the scheduler."""
+def due_alerts_exist() -> bool:
     return Alert.objects.filter(next_try_at__lte=timezone.now()).exists()
 
 

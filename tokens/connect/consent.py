@@ -1,27 +1,30 @@
-"""When a login's consent ends, and who is told before.
+"""When a consent ends, and the warnings before it.
 
 Amazon's policy of 2026: a refresh token ends a fixed number of days after the consent, whatever is done with it.
 """
 
 from datetime import UTC, datetime, timedelta
-from datetime import time as midnight
+from datetime import time as time_of_day
 
 from django.conf import settings
 from django.utils import timezone
+from procrastinate.contrib.django import app
 
 from tokens.alerts import create as alerts
 from tokens.models import Connection
+from tokens.processes.queues import TOKENS
 
 WARNING_DAYS = (1, 7, 30)
 
 
-def warn() -> int:
-    """Write down a warning for each consent that ends soon, once per term; return how many consents that are."""
+@app.task(queue=TOKENS, name="tokens.warn_of_consent_ends")
+def warn_of_consent_ends() -> int:
+    """Create an alert for each consent that ends soon, once for each of WARNING_DAYS; return how many end soon."""
     now = timezone.now()
     life = timedelta(days=settings.CONSENT_DAYS)
-    in_force = datetime.combine(settings.CONSENT_EFFECTIVE_DATE, midnight.min, UTC)
+    rule_began = datetime.combine(settings.CONSENT_EFFECTIVE_DATE, time_of_day.min, UTC)
     ending = Connection.objects.live().filter(
-        consented_at__gte=max(in_force, now - life),
+        consented_at__gte=max(rule_began, now - life),
         consented_at__lte=now - life + timedelta(days=max(WARNING_DAYS)),
     )
     warned = 0

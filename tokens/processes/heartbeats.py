@@ -1,18 +1,24 @@
-"""Which processes are alive: each says so every few seconds, in a row of its own."""
+"""Which processes are alive: each worker and scheduler writes the time into a row of its own every few seconds."""
 
+import logging
 import os
 import socket
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from django.db import InterfaceError, OperationalError
 from django.db.models import Count, Q
 from django.db.models.functions import Now
 
 from tokens.models import Heartbeat
 
+logger = logging.getLogger(__name__)
+
 BEAT_SECONDS = 5.0
-# A process that was silent for so long counts as dead.
+# How soon a process tries again that could not write its first beat.
+RETRY_SECONDS = 1.0
+# A process that was silent for longer counts as dead.
 SILENCE = timedelta(seconds=30)
 
 
@@ -30,28 +36,44 @@ class Beats:
 
     @property
     def scheduler_is_alive(self) -> bool:
+        # A scheduler that only stands by defers nothing.
         return self.leaders > 0
 
 
-def beats() -> Beats:
-    """Count the processes that gave a sign of life lately; a scheduler counts as alive when one of them leads."""
+def count_beats() -> Beats:
+    """Count the processes that gave a sign of life lately."""
     alive = Heartbeat.objects.filter(beat_at__gt=Now() - SILENCE)
-    counted = alive.aggregate(
+    counts = alive.aggregate(
         workers=Count("pk", filter=Q(kind=Heartbeat.Kind.WORKER)),
         schedulers=Count("pk", filter=Q(kind=Heartbeat.Kind.SCHEDULER)),
         leaders=Count("pk", filter=Q(kind=Heartbeat.Kind.SCHEDULER, leads=True)),
     )
-    return Beats(**counted)
+    return Beats(**counts)
 
 
-def begin(kind: Heartbeat.Kind) -> UUID:
-    """Open the row of this process."""
-    return Heartbeat.objects.create(kind=kind, host=socket.gethostname()[:255], pid=os.getpid()).pk
+class Pulse:
+    """The heartbeat of this process. A database that is away stops neither the pulse nor the process."""
 
+    def __init__(self, kind: Heartbeat.Kind) -> None:
+        self._kind = kind
+        self._heartbeat_id: UUID | None = None
 
-def beat(heartbeat_id: UUID, *, leads: bool = False) -> None:
-    Heartbeat.objects.filter(pk=heartbeat_id).update(beat_at=Now(), leads=leads)
+    def beat(self, *, leads: bool = False) -> float:
+        """Write a sign of life; return the seconds until the next one is due."""
+        try:
+            if self._heartbeat_id is None:
+                heartbeat = Heartbeat(kind=self._kind, host=socket.gethostname()[:255], pid=os.getpid())
+                heartbeat.save(force_insert=True)
+                self._heartbeat_id = heartbeat.pk
+            Heartbeat.objects.filter(pk=self._heartbeat_id).update(beat_at=Now(), leads=leads)
+        except (OperationalError, InterfaceError):
+            logger.warning("No heartbeat: the database does not answer.")
+        return RETRY_SECONDS if self._heartbeat_id is None else BEAT_SECONDS
 
-
-def end(heartbeat_id: UUID) -> None:
-    Heartbeat.objects.filter(pk=heartbeat_id).delete()
+    def end(self) -> None:
+        if self._heartbeat_id is None:
+            return
+        try:
+            Heartbeat.objects.filter(pk=self._heartbeat_id).delete()
+        except (OperationalError, InterfaceError):
+            logger.debug("The row of this heartbeat stays until it is pruned.")

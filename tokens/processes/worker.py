@@ -1,16 +1,15 @@
-"""A worker process: two lanes of the task queue, one of them for tokens alone, and what their tasks share."""
+"""A worker process: two lanes of the task queue, one of them for tokens alone, and the client that they share."""
 
 import asyncio
+import contextlib
 import copy
 import logging
 import signal
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from uuid import UUID
 
 import psycopg
-from django.db import InterfaceError, OperationalError
 from procrastinate import App
 from procrastinate.connector import Notify
 from procrastinate.contrib.django import procrastinate_app
@@ -23,8 +22,8 @@ from procrastinate.worker import Worker
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.postgresql.threads import in_thread, reserved_threads, tune_interpreter
 from tokens.models import Heartbeat
-from tokens.processes import heartbeats
-from tokens.tasks import QUEUE as TOKENS
+from tokens.processes.heartbeats import Pulse
+from tokens.processes.queues import TOKENS
 
 logger = logging.getLogger(__name__)
 
@@ -154,21 +153,10 @@ async def run_worker(concurrency: int = DEFAULT_CONCURRENCY) -> None:
 
 
 async def _beat(stopping: asyncio.Event) -> None:
-    heartbeat_id: UUID | None = None
+    pulse = Pulse(Heartbeat.Kind.WORKER)
     while not stopping.is_set():
-        try:
-            if heartbeat_id is None:
-                heartbeat_id = await in_thread(heartbeats.begin)(Heartbeat.Kind.WORKER)
-            await in_thread(heartbeats.beat)(heartbeat_id)
-        except (OperationalError, InterfaceError):
-            logger.warning("No heartbeat: the database does not answer.")
-        try:
-            async with asyncio.timeout(1.0 if heartbeat_id is None else heartbeats.BEAT_SECONDS):
+        seconds = await in_thread(pulse.beat)()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
                 await stopping.wait()
-        except TimeoutError:
-            continue
-    if heartbeat_id is not None:
-        try:
-            await in_thread(heartbeats.end)(heartbeat_id)
-        except (OperationalError, InterfaceError):
-            logger.debug("The heartbeat's row stays until it is pruned.")
+    await in_thread(pulse.end)()

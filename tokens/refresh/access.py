@@ -16,7 +16,7 @@ from amazon_accounts.amazon_ads.hosts import api_url
 from tokens.encryption import DecryptionError
 from tokens.errors import raise_if_unusable
 from tokens.models import AccessTokenRequest, Connection, TokenRefresh
-from tokens.tasks import request_refresh
+from tokens.refresh.tasks import request_refresh
 
 ENOUGH: Final = timedelta(seconds=60)
 PATIENCE_SECONDS: Final = 5.0

@@ -13,7 +13,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import Account
 from tests.accounts.conftest import AccountFactory
-from tests.tokens.processes import running
+from tests.processes import running
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "docs" / "example.py"
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.batch.start import revive, start_batch
 from accounts.models import Account, BatchItem, BatchOperation
 from tests.accounts.conftest import AccountFactory
-from tests.tokens.processes import eventually, running
+from tests.processes import eventually, running
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 

@@ -15,8 +15,8 @@ from accounts.sync import requests as runs
 from accounts.sync.tasks import request_sync
 from amazon_accounts.sandbox.world import generated_world
 from tests.accounts.sync.picture import differences
+from tests.processes import eventually, run, running
 from tests.sandbox_fixtures import SandboxServer
-from tests.tokens.processes import eventually, run, running
 from tokens.models import Connection
 
 pytestmark = pytest.mark.django_db(transaction=True)

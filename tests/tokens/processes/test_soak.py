@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from tests.ports import free_port
-from tests.tokens.processes import PROJECT
+from tests.processes import PROJECT
 
 
 @pytest.mark.slow

@@ -30,7 +30,8 @@ from tokens.alerts import create as alerts
 from tokens.alerts import delivery
 from tokens.connect import consent
 from tokens.models import Alert, Connection, TokenRefresh
-from tokens.tasks import QUEUE, prune, refresh_due_tokens, send_alerts
+from tokens.processes.queues import TOKENS
+from tokens.refresh.tasks import refresh_due_tokens
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -59,36 +60,36 @@ def let_quiet_end() -> None:
 def test_what_breaks_together_is_one_message(connect: ConnectionFactory) -> None:
     for number in range(25):
         alerts.connection_broken(connect(label=f"Shop {number}"))
-    assert delivery.send_due() == 1
+    assert delivery.send_due_alerts() == 1
     (message,) = mail.outbox
     assert message.to == ["alice@example.test"]
     assert message.subject == "Amazon refuses 25 logins"
     assert "“Shop 0”" in message.body
     assert "And 5 more." in message.body
-    assert delivery.send_due() == 0
-    assert not delivery.due_exists()
+    assert delivery.send_due_alerts() == 0
+    assert not delivery.due_alerts_exist()
 
 
 def test_what_was_told_is_not_told_again(connect: ConnectionFactory) -> None:
     connection = connect()
     alerts.connection_broken(connection)
     alerts.connection_broken(connection)
-    delivery.send_due()
+    delivery.send_due_alerts()
     alerts.connection_broken(connection)
     let_quiet_end()
-    delivery.send_due()
+    delivery.send_due_alerts()
     assert len(mail.outbox) == 1
 
 
 def test_a_storm_is_one_message_in_ten_minutes(connect: ConnectionFactory) -> None:
     alerts.connection_broken(connect(label="First"))
-    delivery.send_due()
+    delivery.send_due_alerts()
     alerts.connection_broken(connect(label="Second"))
     alerts.connection_broken(connect(label="Third"))
     alerts.connection_healed(connect(label="Fourth"))
-    assert delivery.send_due() == 1  # another kind need not wait
+    assert delivery.send_due_alerts() == 1  # another kind need not wait
     let_quiet_end()
-    delivery.send_due()
+    delivery.send_due_alerts()
     assert [message.subject for message in mail.outbox] == [
         "Amazon refuses a login",
         "A login is connected again",
@@ -100,8 +101,8 @@ def test_a_message_that_could_not_be_sent_is_tried_again(
     connect: ConnectionFactory, settings: LazySettings
 ) -> None:
     alerts.connection_broken(connect())
-    settings.EMAIL_BACKEND = "tests.tokens.test_alerts.FailingBackend"
-    assert delivery.send_due() == 0
+    settings.EMAIL_BACKEND = "tests.tokens.alerts.test_alerts.FailingBackend"
+    assert delivery.send_due_alerts() == 0
     alert = Alert.objects.get()
     assert "no room" in alert.error
     assert alert.next_try_at is not None
@@ -109,16 +110,16 @@ def test_a_message_that_could_not_be_sent_is_tried_again(
 
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     let_claims_run_out()
-    assert delivery.send_due() == 1
+    assert delivery.send_due_alerts() == 1
     assert Alert.objects.get().error == ""
 
 
 def test_a_process_that_dies_before_sending_loses_nothing(connect: ConnectionFactory) -> None:
     alerts.connection_broken(connect())
     assert delivery._claim() is not None
-    assert delivery.send_due() == 0  # it might still be sending
+    assert delivery.send_due_alerts() == 0  # it might still be sending
     let_claims_run_out()
-    assert delivery.send_due() == 1
+    assert delivery.send_due_alerts() == 1
     assert len(mail.outbox) == 1
 
 
@@ -126,14 +127,14 @@ def test_a_process_that_dies_while_sending_sends_the_same_message_again(
     connect: ConnectionFactory, settings: LazySettings
 ) -> None:
     alerts.connection_broken(connect(label="First"))
-    settings.EMAIL_BACKEND = "tests.tokens.test_alerts.DyingBackend"
+    settings.EMAIL_BACKEND = "tests.tokens.alerts.test_alerts.DyingBackend"
     with pytest.raises(KeyboardInterrupt):
-        delivery.send_due()
+        delivery.send_due_alerts()
     # What is new meanwhile is another message.
     alerts.connection_broken(connect(label="Second"))
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     let_claims_run_out()
-    delivery.send_due()
+    delivery.send_due_alerts()
     first, again = mail.outbox[:2]
     assert again.extra_headers["Message-ID"] == first.extra_headers["Message-ID"]
     assert again.body == first.body
@@ -142,7 +143,7 @@ def test_a_process_that_dies_while_sending_sends_the_same_message_again(
 def test_nobody_to_tell_is_said_on_the_alert(connect: ConnectionFactory) -> None:
     User.objects.update(email="")
     alerts.connection_broken(connect())
-    assert delivery.send_due() == 0
+    assert delivery.send_due_alerts() == 0
     assert "No staff user has an e-mail address" in Alert.objects.get().error
 
 
@@ -153,12 +154,12 @@ def test_it_sends_by_apprise(
     host = sandbox_server.url.removeprefix("http://")
     settings.ALERT_URLS = [f"json://{host}/nowhere"]
     alerts.connection_broken(connect())
-    assert delivery.send_due() == 0  # the sandbox knows no such path
+    assert delivery.send_due_alerts() == 0  # the sandbox knows no such path
     assert "Apprise could not reach address number 1" in Alert.objects.get().error
     assert not mail.outbox
     settings.ALERT_URLS = ["nonsense"]
     let_claims_run_out()
-    assert delivery.send_due() == 0
+    assert delivery.send_due_alerts() == 0
     assert Alert.objects.get().error == "Apprise does not understand address number 1 in ALERT_URLS."
 
 
@@ -211,7 +212,7 @@ def test_an_address_that_has_the_message_does_not_get_it_again(
     settings.ALERT_URLS = [failing.url, "nonsense://hunter2", good.url]
     alerts.connection_broken(connect())
     for tries in range(1, 4):
-        assert delivery.send_due() == 0
+        assert delivery.send_due_alerts() == 0
         assert (len(failing.titles), len(good.titles)) == (tries, 1)
         let_claims_run_out()
     alert = Alert.objects.get()
@@ -225,9 +226,9 @@ def test_an_address_that_has_the_message_does_not_get_it_again(
 
     failing.status = HTTPStatus.OK
     settings.ALERT_URLS = [failing.url, good.url]
-    assert delivery.send_due() == 1
+    assert delivery.send_due_alerts() == 1
     assert (len(failing.titles), len(good.titles)) == (4, 1)
-    assert not delivery.due_exists()
+    assert not delivery.due_alerts_exist()
 
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # Apprise's
@@ -238,13 +239,13 @@ def test_a_storm_is_one_message_though_an_address_fails(
     failing.status = HTTPStatus.INTERNAL_SERVER_ERROR
     settings.ALERT_URLS = [failing.url, good.url]
     alerts.connection_broken(connect(label="First"))
-    delivery.send_due()
+    delivery.send_due_alerts()
     alerts.connection_broken(connect(label="Second"))
     alerts.connection_broken(connect(label="Third"))
-    delivery.send_due()
+    delivery.send_due_alerts()
     assert good.titles == ["Amazon refuses a login"]
     Alert.objects.exclude(told_at=None).update(told_at=timezone.now() - delivery.QUIET)
-    delivery.send_due()
+    delivery.send_due_alerts()
     assert good.titles == ["Amazon refuses a login", "Amazon refuses 2 logins"]
 
 
@@ -256,10 +257,10 @@ def test_an_address_that_fails_for_a_day_is_given_up_with_what_another_took(
     failing.status = HTTPStatus.INTERNAL_SERVER_ERROR
     settings.ALERT_URLS = [failing.url, good.url]
     alerts.connection_broken(connect())
-    delivery.send_due()
+    delivery.send_due_alerts()
     Alert.objects.update(told_at=timezone.now() - delivery.PATIENCE)
     let_claims_run_out()
-    delivery.send_due()
+    delivery.send_due_alerts()
     assert (len(failing.titles), len(good.titles)) == (2, 1)
     alert = Alert.objects.get()
     assert alert.next_try_at is None
@@ -342,7 +343,7 @@ def test_it_warns_before_a_consent_ends(
     consented_at = timezone.now() - timedelta(days=settings.CONSENT_DAYS - days_left)
     connection = connect(consented_at=consented_at)
     for _ in range(2):
-        consent.warn()
+        consent.warn_of_consent_ends()
     ends_on = timezone.now() + timedelta(days=days_left)
     keys = [f"consent_ending:{connection.pk}:{ends_on:%Y-%m-%d}:{term}"] if term else []
     assert list(Alert.objects.values_list("key", flat=True)) == keys
@@ -355,15 +356,15 @@ def test_old_and_unknown_consents_never_end(connect: ConnectionFactory, settings
     unknown = connect(consented_at=None)
     assert old.consent_ends_at is None
     assert unknown.consent_ends_at is None
-    assert consent.warn() == 0
+    assert consent.warn_of_consent_ends() == 0
 
 
 def test_a_new_consent_is_warned_of_anew(connect: ConnectionFactory, settings: LazySettings) -> None:
     settings.CONSENT_EFFECTIVE_DATE = datetime(2020, 1, 1, tzinfo=UTC).date()
     connect(consented_at=timezone.now() - timedelta(days=settings.CONSENT_DAYS - 5))
-    consent.warn()
+    consent.warn_of_consent_ends()
     Connection.objects.update(consented_at=timezone.now() - timedelta(days=settings.CONSENT_DAYS - 6))
-    consent.warn()
+    consent.warn_of_consent_ends()
     assert Alert.objects.count() == 2
 
 
@@ -373,12 +374,12 @@ def test_a_consent_is_warned_of_once_though_its_token_is_imported_each_night(
     settings.CONSENT_EFFECTIVE_DATE = datetime(2020, 1, 1, tzinfo=UTC).date()
     connect(consented_at=timezone.now() - timedelta(days=settings.CONSENT_DAYS - 5))
     for _ in range(3):
-        consent.warn()
+        consent.warn_of_consent_ends()
         Connection.objects.update(grant_version=F("grant_version") + 1)
     assert Alert.objects.count() == 1
 
 
 def test_a_mail_server_that_hangs_takes_no_slot_of_the_refreshes() -> None:
-    assert QUEUE not in {send_alerts.queue, prune.queue}
+    assert delivery.send_due_alerts.queue != TOKENS
     # In the other lane, alerts go before the syncs that wait there.
-    assert send_alerts.priority > 0
+    assert delivery.send_due_alerts.priority > 0

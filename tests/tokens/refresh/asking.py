@@ -1,4 +1,4 @@
-"""A process that asks for the token of one connection, many times at once: `python -m tests.tokens.asking ID 25`."""
+"""A process that asks for the token of one connection, many times at once: `python -m tests.tokens.refresh.asking ID 25`."""
 
 import asyncio
 import hashlib

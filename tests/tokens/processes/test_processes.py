@@ -13,11 +13,11 @@ from django.utils import timezone
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from tests.processes import PROJECT, environment, eventually, run, running
 from tests.sandbox_fixtures import SandboxServer
-from tests.tokens.processes import PROJECT, environment, eventually, run, running
 from tokens.models import Connection, TokenRefresh
-from tokens.processes.heartbeats import beats
-from tokens.tasks import request_refresh
+from tokens.processes.heartbeats import count_beats
+from tokens.refresh.tasks import request_refresh
 
 REFRESH = "tokens.refresh_connection"
 
@@ -59,7 +59,7 @@ def test_a_worker_refreshes_and_ends_in_time(connection: Connection, tmp_path: P
         worker.wait_for("The worker is ready")
         assert request_refresh(connection)
         eventually(lambda: Connection.objects.get().refresh_count == 1)
-        eventually(lambda: beats().worker_is_alive)
+        eventually(lambda: count_beats().worker_is_alive)
 
         # The database goes away under it, twice.
         for _ in range(2):
@@ -71,7 +71,7 @@ def test_a_worker_refreshes_and_ends_in_time(connection: Connection, tmp_path: P
         status, seconds = worker.terminate()
         assert status == 0
         assert seconds < 5
-        assert beats().workers == 0
+        assert count_beats().workers == 0
 
 
 def test_a_killed_workers_job_is_queued_again(
@@ -110,8 +110,8 @@ def test_one_scheduler_leads_and_another_takes_over(alice: User, tmp_path: Path)
         eventually(lambda: any("leads now" in each.output() for each in logs.values()), 20)
         leader = first if "leads now" in first.output() else second
         standby = second if leader is first else first
-        eventually(lambda: beats().schedulers == 2)
-        eventually(lambda: beats().leaders == 1, 2)
+        eventually(lambda: count_beats().schedulers == 2)
+        eventually(lambda: count_beats().leaders == 1, 2)
         assert "leads now" not in standby.output()
 
         # Each job ran at once.
@@ -211,7 +211,7 @@ def test_two_processes_with_many_callers_make_one_call(
     sandbox.faults.add("slow", path="/auth/o2/token", seconds=6)
     askers = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.tokens.asking", str(connection.pk), "25"],
+            [sys.executable, "-m", "tests.tokens.refresh.asking", str(connection.pk), "25"],
             cwd=PROJECT,
             env=environment(),
             stdout=subprocess.PIPE,

@@ -1,0 +1,110 @@
+"""What the scheduler defers."""
+
+import pytest
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from tests.database_outage import DatabaseOutage
+from tests.processes import eventually
+from tests.tokens.conftest import ConnectionFactory
+from tokens.alerts.create import connection_broken
+from tokens.processes import scheduler
+from tokens.processes.leadership import Leadership
+from tokens.processes.schedule import ScheduledJob, scheduled_jobs
+from tokens.processes.stalled import rescue_stalled_jobs
+from tokens.refresh.tasks import request_refresh
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("empty_queue")]
+
+# The names that operators know from the admin. `send_alerts` and others are queued only when there is work.
+IDS = {
+    "accounts.index_search",
+    "accounts.prune",
+    "accounts.prune_batches",
+    "accounts.rescue_runs",
+    "accounts.settle_batches",
+    "accounts.sync_due",
+    "tokens.prune",
+    "tokens.refresh_due",
+    "tokens.rescue_stalled_jobs",
+    "tokens.send_alerts",
+    "tokens.warn_of_consent_ends",
+}
+
+
+def queued() -> list[tuple[str, str | None]]:
+    return list(ProcrastinateJob.objects.order_by("id").values_list("task_name", "queueing_lock"))
+
+
+def test_the_jobs_of_every_app_are_scheduled_under_the_names_of_their_tasks() -> None:
+    jobs = scheduled_jobs()
+    assert set(jobs) == IDS
+    assert all(job.every >= 1 for job in jobs.values())
+    assert set(app.tasks) >= IDS
+
+
+def test_every_job_only_defers_and_a_job_that_waits_is_not_deferred_again() -> None:
+    for _ in range(2):
+        for job in scheduled_jobs().values():
+            job.defer()
+    names = [name for name, _ in queued()]
+    assert len(names) == len(set(names))
+    assert "tokens.refresh_due" in names
+
+
+def test_the_queueing_lock_is_the_name_of_the_task() -> None:
+    ScheduledJob(rescue_stalled_jobs, every=15).defer()
+    assert queued() == [("tokens.rescue_stalled_jobs", "tokens.rescue_stalled_jobs")]
+
+
+def test_a_job_is_deferred_only_when_there_is_work() -> None:
+    ScheduledJob(rescue_stalled_jobs, every=15, only_if=lambda: False).defer()
+    assert queued() == []
+    ScheduledJob(rescue_stalled_jobs, every=15, only_if=lambda: True).defer()
+    assert len(queued()) == 1
+
+
+def test_alerts_are_sent_only_when_some_are_due(connect: ConnectionFactory) -> None:
+    send_alerts = scheduled_jobs()["tokens.send_alerts"]
+    send_alerts.defer()
+    assert queued() == []
+    connection_broken(connect())
+    send_alerts.defer()
+    assert queued() == [("tokens.send_alerts", "tokens.send_alerts")]
+
+
+def test_a_refresh_that_waits_is_not_queued_again(connect: ConnectionFactory) -> None:
+    connection = connect()
+    assert request_refresh(connection)
+    assert not request_refresh(connection)
+    assert queued() == [("tokens.refresh_connection", f"tokens.refresh:{connection.pk}")]
+
+
+def test_one_of_two_leads() -> None:
+    with Leadership() as first, Leadership() as second:
+        assert first.try_to_lead()
+        assert first.still_leads()
+        assert not second.try_to_lead()
+        first.resign()
+        assert not first.still_leads()
+        # PostgreSQL frees the lock when it notices that the connection is closed.
+        eventually(second.try_to_lead)
+
+
+def test_the_lead_is_lost_with_the_database_and_found_again(database_outage: DatabaseOutage) -> None:
+    with Leadership() as leadership:
+        assert leadership.try_to_lead()
+        with database_outage:
+            assert not leadership.still_leads()
+            assert not leadership.try_to_lead()
+        assert leadership.try_to_lead()
+
+
+def test_a_job_is_run_only_by_the_leader() -> None:
+    scheduler.run_job("tokens.rescue_stalled_jobs")
+    assert queued() == []
+
+
+def test_an_unknown_job_is_ignored() -> None:
+    scheduler.run_job("removed.long.ago")
+    assert queued() == []

@@ -1,0 +1,66 @@
+"""Old rows are deleted: the histories of this app, and the records of the queue and the scheduler."""
+
+import logging
+from datetime import datetime, timedelta
+
+from django.db import connection
+from django.utils import timezone
+from django_apscheduler.models import DjangoJobExecution
+from knox.models import AuthToken
+from procrastinate.contrib.django import app
+
+from amazon_accounts.postgresql.deletion import BATCH_SIZE, delete_in_batches
+from amazon_accounts.postgresql.statements import load
+from tokens.models import AccessTokenRequest, Alert, AuthorizationAttempt, Heartbeat, TokenRefresh
+from tokens.processes.queues import UPKEEP
+
+logger = logging.getLogger(__name__)
+
+HISTORY = timedelta(days=90)
+AUDIT = timedelta(days=365)
+JOB_HISTORY = timedelta(days=7)
+ATTEMPTS = timedelta(hours=1)
+HEARTBEATS = timedelta(days=1)
+# Much longer than any refresh takes.
+ABANDONED_AFTER = timedelta(hours=1)
+
+
+@app.task(queue=UPKEEP, name="tokens.prune")
+def prune_tokens_histories(*, batch_size: int = BATCH_SIZE) -> int:
+    """Delete every row that is older than its history is kept; return how many rows."""
+    now = timezone.now()
+    close_abandoned_refreshes()
+    old_rows = [
+        TokenRefresh.objects.filter(started_at__lt=now - HISTORY, outcome__isnull=False),
+        AccessTokenRequest.objects.filter(requested_at__lt=now - AUDIT),
+        Alert.objects.filter(created_at__lt=now - AUDIT, next_try_at__isnull=True),
+        AuthorizationAttempt.objects.filter(created_at__lt=now - ATTEMPTS),
+        AuthToken.objects.filter(expiry__lt=now),
+        Heartbeat.objects.filter(beat_at__lt=now - HEARTBEATS),
+        DjangoJobExecution.objects.filter(run_time__lt=now - JOB_HISTORY),
+    ]
+    pruned = sum(delete_in_batches(rows, batch_size=batch_size) for rows in old_rows)
+    pruned += _delete_finished_jobs(now - JOB_HISTORY, batch_size)
+    if pruned:
+        logger.info("Pruned %d old rows.", pruned)
+    return pruned
+
+
+def close_abandoned_refreshes() -> None:
+    """Close as lost the open refreshes of disconnected connections, which no later refresh will close."""
+    now = timezone.now()
+    TokenRefresh.objects.filter(outcome=None, started_at__lt=now - ABANDONED_AFTER).exclude(
+        connection__state="active"
+    ).update(outcome=TokenRefresh.Outcome.LOST, finished_at=now)
+
+
+def _delete_finished_jobs(before: datetime, batch_size: int) -> int:
+    pruned = 0
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                load(__file__, "delete_finished_jobs"), {"before": before, "batch_size": batch_size}
+            )
+            if not cursor.rowcount:
+                return pruned
+            pruned += cursor.rowcount

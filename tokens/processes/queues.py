@@ -1,0 +1,30 @@
+"""The queues of the worker, and how a task is queued once."""
+
+from typing import Any, cast
+
+from django.db import transaction
+from procrastinate import JobContext
+from procrastinate.exceptions import AlreadyEnqueued
+from procrastinate.tasks import Task
+
+from amazon_accounts.amazon_ads.client import AmazonClient
+
+# Has slots of its own: short tasks, and everything that keeps tokens fresh.
+TOKENS = "tokens"
+# Tasks that may take long, and so must not take the slots of the refreshes.
+UPKEEP = "upkeep"
+
+
+def amazon_of(context: JobContext) -> AmazonClient:
+    """Return the one client of this worker process, which `runworker` hands to every task."""
+    return cast("AmazonClient", context.additional_context["amazon"])
+
+
+def defer_once(task: Task[Any, Any, Any], queueing_lock: str, **arguments: Any) -> bool:
+    """Queue the task unless it waits already; return whether it was queued. Safe inside a transaction."""
+    try:
+        with transaction.atomic():
+            task.configure(queueing_lock=queueing_lock).defer(**arguments)
+    except AlreadyEnqueued:
+        return False
+    return True

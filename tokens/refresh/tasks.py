@@ -1,0 +1,53 @@
+"""The tasks that keep tokens valid, and the request for one refresh."""
+
+import logging
+from uuid import UUID
+
+from procrastinate import JobContext
+from procrastinate.contrib.django import app
+
+from amazon_accounts.postgresql.threads import in_thread
+from tokens.alerts import create as alerts
+from tokens.models import Connection, TokenRefresh
+from tokens.processes.queues import TOKENS, amazon_of, defer_once
+from tokens.refresh import lease
+from tokens.refresh.one import MANY, refresh_due, refresh_queued
+
+logger = logging.getLogger(__name__)
+
+
+@app.task(queue=TOKENS, name="tokens.refresh_due", pass_context=True)
+async def refresh_due_tokens(context: JobContext) -> None:
+    # Much is due: let another worker take its share, and it a third.
+    if await in_thread(lease.count_due)(limit=MANY) == MANY:
+        await in_thread(defer_once)(refresh_due_tokens, "tokens.refresh_due:help")
+    # Before as well, or a refusal whose worker died before it was told would be lost when this check lifts it.
+    await in_thread(alerts.note_application)()
+    counts = await refresh_due(amazon_of(context))
+    await in_thread(alerts.note_application)()
+    if counts:
+        logger.info("Refresh check: %s.", counts, extra={"action": "refresh_due", "counts": dict(counts)})
+
+
+@app.task(queue=TOKENS, name="tokens.refresh_connection", pass_context=True)
+async def refresh_connection(
+    context: JobContext, connection_id: str, trigger: str, seen: int | None = None
+) -> None:
+    await refresh_queued(UUID(connection_id), TokenRefresh.Trigger(trigger), amazon_of(context), seen=seen)
+
+
+def request_refresh(
+    connection: Connection, *, trigger: TokenRefresh.Trigger = TokenRefresh.Trigger.MANUAL
+) -> bool:
+    """Queue a refresh of this connection; return False if one waits already.
+
+    One for somebody who wants to use the token is not repeated when another has ended since the connection was read.
+    """
+    fence = {"seen": connection.refresh_count} if trigger == TokenRefresh.Trigger.ON_USE else {}
+    return defer_once(
+        refresh_connection,
+        f"tokens.refresh:{connection.pk}",
+        connection_id=str(connection.pk),
+        trigger=trigger.value,
+        **fence,
+    )
