@@ -1,0 +1,135 @@
+"""A database of version 0.1.0, with data in it, goes on under today's code.
+
+`database_0_1_0.sql` was written by `pg_dump --inserts` of version 0.1.0, after syncs of two logins of the sandbox, a batch
+of each kind, a disconnected login, and a sync that still waited in the queue.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, LiteralString
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from django.apps import apps
+from django.db import connection
+from procrastinate.contrib.django import app
+from psycopg import sql
+
+from tests.tokens.processes import environment, run
+
+DUMP = Path(__file__).with_name("database_0_1_0.sql")
+# Decrypts nothing but the sandbox's tokens in the dump.
+DUMP_KEY = "qxPJeN7-dYIRkQcJUVXMbUMxc_fe_gyMLgw_3z34YBg="
+
+# Each query lists one kind of thing that a migration makes.
+SCHEMA: Final[dict[str, LiteralString]] = {
+    "columns": """
+        SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns
+         WHERE table_schema = 'public' ORDER BY 1, 2
+    """,
+    "constraints": """
+        SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+         WHERE connamespace = 'public'::regnamespace AND contype <> 'n' ORDER BY 1, 2
+    """,
+    "functions": """
+        SELECT proname, pg_get_function_identity_arguments(oid), pg_get_functiondef(oid) FROM pg_proc
+         WHERE pronamespace = 'public'::regnamespace AND prokind = 'f' ORDER BY 1, 2
+    """,
+    "indexes": "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1, 2",
+    "storage": """
+        SELECT relname, relpersistence, reloptions FROM pg_class
+         WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' ORDER BY 1
+    """,
+    "triggers": """
+        SELECT tgrelid::regclass::text, tgname, pg_get_triggerdef(oid) FROM pg_trigger
+         WHERE NOT tgisinternal ORDER BY 1, 2
+    """,
+}
+
+
+class Database:
+    """A database of this test's server."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.parameters: dict[str, Any] = {
+            **connection.get_connection_params(),
+            "dbname": name,
+            "autocommit": True,
+        }
+        for option in ("pool", "cursor_factory", "context", "prepare_threshold"):
+            self.parameters.pop(option, None)
+
+    def fetch(self, query: LiteralString | sql.Composed) -> list[tuple[Any, ...]]:
+        with psycopg.connect(**self.parameters) as database:
+            return database.execute(query).fetchall()
+
+    def migrate(self) -> None:
+        url = urlsplit(environment()["DATABASE_URL"])
+        address = urlunsplit(url._replace(path=f"/{self.name}"))
+        done = run("migrate", DATABASE_URL=address, TOKEN_ENCRYPTION_KEYS=DUMP_KEY)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def new_database(transactional_db: None) -> Database:
+    return Database(connection.settings_dict["NAME"])
+
+
+@pytest.fixture
+def old_database(new_database: Database) -> Iterator[Database]:
+    """A database as version 0.1.0 left it."""
+    old = Database(f"{new_database.name}_old")
+    name = sql.Identifier(old.name)
+    with psycopg.connect(**new_database.parameters) as server:
+        server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+        server.execute(sql.SQL("CREATE DATABASE {}").format(name))
+        with psycopg.connect(**old.parameters) as database:
+            database.execute(DUMP.read_bytes())
+        yield old
+        server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+
+def fetch_rows(database: Database) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of each of our tables, in a fixed order."""
+    tables = [
+        model._meta.db_table
+        for app_label in ("accounts", "tokens", "amazon_ads")
+        for model in apps.get_app_config(app_label).get_models()
+    ]
+    query = sql.SQL("SELECT to_jsonb(stored) FROM {} stored ORDER BY ctid")
+    return {
+        table: [row for (row,) in database.fetch(query.format(sql.Identifier(table)))] for table in tables
+    }
+
+
+def normalize(things: list[tuple[Any, ...]]) -> list[str]:
+    """Drop casts and brackets: a definition that went through pg_dump has more of them."""
+    return [re.sub(r"::(character varying|text)(\[\])?|[()]", "", str(thing)) for thing in things]
+
+
+def test_a_database_of_0_1_0_migrates_to_the_schema_of_a_new_database(
+    old_database: Database, new_database: Database
+) -> None:
+    old_database.migrate()
+    for kind, query in SCHEMA.items():
+        assert normalize(old_database.fetch(query)) == normalize(new_database.fetch(query)), kind
+
+
+def test_the_migration_keeps_every_row_of_0_1_0(old_database: Database) -> None:
+    before = fetch_rows(old_database)
+    assert len(before["user_accounts"]) > 5
+    old_database.migrate()
+    after = fetch_rows(old_database)
+    for table, rows in before.items():
+        assert len(after[table]) == len(rows), table
+        for old, new in zip(rows, after[table], strict=True):
+            assert {column: new[column] for column in old} == old, table
+
+
+def test_every_job_that_0_1_0_queued_has_a_task_today(old_database: Database) -> None:
+    queued = {name for (name,) in old_database.fetch("SELECT task_name FROM procrastinate_jobs")}
+    assert queued
+    assert queued <= set(app.tasks)
