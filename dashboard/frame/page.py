@@ -1,4 +1,4 @@
-"""The one door of all pages: who may come in, and the frame around them."""
+"""What every page view shares: the permission check, the frame, and the answers to htmx."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -9,7 +9,6 @@ from urllib.parse import urlsplit, urlunsplit
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -18,12 +17,20 @@ from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
+from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
+
+from accounts.permissions import require
 
 Arguments = ParamSpec("Arguments")
 
 
-class StaffRequest(HttpRequest):
-    """What `staff_page` guarantees."""
+class ConsoleRequest(HttpRequest):
+    htmx: HtmxDetails
+
+
+class StaffRequest(ConsoleRequest):
+    """What `staff_page` hands to its view."""
 
     user: User
 
@@ -33,38 +40,38 @@ def staff_page(
 ) -> Callable[
     [Callable[Concatenate[StaffRequest, Arguments], HttpResponseBase]], Callable[..., HttpResponse]
 ]:
-    """Let in signed-in staff with the permission; the login asks the others, and 403 says what is missing.
+    """Let in staff with the permission. Strangers are sent to the login, other staff get 403.
 
-    Whoever posts without being signed in is led by the login to the page that the button stood on; nothing is done.
+    A POST without a session does nothing: the login then leads back to the page with the button.
     """
 
     def decorate(
         view: Callable[Concatenate[StaffRequest, Arguments], HttpResponseBase],
     ) -> Callable[..., HttpResponse]:
         @wraps(view)
-        def checked(
+        def view_with_permission(
             request: StaffRequest, *args: Arguments.args, **kwargs: Arguments.kwargs
         ) -> HttpResponseBase:
             require(request.user, permission)
             return view(request, *args, **kwargs)
 
-        page_of_staff = admin.site.admin_view(checked)
+        staff_view = admin.site.admin_view(view_with_permission)
 
         @wraps(view)
-        def asked(
+        def guarded_view(
             request: StaffRequest, *args: Arguments.args, **kwargs: Arguments.kwargs
         ) -> HttpResponseBase:
             if request.method == "POST" and not admin.site.has_permission(request):
                 return redirect_to_login(_came_from(request), reverse("admin:login"))
-            return page_of_staff(request, *args, **kwargs)
+            return staff_view(request, *args, **kwargs)
 
-        return cast("Callable[..., HttpResponse]", asked)
+        return cast("Callable[..., HttpResponse]", guarded_view)
 
     return decorate
 
 
 def _came_from(request: HttpRequest) -> str:
-    """Return the page of ours that sent the browser here, else the overview."""
+    """Return the address of the console's page that sent the browser here, or else of the overview."""
     referer = request.headers.get("Referer", "")
     if not url_has_allowed_host_and_scheme(referer, {request.get_host()}, require_https=request.is_secure()):
         return reverse("overview")
@@ -75,7 +82,7 @@ def _came_from(request: HttpRequest) -> str:
 def button_on(
     page_name: str,
 ) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponseBase]]:
-    """Take only POST; whoever opens the address itself is led to the page of the button."""
+    """Take only POST. A browser that opens the address with GET is sent to the page with the button."""
 
     def decorate(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponseBase]:
         @wraps(view)
@@ -89,21 +96,13 @@ def button_on(
     return decorate
 
 
-def require(user: User, permission: str) -> None:
-    if not user.has_perm(permission):
-        raise PermissionDenied(permission)
-
-
-def is_partial(request: HttpRequest) -> bool:
-    """Say whether htmx asks for a piece of the page; a restored history entry wants the whole."""
-    return (
-        request.headers.get("HX-Request") == "true"
-        and request.headers.get("HX-History-Restore-Request") != "true"
-    )
+def is_partial(request: ConsoleRequest) -> bool:
+    """Return whether htmx asks for a piece of the page. To restore its history it asks for the whole page."""
+    return bool(request.htmx) and not request.htmx.history_restore_request
 
 
 def page(
-    request: HttpRequest,
+    request: ConsoleRequest,
     template: str,
     context: dict[str, Any],
     *,
@@ -111,7 +110,7 @@ def page(
     partial: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    """Answer with the page in the frame, or with `partial` alone when htmx asks."""
+    """Answer with the page in its frame, or with the template `partial` alone if htmx asks."""
     if partial and is_partial(request):
         response = render(request, partial, {**context, "partial": True}, status=status)
     else:
@@ -124,13 +123,11 @@ def page(
 
 
 class SeeOther(HttpResponseRedirect):
-    """Go there with GET, whatever the method was."""
+    """A redirect that the browser follows with GET, whatever the method was."""
 
     status_code = HTTPStatus.SEE_OTHER
 
 
-def redirect_htmx(request: HttpRequest, url: str) -> HttpResponse:
-    """Send the browser to a page, whether the form was posted by htmx or by the browser itself."""
-    if request.headers.get("HX-Request") == "true":
-        return HttpResponse(headers={"HX-Redirect": url})
-    return SeeOther(url)
+def redirect_htmx(request: ConsoleRequest, url: str) -> HttpResponse:
+    """Send the browser to a page, whether htmx or the browser itself posted the form."""
+    return HttpResponseClientRedirect(url) if request.htmx else SeeOther(url)

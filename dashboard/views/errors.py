@@ -1,16 +1,16 @@
-"""What is shown when a page cannot be: in the frame for those who are signed in, plainly for the others."""
+"""The error pages: in the frame for people who are signed in, and as plain pages for everybody else."""
 
 import logging
 from http import HTTPStatus
 from uuid import uuid4
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.template import loader
 
 from accounts.api.problems import answer as problem_answer
-from dashboard.frame.page import page
+from dashboard.frame.page import ConsoleRequest, page
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ PERMISSIONS = {
 
 
 def _answer(
-    request: HttpRequest, status: HTTPStatus, *, title: str, why: str, next_step: str
+    request: ConsoleRequest, status: HTTPStatus, *, title: str, why: str, next_step: str
 ) -> HttpResponse:
     context = {"why": why, "next_step": next_step}
     if hasattr(request, "user") and admin.site.has_permission(request):
@@ -35,7 +35,7 @@ def _answer(
     return render(request, "dashboard/errors/plain_page.html", {**context, "title": title}, status=status)
 
 
-def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+def forbidden(request: ConsoleRequest, exception: Exception) -> HttpResponse:
     permission = PERMISSIONS.get(str(exception))
     wanted = (
         f"It needs the permission “{permission}”."
@@ -51,20 +51,19 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     )
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    del exception  # its text is for the log, not for strangers
+def bad_request(request: ConsoleRequest, exception: Exception) -> HttpResponse:
     if request.path.startswith("/api/"):
-        return problem_answer(HTTPStatus.BAD_REQUEST, "The request is not one that this API takes.")
+        return problem_answer(HTTPStatus.BAD_REQUEST, "The API does not take this request.")
     return _answer(
         request,
         HTTPStatus.BAD_REQUEST,
-        title="Not understood",
-        why="The browser sent something this console could not read.",
+        title="Bad request",
+        why="This console could not read what the browser sent.",
         next_step="Go back, reload the page and try again.",
     )
 
 
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+def csrf_failure(request: ConsoleRequest, reason: str = "") -> HttpResponse:
     logger.warning("Refused a form of %s: %s", request.path, reason)
     return _answer(
         request,
@@ -75,24 +74,24 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     )
 
 
-def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    del exception
+def not_found(request: ConsoleRequest, exception: Exception) -> HttpResponse:
     return _answer(
         request,
         HTTPStatus.NOT_FOUND,
-        title="Nothing here",
-        why="This address leads nowhere, or to something that belongs to somebody else.",
+        title="Page not found",
+        why="Nothing is at this address, or what is there belongs to somebody else.",
         next_step="Check the address, or start from the overview.",
     )
 
 
-def server_error(request: HttpRequest) -> HttpResponse:
-    """Ask neither session nor database: one of them may be what failed."""
+def server_error(request: ConsoleRequest) -> HttpResponse:
+    # The page asks neither the session nor the database, because one of them may have failed.
     reference = uuid4().hex[:12]
     logger.error("Answered %s %s with an error page, reference %s", request.method, request.path, reference)
     if request.path.startswith("/api/"):
         return problem_answer(
-            HTTPStatus.INTERNAL_SERVER_ERROR, f"Something went wrong here. The log knows it as {reference}."
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            f"Something went wrong here. Its reference in the log is {reference}.",
         )
     text = loader.render_to_string("dashboard/errors/server_error_page.html", {"reference": reference})
     return HttpResponse(text, status=HTTPStatus.INTERNAL_SERVER_ERROR)

@@ -6,7 +6,8 @@ from django.http import HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from dashboard.frame.page import StaffRequest, page, require, staff_page
+from accounts.permissions import require
+from dashboard.frame.page import StaffRequest, page, staff_page
 from dashboard.reports.timeline import KINDS, Timeline
 from tokens.models import Connection
 

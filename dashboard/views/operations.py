@@ -22,10 +22,11 @@ from accounts.lists.export import neutralised
 from accounts.lists.pages import KeysetPaginator
 from accounts.models import Account, BatchItem, BatchOperation, SyncRun
 from accounts.models.batch import UNFINISHED, counts_of
+from accounts.permissions import require
 from accounts.sync.requests import Wait, put_back_until
 from dashboard.account_list import AccountList
 from dashboard.forms import UpdateForm
-from dashboard.frame.page import StaffRequest, button_on, is_partial, page, redirect_htmx, require, staff_page
+from dashboard.frame.page import StaffRequest, button_on, is_partial, page, redirect_htmx, staff_page
 from dashboard.status import BATCH, BATCH_ITEM, status_of_batch, status_of_batch_item
 
 PAGE_SIZE = 25
@@ -275,7 +276,7 @@ def operation(request: StaffRequest, batch_id: UUID) -> HttpResponse:
         "may_change": request.user.has_perm(PERMISSIONS[Operation(batch.operation)]),
     }
     partial = "dashboard/operations/progress.html"
-    if request.headers.get("HX-Target") != "head":
+    if request.htmx.target != "head":
         partial = "dashboard/operations/results.html"
         context |= _results(request, batch, waits)
     return page(

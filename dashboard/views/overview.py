@@ -11,8 +11,9 @@ from django.views.decorators.http import require_safe
 
 from accounts.health import health
 from accounts.models import Account
+from accounts.permissions import require
 from amazon_accounts.amazon_ads.models import Family
-from dashboard.frame.page import StaffRequest, page, require, staff_page
+from dashboard.frame.page import StaffRequest, page, staff_page
 from dashboard.reports.activity import Period, activity
 from dashboard.reports.attention import matters
 from dashboard.status import Status

@@ -18,7 +18,7 @@ def test_nothing_here_is_told_in_the_frame_to_staff_and_plainly_to_others(
     assert "nav-sidebar" in inside.content.decode()
     assert "nav-sidebar" not in outside.content.decode()
     for page in (inside, outside):
-        assert "leads nowhere" in page.content.decode()
+        assert "Page not found" in page.content.decode()
 
 
 def test_a_form_without_its_token_is_explained(alice: User) -> None:

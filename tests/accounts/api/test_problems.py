@@ -263,7 +263,7 @@ class TestOurFaults:
         monkeypatch.setattr("accounts.api.accounts.filter_accounts", lambda *args, **kwargs: 1 / 0)
         client = Client(raise_request_exception=False)
         client.force_login(alice)
-        assert "The log knows it as" in check(client.get(LIST), 500)["detail"]
+        assert "Its reference in the log is" in check(client.get(LIST), 500)["detail"]
         check(client.get(LIST, headers={"Host": "elsewhere.example"}), 400)
 
     def test_a_permission_may_be_named_in_words(self, db: None) -> None:
