@@ -62,7 +62,7 @@ REFRESH: dict[str, Status] = {
     TokenRefresh.Outcome.TRANSIENT: Status("attention", "Try again"),
     TokenRefresh.Outcome.THROTTLED: Status("attention", "Amazon busy"),
     TokenRefresh.Outcome.POSTPONED: Status("attention", "Postponed"),
-    TokenRefresh.Outcome.REAUTHORISE: Status("bad", "Login refused"),
+    TokenRefresh.Outcome.REAUTHORIZATION_REQUIRED: Status("bad", "Login refused"),
     TokenRefresh.Outcome.CONFIG: Status("bad", "Application refused"),
     TokenRefresh.Outcome.PERMANENT: Status("bad", "Failed"),
     TokenRefresh.Outcome.SUPERSEDED: Status("off", "Superseded"),

@@ -32,7 +32,7 @@ ERRORS: Final[dict[str, type[AmazonError]]] = {
     Outcome.TRANSIENT.value: TransientError,
     Outcome.THROTTLED.value: ThrottledError,
     Outcome.POSTPONED.value: ThrottledError,
-    Outcome.REAUTHORISE.value: GrantRevokedError,
+    Outcome.REAUTHORIZATION_REQUIRED.value: GrantRevokedError,
     Outcome.CONFIG.value: ApplicationRefusedError,
     Outcome.PERMANENT.value: PermanentError,
 }

@@ -17,7 +17,7 @@ from accounts.api.lists import refuse_body
 from accounts.api.remote_address import remote_address
 from accounts.api.throttling import AccessTokenThrottle, PersonThrottle
 from tokens.models import Connection
-from tokens.refresh.access import ConnectionUnusableError, TokenNotReadyError, request_access_token
+from tokens.refresh.access import ConnectionUnusableError, TokenNotReadyError, hand_out_access_token
 
 
 class AccessTokenSerializer(serializers.Serializer[Any]):
@@ -49,7 +49,7 @@ class ConnectionAccessToken(APIView):
     def post(self, request: Request, connection_id: UUID) -> Response:
         refuse_body(request)
         try:
-            answer = request_access_token(person(request), connection_id, remote_address(request))
+            answer = hand_out_access_token(person(request), connection_id, remote_address(request))
         except Connection.DoesNotExist:
             raise Http404 from None
         except ConnectionUnusableError as error:

@@ -14,7 +14,7 @@ from accounts.models import SyncRun
 from accounts.sync import requests as runs
 from accounts.sync.run import sync_connection
 from tokens.models import Connection
-from tokens.processes.queues import TOKENS, amazon_of
+from tokens.queues import TOKENS, amazon_of
 
 logger = logging.getLogger(__name__)
 

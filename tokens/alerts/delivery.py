@@ -24,7 +24,7 @@ from procrastinate.contrib.django import app
 from uuid_utils.compat import uuid7
 
 from tokens.models import Alert
-from tokens.processes.queues import UPKEEP
+from tokens.queues import UPKEEP
 
 logger = logging.getLogger(__name__)
 

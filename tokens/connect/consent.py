@@ -12,7 +12,7 @@ from procrastinate.contrib.django import app
 
 from tokens.alerts import create as alerts
 from tokens.models import Connection
-from tokens.processes.queues import TOKENS
+from tokens.queues import TOKENS
 
 WARNING_DAYS = (1, 7, 30)
 

@@ -45,7 +45,7 @@ class TokenRefresh(models.Model):
         TRANSIENT = "transient"
         THROTTLED = "throttled"
         POSTPONED = "postponed", "no call made yet"
-        REAUTHORISE = "reauthorise", "login refused"
+        REAUTHORIZATION_REQUIRED = "reauthorise", "login refused"
         CONFIG = "config", "application refused"
         PERMANENT = "permanent"
         SUPERSEDED = "superseded", "grant changed meanwhile"

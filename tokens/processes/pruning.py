@@ -12,7 +12,7 @@ from procrastinate.contrib.django import app
 from amazon_accounts.postgresql.deletion import BATCH_SIZE, delete_in_batches
 from amazon_accounts.postgresql.statements import load
 from tokens.models import AccessTokenRequest, Alert, AuthorizationAttempt, Heartbeat, TokenRefresh
-from tokens.processes.queues import UPKEEP
+from tokens.queues import UPKEEP
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from django.apps import apps
 from django.utils.module_loading import module_has_submodule
 from procrastinate.tasks import Task
 
-from tokens.processes.queues import defer_once
+from tokens.queues import defer_once
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 
-from tokens.processes.queues import TOKENS
+from tokens.queues import TOKENS
 
 logger = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.postgresql.threads import in_thread, reserved_threads, tune_interpreter
 from tokens.models import Heartbeat
 from tokens.processes.heartbeats import Pulse
-from tokens.processes.queues import TOKENS
+from tokens.queues import TOKENS
 
 logger = logging.getLogger(__name__)
 

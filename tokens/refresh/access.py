@@ -50,7 +50,7 @@ class AccessTokenAnswer:
     token_type: str = "bearer"  # noqa: S105  the kind, not a token
 
 
-def request_access_token(user: User, connection_id: UUID, remote_addr: str | None) -> AccessTokenAnswer:
+def hand_out_access_token(user: User, connection_id: UUID, remote_addr: str | None) -> AccessTokenAnswer:
     """Give a valid token to who may use it, and write down who had it.
 
     At once if the stored one has a minute left; else a refresh is queued and waited for, for five seconds. Raises

@@ -171,7 +171,7 @@ async def _application_is_accepted(
 
 async def _shows_acceptance(refreshed: Refreshed) -> bool:
     """Lift the refusal if Amazon answered about the login, which it does only for an application it accepts."""
-    if refreshed.outcome not in {Outcome.SUCCEEDED, Outcome.REAUTHORISE, Outcome.SUPERSEDED}:
+    if refreshed.outcome not in {Outcome.SUCCEEDED, Outcome.REAUTHORIZATION_REQUIRED, Outcome.SUPERSEDED}:
         return False
     # What ends as superseded may have failed for any reason.
     if refreshed.error is not None and not isinstance(refreshed.error, GrantRevokedError):

@@ -99,7 +99,7 @@ def record_revoked(claim: Claim, error: GrantRevokedError, *, tries: int) -> Out
     """Mark the connection as refused by Amazon: no call is made for it until its owner reconnects."""
     with transaction.atomic():
         mine = mark_refused(_held(claim), claim.connection_id, str(error))
-        outcome = Outcome.REAUTHORISE if mine else Outcome.SUPERSEDED
+        outcome = Outcome.REAUTHORIZATION_REQUIRED if mine else Outcome.SUPERSEDED
         _close(claim.refresh_id, outcome, error, tries)
     return outcome
 

@@ -9,7 +9,7 @@ from procrastinate.contrib.django import app
 from amazon_accounts.postgresql.threads import in_thread
 from tokens.alerts import create as alerts
 from tokens.models import Connection, TokenRefresh
-from tokens.processes.queues import TOKENS, amazon_of, defer_once
+from tokens.queues import TOKENS, amazon_of, defer_once
 from tokens.refresh import lease
 from tokens.refresh.one import MANY, refresh_due, refresh_queued
 

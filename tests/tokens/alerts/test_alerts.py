@@ -30,7 +30,7 @@ from tokens.alerts import create as alerts
 from tokens.alerts import delivery
 from tokens.connect import consent
 from tokens.models import Alert, Connection, TokenRefresh
-from tokens.processes.queues import TOKENS
+from tokens.queues import TOKENS
 from tokens.refresh.tasks import refresh_due_tokens
 
 pytestmark = pytest.mark.django_db(transaction=True)

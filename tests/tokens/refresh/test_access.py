@@ -15,7 +15,7 @@ from tests.tokens.conftest import ConnectionFactory, new_connection
 from tokens.connect.disconnect import disconnect
 from tokens.models import AccessTokenRequest, Connection
 from tokens.refresh import access
-from tokens.refresh.access import ConnectionUnusableError, TokenNotReadyError, request_access_token
+from tokens.refresh.access import ConnectionUnusableError, TokenNotReadyError, hand_out_access_token
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -34,7 +34,7 @@ def test_a_token_that_is_good_is_given_at_once_and_written_down(
     service: User, connect: ConnectionFactory, sandbox: Sandbox, settings: LazySettings
 ) -> None:
     connection = connect(regions=["NA", "FE"])
-    answer = request_access_token(service, connection.pk, "192.0.2.7")
+    answer = hand_out_access_token(service, connection.pk, "192.0.2.7")
     assert answer.access_token == "Atza|old"
     assert answer.expires_at == connection.expires_at
     assert answer.client_id == settings.AMAZON_CLIENT_ID
@@ -73,7 +73,7 @@ def refreshed_soon(stale: Connection) -> Iterator[None]:
 
 @pytest.mark.usefixtures("refreshed_soon")
 def test_a_stale_token_is_refreshed_first(service: User, stale: Connection) -> None:
-    answer = request_access_token(service, stale.pk, None)
+    answer = hand_out_access_token(service, stale.pk, None)
     assert answer.access_token == "Atza|new"
     job = ProcrastinateJob.objects.get()
     assert job.args == {"connection_id": str(stale.pk), "trigger": "on_use", "seen": 0}
@@ -83,7 +83,7 @@ def test_a_stale_token_is_refreshed_first(service: User, stale: Connection) -> N
 def test_it_does_not_wait_for_ever(service: User, stale: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(access, "PATIENCE_SECONDS", 0.3)
     with pytest.raises(TokenNotReadyError) as raised:
-        request_access_token(service, stale.pk, None)
+        hand_out_access_token(service, stale.pk, None)
     assert raised.value.retry_after > 0
     assert outcomes() == ["unavailable"]
 
@@ -95,7 +95,7 @@ def test_a_dead_connection_gives_no_token(service: User, connect: ConnectionFact
     foreign = connect(client_id="amzn1.application-oa2-client.other")
     for connection in (broken, gone, foreign):
         with pytest.raises(ConnectionUnusableError):
-            request_access_token(service, connection.pk, None)
+            hand_out_access_token(service, connection.pk, None)
     assert outcomes() == ["refused"] * 3
 
 
@@ -105,7 +105,7 @@ def test_it_wants_the_permission_and_hides_what_is_anothers(
     bob = User.objects.create_user("bob")
     theirs = new_connection(bob, settings, "Atzr|x")
     with pytest.raises(PermissionDenied):
-        request_access_token(bob, theirs.pk, None)
+        hand_out_access_token(bob, theirs.pk, None)
     with pytest.raises(Connection.DoesNotExist):
-        request_access_token(service, theirs.pk, None)
+        hand_out_access_token(service, theirs.pk, None)
     assert outcomes() == []
