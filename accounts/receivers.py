@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import transaction
 from django.dispatch import receiver
 
-from accounts.batch import start as batch
+from accounts.batch.ending import settle_syncs
 from accounts.models import SyncRun
 from accounts.signals import sync_ended
 from accounts.sync import handover as visibility
@@ -30,4 +30,4 @@ def on_connection_changed(connection: Connection, change: str, **_: Any) -> None
 @receiver(sync_ended, dispatch_uid="accounts.batch")
 def on_sync_ended(run_id: UUID, **_: Any) -> None:
     """Not part of the transaction: it holds the connection, and batches are held before connections."""
-    transaction.on_commit(partial(batch.settle, run_id))
+    transaction.on_commit(partial(settle_syncs, run_id))

@@ -18,7 +18,8 @@ from accounts.api.documentation import describe, page_example, page_of
 from accounts.api.exceptions import Conflict
 from accounts.api.lists import PageParameters, Word, page_response, read_parameters, refuse_body
 from accounts.api.representation import Shown
-from accounts.batch.start import BatchStateError, cancel, retry, start_batch
+from accounts.batch import cancel_batch, retry_batch, start_batch
+from accounts.batch.ending import BatchStateError
 from accounts.errors import refusal
 from accounts.lists.pages import KeysetPaginator
 from accounts.models import BatchItem, BatchOperation
@@ -141,7 +142,7 @@ class BatchStart(APIView):
             person(request),
             body["operation"],
             account_ids=body.get("account_ids"),
-            filter=body.get("filter"),
+            filters=body.get("filter"),
             options=body.get("options"),
             idempotency_key=request.headers.get("Idempotency-Key"),
         )
@@ -227,7 +228,7 @@ class BatchCancel(APIView):
         refuse_body(request)
         batch = _visible(request, batch_id)
         try:
-            return Response(BatchSerializer(cancel(batch, person(request))).data)
+            return Response(BatchSerializer(cancel_batch(person(request), batch)).data)
         except BatchStateError as error:
             raise Conflict(str(error)) from error
 
@@ -248,6 +249,6 @@ class BatchRetry(APIView):
         refuse_body(request)
         batch = _visible(request, batch_id)
         try:
-            return _accepted(request, retry(batch, person(request)))
+            return _accepted(request, retry_batch(person(request), batch))
         except BatchStateError as error:
             raise Conflict(str(error)) from error

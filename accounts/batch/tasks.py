@@ -1,41 +1,52 @@
-"""The tasks behind batch operations and the search: each is a door to one operation."""
+"""The tasks of batches, and the requests that queue them."""
 
 import time
 from uuid import UUID
 
+from django.db import transaction
 from procrastinate.contrib.django import app
+from procrastinate.exceptions import AlreadyEnqueued
 
-from accounts.batch import start as batch
-from accounts.lists import search
+from accounts.batch import upkeep
+from accounts.batch.ending import settle_syncs
+from accounts.batch.work import run_chunk
 from amazon_accounts.postgresql.threads import in_thread
 
-# Then others get their turn, and a worker that is stopped need not wait.
-SECONDS = 3.0
+QUEUE = "batch"
+# After this time other jobs get their turn, and a worker that is stopped does not have to wait.
+MAX_TASK_SECONDS = 3.0
 
 
-@app.task(queue=batch.QUEUE, name=batch.TASK)
+@app.task(queue=QUEUE, name="accounts.run_batch")
 async def run_batch(batch_id: str) -> None:
-    deadline = time.monotonic() + SECONDS
-    while await in_thread(batch.run_chunk)(UUID(batch_id)):
+    deadline = time.monotonic() + MAX_TASK_SECONDS
+    while await in_thread(run_chunk)(UUID(batch_id)):
         if time.monotonic() > deadline:
-            await in_thread(batch.queue)(UUID(batch_id))
+            await in_thread(queue_batch)(UUID(batch_id))
             return
 
 
-@app.task(queue=batch.QUEUE, name="accounts.settle_batches")
+def queue_batch(batch_id: UUID) -> None:
+    """Queue the task that does the batch, unless it is queued. Part of the transaction of the caller."""
+    job = run_batch.configure(queueing_lock=f"{run_batch.name}:{batch_id}")
+    try:
+        with transaction.atomic():
+            job.defer(batch_id=str(batch_id))
+    except AlreadyEnqueued:
+        return
+
+
+def queue_unstarted_batches() -> None:
+    for batch_id in upkeep.find_unstarted():
+        queue_batch(batch_id)
+
+
+@app.task(queue=QUEUE, name="accounts.settle_batches")
 async def settle_batches() -> None:
-    await in_thread(batch.settle)()
-    await in_thread(batch.revive)()
+    await in_thread(settle_syncs)()
+    await in_thread(queue_unstarted_batches)()
 
 
-@app.task(queue=batch.QUEUE, name="accounts.index_search")
-async def index_search() -> None:
-    deadline = time.monotonic() + SECONDS
-    while await in_thread(search.index_some)():
-        if time.monotonic() > deadline:
-            return
-
-
-@app.task(queue=batch.QUEUE, name="accounts.prune_batches")
+@app.task(queue=QUEUE, name="accounts.prune_batches")
 async def prune_batches() -> None:
-    await in_thread(batch.prune)()
+    await in_thread(upkeep.prune_ended)()

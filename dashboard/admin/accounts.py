@@ -14,7 +14,8 @@ from django.utils.text import Truncator
 from unfold.contrib.filters.admin import ChoicesCheckboxFilter
 from unfold.decorators import display
 
-from accounts.batch.start import PERMISSIONS, start_batch
+from accounts.batch import start_batch
+from accounts.batch.permissions import PERMISSIONS
 from accounts.lists.filters import filter_accounts
 from accounts.models import (
     Account,

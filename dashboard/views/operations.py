@@ -17,7 +17,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.batch.start import MOST_ITEMS, PERMISSIONS, BatchStateError, cancel, retry, start_batch
+from accounts.batch import cancel_batch, retry_batch, start_batch
+from accounts.batch.ending import BatchStateError
+from accounts.batch.permissions import PERMISSIONS
+from accounts.batch.start import MAX_ITEMS
 from accounts.lists.export import neutralised
 from accounts.lists.pages import KeysetPaginator
 from accounts.models import Account, BatchItem, BatchOperation, SyncRun
@@ -65,7 +68,7 @@ class Selection:
     def accounts(self, request: StaffRequest) -> QuerySet[Account]:
         if self.query is not None:
             return AccountList.exactly(self.query).accounts(request.user)
-        known = [key for key in (_uuid(text) for text in self.ids[: MOST_ITEMS + 1]) if key]
+        known = [key for key in (_uuid(text) for text in self.ids[: MAX_ITEMS + 1]) if key]
         return Account.objects.visible_to(request.user).filter(pk__in=known)
 
 
@@ -117,7 +120,7 @@ def _start(
         request.user,
         operation,
         account_ids=None if selection.filter is not None else selection.ids,
-        filter=selection.filter,
+        filters=selection.filter,
         options=options,
         idempotency_key=request.POST.get("key") or None,
     )
@@ -131,17 +134,17 @@ def _confirmation(
     errors: list[str],
 ) -> HttpResponse:
     accounts = selection.accounts(request)
-    number = accounts.order_by().values("pk")[: MOST_ITEMS + 1].count()
+    number = accounts.order_by().values("pk")[: MAX_ITEMS + 1].count()
     if not number:
         return _refusal(request, ["None of these accounts is there any more."])
-    if number > MOST_ITEMS:
-        errors = [f"These are more than {MOST_ITEMS:,} accounts. Narrow the list down first."]
+    if number > MAX_ITEMS:
+        errors = [f"These are more than {MAX_ITEMS:,} accounts. Narrow the list down first."]
     logins = accounts.order_by().values("connection").distinct().count() if operation == Operation.SYNC else 0
     context = {
         "operation": operation,
         "number": number,
         "logins": logins,
-        "too_many": number > MOST_ITEMS,
+        "too_many": number > MAX_ITEMS,
         "form": form,
         "errors": errors,
         "selection": selection,
@@ -348,7 +351,7 @@ def _items(batch: BatchOperation, result: str) -> QuerySet[BatchItem]:
 def cancel_operation(request: StaffRequest, batch_id: UUID) -> HttpResponse:
     batch = _visible(request, batch_id)
     try:
-        cancel(batch, request.user)
+        cancel_batch(request.user, batch)
     except BatchStateError as error:
         messages.info(request, str(error))
     return redirect_htmx(request, reverse("operation", args=[batch_id]))
@@ -359,7 +362,7 @@ def cancel_operation(request: StaffRequest, batch_id: UUID) -> HttpResponse:
 def retry_operation(request: StaffRequest, batch_id: UUID) -> HttpResponse:
     batch = _visible(request, batch_id)
     try:
-        retry(batch, request.user)
+        retry_batch(request.user, batch)
     except BatchStateError as error:
         messages.info(request, str(error))
     return redirect_htmx(request, reverse("operation", args=[batch_id]))

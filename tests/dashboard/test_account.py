@@ -9,7 +9,8 @@ from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
-from accounts.batch.start import run_chunk, start_batch
+from accounts.batch import start_batch
+from accounts.batch.work import run_chunk
 from accounts.models import Account, AccountChange, Profile, SyncRun
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
 from tokens.connect.disconnect import disconnect

@@ -12,7 +12,8 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from accounts.batch.start import run_chunk, start_batch
+from accounts.batch import start_batch
+from accounts.batch.work import run_chunk
 from accounts.lists.export import FORMULA
 from accounts.models import Account, BatchItem, BatchOperation, SyncRun
 from accounts.sync.requests import defer
@@ -204,7 +205,7 @@ def test_an_unknown_operation_leads_back(client: Client, form: dict[str, str]) -
 def test_too_many_cannot_be_confirmed(
     client: Client, accounts: list[Account], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dashboard.views.operations.MOST_ITEMS", 2)
+    monkeypatch.setattr("dashboard.views.operations.MAX_ITEMS", 2)
     page = client.post("/operations/", {"operation": "sync", "all": "1", "query": ""}).content.decode()
     assert "more than 2 accounts" in page
     assert 'c-button--main">Sync' not in page

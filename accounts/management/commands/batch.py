@@ -10,7 +10,9 @@ from django.core.management.base import CommandError, CommandParser
 from django.http import QueryDict
 from tqdm import tqdm
 
-from accounts.batch.start import run_chunk, settle, start_batch
+from accounts.batch import start_batch
+from accounts.batch.ending import settle_syncs
+from accounts.batch.work import run_chunk
 from accounts.models import BatchItem, BatchOperation, SyncRun
 from accounts.strict_json import BadJSONError, read_json
 from accounts.sync import requests as runs
@@ -60,7 +62,7 @@ class Command(OperatorCommand):
                 None,
                 options["operation"],
                 account_ids=None if options["ids"] is None else _read_ids(options["ids"]),
-                filter=None if options["filter"] is None else _read_query(options["filter"]),
+                filters=None if options["filter"] is None else _read_query(options["filter"]),
                 options=None if options["labels"] is None else {"labels": _read_labels(options["labels"])},
             )
         except ValidationError as error:
@@ -101,7 +103,7 @@ async def _follow(batch_id: UUID, amazon: AmazonClient, progress: "_Progress") -
                 run = await sync_connection(run_id, amazon)
             except (runs.RunTakenError, runs.AnotherRunActiveError):
                 return None
-            await in_thread(settle)(run_id)
+            await in_thread(settle_syncs)(run_id)
             await in_thread(progress.show)()
             return run
 
@@ -111,7 +113,7 @@ async def _follow(batch_id: UUID, amazon: AmazonClient, progress: "_Progress") -
         if any(run.finished_at is None for run in ours):
             # Amazon is to be left alone for so long that the run was put back in the queue.
             return
-        await in_thread(settle)()
+        await in_thread(settle_syncs)()
         await in_thread(runs.rescue)()
         if not ours:
             await asyncio.sleep(POLL_SECONDS)

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from knox.models import AuthToken
 from pytest_django.live_server_helper import LiveServer
 
-from accounts.batch.start import start_batch
+from accounts.batch import start_batch
 from accounts.models import SyncRun
 from tests.accounts.conftest import AccountFactory, person
 
@@ -24,7 +24,7 @@ def token(transactional_db: None, new_account: AccountFactory) -> str:
     user: User = person("admin", "Administrator")
     for number in range(3):
         account = new_account(user, f"Shop {number}", countries=["DE"], labels={"team": "north"})
-    start_batch(user, "sync", filter={})
+    start_batch(user, "sync", filters={})
     SyncRun.objects.create(connection=account.connection, trigger="manual")
     return str(AuthToken.objects.create(user)[1])
 

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 
-from accounts.batch.start import start_batch
+from accounts.batch import start_batch
 from accounts.models import Account, SyncRun
 from tests.accounts.conftest import AccountFactory, ClientFactory
 
@@ -44,7 +44,7 @@ def send(admin: User, client_of: ClientFactory) -> Sender:
 
 def test_reads(send: Sender, admin: User, accounts: list[Account]) -> None:
     account, connection = accounts[0], accounts[0].connection
-    batch = start_batch(admin, "sync", filter={})
+    batch = start_batch(admin, "sync", filters={})
     SyncRun.objects.create(connection=connection, trigger="manual", state="failed")
     for address in (
         "accounts/",
@@ -96,7 +96,7 @@ def test_acting_on_a_connection(send: Sender, accounts: list[Account], verb: str
 
 
 def test_ending_what_is_under_way(send: Sender, admin: User, accounts: list[Account]) -> None:
-    batch = start_batch(admin, "sync", filter={})
+    batch = start_batch(admin, "sync", filters={})
     for address in (
         f"accounts/batch/{batch.pk}/cancel/",
         f"connections/{accounts[0].connection_id}/disconnect/",

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from knox.models import AuthToken
 
-from accounts.batch.start import start_batch
+from accounts.batch import start_batch
 from accounts.models import Account, BatchOperation
 from tests.accounts.conftest import AccountFactory, person
 
@@ -149,7 +149,7 @@ class Somebody:
         )
         assert owner is not None
         self.account: Account = new_account(owner)
-        self.batch = start_batch(None, "sync", filter={"connection": str(self.account.connection_id)})
+        self.batch = start_batch(None, "sync", filters={"connection": str(self.account.connection_id)})
         BatchOperation.objects.filter(pk=self.batch.pk).update(user=owner)
 
     def ask(self, method: str, address: str) -> str:

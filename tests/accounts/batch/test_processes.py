@@ -9,7 +9,8 @@ from django.contrib.auth.models import User
 from django.db import connection as database
 from django.utils import timezone
 
-from accounts.batch.start import revive, start_batch
+from accounts.batch import start_batch
+from accounts.batch.tasks import queue_unstarted_batches
 from accounts.models import Account, BatchItem, BatchOperation
 from tests.accounts.conftest import AccountFactory
 from tests.processes import eventually, running
@@ -51,7 +52,7 @@ def test_every_item_ends_and_none_twice_though_the_worker_is_killed(
     alice: User, many: Account, log: Path
 ) -> None:
     began = timezone.now()
-    batch = start_batch(alice, "update", filter={}, options={"labels": {"team": "north"}})
+    batch = start_batch(alice, "update", filters={}, options={"labels": {"team": "north"}})
     with running("runworker", log=log) as worker:
         eventually(lambda: done(batch) > 0, 20, describe=worker.output)
         os.kill(worker.pid, signal.SIGKILL)
@@ -62,7 +63,7 @@ def test_every_item_ends_and_none_twice_though_the_worker_is_killed(
 
     def revived_to_its_end() -> bool:
         """As the scheduler does, again and again: the dead worker's last fetch may come after the first."""
-        revive()
+        queue_unstarted_batches()
         return BatchOperation.objects.get().is_finished
 
     with running("runworker", log=log) as worker:

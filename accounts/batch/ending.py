@@ -1,0 +1,100 @@
+"""How a batch ends: items get the outcome of their syncs, and the batch ends with its last item."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.db import connection as database
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.batch.permissions import require_operation
+from accounts.models import BatchItem, BatchOperation, SyncRun
+from accounts.models.batch import UNFINISHED
+from amazon_accounts.postgresql.statements import load
+
+State = BatchOperation.State
+
+FOLLOW_NEXT_RUN = load(__file__, "follow_next_run")
+FOLLOW_RUN = load(__file__, "follow_run")
+END_SYNCED_ITEMS = load(__file__, "end_synced_items")
+END_UNWANTED_RUNS = load(__file__, "end_unwanted_runs")
+
+
+class BatchStateError(Exception):
+    """The batch is not in a state in which this can be done."""
+
+
+@contextmanager
+def hold_batch(batch_id: UUID) -> Iterator[BatchOperation]:
+    """Open a transaction that locks the batch, and yield the batch as it is now.
+
+    All changes of a batch and its items are made inside, so that they happen one after the other.
+    """
+    with transaction.atomic():
+        yield BatchOperation.objects.select_for_update(no_key=True).get(pk=batch_id)
+
+
+def settle_syncs(run_id: UUID | None = None) -> None:
+    """Update all items that wait for a sync, or for this one, from the state of the sync.
+
+    Called when a sync ends. A scheduled task repeats it without a run, in case a worker died before the call.
+    """
+    items = BatchItem.objects.filter(state__in=UNFINISHED, run__isnull=False)
+    if run_id is not None:
+        items = items.filter(run=run_id)
+    for batch_id in items.order_by("batch_id").values_list("batch_id", flat=True).distinct():
+        with hold_batch(batch_id) as batch, database.cursor() as cursor:
+            for statement in (FOLLOW_NEXT_RUN, FOLLOW_RUN, END_SYNCED_ITEMS):
+                cursor.execute(statement, {"batch": batch_id})
+            finish_if_done(batch)
+
+
+def finish_if_done(batch: BatchOperation) -> None:
+    """End the batch unless one of its items still waits or runs. The caller holds the batch."""
+    counts = batch.counted()
+    if counts[BatchItem.State.WAITING] or counts[BatchItem.State.RUNNING]:
+        return
+    if batch.cancelled_at is not None:
+        state = State.CANCELLED
+    elif not counts[BatchItem.State.FAILED]:
+        state = State.SUCCEEDED
+    elif counts[BatchItem.State.SUCCEEDED]:
+        state = State.PARTIAL
+    else:
+        state = State.FAILED
+    finish(batch, state, counts)
+
+
+def finish(batch: BatchOperation, state: BatchOperation.State, counts: Mapping[str, int]) -> None:
+    batch.state = state
+    batch.finished_at = max(timezone.now(), batch.created_at)
+    batch.succeeded = counts.get(BatchItem.State.SUCCEEDED, 0)
+    batch.failed = counts.get(BatchItem.State.FAILED, 0)
+    batch.skipped = counts.get(BatchItem.State.SKIPPED, 0)
+    batch.save(update_fields=["state", "finished_at", "succeeded", "failed", "skipped"])
+
+
+def cancel_batch(user: User | None, batch: BatchOperation) -> BatchOperation:
+    """Skip the items that wait; items that run end normally. Raises BatchStateError if the batch has ended.
+
+    A sync that waits for this batch alone is not made.
+    """
+    with hold_batch(batch.pk) as batch, database.cursor() as cursor:
+        require_operation(user, batch.operation)
+        if batch.is_finished:
+            raise BatchStateError("The operation has ended; nothing waits any more.")
+        cursor.execute(FOLLOW_RUN, {"batch": batch.pk})
+        waiting = BatchItem.objects.filter(batch=batch, state=BatchItem.State.WAITING)
+        # Locked, so that nobody joins a run while we end it, and in the order in which others lock several runs.
+        runs = SyncRun.objects.filter(
+            state=SyncRun.State.WAITING, pk__in=waiting.filter(run__isnull=False).values("run")
+        )
+        locked = list(runs.order_by("connection").select_for_update().values_list("pk", flat=True))
+        waiting.update(state=BatchItem.State.SKIPPED, message="Cancelled before it began.", run=None)
+        cursor.execute(END_UNWANTED_RUNS, {"runs": locked})
+        batch.cancelled_at = timezone.now()
+        batch.save(update_fields=["cancelled_at"])
+        finish_if_done(batch)
+    return batch

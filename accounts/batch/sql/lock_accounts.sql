@@ -1,0 +1,6 @@
+-- Locks accounts in the order in which a sync writes them, so that a batch and a sync cannot deadlock.
+SELECT
+  FROM user_accounts
+ WHERE id = ANY(%(ids)s)
+ ORDER BY user_id, amazon_account_id
+   FOR NO KEY UPDATE

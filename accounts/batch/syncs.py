@@ -1,0 +1,30 @@
+"""The items of a sync batch: one sync run for all items of a connection."""
+
+from django.db.models import Q
+
+from accounts.models import Account, BatchItem, BatchOperation, SyncRun
+from accounts.sync.tasks import request_sync
+from tokens.models import Connection
+
+MAX_CONNECTIONS_PER_CHUNK = 50
+
+
+def request_syncs(batch: BatchOperation, *, max_connections: int = MAX_CONNECTIONS_PER_CHUNK) -> bool:
+    """Request a sync for some connections of the batch; return True while connections are left.
+
+    A run that waits already is joined, not repeated.
+    """
+    items = BatchItem.objects.filter(batch=batch, state=BatchItem.State.WAITING, run=None)
+    off = Q(sync_enabled=False) | Q(inactive_reason=Account.InactiveReason.DISCONNECTED)
+    items.filter(account__in=Account.objects.filter(off)).update(
+        state=BatchItem.State.SKIPPED, message="Its synchronisation is off."
+    )
+    connections = Account.objects.filter(pk__in=items.values("account")).order_by().values("connection")
+    for connection in Connection.objects.filter(pk__in=connections).order_by("pk")[:max_connections]:
+        of_connection = items.filter(account__in=Account.objects.filter(connection=connection))
+        if reason := connection.reason_unusable:
+            of_connection.update(state=BatchItem.State.FAILED, message=reason)
+        else:
+            run = request_sync(connection, trigger=SyncRun.Trigger.BATCH, requested_by=batch.user)
+            of_connection.update(run=run)
+    return items.exists()

@@ -1,0 +1,32 @@
+"""Looking after batches that were left alone: those without a job, and those that ended long ago."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import connection as database
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from accounts.models import BatchItem, BatchOperation
+
+RETENTION = timedelta(days=90)
+MAX_PRUNED = 1_000
+
+
+def find_unstarted() -> list[UUID]:
+    """Return the batches that have items nobody has begun. Most have a job; the job of the others was lost."""
+    unstarted = BatchItem.objects.filter(batch=OuterRef("pk"), state=BatchItem.State.WAITING, run=None)
+    return list(BatchOperation.objects.unfinished().filter(Exists(unstarted)).values_list("pk", flat=True))
+
+
+def prune_ended() -> int:
+    """Delete batches that ended 90 days ago, with their items; return how many batches."""
+    old = BatchOperation.objects.filter(created_at__lt=timezone.now() - RETENTION, finished_at__isnull=False)
+    batch_ids = list(old.order_by("created_at").values_list("pk", flat=True)[:MAX_PRUNED])
+    for batch_id in batch_ids:
+        # In SQL: Django would read all items first, up to 100,000.
+        with transaction.atomic(), database.cursor() as cursor:
+            cursor.execute("DELETE FROM accounts_batchitem WHERE batch_id = %s", [batch_id])
+            cursor.execute("DELETE FROM accounts_batchoperation WHERE id = %s", [batch_id])
+    return len(batch_ids)

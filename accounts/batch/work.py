@@ -1,0 +1,91 @@
+"""Doing a batch, chunk by chunk.
+
+A chunk and its results are one transaction: when a worker dies, each account is either done or still waits.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.db import connection as database
+from django.utils import timezone
+
+from accounts.batch.ending import finish_if_done, hold_batch
+from accounts.batch.syncs import request_syncs
+from accounts.models import BatchItem, BatchOperation
+from accounts.models.changes import change_in_the_name_of
+from accounts.sync.rows import STATUSES
+from accounts.update import MOST_LABELS
+from amazon_accounts.postgresql.statements import load
+
+MAX_ACCOUNTS_PER_CHUNK = 2_000
+
+Operation = BatchOperation.Operation
+Parameters = dict[str, Any]
+
+LOCK_ACCOUNTS = load(__file__, "lock_accounts")
+
+
+def run_chunk(batch_id: UUID, *, max_accounts: int = MAX_ACCOUNTS_PER_CHUNK) -> bool:
+    """Do the next chunk of a batch; return True while there is more to do.
+
+    A sync batch only requests its runs here. It ends when the last run has ended.
+    """
+    with hold_batch(batch_id) as batch:
+        if batch.is_finished:
+            return False
+        if batch.started_at is None:
+            batch.started_at = timezone.now()
+        batch.state = BatchOperation.State.RUNNING
+        batch.save(update_fields=["state", "started_at"])
+        if batch.operation == Operation.SYNC:
+            has_more = request_syncs(batch)
+        else:
+            has_more = _change_accounts(batch, max_accounts)
+        if not has_more:
+            finish_if_done(batch)
+    return has_more
+
+
+def _change_accounts(batch: BatchOperation, max_accounts: int) -> bool:
+    waiting = BatchItem.objects.filter(batch=batch, state=BatchItem.State.WAITING)
+    if batch.position is not None:
+        waiting = waiting.filter(account_id__gt=batch.position)
+    ids = list(waiting.order_by("account_id").values_list("account_id", flat=True)[:max_accounts])
+    if not ids:
+        return False
+    change_in_the_name_of(batch.user_id)
+    name, parameters_of = _STATEMENTS[Operation(batch.operation)]
+    with database.cursor() as cursor:
+        cursor.execute(LOCK_ACCOUNTS, {"ids": ids})
+        cursor.execute(load(__file__, name), {"batch": batch.pk, "ids": ids, **parameters_of(batch)})
+    batch.position = ids[-1]
+    batch.save(update_fields=["position"])
+    return len(ids) == max_accounts
+
+
+def _no_parameters(_batch: BatchOperation) -> Parameters:
+    return {}
+
+
+def _reconnect_parameters(_batch: BatchOperation) -> Parameters:
+    return {"words": list(STATUSES), "statuses": [str(status) for status in STATUSES.values()]}
+
+
+def _update_parameters(batch: BatchOperation) -> Parameters:
+    labels: dict[str, str | None] = batch.options.get("labels", {})
+    return {
+        "set": json.dumps({key: value for key, value in labels.items() if value is not None}),
+        "removed": [key for key, value in labels.items() if value is None],
+        "sync_enabled": batch.options.get("sync_enabled"),
+        "max_labels": MOST_LABELS,
+        "too_many": f"It would have more than {MOST_LABELS} labels.",
+    }
+
+
+_STATEMENTS: dict[Operation, tuple[str, Callable[[BatchOperation], Parameters]]] = {
+    Operation.DISCONNECT: ("disconnect_accounts", _no_parameters),
+    Operation.RECONNECT: ("reconnect_accounts", _reconnect_parameters),
+    Operation.UPDATE: ("update_accounts", _update_parameters),
+}
