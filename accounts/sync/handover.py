@@ -24,7 +24,7 @@ def connection_disconnected(connection: Connection) -> None:
         change_in_the_name_of(connection.disconnected_by_id)
         runs.close_all(connection, "The connection was disconnected.")
         AccountAccess.objects.filter(connection=connection).delete()
-        cursor.execute(HAND_OVER, {**_parameters(connection), "also_unsynced": True})
+        cursor.execute(HAND_OVER, {**_parameters(connection), "include_unsynced": True})
         _, heirs = cursor.fetchone()
     _sync_soon(heirs)
 

@@ -1,0 +1,34 @@
+-- Turn profile-only accounts into the ads accounts that name one of their profiles now: same row, same labels, new key.
+-- Runs before merge_accounts for the same chunk. Of several such rows, the oldest is taken. An account that was
+-- disconnected here, or whose sync is off, keeps its connection.
+WITH newcomer AS MATERIALIZED (
+    SELECT staged.amazon_account_id, staged.profile_ids
+      FROM accounts_staged_chunk(%(run)s, %(listing)s, %(after)s, %(up_to)s) staged
+      LEFT JOIN LATERAL (
+           SELECT id, user_id FROM user_accounts present
+            WHERE present.amazon_account_id = staged.amazon_account_id OFFSET 0) account
+        ON account.user_id = %(user)s
+     WHERE account.id IS NULL
+), candidate AS (
+    SELECT DISTINCT ON (newcomer.amazon_account_id) newcomer.amazon_account_id, account.id
+      FROM newcomer
+     CROSS JOIN LATERAL unnest(newcomer.profile_ids) AS named(profile_id)
+     CROSS JOIN LATERAL (
+           SELECT account_id FROM accounts_profile present
+            WHERE present.profile_id = named.profile_id OFFSET 0) profile
+     CROSS JOIN LATERAL (
+           SELECT * FROM user_accounts present WHERE present.id = profile.account_id LIMIT 1) account
+     CROSS JOIN LATERAL (
+           SELECT connection_id FROM accounts_accountaccess present
+            WHERE present.account_id = account.id OFFSET 0) access
+     WHERE account.user_id = %(user)s AND account.source = 'profiles' AND access.connection_id = %(connection)s
+     ORDER BY newcomer.amazon_account_id, account.first_seen_at, account.id
+), adopted AS (
+    SELECT DISTINCT ON (id) id, amazon_account_id FROM candidate ORDER BY id, amazon_account_id
+)
+UPDATE user_accounts account
+   SET amazon_account_id = adopted.amazon_account_id, source = 'ads_accounts', updated_at = clock_timestamp(),
+       connection_id = CASE WHEN account.sync_enabled AND account.inactive_reason IS DISTINCT FROM 'disconnected'
+                            THEN %(connection)s ELSE account.connection_id END
+  FROM adopted
+ WHERE account.id = adopted.id

@@ -1,0 +1,93 @@
+-- Stage accounts for the profiles that no ads account of this run names; each is keyed by the entity id of its profiles
+-- and staged in the listing of its first region. Returns the listing of each staged row.
+--
+-- When the list of ads accounts could not be read to its end, or misses so many accounts that a second run must confirm
+-- it (see remove_access), only profiles that stood alone before are staged: an ads account that we have not seen may
+-- name the others. Profiles of such an account stay with it while their region could not be read to its end.
+WITH listed AS MATERIALIZED (
+    SELECT position, amazon_account_id, profile_ids
+      FROM accounts_staged_of(%(run)s)
+     WHERE source = 'ads_accounts'
+), named AS MATERIALIZED (
+    SELECT name.profile_id
+      FROM listed
+     CROSS JOIN LATERAL unnest(listed.profile_ids) AS name(profile_id)
+    UNION ALL
+    -- Ads accounts that were listed, but could not be read: the profiles they had before count as named.
+    SELECT profile.profile_id
+      FROM listed
+     CROSS JOIN LATERAL (
+           SELECT id, user_id FROM user_accounts present
+            WHERE present.amazon_account_id = listed.amazon_account_id OFFSET 0) account
+     CROSS JOIN LATERAL (
+           SELECT profile_id FROM accounts_profile present WHERE present.account_id = account.id OFFSET 0) profile
+     WHERE listed.position = 0 AND account.user_id = %(user)s
+), unclaimed AS MATERIALIZED (
+    SELECT staged.*
+      FROM accounts_staged_profiles_of(%(run)s) staged
+     WHERE staged.entity_id <> '' AND NOT EXISTS (SELECT FROM named WHERE named.profile_id = staged.profile_id)
+), earlier AS MATERIALIZED (
+    SELECT access.seen_in, access.missing_since, account.amazon_account_id
+      FROM accounts_accountaccess access
+     CROSS JOIN LATERAL (
+           SELECT present.amazon_account_id FROM user_accounts present
+            WHERE present.id = access.account_id LIMIT 1) account
+     WHERE access.connection_id = %(connection)s AND access.since < %(started_at)s
+), missing AS MATERIALIZED (
+    SELECT earlier.missing_since
+      FROM earlier
+     WHERE earlier.seen_in = '{ads_accounts}'
+       AND NOT EXISTS (SELECT FROM listed WHERE listed.amazon_account_id = earlier.amazon_account_id)
+), ads_list AS (
+    SELECT %(list_is_complete)s AND NOT (
+               2 * (SELECT count(*) FROM missing) > (SELECT count(*) FROM earlier)
+               AND EXISTS (SELECT FROM missing WHERE missing_since IS NULL)) AS is_trusted
+), profile_only AS MATERIALIZED (
+    SELECT DISTINCT ON (unclaimed.profile_id) unclaimed.*
+      FROM unclaimed
+     -- A scalar subquery, so that the list is judged only when there is such a profile.
+     WHERE (SELECT is_trusted FROM ads_list)
+        OR EXISTS (
+           SELECT FROM (SELECT user_id, source FROM user_accounts present
+                         WHERE present.amazon_account_id = unclaimed.entity_id OFFSET 0) known
+            WHERE known.user_id = %(user)s AND known.source = 'profiles')
+           AND (SELECT coalesce(bool_or(owner_account.source = 'profiles'), true)
+                  FROM (SELECT account_id FROM accounts_profile present
+                         WHERE present.profile_id = unclaimed.profile_id OFFSET 0) profile
+                 CROSS JOIN LATERAL (
+                       SELECT * FROM user_accounts present WHERE present.id = profile.account_id LIMIT 1) owner_account
+                 WHERE owner_account.user_id = %(user)s AND owner_account.inactive_reason IS DISTINCT FROM 'not_visible'
+                   AND EXISTS (SELECT FROM accounts_accountaccess access
+                                WHERE access.account_id = owner_account.id AND access.connection_id = %(connection)s OFFSET 0))
+     ORDER BY unclaimed.profile_id, unclaimed.region
+), kept_profile AS (
+    SELECT account.amazon_account_id, profile.*
+      FROM (SELECT DISTINCT entity_id FROM profile_only) present
+     CROSS JOIN LATERAL (
+           SELECT id, amazon_account_id, user_id, source FROM user_accounts known
+            WHERE known.amazon_account_id = present.entity_id OFFSET 0) account
+     CROSS JOIN LATERAL (
+           SELECT * FROM accounts_profile known
+            WHERE known.account_id = account.id AND NOT (known.region = ANY (%(complete_regions)s::text[]))
+           OFFSET 0) profile
+     WHERE account.user_id = %(user)s AND account.source = 'profiles'
+       AND NOT EXISTS (SELECT FROM profile_only WHERE profile_only.profile_id = profile.profile_id)
+       AND NOT EXISTS (SELECT FROM named WHERE named.profile_id = profile.profile_id)
+), part AS (
+    SELECT entity_id AS key, walk, profile_id, region, country_code, name, new_account_id FROM profile_only
+    UNION ALL
+    SELECT amazon_account_id, NULL, profile_id, region, country_code, name, NULL FROM kept_profile
+)
+INSERT INTO accounts_staged_account
+       (run_id, walk, position, amazon_account_id, new_id, source, seen_in, name, status, countries, errors,
+        metadata, profile_ids, profile_countries, profile_regions, profile_entities)
+SELECT %(run)s, min(walk), row_number() OVER (PARTITION BY min(walk) ORDER BY key), key,
+       (array_agg(new_account_id ORDER BY profile_id) FILTER (WHERE new_account_id IS NOT NULL))[1], 'profiles',
+       array_agg(DISTINCT 'profiles:' || region) FILTER (WHERE walk IS NOT NULL),
+       coalesce((array_agg(name ORDER BY profile_id) FILTER (WHERE name <> ''))[1], ''), 'active',
+       coalesce(array_agg(DISTINCT country_code) FILTER (WHERE country_code <> ''), '{}'), '{}', '{}',
+       array_agg(profile_id ORDER BY profile_id), array_agg(country_code ORDER BY profile_id),
+       array_agg(region ORDER BY profile_id), array_agg(''::text ORDER BY profile_id)
+  FROM part
+ GROUP BY key
+RETURNING walk
