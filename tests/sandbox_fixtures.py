@@ -32,7 +32,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from amazon_accounts.sandbox.app import SandboxApplication, create_app
-from amazon_accounts.sandbox.state import Dropped, Sandbox
+from amazon_accounts.sandbox.state import DroppedError, Sandbox
 from amazon_accounts.sandbox.world import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, small_world
 
 IN_PROCESS_URL = "http://sandbox.test"
@@ -51,7 +51,7 @@ class SandboxTransport(httpx.AsyncBaseTransport):
                 return await self._asgi.handle_async_request(request)
         except TimeoutError as error:
             raise httpx.ReadTimeout("The sandbox did not answer in time", request=request) from error
-        except Dropped as error:
+        except DroppedError as error:
             raise httpx.RemoteProtocolError("The sandbox closed the connection", request=request) from error
 
 

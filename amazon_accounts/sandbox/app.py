@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from amazon_accounts.sandbox.answers import Answer, page
 from amazon_accounts.sandbox.calls import Area, Call
 from amazon_accounts.sandbox.control.routes import control_routes
-from amazon_accounts.sandbox.state import Dropped, Sandbox
+from amazon_accounts.sandbox.state import DroppedError, Sandbox
 from amazon_accounts.sandbox.world.demo import demo_world
 from amazon_accounts.sandbox.world.entities import World
 from amazon_accounts.sandbox.world.geography import REGIONS, Region
@@ -68,7 +68,7 @@ class Front:
 
         try:
             answer = await self._sandbox.answer(call, gone)
-        except Dropped:
+        except DroppedError:
             scope["sandbox.dropped"] = True
             return
         scope["sandbox.dropped"] = await _send(answer, call, send)
@@ -130,7 +130,7 @@ async def _hang_up(receive: Receive, send: Send) -> None:
     """Close the connection under the server's feet; without a server, say so to the test's transport."""
     transport: Any = getattr(getattr(send, "__self__", None), "transport", None)
     if transport is None:
-        raise Dropped
+        raise DroppedError
     transport.close()
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -40,8 +40,8 @@ class Call:
     token: Token | None = None
     credential: Credential = "none"
     fingerprint: str = ""
-    #: Of a walk: the first and the last record (exclusive) of this page, and the token that asked for it.
-    walk: tuple[int, int] | None = None
+    #: Of a list that is read in pages: the range of records on this page, and the token that asked for it.
+    page_range: tuple[int, int] | None = None
     page_token: str = ""
     #: The faults that struck.
     faults: list[str] = field(default_factory=list)

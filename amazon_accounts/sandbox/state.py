@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlencode
 
-from amazon_accounts.sandbox.ads_api import routes as api
+from amazon_accounts.sandbox.ads_api import routes as ads_api
+from amazon_accounts.sandbox.ads_api.truth import describe_everything
 from amazon_accounts.sandbox.answers import Answer
 from amazon_accounts.sandbox.calls import Call
 from amazon_accounts.sandbox.choices import Choices
@@ -21,8 +22,8 @@ from amazon_accounts.sandbox.world.entities import DEFAULT_CLIENT_ID, World
 SCOPES = ("profile", "advertising::campaign_management")
 
 
-class Dropped(Exception):  # noqa: N818 - not an error: the connection shall end here
-    """No answer: the connection ends."""
+class DroppedError(Exception):
+    """The sandbox gives no answer and closes the connection."""
 
 
 class Sandbox:
@@ -76,7 +77,7 @@ class Sandbox:
 
     def truth(self, login_id: str) -> dict[str, Any]:
         """All that the API shows to this login, as complete walks of every source would find it."""
-        return api.truth(self.world.logins[login_id], self.world, self.choices, self.clock.now())
+        return describe_everything(self.world.logins[login_id], self.world, self.choices, self.clock.now())
 
     def consent(self, authorize_url: str, login_id: str, decision: str = "allow") -> str:
         """Press Allow (or "cancel") on the page at this address; the address the browser is then sent to.
@@ -104,7 +105,7 @@ class Sandbox:
     async def answer(self, call: Call, gone: Callable[[], Awaitable[None]]) -> Answer:
         """Answer one call and write it into the journal.
 
-        `gone` returns when the caller has hung up. Raises Dropped if there shall be no answer.
+        `gone` returns when the caller has hung up. Raises DroppedError if there shall be no answer.
         """
         arrived = self.clock.now()
         began = time.perf_counter()
@@ -120,7 +121,7 @@ class Sandbox:
 
     async def _through_faults(self, call: Call, gone: Callable[[], Awaitable[None]]) -> Answer:
         began = time.perf_counter()
-        if call.area == "api" and (refusal := api.refuse_route(call, self.choices)):
+        if call.area == "api" and (refusal := ads_api.refuse_route(call, self.choices)):
             return refusal
         plan = self.faults.plan(call)
         for function in plan.functions:
@@ -132,19 +133,19 @@ class Sandbox:
         throttled = self.throttle.refuse(call)
         if plan.silence == "hang":
             await _wait(gone(), plan.delay)
-            raise Dropped
+            raise DroppedError
         answer = throttled
         if throttled is None and not plan.silence:
             answer = self.faults.change(plan.answer or self._ordinary(call, plan), call, plan)
         # So long takes the whole, however long we took for our part of it.
         await asyncio.sleep(max(0.0, plan.delay - (time.perf_counter() - began)))
         if answer is None or (plan.drop_after and throttled is None):
-            raise Dropped
+            raise DroppedError
         return answer
 
     def _ordinary(self, call: Call, plan: Plan) -> Answer:
         if call.area == "api":
-            return api.respond(call, self.world, self.grants, self.clock, plan.choices)
+            return ads_api.respond(call, self.world, self.grants, self.clock, plan.choices)
         if call.area == "authorize":
             return self._authorize(call, plan)
         return token.respond(call, self.world, self.grants, self.clock, plan.choices)

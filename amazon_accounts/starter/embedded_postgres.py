@@ -182,7 +182,7 @@ def _start_guardian(cluster: Cluster, lock: int) -> None:
     kept = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "TMPDIR")
     log = cluster.open_log()
     try:
-        subprocess.run(  # noqa: S603 - our own module, no shell
+        subprocess.run(
             [sys.executable, "-m", "amazon_accounts.starter.guardian", str(cluster.folder.parent), str(lock)],
             cwd=PROJECT,
             # Our environment has secrets that a database need not know.

@@ -148,7 +148,7 @@ class Guardian:
                 stale.unlink(missing_ok=True)
             make_folder(self.cluster.run)
             settings = [option for name, value in SETTINGS.items() for option in ("-c", f"{name}={value}")]
-            return subprocess.Popen(  # noqa: S603 - our own programs, no shell
+            return subprocess.Popen(
                 [self.programs / "postgres", "-D", self.cluster.data, *settings],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[lock],
@@ -186,7 +186,7 @@ class Guardian:
         return found
 
     def finish(self, program: str, *options: str, lock: int, stdin: bytes = b"") -> None:
-        done = subprocess.run(  # noqa: S603 - our own programs, no shell
+        done = subprocess.run(
             [self.programs / program, *options],
             input=stdin,
             stdout=subprocess.DEVNULL,

@@ -51,7 +51,7 @@ class Child:
             self._start()
 
     def _start(self) -> None:
-        self._process = subprocess.Popen(  # noqa: S603 - our own programs, no shell
+        self._process = subprocess.Popen(
             self.program.command,
             cwd=PROJECT,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **self.program.environment},

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from amazon_accounts.sandbox.ads_api.routes import LIST_TYPE
+from amazon_accounts.sandbox.ads_api.media import LIST_TYPE
 from amazon_accounts.sandbox.state import Sandbox
 from amazon_accounts.sandbox.world import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
 from tests.sandbox_fixtures import IN_PROCESS_URL, SandboxTransport

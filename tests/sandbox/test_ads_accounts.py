@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from amazon_accounts.sandbox.ads_api.routes import ACCOUNT_TYPE, LIST_TYPE
+from amazon_accounts.sandbox.ads_api.media import ACCOUNT_TYPE, LIST_TYPE
 from amazon_accounts.sandbox.state import Sandbox
 from amazon_accounts.sandbox.world import AdsAccount, Alternate, generated_world
 from tests.sandbox.conftest import Asker

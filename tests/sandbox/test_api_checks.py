@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from amazon_accounts.sandbox.ads_api.routes import ACCOUNT_TYPE, LIST_TYPE, MANAGER_TYPE, accepts
+from amazon_accounts.sandbox.ads_api.media import ACCOUNT_TYPE, LIST_TYPE, MANAGER_TYPE, accepts
 from amazon_accounts.sandbox.world import DEFAULT_CLIENT_ID, Client
 from tests.sandbox.conftest import Asker
 

@@ -11,7 +11,8 @@ import pytest
 
 from amazon_accounts.sandbox.calls import Call
 from amazon_accounts.sandbox.choices import UnknownChoiceError
-from amazon_accounts.sandbox.faults.rules import CHANGES, KINDS, BadRuleError
+from amazon_accounts.sandbox.faults.changes import CHANGES
+from amazon_accounts.sandbox.faults.rules import KINDS, BadRuleError
 from amazon_accounts.sandbox.state import Sandbox
 from amazon_accounts.sandbox.world import generated_world
 from tests.sandbox.conftest import Asker

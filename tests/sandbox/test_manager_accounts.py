@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from amazon_accounts.sandbox.ads_api.routes import MANAGER_TYPE
+from amazon_accounts.sandbox.ads_api.media import MANAGER_TYPE
 from amazon_accounts.sandbox.world import demo_world
 from tests.sandbox.conftest import Asker
 

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from amazon_accounts.sandbox.ads_api.routes import MOST_PROFILES
+from amazon_accounts.sandbox.ads_api.profiles import MAX_PROFILES
 from amazon_accounts.sandbox.world import Maker, Profile, generated_world
 from tests.sandbox.conftest import Asker
 
@@ -105,10 +105,10 @@ async def test_a_profile_without_campaigns_is_left_out(amazon: Asker) -> None:
 
 
 async def test_no_more_than_5000(amazon: Asker) -> None:
-    world = generated_world(accounts_per_login=MOST_PROFILES + 1, regions=("NA",))
+    world = generated_world(accounts_per_login=MAX_PROFILES + 1, regions=("NA",))
     amazon.sandbox.reset(world)
-    assert len(await profiles(amazon, login="login-1")) == MOST_PROFILES
-    assert len(amazon.sandbox.truth("login-1")["profiles"]["NA"]) == MOST_PROFILES
+    assert len(await profiles(amazon, login="login-1")) == MAX_PROFILES
+    assert len(amazon.sandbox.truth("login-1")["profiles"]["NA"]) == MAX_PROFILES
 
 
 async def test_one_profile(amazon: Asker) -> None:

@@ -35,32 +35,21 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from amazon_accounts.sandbox.choices import UnknownChoiceError
+from amazon_accounts.sandbox.control.body import BadRequestError, Body, read_object, read_text
+from amazon_accounts.sandbox.control.entities import Entities
 from amazon_accounts.sandbox.faults.rules import BadRuleError
 from amazon_accounts.sandbox.faults.throttle import BadLimitError, Limit
 from amazon_accounts.sandbox.state import SCOPES, Sandbox
 from amazon_accounts.sandbox.world.demo import demo_world
 from amazon_accounts.sandbox.world.entities import (
     DEFAULT_CLIENT_ID,
-    AdsAccount,
-    Alternate,
-    Client,
-    DspAdvertiser,
-    Link,
-    Login,
-    ManagerAccount,
-    Profile,
     World,
     default_client,
 )
 from amazon_accounts.sandbox.world.generate import generated_world, small_world
 from amazon_accounts.sandbox.world.geography import REGIONS
 
-Body = dict[str, Any]
 JOURNAL_PAGE = 1000
-
-
-class BadRequestError(ValueError):
-    """The body makes no sense."""
 
 
 def control_routes(sandbox: Sandbox) -> list[Route]:
@@ -68,7 +57,7 @@ def control_routes(sandbox: Sandbox) -> list[Route]:
     entities = Entities(sandbox)
 
     def route(path: str, handle: Callable[[Request, Body], Any], *methods: str) -> Route:
-        return Route(path, _door(handle), methods=list(methods))
+        return Route(path, _answer_with(handle), methods=list(methods))
 
     return [
         route("/", control.summary, "GET"),
@@ -88,17 +77,17 @@ def control_routes(sandbox: Sandbox) -> list[Route]:
         route("/outage", control.outage, "POST"),
         route("/journal", control.journal, "GET", "DELETE"),
         route("/journal/counts", control.counts, "GET"),
-        route("/entities/{kind}", entities.collection, "GET", "POST"),
-        route("/entities/{kind}/{id:path}", entities.one, "GET", "PATCH", "DELETE"),
+        route("/entities/{kind}", entities.handle_collection, "GET", "POST"),
+        route("/entities/{kind}/{id:path}", entities.handle_one, "GET", "PATCH", "DELETE"),
     ]
 
 
-def _door(handle: Callable[[Request, Body], Any]) -> Callable[[Request], Awaitable[Response]]:
+def _answer_with(handle: Callable[[Request, Body], Any]) -> Callable[[Request], Awaitable[Response]]:
     """Read the body, present what comes back, and say what was wrong."""
 
     async def endpoint(request: Request) -> Response:
         try:
-            body = _object(await request.body())
+            body = read_object(await request.body())
             # ASCII: a name may hold half of a surrogate pair.
             return Response(json.dumps(handle(request, body)), media_type="application/json")
         except (
@@ -171,7 +160,7 @@ class Control:
 
     def grants(self, _request: Request, body: Body) -> Body:
         grant = self._sandbox.grant(
-            _text(body, "login"),
+            read_text(body, "login"),
             client_id=body.get("client_id", DEFAULT_CLIENT_ID),
             scopes=tuple(body.get("scopes", SCOPES)),
             consented_at=body.get("consented_at"),
@@ -183,7 +172,7 @@ class Control:
         }
 
     def revoke(self, _request: Request, body: Body) -> Body:
-        self._sandbox.revoke(_text(body, "login"), body.get("client_id", DEFAULT_CLIENT_ID))
+        self._sandbox.revoke(read_text(body, "login"), body.get("client_id", DEFAULT_CLIENT_ID))
         return {"revoked": True}
 
     def expire(self, _request: Request, body: Body) -> Body:
@@ -199,7 +188,7 @@ class Control:
         if level not in {"view", "edit", "none"}:
             raise BadRequestError("level is view, edit or none.")
         profile_id = body.get("profile_id")
-        login = world.logins[_text(body, "login")]
+        login = world.logins[read_text(body, "login")]
         world.let_see(
             login,
             ads_account_id=body.get("ads_account_id"),
@@ -216,7 +205,7 @@ class Control:
         if request.method == "DELETE":
             self._sandbox.faults.clear()
         if request.method == "POST":
-            return asdict(self._sandbox.faults.add(_text(body, "kind", pop=True), **body))
+            return asdict(self._sandbox.faults.add(read_text(body, "kind", pop=True), **body))
         return [asdict(rule) for rule in self._sandbox.faults.rules.values()]
 
     def fault(self, request: Request, _body: Body) -> Any:
@@ -229,7 +218,7 @@ class Control:
         if request.method == "POST":
             body["per"] = tuple(body.get("per", ()))
             self._sandbox.throttle.limit(body.pop("rate"), body.pop("burst", None), **body)
-        return [_shown_limit(limit) for limit in self._sandbox.throttle.limits.values()]
+        return [_describe_limit(limit) for limit in self._sandbox.throttle.limits.values()]
 
     def limit(self, request: Request, _body: Body) -> Any:
         self._sandbox.throttle.lift(request.path_params["name"])
@@ -240,7 +229,7 @@ class Control:
         return asdict(rule)
 
     def outage(self, _request: Request, body: Body) -> Any:
-        of = _text(body, "of")
+        of = read_text(body, "of")
         name = f"outage-{of}"
         self._sandbox.faults.rules.pop(name, None)
         if not body.get("on", True):
@@ -273,80 +262,6 @@ class Control:
         ]
 
 
-class Entities:
-    """The world's entities as JSON."""
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
-
-    def collection(self, request: Request, body: Body) -> Any:
-        kind = request.path_params["kind"]
-        if request.method == "POST":
-            return asdict(self._add(kind, body))
-        return [asdict(each) for each in self._of(kind).values()]
-
-    def one(self, request: Request, body: Body) -> Any:
-        kind = request.path_params["kind"]
-        entity_id = _entity_id(kind, request.path_params["id"])
-        entity = self._of(kind)[entity_id]
-        if request.method == "DELETE":
-            self._remove(kind, entity_id)
-        if request.method == "PATCH":
-            _patch(entity, body)
-        return asdict(entity)
-
-    def _of(self, kind: str) -> dict[Any, Any]:
-        if kind not in KINDS:
-            raise BadRequestError(f"No kind of entity is called {kind!r}; there are {', '.join(KINDS)}.")
-        entities: dict[Any, Any] = getattr(self._sandbox.world, kind)
-        return entities
-
-    def _add(self, kind: str, body: Body) -> Any:
-        self._of(kind)
-        world = self._sandbox.world
-        level = body.pop("level", "edit")
-        logins = [world.logins[each] for each in body.pop("logins", [])]
-        entity = KINDS[kind](**_nested(KINDS[kind], body))
-        if isinstance(entity, Client):
-            return world.add_client(entity)
-        if isinstance(entity, Login):
-            world.logins[entity.login_id] = entity
-            return entity
-        if isinstance(entity, AdsAccount):
-            return world.add_ads_account(entity, *logins)
-        if isinstance(entity, Profile):
-            return world.add_profile(entity, *logins, level=level)
-        if isinstance(entity, ManagerAccount):
-            return world.add_manager_account(entity, *logins)
-        return world.add_dsp_advertiser(entity)
-
-    def _remove(self, kind: str, entity_id: Any) -> None:
-        world = self._sandbox.world
-        remove: dict[str, Callable[[Any], Any]] = {
-            "clients": world.clients.pop,
-            "logins": world.remove_login,
-            "ads_accounts": world.remove_ads_account,
-            "profiles": world.remove_profile,
-            "manager_accounts": world.remove_manager_account,
-            "dsp_advertisers": world.remove_dsp_advertiser,
-        }
-        remove[kind](entity_id)
-
-
-KINDS: dict[str, type[Any]] = {
-    "clients": Client,
-    "logins": Login,
-    "ads_accounts": AdsAccount,
-    "profiles": Profile,
-    "manager_accounts": ManagerAccount,
-    "dsp_advertisers": DspAdvertiser,
-}
-NESTED: dict[tuple[type[Any], str], type[Any]] = {
-    (AdsAccount, "alternates"): Alternate,
-    (ManagerAccount, "links"): Link,
-}
-
-
 def _new_world(name: str, seed: int, details: Body) -> World:
     if name == "generated":
         if "regions" in details:
@@ -363,46 +278,5 @@ def _new_world(name: str, seed: int, details: Body) -> World:
     raise BadRequestError("world is demo, small, generated or empty.")
 
 
-def _entity_id(kind: str, text: str) -> str | int:
-    return int(text) if kind == "profiles" else text
-
-
-def _nested(type_: type[Any], body: Body) -> Body:
-    """Make the entities inside an entity, and profile ids of text keys."""
-    made = dict(body)
-    for name, value in body.items():
-        inner = NESTED.get((type_, name))
-        if inner is not None:
-            made[name] = [inner(**each) for each in value]
-        elif type_ is Login and name == "profiles":
-            made[name] = {int(profile_id): level for profile_id, level in value.items()}
-    return made
-
-
-def _patch(entity: Any, body: Body) -> None:
-    known = {field.name for field in fields(entity)}
-    unknown = set(body) - known
-    if unknown:
-        raise BadRequestError(
-            f"No field is called {', '.join(sorted(unknown))}; there are {', '.join(sorted(known))}."
-        )
-    for name, value in _nested(type(entity), body).items():
-        setattr(entity, name, value)
-
-
-def _object(text: bytes) -> Body:
-    body = json.loads(text) if text.strip() else {}
-    if not isinstance(body, dict):
-        raise BadRequestError("The body is a JSON object.")
-    return body
-
-
-def _shown_limit(limit: Limit) -> Body:
+def _describe_limit(limit: Limit) -> Body:
     return {field.name: getattr(limit, field.name) for field in fields(limit) if field.repr}
-
-
-def _text(body: Body, name: str, *, pop: bool = False) -> str:
-    value = body.pop(name, None) if pop else body.get(name)
-    if not isinstance(value, str) or not value:
-        raise BadRequestError(f"{name} is missing.")
-    return value

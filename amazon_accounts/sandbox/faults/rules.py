@@ -6,18 +6,18 @@ good answer are made one after the other.
 """
 
 import copy
-import gzip
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from amazon_accounts.sandbox import answers
 from amazon_accounts.sandbox.answers import Answer
 from amazon_accounts.sandbox.calls import Call, check_place
 from amazon_accounts.sandbox.choices import Choices, check_retry_after
 from amazon_accounts.sandbox.clock import Clock
+from amazon_accounts.sandbox.faults.changes import CHANGES
+from amazon_accounts.sandbox.faults.failures import FAILURES
 from amazon_accounts.sandbox.faults.throttle import Throttle
 from amazon_accounts.sandbox.login_with_amazon.grants import Grants
 from amazon_accounts.sandbox.world.entities import World
@@ -28,6 +28,14 @@ OPTIONS = frozenset(
     {
         *("seconds", "retry_after", "megabytes", "function"),
         *("status", "error", "description", "json", "body", "headers", "content_type"),
+    }
+)
+KINDS = frozenset(
+    {
+        *("slow", "hang", "drop", "drop_after", "redirect_error", "run", "switch", "end_token"),
+        *("throttle", "throttle_html"),
+        *FAILURES,
+        *CHANGES,
     }
 )
 
@@ -199,7 +207,7 @@ class Faults:
         elif rule.kind in {"throttle", "throttle_html"}:
             plan.answer = self._throttled(rule, call, seconds)
         else:
-            plan.answer = ANSWERS[rule.kind](call, rule.options)
+            plan.answer = FAILURES[rule.kind](call, rule.options)
 
     def _throttled(self, rule: Rule, call: Call, seconds: float) -> Answer:
         html = rule.kind == "throttle_html"
@@ -215,324 +223,3 @@ class Faults:
             for rule in plan.changes:
                 CHANGES[rule.kind](answer, call, rule.options, self._grants)
         return answer
-
-
-def family(call: Call) -> str:
-    """Whose error shape this call gets."""
-    if call.area != "api":
-        return "lwa"
-    if call.path in {"/adsAccounts/list", "/adsAccounts"}:
-        return "list"
-    if call.path.startswith("/adsAccounts/"):
-        return "account"
-    if call.path.startswith("/managerAccounts"):
-        return "manager"
-    return "dsp" if call.path.startswith("/dsp/") else "classic"
-
-
-Options = Mapping[str, Any]
-SERVER_TEXT = {500: "Unexpected error during processing of request.", 503: "Service Unavailable"}
-
-
-def failure(call: Call, status: int, code: str, text: str) -> Answer:
-    """An error in the shape of the endpoint."""
-    match family(call):
-        case "lwa":
-            return answers.lwa(status, "ServerError", text)
-        case "list":
-            return answers.account_list_error(status, code, text)
-        case "account":
-            return answers.message(status, text)
-        case "manager":
-            return Answer(status, {"code": code, "message": text})
-        case "dsp":
-            return answers.dsp(status, text, call.rid)
-        case _:
-            return answers.classic(status, code, text, call.rid)
-
-
-def _error_500(call: Call, _options: Options) -> Answer:
-    return failure(call, 500, "INTERNAL_SERVICE_ERROR", SERVER_TEXT[500])
-
-
-def _error_503(call: Call, _options: Options) -> Answer:
-    return failure(call, 503, "SERVICE_UNAVAILABLE", SERVER_TEXT[503])
-
-
-def _busy(call: Call, options: Options) -> Answer:
-    return answers.classic(int(options.get("status", 503)), "SERVER_IS_BUSY", "Server is busy.", call.rid)
-
-
-def _page(status: int, title: str) -> Callable[[Call, Options], Answer]:
-    return lambda _call, _options: answers.page(status, title, "The made-up Amazon was asked to fail.")
-
-
-def _unauthorized(call: Call, _options: Options) -> Answer:
-    return answers.classic(401, "UNAUTHORIZED", "HTTP 401 Unauthorized", call.rid)
-
-
-def _authentication_failed(call: Call, _options: Options) -> Answer:
-    return answers.classic(401, "401", "Authentication failed", call.rid)
-
-
-def _no_access_to_scope(call: Call, options: Options) -> Answer:
-    scope = call.headers.get("amazon-advertising-api-scope", "")
-    details = f"Not authorized to access scope {scope}".strip()
-    return answers.classic(int(options.get("status", 401)), "401", details, call.rid)
-
-
-def _no_advertiser_for_scope(call: Call, _options: Options) -> Answer:
-    return answers.classic(401, "401", "No matching advertiser found for scope", call.rid)
-
-
-def _forbidden(call: Call, _options: Options) -> Answer:
-    if family(call) == "list":
-        text = "User does not have sufficient access to perform this action."
-        return answers.account_list_error(403, "ACCESS_DENIED", text)
-    return failure(call, 403, "FORBIDDEN", "Forbidden")
-
-
-def _stale_page_token(call: Call, _options: Options) -> Answer:
-    if family(call) == "list":
-        return answers.account_list_error(400, "INVALID_INPUT", "nextToken is not valid.")
-    return failure(call, 400, "BAD_REQUEST", "nextToken is not valid.")
-
-
-def _lwa_error(_call: Call, options: Options) -> Answer:
-    return answers.lwa(
-        int(options.get("status", 400)),
-        str(options.get("error", "invalid_grant")),
-        str(options.get("description", "The request has an invalid grant parameter : refresh_token")),
-    )
-
-
-def _plain_text(_call: Call, _options: Options) -> Answer:
-    return Answer(
-        400, body=b"Invalid request: the made-up Amazon was asked to say so.", content_type="text/plain"
-    )
-
-
-def _huge(_call: Call, options: Options) -> Answer:
-    """A good answer, but for its size: blanks are allowed in JSON."""
-    return Answer(200, body=b"[" + b" " * (int(options.get("megabytes", 50)) * 1_000_000) + b"]")
-
-
-def _gzip_bomb(call: Call, options: Options) -> Answer:
-    packed = gzip.compress(_huge(call, options).rendered(), compresslevel=1)
-    return Answer(200, body=packed, headers={"Content-Encoding": "gzip"})
-
-
-def _gzip_broken(_call: Call, _options: Options) -> Answer:
-    return Answer(200, body=b"\x1f\x8b\x08\x00 this is not gzip", headers={"Content-Encoding": "gzip"})
-
-
-def _given_answer(_call: Call, options: Options) -> Answer:
-    """Whatever the test says: status, json or body, headers, content_type."""
-    body = options.get("body")
-    return Answer(
-        int(options.get("status", 200)),
-        options.get("json"),
-        body=None if body is None else str(body).encode(),
-        content_type=str(options.get("content_type", answers.JSON)),
-        headers={str(name): str(value) for name, value in options.get("headers", {}).items()},
-    )
-
-
-ANSWERS: dict[str, Callable[[Call, Options], Answer]] = {
-    "error_500": _error_500,
-    "error_503": _error_503,
-    "request_timeout": _page(408, "Request Timeout"),
-    "error_500_html": _page(500, "Internal Server Error"),
-    "bad_gateway": _page(502, "Bad Gateway"),
-    "unavailable_html": _page(503, "Service Temporarily Unavailable"),
-    "gateway_timeout": _page(504, "Gateway Timeout"),
-    "busy": _busy,
-    "empty": lambda _call, _options: Answer(200, body=b""),
-    "html": _page(200, "Welcome"),
-    "wrong_type": lambda _call, _options: Answer(200, "maintenance"),
-    "plain_text": _plain_text,
-    "unauthorized": _unauthorized,
-    "unauthorized_gateway": lambda _call, _options: answers.message(401, "Unauthorized"),
-    "unauthorized_html": _page(401, "Unauthorized"),
-    "authentication_failed": _authentication_failed,
-    "no_access_to_scope": _no_access_to_scope,
-    "no_advertiser_for_scope": _no_advertiser_for_scope,
-    "forbidden": _forbidden,
-    "stale_page_token": _stale_page_token,
-    "lwa_error": _lwa_error,
-    "huge": _huge,
-    "gzip_bomb": _gzip_bomb,
-    "gzip_broken": _gzip_broken,
-    "answer": _given_answer,
-}
-
-
-def _records(answer: Answer) -> list[Any]:
-    """The records of any of the lists."""
-    payload = answer.payload
-    if isinstance(payload, list):
-        return payload
-    if isinstance(payload, dict):
-        for name in ("adsAccounts", "managerAccounts", "response"):
-            if name in payload:
-                records: list[Any] = payload[name]
-                return records
-    return []
-
-
-def _truncate(answer: Answer, _call: Call, _options: Options, _grants: Grants) -> None:
-    whole = answer.rendered()
-    answer.body = whole[: max(1, len(whole) * 2 // 3)]
-
-
-def _drop_body(answer: Answer, _call: Call, _options: Options, _grants: Grants) -> None:
-    answer.cut_after = len(answer.rendered()) // 2
-
-
-def _dribble(answer: Answer, _call: Call, options: Options, _grants: Grants) -> None:
-    answer.dribble = float(options.get("seconds", 10.0))
-
-
-def _unknown_values(answer: Answer, _call: Call, _options: Options, _grants: Grants) -> None:
-    """Every record gets a status, type, country and currency that nobody has heard of."""
-    for record in _records(answer):
-        if "adsAccountId" in record:
-            record["status"] = "SUSPENDED"
-            record["countryCodes"] = [*record.get("countryCodes", []), "XX"]
-        elif "accountInfo" in record:
-            record |= {"countryCode": "XX", "currencyCode": "XXX", "timezone": "Mars/Olympus"}
-            record["accountInfo"] |= {"type": "new_type", "subType": "NEW_SUB_TYPE"}
-        elif "linkedAccounts" in record:
-            for link in record["linkedAccounts"]:
-                link["accountType"] = "NEW_TYPE"
-        elif "advertiserId" in record:
-            record |= {"country": "XX", "currency": "XXX", "timezone": "Mars/Olympus"}
-
-
-def _extra_fields(answer: Answer, _call: Call, _options: Options, _grants: Grants) -> None:
-    extra = {"newField": {"nested": [1, None, True]}, "anotherNewField": "value"}
-    for record in _records(answer):
-        record.update(copy.deepcopy(extra))
-    if isinstance(answer.payload, dict):
-        answer.payload.update(extra)
-
-
-def _missing_fields(answer: Answer, _call: Call, _options: Options, _grants: Grants) -> None:
-    """Only what must be there stays."""
-    kept = {"adsAccountId", "profileId", "managerAccountId", "advertiserId", "accountInfo", "countryCode"}
-    for record in _records(answer):
-        for name in set(record) - kept:
-            del record[name]
-
-
-def _missing_ids(answer: Answer, _call: Call, _options: Options, _grants: Grants) -> None:
-    """The first record has lost its id: it can only be rejected."""
-    for record in _records(answer)[:1]:
-        for name in ("adsAccountId", "profileId", "managerAccountId", "advertiserId"):
-            record.pop(name, None)
-
-
-def _ids_as_strings(answer: Answer, _call: Call, _options: Options, _grants: Grants) -> None:
-    """Numbers where strings are due and strings where numbers are."""
-    answer.payload = _swapped(answer.payload)
-
-
-def _swapped(value: Any, name: str = "") -> Any:
-    if isinstance(value, dict):
-        return {key: _swapped(each, key) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_swapped(each, name) for each in value]
-    if name in {"profileId", "advertiserId", "dspAdvertiserId"}:
-        if isinstance(value, int):
-            return str(value)
-        if isinstance(value, str) and value.isdigit():
-            return int(value)
-    return value
-
-
-def _odd_errors(answer: Answer, _call: Call, _options: Options, _grants: Grants) -> None:
-    """The `errors` of ads accounts in shapes that no document names."""
-    shapes: list[Any] = [
-        "failed",
-        ["failed"],
-        {"DE": "failed"},
-        {"DE": {"errorCode": 7}},
-        {"DE": [None, 3]},
-        0,
-        None,
-    ]
-    for number, record in enumerate(_records(answer)):
-        if "adsAccountId" in record:
-            record["errors"] = shapes[number % len(shapes)]
-
-
-def _duplicate_record(answer: Answer, call: Call, _options: Options, grants: Grants) -> None:
-    """The last record of this page comes again as the first of the next; elsewhere, the first comes twice."""
-    records = _records(answer)
-    if (
-        call.walk is not None
-        and len(records) > 1
-        and call.login is not None
-        and "nextToken" in answer.payload
-    ):
-        answer.payload["nextToken"] = grants.sign_page_token(call.login.login_id, call.walk[1] - 1)
-    elif call.walk is None and records:
-        records.append(copy.deepcopy(records[0]))
-
-
-def _empty_page(answer: Answer, call: Call, _options: Options, grants: Grants) -> None:
-    """No record and yet a token; nothing is lost, the next page begins where this one should have."""
-    if call.walk is not None and call.login is not None:
-        answer.payload = {
-            "adsAccounts": [],
-            "nextToken": grants.sign_page_token(call.login.login_id, call.walk[0]),
-        }
-
-
-def _repeating_token(answer: Answer, call: Call, options: Options, grants: Grants) -> None:
-    """The page's nextToken is the one that was sent: a walk that stands still."""
-    if call.walk is not None and call.login is not None:
-        token = call.page_token or grants.sign_page_token(call.login.login_id, call.walk[0])
-        answer.payload["nextToken"] = token
-
-
-def _endless_walk(answer: Answer, call: Call, _options: Options, grants: Grants) -> None:
-    """After the last page the first one comes again, always with a new token."""
-    if call.walk is not None and call.login is not None and not answer.payload.get("nextToken"):
-        answer.payload["nextToken"] = grants.sign_page_token(call.login.login_id, 0)
-
-
-def _without(name: str) -> Callable[[Answer, Call, Options, Grants], None]:
-    def change(answer: Answer, _call: Call, _options: Options, _grants: Grants) -> None:
-        if isinstance(answer.payload, dict):
-            answer.payload.pop(name, None)
-
-    return change
-
-
-CHANGES: dict[str, Callable[[Answer, Call, Options, Grants], None]] = {
-    "truncated": _truncate,
-    "drop_body": _drop_body,
-    "dribble": _dribble,
-    "unknown_values": _unknown_values,
-    "extra_fields": _extra_fields,
-    "missing_fields": _missing_fields,
-    "missing_ids": _missing_ids,
-    "ids_as_strings": _ids_as_strings,
-    "odd_errors": _odd_errors,
-    "duplicate_record": _duplicate_record,
-    "empty_page": _empty_page,
-    "repeating_token": _repeating_token,
-    "endless_walk": _endless_walk,
-    "no_access_token": _without("access_token"),
-    "no_refresh_token": _without("refresh_token"),
-}
-
-KINDS = frozenset(
-    {
-        *("slow", "hang", "drop", "drop_after", "redirect_error", "run", "switch", "end_token"),
-        *("throttle", "throttle_html"),
-        *ANSWERS,
-        *CHANGES,
-    }
-)

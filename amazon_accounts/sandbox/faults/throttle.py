@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from fnmatch import fnmatchcase
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from amazon_accounts.sandbox.answers import Answer, message, page
 from amazon_accounts.sandbox.calls import Call, check_place
@@ -55,7 +55,7 @@ class Limit:
     retry_after: str = ""
     #: Answer with a web server's page instead of JSON.
     html: bool = False
-    _buckets: dict[tuple[object, ...], _Bucket] = field(default_factory=dict, repr=False)
+    buckets: dict[tuple[object, ...], _Bucket] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if self.rate < 0 or self.burst < 0:
@@ -84,7 +84,7 @@ class Limit:
             "client": call.client_id,
         }
         key = tuple(values[name] for name in self.per)
-        bucket = self._buckets.setdefault(key, _Bucket(self.burst, now))
+        bucket = self.buckets.setdefault(key, _Bucket(self.burst, now))
         bucket.level = min(self.burst, bucket.level + max(0.0, now - bucket.filled_at) * self.rate)
         bucket.filled_at = now
         if bucket.level >= 1 - ROUNDING:
@@ -102,14 +102,12 @@ class Throttle:
         self._refusals = 0
         self.limits: dict[str, Limit] = {}
 
-    def limit(
-        self, rate: float, burst: float | None = None, *, name: str = "limit", **options: object
-    ) -> Limit:
+    def limit(self, rate: float, burst: float | None = None, *, name: str = "limit", **options: Any) -> Limit:
         """Set a limit, or change the one of that name; a changed one keeps how full its buckets are."""
         before = self.limits.get(name)
-        changed = Limit(name=name, rate=rate, burst=rate if burst is None else burst, **options)  # type: ignore[arg-type] # checked by Limit
+        changed = Limit(name=name, rate=rate, burst=rate if burst is None else burst, **options)
         if before is not None and before.per == changed.per:
-            changed._buckets = before._buckets  # noqa: SLF001 - the same limit, changed
+            changed.buckets = before.buckets
         self.limits[name] = changed
         return changed
 

@@ -13,7 +13,7 @@ Level = Literal["view", "edit"]
 
 DEFAULT_SEED = 1
 DEFAULT_CLIENT_ID = "amzn1.application-oa2-client.5a4d0b0c0d0e4f5061728394a5b6c7d8"
-DEFAULT_CLIENT_SECRET = "sandbox-secret"  # noqa: S105 - published: it opens nothing but this sandbox
+DEFAULT_CLIENT_SECRET = "sandbox-secret"
 KNOWN_SCOPES = frozenset(
     {
         "advertising::campaign_management",
