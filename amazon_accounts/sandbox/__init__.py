@@ -1,16 +1,16 @@
-"""A made-up Amazon for demos and tests: Login with Amazon and the Ads API, as far as this product uses them.
+"""An Amazon for demos and tests: Login with Amazon and the Ads API, as far as this product uses them.
 
-In a test process: `app = create_app(small_world())` from `.app` and `.generate`; then `app.state.sandbox` (state.Sandbox) holds
-    world      who and what exists; change it, and the next answer shows it
+In a test: `app = create_app(small_world())` from `.app` and `.world`. Then `app.state.sandbox` (state.Sandbox) holds
+    world      logins, accounts and permissions; change the world, and the next answer shows the change
     clock      `advance(seconds)`, `freeze()`
-    choices    every switch: `change({"united_kingdom": "GB"})`
-    faults     `add("error_503", path="/v2/profiles", region="EU", nth=2)`; kinds in faults.KINDS
+    choices    where Amazon's documentation leaves a choice: `change({"united_kingdom": "GB"})`
+    faults     `add("error_503", path="/v2/profiles", region="EU", nth=2)`; kinds in faults.rules.KINDS
     throttle   `limit(20, burst=20, per=("region",), retry_after="absent")`
     journal    `entries(path=...)`, `counts(by=...)`
     grants     tokens; `sandbox.refresh_token("alice")`, `sandbox.revoke("alice")`
     `reset(world)`, `truth(login_id)`
 
-From another process: the same as JSON under `/_sandbox/`, see control.py.
+Another process does the same with JSON under `/_sandbox/`, which control/routes.py describes.
 
-It knows nothing of Django and nothing of the product, whose client must not need a line that real Amazon would not need.
+The sandbox imports neither Django nor the product: the client must not depend on anything that the real Amazon lacks.
 """

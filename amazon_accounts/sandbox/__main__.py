@@ -1,4 +1,4 @@
-"""Serve the made-up Amazon: `python -m amazon_accounts.sandbox --port 8001`."""
+"""Serve the sandbox Amazon: `python -m amazon_accounts.sandbox --port 8001`."""
 
 import argparse
 import os

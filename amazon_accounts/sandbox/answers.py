@@ -1,4 +1,4 @@
-"""What the made-up Amazon answers: JSON in its several error shapes, pages, and broken things."""
+"""The answers of the sandbox Amazon: JSON, the error formats of each API, and pages."""
 
 import json
 from collections.abc import Mapping
@@ -13,19 +13,19 @@ HTML = "text/html;charset=UTF-8"
 
 @dataclass
 class Answer:
-    """A status, headers, and a body that is either `payload` as JSON or `body` as it is."""
+    """The body is `body`, or `payload` as JSON."""
 
     status: int
     payload: Any = None
     body: bytes | None = None
     content_type: str = JSON
     headers: dict[str, str] = field(default_factory=dict)
-    #: Send so many bytes of the body and close the connection.
+    #: Close the connection after this number of bytes of the body.
     cut_after: int | None = None
-    #: Spread the body over so many seconds.
+    #: The number of seconds over which the body is sent.
     dribble: float = 0.0
 
-    def rendered(self) -> bytes:
+    def render(self) -> bytes:
         if self.body is not None:
             return self.body
         return json.dumps(self.payload, separators=(",", ":")).encode()
@@ -36,7 +36,6 @@ def empty(status: int, headers: Mapping[str, str] | None = None) -> Answer:
 
 
 def page(status: int, title: str, text: str = "") -> Answer:
-    """A web server's error page."""
     body = (
         '<!DOCTYPE HTML PUBLIC "-//IETF//DTD HTML 2.0//EN">\n'
         f"<html><head><title>{status} {escape(title)}</title></head>\n"
@@ -46,17 +45,17 @@ def page(status: int, title: str, text: str = "") -> Answer:
 
 
 def classic(status: int, code: str, details: str, rid: str) -> Answer:
-    """The shape of /v2/profiles and of everything that has to do with authorization."""
+    """The error format of /v2/profiles and of everything about authorization."""
     return Answer(status, {"code": code, "details": details, "requestId": rid})
 
 
 def message(status: int, text: str) -> Answer:
-    """The shape of the gateway, and of GET /adsAccounts/{id}."""
+    """The error format of the gateway and of GET /adsAccounts/{id}."""
     return Answer(status, {"message": text})
 
 
 def account_list_error(status: int, code: str, text: str) -> Answer:
-    """The shape of POST /adsAccounts/list."""
+    """The error format of POST /adsAccounts/list."""
     return Answer(status, {"errors": [{"errorId": status, "errorCode": code, "errorMessage": text}]})
 
 
@@ -68,7 +67,7 @@ def dsp(status: int, text: str, rid: str, *errors: dict[str, str]) -> Answer:
 
 
 def lwa(status: int, error: str, description: str) -> Answer:
-    """An error of Login with Amazon."""
+    """The error format of Login with Amazon."""
     return Answer(
         status,
         {"error": error, "error_description": description},
@@ -78,5 +77,5 @@ def lwa(status: int, error: str, description: str) -> Answer:
 
 
 def missing_authentication_token() -> Answer:
-    """The gateway does not know this path, or not this method of it."""
+    """The gateway's answer to an unknown path or method."""
     return message(403, "Missing Authentication Token")

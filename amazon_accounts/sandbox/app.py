@@ -1,4 +1,4 @@
-"""The made-up Amazon as an ASGI application.
+"""The sandbox Amazon as an ASGI application.
 
 `app` is what a server runs (`uvicorn --no-server-header amazon_accounts.sandbox.app:app`, or
 `python -m amazon_accounts.sandbox`); `create_app` makes one for tests.
@@ -30,17 +30,17 @@ LOGIN_AREAS: dict[str, Area] = {
     "/auth/o2/tokeninfo": "tokeninfo",
     "/user/profile": "profile",
 }
-#: Bytes in one piece of a large answer.
-PIECE = 1_000_000
-#: In so many pieces comes an answer that is spread over some time.
-DRIBBLES = 20
+#: Bytes in each part of a large answer.
+PART_BYTES = 1_000_000
+#: The number of parts of an answer that is sent slowly.
+SLOW_PARTS = 20
 DEFAULT_RETURN_URLS = (
     "http://localhost:8000/connect/amazon/callback/,http://127.0.0.1:8000/connect/amazon/callback/"
 )
 
 
 class SandboxApplication(Starlette):
-    """Starlette, but for connections that shall end without an answer."""
+    """Starlette that can also close a connection without an answer."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["sandbox.dropped"] = False
@@ -49,8 +49,8 @@ class SandboxApplication(Starlette):
             await _hang_up(receive, send)
 
 
-class Front:
-    """Everything but the control path: finds out what a request is for and has it answered."""
+class AmazonEndpoint:
+    """Answers every path except the control path."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
@@ -100,8 +100,8 @@ async def _read_call(request: Request) -> Call | None:
 
 
 async def _send(answer: Answer, call: Call | None, send: Send) -> bool:
-    """Send the answer; True if it was cut off and the connection shall end."""
-    body = answer.rendered()
+    """Send the answer. Returns True if the connection must be closed after a part of the answer."""
+    body = answer.render()
     headers = {
         "Server": "Server",
         "Content-Length": str(len(body)),
@@ -118,16 +118,16 @@ async def _send(answer: Answer, call: Call | None, send: Send) -> bool:
     if answer.cut_after is not None:
         await send({"type": "http.response.body", "body": body[: answer.cut_after], "more_body": True})
         return True
-    piece = max(1, len(body) // DRIBBLES) if answer.dribble else PIECE
-    for start in range(0, max(1, len(body)), piece):
-        await asyncio.sleep(answer.dribble / DRIBBLES)
-        part = body[start : start + piece]
-        await send({"type": "http.response.body", "body": part, "more_body": start + piece < len(body)})
+    part_bytes = max(1, len(body) // SLOW_PARTS) if answer.dribble else PART_BYTES
+    for start in range(0, max(1, len(body)), part_bytes):
+        await asyncio.sleep(answer.dribble / SLOW_PARTS)
+        part = body[start : start + part_bytes]
+        await send({"type": "http.response.body", "body": part, "more_body": start + part_bytes < len(body)})
     return False
 
 
 async def _hang_up(receive: Receive, send: Send) -> None:
-    """Close the connection under the server's feet; without a server, say so to the test's transport."""
+    """Close the server's connection. Without a server raise DroppedError, for the transport of a test."""
     transport: Any = getattr(getattr(send, "__self__", None), "transport", None)
     if transport is None:
         raise DroppedError
@@ -137,12 +137,12 @@ async def _hang_up(receive: Receive, send: Send) -> None:
 
 
 def create_app(world: World | None = None) -> SandboxApplication:
-    """A made-up Amazon with this world, or with the demo's. `app.state` holds its parts; see the package."""
+    """A sandbox Amazon with this world, or with the demo's world. `app.state` holds its parts."""
     sandbox = Sandbox(demo_world() if world is None else world)
     app = SandboxApplication(
         routes=[
             Mount("/_sandbox", routes=control_routes(sandbox)),
-            Route("/{path:path}", endpoint=Front(sandbox)),
+            Route("/{path:path}", endpoint=AmazonEndpoint(sandbox)),
         ]
     )
     app.state.sandbox = sandbox
@@ -152,7 +152,7 @@ def create_app(world: World | None = None) -> SandboxApplication:
 
 
 def refusal_to_serve(environ: dict[str, str]) -> str:
-    """Why this must not be served here; empty if it may be."""
+    """The reason not to serve the sandbox here, or an empty string."""
     if environ.get("DATABASE_URL") and environ.get("SANDBOX_WITH_DATABASE_URL") != "1":
         return (
             "The sandbox Amazon does not start in production (DATABASE_URL is set); "
@@ -162,7 +162,7 @@ def refusal_to_serve(environ: dict[str, str]) -> str:
 
 
 def served_app(environ: dict[str, str]) -> SandboxApplication:
-    """The demo, for a server process; ends it with one line in production."""
+    """The application of the server process. Raises SystemExit in production."""
     if refusal := refusal_to_serve(environ):
         raise SystemExit(refusal)
     urls = environ.get("SANDBOX_RETURN_URLS") or DEFAULT_RETURN_URLS
@@ -170,7 +170,7 @@ def served_app(environ: dict[str, str]) -> SandboxApplication:
 
 
 def __getattr__(name: str) -> Callable[..., Awaitable[None]]:
-    """Make `app` when a server asks for it, and not when a test imports this module."""
+    # A server asks for `app`. A test that imports this module must not make the demo.
     if name == "app":
         return served_app(dict(os.environ))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

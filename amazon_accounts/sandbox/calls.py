@@ -1,4 +1,4 @@
-"""One request, read once: what it is for and whose it is."""
+"""One request: which API it is for, and which login and client it comes from."""
 
 import base64
 import binascii
@@ -23,18 +23,18 @@ RID_ALPHABET = string.ascii_uppercase + string.digits
 class Call:
     area: Area
     method: str
-    #: The path behind `/{region}/api` or `/{region}`, as Amazon has it.
+    #: Amazon's path, without `/{region}/api` or `/{region}`.
     path: str
     region: Region | None
     url: str
     query: dict[str, str]
-    #: Names in lower case.
+    #: By names in lower case.
     headers: Mapping[str, str]
     body: bytes
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     rid: str = field(default_factory=lambda: "".join(random.choices(RID_ALPHABET, k=20)))
     form: dict[str, str] | None = None
-    #: Whose call it is, as far as can be told before anything is checked.
+    #: The login that the token or code belongs to, even if the call is refused later.
     login: Login | None = None
     client_id: str = ""
     token: Token | None = None
@@ -43,11 +43,11 @@ class Call:
     #: Of a list that is read in pages: the range of records on this page, and the token that asked for it.
     page_range: tuple[int, int] | None = None
     page_token: str = ""
-    #: The faults that struck.
+    #: Names of the faults that hit this call.
     faults: list[str] = field(default_factory=list)
 
     def identify(self, world: World, grants: Grants) -> None:
-        """Find the token and its login, for faults, limits and the journal; checks come later."""
+        """Find the token and its login for faults, limits and the journal. Nothing is refused here."""
         if self.area == "token":
             self._identify_form(world, grants)
         else:
@@ -87,14 +87,14 @@ class Call:
 
 
 def check_place(area: str, region: str) -> None:
-    """Raise ValueError unless these are an area and a region, or empty for all."""
+    """Raise ValueError unless both are known or empty."""
     for value, known in ((area, get_args(Area)), (region, REGIONS)):
         if value and value not in known:
             raise ValueError(f"There is no {value!r}; there are {', '.join(known)}.")
 
 
 def read_form(content_type: str, body: bytes) -> dict[str, str] | None:
-    """The fields of a form-encoded body, or None if it is anything else."""
+    """The fields of a form-encoded body, or None if the body is not form-encoded."""
     if content_type.partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         return None
     try:
@@ -104,7 +104,7 @@ def read_form(content_type: str, body: bytes) -> dict[str, str] | None:
 
 
 def basic_credentials(headers: Mapping[str, str]) -> tuple[str, str]:
-    """Client id and secret from HTTP Basic; empty if there are none."""
+    """Client id and secret from HTTP Basic, or two empty strings."""
     scheme, _, value = headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return "", ""

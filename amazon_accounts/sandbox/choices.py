@@ -1,39 +1,39 @@
-"""Every choice that Amazon's documentation leaves open, in one table.
+"""Every behaviour that Amazon's documentation leaves open, in one table.
 
-Where Amazon publishes nothing, or its pages contradict each other, the made-up Amazon had to choose. Each choice is a
-field here with its default, and a test may turn it: the client has to be right either way.
+Where Amazon publishes nothing, or where its pages contradict each other, each possible behaviour is a value
+of a field here. A test may change the field: the client has to work with every value.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-#: What `Retry-After` may be, beside a number of seconds.
+#: The values of `retry_after` besides a number of seconds.
 RETRY_AFTER = ("alternate", "seconds", "date", "absent", "malformed", "negative")
 
 
 class UnknownChoiceError(ValueError):
-    """There is no such switch, or it has no such position."""
+    """A field of Choices is unknown, or its value is."""
 
 
 @dataclass
 class Choices:
     # Consent.
-    #: The login that consents at once, without a page; empty shows the page.
+    #: The login that consents without seeing a page; empty shows the page.
     auto_consent: str = ""
     #: Accept any http://localhost or 127.0.0.1 address that ends in /connect/amazon/callback/.
     loopback_return_urls: bool = True
-    #: An unknown scope ends in a page at Amazon (seen today) or in a redirect (as RFC 6749 has it).
+    #: Whether an unknown scope is answered with a page at Amazon (as seen) or with a redirect (as in RFC 6749).
     bad_scope: Literal["page", "redirect"] = "page"
-    #: Scopes, separated by spaces, that the person does not grant though asked.
+    #: Requested scopes that the person does not grant, separated by spaces.
     withheld_scopes: str = ""
-    #: Whether the callback tells the granted scopes.
+    #: Whether the callback names the granted scopes.
     callback_scope: Literal["present", "absent"] = "present"
 
     # Tokens.
     code_seconds: int = 300
     access_token_seconds: int = 3600
-    #: Life of a refresh token from the consent on; 0 is for ever.
+    #: Life of a refresh token after the consent; 0 is unlimited.
     refresh_token_days: int = 365
     #: What a refresh does to the refresh token.
     refresh_rotation: Literal["same", "rotate", "rotate_and_end"] = "same"
@@ -43,7 +43,7 @@ class Choices:
     #: `request_id` and `error_index` in the errors of Login with Amazon.
     lwa_error_details: bool = True
     user_profile: Literal["current", "old"] = "current"
-    #: What a living access token is worth after its grant was revoked.
+    #: Whether an unexpired access token works after its grant was revoked.
     after_revocation: Literal["works", "refused"] = "works"
 
     # All API paths.
@@ -54,15 +54,15 @@ class Choices:
     retry_after: str = "alternate"
 
     # /adsAccounts
-    #: Profile id and entity id of one country in two objects, in one, or now so, now so.
+    #: Profile id and entity id of one country in two objects, in one object, or either way.
     alternate_ids: Literal["separate", "merged", "mixed"] = "mixed"
     united_kingdom: Literal["UK", "GB"] = "UK"
-    #: The list as the specification says, or as an array of {"adsAccount": ...} as the guide prints it.
+    #: The list as in the specification, or as an array of {"adsAccount": ...} as in Amazon's guide.
     list_shape: Literal["object", "array"] = "object"
     end_of_list: Literal["absent", "empty", "null"] = "absent"
-    #: Life of a nextToken; 0 is for ever.
+    #: Life of a nextToken; 0 is unlimited.
     next_token_seconds: int = 0
-    #: A new account shows its countries at once and their profile ids so much later.
+    #: A new account shows its countries at once, and their profile ids after this time.
     profile_id_delay_seconds: int = 0
 
     # /v2/profiles
@@ -80,7 +80,7 @@ class Choices:
     bad_dsp_parameter: Literal[400, 422] = 400
 
     def change(self, changes: Mapping[str, object]) -> None:
-        """Turn these switches; refuse all of them if one is unknown."""
+        """Change these fields, or none of them if one is unknown."""
         hints = get_type_hints(type(self))
         for name, value in changes.items():
             if name not in hints:
@@ -107,7 +107,7 @@ def _check_position(name: str, value: object, hint: Any) -> None:
 
 
 def check_retry_after(value: str) -> None:
-    """Raise UnknownChoiceError if there is no such way to say when to come again."""
+    """Raise UnknownChoiceError unless the value is a number of seconds or one of RETRY_AFTER."""
     if value not in RETRY_AFTER and not value.replace(".", "", 1).isdigit():
         raise UnknownChoiceError(
             f"retry_after is a number of seconds or one of {', '.join(RETRY_AFTER)}, not {value!r}."

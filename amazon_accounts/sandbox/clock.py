@@ -1,12 +1,10 @@
-"""The time of the made-up Amazon: the real one, until a test moves or stops it."""
+"""The time at the sandbox Amazon: the real time until a test moves or stops the clock."""
 
 import time
 from datetime import UTC, datetime
 
 
 class Clock:
-    """Seconds since 1970, as Amazon sees them."""
-
     def __init__(self) -> None:
         self._offset = 0.0
         self._frozen_at: float | None = None
@@ -20,7 +18,7 @@ class Clock:
         return datetime.fromtimestamp(self.now(), UTC)
 
     def advance(self, seconds: float) -> None:
-        """Move forward; a negative number moves back."""
+        """Move the clock forward, or back by a negative number."""
         if self._frozen_at is not None:
             self._frozen_at += seconds
         else:
@@ -33,7 +31,7 @@ class Clock:
         self._frozen_at = self.now()
 
     def run(self) -> None:
-        """Go on from where a frozen clock stands."""
+        """Let a frozen clock go on from its time."""
         if self._frozen_at is not None:
             self._offset = self._frozen_at - time.time()
             self._frozen_at = None
@@ -43,6 +41,5 @@ class Clock:
         return self._frozen_at is not None
 
     def reset(self) -> None:
-        """Show the real time again."""
         self._offset = 0.0
         self._frozen_at = None

@@ -1,16 +1,16 @@
-"""What was asked of the made-up Amazon, and how it answered. Tokens appear as fingerprints only."""
+"""The calls to the sandbox Amazon and their answers. Tokens appear as fingerprints only."""
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-KEPT = 200_000
+MAX_ENTRIES = 200_000
 
 
 @dataclass(frozen=True)
 class Entry:
-    #: By the clock of the sandbox, when the request arrived.
+    #: When the request arrived, by the sandbox's clock.
     time: float
     #: Seconds until the answer was complete.
     seconds: float
@@ -26,10 +26,10 @@ class Entry:
     status: int
     request_id: str
     token_fingerprint: str
-    #: "none", "unknown", "expired" or "valid", when the request arrived.
+    #: The state of the token when the request arrived: "none", "unknown", "expired" or "valid".
     credential: str
     grant_type: str
-    #: Names of the faults that struck.
+    #: Names of the faults that hit the call.
     faults: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -37,10 +37,10 @@ class Entry:
 
 
 class Journal:
-    """The last 200,000 entries, oldest first."""
+    """The last MAX_ENTRIES entries, oldest first."""
 
     def __init__(self) -> None:
-        self._entries: deque[Entry] = deque(maxlen=KEPT)
+        self._entries: deque[Entry] = deque(maxlen=MAX_ENTRIES)
         self.total = 0
 
     def __iter__(self) -> Iterator[Entry]:
@@ -58,7 +58,7 @@ class Journal:
         self.total = 0
 
     def entries(self, **criteria: object) -> list[Entry]:
-        """Those whose fields have these values: `entries(path="/v2/profiles", status=429)`."""
+        """The entries with these values: `entries(path="/v2/profiles", status=429)`."""
         _check_fields(criteria)
         return [
             entry

@@ -1,4 +1,4 @@
-"""The made-up Amazon as one object: everything a test moves or reads."""
+"""The sandbox Amazon as one object: what a test reads and changes, and how a call is answered."""
 
 import asyncio
 import time
@@ -27,8 +27,6 @@ class DroppedError(Exception):
 
 
 class Sandbox:
-    """World, clock, switches, faults, limits and journal, and how a call goes through them."""
-
     def __init__(self, world: World) -> None:
         self.world = world
         self.clock = Clock()
@@ -39,9 +37,9 @@ class Sandbox:
         self.journal = Journal()
 
     def reset(self, world: World | None = None) -> None:
-        """Forget faults, limits, switches, clock, journal and revocations; become `world` if one is given.
+        """Forget faults, limits, choices, clock, journal and revocations, and take over `world` if it is given.
 
-        Tokens stay good if the new world has the same seed and their login.
+        Tokens stay valid if the new world has the same seed and their login.
         """
         if world is not None:
             self.world.replace_with(world)
@@ -60,13 +58,12 @@ class Sandbox:
         scopes: tuple[str, ...] = SCOPES,
         consented_at: float | None = None,
     ) -> Grant:
-        """A consent without the browser."""
         if login_id not in self.world.logins:
             raise KeyError(f"No login is called {login_id!r}; there are {', '.join(self.world.logins)}.")
         return self.grants.consent(login_id, client_id, scopes, consented_at=consented_at)
 
     def refresh_token(self, login_id: str, **details: Any) -> str:
-        """A refresh token of a new consent, as `manage.py connect` wants one."""
+        """A refresh token of a new consent, for `manage.py connect`."""
         return self.grants.new_refresh_token(self.grant(login_id, **details))
 
     def access_token(self, login_id: str, **details: Any) -> str:
@@ -76,13 +73,13 @@ class Sandbox:
         self.grants.revoke(login_id, client_id)
 
     def truth(self, login_id: str) -> dict[str, Any]:
-        """All that the API shows to this login, as complete walks of every source would find it."""
+        """The records of every list, as Amazon would show them to this login."""
         return describe_everything(self.world.logins[login_id], self.world, self.choices, self.clock.now())
 
     def consent(self, authorize_url: str, login_id: str, decision: str = "allow") -> str:
-        """Press Allow (or "cancel") on the page at this address; the address the browser is then sent to.
+        """Press Allow (or "cancel") on the page at this address. Returns the URL that the browser is sent to.
 
-        Raises ValueError if the page would show an error instead of asking.
+        Raises ValueError if the page shows an error instead of the question.
         """
         form = authorize.consent_form(authorize_url, login_id, decision)
         call = Call(
@@ -97,15 +94,13 @@ class Sandbox:
         )
         answer = self._ordinary(call, self.faults.plan(call))
         if answer.status != 302:
-            raise ValueError(
-                f"The authorize page answers {answer.status}: {answer.rendered()[-600:].decode()}"
-            )
+            raise ValueError(f"The authorize page answers {answer.status}: {answer.render()[-600:].decode()}")
         return answer.headers["Location"]
 
     async def answer(self, call: Call, gone: Callable[[], Awaitable[None]]) -> Answer:
-        """Answer one call and write it into the journal.
+        """Answer one call, and record it in the journal.
 
-        `gone` returns when the caller has hung up. Raises DroppedError if there shall be no answer.
+        `gone` returns when the caller has closed the connection. Raises DroppedError to give no answer.
         """
         arrived = self.clock.now()
         began = time.perf_counter()
@@ -137,7 +132,7 @@ class Sandbox:
         answer = throttled
         if throttled is None and not plan.silence:
             answer = self.faults.change(plan.answer or self._ordinary(call, plan), call, plan)
-        # So long takes the whole, however long we took for our part of it.
+        # The delay is the duration of the whole call, including the time that the answer has taken so far.
         await asyncio.sleep(max(0.0, plan.delay - (time.perf_counter() - began)))
         if answer is None or (plan.drop_after and throttled is None):
             raise DroppedError

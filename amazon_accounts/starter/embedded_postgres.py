@@ -1,6 +1,7 @@
 """The embedded PostgreSQL of local mode, for whoever uses it: `ensure_running`.
 
-Each process that uses the server holds a shared lock until it ends. The guardian stops the server when nobody does.
+Each process that uses the server holds a shared lock until it ends. The guardian stops the server when nobody
+does.
 """
 
 import fcntl
@@ -63,8 +64,8 @@ def django_database(data_dir: Path) -> dict[str, Any]:
 def ensure_running(data_dir: Path) -> ConnectionParameters:
     """Return when the server under this folder answers; start it if need be, and keep it until this process ends.
 
-    Raises EmbeddedPostgresError. May be called again at any time, for example to bring back a server whose guardian
-    was killed.
+    Raises EmbeddedPostgresError. May be called again at any time, for example to bring back a server whose
+    guardian was killed.
     """
     cluster = Cluster.under(data_dir)
     try:

@@ -1,7 +1,7 @@
 """The guardian: parent of the embedded PostgreSQL, alive as long as anybody uses it.
 
-`python -m amazon_accounts.starter.guardian DATA_DIR DESCRIPTOR`, where the descriptor holds guardian.lock. Whoever
-got that lock starts the guardian and hands the lock on to it, so that there is never a second one.
+`python -m amazon_accounts.starter.guardian DATA_DIR DESCRIPTOR`, where the descriptor holds guardian.lock.
+Whoever got that lock starts the guardian and hands the lock on to it, so that there is never a second one.
 """
 
 import fcntl

@@ -1,7 +1,7 @@
 """PostgreSQL refuses to run as root, so root runs it under an id that owns nothing else.
 
-The clone, its virtual environment and DATA_DIR may stand under root's private home, where that id could not even
-enter. Instead of opening anybody's folders it keeps one capability: to pass through folders and to read.
+The clone, its virtual environment and DATA_DIR may stand under root's private home, where that id could not
+even enter. Instead of opening anybody's folders it keeps one capability: to pass through folders and to read.
 """
 
 import ctypes

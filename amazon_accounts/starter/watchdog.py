@@ -1,8 +1,8 @@
 """The watchdog: ends the supervisor's programs when the supervisor itself is killed.
 
-`python -m amazon_accounts.starter.watchdog` reads process groups from its standard input: `+123` when one begins,
-`-123` when it is gone. The end of that input is the death of the supervisor; whatever group is left then is told to
-end, and killed if it does not.
+`python -m amazon_accounts.starter.watchdog` reads process groups from its standard input: `+123` when one
+begins, `-123` when it is gone. The end of that input is the death of the supervisor; whatever group is left
+then is told to end, and killed if it does not.
 """
 
 import contextlib

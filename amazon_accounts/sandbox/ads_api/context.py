@@ -24,7 +24,7 @@ class Context:
 
 
 class BadQueryError(Exception):
-    """A query parameter has a value that it cannot have."""
+    """The value of a query parameter is not allowed."""
 
     def __init__(self, name: str, rule: str = "") -> None:
         super().__init__(name)

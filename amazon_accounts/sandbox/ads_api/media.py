@@ -12,7 +12,7 @@ def media_type(header: str) -> str:
 
 
 def accepts(header: str, produced: str) -> bool:
-    """Whether an Accept header lets this type through; a missing one does."""
+    """Whether an Accept header allows this type; a missing header allows every type."""
     if not header.strip():
         return True
     for part in header.split(","):

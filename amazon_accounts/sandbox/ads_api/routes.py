@@ -26,7 +26,7 @@ from amazon_accounts.sandbox.world import Login, World
 @dataclass(frozen=True)
 class Operation:
     answer: Callable[[Context], Answer]
-    #: Media type of the answer, and of the body where there is one.
+    #: Media types of the answer and of the request's body.
     produces: str = answers.JSON
     consumes: str = ""
 

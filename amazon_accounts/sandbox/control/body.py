@@ -7,7 +7,7 @@ Body = dict[str, Any]
 
 
 class BadRequestError(ValueError):
-    """The body makes no sense."""
+    """The body of a request is not what the path expects."""
 
 
 def read_object(text: bytes) -> Body:

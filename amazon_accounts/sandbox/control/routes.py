@@ -1,6 +1,6 @@
-"""The control path `/_sandbox/`: what a test in another process, or a curious person, does to the made-up Amazon.
+"""The control path `/_sandbox/`: how a test in another process, or a person, reads and changes the sandbox.
 
-    GET  /                  what there is: world, clock, switches, limits, faults, calls so far
+    GET  /                  an overview: world, clock, choices, limits, faults, calls so far
     POST /reset             {"world": "demo" | "small" | "generated" | "empty", "seed": 1, ...}; the rest as in
                             generate.generated_world; without "world" the entities stay as they are
     GET, POST /clock        {"advance": seconds} or {"set": seconds since 1970}, {"frozen": true}
@@ -8,21 +8,21 @@
     POST /grants            {"login", "client_id"?, "scopes"?, "consented_at"?}: a consent without the browser; answers
                             a refresh token and an access token
     POST /revoke            {"login", "client_id"?}
-    POST /expire            {"tokens": "access" | "refresh", "login"?}: end those issued so far
+    POST /expire            {"tokens": "access" | "refresh", "login"?}: end the tokens issued so far
     POST /permissions       {"login", "ads_account_id" | "profile_id" | "manager_account_id", "level": "view" | "edit" |
                             "none"}
-    GET  /truth?login=      all that the API shows to this login
+    GET  /truth?login=      the records of every list, as this login sees them
     GET  /entities/{kind}   kind: clients, logins, ads_accounts, profiles, manager_accounts, dsp_advertisers
-    POST /entities/{kind}   add one: its fields, and "logins": those who see it
+    POST /entities/{kind}   add one: its fields, and "logins": who may see it
     GET, PATCH, DELETE /entities/{kind}/{id}    read, change fields of, remove one
     GET, POST, DELETE /faults, DELETE /faults/{name}     {"kind": ..., ...} as in faults.Rule
     GET, POST, DELETE /throttle, DELETE /throttle/{name} {"rate", "burst", "per": [...], ...} as in throttle.Limit
-    POST /latency           {"seconds": 0.05, "path"?, "region"?, ...}: every call takes so long
+    POST /latency           {"seconds": 0.05, "path"?, "region"?, ...}: every call takes this long
     POST /outage            {"of": "lwa" | "api" | "NA" | "EU" | "FE", "kind": "error_503", "on": true}
     GET, DELETE /journal    ?area=&path=&region=&login=&status=&limit=
     GET  /journal/counts    ?by=path,status
 
-Bodies are JSON objects. A mistake is a 400 with {"error": sentence}.
+Bodies are JSON objects. A mistake is answered with 400 and {"error": sentence}.
 """
 
 import json
@@ -83,12 +83,10 @@ def control_routes(sandbox: Sandbox) -> list[Route]:
 
 
 def _answer_with(handle: Callable[[Request, Body], Any]) -> Callable[[Request], Awaitable[Response]]:
-    """Read the body, present what comes back, and say what was wrong."""
-
     async def endpoint(request: Request) -> Response:
         try:
             body = read_object(await request.body())
-            # ASCII: a name may hold half of a surrogate pair.
+            # As ASCII, because a name may contain half of a surrogate pair.
             return Response(json.dumps(handle(request, body)), media_type="application/json")
         except (
             UnknownChoiceError,
@@ -113,7 +111,7 @@ class Control:
         sandbox = self._sandbox
         world = sandbox.world
         return {
-            "what": "a made-up Amazon; its control path is described in amazon_accounts/sandbox/control.py",
+            "what": "a made-up Amazon; its control path is described in amazon_accounts/sandbox/control/routes.py",
             "now": sandbox.clock.moment().isoformat(),
             "seed": world.seed,
             "logins": {

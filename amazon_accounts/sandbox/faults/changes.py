@@ -11,7 +11,6 @@ from amazon_accounts.sandbox.login_with_amazon.grants import Grants
 
 
 def _records(answer: Answer) -> list[Any]:
-    """The records of any of the lists."""
     payload = answer.payload
     if isinstance(payload, list):
         return payload
@@ -24,12 +23,12 @@ def _records(answer: Answer) -> list[Any]:
 
 
 def _truncate(answer: Answer, _call: Call, _options: Options, _grants: Grants) -> None:
-    whole = answer.rendered()
+    whole = answer.render()
     answer.body = whole[: max(1, len(whole) * 2 // 3)]
 
 
 def _drop_body(answer: Answer, _call: Call, _options: Options, _grants: Grants) -> None:
-    answer.cut_after = len(answer.rendered()) // 2
+    answer.cut_after = len(answer.render()) // 2
 
 
 def _dribble(answer: Answer, _call: Call, options: Options, _grants: Grants) -> None:
@@ -37,7 +36,7 @@ def _dribble(answer: Answer, _call: Call, options: Options, _grants: Grants) -> 
 
 
 def _unknown_values(answer: Answer, _call: Call, _options: Options, _grants: Grants) -> None:
-    """Every record gets a status, type, country and currency that nobody has heard of."""
+    # Values that Amazon may add later.
     for record in _records(answer):
         if "adsAccountId" in record:
             record["status"] = "SUSPENDED"
@@ -61,7 +60,6 @@ def _extra_fields(answer: Answer, _call: Call, _options: Options, _grants: Grant
 
 
 def _missing_fields(answer: Answer, _call: Call, _options: Options, _grants: Grants) -> None:
-    """Only what must be there stays."""
     kept = {"adsAccountId", "profileId", "managerAccountId", "advertiserId", "accountInfo", "countryCode"}
     for record in _records(answer):
         for name in set(record) - kept:
@@ -69,14 +67,13 @@ def _missing_fields(answer: Answer, _call: Call, _options: Options, _grants: Gra
 
 
 def _missing_ids(answer: Answer, _call: Call, _options: Options, _grants: Grants) -> None:
-    """The first record has lost its id: it can only be rejected."""
+    # A record without an id can only be rejected.
     for record in _records(answer)[:1]:
         for name in ("adsAccountId", "profileId", "managerAccountId", "advertiserId"):
             record.pop(name, None)
 
 
 def _ids_as_strings(answer: Answer, _call: Call, _options: Options, _grants: Grants) -> None:
-    """Numbers where strings are due and strings where numbers are."""
     answer.payload = _swapped(answer.payload)
 
 
@@ -94,7 +91,7 @@ def _swapped(value: Any, name: str = "") -> Any:
 
 
 def _odd_errors(answer: Answer, _call: Call, _options: Options, _grants: Grants) -> None:
-    """The `errors` of ads accounts in shapes that no document names."""
+    # Amazon does not document the shape of `errors`.
     shapes: list[Any] = [
         "failed",
         ["failed"],
@@ -110,7 +107,8 @@ def _odd_errors(answer: Answer, _call: Call, _options: Options, _grants: Grants)
 
 
 def _duplicate_record(answer: Answer, call: Call, _options: Options, grants: Grants) -> None:
-    """The last record of this page comes again as the first of the next; elsewhere, the first comes twice."""
+    # On a list with pages, the next page begins with the last record of this page. On other lists the first
+    # record comes twice.
     records = _records(answer)
     if (
         call.page_range is not None
@@ -124,7 +122,7 @@ def _duplicate_record(answer: Answer, call: Call, _options: Options, grants: Gra
 
 
 def _empty_page(answer: Answer, call: Call, _options: Options, grants: Grants) -> None:
-    """No record and yet a token; nothing is lost, the next page begins where this one should have."""
+    # The next page begins where this page would have begun, so that no record is lost.
     if call.page_range is not None and call.login is not None:
         answer.payload = {
             "adsAccounts": [],
@@ -133,14 +131,14 @@ def _empty_page(answer: Answer, call: Call, _options: Options, grants: Grants) -
 
 
 def _repeating_token(answer: Answer, call: Call, options: Options, grants: Grants) -> None:
-    """The page's nextToken is the one that was sent: a walk that stands still."""
+    # A client that follows this token reads the same page for ever.
     if call.page_range is not None and call.login is not None:
         token = call.page_token or grants.sign_page_token(call.login.login_id, call.page_range[0])
         answer.payload["nextToken"] = token
 
 
 def _endless_walk(answer: Answer, call: Call, _options: Options, grants: Grants) -> None:
-    """After the last page the first one comes again, always with a new token."""
+    # After the last page comes the first page again, each time under a new token.
     if call.page_range is not None and call.login is not None and not answer.payload.get("nextToken"):
         answer.payload["nextToken"] = grants.sign_page_token(call.login.login_id, 0)
 

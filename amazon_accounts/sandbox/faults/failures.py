@@ -13,7 +13,7 @@ SERVER_TEXT = {500: "Unexpected error during processing of request.", 503: "Serv
 
 
 def _family(call: Call) -> str:
-    """Whose error shape this call gets."""
+    # The lists of the Ads API and Login with Amazon each have an error format of their own.
     if call.area != "api":
         return "lwa"
     if call.path in {"/adsAccounts/list", "/adsAccounts"}:
@@ -26,7 +26,6 @@ def _family(call: Call) -> str:
 
 
 def failure(call: Call, status: int, code: str, text: str) -> Answer:
-    """An error in the shape of the endpoint."""
     match _family(call):
         case "lwa":
             return answers.lwa(status, "ServerError", text)
@@ -104,12 +103,12 @@ def _plain_text(_call: Call, _options: Options) -> Answer:
 
 
 def _huge(_call: Call, options: Options) -> Answer:
-    """A good answer, but for its size: blanks are allowed in JSON."""
+    # JSON allows blanks, so that only the size is wrong.
     return Answer(200, body=b"[" + b" " * (int(options.get("megabytes", 50)) * 1_000_000) + b"]")
 
 
 def _gzip_bomb(call: Call, options: Options) -> Answer:
-    packed = gzip.compress(_huge(call, options).rendered(), compresslevel=1)
+    packed = gzip.compress(_huge(call, options).render(), compresslevel=1)
     return Answer(200, body=packed, headers={"Content-Encoding": "gzip"})
 
 
@@ -118,7 +117,7 @@ def _gzip_broken(_call: Call, _options: Options) -> Answer:
 
 
 def _given_answer(_call: Call, options: Options) -> Answer:
-    """Whatever the test says: status, json or body, headers, content_type."""
+    """An answer with the options status, json or body, headers and content_type."""
     body = options.get("body")
     return Answer(
         int(options.get("status", 200)),

@@ -1,8 +1,9 @@
-"""Faults on order: which calls they strike, and how.
+"""Which calls a fault hits, and what it does to them.
 
-A rule names a kind of fault, the calls it is for, and which of those it strikes: the n-th, every k-th, some at random
-(from the world's seed), so many, until some time. Delays add up; of several answers the first rule's is given; changes to a
-good answer are made one after the other.
+A rule names a kind of fault and the calls that it may hit. Of these calls it hits the n-th, every k-th, or
+some at random (from the world's seed), up to a number of hits or until a time. The delays of several rules
+add up, the first rule with an answer gives the answer, and the changes to a good answer are made one after
+another.
 """
 
 import copy
@@ -22,8 +23,8 @@ from amazon_accounts.sandbox.faults.throttle import Throttle
 from amazon_accounts.sandbox.login_with_amazon.grants import Grants
 from amazon_accounts.sandbox.world.entities import World
 
-FOR_EVER = 3600.0
-#: What some kind of fault wants to know.
+MAX_HANG_SECONDS = 3600.0
+#: The options of all kinds of faults.
 OPTIONS = frozenset(
     {
         *("seconds", "retry_after", "megabytes", "function"),
@@ -41,14 +42,15 @@ KINDS = frozenset(
 
 
 class BadRuleError(ValueError):
-    """The rule makes no sense."""
+    """The rule names an unknown kind, option or place."""
 
 
 @dataclass
 class Rule:
     kind: str
     name: str = ""
-    # For whom; empty is everybody. The path may be a pattern (`/dsp/*`); of a token request it is /auth/o2/token.
+    # The calls that the rule may hit; an empty field matches every call. The path may be a pattern (`/dsp/*`).
+    # The path of a token request is /auth/o2/token.
     area: str = ""
     path: str = ""
     method: str = ""
@@ -57,19 +59,19 @@ class Rule:
     client_id: str = ""
     #: "authorization_code" or "refresh_token".
     grant_type: str = ""
-    # Which of those calls; nothing set is each.
+    # Which of these calls the rule hits; by default all.
     nth: list[int] = field(default_factory=list)
     every: int = 0
     probability: float = 1.0
-    #: Let so many calls pass first.
+    #: The number of calls that pass first.
     after: int = 0
-    #: Strike so often and no more; 0 is without end.
+    #: The maximum number of hits; 0 is unlimited.
     count: int = 0
-    #: Time by the sandbox's clock at which it is over; 0 is never.
+    #: When the rule ends, by the sandbox's clock; 0 is never.
     until: float = 0.0
-    #: What the kind wants to know: seconds, status, retry_after, ...
+    #: The options of the kind: seconds, status, retry_after, ...
     options: dict[str, Any] = field(default_factory=dict)
-    #: Calls seen and struck so far.
+    #: The number of calls that the rule saw and hit so far.
     calls: int = 0
     struck: int = 0
 
@@ -86,7 +88,7 @@ class Rule:
         )
 
     def strikes(self, now: float, chance: random.Random) -> bool:
-        """Count one call, and say whether it is struck."""
+        """Count one call, and return whether the rule hits it."""
         self.calls += 1
         number = self.calls - self.after
         if number < 1 or (self.count and self.struck >= self.count) or (self.until and now >= self.until):
@@ -103,21 +105,19 @@ class Rule:
 
 @dataclass
 class Plan:
-    """What the faults do to one call."""
-
-    #: The switches as this call finds them.
+    #: The choices that hold for this call.
     choices: Choices
     delay: float = 0.0
     answer: Answer | None = None
-    #: Never answer: "hang" keeps the connection open for `delay`, "drop" closes it.
+    #: No answer: "hang" keeps the connection open for `delay` seconds, "drop" closes it.
     silence: str = ""
-    #: The access token of this call ends as the call arrives.
+    #: End the call's access token when the call arrives.
     end_token: bool = False
-    #: Functions of a test that run as the call arrives.
+    #: Functions of a test that run when the call arrives.
     functions: list[Callable[[Call], Awaitable[None] | None]] = field(default_factory=list)
     #: Send the browser back to the application with this error and description.
     redirect_error: tuple[str, str] | None = None
-    #: Do the work, then close the connection without an answer.
+    #: Do what was asked, then close the connection without an answer.
     drop_after: bool = False
     changes: list[Rule] = field(default_factory=list)
 
@@ -136,7 +136,7 @@ class Faults:
         self.rules: dict[str, Rule] = {}
 
     def add(self, kind: str, *, for_seconds: float = 0.0, **details: Any) -> Rule:
-        """Put a rule in force. `details` are the fields of Rule; any other name is an option of the kind."""
+        """Add a rule. `details` are fields of Rule; other names are options of the kind."""
         known = {name: details.pop(name) for name in list(details) if name in Rule.__dataclass_fields__}
         options = {**known.pop("options", {}), **details}
         if isinstance(known.get("nth"), int):
@@ -152,7 +152,7 @@ class Faults:
         return rule
 
     def _check(self, rule: Rule) -> None:
-        """A rule with a slip in it would strike nothing, and its test pass."""
+        # A misspelt rule would hit nothing, and its test would pass for the wrong reason.
         if rule.kind not in KINDS:
             raise BadRuleError(f"No fault is called {rule.kind!r}; there are {', '.join(sorted(KINDS))}.")
         check_place(rule.area, rule.region)
@@ -173,7 +173,6 @@ class Faults:
         self._added = 0
 
     def plan(self, call: Call) -> Plan:
-        """What strikes this call."""
         plan = Plan(choices=self._choices)
         now = self._clock.now()
         for rule in list(self.rules.values()):
@@ -203,7 +202,7 @@ class Faults:
             pass  # an earlier rule has already decided
         elif rule.kind in {"hang", "drop"}:
             plan.silence = rule.kind
-            plan.delay += (seconds or FOR_EVER) if rule.kind == "hang" else 0.0
+            plan.delay += (seconds or MAX_HANG_SECONDS) if rule.kind == "hang" else 0.0
         elif rule.kind in {"throttle", "throttle_html"}:
             plan.answer = self._throttled(rule, call, seconds)
         else:
@@ -216,7 +215,6 @@ class Faults:
         )
 
     def change(self, answer: Answer, call: Call, plan: Plan) -> Answer:
-        """Spoil a good answer as planned."""
         if plan.changes and answer.status < 300:
             # The payload may share lists and dicts with the world.
             answer.payload = copy.deepcopy(answer.payload)

@@ -1,6 +1,6 @@
-"""Limits: token buckets, counted per region, endpoint, login or over all, as a test wants them.
+"""Rate limits: token buckets per region, endpoint, login or client, or one bucket for all calls.
 
-Amazon publishes no limit and does not say what one is counted against, so every combination can be set up.
+Amazon publishes no limits, nor what it counts them by. A test can therefore set up every combination.
 """
 
 import math
@@ -23,12 +23,12 @@ THROTTLED_HEADERS = {
 }
 
 
-#: Seconds since 1970 leave a float no more than microseconds.
+#: Tolerance for rounding: seconds since 1970 as a float are exact to microseconds only.
 ROUNDING = 1e-4
 
 
 class BadLimitError(ValueError):
-    """The limit makes no sense."""
+    """A limit has a negative rate or an unknown field."""
 
 
 @dataclass
@@ -44,16 +44,16 @@ class Limit:
     name: str
     rate: float
     burst: float
-    #: One bucket for each region, endpoint, ... ; empty is one for all.
+    #: One bucket for each region, endpoint, ...; empty is one bucket for all calls.
     per: tuple[Per, ...] = ()
-    #: Whom it concerns; empty is everybody. The path may be a pattern (`/dsp/*`).
+    #: The calls that the limit counts; an empty field matches every call. The path may be a pattern (`/dsp/*`).
     area: str = "api"
     path: str = ""
     region: str = ""
     login: str = ""
-    #: One of RETRY_AFTER or a number of seconds; empty is the sandbox's own choice.
+    #: One of RETRY_AFTER or a number of seconds; empty uses the field of Choices.
     retry_after: str = ""
-    #: Answer with a web server's page instead of JSON.
+    #: Answer with an HTML page instead of JSON.
     html: bool = False
     buckets: dict[tuple[object, ...], _Bucket] = field(default_factory=dict, repr=False)
 
@@ -76,7 +76,7 @@ class Limit:
         )
 
     def take(self, call: Call, now: float) -> float:
-        """Take one call out of its bucket: 0 if there was one, else the seconds until there will be."""
+        """Take one call from its bucket. Returns 0, or the seconds to wait if the bucket is empty."""
         values = {
             "region": call.region,
             "endpoint": endpoint(call.path),
@@ -94,7 +94,7 @@ class Limit:
 
 
 class Throttle:
-    """All limits in force. A call must pass each that concerns it."""
+    """All limits. A call must pass every limit that matches it."""
 
     def __init__(self, clock: Clock, choices: Choices) -> None:
         self._clock = clock
@@ -103,7 +103,7 @@ class Throttle:
         self.limits: dict[str, Limit] = {}
 
     def limit(self, rate: float, burst: float | None = None, *, name: str = "limit", **options: Any) -> Limit:
-        """Set a limit, or change the one of that name; a changed one keeps how full its buckets are."""
+        """Add a limit, or change the limit of this name. The buckets of a changed limit keep their levels."""
         before = self.limits.get(name)
         changed = Limit(name=name, rate=rate, burst=rate if burst is None else burst, **options)
         if before is not None and before.per == changed.per:
@@ -112,14 +112,12 @@ class Throttle:
         return changed
 
     def lift(self, name: str = "") -> None:
-        """Take away one limit, or all."""
         if name:
             del self.limits[name]
         else:
             self.limits.clear()
 
     def refuse(self, call: Call) -> Answer | None:
-        """The 429 for this call, or None if it may pass."""
         now = self._clock.now()
         for limit in self.limits.values():
             if limit.concerns(call) and (seconds := limit.take(call, now)):
@@ -134,7 +132,7 @@ class Throttle:
         if html:
             answer = page(429, "Too Many Requests", "Please slow down.")
         elif call.area != "api":
-            answer = Answer(429, body=b"")  # what Login with Amazon sends is not known
+            answer = Answer(429, body=b"")  # Amazon does not document this answer.
         elif call.path.startswith("/adsAccounts/") and call.method == "GET":
             answer = message(429, "Maximum sending rate exceeded.")
         else:
@@ -165,7 +163,6 @@ class Throttle:
 
 
 def endpoint(path: str) -> str:
-    """The path without the id at its end."""
     if path.startswith("/adsAccounts/"):
         return "/adsAccounts/list" if path == "/adsAccounts/list" else "/adsAccounts/{id}"
     for collection in ("/v2/profiles", "/dsp/advertisers"):

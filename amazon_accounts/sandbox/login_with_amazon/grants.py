@@ -1,7 +1,8 @@
 """Consents, codes and tokens.
 
-Tokens carry their own facts, signed with the world's seed: a sandbox that is restarted still knows the tokens it issued,
-so that the connections of a demo live on. Codes, revocations and ended tokens are kept in memory alone.
+A token carries its facts, signed with the world's seed. A restarted sandbox therefore accepts the tokens that
+it issued before, and the connections of a demo keep working. Codes, revocations and ended tokens are kept in
+memory only.
 """
 
 import base64
@@ -19,7 +20,7 @@ from amazon_accounts.sandbox.world.entities import World
 
 Kind = Literal["access", "refresh"]
 PREFIX: dict[Kind, str] = {"access": "Atza|", "refresh": "Atzr|"}
-#: How long the part behind the prefix is at least.
+#: The minimum length of the part after the prefix, as seen in Amazon's tokens.
 LENGTH: dict[Kind, int] = {"access": 380, "refresh": 420}
 SIGNATURE_LENGTH = 43  # SHA-256 in base64url without padding
 CODE_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -27,23 +28,19 @@ CODE_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 @dataclass(frozen=True)
 class Grant:
-    """One consent of one login to one client."""
-
     login_id: str
     client_id: str
     scopes: tuple[str, ...]
-    #: Grows with every consent; a revocation ends all up to a number.
+    #: Grows with every consent. A revocation ends all grants up to a number.
     number: int
     consented_at: float
 
 
 @dataclass(frozen=True)
 class Token:
-    """The facts inside a token."""
-
     kind: Kind
     grant: Grant
-    #: Microseconds, never twice the same.
+    #: Microseconds since 1970; unique.
     issued: int
     expires_at: float
 
@@ -60,7 +57,7 @@ class Code:
 
 @dataclass
 class _Ended:
-    """What was ended before its time."""
+    """What ended before it expired."""
 
     grants: dict[tuple[str, str], int] = field(default_factory=dict)
     tokens: set[str] = field(default_factory=set)
@@ -77,7 +74,7 @@ class Grants:
         self._ended = _Ended()
 
     def reset(self) -> None:
-        """Forget codes and revocations. Tokens stay good as long as the seed and their login do."""
+        """Forget codes and revocations. Tokens stay valid while the seed and their login exist."""
         self._codes.clear()
         self._ended = _Ended()
 
@@ -93,7 +90,7 @@ class Grants:
         )
 
     def revoke(self, login_id: str, client_id: str) -> None:
-        """The person removes the application: every consent given so far is over."""
+        """End every consent given so far, as when the person removes the application."""
         self._ended.grants[login_id, client_id] = self._stamp()
 
     def is_revoked(self, grant: Grant) -> bool:
@@ -105,7 +102,7 @@ class Grants:
         return value
 
     def find_code(self, value: str) -> Code | None:
-        """The code, if it was issued, is unused and not too old."""
+        """The code if it was issued, is unused and has not expired."""
         code = self._codes.get(value)
         if code is None or code.is_used or self._clock.now() - code.issued_at > self._choices.code_seconds:
             return None
@@ -122,7 +119,7 @@ class Grants:
         return self._sign("access", grant, expires_at=self._clock.now() + self._choices.access_token_seconds)
 
     def read(self, value: str, kind: Kind) -> Token | None:
-        """The facts of a token that we issued, living or not; None for any other text."""
+        """The facts of a token of this sandbox, expired or not, or None for any other text."""
         if not value.startswith(PREFIX[kind]):
             return None
         text = value.removeprefix(PREFIX[kind])
@@ -142,12 +139,12 @@ class Grants:
             number=facts["number"],
             consented_at=facts["consented_at"],
         )
-        # Stamps of an earlier life of this sandbox must stay below ours, or a revocation would miss them.
+        # New stamps must exceed those that the sandbox gave before a restart, or a revocation would miss old tokens.
         self._last_stamp = max(self._last_stamp, facts["issued"])
         return Token(kind, grant, facts["issued"], self._expiry(kind, grant, facts["expires_at"]))
 
     def is_alive(self, value: str, token: Token) -> bool:
-        """Neither expired nor ended; whether its grant was revoked is another question."""
+        """Whether the token has neither expired nor been ended. A revoked grant is checked by `is_revoked`."""
         return (
             self._clock.now() < token.expires_at
             and fingerprint(value) not in self._ended.tokens
@@ -159,7 +156,7 @@ class Grants:
         self._ended.tokens.add(fingerprint(value))
 
     def end_tokens(self, kind: Kind, login_id: str = "") -> None:
-        """End the tokens issued so far to a login, or to all."""
+        """End the tokens issued so far to one login, or to every login."""
         self._ended.by_login[kind, login_id] = self._stamp()
 
     def _stamp(self) -> int:
@@ -183,7 +180,7 @@ class Grants:
             "expires_at": expires_at,
         }
         text = json.dumps(facts, separators=(",", ":"))
-        # Amazon's tokens are long; JSON allows blanks at its end.
+        # Amazon's tokens are longer. JSON allows blanks at its end.
         text += " " * ((LENGTH[kind] - SIGNATURE_LENGTH) * 3 // 4 + 1 - len(text))
         payload = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
         return PREFIX[kind] + payload + self._signature(kind, payload)
@@ -194,13 +191,13 @@ class Grants:
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
     def sign_page_token(self, login_id: str, offset: int) -> str:
-        """An opaque nextToken that works for this login alone."""
+        """A nextToken that works for this login only."""
         facts = {"o": offset, "l": login_id, "t": self._clock.now()}
         payload = base64.urlsafe_b64encode(json.dumps(facts).encode()).decode().rstrip("=")
         return f"{payload}.{self._signature('page', payload)}"
 
     def read_page_token(self, value: str, login_id: str) -> int | None:
-        """The offset, or None if the token is not ours, of another login, or too old."""
+        """The offset, or None if the token is invalid, expired or of another login."""
         payload, _, signature = value.partition(".")
         if not hmac.compare_digest(
             signature.encode("utf-8", "replace"), self._signature("page", payload).encode()
@@ -214,5 +211,4 @@ class Grants:
 
 
 def fingerprint(value: str) -> str:
-    """What the journal shows instead of a token."""
     return hashlib.sha256(value.encode()).hexdigest()[:12]

@@ -14,7 +14,7 @@ def is_challenge(challenge: str, method: str) -> bool:
 
 
 def is_proof(verifier: str, challenge: str, method: str) -> bool:
-    """Whether the verifier answers the challenge; without a challenge there must be no verifier."""
+    """Whether the verifier fits the challenge. Without a challenge, a verifier is refused."""
     if not challenge or not verifier:
         return challenge == verifier
     if method == "S256":

@@ -1,4 +1,4 @@
-"""Login with Amazon, server side: the token endpoint, the user profile, token information."""
+"""Login with Amazon between servers: the token endpoint, the user profile, token information."""
 
 import hmac
 import uuid
@@ -19,7 +19,7 @@ REVOKED = "refresh_token. User may have revoked or didn't grant the permission."
 
 
 class RefusedError(Exception):
-    """The token endpoint says no."""
+    """The token endpoint refuses the request with `answer`."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.status)
@@ -27,7 +27,6 @@ class RefusedError(Exception):
 
 
 def respond(call: Call, world: World, grants: Grants, clock: Clock, choices: Choices) -> Answer:
-    """Answer a request to /auth/o2/token, /user/profile or /auth/o2/tokeninfo."""
     if call.area == "token":
         answer = _token(call, world, grants, choices)
     elif call.method != "GET":
@@ -56,7 +55,7 @@ def _token(call: Call, world: World, grants: Grants, choices: Choices) -> Answer
 
 
 def _client_and_grant_type(call: Call, form: dict[str, str], world: World) -> tuple[Client, str]:
-    """Rows 3 to 7 of Amazon's checks."""
+    # In the order in which Amazon checks them.
     grant_type = _required(form, "grant_type")
     if grant_type not in GRANT_TYPES:
         text = "The authorization grant type is not supported by the authorization server"

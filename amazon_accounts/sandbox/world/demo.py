@@ -1,7 +1,7 @@
-"""The world that `make run` shows: eight logins of different character, some 300 accounts.
+"""The world that `make run` shows: eight different logins with some 300 accounts.
 
-Every name is made up. It holds what real inventories hold, all statuses, types and regions, and what they hold against
-the programmer: hostile names, unknown values, half-registered accounts, links beyond Amazon's cap.
+Every name is invented. The accounts have every status, type and region, and whatever else real inventories
+contain: hostile names, unknown values, half-registered accounts, and more links than Amazon shows.
 """
 
 from amazon_accounts.sandbox.world.entities import (
@@ -162,7 +162,6 @@ def _name(maker: Maker) -> str:
 
 
 def _agency(maker: Maker, login: Login) -> None:
-    """135 accounts in all regions, DSP agencies, and manager accounts of every size."""
     chance = maker.chance
     groups: tuple[list[str], ...] = (
         ["US"],
@@ -229,7 +228,7 @@ def _managers(maker: Maker, login: Login) -> None:
 
 
 def _brand(maker: Maker, login: Login) -> None:
-    """One seller, many shops: the same seller id in several marketplaces."""
+    # The same seller id in several marketplaces.
     for trade in TRADES[:15]:
         maker.account(f"Birchline {trade}", "seller", EUROPE, login)
     for country in ("US", "CA", "JP", "AU", "TR", "AE", "SA", "IN", "ZA"):
@@ -237,14 +236,14 @@ def _brand(maker: Maker, login: Login) -> None:
 
 
 def _vendors(maker: Maker, login: Login) -> None:
-    """A vendor account may list every country where Ads exists, with a profile in few of them."""
+    # A vendor account may list every country of Amazon Ads and have profiles in only a few.
     for number in range(70):
         chosen = maker.chance.sample(list(MARKETPLACES), k=1 + number % 4)
         account = maker.account(_name(maker), "vendor", chosen, login)
         if number % 10 == 0:
             account.country_codes = list(MARKETPLACES)
         if number % 14 == 13:
-            # The ads account still names a profile that Amazon leaves out of its list for want of a campaign.
+            # The ads account names a profile that Amazon's list of profiles leaves out: it has no campaign.
             profile_id = account.alternates[0].profile_id
             if profile_id is not None:
                 maker.world.profiles[profile_id].has_campaigns = False
@@ -283,7 +282,7 @@ def _newcomer(maker: Maker, login: Login) -> None:
 
 
 def _publisher(maker: Maker, login: Login) -> None:
-    """Profiles that no ads account names."""
+    # Most of these profiles belong to no ads account.
     for country in ("US", "UK", "DE", "JP", "AU", "CA"):
         maker.profile(country, maker.entity_id(), "vendor", login, name="Emil Inkwell", sub_type="KDP_AUTHOR")
     seller_id = maker.seller_id()
@@ -312,7 +311,7 @@ def _hostile(maker: Maker, login: Login) -> None:
 
 
 def _unknown_values(maker: Maker, login: Login) -> None:
-    """What Amazon may add tomorrow."""
+    # Values and fields that Amazon may add later.
     world = maker.world
     odd = maker.account("Unknown status", "seller", ["US"], login)
     odd.status = "SUSPENDED"

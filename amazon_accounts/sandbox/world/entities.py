@@ -1,7 +1,7 @@
-"""What exists at the made-up Amazon: clients, logins, their accounts, and who may see what.
+"""What exists at the sandbox Amazon: clients, logins, their accounts, and who may see what.
 
-The entities are plain and open: a test changes a field and the next answer shows it. Only what needs several dictionaries
-to agree (adding, removing, granting access) goes through the methods of World.
+A test may change any field of an entity, and the next answer shows the change. Adding, removing and granting
+access change several dictionaries, so they go through the methods of World.
 """
 
 from dataclasses import dataclass, field
@@ -13,6 +13,7 @@ Level = Literal["view", "edit"]
 
 DEFAULT_SEED = 1
 DEFAULT_CLIENT_ID = "amzn1.application-oa2-client.5a4d0b0c0d0e4f5061728394a5b6c7d8"
+#: Published: it opens nothing but this sandbox.
 DEFAULT_CLIENT_SECRET = "sandbox-secret"
 KNOWN_SCOPES = frozenset(
     {
@@ -36,7 +37,7 @@ class Client:
     secret: str = field(repr=False)
     return_urls: list[str] = field(default_factory=list)
     scopes: list[str] = field(default_factory=lambda: sorted(KNOWN_SCOPES))
-    #: Approved for the Ads API; if not, each API call is a 401.
+    #: Approved for the Ads API. Without approval each API call is answered with 401.
     approved: bool = True
     #: Refused at the token endpoint with `unauthorized_client`.
     blocked: bool = False
@@ -44,15 +45,13 @@ class Client:
 
 @dataclass
 class Login:
-    """An Amazon customer, and all that this person can reach."""
-
     login_id: str
     user_id: str
     name: str
     email: str
     #: One line for the authorize page.
     description: str = ""
-    #: Barred from /adsAccounts with a 403.
+    #: Refused by /adsAccounts with 403.
     barred: bool = False
     ads_accounts: list[str] = field(default_factory=list)
     profiles: dict[int, Level] = field(default_factory=dict)
@@ -61,7 +60,7 @@ class Login:
 
 @dataclass
 class Alternate:
-    """What an ads account is called in one country."""
+    """The ids of an ads account in one country."""
 
     country_code: str
     profile_id: int | None = None
@@ -71,15 +70,15 @@ class Alternate:
 @dataclass
 class AdsAccount:
     ads_account_id: str
-    #: None: Amazon leaves the field out.
+    #: With None, Amazon leaves the field out.
     account_name: str | None
     status: str | None = "CREATED"
     country_codes: list[str] = field(default_factory=list)
     alternates: list[Alternate] = field(default_factory=list)
     errors: Any = None
-    #: For `profile_id_delay_seconds`; 0 is long ago.
+    #: Seconds since 1970, for `profile_id_delay_seconds`.
     created_at: float = 0.0
-    #: Laid over the answer as it is: unknown fields, or known ones with odd values.
+    #: More fields of the answer: unknown fields, or odd values of known fields.
     extra: dict[str, Any] = field(default_factory=dict)
 
 
@@ -97,15 +96,13 @@ class Profile:
     sub_type: str | None = None
     daily_budget: float | None = None
     valid_payment_method: bool | None = None
-    #: Without a campaign Amazon leaves the profile out of its list.
+    #: Amazon leaves a profile without campaigns out of its list.
     has_campaigns: bool = True
     extra: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
 class Link:
-    """One account linked to a manager account."""
-
     region: Region
     account_id: str
     account_name: str
@@ -136,7 +133,7 @@ class DspAdvertiser:
 
 
 class World:
-    """All entities by id. `seed` also signs the tokens, so that a restarted sandbox knows those it issued."""
+    """All entities by id. `seed` also signs the tokens, so that a restarted sandbox accepts its earlier tokens."""
 
     def __init__(self, seed: int = DEFAULT_SEED) -> None:
         self.seed = seed
@@ -148,11 +145,11 @@ class World:
         self.dsp_advertisers: dict[str, DspAdvertiser] = {}
         #: Advertiser ids by their agency's profile, in Amazon's order.
         self.advertisers_of: dict[int, list[str]] = {}
-        #: How many have made entities of it.
+        #: The number of Makers that this world has had.
         self.makers = 0
 
     def replace_with(self, other: "World") -> None:
-        """Become the other world, in place."""
+        """Take over everything from the other world, in this object."""
         self.__dict__.update(other.__dict__)
 
     def add_client(self, client: Client) -> Client:
@@ -202,13 +199,13 @@ class World:
         manager_account_id: str | None = None,
         level: Level | None = "edit",
     ) -> None:
-        """Give a login access to these things, or take it away (`level=None`).
+        """Give a login access to what is named, or take it away (`level=None`).
 
-        An ads account brings along its profiles.
+        An ads account includes its profiles.
         """
         profiles = [] if profile_id is None else [profile_id]
         if ads_account_id is not None:
-            _list_or_strike(login.ads_accounts, ads_account_id, wanted=level is not None)
+            _add_or_remove(login.ads_accounts, ads_account_id, wanted=level is not None)
             account = self.ads_accounts[ads_account_id]
             profiles += [
                 alternate.profile_id
@@ -216,7 +213,7 @@ class World:
                 if alternate.profile_id in self.profiles
             ]
         if manager_account_id is not None:
-            _list_or_strike(login.manager_accounts, manager_account_id, wanted=level is not None)
+            _add_or_remove(login.manager_accounts, manager_account_id, wanted=level is not None)
         for each in profiles:
             if level is None:
                 login.profiles.pop(each, None)
@@ -224,7 +221,7 @@ class World:
                 login.profiles[each] = level
 
     def remove_ads_account(self, ads_account_id: str) -> None:
-        """The account and its profiles are gone for everybody."""
+        """Remove the account and its profiles for every login."""
         for login in self.logins.values():
             self.let_see(login, ads_account_id=ads_account_id, level=None)
         account = self.ads_accounts.pop(ads_account_id)
@@ -239,7 +236,7 @@ class World:
 
     def remove_manager_account(self, manager_account_id: str) -> None:
         for login in self.logins.values():
-            _list_or_strike(login.manager_accounts, manager_account_id, wanted=False)
+            _add_or_remove(login.manager_accounts, manager_account_id, wanted=False)
         del self.manager_accounts[manager_account_id]
 
     def remove_dsp_advertiser(self, advertiser_id: str) -> None:
@@ -250,7 +247,7 @@ class World:
         del self.logins[login_id]
 
 
-def _list_or_strike(ids: list[str], wanted_id: str, *, wanted: bool) -> None:
+def _add_or_remove(ids: list[str], wanted_id: str, *, wanted: bool) -> None:
     if wanted and wanted_id not in ids:
         ids.append(wanted_id)
     elif not wanted and wanted_id in ids:
@@ -258,7 +255,6 @@ def _list_or_strike(ids: list[str], wanted_id: str, *, wanted: bool) -> None:
 
 
 def profile_in(country_code: str, profile_id: int, account_id: str, type_: str, **more: Any) -> Profile:
-    """A profile with the region, currency and timezone of its country."""
     marketplace = MARKETPLACES[country_code]
     return Profile(
         profile_id=profile_id,
@@ -274,7 +270,6 @@ def profile_in(country_code: str, profile_id: int, account_id: str, type_: str, 
 
 
 def default_client(return_urls: list[str]) -> Client:
-    """The application that a local installation uses."""
     return Client(
         client_id=DEFAULT_CLIENT_ID,
         name="Amazon Accounts (local)",

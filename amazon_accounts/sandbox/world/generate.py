@@ -1,4 +1,4 @@
-"""Worlds of any size, quickly and always the same for the same seed."""
+"""Worlds of any size. The same seed always makes the same world."""
 
 import random
 import string
@@ -25,11 +25,11 @@ DSP_TIMEZONES = {"US": "America/New_York", "CA": "America/Toronto", "MX": "Ameri
 
 
 class Maker:
-    """Makes entities with ids as Amazon's look, and puts them into a world."""
+    """Makes entities with ids like Amazon's and adds them to a world."""
 
     def __init__(self, world: World) -> None:
         self.world = world
-        # Another maker of the same world, later, must not make the same ids again.
+        # A later maker of the same world must not make the same ids again.
         self.chance = random.Random(f"{world.seed} {world.makers}")
         world.makers += 1
         self._numbers = set(world.profiles) | {
@@ -40,7 +40,7 @@ class Maker:
         return "".join(self.chance.choices(alphabet, k=length))
 
     def number(self, digits: int) -> int:
-        """A number of so many digits, never twice the same."""
+        """A number with `digits` digits that this world does not have yet."""
         while True:
             number = self.chance.randrange(10 ** (digits - 1), 10**digits)
             if number not in self._numbers:
@@ -92,7 +92,6 @@ class Maker:
         return self.world.add_ads_account(made, *logins)
 
     def agency(self, name: str, country: str, *logins: Login, advertisers: int = 0) -> Profile:
-        """An agency's profile and the advertisers behind it."""
         made = self.profile(country, self.entity_id(), "agency", *logins, name=name)
         for number in range(1, advertisers + 1):
             self.advertiser(made, f"{name} advertiser {number}")
@@ -118,7 +117,6 @@ class Maker:
 
     @staticmethod
     def link(profile: Profile, name: str, *, advertiser: DspAdvertiser | None = None) -> Link:
-        """The link of a manager account to a profile, or to an advertiser of an agency."""
         return Link(
             region=profile.region,
             account_id=profile.account_id,
@@ -142,7 +140,7 @@ def generated_world(
     links_per_manager: int = 0,
     seed: int = DEFAULT_SEED,
 ) -> World:
-    """A plain world: logins `login-1`, `login-2`, ..., sellers and vendors in turn over the regions."""
+    """A world with the logins `login-1`, `login-2`, ...; sellers and vendors, spread over the regions."""
     world = World(seed)
     world.add_client(default_client([]))
     maker = Maker(world)
@@ -170,9 +168,10 @@ def generated_world(
 
 
 def small_world(seed: int = DEFAULT_SEED) -> World:
-    """The cast of the tests.
+    """The world of most tests.
 
-    alice has a bit of everything, bob sees one of her accounts (to view) and one of his own, charlie has nothing.
+    alice has accounts of every kind, bob may view one of her accounts and edit one of his own, charlie has
+    none.
     """
     world = World(seed)
     world.add_client(default_client([]))
