@@ -1,10 +1,9 @@
-"""Who may do what: the three groups that come with the project, and the question each operation asks first."""
+"""The three groups that come with the project, and the backend that reads the permissions of a person."""
 
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group, Permission, User
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 
 VIEWER = [
@@ -54,15 +53,6 @@ def _permissions(names: list[str], using: str) -> list[Permission]:
         app_label, codename = name.split(".")
         wanted |= Q(content_type__app_label=app_label, codename=codename)
     return list(Permission.objects.using(using).filter(wanted))
-
-
-def require(user: AbstractBaseUser | AnonymousUser | None, permission: str) -> None:
-    """Raise PermissionDenied, with the permission's name as its text, unless the person has it.
-
-    None is a command: whoever may run one may do everything.
-    """
-    if user is not None and not user.has_perm(permission):  # type: ignore[union-attr]
-        raise PermissionDenied(permission)
 
 
 class OneQueryBackend(ModelBackend):

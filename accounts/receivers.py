@@ -11,7 +11,7 @@ from accounts.batch.ending import settle_syncs
 from accounts.models import SyncRun
 from accounts.signals import sync_ended
 from accounts.sync import handover as visibility
-from accounts.sync.tasks import request_sync
+from accounts.sync.tasks import queue_sync
 from tokens.models import Connection
 from tokens.signals import connection_changed
 
@@ -20,7 +20,7 @@ from tokens.signals import connection_changed
 def on_connection_changed(connection: Connection, change: str, **_: Any) -> None:
     """Part of the transaction that makes the change."""
     if change in {"connected", "healed"}:
-        request_sync(connection, trigger=SyncRun.Trigger.CONNECT)
+        queue_sync(connection, trigger=SyncRun.Trigger.CONNECT)
     elif change == "broken":
         visibility.connection_broken(connection)
     elif change == "disconnected":

@@ -20,7 +20,7 @@ urlpatterns = [
     path("connections/<uuid:connection_id>/refresh/", connection_actions.refresh, name="connection-refresh"),
     path(
         "connections/<uuid:connection_id>/disconnect/",
-        connection_actions.disconnect_connection,
+        connection_actions.disconnect,
         name="connection-disconnect",
     ),
     path("operations/", operations.operations, name="operations"),

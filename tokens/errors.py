@@ -27,6 +27,10 @@ class UnreadableTokenError(PermanentError):
     """The stored token cannot be decrypted: its key is not among TOKEN_ENCRYPTION_KEYS."""
 
 
+class ConnectionUnusableError(Exception):
+    """This connection can give no token until a person has mended it."""
+
+
 # What a refresh that ended so would have raised.
 ERRORS: Final[dict[str, type[AmazonError]]] = {
     Outcome.TRANSIENT.value: TransientError,
@@ -51,3 +55,9 @@ def raise_if_unusable(connection: Connection) -> None:
     """Raise the AmazonError that fits `Connection.reason_unusable`, unless that is empty."""
     if reason := connection.reason_unusable:
         raise UNUSABLE[connection.state](reason)
+
+
+def refuse_unusable(connection: Connection) -> None:
+    """Raise ConnectionUnusableError, with the reason as its text, if a person must mend the connection first."""
+    if reason := connection.reason_unusable:
+        raise ConnectionUnusableError(reason)

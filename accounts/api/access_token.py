@@ -16,8 +16,9 @@ from accounts.api.exceptions import Conflict, Unavailable
 from accounts.api.lists import refuse_body
 from accounts.api.remote_address import remote_address
 from accounts.api.throttling import AccessTokenThrottle, PersonThrottle
+from tokens.errors import ConnectionUnusableError
 from tokens.models import Connection
-from tokens.refresh.access import ConnectionUnusableError, TokenNotReadyError, hand_out_access_token
+from tokens.refresh.access import TokenNotReadyError, hand_out_access_token
 
 
 class AccessTokenSerializer(serializers.Serializer[Any]):

@@ -19,10 +19,10 @@ from accounts.api.lists import PageParameters, Word, page_response, read_paramet
 from accounts.api.representation import Shown
 from accounts.lists.pages import KeysetPaginator
 from accounts.models import SyncRun
-from accounts.permissions import require
 from accounts.sync.tasks import request_sync
 from amazon_accounts.amazon_ads.hosts import Region
-from tokens.connect.disconnect import disconnect
+from tokens.connect.disconnect import disconnect_connection
+from tokens.errors import ConnectionUnusableError
 from tokens.models import Connection
 from tokens.refresh.tasks import request_refresh
 
@@ -91,17 +91,6 @@ class ConnectionDetail(APIView):
         return Response(represented(get_object_or_404(visible(request), pk=connection_id)))
 
 
-def _to_act_on(request: Request, connection_id: UUID, permission: str) -> Connection:
-    connection = get_object_or_404(visible(request), pk=connection_id)
-    require(person(request), permission)
-    return connection
-
-
-def _refuse_unless_live(connection: Connection) -> None:
-    if reason := connection.reason_unusable:
-        raise Conflict(reason)
-
-
 class ConnectionRefresh(APIView):
     @describe(
         "Refresh a connection's token",
@@ -116,9 +105,11 @@ class ConnectionRefresh(APIView):
     )
     def post(self, request: Request, connection_id: UUID) -> Response:
         refuse_body(request)
-        connection = _to_act_on(request, connection_id, "tokens.refresh_connection")
-        _refuse_unless_live(connection)
-        request_refresh(connection)
+        connection = get_object_or_404(visible(request), pk=connection_id)
+        try:
+            request_refresh(person(request), connection)
+        except ConnectionUnusableError as error:
+            raise Conflict(str(error)) from error
         return Response(represented(connection), status=202)
 
 
@@ -136,9 +127,11 @@ class ConnectionSync(APIView):
     )
     def post(self, request: Request, connection_id: UUID) -> Response:
         refuse_body(request)
-        connection = _to_act_on(request, connection_id, "accounts.sync_account")
-        _refuse_unless_live(connection)
-        run = request_sync(connection, trigger=SyncRun.Trigger.API, requested_by=person(request))
+        connection = get_object_or_404(visible(request), pk=connection_id)
+        try:
+            run = request_sync(person(request), connection, trigger=SyncRun.Trigger.API)
+        except ConnectionUnusableError as error:
+            raise Conflict(str(error)) from error
         return Response(SyncRunSerializer(run).data, status=202)
 
 
@@ -154,6 +147,5 @@ class ConnectionDisconnect(APIView):
     )
     def post(self, request: Request, connection_id: UUID) -> Response:
         refuse_body(request)
-        connection = _to_act_on(request, connection_id, "tokens.disconnect_connection")
-        disconnect(connection, person(request))
+        disconnect_connection(person(request), get_object_or_404(visible(request), pk=connection_id))
         return Response(represented(visible(request).get(pk=connection_id)))

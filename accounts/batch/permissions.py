@@ -3,7 +3,7 @@
 from django.contrib.auth.models import User
 
 from accounts.models import BatchOperation
-from accounts.permissions import require
+from tokens.people.permissions import require
 
 Operation = BatchOperation.Operation
 

@@ -3,7 +3,7 @@
 from django.db.models import Q
 
 from accounts.models import Account, BatchItem, BatchOperation, SyncRun
-from accounts.sync.tasks import request_sync
+from accounts.sync.tasks import queue_sync
 from tokens.models import Connection
 
 MAX_CONNECTIONS_PER_CHUNK = 50
@@ -25,6 +25,6 @@ def request_syncs(batch: BatchOperation, *, max_connections: int = MAX_CONNECTIO
         if reason := connection.reason_unusable:
             of_connection.update(state=BatchItem.State.FAILED, message=reason)
         else:
-            run = request_sync(connection, trigger=SyncRun.Trigger.BATCH, requested_by=batch.user)
+            run = queue_sync(connection, trigger=SyncRun.Trigger.BATCH, requested_by=batch.user)
             of_connection.update(run=run)
     return items.exists()

@@ -13,19 +13,32 @@ from accounts import pruning
 from accounts.models import SyncRun
 from accounts.sync import requests as runs
 from accounts.sync.run import sync_connection
+from tokens.errors import refuse_unusable
 from tokens.models import Connection
+from tokens.people.permissions import require
 from tokens.queues import TOKENS, amazon_of
 
 logger = logging.getLogger(__name__)
 
 
+def request_sync(user: User | None, connection: Connection, *, trigger: SyncRun.Trigger) -> SyncRun:
+    """Queue a sync of this connection for a person, or for the system itself (None).
+
+    Raises PermissionDenied or ConnectionUnusableError.
+    """
+    require(user, "accounts.sync_account")
+    refuse_unusable(connection)
+    return queue_sync(connection, trigger=trigger, requested_by=user)
+
+
 @transaction.atomic
-def request_sync(
+def queue_sync(
     connection: Connection, *, trigger: SyncRun.Trigger, requested_by: User | None = None
 ) -> SyncRun:
-    """Queue a sync of this connection, or join the one that waits already; never one that has begun.
+    """Queue a sync of this connection, or join the sync that waits already; never one that runs.
 
-    A connection that cannot be synced gets a run that has failed, with the reason.
+    It checks no permission: the operation that calls it has done that. An unusable connection gets a run that has
+    failed, with the reason.
     """
     run = runs.request(connection, trigger=trigger, requested_by=requested_by)
     if run.state == SyncRun.State.WAITING:

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -29,15 +29,12 @@ from accounts.models import (
 from dashboard.admin.base import AccountPartAdmin, ConnectionPartAdmin, ReadOnlyAdmin, ReadOnlyInline, labels
 from dashboard.forms import UpdateForm
 from dashboard.status import ACCOUNT, BATCH, SYNC_RUN
+from tokens.people.permissions import may
 
 Operation = BatchOperation.Operation
 
 STATUS_LABELS = labels(ACCOUNT)
 RUN_LABELS = labels(SYNC_RUN)
-
-
-def may(user: AbstractBaseUser | AnonymousUser, permission: str) -> bool:
-    return isinstance(user, User) and user.has_perm(permission)
 
 
 class ProfileInline(ReadOnlyInline):

@@ -1,6 +1,7 @@
 """Connections and everything that happens to their tokens. The tokens themselves stand nowhere."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -16,7 +17,9 @@ from dashboard.admin.base import ConnectionPartAdmin, ReadOnlyAdmin, labels
 from dashboard.reports.activity import activity, success_rates
 from dashboard.status import CONNECTION, REFRESH
 from dashboard.templatetags.console import duration, percent
+from tokens.errors import ConnectionUnusableError
 from tokens.models import AccessTokenRequest, Alert, AuthorizationAttempt, Connection, Heartbeat, TokenRefresh
+from tokens.people.permissions import may
 from tokens.refresh.tasks import request_refresh
 
 STATE_LABELS = labels(CONNECTION)
@@ -39,35 +42,45 @@ class ConnectionAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Sync now", permissions=["sync"])
     def sync(self, request: HttpRequest, connections: QuerySet[Connection]) -> None:
-        live = self._live(request, connections)
-        for connection in live:
-            request_sync(connection, trigger=SyncRun.Trigger.MANUAL, requested_by=cast("User", request.user))
-        if live:
-            self.message_user(request, f"On its way: the sync of {_names(live)}.")
+        user = cast("User", request.user)
+        done = self._try_each(
+            request, connections, lambda each: request_sync(user, each, trigger=SyncRun.Trigger.MANUAL)
+        )
+        if done:
+            self.message_user(request, f"On its way: the sync of {_names(done)}.")
 
     @admin.action(description="Refresh token", permissions=["refresh"])
     def refresh(self, request: HttpRequest, connections: QuerySet[Connection]) -> None:
-        live = self._live(request, connections)
-        for connection in live:
-            request_refresh(connection)
-        if live:
-            self.message_user(request, f"On its way: a new token for {_names(live)}.")
+        user = cast("User", request.user)
+        done = self._try_each(request, connections, lambda each: request_refresh(user, each))
+        if done:
+            self.message_user(request, f"On its way: a new token for {_names(done)}.")
 
-    def _live(self, request: HttpRequest, connections: QuerySet[Connection]) -> list[Connection]:
-        """Return those with which Amazon can be asked, and say of the others why not."""
-        reasons: dict[str, list[Connection]] = defaultdict(list)
+    def _try_each(
+        self,
+        request: HttpRequest,
+        connections: QuerySet[Connection],
+        operation: Callable[[Connection], object],
+    ) -> list[Connection]:
+        """Return the connections for which it was done; tell the person why not for the others."""
+        done = []
+        refused: dict[str, list[Connection]] = defaultdict(list)
         for connection in connections:
-            reasons[connection.reason_unusable].append(connection)
-        live = reasons.pop("", [])
-        for reason, dead in reasons.items():
-            self.message_user(request, f"Nothing was done for {_names(dead)}. {reason}", messages.ERROR)
-        return live
+            try:
+                operation(connection)
+            except ConnectionUnusableError as error:
+                refused[str(error)].append(connection)
+            else:
+                done.append(connection)
+        for reason, unusable in refused.items():
+            self.message_user(request, f"Nothing was done for {_names(unusable)}. {reason}", messages.ERROR)
+        return done
 
     def has_sync_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("accounts.sync_account"))
+        return may(request.user, "accounts.sync_account")
 
     def has_refresh_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("tokens.refresh_connection"))
+        return may(request.user, "tokens.refresh_connection")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Connection]:
         return Connection.objects.visible_to(request.user).defer("access_token", "refresh_token")

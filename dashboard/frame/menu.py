@@ -14,6 +14,7 @@ from unfold.dataclasses import SearchResult
 from accounts.lists.filters import filter_accounts
 from accounts.lists.pages import capped_count
 from tokens.models import Connection
+from tokens.people.permissions import may
 
 FOUND_AT_MOST = 8
 FOUND_COUNTED = 1_000
@@ -33,9 +34,9 @@ def in_admin(*models: str) -> Callable[[HttpRequest], bool]:
     return on(*(f"admin:{model}_{view}" for model in models for view in views))
 
 
-def may(permission: str) -> Callable[[HttpRequest], bool]:
-    """Hide a link from those whom its page would turn away; the page checks again."""
-    return lambda request: isinstance(request.user, User) and request.user.has_perm(permission)
+def show_to_holders_of(permission: str) -> Callable[[HttpRequest], bool]:
+    """Hide a link from people whom its page would refuse; the page checks again."""
+    return lambda request: may(request.user, permission)
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
@@ -88,7 +89,7 @@ def _item(
 ) -> dict[str, Any]:
     item: dict[str, Any] = {"title": title, "icon": icon, "link": link, "active": active}
     if permission:
-        item["permission"] = may(permission)
+        item["permission"] = show_to_holders_of(permission)
     return item
 
 
@@ -123,14 +124,14 @@ def search(request: HttpRequest, term: str) -> list[SearchResult]:
     if not isinstance(request.user, User):
         return []
     found = []
-    if request.user.has_perm("tokens.view_connection"):
+    if may(request.user, "tokens.view_connection"):
         connections = Connection.objects.visible_to(request.user).filter(label__icontains=term)
         found += [
             SearchResult(connection.label, "Connection", reverse("connection", args=[connection.pk]), "cable")
             for connection in connections.only("pk", "label")[:FOUND_AT_MOST]
         ]
         found += _more(connections, "connections", reverse("connections"), "cable")
-    if request.user.has_perm("accounts.view_account"):
+    if may(request.user, "accounts.view_account"):
         accounts = filter_accounts(request.user, {"search": term[:200]})
         found += [
             SearchResult(

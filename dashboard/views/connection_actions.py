@@ -1,4 +1,4 @@
-"""What people do with one connection. Each is one call of the operation; it answers with where to look next."""
+"""What people do with one connection."""
 
 from uuid import UUID
 
@@ -13,7 +13,8 @@ from accounts.sync.tasks import request_sync
 from dashboard.frame.page import StaffRequest, button_on, is_partial, page, redirect_htmx, staff_page
 from dashboard.reports.account_counts import count_accounts
 from dashboard.views.connections import visible
-from tokens.connect.disconnect import disconnect
+from tokens.connect.disconnect import disconnect_connection
+from tokens.errors import ConnectionUnusableError
 from tokens.models import Connection
 from tokens.refresh.tasks import request_refresh
 
@@ -21,10 +22,11 @@ from tokens.refresh.tasks import request_refresh
 @button_on("connection")
 @staff_page("accounts.sync_account")
 def sync(request: StaffRequest, connection_id: UUID) -> HttpResponse:
-    connection = _live(request, connection_id)
-    if connection is None:
-        return _back(request)
-    request_sync(connection, trigger=SyncRun.Trigger.MANUAL, requested_by=request.user)
+    connection = get_object_or_404(visible(request), pk=connection_id)
+    try:
+        request_sync(request.user, connection, trigger=SyncRun.Trigger.MANUAL)
+    except ConnectionUnusableError as error:
+        return _refused(request, connection, error)
     messages.success(
         request, f"Sync of {connection.label} is on its way. New accounts appear as they are found."
     )
@@ -34,10 +36,12 @@ def sync(request: StaffRequest, connection_id: UUID) -> HttpResponse:
 @button_on("connection")
 @staff_page("tokens.refresh_connection")
 def refresh(request: StaffRequest, connection_id: UUID) -> HttpResponse:
-    connection = _live(request, connection_id)
-    if connection is None:
-        return _back(request)
-    if request_refresh(connection):
+    connection = get_object_or_404(visible(request), pk=connection_id)
+    try:
+        is_new = request_refresh(request.user, connection)
+    except ConnectionUnusableError as error:
+        return _refused(request, connection, error)
+    if is_new:
         messages.success(request, f"A new token for {connection.label} is on its way.")
     else:
         messages.info(request, f"A new token for {connection.label} was on its way already.")
@@ -46,11 +50,11 @@ def refresh(request: StaffRequest, connection_id: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @staff_page("tokens.disconnect_connection")
-def disconnect_connection(request: StaffRequest, connection_id: UUID) -> HttpResponse:
+def disconnect(request: StaffRequest, connection_id: UUID) -> HttpResponse:
     """Ask first, with the number of accounts; then disconnect."""
     connection = get_object_or_404(visible(request), pk=connection_id)
     if request.method == "POST":
-        disconnect(connection, request.user)
+        disconnect_connection(request.user, connection)
         messages.success(request, f"{connection.label} is disconnected and its tokens are erased.")
         return redirect_htmx(request, reverse("connections"))
     context = {
@@ -63,13 +67,9 @@ def disconnect_connection(request: StaffRequest, connection_id: UUID) -> HttpRes
     return page(request, "dashboard/frame/confirm_page.html", context, title="Disconnect")
 
 
-def _live(request: StaffRequest, connection_id: UUID) -> Connection | None:
-    """Return the connection if Amazon may be asked with it, else tell why not."""
-    connection = get_object_or_404(Connection.objects.visible_to(request.user), pk=connection_id)
-    if not connection.reason_unusable:
-        return connection
-    messages.error(request, f"Nothing was done for {connection.label}. {connection.reason_unusable}")
-    return None
+def _refused(request: StaffRequest, connection: Connection, error: ConnectionUnusableError) -> HttpResponse:
+    messages.error(request, f"Nothing was done for {connection.label}. {error}")
+    return _back(request)
 
 
 def _back(request: StaffRequest) -> HttpResponse:

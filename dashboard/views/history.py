@@ -6,10 +6,10 @@ from django.http import HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from accounts.permissions import require
 from dashboard.frame.page import StaffRequest, page, staff_page
 from dashboard.reports.timeline import KINDS, Timeline
 from tokens.models import Connection
+from tokens.people.permissions import require
 
 CONNECTIONS_OFFERED = 200
 

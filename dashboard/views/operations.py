@@ -25,12 +25,12 @@ from accounts.lists.export import neutralised
 from accounts.lists.pages import KeysetPaginator
 from accounts.models import Account, BatchItem, BatchOperation, SyncRun
 from accounts.models.batch import UNFINISHED, counts_of
-from accounts.permissions import require
 from accounts.sync.requests import Wait, put_back_until
 from dashboard.account_list import AccountList
 from dashboard.forms import UpdateForm
 from dashboard.frame.page import StaffRequest, button_on, is_partial, page, redirect_htmx, staff_page
 from dashboard.status import BATCH, BATCH_ITEM, status_of_batch, status_of_batch_item
+from tokens.people.permissions import require
 
 PAGE_SIZE = 25
 RESULTS_PAGE_SIZE = 50

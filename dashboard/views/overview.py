@@ -11,13 +11,13 @@ from django.views.decorators.http import require_safe
 
 from accounts.health import health
 from accounts.models import Account
-from accounts.permissions import require
 from amazon_accounts.amazon_ads.models import Family
 from dashboard.frame.page import StaffRequest, page, staff_page
 from dashboard.reports.activity import Period, activity
 from dashboard.reports.attention import matters
 from dashboard.status import Status
 from dashboard.templatetags.console import percent
+from tokens.people.permissions import require
 
 HEALTH_STATE = {
     "healthy": Status("good", "Healthy"),

@@ -13,7 +13,7 @@ from accounts.batch import start_batch
 from accounts.batch.work import run_chunk
 from accounts.models import Account, AccountChange, Profile, SyncRun
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
-from tokens.connect.disconnect import disconnect
+from tokens.connect.disconnect import disconnect_connection
 from tokens.models import Connection
 
 
@@ -151,7 +151,7 @@ def test_a_change_names_the_person_or_the_sync_that_made_it(
 def test_who_disconnects_a_login_changes_its_accounts(
     alice: User, connection: Connection, account: Account
 ) -> None:
-    disconnect(connection, alice)
+    disconnect_connection(alice, connection)
     assert AccountChange.objects.get(kind="vanished").changed_by == alice
     with transaction.atomic():
         Account.objects.filter(pk=account.pk).update(name="Yard")

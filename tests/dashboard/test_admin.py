@@ -68,7 +68,7 @@ def rows(
         run_time=now,
         duration=1,
     )
-    request_refresh(connection)
+    request_refresh(None, connection)
 
 
 def test_every_model_of_ours_is_there_but_those_without_a_key_that_the_admin_can_name() -> None:

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from tokens.alerts import create as alerts
 from tokens.models import Connection, ConnectionQuerySet
+from tokens.people.permissions import require
 from tokens.signals import connection_changed
 
 # Where a person takes back the consent itself, which we cannot do for them: Amazon has no way to revoke it.
@@ -40,11 +41,12 @@ def mark_refused(among: ConnectionQuerySet, connection_id: UUID, error: str) -> 
     return bool(marked)
 
 
-def disconnect(connection: Connection, actor: User | None) -> bool:
-    """Erase the tokens; accounts and history stay. Return False if it was disconnected before.
+def disconnect_connection(user: User | None, connection: Connection) -> bool:
+    """Erase the tokens; accounts and history stay. Return False if the connection was disconnected before.
 
-    A refresh that is under way is fenced out and cannot bring the tokens back.
+    None is the system itself. Raises PermissionDenied. A refresh that runs meanwhile cannot bring the tokens back.
     """
+    require(user, "tokens.disconnect_connection")
     now = timezone.now()
     with transaction.atomic():
         changed = (
@@ -58,7 +60,7 @@ def disconnect(connection: Connection, actor: User | None) -> bool:
                 next_refresh_at=None,
                 lease_id=None,
                 disconnected_at=now,
-                disconnected_by=actor,
+                disconnected_by=user,
             )
         )
         connection.refresh_from_db()

@@ -44,6 +44,7 @@ from tokens.connect import grants
 from tokens.connect.grants import AuthorizationError, Connected, Consent, Identity, Proof
 from tokens.connect.scopes import is_identity, scopes_in, tell_identity
 from tokens.models import AuthorizationAttempt, Connection
+from tokens.people.permissions import require
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +91,11 @@ def begin(
     label: str = "",
     connection: Connection | None = None,
 ) -> str:
-    """Open an attempt, bound to this user and session; return the address of Amazon's consent page."""
+    """Open an attempt, bound to this user and session; return the address of Amazon's consent page.
+
+    Raises PermissionDenied.
+    """
+    require(user, "tokens.connect_amazon")
     state = secrets.token_urlsafe(32)
     AuthorizationAttempt.objects.create(
         state_digest=_digest(state),
@@ -130,10 +135,11 @@ async def complete(
 ) -> Connected:
     """Take what Amazon's page sent back with the browser, and connect the login.
 
-    Raises AuthorizationError; whatever goes wrong, the attempt cannot be used again and nothing is changed.
+    Raises AuthorizationError or PermissionDenied; then the attempt cannot be used again and nothing is changed.
     """
     state = answer.get("state", "")
     attempt = await in_thread(_take_attempt)(user, session_key, state)
+    await in_thread(require)(user, "tokens.connect_amazon")
     if "error" in answer:
         raise _refusal(answer["error"])
     _require_scopes(answer.get("scope"))
@@ -239,6 +245,7 @@ async def _identity(grant: Grant, amazon: AmazonClient, *, scope: str | None = N
 
 
 async def connect_with_refresh_token(
+    user: User | None,
     owner: User,
     label: str,
     refresh_token: str,
@@ -250,8 +257,9 @@ async def connect_with_refresh_token(
 ) -> Connected:
     """Connect the login of a refresh token, which a refresh must prove first; nothing is stored before.
 
-    Raises AmazonError, PostponedError or AlreadyConnectedError.
+    None is the system itself. Raises PermissionDenied, AmazonError, PostponedError or AlreadyConnectedError.
     """
+    await in_thread(require)(user, "tokens.connect_amazon")
     started_at = timezone.now()
     calls = CallStats()
     grant = await amazon.lwa.refresh(refresh_token, subject=str(uuid7()), max_wait=max_wait, stats=calls)

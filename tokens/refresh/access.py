@@ -7,16 +7,15 @@ from typing import Final
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
 from django.db import connection as database
 from django.utils import timezone
 
-from amazon_accounts.amazon_ads.errors import AmazonError
 from amazon_accounts.amazon_ads.hosts import api_url
 from tokens.encryption import DecryptionError
-from tokens.errors import raise_if_unusable
+from tokens.errors import ConnectionUnusableError, refuse_unusable
 from tokens.models import AccessTokenRequest, Connection, TokenRefresh
-from tokens.refresh.tasks import request_refresh
+from tokens.people.permissions import require
+from tokens.refresh.tasks import queue_refresh
 
 ENOUGH: Final = timedelta(seconds=60)
 PATIENCE_SECONDS: Final = 5.0
@@ -24,10 +23,6 @@ POLL_SECONDS: Final = 0.25
 RETRY_AFTER_SECONDS: Final = 5
 
 Outcome = AccessTokenRequest.Outcome
-
-
-class ConnectionUnusableError(Exception):
-    """This connection can give no token until a person has mended it."""
 
 
 class TokenNotReadyError(Exception):
@@ -57,8 +52,7 @@ def hand_out_access_token(user: User, connection_id: UUID, remote_addr: str | No
     PermissionDenied, Connection.DoesNotExist (also for what is another's), ConnectionUnusableError or
     TokenNotReadyError.
     """
-    if not user.has_perm("tokens.use_access_token"):
-        raise PermissionDenied("You may not ask for access tokens.")
+    require(user, "tokens.use_access_token")
     connection = Connection.objects.visible_to(user).get(pk=connection_id)
     try:
         answer = _stored(connection) or _refreshed(connection)
@@ -72,10 +66,7 @@ def hand_out_access_token(user: User, connection_id: UUID, remote_addr: str | No
 
 
 def _stored(connection: Connection, *, enough: timedelta = ENOUGH) -> AccessTokenAnswer | None:
-    try:
-        raise_if_unusable(connection)
-    except AmazonError as error:
-        raise ConnectionUnusableError(str(error)) from error
+    refuse_unusable(connection)
     if connection.access_token is None or connection.expires_at is None:
         return None
     if connection.expires_at < timezone.now() + enough:
@@ -95,7 +86,7 @@ def _stored(connection: Connection, *, enough: timedelta = ENOUGH) -> AccessToke
 def _refreshed(connection: Connection) -> AccessTokenAnswer | None:
     """Queue a refresh and wait for it a little; what it brings serves however short its life."""
     seen = connection.refresh_count
-    request_refresh(connection, trigger=TokenRefresh.Trigger.ON_USE)
+    queue_refresh(connection, trigger=TokenRefresh.Trigger.ON_USE)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         database.close()  # back to the pool while we wait

@@ -3,12 +3,15 @@
 import logging
 from uuid import UUID
 
+from django.contrib.auth.models import User
 from procrastinate import JobContext
 from procrastinate.contrib.django import app
 
 from amazon_accounts.postgresql.threads import in_thread
 from tokens.alerts import create as alerts
+from tokens.errors import refuse_unusable
 from tokens.models import Connection, TokenRefresh
+from tokens.people.permissions import require
 from tokens.queues import TOKENS, amazon_of, defer_once
 from tokens.refresh import lease
 from tokens.refresh.one import MANY, refresh_due, refresh_queued
@@ -36,12 +39,21 @@ async def refresh_connection(
     await refresh_queued(UUID(connection_id), TokenRefresh.Trigger(trigger), amazon_of(context), seen=seen)
 
 
-def request_refresh(
-    connection: Connection, *, trigger: TokenRefresh.Trigger = TokenRefresh.Trigger.MANUAL
-) -> bool:
-    """Queue a refresh of this connection; return False if one waits already.
+def request_refresh(user: User | None, connection: Connection) -> bool:
+    """Queue a refresh for a person, or for the system itself (None); return False if a refresh waits already.
 
-    One for somebody who wants to use the token is not repeated when another has ended since the connection was read.
+    Raises PermissionDenied or ConnectionUnusableError.
+    """
+    require(user, "tokens.refresh_connection")
+    refuse_unusable(connection)
+    return queue_refresh(connection, trigger=TokenRefresh.Trigger.MANUAL)
+
+
+def queue_refresh(connection: Connection, *, trigger: TokenRefresh.Trigger) -> bool:
+    """Queue a refresh of this connection; return False if a refresh waits already.
+
+    It checks no permission: the operation that calls it has done that. A refresh for somebody who wants to use the
+    token is not made when another refresh has ended since the connection was read.
     """
     fence = {"seen": connection.refresh_count} if trigger == TokenRefresh.Trigger.ON_USE else {}
     return defer_once(

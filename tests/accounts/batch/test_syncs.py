@@ -11,7 +11,7 @@ from accounts.batch import cancel_batch, retry_batch, start_batch
 from accounts.batch.ending import settle_syncs
 from accounts.batch.syncs import request_syncs
 from accounts.models import AccountAccess, BatchItem, SyncRun
-from accounts.sync.tasks import request_sync
+from accounts.sync.tasks import queue_sync
 from tests.accounts.batch.batches import ids, results, run_to_end
 from tests.accounts.conftest import AccountFactory, ConnectionFactory
 
@@ -146,7 +146,7 @@ class TestSync:
         alone, shared, joined = (new_account(alice, connection=new_connection(alice)) for _ in range(3))
         batch = run_to_end(start_batch(alice, "sync", filters={}))
         run_to_end(start_batch(alice, "sync", account_ids=ids(shared)))
-        request_sync(joined.connection, trigger=SyncRun.Trigger.MANUAL, requested_by=alice)
+        queue_sync(joined.connection, trigger=SyncRun.Trigger.MANUAL, requested_by=alice)
         assert SyncRun.objects.count() == 3
         cancel_batch(alice, batch)
         states = dict(SyncRun.objects.values_list("connection", "state"))

@@ -70,7 +70,7 @@ def sync(amazon: AmazonClient) -> Sync:
     """await sync(connection): the run as it ended."""
 
     async def run(connection: Connection, **options: Any) -> SyncRun:
-        requested = await in_thread(request_sync)(connection, trigger=SyncRun.Trigger.MANUAL)
+        requested = await in_thread(request_sync)(None, connection, trigger=SyncRun.Trigger.MANUAL)
         return await sync_connection(requested.pk, amazon, **options)
 
     return run

@@ -15,7 +15,6 @@ from amazon_accounts.sandbox.calls import Call
 from amazon_accounts.sandbox.state import Sandbox
 from amazon_accounts.sandbox.world import AdsAccount, Alternate, Login, Maker, Profile, World, default_client
 from tests.accounts.sync.picture import Picture, expected, stored
-from tokens.connect.disconnect import disconnect
 from tokens.models import Connection
 
 COUNTRIES = ["US", "CA", "DE", "UK", "JP"]
@@ -411,6 +410,3 @@ def break_or_heal(chance: random.Random, connection: Connection) -> None:
         Connection.objects.filter(pk=connection.pk).update(
             state=Connection.State.ACTIVE, grant_version=F("grant_version") + 1
         )
-
-
-__all__ = ["disconnect"]

@@ -284,7 +284,7 @@ async def test_people_are_told_of_a_suspension_though_the_login_is_disconnected_
     connection = await in_thread(connect)("first")
     await sync(connection)
     next(iter(world.ads_accounts.values())).status = "DISABLED"
-    await disturbed(connection, amazon, sandbox, lambda: connections.disconnect(connection, None))
+    await disturbed(connection, amazon, sandbox, lambda: connections.disconnect_connection(None, connection))
     kinds = await in_thread(lambda: list(Alert.objects.values_list("kind", flat=True)))()
     assert "account_suspended" in kinds
 
@@ -311,7 +311,7 @@ async def disturbed(
                 cursor.execute("SELECT pg_sleep(0.05)")
 
     sandbox.faults.add("run", path="/managerAccounts", region="NA", function=happen)
-    requested = await in_thread(request_sync)(connection, trigger=SyncRun.Trigger.MANUAL)
+    requested = await in_thread(request_sync)(None, connection, trigger=SyncRun.Trigger.MANUAL)
     return await sync_connection(requested.pk, amazon)
 
 
@@ -344,7 +344,7 @@ async def test_a_run_that_is_not_ours_any_more_stages_nothing(connect: Connectio
     @in_thread
     def stage() -> None:
         connection = connect("alice")
-        run = request_sync(connection, trigger=SyncRun.Trigger.MANUAL)
+        run = request_sync(None, connection, trigger=SyncRun.Trigger.MANUAL)
         claim = runs.claim(run.pk)
         runs.close_all(connection, "The connection was disconnected.")
         walk = Listing(0, Account.Source.ADS_ACCOUNTS)

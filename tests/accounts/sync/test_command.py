@@ -123,7 +123,7 @@ def test_a_worker_syncs_what_is_asked_for(
 ) -> None:
     connection = connected(owner, sandbox_server, settings)
     with running("runworker", log=tmp_path / "worker.log", **QUICK) as worker:
-        requested = request_sync(connection, trigger=SyncRun.Trigger.API)
+        requested = request_sync(None, connection, trigger=SyncRun.Trigger.API)
         eventually(
             lambda: SyncRun.objects.get(pk=requested.pk).state == "succeeded", 30, describe=worker.output
         )
@@ -141,7 +141,7 @@ def test_a_killed_sync_is_done_again_within_a_minute(
     sandbox_server.sandbox.reset(generated_world(accounts_per_login=300))
     connection = connected(owner, sandbox_server, settings, "login-1")
     slow = sandbox_server.sandbox.faults.add("slow", path="/adsAccounts/list", seconds=1.0, after=1)
-    requested = request_sync(connection, trigger=SyncRun.Trigger.SCHEDULED)
+    requested = request_sync(None, connection, trigger=SyncRun.Trigger.SCHEDULED)
     with running("runworker", log=tmp_path / "first.log", **QUICK) as worker:
         eventually(
             lambda: SyncRun.objects.get(pk=requested.pk).state == "running", 30, describe=worker.output

@@ -25,7 +25,7 @@ from tests.accounts.sync import random_worlds
 from tests.accounts.sync.conftest import ConnectionFactory
 from tests.accounts.sync.picture import expected
 from tests.sandbox_fixtures import SandboxTransport
-from tokens.connect.disconnect import disconnect
+from tokens.connect.disconnect import disconnect_connection
 from tokens.models import Connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -103,7 +103,7 @@ class Trial:
         if not calm and self.chance.random() < 0.1:
             await in_thread(random_worlds.break_or_heal)(self.chance, connection)
         elif not calm and self.chance.random() < 0.05:
-            await in_thread(disconnect)(connection, None)
+            await in_thread(disconnect_connection)(None, connection)
         connection = await in_thread(Connection.objects.get)(pk=connection.pk)
         if connection.state == Connection.State.DISCONNECTED:
             connection = await in_thread(self.connect)(login)
@@ -119,7 +119,7 @@ class Trial:
         self.sandbox.faults.add("run", area="api", nth=self.chance.randint(1, 12), function=die)
 
     async def _synced(self, connection: Connection, *, calm: bool) -> SyncRun:
-        requested = await in_thread(request_sync)(connection, trigger=SyncRun.Trigger.MANUAL)
+        requested = await in_thread(request_sync)(None, connection, trigger=SyncRun.Trigger.MANUAL)
         if requested.state == SyncRun.State.WAITING:
             syncing = asyncio.create_task(sync_connection(requested.pk, self.amazon, max_wait=0.3))
             if not calm and self.chance.random() < 0.1:

@@ -19,7 +19,7 @@ from accounts.models import AccountAccess, AccountChange, SyncRun
 from accounts.sync import requests as runs
 from accounts.sync.run import sync_connection, sync_now
 from accounts.sync.schedule import next_sync_at
-from accounts.sync.tasks import request_sync
+from accounts.sync.tasks import queue_sync, request_sync
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.models import RateLimit
 from amazon_accounts.postgresql.threads import in_thread
@@ -53,17 +53,17 @@ async def begun(run: SyncRun) -> None:
 
 def test_it_returns_the_waiting_run_instead_of_queueing_another(connect: ConnectionFactory) -> None:
     connection = connect()
-    first = request_sync(connection, trigger=MANUAL)
-    second = request_sync(connection, trigger=SyncRun.Trigger.API)
+    first = request_sync(None, connection, trigger=MANUAL)
+    second = request_sync(None, connection, trigger=SyncRun.Trigger.API)
     assert second == first
     assert jobs() == [{"run_id": str(first.pk)}]
 
 
 def test_it_never_joins_a_run_that_has_begun(connect: ConnectionFactory) -> None:
     connection = connect()
-    first = request_sync(connection, trigger=MANUAL)
+    first = request_sync(None, connection, trigger=MANUAL)
     runs.claim(first.pk)
-    second = request_sync(connection, trigger=MANUAL)
+    second = request_sync(None, connection, trigger=MANUAL)
     assert second != first
     with pytest.raises(runs.AnotherRunActiveError):
         runs.claim(second.pk)
@@ -90,7 +90,7 @@ def test_a_connection_that_cannot_be_synced_gets_the_reason(
     gone: dict[str, Any] = {}
     if state == Connection.State.DISCONNECTED:
         gone = {"refresh_token": None, "disconnected_at": timezone.now() + timedelta(seconds=1)}
-    run = request_sync(connect(state=state, **gone), trigger=MANUAL)
+    run = queue_sync(connect(state=state, **gone), trigger=MANUAL)
     assert run.state == SyncRun.State.FAILED
     assert reason in run.error
     assert jobs() == []
@@ -209,7 +209,7 @@ async def test_progress_can_be_read_while_it_runs(
 ) -> None:
     monkeypatch.setattr(runs, "HEARTBEAT_SECONDS", 0.05)
     connection = await in_thread(connect)()
-    requested = await in_thread(request_sync)(connection, trigger=MANUAL)
+    requested = await in_thread(request_sync)(None, connection, trigger=MANUAL)
     seen: list[SyncRun] = []
 
     async def look(_call: object) -> None:
@@ -256,13 +256,13 @@ async def test_a_run_that_is_not_ours_any_more_writes_nothing(
     connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox, what: str
 ) -> None:
     connection = await in_thread(connect)()
-    requested = await in_thread(request_sync)(connection, trigger=MANUAL)
+    requested = await in_thread(request_sync)(None, connection, trigger=MANUAL)
 
     def happen() -> None:
         if what == "reconnected":
             Connection.objects.filter(pk=connection.pk).update(grant_version=F("grant_version") + 1)
         elif what == "disconnected":
-            connections.disconnect(connection, None)
+            connections.disconnect_connection(None, connection)
         else:
             die(requested)
             runs.rescue()
@@ -282,7 +282,7 @@ async def test_a_run_that_is_not_ours_any_more_writes_nothing(
 
 def test_a_run_whose_worker_died_is_closed_and_asked_for_again(connect: ConnectionFactory) -> None:
     connection = connect()
-    dead = request_sync(connection, trigger=SyncRun.Trigger.BATCH)
+    dead = request_sync(None, connection, trigger=SyncRun.Trigger.BATCH)
     runs.claim(dead.pk)
     assert runs.rescue() == 0
     die(dead)
@@ -297,7 +297,7 @@ def test_a_run_whose_worker_died_is_closed_and_asked_for_again(connect: Connecti
 def test_a_run_that_kills_every_worker_is_not_tried_for_ever(connect: ConnectionFactory) -> None:
     connection = connect()
     for _ in range(runs.MAX_RESTARTS + 1):
-        run = request_sync(connection, trigger=MANUAL)
+        run = request_sync(None, connection, trigger=MANUAL)
         runs.claim(run.pk)
         die(run)
         assert runs.rescue() == 1
@@ -309,7 +309,7 @@ def test_a_run_that_kills_every_worker_is_not_tried_for_ever(connect: Connection
 def test_a_run_that_died_is_tried_again_however_many_fell_short_before(connect: ConnectionFactory) -> None:
     connection = connect()
     Connection.objects.filter(pk=connection.pk).update(sync_failures=10)
-    dead = request_sync(connection, trigger=MANUAL)
+    dead = request_sync(None, connection, trigger=MANUAL)
     runs.claim(dead.pk)
     die(dead)
     assert runs.rescue() == 1
@@ -318,7 +318,7 @@ def test_a_run_that_died_is_tried_again_however_many_fell_short_before(connect: 
 
 @pytest.mark.parametrize("has_job", [True, False])
 def test_a_run_that_lost_its_job_is_queued_again(connect: ConnectionFactory, *, has_job: bool) -> None:
-    run = request_sync(connect(), trigger=MANUAL)
+    run = request_sync(None, connect(), trigger=MANUAL)
     SyncRun.objects.update(created_at=timezone.now() - timedelta(minutes=1))
     if not has_job:
         with database.cursor() as cursor:
@@ -331,7 +331,7 @@ async def test_a_run_that_is_stopped_goes_back_to_the_queue(
     connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
 ) -> None:
     sandbox.faults.add("slow", path="/adsAccounts/list", seconds=5)
-    requested = await in_thread(request_sync)(await in_thread(connect)(), trigger=MANUAL)
+    requested = await in_thread(request_sync)(None, await in_thread(connect)(), trigger=MANUAL)
     syncing = asyncio.create_task(sync_connection(requested.pk, amazon))
     await begun(requested)
     syncing.cancel()
@@ -352,7 +352,7 @@ async def test_a_run_that_is_stopped_while_it_is_claimed_goes_back_to_the_queue(
         return claimed
 
     monkeypatch.setattr(runs, "claim", claim_slowly)
-    requested = await in_thread(request_sync)(await in_thread(connect)(), trigger=MANUAL)
+    requested = await in_thread(request_sync)(None, await in_thread(connect)(), trigger=MANUAL)
     syncing = asyncio.create_task(sync_connection(requested.pk, amazon))
     await begun(requested)
     syncing.cancel()
@@ -365,7 +365,7 @@ async def test_the_run_that_waits_is_queued_when_the_one_before_it_ends(
     connect: ConnectionFactory, amazon: AmazonClient
 ) -> None:
     connection = await in_thread(connect)()
-    first = await in_thread(request_sync)(connection, trigger=MANUAL)
+    first = await in_thread(request_sync)(None, connection, trigger=MANUAL)
     claim = await in_thread(runs.claim)(first.pk)
     second = await in_thread(runs.request)(connection, trigger=MANUAL)
     await in_thread(runs.close)(claim, SyncRun.State.SUCCEEDED, [])
@@ -376,7 +376,7 @@ async def test_a_command_waits_for_the_run_of_a_worker_and_then_runs(
     connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
 ) -> None:
     connection = await in_thread(connect)()
-    first = await in_thread(request_sync)(connection, trigger=SyncRun.Trigger.SCHEDULED)
+    first = await in_thread(request_sync)(None, connection, trigger=SyncRun.Trigger.SCHEDULED)
     sandbox.faults.add("slow", path="/adsAccounts/list", seconds=1, nth=1)
     worker = asyncio.create_task(sync_connection(first.pk, amazon))
     await begun(first)
@@ -429,7 +429,7 @@ async def test_who_asks_for_a_run_that_waits_for_amazon_need_not_wait(
     connection = await in_thread(connect)()
     sandbox.faults.add("throttle", path="/v2/profiles", region="EU", seconds=200, retry_after="200")
     run = await sync(connection, max_wait=1)
-    assert await in_thread(request_sync)(connection, trigger=MANUAL) == run
+    assert await in_thread(request_sync)(None, connection, trigger=MANUAL) == run
     job = await in_thread(ProcrastinateJob.objects.filter(task_name=runs.TASK, status="todo").latest)("id")
     assert job.scheduled_at <= timezone.now()
 
@@ -439,7 +439,7 @@ async def test_a_run_is_not_put_back_for_ever(
 ) -> None:
     connection = await in_thread(connect)()
     sandbox.faults.add("throttle", path="/v2/profiles", region="EU", seconds=200, retry_after="200")
-    requested = await in_thread(request_sync)(connection, trigger=MANUAL)
+    requested = await in_thread(request_sync)(None, connection, trigger=MANUAL)
     states = [
         (await sync_connection(requested.pk, amazon, max_wait=0.2)).state
         for _ in range(runs.MAX_POSTPONEMENTS)

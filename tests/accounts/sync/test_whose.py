@@ -319,7 +319,7 @@ async def test_a_disconnected_login_leaves_its_accounts_to_others_at_once(
     first, second = await in_thread(connect)("first"), await in_thread(connect)("second")
     await sync(first)
     await sync(second)
-    await in_thread(connections.disconnect)(first, None)
+    await in_thread(connections.disconnect_connection)(None, first)
     assert await seen_by(first) == set()
     assert (await account("three")).connection == second
     found = await shown()

@@ -75,8 +75,8 @@ def test_alerts_are_sent_only_when_some_are_due(connect: ConnectionFactory) -> N
 
 def test_a_refresh_that_waits_is_not_queued_again(connect: ConnectionFactory) -> None:
     connection = connect()
-    assert request_refresh(connection)
-    assert not request_refresh(connection)
+    assert request_refresh(None, connection)
+    assert not request_refresh(None, connection)
     assert queued() == [("tokens.refresh_connection", f"tokens.refresh:{connection.pk}")]
 
 

@@ -63,7 +63,7 @@ def statuses() -> list[str]:
 
 
 def test_a_stalled_job_is_queued_again(connect: ConnectionFactory) -> None:
-    request_refresh(connect())
+    request_refresh(None, connect())
     kill_the_worker()
     assert run_rescue() == 1
     assert statuses() == ["todo"]
@@ -71,7 +71,7 @@ def test_a_stalled_job_is_queued_again(connect: ConnectionFactory) -> None:
 
 
 def test_a_job_of_a_living_worker_is_left_alone(connect: ConnectionFactory) -> None:
-    request_refresh(connect())
+    request_refresh(None, connect())
     kill_the_worker()
     with database.cursor() as cursor:
         cursor.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '20 seconds'")
@@ -83,9 +83,9 @@ def test_a_stalled_job_is_dropped_when_another_one_waits_for_the_same_work(
     connect: ConnectionFactory,
 ) -> None:
     connection = connect()
-    request_refresh(connection)
+    request_refresh(None, connection)
     kill_the_worker()
-    assert request_refresh(connection)
+    assert request_refresh(None, connection)
     assert run_rescue() == 0
     assert statuses() == ["todo"]
 
@@ -97,7 +97,7 @@ def test_a_stalled_job_is_kept_when_the_database_goes_away(
         assert len(jobs) == 1
         await in_thread(database_outage.begin)()
 
-    request_refresh(connect())
+    request_refresh(None, connect())
     kill_the_worker()
     assert run_rescue(InterruptedManager(go_away)) == 0
     database_outage.end()
@@ -110,14 +110,14 @@ def test_a_stalled_job_that_another_rescue_has_queued_is_left_alone(connect: Con
         for job in jobs:
             await app.job_manager.retry_job(job)
 
-    request_refresh(connect())
+    request_refresh(None, connect())
     kill_the_worker()
     assert run_rescue(InterruptedManager(rescue_first)) == 0
     assert statuses() == ["todo"]
 
 
 def test_a_job_that_kills_its_workers_fails_in_the_end(connect: ConnectionFactory) -> None:
-    request_refresh(connect())
+    request_refresh(None, connect())
     kill_the_worker(attempts=MAX_ATTEMPTS - 1)
     assert run_rescue() == 1
     kill_the_worker(attempts=MAX_ATTEMPTS)

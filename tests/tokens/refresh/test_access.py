@@ -12,10 +12,11 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from amazon_accounts.sandbox.state import Sandbox
 from tests.tokens.conftest import ConnectionFactory, new_connection
-from tokens.connect.disconnect import disconnect
+from tokens.connect.disconnect import disconnect_connection
+from tokens.errors import ConnectionUnusableError
 from tokens.models import AccessTokenRequest, Connection
 from tokens.refresh import access
-from tokens.refresh.access import ConnectionUnusableError, TokenNotReadyError, hand_out_access_token
+from tokens.refresh.access import TokenNotReadyError, hand_out_access_token
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -91,7 +92,7 @@ def test_it_does_not_wait_for_ever(service: User, stale: Connection, monkeypatch
 def test_a_dead_connection_gives_no_token(service: User, connect: ConnectionFactory) -> None:
     broken = connect(state="reauthorization_required", next_refresh_at=None)
     gone = connect()
-    disconnect(gone, service)
+    disconnect_connection(None, gone)
     foreign = connect(client_id="amzn1.application-oa2-client.other")
     for connection in (broken, gone, foreign):
         with pytest.raises(ConnectionUnusableError):

@@ -19,7 +19,7 @@ from amazon_accounts.amazon_ads.pacing.reservation import reserve
 from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
 from tests.tokens.conftest import ConnectionFactory
-from tokens.connect.disconnect import disconnect
+from tokens.connect.disconnect import disconnect_connection
 from tokens.encryption import Secret
 from tokens.models import Alert, Connection, TokenRefresh
 from tokens.refresh import lease, outcomes
@@ -374,7 +374,7 @@ async def test_a_connection_disconnected_in_mid_refresh_is_not_revived(
     connection = await in_thread(connect)("bob")
 
     async def on_call(_: object) -> None:
-        await in_thread(disconnect)(connection, None)
+        await in_thread(disconnect_connection)(None, connection)
 
     sandbox.faults.add("run", path=TOKEN_PATH, options={"function": on_call})
     assert dict(await refresh_due(amazon)) == {"superseded": 1}
@@ -582,7 +582,7 @@ async def test_a_refusal_that_comes_after_the_claim_was_lost_is_no_acceptance(
         ApplicationRefusal.objects.update(probed_at=timezone.now() - timedelta(minutes=6))
 
     async def on_call(_: object) -> None:
-        await in_thread(disconnect)(connection, None)
+        await in_thread(disconnect_connection)(None, connection)
 
     await in_thread(a_check_later)()
     sandbox.faults.add("run", path=TOKEN_PATH, options={"function": on_call})

@@ -133,6 +133,7 @@ def each_try_logged(*, wanted: bool) -> Iterator[None]:
 
 async def _connect(owner: User, login: Login, amazon: AmazonClient, max_wait: float) -> Connected:
     return await connect_with_refresh_token(
+        None,
         owner,
         login.label,
         login.refresh_token,
