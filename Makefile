@@ -27,6 +27,7 @@ check: install
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy .
+	.venv/bin/sqlfluff lint --processes 0 accounts amazon_accounts dashboard tokens
 	.venv/bin/lint-imports
 	$(PY) manage.py check --fail-level WARNING
 	$(PY) manage.py makemigrations --check --dry-run

@@ -454,7 +454,7 @@ class Store:
             cursor.execute(HAND_OVER, parameters)
             lost, heirs = cursor.fetchone()
             if lost:
-                cursor.execute(INHERIT_LABELS, {**parameters, "accounts": lost, "most_labels": MOST_LABELS})
+                cursor.execute(INHERIT_LABELS, {**parameters, "accounts": lost, "max_labels": MOST_LABELS})
         return Taken(gone=counts["removed"], unconfirmed=counts["marked"], heirs=heirs)
 
     def _check_mark(self, cursor: CursorWrapper) -> None:

@@ -15,7 +15,7 @@ WITH unread AS MATERIALIZED (
                 WHEN EXISTS (SELECT FROM unread WHERE unread.run_id = run.id) THEN (
                     SELECT coalesce(min(unread.message), nullif(run.error, ''), 'Amazon did not show it.')
                       FROM accounts_accountaccess access
-                     CROSS JOIN LATERAL unnest(access.seen_in) AS shown(list)
+                     CROSS JOIN LATERAL unnest(access.seen_in) AS shown (list)
                       LEFT JOIN unread ON unread.run_id = run.id AND unread.list = shown.list
                      WHERE access.account_id = account.id AND access.connection_id = run.connection_id
                        AND split_part(shown.list, ':', 1) = account.source

@@ -8,7 +8,7 @@ WITH done AS (
            disconnected_at = NULL, updated_at = clock_timestamp()
       FROM (
         SELECT disconnected.id,
-               EXISTS (SELECT FROM accounts_accountaccess WHERE account_id = disconnected.id) AS by_a_connection,
+               EXISTS(SELECT FROM accounts_accountaccess WHERE account_id = disconnected.id) AS by_a_connection,
                coalesce(known.status, 'pending') AS status
           FROM user_accounts disconnected
           LEFT JOIN unnest(%(words)s::text[], %(statuses)s::text[]) known (word, status)

@@ -1,4 +1,4 @@
--- Turn profile-only accounts into the ads accounts that name one of their profiles now: same row, same labels, new key.
+-- Turns profile-only accounts into the ads accounts that name one of their profiles now: same row, same labels, new key.
 -- Runs before merge_accounts for the same chunk. Of several such rows, the oldest is taken. An account that was
 -- disconnected here, or whose sync is off, keeps its connection.
 WITH newcomer AS MATERIALIZED (
@@ -12,7 +12,7 @@ WITH newcomer AS MATERIALIZED (
 ), candidate AS (
     SELECT DISTINCT ON (newcomer.amazon_account_id) newcomer.amazon_account_id, account.id
       FROM newcomer
-     CROSS JOIN LATERAL unnest(newcomer.profile_ids) AS named(profile_id)
+     CROSS JOIN LATERAL unnest(newcomer.profile_ids) AS named (profile_id)
      CROSS JOIN LATERAL (
            SELECT account_id FROM accounts_profile present
             WHERE present.profile_id = named.profile_id OFFSET 0) profile

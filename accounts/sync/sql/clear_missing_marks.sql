@@ -1,4 +1,4 @@
--- Clear the mark of accounts that were missed once and are shown again, even if they are shown so that they cannot be
+-- Clears the mark of accounts that were missed once and are shown again, even if they are shown so that they cannot be
 -- stored. What could be stored was cleared by merge_accounts.
 UPDATE accounts_accountaccess access
    SET missing_since = NULL

@@ -1,5 +1,5 @@
--- List the profiles that no ads account names and that carry no entity id, so that no account can be keyed by them. Returns
--- listing, profile id, scope and, where a profile-only account already has the profile, the key of that account.
+-- Lists the profiles that no ads account names and that carry no entity id, so that no account can be keyed by them.
+-- Returns listing, profile id, scope and, where a profile-only account already has the profile, that account's key.
 SELECT staged.walk, staged.profile_id, 'profiles:' || staged.region,
        (SELECT account.amazon_account_id
           FROM (SELECT account_id FROM accounts_profile present
@@ -11,5 +11,5 @@ SELECT staged.walk, staged.profile_id, 'profiles:' || staged.region,
   FROM accounts_staged_profiles_of(%(run)s) staged
  WHERE staged.entity_id = ''
    AND NOT EXISTS (SELECT FROM accounts_staged_of(%(run)s) listed
-                    CROSS JOIN LATERAL unnest(listed.profile_ids) AS named(profile_id)
+                    CROSS JOIN LATERAL unnest(listed.profile_ids) AS named (profile_id)
                     WHERE named.profile_id = staged.profile_id)

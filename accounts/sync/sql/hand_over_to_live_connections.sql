@@ -1,5 +1,5 @@
--- Give the accounts of a connection that Amazon refuses to other connections that see them and work. The rest stay. Returns
--- the ids of the new connections.
+-- Gives the accounts of a connection that Amazon refuses to other connections that see them and work; the rest stay.
+-- Returns the ids of the new connections.
 WITH moved AS (
     UPDATE user_accounts account
        SET connection_id = new_owner.connection_id, updated_at = statement_timestamp()

@@ -1,5 +1,6 @@
--- Copy the labels of profile-only accounts that are gone to the ads accounts that name their profiles now, where these have
--- no label of that key. Needed where the ads account existed before: a new one adopts the row with its labels.
+-- Copies the labels of profile-only accounts that are gone to the ads accounts that name their profiles now.
+-- A label that the ads account has already stays. Needed only where the ads account existed before: a new ads account
+-- takes over the row, and so the labels (see adopt_profile_only_accounts).
 WITH inherited AS (
     SELECT successor.id, jsonb_object_agg(label.key, label.value ORDER BY gone.first_seen_at DESC, gone.id) AS labels
       FROM user_accounts gone
@@ -7,7 +8,7 @@ WITH inherited AS (
       JOIN accounts_profile gone_profile ON gone_profile.account_id = gone.id
       JOIN accounts_profile named_profile ON named_profile.profile_id = gone_profile.profile_id
       JOIN user_accounts successor ON successor.id = named_profile.account_id AND successor.user_id = gone.user_id
-     WHERE gone.id = ANY (%(accounts)s) AND gone.source = 'profiles'
+     WHERE gone.id = ANY(%(accounts)s) AND gone.source = 'profiles'
        AND successor.source = 'ads_accounts' AND successor.inactive_reason IS NULL
      GROUP BY successor.id
 )
@@ -15,4 +16,4 @@ UPDATE user_accounts successor
    SET labels = inherited.labels || successor.labels, updated_at = statement_timestamp()
   FROM inherited
  WHERE successor.id = inherited.id AND NOT successor.labels @> (inherited.labels || successor.labels)
-   AND (SELECT count(*) FROM jsonb_object_keys(inherited.labels || successor.labels)) <= %(most_labels)s
+   AND (SELECT count(*) FROM jsonb_object_keys(inherited.labels || successor.labels)) <= %(max_labels)s

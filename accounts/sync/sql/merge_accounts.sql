@@ -1,11 +1,11 @@
--- Merge one chunk of staged rows into accounts, access rows and profiles; write only what differs. Returns three counts:
--- accounts created, accounts changed, and accounts in the chunk.
+-- Merges one chunk of staged rows into accounts, access rows and profiles, and writes only what differs.
+-- Returns three counts: accounts created, accounts changed, and accounts in the chunk.
 --
 -- Relies on adopt_profile_only_accounts having run for the chunk, on the fence that the transaction holds, and on the
 -- profiles of all regions being staged. Every part of the statement sees the database as it was before the statement,
 -- so each part compares with the old rows. What several parts need is computed once (MATERIALIZED):
 --
---   chunk      the staged rows, the last one of each key, in the order of the keys
+--   chunk      the staged rows, the last row of each key, in the order of the keys
 --   matched    each staged row with its stored account and access row, and whether this run may write the account
 --   stored     the profiles that these accounts have now
 --   named      the profiles that the ads accounts name
@@ -34,21 +34,23 @@ WITH chunk AS MATERIALIZED (
                                  WHERE account_id = account.id OFFSET 0) present
                      JOIN tokens_connection current_connection ON current_connection.id = present.connection_id
                     WHERE present.connection_id = account.connection_id
-                      AND current_connection.state = 'active' AND current_connection.client_id = %(client)s
+                      AND current_connection.state = 'active'
+                      AND current_connection.client_id = %(client)s
                       -- Amazon shows that connection the lists in which it saw the account.
                       AND NOT coalesce((
-                          SELECT bool_and(scope = ANY (current_connection.unread_lists)) FROM unnest(present.seen_in) scope
+                          SELECT bool_and(scope = ANY(current_connection.unread_lists))
+                            FROM unnest(present.seen_in) scope
                            WHERE split_part(scope, ':', 1) = account.source), false)))
                -- When two sources show one key, the weightier source is used as long as it shows the key.
                AND (account.source = chunk.source OR array_position(%(weights)s::text[], chunk.source)
                         < array_position(%(weights)s::text[], account.source::text)
                     OR NOT EXISTS (SELECT FROM unnest(access.seen_in) scope
                                     WHERE split_part(scope, ':', 1) = account.source
-                                      AND (NOT (scope = ANY (%(complete_scopes)s::text[])) OR EXISTS (
+                                      AND (NOT (scope = ANY(%(complete_scopes)s::text[])) OR EXISTS (
                                           SELECT FROM accounts_staged_account shown
                                            WHERE shown.run_id = %(run)s AND shown.source <> 'ads_accounts'
                                              AND shown.amazon_account_id = chunk.amazon_account_id
-                                             AND scope = ANY (shown.seen_in)))))
+                                             AND scope = ANY(shown.seen_in)))))
            ) AS may_write
       FROM chunk
       LEFT JOIN LATERAL (
@@ -68,13 +70,13 @@ WITH chunk AS MATERIALIZED (
     SELECT matched.account_id, name.profile_id, name.country_code, name.region, name.entity_id
       FROM matched
      CROSS JOIN LATERAL unnest(profile_ids, profile_countries, profile_regions, profile_entities)
-                        AS name(profile_id, country_code, region, entity_id)
+                        AS name (profile_id, country_code, region, entity_id)
      WHERE matched.may_write
 ), looked_up AS (
     SELECT named.*, staged.run_id IS NOT NULL AS is_reported, stored.id AS old_id,
            -- /v2/profiles does not report the profile, which proves nothing: its region was not read to the end.
            staged.run_id IS NULL AND stored.id IS NOT NULL
-               AND NOT (stored.region = ANY (%(complete_regions)s::text[])) AS is_kept,
+               AND NOT (stored.region = ANY(%(complete_regions)s::text[])) AS is_kept,
            staged.region AS reported_region, staged.country_code AS reported_country_code, staged.marketplace_id,
            staged.currency_code, staged.timezone, staged.type, staged.subtype, staged.name,
            staged.entity_id AS reported_entity_id, staged.access_level, staged.valid_payment_method,

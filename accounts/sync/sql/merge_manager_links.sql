@@ -1,6 +1,7 @@
--- Store which manager account manages which accounts, for the manager accounts that this run may write.
--- A link leads to the accounts with its profile, or to its DSP advertiser, or, if it names neither, to the account of that
--- key. Links stay in a region that could not be read, and in one where Amazon shows as many links as it ever shows.
+-- Stores which manager account manages which accounts, for the manager accounts that this run may write.
+-- A link leads to the accounts with its profile, or to its DSP advertiser, or, if it names neither, to the account of
+-- that key. Links stay in a region that could not be read, and in a region where Amazon shows the most links it ever
+-- shows, because there may be more.
 WITH reported AS MATERIALIZED (
     SELECT account.id AS manager_id, staged.links, staged.cut_regions
       FROM accounts_staged_account staged
@@ -14,7 +15,7 @@ WITH reported AS MATERIALIZED (
     SELECT reported.manager_id, found.account_id, link.region
       FROM reported
      CROSS JOIN LATERAL jsonb_to_recordset(reported.links)
-                        AS link(region text, profile_id text, advertiser_id text, account_id text)
+                        AS link (region text, profile_id text, advertiser_id text, account_id text)
      CROSS JOIN LATERAL (
            SELECT profile.account_id
              FROM accounts_profile profile
@@ -34,9 +35,9 @@ WITH reported AS MATERIALIZED (
      GROUP BY manager_id, account_id
 ), stored AS (
     SELECT link.*, ARRAY(SELECT region FROM unnest(link.regions) region
-                          WHERE NOT (region = ANY (%(complete_manager_regions)s::text[]))
+                          WHERE NOT (region = ANY(%(complete_manager_regions)s::text[]))
                              OR EXISTS (SELECT FROM reported WHERE reported.manager_id = link.manager_id
-                                                           AND region = ANY (reported.cut_regions))) AS kept
+                                                           AND region = ANY(reported.cut_regions))) AS kept
       FROM accounts_accountmanager link
      WHERE link.manager_id IN (SELECT manager_id FROM reported)
 ), desired AS MATERIALIZED (

@@ -1,7 +1,8 @@
--- Remove what the lists that were read to their end do not show any more. An access row loses the scopes that do not show
--- its account; a row that loses its last scope is deleted. If more than half of the connection's rows would go at once,
--- only rows that the run before missed as well are deleted; the others are marked, and the next run decides.
--- Returns what happened ('removed', 'marked', 'reduced'), the scope, a count and, for 'reduced', the accounts.
+-- Removes what the lists that were read to their end do not show any more.
+-- An access row loses the scopes that do not show its account; a row that loses its last scope is deleted. If more than
+-- half of the connection's rows would go at once, only rows that the run before missed as well are deleted; the others
+-- are marked, and the next run decides. Returns what happened ('removed', 'marked', 'reduced'), the scope, a count and,
+-- for 'reduced', the accounts.
 WITH suspect AS MATERIALIZED (
     SELECT access.*, account.amazon_account_id
       FROM accounts_accountaccess access
@@ -22,7 +23,7 @@ WITH suspect AS MATERIALIZED (
      GROUP BY staged.amazon_account_id
 ), missed AS MATERIALIZED (
     SELECT suspect.*, ARRAY(SELECT scope FROM unnest(suspect.seen_in) scope
-                              WHERE NOT (scope = ANY (%(complete_scopes)s::text[])) OR scope = ANY (shown.scopes)
+                              WHERE NOT (scope = ANY(%(complete_scopes)s::text[])) OR scope = ANY(shown.scopes)
                               ORDER BY scope) AS remains
       FROM suspect
       LEFT JOIN shown USING (amazon_account_id)
@@ -40,13 +41,13 @@ WITH suspect AS MATERIALIZED (
     RETURNING access.account_id
 ), removed AS (
     DELETE FROM accounts_accountaccess
-     WHERE id = ANY ((SELECT array_agg(unseen.id) FROM unseen, verdict
+     WHERE id = ANY((SELECT array_agg(unseen.id) FROM unseen, verdict
                        WHERE NOT verdict.is_most OR unseen.missing_since IS NOT NULL)::bigint[])
     RETURNING seen_in[1] AS scope
 ), marked AS (
     UPDATE accounts_accountaccess
        SET missing_since = statement_timestamp()
-     WHERE id = ANY ((SELECT array_agg(unseen.id) FROM unseen, verdict
+     WHERE id = ANY((SELECT array_agg(unseen.id) FROM unseen, verdict
                        WHERE verdict.is_most AND unseen.missing_since IS NULL)::bigint[])
     RETURNING seen_in[1] AS scope
 )

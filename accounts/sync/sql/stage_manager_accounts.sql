@@ -1,5 +1,6 @@
--- Combine the staged parts (position < 0) of each manager account, and of each advertiser behind a link, into one row with
--- what every region reports, in the listing of the first region. Returns the listing of each staged row.
+-- Combines the staged parts (position < 0) of each manager account, and of each advertiser behind a link, into one row.
+-- The row has what every region reports, and belongs to the listing of the first region. Returns the listing of each
+-- row.
 WITH part AS (
     SELECT staged.*, region.key AS region, region.value AS raw
       FROM accounts_staged_account staged

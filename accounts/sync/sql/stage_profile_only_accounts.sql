@@ -1,5 +1,6 @@
--- Stage accounts for the profiles that no ads account of this run names; each is keyed by the entity id of its profiles
--- and staged in the listing of its first region. Returns the listing of each staged row.
+-- Stages accounts for the profiles that no ads account of this run names.
+-- Each is keyed by the entity id of its profiles and belongs to the listing of its first region. Returns the listing of
+-- each row.
 --
 -- When the list of ads accounts could not be read to its end, or misses so many accounts that a second run must confirm
 -- it (see remove_access), only profiles that stood alone before are staged: an ads account that we have not seen may
@@ -11,7 +12,7 @@ WITH listed AS MATERIALIZED (
 ), named AS MATERIALIZED (
     SELECT name.profile_id
       FROM listed
-     CROSS JOIN LATERAL unnest(listed.profile_ids) AS name(profile_id)
+     CROSS JOIN LATERAL unnest(listed.profile_ids) AS name (profile_id)
     UNION ALL
     -- Ads accounts that were listed, but could not be read: the profiles they had before count as named.
     SELECT profile.profile_id
@@ -56,9 +57,11 @@ WITH listed AS MATERIALIZED (
                          WHERE present.profile_id = unclaimed.profile_id OFFSET 0) profile
                  CROSS JOIN LATERAL (
                        SELECT * FROM user_accounts present WHERE present.id = profile.account_id LIMIT 1) owner_account
-                 WHERE owner_account.user_id = %(user)s AND owner_account.inactive_reason IS DISTINCT FROM 'not_visible'
+                 WHERE owner_account.user_id = %(user)s
+                   AND owner_account.inactive_reason IS DISTINCT FROM 'not_visible'
                    AND EXISTS (SELECT FROM accounts_accountaccess access
-                                WHERE access.account_id = owner_account.id AND access.connection_id = %(connection)s OFFSET 0))
+                                WHERE access.account_id = owner_account.id
+                                  AND access.connection_id = %(connection)s OFFSET 0))
      ORDER BY unclaimed.profile_id, unclaimed.region
 ), kept_profile AS (
     SELECT account.amazon_account_id, profile.*
@@ -68,7 +71,7 @@ WITH listed AS MATERIALIZED (
             WHERE known.amazon_account_id = present.entity_id OFFSET 0) account
      CROSS JOIN LATERAL (
            SELECT * FROM accounts_profile known
-            WHERE known.account_id = account.id AND NOT (known.region = ANY (%(complete_regions)s::text[]))
+            WHERE known.account_id = account.id AND NOT (known.region = ANY(%(complete_regions)s::text[]))
            OFFSET 0) profile
      WHERE account.user_id = %(user)s AND account.source = 'profiles'
        AND NOT EXISTS (SELECT FROM profile_only WHERE profile_only.profile_id = profile.profile_id)
@@ -83,7 +86,7 @@ INSERT INTO accounts_staged_account
         metadata, profile_ids, profile_countries, profile_regions, profile_entities)
 SELECT %(run)s, min(walk), row_number() OVER (PARTITION BY min(walk) ORDER BY key), key,
        (array_agg(new_account_id ORDER BY profile_id) FILTER (WHERE new_account_id IS NOT NULL))[1], 'profiles',
-       array_agg(DISTINCT 'profiles:' || region) FILTER (WHERE walk IS NOT NULL),
+       array_agg(DISTINCT ('profiles:' || region)) FILTER (WHERE walk IS NOT NULL),
        coalesce((array_agg(name ORDER BY profile_id) FILTER (WHERE name <> ''))[1], ''), 'active',
        coalesce(array_agg(DISTINCT country_code) FILTER (WHERE country_code <> ''), '{}'), '{}', '{}',
        array_agg(profile_id ORDER BY profile_id), array_agg(country_code ORDER BY profile_id),

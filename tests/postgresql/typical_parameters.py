@@ -1,0 +1,63 @@
+"""Typical parameters of every statement in a `.sql` file, by the file's path."""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+ID: Final = UUID("0193c8a0-0000-7000-8000-000000000001")
+OTHER_ID: Final = UUID("0193c8a0-0000-7000-8000-000000000002")
+MOMENT: Final = datetime(2026, 11, 1, tzinfo=UTC)
+
+RUN: Final[dict[str, Any]] = {
+    "run": ID,
+    "started_at": MOMENT,
+    "connection": OTHER_ID,
+    "client": "amzn1.application-oa2-client.typical",
+    "user": 1,
+    "complete_regions": ["NA", "EU"],
+    "complete_manager_regions": ["NA"],
+    "complete_scopes": ["ads_accounts", "profiles:NA", "dsp_advertisers:NA:1"],
+    "weights": ["ads_accounts", "profiles", "dsp_advertisers", "manager_accounts"],
+}
+CHUNK: Final = {**RUN, "listing": 0, "after": 0, "up_to": 1000}
+BATCH: Final = {"batch": ID}
+ITEMS: Final = {"batch": ID, "ids": [ID, OTHER_ID]}
+
+TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
+    "accounts/batch/sql/disconnect_accounts.sql": ITEMS,
+    "accounts/batch/sql/end_synced_items.sql": BATCH,
+    "accounts/batch/sql/end_unwanted_runs.sql": {"runs": [ID]},
+    "accounts/batch/sql/follow_next_run.sql": BATCH,
+    "accounts/batch/sql/follow_run.sql": BATCH,
+    "accounts/batch/sql/lock_accounts.sql": {"ids": [ID, OTHER_ID]},
+    "accounts/batch/sql/reconnect_accounts.sql": {
+        **ITEMS,
+        "words": ["", "CREATED"],
+        "statuses": ["active", "active"],
+    },
+    "accounts/batch/sql/update_accounts.sql": {
+        **ITEMS,
+        "set": Jsonb({"client": "Acme"}),
+        "removed": ["brand"],
+        "sync_enabled": None,
+        "max_labels": 50,
+        "too_many": "It would have too many labels.",
+    },
+    "accounts/sync/sql/adopt_profile_only_accounts.sql": CHUNK,
+    "accounts/sync/sql/clear_missing_marks.sql": RUN,
+    "accounts/sync/sql/count_accounts.sql": RUN,
+    "accounts/sync/sql/find_profiles_without_entity.sql": RUN,
+    "accounts/sync/sql/hand_over_to_live_connections.sql": RUN,
+    "accounts/sync/sql/hand_over_unseen_accounts.sql": {**RUN, "include_unsynced": False},
+    "accounts/sync/sql/inherit_labels.sql": {"accounts": [ID], "max_labels": 50},
+    "accounts/sync/sql/merge_accounts.sql": CHUNK,
+    "accounts/sync/sql/merge_manager_links.sql": RUN,
+    "accounts/sync/sql/reassign_parents.sql": {**RUN, "accounts": [ID, OTHER_ID]},
+    "accounts/sync/sql/remove_access.sql": RUN,
+    "accounts/sync/sql/sees_profile_only_accounts.sql": {**RUN, "profile_scopes": ["profiles:NA"]},
+    "accounts/sync/sql/stage_manager_accounts.sql": RUN,
+    "accounts/sync/sql/stage_profile_only_accounts.sql": {**RUN, "list_is_complete": True},
+    "tokens/processes/sql/delete_finished_jobs.sql": {"before": MOMENT, "batch_size": 1000},
+}
