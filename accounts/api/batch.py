@@ -40,7 +40,7 @@ class BatchSerializer(serializers.Serializer[Any]):
     finished_at = serializers.DateTimeField(allow_null=True)
 
     def to_representation(self, instance: BatchOperation) -> dict[str, Any]:
-        counts = instance.counts()
+        counts = instance.count_items()
         return super().to_representation(instance) | {
             outcome: counts[outcome] for outcome in ("succeeded", "failed", "skipped")
         }

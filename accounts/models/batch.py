@@ -121,21 +121,11 @@ class BatchOperation(models.Model):
     def is_finished(self) -> bool:
         return self.finished_at is not None
 
-    def counts(self) -> dict[str, int]:
-        """Return how many items are in each state."""
-        return counts_of([self])[self.pk]
-
-    def counted(self) -> dict[str, int]:
-        """Count the items in each state, as they are now."""
-        return _counted([self.pk])[self.pk]
-
     @property
-    def is_under_way(self) -> bool:
-        """Say whether some items may have ended and others not."""
-        return self.started_at is not None and not self.is_finished
-
-    def stored_counts(self) -> dict[str, int]:
-        """Return what is known without counting, of an operation that has ended or not begun."""
+    def known_counts(self) -> dict[str, int] | None:
+        """The number of items in each state, or None while some items may have ended and others not."""
+        if self.started_at is not None and not self.is_finished:
+            return None
         return {
             "waiting": 0 if self.is_finished else self.total,
             "running": 0,
@@ -144,21 +134,27 @@ class BatchOperation(models.Model):
             "skipped": self.skipped,
         }
 
-
-def counts_of(batches: Sequence[BatchOperation]) -> dict[UUID, dict[str, int]]:
-    """Return how many items of each operation are in each state; costs at most one query."""
-    stored = {batch.pk: batch.stored_counts() for batch in batches if not batch.is_under_way}
-    return stored | _counted([batch.pk for batch in batches if batch.is_under_way])
+    def count_items(self) -> dict[str, int]:
+        return count_items([self])[self.pk]
 
 
-def _counted(batch_ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
-    if not batch_ids:
-        return {}
-    counts = {batch_id: dict.fromkeys(BatchItem.State.values, 0) for batch_id in batch_ids}
-    states = BatchItem.objects.filter(batch__in=batch_ids).order_by().values_list("batch_id", "state")
-    for batch_id, state, number in states.annotate(number=Count("account_id")):
-        counts[batch_id][state] = number
-    return counts
+def count_items(batches: Sequence[BatchOperation]) -> dict[UUID, dict[str, int]]:
+    """Return the number of items in each state, by batch; costs at most one query."""
+    known = {batch.pk: counts for batch in batches if (counts := batch.known_counts)}
+    running = [batch.pk for batch in batches if batch.pk not in known]
+    if not running:
+        return known
+    return known | BatchItem.objects.count_by_state(running)
+
+
+class BatchItemQuerySet(models.QuerySet["BatchItem"]):
+    def count_by_state(self, batch_ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
+        """Count these batches' items in each state, as they are in the database now."""
+        counts = {batch_id: dict.fromkeys(BatchItem.State.values, 0) for batch_id in batch_ids}
+        states = self.filter(batch__in=batch_ids).order_by().values_list("batch_id", "state")
+        for batch_id, state, number in states.annotate(number=Count("account_id")):
+            counts[batch_id][state] = number
+        return counts
 
 
 class BatchItem(models.Model):
@@ -187,6 +183,8 @@ class BatchItem(models.Model):
     run = models.ForeignKey(
         SyncRun, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False, null=True
     )
+
+    objects = BatchItemQuerySet.as_manager()
 
     class Meta:
         ordering = ["account_id"]

@@ -24,7 +24,7 @@ from accounts.batch.start import MAX_ITEMS
 from accounts.lists.export import neutralised
 from accounts.lists.pages import KeysetPaginator
 from accounts.models import Account, BatchItem, BatchOperation, SyncRun
-from accounts.models.batch import UNFINISHED, counts_of
+from accounts.models.batch import UNFINISHED, count_items
 from accounts.sync.requests import Wait, put_back_until
 from dashboard.account_list import AccountList
 from dashboard.forms import UpdateForm
@@ -187,7 +187,7 @@ def _list(request: StaffRequest) -> HttpResponse:
         found = paginator.page(after)
     except ValidationError:
         after, found = "", paginator.page()
-    counts = counts_of(found.items)
+    counts = count_items(found.items)
     context = {
         "batches": [
             (batch, status_of_batch(batch), Progress.of(batch, counts[batch.pk]).sentence)
@@ -268,7 +268,7 @@ class Progress:
 @staff_page("accounts.view_account")
 def operation(request: StaffRequest, batch_id: UUID) -> HttpResponse:
     batch = _visible(request, batch_id)
-    progress = Progress.of(batch, batch.counts())
+    progress = Progress.of(batch, batch.count_items())
     waits = _waits(batch)
     context = {
         "batch": batch,

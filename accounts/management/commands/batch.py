@@ -48,7 +48,7 @@ class Command(OperatorCommand):
             if not batch.is_finished:
                 with_amazon(lambda amazon: _follow(batch.pk, amazon, progress))
         batch.refresh_from_db()
-        counts = {"total": batch.total} | batch.counts()
+        counts = {"total": batch.total} | batch.count_items()
         if options["json"]:
             self.stdout.write(json.dumps({"id": str(batch.pk), "state": batch.state, **counts}))
         else:
@@ -151,6 +151,6 @@ class _Progress:
     def show(self) -> bool:
         """Move the bar; return whether the operation has ended."""
         self._batch.refresh_from_db()
-        counts = self._batch.counts()
+        counts = self._batch.count_items()
         self._bar.update(self._batch.total - counts["waiting"] - counts["running"] - self._bar.n)
         return self._batch.is_finished

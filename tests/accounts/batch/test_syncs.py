@@ -38,7 +38,7 @@ class TestSync:
         run_to_end(batch)
         assert SyncRun.objects.count() == 5
         assert batch.state == "running"
-        assert batch.counts()["waiting"] == 20
+        assert batch.count_items()["waiting"] == 20
         assert ProcrastinateJob.objects.filter(task_name="accounts.run_sync").count() == 5
         for sync_run in SyncRun.objects.all():
             self.finish(sync_run, "succeeded")
@@ -135,10 +135,10 @@ class TestSync:
         batch = run_to_end(start_batch(alice, "sync", filters={}))
         SyncRun.objects.update(state="running", started_at=timezone.now())
         settle_syncs()
-        assert batch.counts()["running"] == 1
+        assert batch.count_items()["running"] == 1
         SyncRun.objects.update(state="waiting", started_at=None)
         assert cancel_batch(alice, batch).state == "cancelled"
-        assert batch.counts()["skipped"] == 1
+        assert batch.count_items()["skipped"] == 1
 
     def test_cancelling_ends_the_syncs_that_nobody_else_waits_for(
         self, alice: User, new_account: AccountFactory, new_connection: ConnectionFactory
@@ -153,7 +153,7 @@ class TestSync:
         assert states == {
             shared.connection_id: "waiting", joined.connection_id: "waiting",
         }  # fmt: skip
-        assert batch.counts()["skipped"] == 3
+        assert batch.count_items()["skipped"] == 3
         assert alone.connection_id not in states  # nothing of it has begun, so nothing failed
 
     def test_a_run_that_had_begun_before_stays_in_the_history(
@@ -174,7 +174,7 @@ class TestSync:
         begun = SyncRun.objects.get(connection=running.connection)
         SyncRun.objects.filter(pk=begun.pk).update(state="running", started_at=timezone.now())
         settle_syncs()
-        assert batch.counts() == {"waiting": 1, "running": 1, "succeeded": 0, "failed": 0, "skipped": 0}
+        assert batch.count_items() == {"waiting": 1, "running": 1, "succeeded": 0, "failed": 0, "skipped": 0}
         assert cancel_batch(alice, batch).state == "running"
         self.finish(begun, "succeeded")
         settle_syncs()
