@@ -29,6 +29,7 @@ check: install
 	$(PY) -m mypy .
 	.venv/bin/sqlfluff lint --processes 0 accounts amazon_accounts dashboard tokens
 	.venv/bin/lint-imports
+	.venv/bin/djade --check --target-version 5.2 $$(find dashboard accounts -name "*.html")
 	$(PY) manage.py check --fail-level WARNING
 	$(PY) manage.py makemigrations --check --dry-run
 

@@ -121,12 +121,6 @@ def percent(share: float | None) -> str:
 
 
 @register.filter
-def grouped(number: int | None) -> str:
-    """A whole number with its thousands apart: 1,284."""
-    return "" if number is None else f"{number:,}"
-
-
-@register.filter
 def accounts(number: int) -> str:
     """So many accounts: "1 account", "1,284 accounts"."""
     return f"{number:,} account{'' if number == 1 else 's'}"
@@ -144,17 +138,3 @@ def plain(value: Any) -> str:
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         return ", ".join(value) or "none"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
-
-
-@register.simple_tag(takes_context=True)
-def query(context: dict[str, Any], **changes: Any) -> str:
-    """The address's query with some keys set, or dropped when empty; a changed list starts at its first page."""
-    parameters = context["request"].GET.copy()
-    for key in ("after", "before"):
-        parameters.pop(key, None)
-    for key, value in changes.items():
-        if value in (None, ""):
-            parameters.pop(key, None)
-        else:
-            parameters[key] = str(value)
-    return f"?{parameters.urlencode()}"

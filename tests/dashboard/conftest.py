@@ -1,5 +1,6 @@
 """The cast: alice owns connections and accounts, bob has one of his own, and staff of each group looks on."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -23,6 +24,11 @@ LogIn = Callable[[User], Client]
 @pytest.fixture(autouse=True)
 def _forget_what_is_cached() -> None:
     cache.clear()
+
+
+def squeeze(html: str) -> str:
+    """Drop the whitespace that only formats a template: around tags, and all but one space elsewhere."""
+    return re.sub(r" ?([<>]) ?", r"\1", " ".join(html.split()))
 
 
 def staff(name: str, *groups: str) -> User:

@@ -10,7 +10,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import SyncRun
 from dashboard.reports.account_counts import count_accounts
-from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
+from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, squeeze, staff
 from tokens.models import Connection, TokenRefresh
 
 
@@ -238,7 +238,7 @@ def test_a_refresh_under_way_has_no_length_yet(
 
 
 def facts(page: str) -> str:
-    return page.partition('<dl class="c-facts">')[2].partition("</dl>")[0]
+    return squeeze(page.partition('<dl class="c-facts">')[2].partition("</dl>")[0])
 
 
 def test_a_fresh_connection_speaks_of_its_first_refresh(
@@ -277,4 +277,4 @@ def test_one_refresh_without_an_error_is_told_as_one(
     )
     page = client.get(f"/connections/{connection.pk}/").content.decode()
     assert "How long the last refresh took" in page
-    assert '<span class="c-id">request REQ-1</span>' in page
+    assert '<span class="c-id">request REQ-1</span>' in squeeze(page)

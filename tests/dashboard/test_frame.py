@@ -304,7 +304,7 @@ def test_who_may_see_nothing_is_offered_to_log_out_instead_of_the_same_again(
     page = log_in(staff("newcomer")).get(address).content.decode()
     assert "Go to the overview" not in page
     assert "You are signed in as newcomer." in page
-    assert re.search(r'<form method="post" action="/admin/logout/">.*>Log out</button>', page)
+    assert re.search(r'<form method="post" action="/admin/logout/">.*>Log out</button>', page, re.DOTALL)
     assert "Go to the overview" in log_in(alice).get("/nowhere/").content.decode()
 
 
@@ -315,7 +315,7 @@ def test_an_empty_page_invites_to_nothing_that_one_may_not_do_and_says_whose_is_
     content = log_in(staff("vera", "Viewer")).get(address).content.decode().partition('id="content"')[2]
     assert "Select accounts in their list" not in content
     assert "to begin" not in content
-    assert "You see only what is yours." in content
+    assert "You see only your own connections and accounts." in content
     assert "You see only" not in log_in(administrator).get(address).content.decode()
 
 

@@ -254,7 +254,7 @@ def test_it_says_until_when_amazon_is_waited_for(
     page = client.get(f"/operations/{batch.pk}/").content.decode()
     waiting = f'Waiting for Amazon (EU) until <time datetime="{until.isoformat(timespec="seconds")}"'
     assert page.count(waiting) == 3  # the head and two of four accounts
-    assert "1 sync goes on by itself then." in page
+    assert "Then 1 sync continues." in page
 
 
 def test_only_what_goes_on_steadily_says_how_long_it_takes(
