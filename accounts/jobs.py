@@ -1,13 +1,20 @@
 """What the scheduler defers for this app."""
 
 from accounts.models import AccountSearch, BatchOperation
-from accounts.tasks import index_search, prune, prune_batches, rescue_runs, settle_batches, sync_due
+from accounts.tasks import (
+    index_search,
+    prune_batches,
+    prune_sync_history,
+    rescue_runs,
+    settle_batches,
+    sync_due,
+)
 from tokens.processes.schedule import ScheduledJob
 
 JOBS = [
     ScheduledJob(sync_due, every=15),
     ScheduledJob(rescue_runs, every=10),
-    ScheduledJob(prune, every=3600),
+    ScheduledJob(prune_sync_history, every=3600),
     ScheduledJob(prune_batches, every=3600),
     ScheduledJob(settle_batches, every=15, only_if=BatchOperation.objects.unfinished().exists),
     ScheduledJob(index_search, every=10, only_if=AccountSearch.objects.filter(is_indexed=False).exists),

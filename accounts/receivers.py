@@ -11,7 +11,7 @@ from accounts.batch.ending import settle_syncs
 from accounts.models import SyncRun
 from accounts.signals import sync_ended
 from accounts.sync import handover as visibility
-from accounts.sync.tasks import queue_sync
+from accounts.sync.requests import queue_sync
 from tokens.models import Connection
 from tokens.signals import connection_changed
 

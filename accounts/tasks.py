@@ -2,12 +2,15 @@
 
 from accounts.batch.tasks import prune_batches, run_batch, settle_batches
 from accounts.lists.tasks import index_search
-from accounts.sync.tasks import prune, rescue_runs, run_sync, sync_due
+from accounts.pruning import prune_sync_history
+from accounts.sync.requests import sync_due
+from accounts.sync.rescue import rescue_runs
+from accounts.sync.run import run_sync
 
 __all__ = [
     "index_search",
-    "prune",
     "prune_batches",
+    "prune_sync_history",
     "rescue_runs",
     "run_batch",
     "run_sync",

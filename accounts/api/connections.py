@@ -19,7 +19,7 @@ from accounts.api.lists import PageParameters, Word, page_response, read_paramet
 from accounts.api.representation import Shown
 from accounts.lists.pages import KeysetPaginator
 from accounts.models import SyncRun
-from accounts.sync.tasks import request_sync
+from accounts.sync.requests import request_sync
 from amazon_accounts.amazon_ads.hosts import Region
 from tokens.connect.disconnect import disconnect_connection
 from tokens.errors import ConnectionUnusableError

@@ -3,7 +3,7 @@
 from django.db.models import Q
 
 from accounts.models import Account, BatchItem, BatchOperation, SyncRun
-from accounts.sync.tasks import queue_sync
+from accounts.sync.requests import queue_sync
 from tokens.models import Connection
 
 MAX_CONNECTIONS_PER_CHUNK = 50

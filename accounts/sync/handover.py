@@ -11,8 +11,9 @@ from django.db import transaction
 
 from accounts.models import AccountAccess
 from accounts.models.changes import change_in_the_name_of
-from accounts.sync import requests as runs
+from accounts.sync.claims import close_unfinished_runs
 from accounts.sync.merge import HAND_OVER, HAND_OVER_TO_LIVE, lock_person
+from accounts.sync.schedule import sync_soon
 from tokens.models import Connection
 
 
@@ -22,7 +23,7 @@ def connection_disconnected(connection: Connection) -> None:
     with database.cursor() as cursor:
         lock_person(cursor, connection.owner_id)
         change_in_the_name_of(connection.disconnected_by_id)
-        runs.close_all(connection, "The connection was disconnected.")
+        close_unfinished_runs(connection, "The connection was disconnected.")
         AccountAccess.objects.filter(connection=connection).delete()
         cursor.execute(HAND_OVER, {**_parameters(connection), "include_unsynced": True})
         _, heirs = cursor.fetchone()
@@ -41,7 +42,7 @@ def connection_broken(connection: Connection) -> None:
 
 def _sync_soon(heirs: Collection[UUID]) -> None:
     """Not part of the transaction: whoever stores holds a connection while it waits for the person."""
-    transaction.on_commit(partial(runs.sync_soon, heirs))
+    transaction.on_commit(partial(sync_soon, heirs))
 
 
 def _parameters(connection: Connection) -> dict[str, Any]:

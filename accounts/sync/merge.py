@@ -29,8 +29,8 @@ from django.db import connection as database
 from django.db.backends.utils import CursorWrapper
 
 from accounts.models import Account
+from accounts.sync.claims import RunClaim, RunLostError
 from accounts.sync.listing import Listing
-from accounts.sync.requests import RunClaim, RunLostError
 from accounts.sync.rows import MOST_ID_BYTES, StagedAccount, StagedProfile
 from accounts.update import MOST_LABELS
 from amazon_accounts.amazon_ads.answers import Rejected

@@ -1,11 +1,15 @@
 """When a connection is synced next."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models.functions import Now
 from django.utils import timezone
+
+from tokens.models import Connection
 
 CONFIRMATION = timedelta(seconds=60)
 FIRST_RETRY = timedelta(minutes=5)
@@ -14,10 +18,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def next_sync_at(connection_id: UUID, *, failures: int, soon: bool = False) -> datetime:
-    """When to sync again, after so many failures in a row.
+    """Return when to sync the connection again, after this number of failures in a row.
 
-    Connections are spread over the interval by a hash of their id, and none is left alone for longer than it. One
-    with problems is tried again early, then ever more rarely. `soon`: this sync saw what another must confirm.
+    A hash of the id spreads the connections over the sync interval, and each keeps its place in it. A connection that
+    failed is tried again early, then more and more rarely. `soon`: another sync must confirm what the last one saw.
     """
     now = timezone.now()
     interval = timedelta(seconds=settings.SYNC_INTERVAL_SECONDS)
@@ -30,5 +34,11 @@ def next_sync_at(connection_id: UUID, *, failures: int, soon: bool = False) -> d
 
 
 def _share(connection_id: UUID) -> float:
-    """A number from 0 to 1 that is this connection's own."""
+    """Return a number from 0 to 1 that belongs to this connection."""
     return int.from_bytes(sha256(connection_id.bytes).digest()[:6]) / 2**48
+
+
+def sync_soon(connection_ids: Collection[UUID]) -> None:
+    """Let the scheduler sync these connections next, because they may know better data of accounts that they got."""
+    if connection_ids:
+        Connection.objects.live().filter(pk__in=connection_ids).update(next_sync_at=Now())

@@ -12,7 +12,7 @@ from unfold.contrib.filters.admin import ChoicesCheckboxFilter, RangeDateTimeFil
 from unfold.decorators import display
 
 from accounts.models import SyncRun
-from accounts.sync.tasks import request_sync
+from accounts.sync.requests import request_sync
 from dashboard.admin.base import ConnectionPartAdmin, ReadOnlyAdmin, labels
 from dashboard.reports.activity import activity, success_rates
 from dashboard.status import CONNECTION, REFRESH

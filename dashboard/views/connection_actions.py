@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import SyncRun
-from accounts.sync.tasks import request_sync
+from accounts.sync.requests import request_sync
 from dashboard.frame.page import StaffRequest, button_on, is_partial, page, redirect_htmx, staff_page
 from dashboard.reports.account_counts import count_accounts
 from dashboard.views.connections import visible

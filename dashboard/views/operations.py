@@ -25,7 +25,7 @@ from accounts.lists.export import neutralised
 from accounts.lists.pages import KeysetPaginator
 from accounts.models import Account, BatchItem, BatchOperation, SyncRun
 from accounts.models.batch import UNFINISHED, count_items
-from accounts.sync.requests import Wait, put_back_until
+from accounts.sync.requests import Wait, find_waits
 from dashboard.account_list import AccountList
 from dashboard.forms import UpdateForm
 from dashboard.frame.page import StaffRequest, button_on, is_partial, page, redirect_htmx, staff_page
@@ -303,7 +303,7 @@ def _waits(batch: BatchOperation) -> dict[UUID, Wait]:
         return {}
     put_back = SyncRun.objects.filter(state=SyncRun.State.WAITING, postponed__gt=0)
     theirs = Exists(BatchItem.objects.filter(run=OuterRef("pk"), batch=batch, state__in=UNFINISHED))
-    return put_back_until(put_back.filter(theirs).values_list("pk", flat=True))
+    return find_waits(put_back.filter(theirs).values_list("pk", flat=True))
 
 
 def _longest(waits: dict[UUID, Wait]) -> Wait | None:

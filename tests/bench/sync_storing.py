@@ -20,10 +20,11 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from accounts.models import Account, AccountAccess, Profile, SyncRun
-from accounts.sync import requests as runs
 from accounts.sync import rows as pictures
+from accounts.sync.claims import claim_run, close_run
 from accounts.sync.listing import Listing
 from accounts.sync.merge import ACCOUNT_COLUMNS, CHUNK, PROFILE_COLUMNS, Store
+from accounts.sync.requests import open_run
 from accounts.sync.rows import StagedAccount, StagedProfile
 from amazon_accounts.amazon_ads.answers import ads_accounts_page, profiles_page
 from tokens.models import Connection
@@ -140,8 +141,8 @@ class StoredRows:
 
     def __init__(self, connection: Connection, rows: Rows) -> None:
         self.rows = rows
-        run = runs.request(connection, trigger=SyncRun.Trigger.MANUAL)
-        self.claim = runs.claim(run.pk)
+        run = open_run(connection, trigger=SyncRun.Trigger.MANUAL)
+        self.claim = claim_run(run.pk)
         self.storing = Store(self.claim)
         self.storing.complete_regions = list(COUNTRIES.values())
         self.walks = [Listing(0, "ads_accounts"), Listing(1, "profiles", "EU")]
@@ -158,7 +159,7 @@ class StoredRows:
         self.storing.count_accounts()
 
     def close(self) -> None:
-        runs.close(self.claim, SyncRun.State.SUCCEEDED, self.walks)
+        close_run(self.claim, SyncRun.State.SUCCEEDED, self.walks)
         SyncRun.objects.all().delete()
 
 

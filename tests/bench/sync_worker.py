@@ -31,7 +31,7 @@ def peak_since_reset() -> int:
 
 
 async def sync_all(ids: list[UUID], concurrency: int) -> dict[str, object]:
-    from accounts.sync.run import sync_now
+    from accounts.sync.foreground import sync_now
     from amazon_accounts.amazon_ads.client import AmazonClient
     from amazon_accounts.postgresql.threads import in_thread
     from tokens.models import Connection

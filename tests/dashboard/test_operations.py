@@ -16,7 +16,7 @@ from accounts.batch import start_batch
 from accounts.batch.work import run_chunk
 from accounts.lists.export import FORMULA
 from accounts.models import Account, BatchItem, BatchOperation, SyncRun
-from accounts.sync.requests import defer
+from accounts.sync.run import queue_run
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
 from tokens.models import Connection
 
@@ -250,7 +250,7 @@ def test_it_says_until_when_amazon_is_waited_for(
     SyncRun.objects.filter(pk=run.pk).update(
         postponed=1, sources=[walk, {**walk, "region": "NA", "errors": []}]
     )
-    defer(run.pk, at=until)
+    queue_run(run.pk, at=until)
     page = client.get(f"/operations/{batch.pk}/").content.decode()
     waiting = f'Waiting for Amazon (EU) until <time datetime="{until.isoformat(timespec="seconds")}"'
     assert page.count(waiting) == 3  # the head and two of four accounts

@@ -15,7 +15,8 @@ from accounts.batch.ending import settle_syncs
 from accounts.batch.work import run_chunk
 from accounts.models import BatchItem, BatchOperation, SyncRun
 from accounts.strict_json import BadJSONError, read_json
-from accounts.sync import requests as runs
+from accounts.sync.claims import AnotherRunActiveError, RunTakenError
+from accounts.sync.rescue import rescue
 from accounts.sync.run import sync_connection
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.postgresql.threads import in_thread
@@ -101,7 +102,7 @@ async def _follow(batch_id: UUID, amazon: AmazonClient, progress: "_Progress") -
         async with slots:
             try:
                 run = await sync_connection(run_id, amazon)
-            except (runs.RunTakenError, runs.AnotherRunActiveError):
+            except (RunTakenError, AnotherRunActiveError):
                 return None
             await in_thread(settle_syncs)(run_id)
             await in_thread(progress.show)()
@@ -114,7 +115,7 @@ async def _follow(batch_id: UUID, amazon: AmazonClient, progress: "_Progress") -
             # Amazon is to be left alone for so long that the run was put back in the queue.
             return
         await in_thread(settle_syncs)()
-        await in_thread(runs.rescue)()
+        await in_thread(rescue)()
         if not ours:
             await asyncio.sleep(POLL_SECONDS)
 

@@ -9,8 +9,8 @@ from django.core.management.base import CommandError, CommandParser
 from tqdm import tqdm
 
 from accounts.models import SyncRun
+from accounts.sync.foreground import sync_now
 from accounts.sync.listing import Listing
-from accounts.sync.run import sync_now
 from amazon_accounts.amazon_ads.client import AmazonClient
 from tokens.models import Connection
 from tokens.processes.commands import OperatorCommand, with_amazon

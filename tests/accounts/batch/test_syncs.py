@@ -11,7 +11,7 @@ from accounts.batch import cancel_batch, retry_batch, start_batch
 from accounts.batch.ending import settle_syncs
 from accounts.batch.syncs import request_syncs
 from accounts.models import AccountAccess, BatchItem, SyncRun
-from accounts.sync.tasks import queue_sync
+from accounts.sync.requests import queue_sync
 from tests.accounts.batch.batches import ids, results, run_to_end
 from tests.accounts.conftest import AccountFactory, ConnectionFactory
 

@@ -9,8 +9,8 @@ from django.conf import LazySettings
 from django.contrib.auth.models import User
 
 from accounts.models import SyncRun
+from accounts.sync.requests import request_sync
 from accounts.sync.run import sync_connection
-from accounts.sync.tasks import request_sync
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox

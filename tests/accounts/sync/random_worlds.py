@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import Account, AccountAccess, AccountManager, SyncRun
 from accounts.sync import handover as visibility
-from accounts.sync import requests as runs
+from accounts.sync.rescue import DEAD_AFTER, rescue
 from amazon_accounts.sandbox.calls import Call
 from amazon_accounts.sandbox.state import Sandbox
 from amazon_accounts.sandbox.world import AdsAccount, Alternate, Login, Maker, Profile, World, default_client
@@ -375,9 +375,9 @@ def _wrong_links(should: Picture, mine: set[str], connection: Connection) -> lis
 def take_for_dead(connection: Connection) -> None:
     """What happens to a run whose worker hangs: it is closed and another one waits; then it wakes up."""
     SyncRun.objects.filter(connection=connection, state=SyncRun.State.RUNNING).update(
-        heartbeat_at=F("heartbeat_at") - 2 * runs.DEAD_AFTER
+        heartbeat_at=F("heartbeat_at") - 2 * DEAD_AFTER
     )
-    runs.rescue()
+    rescue()
 
 
 def operate(chance: random.Random, owner_id: int) -> None:

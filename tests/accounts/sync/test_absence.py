@@ -8,12 +8,11 @@ from django.db import connection as database
 from django.utils import timezone
 
 from accounts.models import Account, AccountAccess, AccountChange, Profile, SyncRun
-from accounts.sync import requests as runs
+from accounts.sync.claims import RunLostError, claim_run, close_unfinished_runs
 from accounts.sync.listing import Listing
 from accounts.sync.merge import Store
-from accounts.sync.requests import RunLostError
+from accounts.sync.requests import request_sync
 from accounts.sync.run import sync_connection
-from accounts.sync.tasks import request_sync
 from amazon_accounts.amazon_ads.answers import Rejected
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.postgresql.threads import in_thread
@@ -345,8 +344,8 @@ async def test_a_run_that_is_not_ours_any_more_stages_nothing(connect: Connectio
     def stage() -> None:
         connection = connect("alice")
         run = request_sync(None, connection, trigger=SyncRun.Trigger.MANUAL)
-        claim = runs.claim(run.pk)
-        runs.close_all(connection, "The connection was disconnected.")
+        claim = claim_run(run.pk)
+        close_unfinished_runs(connection, "The connection was disconnected.")
         walk = Listing(0, Account.Source.ADS_ACCOUNTS)
         with pytest.raises(RunLostError):
             Store(claim).stage_as_shown(walk, {"some-account": [walk.scope]})

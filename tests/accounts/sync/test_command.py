@@ -11,8 +11,8 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
 from accounts.models import Account, SyncRun
-from accounts.sync import requests as runs
-from accounts.sync.tasks import request_sync
+from accounts.sync.requests import request_sync
+from accounts.sync.rescue import DEAD_AFTER
 from amazon_accounts.sandbox.world import generated_world
 from tests.accounts.sync.picture import differences
 from tests.processes import eventually, run, running
@@ -158,4 +158,4 @@ def test_a_killed_sync_is_done_again_within_a_minute(
     requested.refresh_from_db()
     assert (requested.state, requested.error) == ("failed", "The process that ran it died.")
     assert differences(sandbox_server.sandbox.truth("login-1"), connection) == []
-    assert runs.DEAD_AFTER.total_seconds() < 60
+    assert DEAD_AFTER.total_seconds() < 60

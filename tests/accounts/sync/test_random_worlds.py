@@ -14,9 +14,9 @@ import pytest
 from django.contrib.auth.models import User
 
 from accounts.models import SyncRun
-from accounts.sync import requests as runs
+from accounts.sync.claims import AnotherRunActiveError
+from accounts.sync.requests import request_sync
 from accounts.sync.run import sync_connection
-from accounts.sync.tasks import request_sync
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.models import RateLimit
 from amazon_accounts.postgresql.threads import in_thread
@@ -126,7 +126,7 @@ class Trial:
                 await asyncio.sleep(self.chance.random() * 0.2)
                 syncing.cancel()
             await asyncio.gather(syncing, return_exceptions=True)
-            if not syncing.cancelled() and isinstance(syncing.exception(), runs.AnotherRunActiveError):
+            if not syncing.cancelled() and isinstance(syncing.exception(), AnotherRunActiveError):
                 # A process was stopped in the very moment when it took the run; that is found out later.
                 await in_thread(random_worlds.take_for_dead)(connection)
             elif not syncing.cancelled():

@@ -16,10 +16,12 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts import pruning
 from accounts.models import AccountAccess, AccountChange, SyncRun
-from accounts.sync import requests as runs
-from accounts.sync.run import sync_connection, sync_now
+from accounts.sync import claims, requests, rescue
+from accounts.sync import run as sync_run
+from accounts.sync.foreground import sync_now
+from accounts.sync.requests import queue_sync, request_sync
+from accounts.sync.run import sync_connection
 from accounts.sync.schedule import next_sync_at
-from accounts.sync.tasks import queue_sync, request_sync
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.models import RateLimit
 from amazon_accounts.postgresql.threads import in_thread
@@ -35,7 +37,7 @@ MANUAL = SyncRun.Trigger.MANUAL
 
 
 def jobs() -> list[dict[str, Any]]:
-    return [job.args for job in ProcrastinateJob.objects.filter(task_name=runs.TASK, status="todo")]
+    return [job.args for job in ProcrastinateJob.objects.filter(task_name="accounts.run_sync", status="todo")]
 
 
 def die(run: SyncRun) -> None:
@@ -62,11 +64,11 @@ def test_it_returns_the_waiting_run_instead_of_queueing_another(connect: Connect
 def test_it_never_joins_a_run_that_has_begun(connect: ConnectionFactory) -> None:
     connection = connect()
     first = request_sync(None, connection, trigger=MANUAL)
-    runs.claim(first.pk)
+    claims.claim_run(first.pk)
     second = request_sync(None, connection, trigger=MANUAL)
     assert second != first
-    with pytest.raises(runs.AnotherRunActiveError):
-        runs.claim(second.pk)
+    with pytest.raises(claims.AnotherRunActiveError):
+        claims.claim_run(second.pk)
 
 
 def test_a_constraint_allows_one_running_run_of_a_connection(connect: ConnectionFactory) -> None:
@@ -111,8 +113,8 @@ def test_what_is_due_is_asked_for_once(connect: ConnectionFactory) -> None:
     connect("charlie", next_sync_at=now + timedelta(minutes=1))
     connect("alice", state=Connection.State.REAUTHORIZATION_REQUIRED, amazon_user_id="x")
     connect("alice", client_id="another application")
-    assert runs.request_due() == 2
-    assert runs.request_due() == 0
+    assert requests.request_due() == 2
+    assert requests.request_due() == 0
     assert set(SyncRun.objects.values_list("connection", "trigger")) == {
         (connection.pk, "scheduled") for connection in due
     }
@@ -187,7 +189,7 @@ async def test_a_login_that_amazon_refuses_while_it_accepts_another_must_be_reco
     connect: ConnectionFactory, sync: Sync, sandbox: Sandbox, *, is_alone: bool
 ) -> None:
     refused, other = await in_thread(connect)("alice"), await in_thread(connect)("bob")
-    for number in range(1, runs.UNAUTHORIZED_RUNS + 1):
+    for number in range(1, claims.UNAUTHORIZED_RUNS + 1):
         await in_thread(refused.refresh_from_db)()
         assert refused.state == Connection.State.ACTIVE
         if not is_alone:
@@ -207,7 +209,6 @@ async def test_a_login_that_amazon_refuses_while_it_accepts_another_must_be_reco
 async def test_progress_can_be_read_while_it_runs(
     connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "HEARTBEAT_SECONDS", 0.05)
     connection = await in_thread(connect)()
     requested = await in_thread(request_sync)(None, connection, trigger=MANUAL)
     seen: list[SyncRun] = []
@@ -217,7 +218,7 @@ async def test_progress_can_be_read_while_it_runs(
         seen.append(await in_thread(SyncRun.objects.get)(pk=requested.pk))
 
     sandbox.faults.add("run", path="/dsp/advertisers", function=look)
-    run = await sync_connection(requested.pk, amazon)
+    run = await sync_connection(requested.pk, amazon, heartbeat_seconds=0.05)
     assert run.state == "succeeded"
     [during] = seen
     assert (during.state, during.sources[0]["outcome"]) == ("running", "complete")
@@ -265,7 +266,7 @@ async def test_a_run_that_is_not_ours_any_more_writes_nothing(
             connections.disconnect_connection(None, connection)
         else:
             die(requested)
-            runs.rescue()
+            rescue.rescue()
 
     async def intervene(_call: object) -> None:
         await in_thread(happen)()
@@ -283,10 +284,10 @@ async def test_a_run_that_is_not_ours_any_more_writes_nothing(
 def test_a_run_whose_worker_died_is_closed_and_asked_for_again(connect: ConnectionFactory) -> None:
     connection = connect()
     dead = request_sync(None, connection, trigger=SyncRun.Trigger.BATCH)
-    runs.claim(dead.pk)
-    assert runs.rescue() == 0
+    claims.claim_run(dead.pk)
+    assert rescue.rescue() == 0
     die(dead)
-    assert runs.rescue() == 1
+    assert rescue.rescue() == 1
     dead.refresh_from_db()
     assert (dead.state, dead.error) == ("failed", "The process that ran it died.")
     again = SyncRun.objects.get(state=SyncRun.State.WAITING)
@@ -296,11 +297,11 @@ def test_a_run_whose_worker_died_is_closed_and_asked_for_again(connect: Connecti
 
 def test_a_run_that_kills_every_worker_is_not_tried_for_ever(connect: ConnectionFactory) -> None:
     connection = connect()
-    for _ in range(runs.MAX_RESTARTS + 1):
+    for _ in range(rescue.MAX_RESTARTS + 1):
         run = request_sync(None, connection, trigger=MANUAL)
-        runs.claim(run.pk)
+        claims.claim_run(run.pk)
         die(run)
-        assert runs.rescue() == 1
+        assert rescue.rescue() == 1
     assert not SyncRun.objects.filter(state=SyncRun.State.WAITING).exists()
     connection.refresh_from_db()
     assert connection.next_sync_at is not None
@@ -310,9 +311,9 @@ def test_a_run_that_died_is_tried_again_however_many_fell_short_before(connect: 
     connection = connect()
     Connection.objects.filter(pk=connection.pk).update(sync_failures=10)
     dead = request_sync(None, connection, trigger=MANUAL)
-    runs.claim(dead.pk)
+    claims.claim_run(dead.pk)
     die(dead)
-    assert runs.rescue() == 1
+    assert rescue.rescue() == 1
     assert SyncRun.objects.filter(state=SyncRun.State.WAITING).exists()
 
 
@@ -323,7 +324,7 @@ def test_a_run_that_lost_its_job_is_queued_again(connect: ConnectionFactory, *, 
     if not has_job:
         with database.cursor() as cursor:
             cursor.execute("DELETE FROM procrastinate_events; DELETE FROM procrastinate_jobs")
-    runs.rescue()
+    rescue.rescue()
     assert jobs() == [{"run_id": str(run.pk)}]
 
 
@@ -344,14 +345,14 @@ async def test_a_run_that_is_stopped_goes_back_to_the_queue(
 async def test_a_run_that_is_stopped_while_it_is_claimed_goes_back_to_the_queue(
     connect: ConnectionFactory, amazon: AmazonClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claim = runs.claim
+    claim = claims.claim_run
 
-    def claim_slowly(run_id: UUID) -> runs.RunClaim:
+    def claim_slowly(run_id: UUID) -> claims.RunClaim:
         claimed = claim(run_id)
         time.sleep(0.3)
         return claimed
 
-    monkeypatch.setattr(runs, "claim", claim_slowly)
+    monkeypatch.setattr(claims, "claim_run", claim_slowly)
     requested = await in_thread(request_sync)(None, await in_thread(connect)(), trigger=MANUAL)
     syncing = asyncio.create_task(sync_connection(requested.pk, amazon))
     await begun(requested)
@@ -366,9 +367,9 @@ async def test_the_run_that_waits_is_queued_when_the_one_before_it_ends(
 ) -> None:
     connection = await in_thread(connect)()
     first = await in_thread(request_sync)(None, connection, trigger=MANUAL)
-    claim = await in_thread(runs.claim)(first.pk)
-    second = await in_thread(runs.request)(connection, trigger=MANUAL)
-    await in_thread(runs.close)(claim, SyncRun.State.SUCCEEDED, [])
+    claim = await in_thread(claims.claim_run)(first.pk)
+    second = await in_thread(requests.open_run)(connection, trigger=MANUAL)
+    await in_thread(sync_run._close)(claim, SyncRun.State.SUCCEEDED, [], "")
     assert {"run_id": str(second.pk)} in await in_thread(jobs)()
 
 
@@ -399,7 +400,7 @@ async def test_a_run_that_must_wait_goes_back_to_the_queue(
     run = await sync(connection, max_wait=1)
     assert (run.state, run.postponed) == ("waiting", 1)
     assert "EU" in run.error
-    job = await in_thread(ProcrastinateJob.objects.filter(task_name=runs.TASK).latest)("id")
+    job = await in_thread(ProcrastinateJob.objects.filter(task_name="accounts.run_sync").latest)("id")
     assert job.scheduled_at - timezone.now() > timedelta(seconds=100)
     # What could be read is stored meanwhile.
     assert await in_thread(AccountAccess.objects.count)() > 0
@@ -430,7 +431,9 @@ async def test_who_asks_for_a_run_that_waits_for_amazon_need_not_wait(
     sandbox.faults.add("throttle", path="/v2/profiles", region="EU", seconds=200, retry_after="200")
     run = await sync(connection, max_wait=1)
     assert await in_thread(request_sync)(None, connection, trigger=MANUAL) == run
-    job = await in_thread(ProcrastinateJob.objects.filter(task_name=runs.TASK, status="todo").latest)("id")
+    job = await in_thread(
+        ProcrastinateJob.objects.filter(task_name="accounts.run_sync", status="todo").latest
+    )("id")
     assert job.scheduled_at <= timezone.now()
 
 
@@ -442,9 +445,9 @@ async def test_a_run_is_not_put_back_for_ever(
     requested = await in_thread(request_sync)(None, connection, trigger=MANUAL)
     states = [
         (await sync_connection(requested.pk, amazon, max_wait=0.2)).state
-        for _ in range(runs.MAX_POSTPONEMENTS)
+        for _ in range(claims.MAX_POSTPONEMENTS)
     ]
-    assert states == ["waiting"] * runs.MAX_POSTPONEMENTS
+    assert states == ["waiting"] * claims.MAX_POSTPONEMENTS
     assert (await sync_connection(requested.pk, amazon, max_wait=0.2)).state == "partial"
 
 
@@ -460,8 +463,8 @@ async def test_old_runs_and_changes_are_pruned(
     await sync(connection)
     assert await in_thread(AccountChange.objects.count)() == 1
     await in_thread(SyncRun.objects.update)(created_at=timezone.now() - timedelta(days=91))
-    assert await in_thread(pruning.prune)() == 2
+    assert await in_thread(pruning.prune_sync_history)() == 2
     change = await in_thread(AccountChange.objects.get)()
     assert change.run_id is None
     await in_thread(AccountChange.objects.update)(changed_at=timezone.now() - timedelta(days=401))
-    assert await in_thread(pruning.prune)() == 1
+    assert await in_thread(pruning.prune_sync_history)() == 1

@@ -1,0 +1,232 @@
+"""What a process writes about a sync run that it has claimed. Each function is one short transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db import connection as database
+from django.db.models import F
+from django.db.models.functions import Greatest, Now
+from django.utils import timezone
+
+from accounts.models import SyncRun
+from accounts.signals import sync_ended
+from accounts.sync import suspensions
+from accounts.sync.listing import (
+    PROFILES_EDIT,
+    Listing,
+    is_application_refused,
+    is_only_postponed,
+    is_unauthorized,
+    totals,
+)
+from accounts.sync.schedule import next_sync_at
+from tokens.connect.disconnect import refuse
+from tokens.models import Connection
+
+MAX_POSTPONEMENTS = 3
+# A run that would have to wait longer ends with what it has, so that its other lists are not delayed as well.
+MAX_POSTPONEMENT = timedelta(minutes=5)
+# After this many runs in a row in which Amazon answered 401 to every call, the login itself counts as refused.
+UNAUTHORIZED_RUNS = 3
+UNFINISHED = [SyncRun.State.WAITING, SyncRun.State.RUNNING]
+
+
+class RunLostError(Exception):
+    """The run was closed in the meantime, or its connection was disconnected or reconnected."""
+
+
+class RunTakenError(Exception):
+    """The run does not wait any more: another process claimed it, or it was closed."""
+
+
+class AnotherRunActiveError(Exception):
+    """Another run of the same connection is running."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunClaim:
+    """A run that this process owns, and its connection as it was when the run was claimed."""
+
+    run_id: UUID
+    started_at: datetime
+    connection_id: UUID
+    owner_id: int
+    client_id: str
+    grant_version: int
+    regions: tuple[str, ...]
+
+
+def claim_run(run_id: UUID) -> RunClaim:
+    """Make a waiting run ours. Raises RunTakenError or AnotherRunActiveError."""
+    try:
+        with transaction.atomic():
+            claimed = SyncRun.objects.filter(pk=run_id, state=SyncRun.State.WAITING).update(
+                state=SyncRun.State.RUNNING, started_at=Now(), heartbeat_at=Now()
+            )
+    except IntegrityError:
+        # The constraint one_running_sync_per_connection.
+        raise AnotherRunActiveError from None
+    if not claimed:
+        raise RunTakenError
+    run = SyncRun.objects.select_related("connection").get(pk=run_id)
+    if run.started_at is None:
+        raise RunTakenError
+    return RunClaim(
+        run_id=run_id,
+        started_at=run.started_at,
+        connection_id=run.connection_id,
+        owner_id=run.connection.owner_id,
+        client_id=run.connection.client_id,
+        grant_version=run.connection.grant_version,
+        regions=tuple(run.connection.regions),
+    )
+
+
+def owned_by(claim: RunClaim) -> dict[str, Any]:
+    """The lookups that find the run as long as this claim owns it."""
+    return {"pk": claim.run_id, "state": SyncRun.State.RUNNING, "started_at": claim.started_at}
+
+
+def beat(claim: RunClaim, listings: Sequence[Listing]) -> bool:
+    """Store that the run lives and how far it is; return whether the claim still owns it."""
+    return (
+        SyncRun.objects.filter(**owned_by(claim)).update(
+            heartbeat_at=Now(), sources=[listing.as_data() for listing in listings], **totals(listings)
+        )
+        == 1
+    )
+
+
+@transaction.atomic
+def close_run(
+    claim: RunClaim, state: SyncRun.State, listings: Sequence[Listing], error: str = ""
+) -> UUID | None:
+    """Close the run, and record on its connection how it went.
+
+    Returns the run of the same connection that waits, if there is one. Its job may have been dropped while this run
+    was active, so the caller queues it in the same transaction. Raises RunLostError.
+    """
+    connection = Connection.objects.select_for_update(no_key=True).get(pk=claim.connection_id)
+    closed = SyncRun.objects.filter(**owned_by(claim)).update(
+        state=state,
+        finished_at=Greatest(Now(), F("created_at")),
+        sources=[listing.as_data() for listing in listings],
+        error=error,
+        **totals(listings),
+    )
+    if not closed:
+        raise RunLostError
+    if connection.grant_version == claim.grant_version:
+        _record_on_connection(connection, state, listings, error)
+    note_end(claim.run_id)
+    if is_unauthorized([listing.as_data() for listing in listings]):
+        transaction.on_commit(partial(_refuse_login, connection))
+    return find_waiting_run(claim.connection_id)
+
+
+def return_run(claim: RunClaim, listings: Sequence[Listing], reason: str, *, is_postponed: bool) -> bool:
+    """Let the run wait again. The caller queues it in the same transaction.
+
+    Returns False if another run of the connection waits already. Raises RunLostError.
+    """
+    try:
+        with transaction.atomic():
+            returned = SyncRun.objects.filter(**owned_by(claim)).update(
+                state=SyncRun.State.WAITING,
+                started_at=None,
+                heartbeat_at=None,
+                sources=[listing.as_data() for listing in listings],
+                error=reason,
+                postponed=F("postponed") + int(is_postponed),
+            )
+    except IntegrityError:
+        # The constraint one_waiting_sync_per_connection.
+        return False
+    if not returned:
+        raise RunLostError
+    discard_staged(claim.run_id)
+    return True
+
+
+def may_be_postponed(claim: RunClaim, until: datetime) -> bool:
+    postponed = SyncRun.objects.values_list("postponed", flat=True).get(pk=claim.run_id)
+    return postponed < MAX_POSTPONEMENTS and until - timezone.now() <= MAX_POSTPONEMENT
+
+
+@transaction.atomic
+def close_unfinished_runs(connection: Connection, error: str) -> None:
+    """Close every run of the connection that waits or runs, as failed."""
+    unfinished = SyncRun.objects.filter(connection=connection, state__in=UNFINISHED)
+    closed = list(unfinished.select_for_update().values_list("pk", flat=True))
+    SyncRun.objects.filter(pk__in=closed).update(
+        state=SyncRun.State.FAILED, finished_at=Greatest(Now(), F("created_at")), error=error
+    )
+    for run_id in closed:
+        note_end(run_id)
+
+
+def note_end(run_id: UUID) -> None:
+    """Do what follows the end of every run. Part of the transaction that closes it."""
+    discard_staged(run_id)
+    suspensions.note(run_id)
+    sync_ended.send(sender=SyncRun, run_id=run_id)
+
+
+def discard_staged(run_id: UUID) -> None:
+    with database.cursor() as cursor:
+        cursor.execute("DELETE FROM accounts_staged_account WHERE run_id = %s", [run_id])
+        cursor.execute("DELETE FROM accounts_staged_profile WHERE run_id = %s", [run_id])
+
+
+def find_waiting_run(connection_id: UUID) -> UUID | None:
+    waiting = SyncRun.objects.filter(connection_id=connection_id, state=SyncRun.State.WAITING)
+    return waiting.values_list("pk", flat=True).first()
+
+
+def _record_on_connection(
+    connection: Connection, state: SyncRun.State, listings: Sequence[Listing], error: str
+) -> None:
+    if is_application_refused(listings):
+        # The connection is not to blame, and is tried again soon.
+        connection.next_sync_at = next_sync_at(connection.pk, failures=max(connection.sync_failures, 1))
+        connection.save(update_fields=["next_sync_at"])
+        return
+    succeeded = state == SyncRun.State.SUCCEEDED
+    failures = 0 if succeeded else connection.sync_failures + (not is_only_postponed(listings))
+    if succeeded or any(listing.is_list and listing.is_usable for listing in listings):
+        connection.last_synced_at = Now()
+    connection.sync_failures = failures
+    connection.sync_error = "" if succeeded else error
+    connection.next_sync_at = next_sync_at(
+        connection.pk, failures=failures, soon=any(listing.is_unconfirmed for listing in listings)
+    )
+    if listings:
+        connection.unread_lists = [
+            listing.scope for listing in listings if listing.is_unread and listing.source != PROFILES_EDIT
+        ]
+    connection.save(
+        update_fields=["last_synced_at", "sync_failures", "sync_error", "next_sync_at", "unread_lists"]
+    )
+
+
+def _refuse_login(connection: Connection) -> None:
+    """Mark the connection as refused if Amazon answered only 401 in its last runs, and accepted another login.
+
+    If Amazon accepts no login at all, the application is to blame.
+    """
+    ended = SyncRun.objects.filter(connection=connection, finished_at__isnull=False)
+    last = list(ended.order_by("-created_at", "-id")[:UNAUTHORIZED_RUNS])
+    if len(last) < UNAUTHORIZED_RUNS or not all(is_unauthorized(run.sources) for run in last):
+        return
+    others = SyncRun.objects.filter(
+        connection__in=Connection.objects.live().exclude(pk=connection.pk),
+        state__in=[SyncRun.State.SUCCEEDED, SyncRun.State.PARTIAL],
+        created_at__gt=last[-1].created_at,
+    )
+    if others.exists():
+        refuse(connection, "Amazon answers 401 to every call of this login, and accepts the calls of others.")

@@ -1,0 +1,203 @@
+"""Asking Amazon for every list that a connection can see, and handing each page on to be stored."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextlib import aclosing
+from typing import Any, TypeVar
+
+from accounts.models import Account
+from accounts.sync import rows
+from accounts.sync.claims import RunClaim
+from accounts.sync.coverage import Coverage
+from accounts.sync.listing import PROFILES_EDIT, Listing, Outcome
+from accounts.sync.writing import Writer
+from amazon_accounts.amazon_ads.answers import Answer, Page
+from amazon_accounts.amazon_ads.client import AdsApi, AmazonClient, TokenSource
+from amazon_accounts.amazon_ads.errors import AmazonError, PostponedError, TransientError
+from amazon_accounts.amazon_ads.hosts import Region
+from tokens.refresh.one import ConnectionTokenSource
+
+TOKEN_SECONDS = 5.0
+# An answer holds up to 5,000 profiles: this many answers are in memory at once.
+MAX_PROFILE_ANSWERS = 2
+# The advertisers of this many agencies are read at once.
+MAX_DSP_LISTINGS = 4
+
+Item = TypeVar("Item", bound=Answer)
+
+
+class RecentToken:
+    """Remembers an access token for TOKEN_SECONDS, because a listing needs a token twenty times a second."""
+
+    def __init__(self, source: TokenSource) -> None:
+        self._source = source
+        self._token = ""
+        self._good_until = 0.0
+
+    async def __call__(self, rejected: str | None = None) -> str:
+        if rejected is not None or time.monotonic() >= self._good_until:
+            self._token = await self._source(rejected)
+            self._good_until = time.monotonic() + TOKEN_SECONDS
+        return self._token
+
+
+class Reader:
+    """Reads Amazon's lists for one run."""
+
+    def __init__(
+        self,
+        claim: RunClaim,
+        amazon: AmazonClient,
+        coverage: Coverage,
+        writer: Writer,
+        *,
+        max_wait: float,
+        on_progress: Callable[[Sequence[Listing]], None] | None,
+    ) -> None:
+        self._claim = claim
+        self._amazon = amazon
+        self._coverage = coverage
+        self._writer = writer
+        self._max_wait = max_wait
+        self._on_progress = on_progress
+        self._token = RecentToken(ConnectionTokenSource(claim.connection_id, amazon, max_wait=max_wait))
+        self._profile_answers = asyncio.Semaphore(MAX_PROFILE_ANSWERS)
+        self._dsp_listings = asyncio.Semaphore(MAX_DSP_LISTINGS)
+        self._regions_without_profiles = set(claim.regions)
+
+    async def read_all(self) -> None:
+        regions = self._claim.regions
+        await run_all(
+            [
+                self._read_ads_accounts(),
+                *(self._read_region(region) for region in regions),
+                *(self._read_manager_accounts(region) for region in regions),
+            ]
+        )
+
+    async def _read_ads_accounts(self) -> None:
+        """Read the global list once. Any host answers for all regions: if one is down, the next one is asked."""
+        listing = self._coverage.ads_accounts
+        hosts = list(dict.fromkeys([*self._claim.regions, *Region.values]))
+        for host in hosts:
+            try:
+                pages = self._count_pages(listing, self._api(listing).ads_accounts(host))
+                await self._writer.store_pages(
+                    listing, pages, lambda items: rows.ads_accounts(items, listing.scope)
+                )
+            except (TransientError, PostponedError) as error:
+                if host != hosts[-1]:
+                    listing.note(error)
+                    continue
+                listing.fail(error)
+            except AmazonError as error:
+                listing.fail(error)
+            break
+        self._writer.ads_accounts_read.set()
+
+    async def _read_region(self, region: str) -> None:
+        agencies = await self._read_profiles(region)
+        self._regions_without_profiles.discard(region)
+        if not self._regions_without_profiles:
+            self._writer.profiles_read.set()
+        await run_all(self._read_dsp_advertisers(region, profile_id) for profile_id in agencies)
+
+    async def _read_profiles(self, region: str) -> list[str]:
+        """Stage the profiles of the region; return the profile ids of its usable agencies.
+
+        The list of profiles that can be changed comes first, and only its ids stay in memory for the second list.
+        Both are staged under the listing of profiles that can be viewed, because only that list is complete.
+        """
+        view = self._coverage.start_listing(Account.Source.PROFILES, region)
+        edit = self._coverage.start_listing(PROFILES_EDIT, region)
+        agencies: set[str] = set()
+        editable: set[str] = set()
+        shown = self._coverage.shown_profiles[region] = set()
+        async with self._profile_answers:
+            if (page := await self._ask(edit, self._api(edit).profiles(region, "edit"))) is not None:
+                editable = {item.profile_id for item in page.items}
+                shown |= _with_rejected(editable, page)
+                agencies.update(rows.agencies(page.items, region))
+                await self._writer.stage_profiles(view, page, region, "edit")
+        access_level = "view" if edit.outcome == Outcome.COMPLETE else None
+        async with self._profile_answers:
+            if (page := await self._ask(view, self._api(view).profiles(region, "view"))) is not None:
+                shown |= _with_rejected({item.profile_id for item in page.items}, page)
+                agencies.update(rows.agencies(page.items, region))
+                page.items = [item for item in page.items if item.profile_id not in editable]
+                await self._writer.stage_profiles(view, page, region, access_level)
+        self._writer.note_complete_profiles(view)
+        return sorted(agencies)
+
+    async def _read_manager_accounts(self, region: str) -> None:
+        listing = self._coverage.start_listing(Account.Source.MANAGER_ACCOUNTS, region)
+        page = await self._ask(listing, self._api(listing).manager_accounts(region))
+        if page is not None:
+            cut = {item.manager_account_id for item in page.items if item.perhaps_cut}
+            self._coverage.cut_managers[region] = _with_rejected(cut, page)
+            await self._writer.stage_manager_accounts(
+                listing, page, lambda items: rows.manager_accounts(items, region)
+            )
+        self._writer.note_complete_managers(listing)
+
+    async def _read_dsp_advertisers(self, region: str, profile_id: str) -> None:
+        listing = self._coverage.start_listing(Account.Source.DSP_ADVERTISERS, region, profile_id)
+        async with self._dsp_listings:
+            try:
+                pages = self._count_pages(listing, self._api(listing).dsp_advertisers(region, profile_id))
+                await self._writer.store_pages(
+                    listing, pages, lambda items: rows.dsp_advertisers(items, listing.scope)
+                )
+            except (AmazonError, PostponedError) as error:
+                listing.fail(error)
+
+    def _api(self, listing: Listing) -> AdsApi:
+        api = self._amazon.with_token(
+            subject=str(self._claim.connection_id),
+            client_id=self._claim.client_id,
+            token=self._token,
+            max_wait=self._max_wait,
+        )
+        listing.calls.append(api.stats)
+        return api
+
+    async def _ask(self, listing: Listing, call: Awaitable[Page[Item]]) -> Page[Item] | None:
+        """Return the answer of a list without pages; None, with the error noted, when Amazon gave none."""
+        try:
+            page = await call
+        except (AmazonError, PostponedError) as error:
+            listing.fail(error)
+            return None
+        self._count(listing, page)
+        listing.end(Outcome.CUT if page.cut else Outcome.COMPLETE)
+        return page
+
+    async def _count_pages(
+        self, listing: Listing, pages: AsyncGenerator[Page[Item], None]
+    ) -> AsyncGenerator[Page[Item], None]:
+        async with aclosing(pages):
+            async for page in pages:
+                self._count(listing, page)
+                yield page
+
+    def _count(self, listing: Listing, page: Page[Item]) -> None:
+        listing.pages += 1
+        listing.seen += len(page.items) + len(page.rejected)
+        if self._on_progress is not None:
+            self._on_progress(self._coverage.listings)
+
+
+async def run_all(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Run all to their end. The first error cancels the others, and is raised itself instead of a group."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for coroutine in coroutines:
+                group.create_task(coroutine)
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+
+
+def _with_rejected(identifiers: set[str], page: Page[Item]) -> set[str]:
+    """Add the ids of the page's items that could not be understood: Amazon shows these items all the same."""
+    return identifiers | {item.identifier for item in page.rejected}
