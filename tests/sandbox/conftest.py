@@ -1,4 +1,4 @@
-"""A bare HTTP client against the sandbox: these tests ask what any client would ask."""
+"""A bare HTTP client for the sandbox, which is tested here without the product."""
 
 import json
 from collections.abc import AsyncIterator
@@ -13,8 +13,8 @@ from amazon_accounts.sandbox.world import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECR
 from tests.sandbox_fixtures import IN_PROCESS_URL, SandboxTransport
 
 
-class Asker:
-    """Speaks to the sandbox as a careful client does, unless told otherwise."""
+class AmazonCaller:
+    # Sends correct requests by default; each test changes one part.
 
     def __init__(self, sandbox: Sandbox, http: httpx.AsyncClient) -> None:
         self.sandbox = sandbox
@@ -36,7 +36,7 @@ class Asker:
 
     async def list_accounts(self, login: str = "alice", region: str = "na", **body: Any) -> httpx.Response:
         headers = self.headers(login) | {"Content-Type": LIST_TYPE, "Accept": LIST_TYPE}
-        # ASCII, so that a test may send half of a surrogate pair.
+        # As ASCII, so that a test may send half of a surrogate pair.
         content = json.dumps(body)
         return await self.http.post(f"/{region}/api/adsAccounts/list", headers=headers, content=content)
 
@@ -52,6 +52,6 @@ class Asker:
 
 
 @pytest.fixture
-async def amazon(sandbox: Sandbox, sandbox_transport: SandboxTransport) -> AsyncIterator[Asker]:
+async def amazon(sandbox: Sandbox, sandbox_transport: SandboxTransport) -> AsyncIterator[AmazonCaller]:
     async with httpx.AsyncClient(transport=sandbox_transport, base_url=IN_PROCESS_URL, timeout=5) as http:
-        yield Asker(sandbox, http)
+        yield AmazonCaller(sandbox, http)

@@ -1,4 +1,4 @@
-"""/adsAccounts: the list in its pages and shapes, and single accounts."""
+"""/adsAccounts: the pages and formats of the list, and single accounts."""
 
 import json
 from typing import Any
@@ -8,15 +8,14 @@ import pytest
 from amazon_accounts.sandbox.ads_api.media import ACCOUNT_TYPE, LIST_TYPE
 from amazon_accounts.sandbox.state import Sandbox
 from amazon_accounts.sandbox.world import AdsAccount, Alternate, generated_world
-from tests.sandbox.conftest import Asker
+from tests.sandbox.conftest import AmazonCaller
 
 
 def v2(code: int, error: str, text: str) -> dict[str, Any]:
     return {"errors": [{"errorId": code, "errorCode": error, "errorMessage": text}]}
 
 
-async def walk(amazon: Asker, login: str = "login-1", **body: Any) -> list[dict[str, Any]]:
-    """The pages of a whole walk."""
+async def walk(amazon: AmazonCaller, login: str = "login-1", **body: Any) -> list[dict[str, Any]]:
     pages = [(await amazon.list_accounts(login, **body)).json()]
     while pages[-1].get("nextToken"):
         pages.append((await amazon.list_accounts(login, nextToken=pages[-1]["nextToken"], **body)).json())
@@ -24,7 +23,7 @@ async def walk(amazon: Asker, login: str = "login-1", **body: Any) -> list[dict[
     return pages
 
 
-async def test_a_small_list_is_one_page(amazon: Asker) -> None:
+async def test_a_small_list_is_one_page(amazon: AmazonCaller) -> None:
     answer = await amazon.list_accounts()
     assert answer.headers["content-type"] == LIST_TYPE
     body = answer.json()
@@ -38,7 +37,7 @@ async def test_a_small_list_is_one_page(amazon: Asker) -> None:
     assert body["adsAccounts"] == amazon.sandbox.truth("alice")["ads_accounts"]
 
 
-async def test_an_account_has_the_fields_of_the_specification(amazon: Asker) -> None:
+async def test_an_account_has_the_fields_of_the_specification(amazon: AmazonCaller) -> None:
     by_name = {each["accountName"]: each for each in (await amazon.list_accounts()).json()["adsAccounts"]}
     living = by_name["Nordwind Living"]
     assert living["adsAccountId"].startswith("amzn1.ads-account.g.")
@@ -51,17 +50,17 @@ async def test_an_account_has_the_fields_of_the_specification(amazon: Asker) -> 
     assert len(profile_ids) == 3
 
 
-async def test_any_host_lists_all_regions(amazon: Asker) -> None:
+async def test_any_host_lists_all_regions(amazon: AmazonCaller) -> None:
     lists = [(await amazon.list_accounts(region=region)).json() for region in ("na", "eu", "fe")]
     assert lists[0] == lists[1] == lists[2]
 
 
-async def test_nothing_to_see_is_an_empty_list(amazon: Asker) -> None:
+async def test_a_login_without_accounts_gets_an_empty_list(amazon: AmazonCaller) -> None:
     assert (await amazon.list_accounts("charlie")).json() == {"adsAccounts": []}
 
 
 @pytest.mark.parametrize(("accounts", "pages"), [(99, 1), (100, 1), (101, 2), (250, 3)])
-async def test_pages_of_a_hundred(amazon: Asker, accounts: int, pages: int) -> None:
+async def test_a_page_has_a_hundred_accounts(amazon: AmazonCaller, accounts: int, pages: int) -> None:
     amazon.sandbox.reset(generated_world(accounts_per_login=accounts))
     found = await walk(amazon)
     assert len(found) == pages
@@ -70,26 +69,26 @@ async def test_pages_of_a_hundred(amazon: Asker, accounts: int, pages: int) -> N
     assert ids == amazon.sandbox.world.logins["login-1"].ads_accounts
 
 
-async def test_pages_of_another_size(amazon: Asker) -> None:
+async def test_a_page_has_max_results_accounts(amazon: AmazonCaller) -> None:
     amazon.sandbox.reset(generated_world(accounts_per_login=7))
     assert [len(page["adsAccounts"]) for page in await walk(amazon, maxResults=3)] == [3, 3, 1]
 
 
 @pytest.mark.parametrize(("end", "value"), [("empty", ""), ("null", None)])
-async def test_the_end_may_have_an_empty_token(amazon: Asker, end: str, value: str | None) -> None:
+async def test_the_end_may_have_an_empty_token(amazon: AmazonCaller, end: str, value: str | None) -> None:
     amazon.sandbox.choices.change({"end_of_list": end})
     assert (await amazon.list_accounts()).json()["nextToken"] == value
 
 
 @pytest.mark.parametrize("size", [0, 101, -1, 1.5, "10", None, True, [1]])
-async def test_max_results_is_from_1_to_100(amazon: Asker, size: object) -> None:
+async def test_max_results_is_from_1_to_100(amazon: AmazonCaller, size: object) -> None:
     answer = await amazon.list_accounts(maxResults=size)
     assert answer.status_code == 400
     assert answer.json() == v2(400, "INVALID_INPUT", "maxResults must be between 1 and 100.")
 
 
 @pytest.mark.parametrize("body", [b"[]", b"null", b"{", b"\xff", b"[" * 100_000, b'"x"'])
-async def test_a_body_that_is_no_object(amazon: Asker, body: bytes) -> None:
+async def test_a_body_that_is_not_an_object_is_refused(amazon: AmazonCaller, body: bytes) -> None:
     headers = amazon.headers() | {"Content-Type": LIST_TYPE}
     answer = await amazon.http.post("/na/api/adsAccounts/list", headers=headers, content=body)
     assert answer.status_code == 400
@@ -97,13 +96,13 @@ async def test_a_body_that_is_no_object(amazon: Asker, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"  ", b'{"unknown": [1], "nextToken": null}'])
-async def test_bodies_that_ask_for_nothing_in_particular(amazon: Asker, body: bytes) -> None:
+async def test_an_empty_body_lists_the_first_page(amazon: AmazonCaller, body: bytes) -> None:
     headers = amazon.headers() | {"Content-Type": LIST_TYPE}
     answer = await amazon.http.post("/na/api/adsAccounts/list", headers=headers, content=body)
     assert answer.status_code == 200
 
 
-async def test_bad_tokens(amazon: Asker) -> None:
+async def test_an_invalid_next_token_is_refused(amazon: AmazonCaller) -> None:
     amazon.sandbox.reset(generated_world(logins=2, accounts_per_login=3))
     token = (await amazon.list_accounts("login-1", maxResults=1)).json()["nextToken"]
     assert (await amazon.list_accounts("login-1", nextToken=token)).status_code == 200
@@ -114,14 +113,14 @@ async def test_bad_tokens(amazon: Asker) -> None:
     assert (await amazon.list_accounts("login-2", nextToken=token)).status_code == 400
 
 
-async def test_a_token_can_go_stale(amazon: Asker) -> None:
+async def test_a_next_token_can_expire(amazon: AmazonCaller) -> None:
     amazon.sandbox.choices.next_token_seconds = 60
     token = (await amazon.list_accounts(maxResults=1)).json()["nextToken"]
     amazon.sandbox.clock.advance(61)
     assert (await amazon.list_accounts(nextToken=token)).status_code == 400
 
 
-async def test_a_barred_login(amazon: Asker) -> None:
+async def test_a_barred_login_is_refused(amazon: AmazonCaller) -> None:
     login = amazon.sandbox.world.logins["alice"]
     login.barred = True
     text = "User does not have sufficient access to perform this action."
@@ -132,20 +131,20 @@ async def test_a_barred_login(amazon: Asker) -> None:
     assert amazon.sandbox.truth("alice")["ads_accounts"] == []
 
 
-async def test_registering_is_out_of_scope(amazon: Asker) -> None:
+async def test_registering_an_account_is_refused(amazon: AmazonCaller) -> None:
     answer = await amazon.http.post("/na/api/adsAccounts", headers=amazon.headers(), json={})
     assert answer.status_code == 403
     assert answer.json()["errors"][0]["errorCode"] == "ACCESS_DENIED"
 
 
-async def test_one_account(amazon: Asker) -> None:
+async def test_one_account_is_read_by_its_id(amazon: AmazonCaller) -> None:
     account_id = amazon.sandbox.world.logins["alice"].ads_accounts[0]
     answer = await amazon.get(f"/adsAccounts/{account_id}", region="fe")
     assert answer.headers["content-type"] == ACCOUNT_TYPE
     assert answer.json()["adsAccount"] == amazon.sandbox.truth("alice")["ads_accounts"][0]
 
 
-async def test_an_account_that_is_not_there_or_not_ours(amazon: Asker) -> None:
+async def test_an_unknown_or_foreign_account_is_not_found(amazon: AmazonCaller) -> None:
     bobs = amazon.sandbox.world.logins["bob"].ads_accounts[-1]
     for each in ("amzn1.ads-account.g.nobody", bobs):
         answer = await amazon.get(f"/adsAccounts/{each}")
@@ -172,8 +171,8 @@ ACCOUNT = AdsAccount("amzn1.ads-account.g.x", "X", "CREATED", ["UK"], [Alternate
         ),
     ],
 )
-async def test_switches_of_alternate_ids(
-    amazon: Asker, switches: dict[str, str], alternate_ids: list[dict[str, object]]
+async def test_alternate_ids_follow_their_switches(
+    amazon: AmazonCaller, switches: dict[str, str], alternate_ids: list[dict[str, object]]
 ) -> None:
     world = amazon.sandbox.world
     world.add_ads_account(ACCOUNT, world.logins["charlie"])
@@ -183,13 +182,13 @@ async def test_switches_of_alternate_ids(
     assert record["countryCodes"] == [alternate_ids[0]["countryCode"]]
 
 
-async def test_mixed_alternate_ids_show_both_forms(amazon: Asker) -> None:
+async def test_mixed_alternate_ids_show_both_forms(amazon: AmazonCaller) -> None:
     amazon.sandbox.reset(generated_world(accounts_per_login=50))
     counts = {len(each["alternateIds"]) for each in (await walk(amazon))[0]["adsAccounts"]}
     assert counts == {1, 2}
 
 
-async def test_a_profile_id_may_come_later_than_its_country(amazon: Asker) -> None:
+async def test_a_profile_id_may_come_later_than_its_country(amazon: AmazonCaller) -> None:
     sandbox = amazon.sandbox
     sandbox.choices.change({"profile_id_delay_seconds": 30, "alternate_ids": "separate"})
     account = AdsAccount(
@@ -208,7 +207,7 @@ async def test_a_profile_id_may_come_later_than_its_country(amazon: Asker) -> No
     assert record["alternateIds"] == [{"countryCode": "DE", "profileId": 8}]
 
 
-async def test_the_list_as_the_guide_prints_it(amazon: Asker) -> None:
+async def test_the_list_can_be_an_array(amazon: AmazonCaller) -> None:
     amazon.sandbox.reset(generated_world(accounts_per_login=120))
     amazon.sandbox.choices.list_shape = "array"
     body = (await amazon.list_accounts("login-1")).json()
@@ -217,14 +216,14 @@ async def test_the_list_as_the_guide_prints_it(amazon: Asker) -> None:
     ].ads_accounts
 
 
-async def test_what_is_missing_is_left_out(amazon: Asker) -> None:
+async def test_a_field_without_a_value_is_left_out(amazon: AmazonCaller) -> None:
     world = amazon.sandbox.world
     world.add_ads_account(AdsAccount("amzn1.ads-account.g.bare", None, None), world.logins["charlie"])
     (record,) = (await amazon.list_accounts("charlie")).json()["adsAccounts"]
     assert record == {"adsAccountId": "amzn1.ads-account.g.bare", "countryCodes": [], "alternateIds": []}
 
 
-async def test_a_permission_removed_between_two_walks(amazon: Asker) -> None:
+async def test_an_account_disappears_with_its_permission(amazon: AmazonCaller) -> None:
     world = amazon.sandbox.world
     alice = world.logins["alice"]
     gone = alice.ads_accounts[0]
@@ -240,7 +239,7 @@ async def test_a_permission_removed_between_two_walks(amazon: Asker) -> None:
     assert gone in [each["adsAccountId"] for each in (await amazon.list_accounts()).json()["adsAccounts"]]
 
 
-def test_pages_are_cut_from_large_worlds_quickly(sandbox: Sandbox) -> None:
+def test_a_page_of_a_large_world_is_quick(sandbox: Sandbox) -> None:
     world = generated_world(accounts_per_login=3000)
     ids = world.logins["login-1"].ads_accounts
     assert len(set(ids)) == len(world.ads_accounts) == len(world.profiles) == 3000

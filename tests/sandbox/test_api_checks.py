@@ -1,24 +1,24 @@
-"""What every API path checks before it answers, in Amazon's order."""
+"""The checks that every API path makes before it answers, in Amazon's order."""
 
 import httpx
 import pytest
 
 from amazon_accounts.sandbox.ads_api.media import ACCOUNT_TYPE, LIST_TYPE, MANAGER_TYPE, accepts
 from amazon_accounts.sandbox.world import DEFAULT_CLIENT_ID, Client
-from tests.sandbox.conftest import Asker
+from tests.sandbox.conftest import AmazonCaller
 
 UNAUTHORIZED = ("UNAUTHORIZED", "HTTP 401 Unauthorized")
 FAILED = ("401", "Authentication failed")
 
 
 def classic(answer: httpx.Response) -> tuple[str, str]:
-    """Code and details, once the request id is seen to be the one in the headers."""
+    """Code and details of an error whose request id equals the one in the headers."""
     body = answer.json()
     assert body["requestId"] == answer.headers["x-amz-rid"]
     return body["code"], body["details"]
 
 
-async def test_every_answer_carries_amazons_headers(amazon: Asker) -> None:
+async def test_every_answer_has_amazons_headers(amazon: AmazonCaller) -> None:
     answer = await amazon.get("/v2/profiles")
     assert answer.headers["server"] == "Server"
     assert answer.headers["content-type"] == "application/json"
@@ -30,7 +30,7 @@ async def test_every_answer_carries_amazons_headers(amazon: Asker) -> None:
 @pytest.mark.parametrize(
     "path", ["/v2/profile", "/adsAccounts/a/b", "/managerAccounts/", "/", "/dsp", "/v3/profiles"]
 )
-async def test_an_unknown_path(amazon: Asker, path: str) -> None:
+async def test_an_unknown_path_is_refused(amazon: AmazonCaller, path: str) -> None:
     answer = await amazon.http.get(f"/eu/api{path}")
     code, details = classic(answer)
     assert (answer.status_code, code) == (404, "NOT_FOUND")
@@ -50,7 +50,7 @@ async def test_an_unknown_path(amazon: Asker, path: str) -> None:
         ("PATCH", "/dsp/advertisers", "GET"),
     ],
 )
-async def test_a_wrong_method(amazon: Asker, method: str, path: str, allowed: str) -> None:
+async def test_a_wrong_method_is_refused(amazon: AmazonCaller, method: str, path: str, allowed: str) -> None:
     answer = await amazon.http.request(method, f"/na/api{path}")
     assert (answer.status_code, answer.json()) == (403, {"message": "Missing Authentication Token"})
     amazon.sandbox.choices.wrong_method = 405
@@ -62,7 +62,7 @@ async def test_a_wrong_method(amazon: Asker, method: str, path: str, allowed: st
 @pytest.mark.parametrize(
     "path", ["/api/v2/profiles", "/xx/api/v2/profiles", "/na/api", "/na", "/", "/ap/oa/other"]
 )
-async def test_there_is_nothing_elsewhere(amazon: Asker, path: str) -> None:
+async def test_paths_outside_amazons_are_not_found(amazon: AmazonCaller, path: str) -> None:
     answer = await amazon.http.get(path)
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "text/html"
@@ -80,19 +80,21 @@ async def test_there_is_nothing_elsewhere(amazon: Asker, path: str) -> None:
         ({"Amazon-Advertising-API-ClientId": "other"}, FAILED),
     ],
 )
-async def test_wrong_credentials(amazon: Asker, changes: dict[str, str], expected: tuple[str, str]) -> None:
+async def test_wrong_credentials_are_refused(
+    amazon: AmazonCaller, changes: dict[str, str], expected: tuple[str, str]
+) -> None:
     headers = {name: value for name, value in (amazon.headers() | changes).items() if value}
     answer = await amazon.http.get("/na/api/v2/profiles", headers=headers)
     assert answer.status_code == 401
     assert classic(answer) == expected
 
 
-async def test_header_names_are_read_in_any_case(amazon: Asker) -> None:
+async def test_header_names_are_read_in_any_case(amazon: AmazonCaller) -> None:
     headers = {name.swapcase(): value for name, value in amazon.headers().items()}
     assert (await amazon.http.get("/na/api/v2/profiles", headers=headers)).status_code == 200
 
 
-async def test_an_access_token_lives_3600_seconds(amazon: Asker) -> None:
+async def test_an_access_token_lives_3600_seconds(amazon: AmazonCaller) -> None:
     headers = amazon.headers()
     amazon.sandbox.clock.advance(3595)
     assert (await amazon.http.get("/na/api/v2/profiles", headers=headers)).status_code == 200
@@ -101,43 +103,43 @@ async def test_an_access_token_lives_3600_seconds(amazon: Asker) -> None:
     assert [entry.credential for entry in amazon.sandbox.journal] == ["valid", "expired"]
 
 
-async def test_the_life_of_access_tokens_is_a_switch(amazon: Asker) -> None:
+async def test_a_switch_sets_the_life_of_access_tokens(amazon: AmazonCaller) -> None:
     amazon.sandbox.choices.access_token_seconds = 60
     headers = amazon.headers()
     amazon.sandbox.clock.advance(61)
     assert (await amazon.http.get("/na/api/v2/profiles", headers=headers)).status_code == 401
 
 
-async def test_a_refresh_token_is_no_access_token(amazon: Asker) -> None:
+async def test_a_refresh_token_is_no_access_token(amazon: AmazonCaller) -> None:
     headers = amazon.headers() | {"Authorization": f"Bearer {amazon.sandbox.refresh_token('alice')}"}
     assert classic(await amazon.http.get("/na/api/v2/profiles", headers=headers)) == UNAUTHORIZED
 
 
-async def test_a_client_that_is_not_approved(amazon: Asker) -> None:
+async def test_an_unapproved_client_is_refused(amazon: AmazonCaller) -> None:
     amazon.sandbox.world.clients[DEFAULT_CLIENT_ID].approved = False
     assert classic(await amazon.get("/v2/profiles")) == FAILED
 
 
-async def test_a_token_of_another_client(amazon: Asker) -> None:
+async def test_a_token_of_another_client_is_refused(amazon: AmazonCaller) -> None:
     amazon.sandbox.world.add_client(Client("other", "Other", "secret"))
     token = amazon.sandbox.access_token("alice", client_id="other")
     headers = amazon.headers() | {"Authorization": f"Bearer {token}"}
     assert classic(await amazon.http.get("/na/api/v2/profiles", headers=headers)) == FAILED
 
 
-async def test_a_token_without_an_advertising_scope(amazon: Asker) -> None:
+async def test_a_token_without_an_advertising_scope_is_refused(amazon: AmazonCaller) -> None:
     token = amazon.sandbox.access_token("alice", scopes=("profile",))
     headers = amazon.headers() | {"Authorization": f"Bearer {token}"}
     assert classic(await amazon.http.get("/na/api/v2/profiles", headers=headers)) == FAILED
 
 
-async def test_a_token_of_a_login_that_is_gone(amazon: Asker) -> None:
+async def test_a_token_of_a_removed_login_is_refused(amazon: AmazonCaller) -> None:
     headers = amazon.headers("bob")
     amazon.sandbox.world.remove_login("bob")
     assert classic(await amazon.http.get("/na/api/v2/profiles", headers=headers)) == UNAUTHORIZED
 
 
-async def test_an_access_token_outlives_its_grant_unless_switched(amazon: Asker) -> None:
+async def test_an_access_token_outlives_its_grant_unless_switched(amazon: AmazonCaller) -> None:
     headers = amazon.headers()
     amazon.sandbox.revoke("alice")
     assert (await amazon.http.get("/na/api/v2/profiles", headers=headers)).status_code == 200
@@ -146,7 +148,7 @@ async def test_an_access_token_outlives_its_grant_unless_switched(amazon: Asker)
 
 
 @pytest.mark.parametrize("content_type", ["", "application/json", "text/plain", ACCOUNT_TYPE])
-async def test_the_list_takes_its_own_media_type_only(amazon: Asker, content_type: str) -> None:
+async def test_the_list_takes_its_own_media_type_only(amazon: AmazonCaller, content_type: str) -> None:
     headers = amazon.headers() | ({"Content-Type": content_type} if content_type else {})
     answer = await amazon.http.post("/na/api/adsAccounts/list", headers=headers, content=b"{}")
     assert answer.status_code == 415
@@ -154,13 +156,15 @@ async def test_the_list_takes_its_own_media_type_only(amazon: Asker, content_typ
 
 
 @pytest.mark.parametrize("content_type", [LIST_TYPE + ";charset=UTF-8", LIST_TYPE.upper()])
-async def test_parameters_and_case_of_the_media_type_do_not_matter(amazon: Asker, content_type: str) -> None:
+async def test_parameters_and_case_of_the_media_type_do_not_matter(
+    amazon: AmazonCaller, content_type: str
+) -> None:
     headers = amazon.headers() | {"Content-Type": content_type}
     answer = await amazon.http.post("/na/api/adsAccounts/list", headers=headers, content=b"{}")
     assert answer.status_code == 200
 
 
-async def test_plain_json_can_be_let_in(amazon: Asker) -> None:
+async def test_a_switch_accepts_plain_json(amazon: AmazonCaller) -> None:
     amazon.sandbox.choices.plain_json_body = "accepted"
     answer = await amazon.http.post("/na/api/adsAccounts/list", headers=amazon.headers(), json={})
     assert answer.status_code == 200
@@ -174,7 +178,9 @@ async def test_plain_json_can_be_let_in(amazon: Asker) -> None:
         ("/adsAccounts/{id}", ACCOUNT_TYPE),
     ],
 )
-async def test_accept_must_let_the_type_through(amazon: Asker, path: str, produced: str) -> None:
+async def test_the_accept_header_must_allow_the_media_type(
+    amazon: AmazonCaller, path: str, produced: str
+) -> None:
     path = path.format(id=amazon.sandbox.world.logins["alice"].ads_accounts[0])
     answer = await amazon.http.get(f"/na/api{path}", headers=amazon.headers(Accept=produced))
     assert (answer.status_code, answer.headers["content-type"]) == (200, produced)
@@ -195,5 +201,5 @@ async def test_accept_must_let_the_type_through(amazon: Asker, path: str, produc
         ("application/vnd.a.v1+json;q=0.000, text/*", False),
     ],
 )
-def test_accept_headers(header: str, passes: bool) -> None:
+def test_accept_headers_are_read_as_in_http(header: str, passes: bool) -> None:
     assert accepts(header, "application/vnd.a.v1+json") is passes

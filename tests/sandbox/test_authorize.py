@@ -1,4 +1,4 @@
-"""The authorize endpoint: what it refuses and how, the consent page, and the way back."""
+"""The authorize endpoint: its refusals, the consent page, and the redirect to the application."""
 
 import html
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
@@ -8,7 +8,7 @@ import pytest
 
 from amazon_accounts.sandbox.state import Sandbox
 from amazon_accounts.sandbox.world import DEFAULT_CLIENT_ID
-from tests.sandbox.conftest import Asker
+from tests.sandbox.conftest import AmazonCaller
 
 RETURN_URL = "https://console.example.test/connect?tenant=1"
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
@@ -33,14 +33,14 @@ def changed(**changes: str | None) -> dict[str, str]:
 
 
 def parameters(answer: httpx.Response) -> dict[str, str]:
-    """What a redirect hands to the application."""
+    """The parameters of a redirect to the application."""
     assert answer.status_code == 302
     location = answer.headers["location"]
     assert location.startswith(RETURN_URL + "&")
     return dict(parse_qsl(location.removeprefix(RETURN_URL + "&")))
 
 
-async def ask(amazon: Asker, **changes: str | None) -> httpx.Response:
+async def ask(amazon: AmazonCaller, **changes: str | None) -> httpx.Response:
     return await amazon.http.get("/na/ap/oa", params=changed(**changes))
 
 
@@ -59,7 +59,7 @@ async def ask(amazon: Asker, **changes: str | None) -> httpx.Response:
     ],
 )
 async def test_it_shows_a_page_and_never_redirects(
-    amazon: Asker, changes: dict[str, str | None], code: str
+    amazon: AmazonCaller, changes: dict[str, str | None], code: str
 ) -> None:
     answer = await ask(amazon, **changes)
     assert answer.status_code == 400
@@ -68,12 +68,12 @@ async def test_it_shows_a_page_and_never_redirects(
     assert code in answer.text
 
 
-async def test_it_refuses_a_scope_that_the_client_may_not_ask_for(amazon: Asker) -> None:
+async def test_it_refuses_a_scope_that_the_client_may_not_ask_for(amazon: AmazonCaller) -> None:
     amazon.sandbox.world.clients[DEFAULT_CLIENT_ID].scopes = ["profile"]
     assert "bad-scope" in (await ask(amazon)).text
 
 
-async def test_it_can_redirect_for_a_bad_scope(amazon: Asker) -> None:
+async def test_a_switch_redirects_a_bad_scope(amazon: AmazonCaller) -> None:
     amazon.sandbox.choices.bad_scope = "redirect"
     back = parameters(await ask(amazon, scope="nothing"))
     assert back["error"] == "invalid_scope"
@@ -91,36 +91,38 @@ async def test_it_can_redirect_for_a_bad_scope(amazon: Asker) -> None:
         ({"code_challenge": "!" * 43, "code_challenge_method": None}, "invalid_request"),
     ],
 )
-async def test_it_redirects_with_an_error(amazon: Asker, changes: dict[str, str | None], error: str) -> None:
+async def test_it_redirects_with_an_error(
+    amazon: AmazonCaller, changes: dict[str, str | None], error: str
+) -> None:
     back = parameters(await ask(amazon, **changes))
     assert back["error"] == error
     assert back["state"] == GOOD["state"]
 
 
-async def test_it_redirects_a_blocked_client(amazon: Asker) -> None:
+async def test_it_redirects_a_blocked_client(amazon: AmazonCaller) -> None:
     amazon.sandbox.world.clients[DEFAULT_CLIENT_ID].blocked = True
     assert parameters(await ask(amazon))["error"] == "unauthorized_client"
 
 
 @pytest.mark.parametrize("error", ["server_error", "temporarily_unavailable", "access_denied"])
-async def test_it_redirects_with_any_error_on_order(amazon: Asker, error: str) -> None:
+async def test_a_fault_redirects_with_any_error(amazon: AmazonCaller, error: str) -> None:
     amazon.sandbox.faults.add("redirect_error", error=error)
     assert parameters(await ask(amazon))["error"] == error
 
 
-async def test_only_get_opens_the_page_and_only_post_decides(amazon: Asker) -> None:
+async def test_only_get_opens_the_page_and_only_post_decides(amazon: AmazonCaller) -> None:
     assert (await amazon.http.post("/na/ap/oa", data=GOOD)).status_code == 405
     assert (await amazon.http.get("/na/ap/oa/consent", params=GOOD)).status_code == 405
 
 
 @pytest.mark.parametrize("prefix", ["", "/na", "/eu", "/fe"])
-async def test_the_page_posts_to_its_own_path(amazon: Asker, prefix: str) -> None:
+async def test_the_page_posts_to_its_own_path(amazon: AmazonCaller, prefix: str) -> None:
     answer = await amazon.http.get(f"{prefix}/ap/oa", params=GOOD)
     assert answer.status_code == 200
     assert f'action="{prefix}/ap/oa/consent"' in answer.text
 
 
-async def test_the_page_names_application_scopes_and_logins(amazon: Asker) -> None:
+async def test_the_page_names_application_scopes_and_logins(amazon: AmazonCaller) -> None:
     text = (await ask(amazon)).text
     for part in (
         "made-up Amazon",
@@ -134,7 +136,7 @@ async def test_the_page_names_application_scopes_and_logins(amazon: Asker) -> No
     assert "5 ads accounts" in text
 
 
-async def test_everything_echoed_is_escaped(amazon: Asker) -> None:
+async def test_the_page_escapes_what_it_repeats(amazon: AmazonCaller) -> None:
     evil = "\"><script>alert(1)</script>'{{7*7}}"
     login = amazon.sandbox.world.logins["alice"]
     login.name = login.email = login.description = evil
@@ -146,12 +148,12 @@ async def test_everything_echoed_is_escaped(amazon: Asker) -> None:
     assert html.escape(evil) in (await ask(amazon, state=evil)).text
 
 
-async def decide(amazon: Asker, **form: str | None) -> httpx.Response:
+async def decide(amazon: AmazonCaller, **form: str | None) -> httpx.Response:
     fields = changed(**({"login": "alice", "decision": "allow"} | form))
     return await amazon.http.post("/na/ap/oa/consent", data=fields)
 
 
-async def test_allow_gives_a_code_scope_and_state(amazon: Asker) -> None:
+async def test_allow_gives_a_code_scope_and_state(amazon: AmazonCaller) -> None:
     back = parameters(await decide(amazon))
     assert set(back) == {"code", "scope", "state"}
     assert len(back["code"]) == 20
@@ -159,7 +161,7 @@ async def test_allow_gives_a_code_scope_and_state(amazon: Asker) -> None:
     assert back["state"] == GOOD["state"]
 
 
-async def test_state_comes_only_if_it_was_sent(amazon: Asker) -> None:
+async def test_state_comes_only_if_it_was_sent(amazon: AmazonCaller) -> None:
     assert "state" not in parameters(await decide(amazon, state=None))
     assert parameters(await decide(amazon, decision="cancel", state=None)).keys() == {
         "error",
@@ -167,7 +169,7 @@ async def test_state_comes_only_if_it_was_sent(amazon: Asker) -> None:
     }
 
 
-async def test_cancel_is_access_denied(amazon: Asker) -> None:
+async def test_cancel_is_access_denied(amazon: AmazonCaller) -> None:
     back = parameters(await decide(amazon, decision="cancel"))
     assert back == {
         "error": "access_denied",
@@ -176,26 +178,26 @@ async def test_cancel_is_access_denied(amazon: Asker) -> None:
     }
 
 
-async def test_a_decision_without_a_login_asks_again(amazon: Asker) -> None:
+async def test_a_decision_without_a_login_asks_again(amazon: AmazonCaller) -> None:
     answer = await decide(amazon, login="nobody")
     assert answer.status_code == 200
     assert "Choose a login first." in answer.text
 
 
-async def test_the_posted_form_is_checked_like_the_request(amazon: Asker) -> None:
+async def test_the_posted_form_is_checked_like_the_request(amazon: AmazonCaller) -> None:
     assert (await decide(amazon, redirect_uri="https://evil.example/")).status_code == 400
     answer = await amazon.http.post("/na/ap/oa/consent", json=GOOD)
     assert answer.status_code == 400
 
 
-async def test_a_scope_can_be_withheld(amazon: Asker) -> None:
+async def test_a_scope_can_be_withheld(amazon: AmazonCaller) -> None:
     amazon.sandbox.choices.withheld_scopes = "profile"
     assert parameters(await decide(amazon))["scope"] == "advertising::campaign_management"
     amazon.sandbox.choices.callback_scope = "absent"
     assert "scope" not in parameters(await decide(amazon))
 
 
-async def test_it_consents_by_itself_when_told_to(amazon: Asker) -> None:
+async def test_a_switch_consents_without_a_page(amazon: AmazonCaller) -> None:
     amazon.sandbox.choices.auto_consent = "bob"
     assert "code" in parameters(await ask(amazon))
     amazon.sandbox.choices.auto_consent = "nobody"
@@ -203,14 +205,14 @@ async def test_it_consents_by_itself_when_told_to(amazon: Asker) -> None:
 
 
 @pytest.mark.parametrize("host", ["localhost:8123", "127.0.0.1", "[::1]:9"])
-async def test_any_loopback_callback_is_allowed_until_switched_off(amazon: Asker, host: str) -> None:
+async def test_any_loopback_callback_is_allowed_until_switched_off(amazon: AmazonCaller, host: str) -> None:
     url = f"http://{host}/connect/amazon/callback/"
     assert (await ask(amazon, redirect_uri=url)).status_code == 200
     amazon.sandbox.choices.loopback_return_urls = False
     assert (await ask(amazon, redirect_uri=url)).status_code == 400
 
 
-def test_consent_without_a_browser_goes_the_same_way(sandbox: Sandbox) -> None:
+def test_consent_without_a_browser_uses_the_same_checks(sandbox: Sandbox) -> None:
     url = "http://sandbox.test/na/ap/oa?" + urlencode(GOOD)
     assert "code" in parse_qs(urlsplit(sandbox.consent(url, "alice")).query)
     assert "error=access_denied" in sandbox.consent(url, "alice", "cancel")

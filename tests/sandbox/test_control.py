@@ -6,16 +6,16 @@ import httpx
 import pytest
 
 from amazon_accounts.sandbox.world import DEFAULT_CLIENT_ID, demo_world
-from tests.sandbox.conftest import Asker
+from tests.sandbox.conftest import AmazonCaller
 
 
-async def control(amazon: Asker, method: str, path: str, /, **body: Any) -> Any:
+async def control(amazon: AmazonCaller, method: str, path: str, /, **body: Any) -> Any:
     answer = await amazon.http.request(method, f"/_sandbox{path}", json=body or None)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
-async def test_the_summary(amazon: Asker) -> None:
+async def test_the_summary_counts_the_world(amazon: AmazonCaller) -> None:
     await amazon.get("/v2/profiles")
     summary = await control(amazon, "GET", "/")
     assert summary["logins"]["alice"]["ads_accounts"] == 5
@@ -41,14 +41,14 @@ async def test_the_summary(amazon: Asker) -> None:
         ),
     ],
 )
-async def test_reset_makes_another_world(amazon: Asker, body: dict[str, Any], logins: int) -> None:
+async def test_reset_makes_another_world(amazon: AmazonCaller, body: dict[str, Any], logins: int) -> None:
     amazon.sandbox.world.clients[DEFAULT_CLIENT_ID].return_urls.append("https://kept.example/")
     summary = await control(amazon, "POST", "/reset", **body)
     assert len(summary["logins"]) == logins
     assert amazon.sandbox.world.clients[DEFAULT_CLIENT_ID].return_urls == ["https://kept.example/"]
 
 
-async def test_reset_forgets_everything_else(amazon: Asker) -> None:
+async def test_reset_forgets_everything_else(amazon: AmazonCaller) -> None:
     sandbox = amazon.sandbox
     sandbox.choices.united_kingdom = "GB"
     sandbox.faults.add("slow")
@@ -63,7 +63,7 @@ async def test_reset_forgets_everything_else(amazon: Asker) -> None:
     assert (await amazon.refresh(token)).status_code == 200
 
 
-async def test_the_clock(amazon: Asker) -> None:
+async def test_the_clock_is_moved_and_stopped(amazon: AmazonCaller) -> None:
     before = (await control(amazon, "GET", "/clock"))["seconds"]
     after = await control(amazon, "POST", "/clock", advance=1000, frozen=True)
     assert after["frozen"]
@@ -73,7 +73,7 @@ async def test_the_clock(amazon: Asker) -> None:
     assert amazon.sandbox.clock.now() == pytest.approx(6, abs=5)
 
 
-async def test_switches(amazon: Asker) -> None:
+async def test_switches_are_read_and_changed(amazon: AmazonCaller) -> None:
     assert (await control(amazon, "POST", "/switches", put_profiles=200))["put_profiles"] == 200
     assert (await control(amazon, "GET", "/switches"))["put_profiles"] == 200
 
@@ -90,14 +90,14 @@ async def test_switches(amazon: Asker) -> None:
         {"united_kingdom": "GB", "list_shape": "tree"},
     ],
 )
-async def test_switches_that_are_none(amazon: Asker, change: dict[str, Any]) -> None:
+async def test_an_unknown_switch_or_value_is_refused(amazon: AmazonCaller, change: dict[str, Any]) -> None:
     answer = await amazon.http.post("/_sandbox/switches", json=change)
     assert answer.status_code == 400
     assert answer.json()["error"]
     assert amazon.sandbox.choices.united_kingdom == "UK"
 
 
-async def test_grants_revocation_and_expiry(amazon: Asker) -> None:
+async def test_tokens_are_granted_revoked_and_expired(amazon: AmazonCaller) -> None:
     tokens = await control(amazon, "POST", "/grants", login="alice", scopes=["profile"], consented_at=1)
     assert (await amazon.refresh(tokens["refresh_token"])).status_code == 400
     tokens = await control(amazon, "POST", "/grants", login="alice")
@@ -110,7 +110,7 @@ async def test_grants_revocation_and_expiry(amazon: Asker) -> None:
     assert (await amazon.refresh(tokens["refresh_token"])).status_code == 400
 
 
-async def test_permissions(amazon: Asker) -> None:
+async def test_permissions_are_given_and_taken(amazon: AmazonCaller) -> None:
     world = amazon.sandbox.world
     account = world.logins["bob"].ads_accounts[-1]
     login = await control(amazon, "POST", "/permissions", login="alice", ads_account_id=account, level="view")
@@ -123,77 +123,93 @@ async def test_permissions(amazon: Asker) -> None:
     assert world.logins["alice"].manager_accounts == []
 
 
-async def test_entities_are_read_changed_added_and_removed(amazon: Asker) -> None:
+PROFILE = {
+    "profile_id": 77,
+    "region": "NA",
+    "country_code": "US",
+    "currency_code": "USD",
+    "timezone": "America/Los_Angeles",
+    "marketplace_id": "ATVPDKIKX0DER",
+    "account_id": "A7",
+    "type": "agency",
+}
+ADVERTISER = {
+    "advertiser_id": "5",
+    "agency_profile_id": 77,
+    "name": "Five",
+    "url": "",
+    "currency": "USD",
+    "country": "US",
+    "timezone": "America/New_York",
+}
+LINK = {
+    "region": "NA",
+    "account_id": "A7",
+    "account_name": "n",
+    "account_type": "SELLER",
+    "marketplace_id": "x",
+}
+
+
+async def test_an_entity_is_read_changed_and_removed(amazon: AmazonCaller) -> None:
     (first, *_) = await control(amazon, "GET", "/entities/ads_accounts")
     path = f"/entities/ads_accounts/{first['ads_account_id']}"
-    changed = await control(
-        amazon, "PATCH", path, account_name="Renamed", alternates=[{"country_code": "US"}]
-    )
+    alternates = [{"country_code": "US"}]
+    changed = await control(amazon, "PATCH", path, account_name="Renamed", alternates=alternates)
     assert changed["account_name"] == "Renamed"
     assert (await control(amazon, "GET", path))["alternates"][0]["profile_id"] is None
     await control(amazon, "DELETE", path)
     assert first["ads_account_id"] not in amazon.sandbox.world.logins["alice"].ads_accounts
 
-    alternates = [{"country_code": "US", "profile_id": 77}]
+
+async def test_an_added_ads_account_is_listed(amazon: AmazonCaller) -> None:
     account = {"ads_account_id": "amzn1.ads-account.g.new", "account_name": "New", "country_codes": ["US"]}
-    await control(
-        amazon, "POST", "/entities/ads_accounts", logins=["charlie"], alternates=alternates, **account
-    )
-    profile = {
-        "profile_id": 77,
-        "region": "NA",
-        "country_code": "US",
-        "currency_code": "USD",
-        "timezone": "America/Los_Angeles",
-        "marketplace_id": "ATVPDKIKX0DER",
-        "account_id": "A7",
-        "type": "agency",
-    }
-    await control(amazon, "POST", "/entities/profiles", logins=["charlie"], level="view", **profile)
-    advertiser = {
-        "advertiser_id": "5",
-        "agency_profile_id": 77,
-        "name": "Five",
-        "url": "",
-        "currency": "USD",
-        "country": "US",
-        "timezone": "America/New_York",
-    }
-    await control(amazon, "POST", "/entities/dsp_advertisers", **advertiser)
-    link = {
-        "region": "NA",
-        "account_id": "A7",
-        "account_name": "n",
-        "account_type": "SELLER",
-        "marketplace_id": "x",
-    }
-    manager = {"manager_account_id": "m7", "name": "M", "links": [link]}
-    await control(amazon, "POST", "/entities/manager_accounts", logins=["charlie"], **manager)
+    alternates = [{"country_code": "US", "profile_id": 77}]
+    path = "/entities/ads_accounts"
+    await control(amazon, "POST", path, logins=["charlie"], alternates=alternates, **account)
     truth = await control(amazon, "GET", "/truth?login=charlie")
     assert truth["ads_accounts"][0]["alternateIds"][0]["profileId"] == 77
+
+
+async def test_an_added_agency_is_listed_with_its_advertisers_until_it_is_removed(
+    amazon: AmazonCaller,
+) -> None:
+    await control(amazon, "POST", "/entities/profiles", logins=["charlie"], level="view", **PROFILE)
+    await control(amazon, "POST", "/entities/dsp_advertisers", **ADVERTISER)
+    truth = await control(amazon, "GET", "/truth?login=charlie")
     assert truth["profiles"]["NA"][0]["accessLevel"] == "view"
     assert truth["dsp_advertisers"]["77"][0]["name"] == "Five"
-    assert truth["manager_accounts"]["NA"][0]["linkedAccounts"][0]["accountId"] == "A7"
+    await control(amazon, "DELETE", "/entities/dsp_advertisers/5")
+    await control(amazon, "DELETE", "/entities/profiles/77")
+    truth = await control(amazon, "GET", "/truth?login=charlie")
+    assert truth["profiles"]["NA"] == []
+    assert truth["dsp_advertisers"] == {}
 
-    assert await control(amazon, "DELETE", "/entities/dsp_advertisers/5")
-    assert await control(amazon, "DELETE", "/entities/manager_accounts/m7")
-    assert await control(amazon, "DELETE", "/entities/profiles/77")
-    login = {
-        "login_id": "eve",
-        "user_id": "u",
-        "name": "Eve",
-        "email": "e@example.test",
-        "profiles": {"78": "edit"},
-    }
-    assert (await control(amazon, "POST", "/entities/logins", **login))["profiles"] == {"78": "edit"}
+
+async def test_an_added_manager_account_is_listed_until_it_is_removed(amazon: AmazonCaller) -> None:
+    manager = {"manager_account_id": "m7", "name": "M", "links": [LINK]}
+    await control(amazon, "POST", "/entities/manager_accounts", logins=["charlie"], **manager)
+    truth = await control(amazon, "GET", "/truth?login=charlie")
+    assert truth["manager_accounts"]["NA"][0]["linkedAccounts"][0]["accountId"] == "A7"
+    await control(amazon, "DELETE", "/entities/manager_accounts/m7")
+    truth = await control(amazon, "GET", "/truth?login=charlie")
+    assert truth["manager_accounts"]["NA"] == []
+
+
+async def test_logins_and_clients_are_added_and_removed(amazon: AmazonCaller) -> None:
+    login = {"login_id": "eve", "user_id": "u", "name": "Eve", "email": "e@example.test"}
+    added = await control(amazon, "POST", "/entities/logins", profiles={"78": "edit"}, **login)
+    assert added["profiles"] == {"78": "edit"}
     assert await control(amazon, "DELETE", "/entities/logins/eve")
+    assert "eve" not in amazon.sandbox.world.logins
     client = {"client_id": "c", "name": "C", "secret": "s"}
     assert (await control(amazon, "POST", "/entities/clients", **client))["approved"]
     assert (await control(amazon, "PATCH", "/entities/clients/c", blocked=True))["blocked"]
     assert await control(amazon, "DELETE", "/entities/clients/c")
+    assert "c" not in amazon.sandbox.world.clients
 
 
-async def test_faults_limits_latency_and_outages(amazon: Asker) -> None:
+async def test_faults_limits_latency_and_outages_are_added_and_removed(amazon: AmazonCaller) -> None:
     rule = await control(amazon, "POST", "/faults", kind="error_500", path="/v2/profiles", nth=2, region="NA")
     assert rule["nth"] == [2]
     assert [(await amazon.get("/v2/profiles")).status_code for _ in range(2)] == [200, 500]
@@ -216,7 +232,7 @@ async def test_faults_limits_latency_and_outages(amazon: Asker) -> None:
     assert await control(amazon, "DELETE", "/throttle") == []
 
 
-async def test_the_journal(amazon: Asker) -> None:
+async def test_the_journal_is_filtered_counted_and_cleared(amazon: AmazonCaller) -> None:
     await amazon.get("/v2/profiles")
     await amazon.get("/v2/profiles", login="bob", region="eu")
     refresh_token = amazon.sandbox.refresh_token("alice")
@@ -269,13 +285,15 @@ async def test_the_journal(amazon: Asker) -> None:
         ("POST", "/journal", None, 405),
     ],
 )
-async def test_mistakes_are_told(amazon: Asker, method: str, path: str, body: Any, status: int) -> None:
+async def test_a_mistake_is_answered_with_its_reason(
+    amazon: AmazonCaller, method: str, path: str, body: Any, status: int
+) -> None:
     await amazon.get("/v2/profiles")
     answer: httpx.Response = await amazon.http.request(method, f"/_sandbox{path}", json=body)
     assert answer.status_code == status, answer.text
 
 
-async def test_half_surrogates_survive_the_control_path(amazon: Asker) -> None:
+async def test_half_surrogates_survive_the_control_path(amazon: AmazonCaller) -> None:
     amazon.sandbox.reset(demo_world())
     names = [
         each.get("accountName")

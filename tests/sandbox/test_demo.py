@@ -1,4 +1,4 @@
-"""The demo's world holds what real inventories hold."""
+"""The demo's world contains what real inventories contain."""
 
 from collections import Counter
 
@@ -8,13 +8,13 @@ from amazon_accounts.sandbox.clock import Clock
 from amazon_accounts.sandbox.world import MARKETPLACES, REGIONS, Maker, World, demo_world
 
 
-def test_it_is_the_same_each_time_and_another_with_another_seed() -> None:
+def test_each_seed_always_makes_its_own_world() -> None:
     assert list(demo_world().ads_accounts) == list(demo_world().ads_accounts)
     assert demo_world().profiles == demo_world().profiles
     assert not set(demo_world(1).ads_accounts) & set(demo_world(2).ads_accounts)
 
 
-def test_it_holds_every_status_type_and_region() -> None:
+def test_the_demo_has_every_status_type_and_region() -> None:
     world = demo_world()
     assert 270 <= len(world.ads_accounts) <= 330
     statuses = Counter(each.status for each in world.ads_accounts.values())
@@ -28,7 +28,7 @@ def test_it_holds_every_status_type_and_region() -> None:
     assert any(each.errors for each in world.ads_accounts.values())
 
 
-def test_it_holds_the_hard_cases() -> None:
+def test_the_demo_has_the_hard_cases() -> None:
     world = demo_world()
     named = {alternate.profile_id for each in world.ads_accounts.values() for alternate in each.alternates}
     assert {each for each in world.profiles if each not in named}, "profiles that no ads account names"
@@ -48,7 +48,7 @@ def test_it_holds_the_hard_cases() -> None:
     assert world.logins["hugo"].profiles == {}
 
 
-def test_what_logins_see_exists() -> None:
+def test_logins_refer_only_to_existing_entities() -> None:
     world = demo_world()
     for login in world.logins.values():
         assert set(login.ads_accounts) <= set(world.ads_accounts)

@@ -1,14 +1,14 @@
-"""/dsp/advertisers: the Scope header, the walk by offset, filters, single advertisers."""
+"""/dsp/advertisers: the Scope header, pages, filters, and single advertisers."""
 
 from typing import Any
 
 import pytest
 
 from amazon_accounts.sandbox.world import Maker, Profile, generated_world
-from tests.sandbox.conftest import Asker
+from tests.sandbox.conftest import AmazonCaller
 
 
-def agency_of(amazon: Asker, login: str = "alice") -> Profile:
+def agency_of(amazon: AmazonCaller, login: str = "alice") -> Profile:
     world = amazon.sandbox.world
     return next(
         world.profiles[each] for each in world.logins[login].profiles if world.profiles[each].type == "agency"
@@ -16,7 +16,7 @@ def agency_of(amazon: Asker, login: str = "alice") -> Profile:
 
 
 @pytest.mark.parametrize("path", ["/dsp/advertisers", "/dsp/advertisers/"])
-async def test_the_advertisers_of_an_agency(amazon: Asker, path: str) -> None:
+async def test_it_lists_the_advertisers_of_an_agency(amazon: AmazonCaller, path: str) -> None:
     agency = agency_of(amazon)
     body = (await amazon.get(path, scope=agency.profile_id)).json()
     assert body["totalResults"] == 3
@@ -24,7 +24,7 @@ async def test_the_advertisers_of_an_agency(amazon: Asker, path: str) -> None:
     assert set(body["response"][0]) == {"advertiserId", "name", "currency", "url", "country", "timezone"}
 
 
-async def test_the_walk_by_offset(amazon: Asker) -> None:
+async def test_it_is_read_page_by_page_with_an_offset(amazon: AmazonCaller) -> None:
     amazon.sandbox.reset(
         generated_world(accounts_per_login=0, agencies_per_login=1, advertisers_per_agency=205)
     )
@@ -42,7 +42,7 @@ async def test_the_walk_by_offset(amazon: Asker) -> None:
     assert len(answer.json()["response"]) == 7
 
 
-async def test_filter_by_id(amazon: Asker) -> None:
+async def test_it_filters_by_id(amazon: AmazonCaller) -> None:
     agency = agency_of(amazon)
     ids = amazon.sandbox.world.advertisers_of[agency.profile_id]
     answer = await amazon.get(
@@ -63,7 +63,7 @@ async def test_filter_by_id(amazon: Asker) -> None:
         ("startIndex=", "startIndex", "must be between 0 and 29900"),
     ],
 )
-async def test_bad_parameters(amazon: Asker, query: str, field: str, rule: str) -> None:
+async def test_a_bad_parameter_is_refused(amazon: AmazonCaller, query: str, field: str, rule: str) -> None:
     agency = agency_of(amazon)
     answer = await amazon.get(f"/dsp/advertisers?{query}", scope=agency.profile_id)
     assert answer.status_code == 400
@@ -76,7 +76,7 @@ async def test_bad_parameters(amazon: Asker, query: str, field: str, rule: str) 
     assert (await amazon.get(f"/dsp/advertisers?{query}", scope=agency.profile_id)).status_code == 422
 
 
-async def test_scopes_that_do_not_fit(amazon: Asker) -> None:
+async def test_a_wrong_scope_header_is_refused(amazon: AmazonCaller) -> None:
     agency = agency_of(amazon)
     seller = next(
         each
@@ -99,7 +99,7 @@ async def test_scopes_that_do_not_fit(amazon: Asker) -> None:
     assert await refusal(agency.profile_id) == (403, "Forbidden")
 
 
-async def test_one_advertiser(amazon: Asker) -> None:
+async def test_one_advertiser_is_read_by_its_id(amazon: AmazonCaller) -> None:
     agency = agency_of(amazon)
     advertiser_id = amazon.sandbox.world.advertisers_of[agency.profile_id][1]
     answer = await amazon.get(f"/dsp/advertisers/{advertiser_id}", scope=agency.profile_id)

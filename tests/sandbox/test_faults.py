@@ -1,4 +1,4 @@
-"""Faults on order: every kind shows itself, and rules strike the calls they name."""
+"""Faults: what each kind does, and which calls a rule hits."""
 
 import asyncio
 import gzip
@@ -15,13 +15,13 @@ from amazon_accounts.sandbox.faults.changes import CHANGES
 from amazon_accounts.sandbox.faults.rules import KINDS, BadRuleError
 from amazon_accounts.sandbox.state import Sandbox
 from amazon_accounts.sandbox.world import generated_world
-from tests.sandbox.conftest import Asker
+from tests.sandbox.conftest import AmazonCaller
 
 NO_ANSWER = {"drop", "drop_after", "drop_body", "hang"}
 LIST, PROFILES, MANAGERS, DSP = "/adsAccounts/list", "/v2/profiles", "/managerAccounts", "/dsp/advertisers"
 
 
-async def ask(amazon: Asker, path: str = PROFILES, **where: str) -> httpx.Response:
+async def ask(amazon: AmazonCaller, path: str = PROFILES, **where: str) -> httpx.Response:
     if path == LIST:
         return await amazon.list_accounts(**where)
     scope = next(iter(amazon.sandbox.world.advertisers_of), "") if path == DSP else ""
@@ -30,7 +30,7 @@ async def ask(amazon: Asker, path: str = PROFILES, **where: str) -> httpx.Respon
     return await amazon.get(path + query, scope=scope, **where)
 
 
-async def statuses(amazon: Asker, calls: int, path: str = PROFILES, **where: str) -> list[int]:
+async def statuses(amazon: AmazonCaller, calls: int, path: str = PROFILES, **where: str) -> list[int]:
     return [(await ask(amazon, path, **where)).status_code for _ in range(calls)]
 
 
@@ -62,7 +62,9 @@ async def statuses(amazon: Asker, calls: int, path: str = PROFILES, **where: str
         ("stale_page_token", 400),
     ],
 )
-async def test_every_path_can_fail_in_every_way(amazon: Asker, path: str, kind: str, status: int) -> None:
+async def test_every_path_can_fail_in_every_way(
+    amazon: AmazonCaller, path: str, kind: str, status: int
+) -> None:
     amazon.sandbox.faults.add(kind, path=path, count=1)
     answer = await ask(amazon, path)
     assert answer.status_code == status
@@ -77,7 +79,9 @@ async def test_every_path_can_fail_in_every_way(amazon: Asker, path: str, kind: 
     ("path", "shape"),
     [(LIST, {"errors"}), (PROFILES, {"code", "details", "requestId"}), (MANAGERS, {"code", "message"})],
 )
-async def test_errors_keep_the_shape_of_their_endpoint(amazon: Asker, path: str, shape: set[str]) -> None:
+async def test_errors_have_the_format_of_their_endpoint(
+    amazon: AmazonCaller, path: str, shape: set[str]
+) -> None:
     amazon.sandbox.faults.add("error_500")
     assert set((await ask(amazon, path)).json()) == shape
     assert set((await ask(amazon, DSP)).json()) == {"message", "requestId"}
@@ -88,13 +92,13 @@ async def test_errors_keep_the_shape_of_their_endpoint(amazon: Asker, path: str,
     assert answer.json()["error"] == "ServerError"
 
 
-async def test_busy_says_so_with_any_status(amazon: Asker) -> None:
+async def test_busy_can_have_any_status(amazon: AmazonCaller) -> None:
     amazon.sandbox.faults.add("busy", status=400)
     answer = await ask(amazon)
     assert (answer.status_code, answer.json()["code"]) == (400, "SERVER_IS_BUSY")
 
 
-async def test_any_answer_can_be_dictated(amazon: Asker) -> None:
+async def test_a_fault_gives_any_answer(amazon: AmazonCaller) -> None:
     amazon.sandbox.faults.add("answer", status=418, json={"a": 1}, headers={"X-Tea": "pot"}, count=1)
     answer = await ask(amazon)
     assert (answer.status_code, answer.json(), answer.headers["x-tea"]) == (418, {"a": 1}, "pot")
@@ -103,7 +107,7 @@ async def test_any_answer_can_be_dictated(amazon: Asker) -> None:
     assert (answer.text, answer.headers["content-type"]) == ("Just text", "text/plain")
 
 
-async def test_truncated_json(amazon: Asker) -> None:
+async def test_a_fault_truncates_json(amazon: AmazonCaller) -> None:
     amazon.sandbox.faults.add("truncated")
     answer = await ask(amazon)
     assert answer.status_code == 200
@@ -111,13 +115,13 @@ async def test_truncated_json(amazon: Asker) -> None:
         answer.json()
 
 
-async def test_broken_gzip(amazon: Asker) -> None:
+async def test_a_fault_breaks_gzip(amazon: AmazonCaller) -> None:
     amazon.sandbox.faults.add("gzip_broken")
     with pytest.raises(httpx.DecodingError):
         await ask(amazon)
 
 
-async def test_a_huge_answer_and_a_bomb(amazon: Asker) -> None:
+async def test_faults_answer_with_huge_bodies(amazon: AmazonCaller) -> None:
     amazon.sandbox.faults.add("huge", megabytes=3, count=1)
     assert len((await ask(amazon)).content) == 3_000_002
     amazon.sandbox.faults.add("gzip_bomb", megabytes=3)
@@ -127,7 +131,7 @@ async def test_a_huge_answer_and_a_bomb(amazon: Asker) -> None:
     assert gzip.compress(b"")[:2] == b"\x1f\x8b"
 
 
-async def test_slow_answers_and_answers_drop_by_drop(amazon: Asker) -> None:
+async def test_faults_delay_an_answer_or_send_it_slowly(amazon: AmazonCaller) -> None:
     amazon.sandbox.faults.add("slow", seconds=0.1, name="slow")
     amazon.sandbox.faults.add("slow", seconds=0.1, name="slower")
     began = time.perf_counter()
@@ -140,7 +144,7 @@ async def test_slow_answers_and_answers_drop_by_drop(amazon: Asker) -> None:
     assert time.perf_counter() - began >= 0.2
 
 
-async def test_the_work_is_done_though_no_answer_comes(amazon: Asker) -> None:
+async def test_drop_after_does_the_work_and_gives_no_answer(amazon: AmazonCaller) -> None:
     amazon.sandbox.choices.refresh_rotation = "rotate_and_end"
     value = amazon.sandbox.refresh_token("alice")
     amazon.sandbox.faults.add("drop_after", area="token", count=1)
@@ -150,7 +154,7 @@ async def test_the_work_is_done_though_no_answer_comes(amazon: Asker) -> None:
     assert [entry.status for entry in amazon.sandbox.journal] == [0, 400]
 
 
-async def test_unknown_values_and_extra_fields_pass_through(amazon: Asker) -> None:
+async def test_faults_add_unknown_values_and_fields(amazon: AmazonCaller) -> None:
     amazon.sandbox.faults.add("unknown_values")
     amazon.sandbox.faults.add("extra_fields")
     (first, *_) = (await ask(amazon, LIST)).json()["adsAccounts"]
@@ -167,7 +171,7 @@ async def test_unknown_values_and_extra_fields_pass_through(amazon: Asker) -> No
     assert (await ask(amazon)).json()[0]["accountInfo"]["type"] == "seller"
 
 
-async def test_missing_fields_ids_and_odd_types(amazon: Asker) -> None:
+async def test_faults_remove_fields_and_change_types(amazon: AmazonCaller) -> None:
     amazon.sandbox.faults.add("missing_fields", count=1)
     assert set((await ask(amazon, LIST)).json()["adsAccounts"][0]) == {"adsAccountId"}
     amazon.sandbox.faults.add("missing_ids", count=1)
@@ -183,8 +187,8 @@ async def test_missing_fields_ids_and_odd_types(amazon: Asker) -> None:
     assert type(links[0]["profileId"]) is int
 
 
-async def walk(amazon: Asker, pages: int = 10) -> list[tuple[list[str], str | None]]:
-    """Ids and nextToken of each page, at most so many."""
+async def walk(amazon: AmazonCaller, pages: int = 10) -> list[tuple[list[str], str | None]]:
+    """Ids and nextToken of each page, up to a number of pages."""
     found: list[tuple[list[str], str | None]] = []
     token: str | None = None
     while len(found) < pages and (token or not found):
@@ -195,7 +199,7 @@ async def walk(amazon: Asker, pages: int = 10) -> list[tuple[list[str], str | No
     return found
 
 
-async def test_a_record_comes_twice_over_two_pages(amazon: Asker) -> None:
+async def test_a_fault_repeats_a_record_on_the_next_page(amazon: AmazonCaller) -> None:
     amazon.sandbox.reset(generated_world(accounts_per_login=5))
     amazon.sandbox.faults.add("duplicate_record", path=LIST, count=1)
     pages = [ids for ids, _ in await walk(amazon)]
@@ -203,20 +207,20 @@ async def test_a_record_comes_twice_over_two_pages(amazon: Asker) -> None:
     assert sorted({each for page in pages for each in page}) == sorted(amazon.sandbox.world.ads_accounts)
 
 
-async def test_a_record_comes_twice_on_one_page_elsewhere(amazon: Asker) -> None:
+async def test_a_fault_repeats_a_record_of_a_list_without_pages(amazon: AmazonCaller) -> None:
     amazon.sandbox.faults.add("duplicate_record")
     found = (await ask(amazon)).json()
     assert found[0] == found[-1]
 
 
-async def test_an_empty_page_with_a_token_loses_nothing(amazon: Asker) -> None:
+async def test_an_empty_page_with_a_token_loses_no_record(amazon: AmazonCaller) -> None:
     amazon.sandbox.reset(generated_world(accounts_per_login=5))
     amazon.sandbox.faults.add("empty_page", path=LIST, nth=2)
     pages = [ids for ids, _ in await walk(amazon)]
     assert [len(page) for page in pages] == [2, 0, 2, 1]
 
 
-async def test_a_token_that_repeats(amazon: Asker) -> None:
+async def test_a_fault_repeats_the_next_token(amazon: AmazonCaller) -> None:
     amazon.sandbox.reset(generated_world(accounts_per_login=5))
     amazon.sandbox.faults.add("repeating_token", path=LIST)
     tokens = [token for _, token in await walk(amazon, pages=4)]
@@ -224,14 +228,14 @@ async def test_a_token_that_repeats(amazon: Asker) -> None:
     assert len(set(tokens)) == 1
 
 
-async def test_an_endless_walk_with_ever_new_tokens(amazon: Asker) -> None:
+async def test_a_fault_makes_a_list_endless(amazon: AmazonCaller) -> None:
     amazon.sandbox.reset(generated_world(accounts_per_login=3))
     amazon.sandbox.faults.add("endless_walk", path=LIST)
     tokens = [token for _, token in await walk(amazon, pages=8)]
     assert len(set(tokens)) == 8
 
 
-async def test_a_token_ends_as_the_call_arrives(amazon: Asker) -> None:
+async def test_a_fault_ends_the_access_token_of_a_call(amazon: AmazonCaller) -> None:
     amazon.sandbox.faults.add("end_token", nth=2)
     headers = amazon.headers()
     asked = [(await amazon.http.get("/na/api/v2/profiles", headers=headers)).status_code for _ in range(3)]
@@ -239,7 +243,7 @@ async def test_a_token_ends_as_the_call_arrives(amazon: Asker) -> None:
     assert (await ask(amazon)).status_code == 200
 
 
-async def test_token_answers_without_their_parts(amazon: Asker) -> None:
+async def test_faults_remove_tokens_from_an_answer(amazon: AmazonCaller) -> None:
     value = amazon.sandbox.refresh_token("alice")
     amazon.sandbox.faults.add("no_access_token", area="token", nth=1)
     amazon.sandbox.faults.add("no_refresh_token", area="token", nth=2)
@@ -247,7 +251,7 @@ async def test_token_answers_without_their_parts(amazon: Asker) -> None:
     assert "refresh_token" not in (await amazon.refresh(value)).json()
 
 
-async def test_a_lwa_error_on_order(amazon: Asker) -> None:
+async def test_a_fault_gives_any_lwa_error(amazon: AmazonCaller) -> None:
     amazon.sandbox.faults.add("lwa_error", status=401, error="invalid_client", description="No", area="token")
     answer = await amazon.refresh(amazon.sandbox.refresh_token("alice"))
     assert (answer.status_code, answer.json()) == (
@@ -256,7 +260,7 @@ async def test_a_lwa_error_on_order(amazon: Asker) -> None:
     )
 
 
-async def test_a_switch_for_some_calls_only(amazon: Asker) -> None:
+async def test_a_fault_changes_a_switch_for_some_calls(amazon: AmazonCaller) -> None:
     amazon.sandbox.faults.add("switch", login="alice", area="token", refresh_rotation="rotate")
     alice, bob = amazon.sandbox.refresh_token("alice"), amazon.sandbox.refresh_token("bob")
     assert (await amazon.refresh(alice)).json()["refresh_token"] != alice
@@ -264,7 +268,7 @@ async def test_a_switch_for_some_calls_only(amazon: Asker) -> None:
     assert amazon.sandbox.choices.refresh_rotation == "same"
 
 
-async def test_a_function_of_the_test_runs_as_the_call_arrives(amazon: Asker) -> None:
+async def test_a_function_of_the_test_runs_when_the_call_arrives(amazon: AmazonCaller) -> None:
     seen: list[str] = []
 
     def note(call: Call) -> None:
@@ -294,12 +298,14 @@ async def test_a_function_of_the_test_runs_as_the_call_arrives(amazon: Asker) ->
         ({"probability": 0.0}, [200] * 6),
     ],
 )
-async def test_which_calls_are_struck(amazon: Asker, when: dict[str, Any], expected: list[int]) -> None:
+async def test_a_rule_hits_the_calls_that_it_counts(
+    amazon: AmazonCaller, when: dict[str, Any], expected: list[int]
+) -> None:
     amazon.sandbox.faults.add("error_500", **when)
     assert await statuses(amazon, 6) == expected
 
 
-async def test_chance_is_the_same_each_time(amazon: Asker) -> None:
+async def test_the_same_seed_hits_the_same_calls(amazon: AmazonCaller) -> None:
     runs = []
     for _ in range(2):
         amazon.sandbox.faults.clear()
@@ -309,7 +315,7 @@ async def test_chance_is_the_same_each_time(amazon: Asker) -> None:
     assert set(runs[0]) == {200, 500}
 
 
-async def test_until_some_time(amazon: Asker) -> None:
+async def test_a_rule_ends_at_its_time(amazon: AmazonCaller) -> None:
     amazon.sandbox.clock.freeze()
     amazon.sandbox.faults.add("error_503", for_seconds=6 * 3600)
     assert await statuses(amazon, 1) == [503]
@@ -330,7 +336,9 @@ async def test_until_some_time(amazon: Asker) -> None:
         ({"area": "token"}, set()),
     ],
 )
-async def test_whom_a_rule_is_for(amazon: Asker, whom: dict[str, Any], struck: set[str]) -> None:
+async def test_a_rule_hits_only_the_calls_that_it_names(
+    amazon: AmazonCaller, whom: dict[str, Any], struck: set[str]
+) -> None:
     amazon.sandbox.faults.add("error_500", **whom)
     hit = {
         f"{region} {login}"
@@ -341,7 +349,7 @@ async def test_whom_a_rule_is_for(amazon: Asker, whom: dict[str, Any], struck: s
     assert hit == struck
 
 
-async def test_a_rule_for_one_kind_of_grant_and_one_login(amazon: Asker) -> None:
+async def test_a_rule_can_name_a_grant_type_and_a_login(amazon: AmazonCaller) -> None:
     amazon.sandbox.faults.add("error_503", area="token", grant_type="authorization_code")
     assert (await amazon.refresh(amazon.sandbox.refresh_token("alice"))).status_code == 200
     amazon.sandbox.faults.add("error_503", area="token", login="alice")
@@ -349,14 +357,14 @@ async def test_a_rule_for_one_kind_of_grant_and_one_login(amazon: Asker) -> None
     assert (await amazon.refresh(amazon.sandbox.refresh_token("bob"))).status_code == 200
 
 
-async def test_the_first_of_two_answers_wins_and_both_count(amazon: Asker) -> None:
+async def test_the_first_of_two_rules_answers_and_both_count(amazon: AmazonCaller) -> None:
     first = amazon.sandbox.faults.add("error_500", count=1)
     second = amazon.sandbox.faults.add("error_503")
     assert await statuses(amazon, 2) == [500, 503]
     assert (first.struck, second.struck) == (1, 2)
 
 
-def test_rules_that_make_no_sense_are_refused(sandbox: Sandbox) -> None:
+def test_a_rule_with_unknown_parts_is_refused(sandbox: Sandbox) -> None:
     with pytest.raises(BadRuleError, match="error_500"):
         sandbox.faults.add("nonsense")
     with pytest.raises(UnknownChoiceError):
@@ -370,7 +378,7 @@ def test_rules_that_make_no_sense_are_refused(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS - NO_ANSWER - {"run", "switch"}))
-async def test_no_fault_breaks_the_sandbox_itself(amazon: Asker, kind: str) -> None:
+async def test_no_fault_breaks_the_sandbox_itself(amazon: AmazonCaller, kind: str) -> None:
     amazon.sandbox.faults.add(kind, options={"megabytes": 1, "seconds": 0.01})
     asked = [
         *(ask(amazon, path) for path in (LIST, PROFILES, MANAGERS, DSP)),

@@ -1,4 +1,4 @@
-"""/managerAccounts: links of the host's region, the cap, and its own error shape."""
+"""/managerAccounts: the links of each region, their maximum, and the format of errors."""
 
 from typing import Any
 
@@ -6,17 +6,17 @@ import pytest
 
 from amazon_accounts.sandbox.ads_api.media import MANAGER_TYPE
 from amazon_accounts.sandbox.world import demo_world
-from tests.sandbox.conftest import Asker
+from tests.sandbox.conftest import AmazonCaller
 
 
-async def managers(amazon: Asker, **where: str) -> list[dict[str, Any]]:
+async def managers(amazon: AmazonCaller, **where: str) -> list[dict[str, Any]]:
     answer = await amazon.get("/managerAccounts", **where)
     assert (answer.status_code, answer.headers["content-type"]) == (200, MANAGER_TYPE)
     found: list[dict[str, Any]] = answer.json()["managerAccounts"]
     return found
 
 
-async def test_links_are_those_of_the_region(amazon: Asker) -> None:
+async def test_each_host_shows_the_links_of_its_region(amazon: AmazonCaller) -> None:
     (american,) = await managers(amazon)
     assert american["managerAccountName"] == "Nordwind Group"
     assert american["managerAccountId"].startswith("amzn1.ads1.ma1.")
@@ -34,11 +34,11 @@ async def test_links_are_those_of_the_region(amazon: Asker) -> None:
     ]
 
 
-async def test_a_login_without_manager_accounts(amazon: Asker) -> None:
+async def test_a_login_without_manager_accounts_gets_an_empty_list(amazon: AmazonCaller) -> None:
     assert await managers(amazon, login="bob") == []
 
 
-async def test_links_are_cut_at_50(amazon: Asker) -> None:
+async def test_links_are_cut_at_50(amazon: AmazonCaller) -> None:
     amazon.sandbox.reset(demo_world())
     shown = {
         each["managerAccountName"]: len(each["linkedAccounts"])
@@ -58,8 +58,8 @@ async def test_links_are_cut_at_50(amazon: Asker) -> None:
         ({"no_dsp_advertiser": "absent"}, ("dspAdvertiserId", None)),
     ],
 )
-async def test_switches_of_empty_ids(
-    amazon: Asker, switches: dict[str, str], expected: tuple[str, str | None]
+async def test_empty_ids_follow_their_switches(
+    amazon: AmazonCaller, switches: dict[str, str], expected: tuple[str, str | None]
 ) -> None:
     amazon.sandbox.choices.change(switches)
     name, value = expected
@@ -69,7 +69,7 @@ async def test_switches_of_empty_ids(
     assert (name in link) is (next(iter(switches.values())) != "absent")
 
 
-async def test_errors_have_the_managers_shape_or_none(amazon: Asker) -> None:
+async def test_errors_have_the_format_of_manager_accounts_or_no_body(amazon: AmazonCaller) -> None:
     answer = await amazon.http.get("/na/api/managerAccounts")
     assert (answer.status_code, answer.json()) == (
         401,

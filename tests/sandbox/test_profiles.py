@@ -1,4 +1,4 @@
-"""/v2/profiles: what is shown to whom, filters, single profiles, budgets."""
+"""/v2/profiles: what each login sees, filters, single profiles, and budgets."""
 
 from typing import Any
 
@@ -7,17 +7,19 @@ import pytest
 
 from amazon_accounts.sandbox.ads_api.profiles import MAX_PROFILES
 from amazon_accounts.sandbox.world import Maker, Profile, generated_world
-from tests.sandbox.conftest import Asker
+from tests.sandbox.conftest import AmazonCaller
 
 
-async def profiles(amazon: Asker, query: str = "?accessLevel=view", **where: str) -> list[dict[str, Any]]:
+async def profiles(
+    amazon: AmazonCaller, query: str = "?accessLevel=view", **where: str
+) -> list[dict[str, Any]]:
     answer = await amazon.get(f"/v2/profiles{query}", **where)
     assert answer.status_code == 200
     found: list[dict[str, Any]] = answer.json()
     return found
 
 
-async def test_each_host_shows_its_own_region(amazon: Asker) -> None:
+async def test_each_host_shows_its_own_region(amazon: AmazonCaller) -> None:
     shown = {region: await profiles(amazon, region=region) for region in ("na", "eu", "fe")}
     assert {each["countryCode"] for each in shown["na"]} == {"US", "CA"}
     assert {each["countryCode"] for each in shown["eu"]} == {"UK", "DE", "ES"}
@@ -29,11 +31,11 @@ async def test_each_host_shows_its_own_region(amazon: Asker) -> None:
         assert set(levels) <= {"view", "edit"}
 
 
-async def test_nothing_here_is_an_empty_array(amazon: Asker) -> None:
+async def test_a_login_without_profiles_gets_an_empty_array(amazon: AmazonCaller) -> None:
     assert await profiles(amazon, login="charlie") == []
 
 
-async def test_the_fields_of_a_seller_a_vendor_and_an_agency(amazon: Asker) -> None:
+async def test_sellers_vendors_and_agencies_have_their_fields(amazon: AmazonCaller) -> None:
     by_type: dict[str, dict[str, Any]] = {}
     for region in ("na", "eu", "fe"):
         by_type |= {each["accountInfo"]["type"]: each for each in await profiles(amazon, region=region)}
@@ -48,7 +50,7 @@ async def test_the_fields_of_a_seller_a_vendor_and_an_agency(amazon: Asker) -> N
     assert by_type["agency"]["accountInfo"]["id"].startswith("ENTITY")
 
 
-async def test_access_levels(amazon: Asker) -> None:
+async def test_it_filters_by_access_level(amazon: AmazonCaller) -> None:
     assert len(await profiles(amazon, region="fe")) == 1
     assert await profiles(amazon, "?accessLevel=edit", region="fe") == []
     assert await profiles(amazon, "", region="fe") == []
@@ -58,12 +60,12 @@ async def test_access_levels(amazon: Asker) -> None:
     assert len(await profiles(amazon, "?accessLevel=edit", region="eu", login="bob")) == 1
 
 
-async def test_filter_by_type(amazon: Asker) -> None:
+async def test_it_filters_by_type(amazon: AmazonCaller) -> None:
     found = await profiles(amazon, "?accessLevel=view&profileTypeFilter=agency,vendor")
     assert {each["accountInfo"]["type"] for each in found} == {"agency"}
 
 
-async def test_filter_by_payment_method(amazon: Asker) -> None:
+async def test_it_filters_by_payment_method(amazon: AmazonCaller) -> None:
     maker = Maker(amazon.sandbox.world)
     charlie = amazon.sandbox.world.logins["charlie"]
     for valid in (True, False, None):
@@ -89,14 +91,14 @@ async def test_filter_by_payment_method(amazon: Asker) -> None:
         "validPaymentMethodFilter=1",
     ],
 )
-async def test_bad_values(amazon: Asker, query: str) -> None:
+async def test_a_bad_filter_is_refused(amazon: AmazonCaller, query: str) -> None:
     answer = await amazon.get(f"/v2/profiles?{query}")
     assert answer.status_code == 400
     assert answer.json()["code"] == "INVALID_ARGUMENT"
     assert answer.json()["details"] == f"Invalid value for {query.partition('=')[0]}"
 
 
-async def test_a_profile_without_campaigns_is_left_out(amazon: Asker) -> None:
+async def test_a_profile_without_campaigns_is_left_out(amazon: AmazonCaller) -> None:
     world = amazon.sandbox.world
     profile_id = next(iter(world.logins["alice"].profiles))
     world.profiles[profile_id].has_campaigns = False
@@ -104,14 +106,14 @@ async def test_a_profile_without_campaigns_is_left_out(amazon: Asker) -> None:
     assert (await amazon.get(f"/v2/profiles/{profile_id}")).status_code == 200
 
 
-async def test_no_more_than_5000(amazon: Asker) -> None:
+async def test_it_shows_at_most_5000_profiles(amazon: AmazonCaller) -> None:
     world = generated_world(accounts_per_login=MAX_PROFILES + 1, regions=("NA",))
     amazon.sandbox.reset(world)
     assert len(await profiles(amazon, login="login-1")) == MAX_PROFILES
     assert len(amazon.sandbox.truth("login-1")["profiles"]["NA"]) == MAX_PROFILES
 
 
-async def test_one_profile(amazon: Asker) -> None:
+async def test_one_profile_is_read_by_its_id(amazon: AmazonCaller) -> None:
     (japan,) = await profiles(amazon, region="fe")
     answer = await amazon.get(f"/v2/profiles/{japan['profileId']}", region="fe")
     assert answer.json() == japan
@@ -125,14 +127,14 @@ async def test_one_profile(amazon: Asker) -> None:
 
 
 @pytest.mark.parametrize("text", ["abc", "1.5", "²", "-1", "9" * 5000])
-async def test_a_profile_id_that_is_no_number(amazon: Asker, text: str) -> None:
+async def test_a_profile_id_must_be_a_number(amazon: AmazonCaller, text: str) -> None:
     answer = await amazon.get(f"/v2/profiles/{text}")
     assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_ARGUMENT")
     amazon.sandbox.choices.bad_profile_id = 404
     assert (await amazon.get(f"/v2/profiles/{text}")).status_code == 404
 
 
-async def test_large_profile_ids_come_whole(amazon: Asker) -> None:
+async def test_large_profile_ids_are_exact(amazon: AmazonCaller) -> None:
     amazon.sandbox.reset(_world_with_profile(2**63 + 25))
     answer = await amazon.get("/v2/profiles", login="login-1")
     assert answer.json()[0]["profileId"] == 2**63 + 25
@@ -149,12 +151,12 @@ def _world_with_profile(profile_id: int) -> Any:
     return world
 
 
-async def put(amazon: Asker, body: object, login: str = "alice", region: str = "eu") -> httpx.Response:
+async def put(amazon: AmazonCaller, body: object, login: str = "alice", region: str = "eu") -> httpx.Response:
     headers = amazon.headers(login)
     return await amazon.http.put(f"/{region}/api/v2/profiles", headers=headers, json=body)
 
 
-async def test_a_seller_gets_a_new_budget(amazon: Asker) -> None:
+async def test_a_seller_gets_a_new_budget(amazon: AmazonCaller) -> None:
     before = (await profiles(amazon, region="eu"))[0]
     answer = await put(amazon, [{"profileId": before["profileId"], "dailyBudget": 250.0}])
     assert answer.status_code == 207
@@ -165,7 +167,7 @@ async def test_a_seller_gets_a_new_budget(amazon: Asker) -> None:
     assert (await profiles(amazon, region="eu"))[0] == before
 
 
-async def test_what_a_budget_may_not_be_and_whose(amazon: Asker) -> None:
+async def test_a_wrong_budget_is_refused(amazon: AmazonCaller) -> None:
     (japan,) = await profiles(amazon, region="fe")
     seller = (await profiles(amazon, region="eu"))[0]["profileId"]
     agency = next(each for each in await profiles(amazon) if each["accountInfo"]["type"] == "agency")
@@ -189,7 +191,7 @@ async def test_what_a_budget_may_not_be_and_whose(amazon: Asker) -> None:
     assert await code({"profileId": str(seller), "dailyBudget": 5}) == "SUCCESS"
 
 
-async def test_budgets_come_as_an_array(amazon: Asker) -> None:
+async def test_budgets_are_sent_in_an_array(amazon: AmazonCaller) -> None:
     answer = await put(amazon, {"profileId": 1})
     assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_ARGUMENT")
     assert (await put(amazon, [])).json() == []

@@ -1,4 +1,4 @@
-"""The sandbox over HTTP and in process, and where it must not run."""
+"""The sandbox over HTTP and in the same process, and where it refuses to run."""
 
 import httpx
 import pytest
@@ -14,14 +14,15 @@ def test_it_refuses_to_start_in_production() -> None:
         served_app({"DATABASE_URL": "postgres://db/production"})
 
 
-def test_it_starts_beside_a_database_when_told_to() -> None:
+def test_it_starts_beside_a_database_if_this_is_allowed() -> None:
     app = served_app({"DATABASE_URL": "postgres://db/test", "SANDBOX_WITH_DATABASE_URL": "1"})
     assert len(app.state.world.ads_accounts) > 250
 
 
-def test_the_module_has_no_other_late_names() -> None:
-    with pytest.raises(AttributeError):
-        app_module.application  # noqa: B018
+def test_the_module_makes_no_other_name_on_demand() -> None:
+    name = "application"
+    with pytest.raises(AttributeError, match=name):
+        getattr(app_module, name)
 
 
 def test_it_takes_return_urls_from_the_environment() -> None:
@@ -39,14 +40,14 @@ async def test_it_answers_over_http(sandbox_server: SandboxServer) -> None:
     assert answer.headers.get_list("server") == []
 
 
-async def test_a_connection_drops_over_http(sandbox_server: SandboxServer) -> None:
+async def test_a_fault_drops_a_connection_over_http(sandbox_server: SandboxServer) -> None:
     sandbox_server.sandbox.faults.add("drop")
     async with httpx.AsyncClient() as http:
         with pytest.raises(httpx.RemoteProtocolError):
             await http.get(f"{sandbox_server.url}/user/profile")
 
 
-async def test_a_connection_drops_in_mid_body_over_http(sandbox_server: SandboxServer) -> None:
+async def test_a_fault_drops_a_connection_within_a_body_over_http(sandbox_server: SandboxServer) -> None:
     sandbox = sandbox_server.sandbox
     sandbox.faults.add("drop_body")
     headers = {"Authorization": f"Bearer {sandbox.access_token('alice')}"}
@@ -80,13 +81,13 @@ async def test_the_transport_in_process_fails_like_the_network(
             await http.get(f"{IN_PROCESS_URL}/user/profile", headers=headers)
 
 
-async def test_nobody_trusts_its_certificate(untrusted_url: str) -> None:
+async def test_a_client_refuses_an_untrusted_certificate(untrusted_url: str) -> None:
     async with httpx.AsyncClient() as http:
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
             await http.get(f"{untrusted_url}/user/profile")
 
 
-async def test_a_large_answer_comes_whole_over_http(sandbox_server: SandboxServer) -> None:
+async def test_a_large_answer_is_complete_over_http(sandbox_server: SandboxServer) -> None:
     sandbox_server.sandbox.faults.add("huge", megabytes=5)
     async with httpx.AsyncClient() as http:
         assert len((await http.get(f"{sandbox_server.url}/user/profile")).content) == 5_000_002

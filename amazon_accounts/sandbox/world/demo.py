@@ -98,70 +98,46 @@ HOSTILE_NAMES: tuple[str | None, ...] = (
 )
 
 
+#: Login id, name, email address and description.
+LOGINS = (
+    ("ana", "Ana Nordwind", "ana@nordwind-agency.example", "An agency: many brands, DSP, manager accounts"),
+    ("bruno", "Bruno Birch", "bruno@birchline.example", "A seller all over Europe"),
+    ("chiyo", "Chiyo Kestrel", "chiyo@kestrel-tools.example", "Vendors in many countries"),
+    ("dana", "Dana Yarrow", "dana@yarrow.example", "New: registration still going on"),
+    ("emil", "Emil Inkwell", "emil@inkwell.example", "Books and attribution, profiles only"),
+    ("farah", "Farah Quarry", "farah@quarry.example", "May view some of Ana's accounts"),
+    ("grim", "Grim <b>Thistle</b>", "grim@thistle.example", "Names that want to break pages"),
+    ("hugo", "Hugo Umber", "hugo@umber.example", "Has nothing at all"),
+)
+
+
 def demo_world(seed: int = DEFAULT_SEED, return_urls: list[str] | None = None) -> World:
     world = World(seed)
     world.add_client(default_client(return_urls or []))
     maker = Maker(world)
-    agency = world.add_login(
-        "ana",
-        name="Ana Nordwind",
-        email="ana@nordwind-agency.example",
-        description="An agency: many brands, DSP, manager accounts",
-    )
-    brand = world.add_login(
-        "bruno", name="Bruno Birch", email="bruno@birchline.example", description="A seller all over Europe"
-    )
-    vendor = world.add_login(
-        "chiyo",
-        name="Chiyo Kestrel",
-        email="chiyo@kestrel-tools.example",
-        description="Vendors in many countries",
-    )
-    newcomer = world.add_login(
-        "dana",
-        name="Dana Yarrow",
-        email="dana@yarrow.example",
-        description="New: registration still going on",
-    )
-    publisher = world.add_login(
-        "emil",
-        name="Emil Inkwell",
-        email="emil@inkwell.example",
-        description="Books and attribution, profiles only",
-    )
-    analyst = world.add_login(
-        "farah",
-        name="Farah Quarry",
-        email="farah@quarry.example",
-        description="May view some of Ana's accounts",
-    )
-    hostile = world.add_login(
-        "grim",
-        name="Grim <b>Thistle</b>",
-        email="grim@thistle.example",
-        description="Names that want to break pages",
-    )
-    world.add_login("hugo", name="Hugo Umber", email="hugo@umber.example", description="Has nothing at all")
-
-    _agency(maker, agency)
-    _brand(maker, brand)
-    _vendors(maker, vendor)
-    _newcomer(maker, newcomer)
-    _publisher(maker, publisher)
-    _hostile(maker, hostile)
-    for ads_account_id in agency.ads_accounts[:25]:
-        world.let_see(analyst, ads_account_id=ads_account_id, level="view")
-    for ads_account_id in agency.ads_accounts[25:30]:
-        world.let_see(vendor, ads_account_id=ads_account_id, level="edit")
+    ana, bruno, chiyo, dana, emil, farah, grim, _hugo = [
+        world.add_login(login_id, name=name, email=email, description=description)
+        for login_id, name, email, description in LOGINS
+    ]
+    _add_agency(maker, ana)
+    _add_brand(maker, bruno)
+    _add_vendors(maker, chiyo)
+    _add_unregistered(maker, dana)
+    _add_publisher(maker, emil)
+    _add_hostile_names(maker, grim)
+    for ads_account_id in ana.ads_accounts[:25]:
+        world.let_see(farah, ads_account_id=ads_account_id, level="view")
+    for ads_account_id in ana.ads_accounts[25:30]:
+        world.let_see(chiyo, ads_account_id=ads_account_id, level="edit")
     return world
 
 
-def _name(maker: Maker) -> str:
+def _make_name(maker: Maker) -> str:
     chance = maker.chance
     return f"{chance.choice(BRANDS)} {chance.choice(TRADES)}{chance.choice(FORMS)}"
 
 
-def _agency(maker: Maker, login: Login) -> None:
+def _add_agency(maker: Maker, login: Login) -> None:
     chance = maker.chance
     groups: tuple[list[str], ...] = (
         ["US"],
@@ -187,7 +163,7 @@ def _agency(maker: Maker, login: Login) -> None:
         level: Level = "view" if number % 11 == 10 else "edit"
         type_ = "vendor" if chance.random() < 0.35 else "seller"
         countries = chance.choice(groups)
-        account = maker.account(_name(maker), type_, countries, login, status=status, level=level)
+        account = maker.account(_make_name(maker), type_, countries, login, status=status, level=level)
         if status == "DISABLED":
             text = "The advertiser is not eligible for this program."
             account.errors = {
@@ -197,14 +173,14 @@ def _agency(maker: Maker, login: Login) -> None:
     for country, count in (("US", 23), ("CA", 1), ("UK", 120), ("DE", 7), ("JP", 3), ("AU", 0)):
         agency = maker.profile(country, maker.entity_id(), "agency", login, name=f"Nordwind DSP {country}")
         for _ in range(count):
-            maker.advertiser(agency, _name(maker))
+            maker.advertiser(agency, _make_name(maker))
     maker.profile(
         "US", maker.entity_id(), "agency", login, name="Nordwind Attribution", sub_type="AMAZON_ATTRIBUTION"
     )
-    _managers(maker, login)
+    _add_managers(maker, login)
 
 
-def _managers(maker: Maker, login: Login) -> None:
+def _add_managers(maker: Maker, login: Login) -> None:
     world = maker.world
     profiles = [world.profiles[each] for each in login.profiles]
     american = [each for each in profiles if each.region == "NA" and each.type != "agency"]
@@ -227,7 +203,7 @@ def _managers(maker: Maker, login: Login) -> None:
     maker.manager("Nordwind DSP, managed", [*managed, cloud], login)
 
 
-def _brand(maker: Maker, login: Login) -> None:
+def _add_brand(maker: Maker, login: Login) -> None:
     # The same seller id in several marketplaces.
     for trade in TRADES[:15]:
         maker.account(f"Birchline {trade}", "seller", EUROPE, login)
@@ -235,11 +211,11 @@ def _brand(maker: Maker, login: Login) -> None:
         maker.account(f"Birchline {MARKETPLACES[country].country}", "seller", [country], login)
 
 
-def _vendors(maker: Maker, login: Login) -> None:
+def _add_vendors(maker: Maker, login: Login) -> None:
     # A vendor account may list every country of Amazon Ads and have profiles in only a few.
     for number in range(70):
         chosen = maker.chance.sample(list(MARKETPLACES), k=1 + number % 4)
-        account = maker.account(_name(maker), "vendor", chosen, login)
+        account = maker.account(_make_name(maker), "vendor", chosen, login)
         if number % 10 == 0:
             account.country_codes = list(MARKETPLACES)
         if number % 14 == 13:
@@ -249,7 +225,7 @@ def _vendors(maker: Maker, login: Login) -> None:
                 maker.world.profiles[profile_id].has_campaigns = False
 
 
-def _newcomer(maker: Maker, login: Login) -> None:
+def _add_unregistered(maker: Maker, login: Login) -> None:
     world = maker.world
     maker.account("Yarrow Home", "seller", ["US"], login)
     for number, country in enumerate(("MX", "PL", "SG", "BR", "IE")):
@@ -281,7 +257,7 @@ def _newcomer(maker: Maker, login: Login) -> None:
         world.add_ads_account(disabled, login)
 
 
-def _publisher(maker: Maker, login: Login) -> None:
+def _add_publisher(maker: Maker, login: Login) -> None:
     # Most of these profiles belong to no ads account.
     for country in ("US", "UK", "DE", "JP", "AU", "CA"):
         maker.profile(country, maker.entity_id(), "vendor", login, name="Emil Inkwell", sub_type="KDP_AUTHOR")
@@ -293,7 +269,7 @@ def _publisher(maker: Maker, login: Login) -> None:
     maker.account("Inkwell Editions", "vendor", ["US", "UK"], login)
 
 
-def _hostile(maker: Maker, login: Login) -> None:
+def _add_hostile_names(maker: Maker, login: Login) -> None:
     world = maker.world
     for number, name in enumerate(HOSTILE_NAMES):
         country = list(MARKETPLACES)[number % len(MARKETPLACES)]
@@ -301,7 +277,7 @@ def _hostile(maker: Maker, login: Login) -> None:
         for alternate in account.alternates:
             if name is None and alternate.profile_id is not None:
                 world.profiles[alternate.profile_id].name = None
-    _unknown_values(maker, login)
+    _add_unknown_values(maker, login)
     profile = world.profiles[next(iter(login.profiles))]
     link = maker.link(profile, "<b>Linked</b> {{ name }}")
     maker.manager("Manager <script>alert('manager')</script> 🧨", [link], login)
@@ -310,7 +286,7 @@ def _hostile(maker: Maker, login: Login) -> None:
         maker.advertiser(agency, f"<u>Advertiser</u> \"{number}\" 'quoted' 🎯")
 
 
-def _unknown_values(maker: Maker, login: Login) -> None:
+def _add_unknown_values(maker: Maker, login: Login) -> None:
     # Values and fields that Amazon may add later.
     world = maker.world
     odd = maker.account("Unknown status", "seller", ["US"], login)
