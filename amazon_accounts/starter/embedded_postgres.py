@@ -1,7 +1,7 @@
-"""The embedded PostgreSQL of local mode, for whoever uses it: `ensure_running`.
+"""The embedded PostgreSQL of local mode: each process that uses it calls `ensure_running`.
 
-Each process that uses the server holds a shared lock until it ends. The guardian stops the server when nobody
-does.
+A process that uses the server holds a shared lock until the process ends. The guardian stops the server when no process
+holds that lock.
 """
 
 import fcntl
@@ -15,20 +15,28 @@ from typing import Any
 import psycopg
 from django.core.exceptions import ImproperlyConfigured
 
-from amazon_accounts.starter.cluster import DATABASE, GAVE_UP, PORT, USER, Cluster, every, programs
+from amazon_accounts.starter.cluster import (
+    DATABASE,
+    GAVE_UP,
+    PORT,
+    USER,
+    Cluster,
+    find_programs,
+    repeat_every,
+)
 
 # A crash with a full write-ahead log can take minutes to recover from.
-READY_SECONDS = 300
+MAX_START_SECONDS = 300
 EXPLAIN_AFTER_SECONDS = 5
-MOST_GUARDIANS = 3
+MAX_GUARDIANS = 3
 # The kernel's limit for the path of a socket is 107 bytes.
-LONGEST_SOCKET_PATH = 100
+MAX_SOCKET_PATH_BYTES = 100
 
 PROJECT = Path(__file__).resolve().parents[2]
 
 
 class EmbeddedPostgresError(ImproperlyConfigured):
-    """The embedded PostgreSQL can not be used; the message says why and what to do, in one line."""
+    """The embedded PostgreSQL cannot be used. The message says in one line why, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ class ConnectionParameters:
 
 @dataclass(frozen=True)
 class _Use:
-    """Our use of one server, held until this process ends."""
+    """The lock by which this process uses a server, and the server's address."""
 
     lock: int
     host: str
@@ -51,7 +59,7 @@ _uses: dict[Path, _Use] = {}
 
 
 def django_database(data_dir: Path) -> dict[str, Any]:
-    """The database for Django's settings. It starts nothing and touches nothing."""
+    """The database for Django's settings. Nothing is started."""
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": DATABASE,
@@ -62,10 +70,10 @@ def django_database(data_dir: Path) -> dict[str, Any]:
 
 
 def ensure_running(data_dir: Path) -> ConnectionParameters:
-    """Return when the server under this folder answers; start it if need be, and keep it until this process ends.
+    """Start the server under this folder unless it runs, and return when it answers. It runs until this process ends.
 
-    Raises EmbeddedPostgresError. May be called again at any time, for example to bring back a server whose
-    guardian was killed.
+    Raises EmbeddedPostgresError. May be called again, for example to restart a server whose guardian was
+    killed.
     """
     cluster = Cluster.under(data_dir)
     try:
@@ -83,7 +91,6 @@ def ensure_running(data_dir: Path) -> ConnectionParameters:
 
 
 def is_guarded(data_dir: Path) -> bool:
-    """Whether a guardian looks after the server under this folder."""
     lock = Cluster.under(data_dir).try_lock("guardian", fcntl.LOCK_SH)
     if lock is None:
         return True
@@ -92,19 +99,20 @@ def is_guarded(data_dir: Path) -> bool:
 
 
 def end_use(data_dir: Path) -> None:
-    """Give our use of the server back before this process ends, and wait until it is stopped or used by others."""
+    """Give up this process's use of the server, and wait until the server has stopped or others use it."""
     cluster = Cluster.under(data_dir)
     use = _uses.pop(cluster.folder, None)
     if use is None:
         return
     os.close(use.lock)
-    for _ in every(0.05, 10):
+    for _ in repeat_every(0.05, 10):
         if not is_guarded(data_dir) or _is_used(cluster):
             return
 
 
 def _is_used(cluster: Cluster) -> bool:
-    # The guardian, too, has this lock while it stops the server; a shared try tells the two apart.
+    # The guardian holds this lock exclusively while it stops the server, users hold it shared. A shared attempt
+    # tells the two apart.
     lock = cluster.try_lock("users", fcntl.LOCK_SH)
     if lock is None:
         return False
@@ -118,7 +126,7 @@ def _is_used(cluster: Cluster) -> bool:
 
 
 def _prepare(cluster: Cluster) -> None:
-    if programs() is None:
+    if find_programs() is None:
         raise EmbeddedPostgresError(
             "The embedded PostgreSQL is not installed. Run `make install`, or set DATABASE_URL."
         )
@@ -133,34 +141,34 @@ def _prepare(cluster: Cluster) -> None:
 
 
 def _begin_use(cluster: Cluster) -> _Use:
-    # It is denied while a guardian stops the server, which takes seconds.
+    # The lock is refused while a guardian stops the server, which takes seconds.
     lock = cluster.wait_for_lock("users", fcntl.LOCK_SH, 60)
     if lock is None:
         raise EmbeddedPostgresError(
             f"The PostgreSQL in {cluster.folder} is being stopped and does not end. See {cluster.log}."
         )
-    return _Use(lock, _reachable(cluster))
+    return _Use(lock, _find_host(cluster))
 
 
-def _reachable(cluster: Cluster) -> str:
-    """The folder of the socket, by a name that a PostgreSQL client can use."""
+def _find_host(cluster: Cluster) -> str:
+    """The folder of the socket, as a path that a PostgreSQL client accepts."""
     plain = str(cluster.run)
-    # A comma would separate two hosts.
-    if len(os.fsencode(cluster.socket)) <= LONGEST_SOCKET_PATH and "," not in plain:
+    # In a connection string, a comma separates two hosts.
+    if len(os.fsencode(cluster.socket)) <= MAX_SOCKET_PATH_BYTES and "," not in plain:
         return plain
     if sys.platform != "linux":
         raise EmbeddedPostgresError(
             f"The path {plain} is too long, or has a comma. Set DATA_DIR to a shorter one."
         )
-    # Not /proc/self: a child such as psql of `dbshell` has another self.
+    # Not /proc/self, which in a child (psql of `dbshell`) is another process.
     return f"/proc/{os.getpid()}/fd/{os.open(cluster.run, os.O_RDONLY | os.O_DIRECTORY)}"
 
 
 def _wait_until_ready(cluster: Cluster, host: str) -> None:
     guardians, explained = 0, False
-    for waited in every(0.05, READY_SECONDS):
+    for waited in repeat_every(0.05, MAX_START_SECONDS):
         if (lock := cluster.try_lock("guardian", fcntl.LOCK_EX)) is not None:
-            if guardians == MOST_GUARDIANS or (guardians and GAVE_UP in cluster.last_line()):
+            if guardians == MAX_GUARDIANS or (guardians and GAVE_UP in cluster.last_line()):
                 os.close(lock)
                 raise EmbeddedPostgresError(
                     f"The embedded PostgreSQL does not start: {cluster.last_line(GAVE_UP)} (from {cluster.log})."
@@ -170,23 +178,23 @@ def _wait_until_ready(cluster: Cluster, host: str) -> None:
         if _answers(host):
             return
         if waited > EXPLAIN_AFTER_SECONDS and not explained:
-            sys.stderr.write(f"Waiting for the embedded PostgreSQL; {cluster.log} tells what it does.\n")
+            sys.stderr.write(f"Waiting for the embedded PostgreSQL; {cluster.log} shows what it does.\n")
             explained = True
     raise EmbeddedPostgresError(
-        f"The embedded PostgreSQL did not answer within {READY_SECONDS} seconds. See {cluster.log}; "
+        f"The embedded PostgreSQL did not answer within {MAX_START_SECONDS} seconds. See {cluster.log}; "
         "if it still recovers from a crash, try again later."
     )
 
 
 def _start_guardian(cluster: Cluster, lock: int) -> None:
-    """Start the guardian and hand it the lock, so that at no moment it is free for another's guardian."""
+    """Start the guardian with the lock in its hands, so that no second guardian can start in between."""
     kept = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "TMPDIR")
     log = cluster.open_log()
     try:
         subprocess.run(
             [sys.executable, "-m", "amazon_accounts.starter.guardian", str(cluster.folder.parent), str(lock)],
             cwd=PROJECT,
-            # Our environment has secrets that a database need not know.
+            # The environment contains secrets that the database must not get.
             env={name: os.environ[name] for name in kept if name in os.environ} | {"LC_ALL": "C.UTF-8"},
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -1,7 +1,8 @@
-"""The login that a first start makes, so that there is somebody who may make the others."""
+"""The superuser that the first start makes, so that a person can sign in and add the other users."""
 
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from django.contrib.auth import get_user_model
@@ -14,10 +15,10 @@ class Login:
     password: str = field(repr=False)
 
 
-def ensure_first_login() -> Login:
-    """Make a superuser if there is nobody yet. What it returns is for a person to read.
+def ensure_first_login(environ: Mapping[str, str] = os.environ) -> Login:
+    """Make a superuser if there is none, and return what to print.
 
-    The password is in it only when it was generated just now; it is stored nowhere but as a hash.
+    `password` is the password only if this call generated it. Otherwise it is a sentence about the password.
     """
     users = get_user_model()
     with transaction.atomic():
@@ -27,9 +28,9 @@ def ensure_first_login() -> Login:
             return Login(
                 name, f"as before; `.venv/bin/python manage.py changepassword {name}` sets a new one"
             )
-        name = os.environ.get("DJANGO_SUPERUSER_USERNAME", "").strip() or "admin"
-        given = os.environ.get("DJANGO_SUPERUSER_PASSWORD", "")
+        name = environ.get("DJANGO_SUPERUSER_USERNAME", "").strip() or "admin"
+        given = environ.get("DJANGO_SUPERUSER_PASSWORD", "")
         password = given or secrets.token_urlsafe(12)
-        email = os.environ.get("DJANGO_SUPERUSER_EMAIL", "").strip()
+        email = environ.get("DJANGO_SUPERUSER_EMAIL", "").strip()
         users.objects.create_superuser(name, email, password)
     return Login(name, "the one in DJANGO_SUPERUSER_PASSWORD" if given else password)

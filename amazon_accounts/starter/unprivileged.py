@@ -1,7 +1,7 @@
-"""PostgreSQL refuses to run as root, so root runs it under an id that owns nothing else.
+"""How root runs PostgreSQL, which refuses to run as root: under a user id that owns nothing else.
 
-The clone, its virtual environment and DATA_DIR may stand under root's private home, where that id could not
-even enter. Instead of opening anybody's folders it keeps one capability: to pass through folders and to read.
+The project and DATA_DIR may be under root's private home, which that user id cannot enter. Instead of opening
+folders to others, the process keeps one capability: to pass through folders and to read.
 """
 
 import ctypes
@@ -36,21 +36,22 @@ class _CapabilityData(ctypes.Structure):
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _checked(result: int, deed: str) -> None:
+def _check(result: int, call: str) -> None:
     if result != 0:
         error = ctypes.get_errno()
-        raise OSError(error, f"{deed}: {os.strerror(error)}")
+        raise OSError(error, f"{call}: {os.strerror(error)}")
 
 
-def _capabilities() -> tuple[_CapabilityHeader, ctypes.Array[_CapabilityData]]:
+def _read_capabilities() -> tuple[_CapabilityHeader, ctypes.Array[_CapabilityData]]:
     header, data = _CapabilityHeader(_CAPABILITY_VERSION_3, 0), (_CapabilityData * 2)()
-    _checked(_libc.capget(ctypes.byref(header), data), "capget")
+    _check(_libc.capget(ctypes.byref(header), data), "capget")
     return header, data
 
 
-def _way_through_folders() -> int | None:
-    """The weakest capability we hold that passes through private folders. Docker's default set has only the second."""
-    _, data = _capabilities()
+def _find_folder_capability() -> int | None:
+    """The weakest capability of this process that passes through private folders, if it has one."""
+    _, data = _read_capabilities()
+    # Docker's default set contains only the second capability.
     for capability in (_CAP_DAC_READ_SEARCH, _CAP_DAC_OVERRIDE):
         if data[0].permitted & (1 << capability):
             return capability
@@ -58,22 +59,22 @@ def _way_through_folders() -> int | None:
 
 
 def _keep_only(capability: int) -> None:
-    header, data = _capabilities()
+    # An inheritable and ambient capability survives the exec of a program that has none of its own.
+    header, data = _read_capabilities()
     for half in data:
         half.effective = half.permitted = half.inheritable = 0
     data[0].effective = data[0].permitted = data[0].inheritable = 1 << capability
-    _checked(_libc.capset(ctypes.byref(header), data), "capset")
-    _checked(_libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability, 0, 0), "prctl(PR_CAP_AMBIENT)")
+    _check(_libc.capset(ctypes.byref(header), data), "capset")
+    _check(_libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability, 0, 0), "prctl(PR_CAP_AMBIENT)")
 
 
 def give_up_root() -> None:
-    """Become UNPRIVILEGED_ID for good, but for the way through folders. For a child, before its exec."""
-    capability = _way_through_folders()
+    """Become UNPRIVILEGED_ID for good, but keep the way through folders. Call it in a child before its exec."""
+    capability = _find_folder_capability()
     if capability is not None:
-        # Keeps capabilities when the user changes, and lets access(2) respect them, which initdb asks about itself.
-        _checked(
-            _libc.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0), "prctl(PR_SET_SECUREBITS)"
-        )
+        # Without this flag the kernel drops the capabilities when the user id changes, and access(2), by which initdb
+        # checks its folders, ignores them.
+        _check(_libc.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0), "prctl(PR_SET_SECUREBITS)")
     os.setgroups([])
     os.setresgid(UNPRIVILEGED_ID, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
     os.setresuid(UNPRIVILEGED_ID, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
@@ -81,15 +82,15 @@ def give_up_root() -> None:
         _keep_only(capability)
 
 
-def borrow_a_name() -> None:
-    """For a user id without a name: look like one that has a name, in a user namespace of our own.
+def take_named_user_id() -> None:
+    """Appear as a user id that has a name, in a user namespace of this process. Call it in a child before its exec.
 
-    initdb insists on one, while containers often run under a bare number. For a child, before its exec.
+    initdb needs a user name, and containers often run under a user id without one.
     """
     named = next(entry for entry in pwd.getpwall() if entry.pw_uid != 0)
     user, group = os.geteuid(), os.getegid()
     try:
-        _checked(_libc.unshare(_CLONE_NEWUSER), "unshare(CLONE_NEWUSER)")
+        _check(_libc.unshare(_CLONE_NEWUSER), "unshare(CLONE_NEWUSER)")
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"{named.pw_uid} {user} 1")
         Path("/proc/self/gid_map").write_text(f"{named.pw_gid} {group} 1")
@@ -108,9 +109,10 @@ def has_name(user: int) -> bool:
 
 
 def end_with_parent(parent: int, number: signal.Signals) -> None:
-    """Have the kernel send us this signal when the parent dies. For a child, before its exec, after `give_up_root`."""
+    """Have the kernel send this signal when the parent dies. Call it in a child before its exec."""
+    # The kernel clears this setting when the user id changes, so `give_up_root` must come first.
     if sys.platform != "linux":
         return
-    _checked(_libc.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
+    _check(_libc.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent:
         raise OSError("the parent died before its child began")

@@ -1,8 +1,8 @@
 """The watchdog: ends the supervisor's programs when the supervisor itself is killed.
 
-`python -m amazon_accounts.starter.watchdog` reads process groups from its standard input: `+123` when one
-begins, `-123` when it is gone. The end of that input is the death of the supervisor; whatever group is left
-then is told to end, and killed if it does not.
+`python -m amazon_accounts.starter.watchdog` reads process groups from its standard input: `+123` when a group
+starts, `-123` when it has ended. The input ends when the supervisor dies. Then the watchdog sends SIGTERM to
+the remaining groups, and SIGKILL to those that do not end.
 """
 
 import contextlib
@@ -14,8 +14,8 @@ import time
 PATIENCE_SECONDS = 5
 
 
-def signalled(groups: set[int], number: int) -> set[int]:
-    """Signal the groups; those of them that exist."""
+def send_signal(groups: set[int], number: int) -> set[int]:
+    """Send the signal to each process group. Returns the groups that exist."""
     living = set()
     for group in groups:
         with contextlib.suppress(ProcessLookupError):
@@ -33,12 +33,12 @@ def main() -> None:
             groups.add(int(line))
         else:
             groups.discard(-int(line))
-    groups = signalled(groups, signal.SIGTERM)
+    groups = send_signal(groups, signal.SIGTERM)
     end = time.monotonic() + PATIENCE_SECONDS
     while groups and time.monotonic() < end:
         time.sleep(0.1)
-        groups = signalled(groups, 0)
-    signalled(groups, signal.SIGKILL)
+        groups = send_signal(groups, 0)
+    send_signal(groups, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""A process that uses the embedded PostgreSQL, and does what it is told on standard input, line by line.
+"""A process that uses the embedded PostgreSQL and runs the commands that it reads, one a line.
 
     ensure      call ensure_running (again)
     SQL         run it on a new connection
 
-Each is answered by one line of JSON. It ends with its input.
+Each command is answered by one line of JSON. The process ends when its input ends.
 """
 
 import json
@@ -16,7 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from amazon_accounts.starter.embedded_postgres import ConnectionParameters, ensure_running
 
 
-def obey(line: str, server: ConnectionParameters) -> object:
+def run_command(line: str, server: ConnectionParameters) -> object:
     if line == "ensure":
         return ensure_running(Path(sys.argv[1])).host
     with psycopg.connect(
@@ -31,7 +31,7 @@ def main() -> None:
         server = ensure_running(Path(sys.argv[1]))
         print(json.dumps(server.host), flush=True)
         for line in sys.stdin:
-            print(json.dumps(obey(line.strip(), server)), flush=True)
+            print(json.dumps(run_command(line.strip(), server)), flush=True)
     except ImproperlyConfigured as error:
         sys.exit(f"Error: {error}")
 

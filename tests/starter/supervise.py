@@ -1,4 +1,4 @@
-"""A supervisor for tests: runs the programs that its arguments name, NAME=PYTHON CODE each, until told to stop."""
+"""A supervisor for tests: each argument NAME=CODE is a program of Python code. It runs until SIGINT or SIGTERM."""
 
 import signal
 import sys

@@ -1,11 +1,11 @@
-"""The embedded PostgreSQL as its users see it. What needs processes to kill is in `prove_embedded_postgres.py`."""
+"""The embedded PostgreSQL as its clients see it. Tests that kill its processes are in test_postgres_processes.py."""
 
 import pytest
 from django.db import connection
 
 
 @pytest.mark.django_db
-def test_it_knows_letters_beyond_ascii() -> None:
+def test_it_changes_the_case_of_non_ascii_letters() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT upper('é'), lower('Ж'), current_setting('server_encoding')")
         assert cursor.fetchone() == ("É", "ж", "UTF8")

@@ -6,14 +6,8 @@ from amazon_accounts.starter.first_login import ensure_first_login
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def _nothing_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("USERNAME", "PASSWORD", "EMAIL"):
-        monkeypatch.delenv(f"DJANGO_SUPERUSER_{name}", raising=False)
-
-
-def test_it_makes_a_login_that_works() -> None:
-    login = ensure_first_login()
+def test_it_makes_a_superuser_who_can_sign_in() -> None:
+    login = ensure_first_login({})
     user = authenticate(username=login.user_name, password=login.password)
     assert login.user_name == "admin"
     assert user is not None
@@ -22,18 +16,21 @@ def test_it_makes_a_login_that_works() -> None:
 
 
 def test_the_second_start_changes_nothing_and_says_how_to_set_a_new_password() -> None:
-    first, second = ensure_first_login(), ensure_first_login()
+    first, second = ensure_first_login({}), ensure_first_login({})
     assert second.user_name == "admin"
     assert "changepassword admin" in second.password
     assert authenticate(username="admin", password=first.password) is not None
     assert get_user_model().objects.count() == 1
 
 
-def test_it_uses_what_is_given_and_does_not_print_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DJANGO_SUPERUSER_USERNAME", "wendy")
-    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "correct horse")
-    monkeypatch.setenv("DJANGO_SUPERUSER_EMAIL", "wendy@example.com")
-    login = ensure_first_login()
+def test_it_uses_a_given_password_and_does_not_print_it() -> None:
+    login = ensure_first_login(
+        {
+            "DJANGO_SUPERUSER_USERNAME": "wendy",
+            "DJANGO_SUPERUSER_PASSWORD": "correct horse",
+            "DJANGO_SUPERUSER_EMAIL": "wendy@example.com",
+        }
+    )
     assert login.password == "the one in DJANGO_SUPERUSER_PASSWORD"
     user = authenticate(username="wendy", password="correct horse")
     assert user is not None
@@ -41,5 +38,5 @@ def test_it_uses_what_is_given_and_does_not_print_it(monkeypatch: pytest.MonkeyP
 
 
 def test_its_repr_shows_no_password() -> None:
-    login = ensure_first_login()
+    login = ensure_first_login({})
     assert login.password not in repr(login)

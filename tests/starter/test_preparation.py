@@ -9,11 +9,13 @@ from amazon_accounts.starter.preparation import check_port, collect_static_files
 from tests.ports import free_port
 
 
-def test_a_free_port_is_fine() -> None:
-    check_port("PORT", "127.0.0.1", free_port())
+def test_a_free_port_stays_free() -> None:
+    port = free_port()
+    check_port("PORT", "127.0.0.1", port)
+    socket.create_server(("127.0.0.1", port)).close()
 
 
-def test_a_taken_port_is_one_clear_line() -> None:
+def test_a_taken_port_is_reported_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with pytest.raises(ImproperlyConfigured) as refusal:
@@ -33,7 +35,7 @@ def test_a_taken_port_is_one_clear_line() -> None:
         ("192.0.2.1", 8000, "Set HOST to an address of this machine."),
     ],
 )
-def test_an_impossible_address_is_one_clear_line(host: str, port: int, advice: str) -> None:
+def test_an_impossible_address_is_reported_in_one_line(host: str, port: int, advice: str) -> None:
     with pytest.raises(
         ImproperlyConfigured, match=rf"^SANDBOX_PORT {port} on {host} cannot be used .*{advice}"
     ):

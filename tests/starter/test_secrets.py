@@ -16,16 +16,17 @@ def test_it_makes_secrets_once(tmp_path: Path) -> None:
 
 
 def test_its_key_encrypts(tmp_path: Path) -> None:
-    Fernet(local_secrets(tmp_path).token_encryption_key)
+    key = Fernet(local_secrets(tmp_path).token_encryption_key)
+    assert key.decrypt(key.encrypt(b"token")) == b"token"
 
 
-def test_only_their_owner_reads_them(tmp_path: Path) -> None:
+def test_only_the_owner_may_read_the_secrets(tmp_path: Path) -> None:
     local_secrets(tmp_path / "var")
     assert stat.S_IMODE((tmp_path / "var/secrets.json").stat().st_mode) == 0o600
     assert stat.S_IMODE((tmp_path / "var").stat().st_mode) == 0o700
 
 
-def test_all_who_come_at_once_get_the_same(tmp_path: Path) -> None:
+def test_threads_that_start_together_get_the_same_secrets(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(lambda _: local_secrets(tmp_path / "var"), range(8)))
     assert len({secrets.secret_key for secrets in found}) == 1
@@ -37,7 +38,7 @@ def test_its_repr_shows_no_secret(tmp_path: Path) -> None:
     assert secrets.token_encryption_key not in repr(secrets)
 
 
-def test_a_folder_that_cannot_be_written_is_one_clear_line() -> None:
+def test_a_read_only_folder_is_reported_in_one_line() -> None:
     with pytest.raises(
         ImproperlyConfigured, match=r"^DATA_DIR /dev/null/var cannot be used .* Set DATA_DIR to"
     ):
