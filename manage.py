@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Every command of the project. In local mode the embedded PostgreSQL runs as long as a command needs it."""
+"""Runs the commands of the project. In local mode a command that needs the database starts the embedded PostgreSQL."""
 
 import os
 import sys

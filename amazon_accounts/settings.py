@@ -1,8 +1,8 @@
-"""All settings, each with its one default. The table in docs/configuration.md tells what they mean.
+"""All settings and their defaults. docs/configuration.md explains the environment variables.
 
-Two modes. Local: `DATABASE_URL` is unset, the project runs a PostgreSQL of its own under `DATA_DIR`, makes its
-secrets there and, with `AMAZON_CLIENT_ID` unset, talks to the sandbox. Production: `DATABASE_URL` is set, then
-everything secret must be given and nothing is generated.
+Without `DATABASE_URL` the project runs in local mode: it starts its own PostgreSQL, generates its secrets, and
+uses the sandbox unless `AMAZON_CLIENT_ID` is set. With `DATABASE_URL` it runs in production mode, where every
+secret must be given.
 """
 
 import os
@@ -76,17 +76,16 @@ def env_date(name: str, default: str) -> date:
 
 
 def env_url(name: str, default: str = "") -> str:
-    """An http(s) address without its last slash, or the default."""
     value = env(name, default).rstrip("/")
     if value and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).netloc):
         raise ImproperlyConfigured(f"{name} must be an address like https://host, not {value!r}.")
-    if "{" in value.replace("{region}", "") or "}" in value.replace("{region}", ""):
+    if set("{}") & set(value.replace("{region}", "")):
         raise ImproperlyConfigured(f"{name} may have {{region}} in it and no other braces: {value!r}.")
     return value
 
 
 def env_mail_server(name: str, default: str) -> SplitResult:
-    """An address like smtp://user:password@host:587?tls=1 whose parts may be used; its errors never repeat it."""
+    # The address contains a password, so the message does not repeat it.
     malformed = ImproperlyConfigured(
         f"{name} must be like smtp://user:password@host:587?tls=1 or smtps://user:password@host:465, with special "
         "characters of user and password percent-encoded."
@@ -96,15 +95,15 @@ def env_mail_server(name: str, default: str) -> SplitResult:
         port = address.port
     except ValueError:
         raise malformed from None
-    if (
-        not address.hostname
-        or port == 0
-        or bool(address.username) != bool(address.password)
-        or address.path.rstrip("/")
-        or address.fragment
-        or (address.scheme, address.query)
-        not in {("smtp", ""), ("smtp", "tls=0"), ("smtp", "tls=1"), ("smtps", "")}
-    ):
+    is_known = (address.scheme, address.query) in {
+        ("smtp", ""),
+        ("smtp", "tls=0"),
+        ("smtp", "tls=1"),
+        ("smtps", ""),
+    }
+    has_half_a_login = bool(address.username) != bool(address.password)
+    has_more = address.path.rstrip("/") or address.fragment
+    if not is_known or not address.hostname or port == 0 or has_half_a_login or has_more:
         raise malformed
     return address
 
@@ -129,7 +128,7 @@ def required_list_in_production(name: str) -> list[str]:
     required_in_production(name)
     values = env_list(name)
     if not values:
-        raise ImproperlyConfigured(f"{name} has nothing but commas in it.")
+        raise ImproperlyConfigured(f"{name} contains only commas.")
     return values
 
 
@@ -165,8 +164,6 @@ for _number, _key in enumerate(TOKEN_ENCRYPTION_KEYS, start=1):
             f"TOKEN_ENCRYPTION_KEYS: key number {_number} is not a Fernet key (32 bytes as URL-safe base64)."
         ) from None
 
-# --- Amazon -----------------------------------------------------------------------------------------------
-
 SANDBOX_PORT = env_port("SANDBOX_PORT", PORT + 1)
 _sandbox = f"http://127.0.0.1:{SANDBOX_PORT}/{{region}}" if USES_SANDBOX else ""
 AMAZON_ADS_API_URL = env_url("AMAZON_ADS_API_URL", f"{_sandbox}/api" if _sandbox else "")
@@ -199,8 +196,6 @@ SYNC_INTERVAL_SECONDS = env_int("SYNC_INTERVAL_SECONDS", 3600, minimum=1)
 ALERT_URLS = env_list("ALERT_URLS")
 METRICS_TOKEN = env("METRICS_TOKEN")
 
-# --- Mail -------------------------------------------------------------------------------------------------
-
 _mail_server = env_mail_server("EMAIL_URL", "smtp://localhost")
 EMAIL_HOST = _mail_server.hostname or ""
 EMAIL_HOST_USER = unquote(_mail_server.username or "")
@@ -208,18 +203,16 @@ EMAIL_HOST_PASSWORD = unquote(_mail_server.password or "")
 EMAIL_USE_SSL = _mail_server.scheme == "smtps"
 EMAIL_USE_TLS = _mail_server.query == "tls=1"
 EMAIL_PORT = _mail_server.port or (465 if EMAIL_USE_SSL else 587 if EMAIL_USE_TLS else 25)
-# Without it, a mail server that does not answer keeps a slot for ever.
+# Without a timeout, a mail server that does not answer would occupy a worker's slot for ever.
 EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = env_sender(
     "DEFAULT_FROM_EMAIL", f"Amazon Accounts <amazon-accounts@{urlsplit(PUBLIC_URL).hostname}>"
 )
 
-# --- Django -----------------------------------------------------------------------------------------------
-
 INSTALLED_APPS = [
     # Before unfold, so that our templates and styles win.
     "dashboard",
-    # Not plain "unfold", which would replace the admin site by its own.
+    # Not plain "unfold", which would replace our admin site.
     "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
@@ -282,10 +275,10 @@ WSGI_APPLICATION = "amazon_accounts.wsgi.application"
 _pool = {
     "min_size": env_int("DB_POOL_MIN_SIZE", 2),
     "max_size": env_int("DB_POOL_MAX_SIZE", 10, minimum=1),
-    # A database that is away must become a quick 503, not a page that hangs.
+    # In an outage of the database a request must end soon, with a 503.
     "timeout": 5,
-    # By default it waits up to twice as long as an outage was before it tries again. After giving up so soon, it
-    # connects whenever somebody asks.
+    # After this time the pool stops trying in the background, and connects when a connection is needed. With the
+    # default, the time between attempts grows with the length of an outage.
     "reconnect_timeout": 1,
 }
 if LOCAL_MODE:
@@ -306,13 +299,12 @@ else:
 DATABASES = {
     "default": {
         **_database,
-        # It checks the connections of its pool itself, see there.
+        # Django's backend, with a pool that drops dead connections after a restart of the database.
         "ENGINE": "amazon_accounts.postgresql",
         "CONN_MAX_AGE": 0,
         "OPTIONS": {**_database.get("OPTIONS", {}), "pool": _pool},
     },
 }
-# Beside the `tasks` of each app.
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_PASSWORD_VALIDATORS = [
@@ -332,12 +324,12 @@ CSRF_FAILURE_VIEW = "dashboard.views.errors.csrf_failure"
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
-# Short dates that can be scanned, for the admin.
+# Short dates for the admin.
 FORMAT_MODULE_PATH = "dashboard.formats"
 
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static" if LOCAL_MODE else BASE_DIR / "staticfiles"
-# Compressing takes half a minute, which a start on one's own machine does not win back.
+# Compression takes half a minute, too long for a start in local mode.
 _static_storage = (
     "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
     if LOCAL_MODE
@@ -353,7 +345,7 @@ SESSION_COOKIE_SECURE = _https
 CSRF_COOKIE_SECURE = _https
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-# Unfold's Alpine needs eval; no inline script is allowed anywhere. A form post may end at Amazon's login.
+# Alpine, which Unfold uses, needs 'unsafe-eval'. No inline script is allowed. A form may lead to Amazon's login.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'none'"],
@@ -385,22 +377,20 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
-        # They log each request's address, each job's arguments, each tick: too much to find a failure in.
+        # At INFO these log every request, job and tick, and hide the failures among them.
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
         "apscheduler": {"level": "WARNING"},
         "procrastinate": {"level": "WARNING"},
-        # While the database is away it repeats what whoever asks for a connection is told anyway.
+        # In an outage of the database the pool would repeat errors that its callers log.
         "psycopg.pool": {"level": "ERROR"},
         "django.request": {"filters": ["in_one_line"]},
     },
 }
 
-# --- REST API ---------------------------------------------------------------------------------------------
-
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        # First, so that its challenge is what a 401 carries.
+        # The first class gives the challenge of a 401.
         "accounts.api.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
@@ -411,7 +401,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "accounts.api.problems.handle",
-    # Of what X-Forwarded-For says, no more is believed than so many proxies of our own have added.
+    # The number of our own proxies. Only what they added to X-Forwarded-For is believed.
     "NUM_PROXIES": env_int("NUM_PROXIES", 0),
     # `format` is a parameter of the export.
     "URL_FORMAT_OVERRIDE": None,
@@ -423,10 +413,11 @@ REST_KNOX = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Amazon Accounts",
     "DESCRIPTION": (
-        "Every Amazon Ads account behind the Amazon logins of a company: list and label them, sync, disconnect and "
-        "reconnect many at once, and ask for valid access tokens.\n\nPeople see their own connections and accounts; "
-        "with the permissions `accounts.view_all_accounts` and `tokens.view_all_connections` everybody's. What is "
-        "another's is 404. A path works without its last slash, too."
+        "Every Amazon Ads account behind the Amazon logins of a company: list and label accounts, sync, disconnect "
+        "and reconnect many accounts at once, and get valid access tokens.\n\nPeople see their own connections and "
+        "accounts. With the permissions `accounts.view_all_accounts` and `tokens.view_all_connections` they see "
+        "those of everybody. An object that a person may not see is answered with 404. A path also works without "
+        "its last slash."
     ),
     "VERSION": __version__,
     "OAS_VERSION": "3.1.0",

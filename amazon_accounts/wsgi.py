@@ -15,8 +15,8 @@ use_local_database()
 application = get_wsgi_application()
 require_fitting_keys()
 
-# All that the pages and the API are made of, before anybody asks. It stays for ever: to look through it for garbage
-# would make a request wait for a tenth of a second now and then.
-get_resolver().url_patterns  # noqa: B018 - they are imported by being asked for
+# Import every view before the first request. These objects stay for ever, and a search through them for garbage
+# would delay a request by a tenth of a second now and then.
+list(get_resolver().url_patterns)
 gc.collect()
 gc.freeze()

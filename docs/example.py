@@ -1,5 +1,8 @@
-"""List accounts, sync those that are not broken, follow the operation. Needs httpx, and in the environment
-CONSOLE_URL (http://localhost:8000) and CONSOLE_TOKEN (`manage.py api_token USER` prints one)."""
+"""List all accounts, sync the accounts without a problem, and wait for the results.
+
+Needs httpx and the environment variables CONSOLE_URL (http://localhost:8000) and CONSOLE_TOKEN, a token that
+`manage.py api_token USER` prints.
+"""
 
 import os
 import time

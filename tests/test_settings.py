@@ -1,4 +1,4 @@
-"""What the environment may say, and what is answered to what it may not."""
+"""The settings that the environment gives, and the error for each wrong value."""
 
 import runpy
 from pathlib import Path
@@ -22,6 +22,7 @@ PRODUCTION = {
 
 @pytest.fixture
 def settings_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """A function that reads settings.py under the given environment variables and returns its names."""
     for name in (*PRODUCTION, "PORT", "SANDBOX_PORT", "AMAZON_ADS_API_URL", "AMAZON_LWA_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
@@ -50,13 +51,13 @@ def test_local_mode_keeps_its_secrets(settings_with: Any) -> None:
     assert first["TOKEN_ENCRYPTION_KEYS"] == second["TOKEN_ENCRYPTION_KEYS"]
 
 
-def test_a_client_of_ones_own_talks_to_amazon(settings_with: Any) -> None:
+def test_a_client_id_turns_the_sandbox_off(settings_with: Any) -> None:
     settings = settings_with(AMAZON_CLIENT_ID="amzn1.application-oa2-client.0", AMAZON_CLIENT_SECRET="s")
     assert not settings["USES_SANDBOX"]
     assert settings["AMAZON_ADS_API_URL"] == ""
 
 
-def test_production_takes_what_it_is_given(settings_with: Any) -> None:
+def test_production_uses_the_given_settings(settings_with: Any) -> None:
     settings = settings_with(**PRODUCTION)
     assert not settings["LOCAL_MODE"]
     assert settings["DATABASES"]["default"]["HOST"] == "db.example"
@@ -65,12 +66,12 @@ def test_production_takes_what_it_is_given(settings_with: Any) -> None:
 
 
 @pytest.mark.parametrize("missing", [name for name in PRODUCTION if name != "DATABASE_URL"])
-def test_production_names_what_is_missing(settings_with: Any, missing: str) -> None:
+def test_production_names_a_missing_setting(settings_with: Any, missing: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=missing):
         settings_with(**{**PRODUCTION, missing: ""})
 
 
-def test_production_names_a_list_of_nothing(settings_with: Any) -> None:
+def test_production_names_an_empty_list(settings_with: Any) -> None:
     with pytest.raises(ImproperlyConfigured, match="TOKEN_ENCRYPTION_KEYS"):
         settings_with(**{**PRODUCTION, "TOKEN_ENCRYPTION_KEYS": ","})
 
@@ -96,10 +97,52 @@ def test_production_names_a_list_of_nothing(settings_with: Any) -> None:
         ("AMAZON_CLIENT_ID", "an id without a secret"),
     ],
 )
-def test_a_value_it_cannot_understand_is_named_in_one_line(settings_with: Any, name: str, value: str) -> None:
+def test_a_wrong_value_is_reported_in_one_line(settings_with: Any, name: str, value: str) -> None:
     with pytest.raises(ImproperlyConfigured) as refusal:
         settings_with(**{**({"DATABASE_URL": ""} if name != "DATABASE_URL" else PRODUCTION), name: value})
     message = str(refusal.value)
     assert name in message or "AMAZON_CLIENT_SECRET" in message
     assert "\n" not in message
     assert "hunter2" not in message
+
+
+@pytest.mark.parametrize(
+    ("address", "host", "port", "is_ssl", "is_tls"),
+    [
+        ("smtp://mail.example", "mail.example", 25, False, False),
+        ("smtp://user:p%40ss@mail.example?tls=1", "mail.example", 587, False, True),
+        ("smtps://user:p%40ss@mail.example", "mail.example", 465, True, False),
+        ("smtp://mail.example:2525", "mail.example", 2525, False, False),
+    ],
+)
+def test_the_mail_server_is_read_from_its_address(
+    settings_with: Any, address: str, host: str, port: int, is_ssl: bool, is_tls: bool
+) -> None:
+    settings = settings_with(EMAIL_URL=address)
+    assert (settings["EMAIL_HOST"], settings["EMAIL_PORT"]) == (host, port)
+    assert (settings["EMAIL_USE_SSL"], settings["EMAIL_USE_TLS"]) == (is_ssl, is_tls)
+    assert settings["EMAIL_HOST_PASSWORD"] == ("p@ss" if "@" in address else "")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://hunter2@mail.example",
+        "smtp://hunter2@mail.example",
+        "smtp://user:hunter2@mail.example/path",
+        "smtp://user:hunter2@mail.example:0",
+        "smtp://user:hunter2@mail.example:port",
+        "smtps://user:hunter2@mail.example?tls=1",
+        "smtp://user:hunter2@",
+    ],
+)
+def test_a_malformed_mail_server_is_reported_without_its_password(settings_with: Any, address: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"^EMAIL_URL must be like") as refusal:
+        settings_with(EMAIL_URL=address)
+    assert "hunter2" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("sender", ["nobody", "a@b\nBcc: c@d", "<a@b", "Name a@b"])
+def test_a_malformed_sender_is_refused(settings_with: Any, sender: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"^DEFAULT_FROM_EMAIL must be"):
+        settings_with(DEFAULT_FROM_EMAIL=sender)
