@@ -44,7 +44,7 @@ def kill(process: int) -> None:
 
 
 def is_alive(process: int) -> bool:
-    """A zombie is dead: in a container nobody may ever reap it."""
+    # A zombie counts as dead: in a container perhaps no process ever reaps it.
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -64,7 +64,7 @@ def guardian(data_dir: Path) -> int:
 
 
 def servers(data_dir: Path) -> list[int]:
-    """Every living postmaster on this folder, whatever its postmaster.pid says."""
+    """Every running postmaster on this folder, found by its command and not by postmaster.pid."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -78,8 +78,7 @@ def servers(data_dir: Path) -> list[int]:
     return found
 
 
-def lay_out_copy(folder: Path) -> None:
-    """Lay a small copy of the project and of the packages it needs here."""
+def copy_project(folder: Path) -> None:
     site = next(Path(path) for path in sys.path if (Path(path) / "psycopg").is_dir())
     for name in PACKAGES:
         _copy(site / name, folder / "packages" / name)
@@ -92,7 +91,7 @@ def lay_out_copy(folder: Path) -> None:
         _copy(PROJECT / name, folder / "project" / name)
 
 
-def environment_of(copy: Path) -> dict[str, str]:
+def environment_for(copy: Path) -> dict[str, str]:
     return {"PYTHONPATH": f"{copy}/project:{copy}/packages", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
@@ -105,7 +104,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def python_for(user: int | None) -> str | None:
-    """A Python of our version that this user may run: a Python under root's home is for root alone."""
+    """A Python of this version that the user may run, or None. Only root may run a Python under root's home."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for candidate in (sys.executable, f"/usr/bin/{version}", f"/usr/local/bin/{version}"):
         with contextlib.suppress(OSError):
@@ -120,7 +119,7 @@ def python_for(user: int | None) -> str | None:
 
 
 class PostgresUser:
-    """One process that uses the server under this folder."""
+    """A process that uses the server under this folder; see postgres_user.py."""
 
     def __init__(
         self,
@@ -147,30 +146,30 @@ class PostgresUser:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise AssertionError(self.refusal())
+            raise AssertionError(self.read_failure())
         return json.loads(line)
 
-    def ready(self) -> Self:
+    def wait_until_ready(self) -> Self:
         self.answer()
         return self
 
-    def tell(self, line: str) -> Any:
+    def run(self, line: str) -> Any:
         assert self.process.stdin is not None
         self.process.stdin.write(f"{line}\n")
         self.process.stdin.flush()
         return self.answer()
 
-    def refusal(self) -> str:
-        """What it says on standard error when it ends with a failure."""
+    def read_failure(self) -> str:
+        """Its standard error, after it ended with a failure."""
         _, errors = self.process.communicate(timeout=60)
         assert self.process.returncode != 0
         return errors.strip()
 
     def kill(self) -> None:
         self.process.kill()
-        self.leave()
+        self.end()
 
-    def leave(self) -> None:
+    def end(self) -> None:
         self.process.communicate(timeout=60)
 
     def __enter__(self) -> Self:

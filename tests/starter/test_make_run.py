@@ -1,4 +1,4 @@
-"""`make run` as a person meets it: its start, its end, and the database going away in between."""
+"""`make run` as a person sees it: its start, its end, and an outage of the database."""
 
 import http.client
 import os
@@ -67,7 +67,7 @@ class Everything:
         self.log.extend(self.process.stderr)
 
     def lines(self) -> list[str]:
-        """The three lines that it prints when all is up."""
+        """The three lines that it prints when everything answers."""
         assert self.process.stdout is not None
         lines = [self.process.stdout.readline().strip() for _ in range(3)]
         assert all(lines), self.tail()
@@ -77,7 +77,7 @@ class Everything:
         return "".join(self.log[-60:])
 
     def stop(self) -> float:
-        """Tell it to stop; the seconds that takes."""
+        """Stop it, and return the seconds that it takes."""
         began = time.monotonic()
         if self.process.poll() is None:
             self.process.terminate()
@@ -162,7 +162,7 @@ def test_it_starts_stops_starts_again_and_leaves_nothing_when_killed(data_dir: P
         second.stop()
 
 
-def test_a_taken_port_is_one_clear_line_before_anything_starts(data_dir: Path) -> None:
+def test_a_taken_port_is_reported_in_one_line_before_anything_starts(data_dir: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = subprocess.run(
             [sys.executable, "-m", "amazon_accounts.starter"],
@@ -197,7 +197,7 @@ def test_a_killed_guardian_comes_back(everything: Everything) -> None:
 
 
 @pytest.mark.parametrize("seconds", [10, 60])
-def test_all_survive_an_outage_of_the_database(everything: Everything, seconds: int) -> None:
+def test_every_program_survives_an_outage_of_the_database(everything: Everything, seconds: int) -> None:
     assert eventually(lambda: everything.status("/readyz") == 200, 30), everything.tail()
     programs = everything.programs()
     keeper = guardian(everything.data_dir)
@@ -205,7 +205,7 @@ def test_all_survive_an_outage_of_the_database(everything: Everything, seconds: 
     try:
         kill(postmaster(everything.data_dir))
         began = time.monotonic()
-        # PostgreSQL's other processes notice a moment later that theirs has died; until then they answer.
+        # PostgreSQL's other processes answer until they notice that the postmaster has died.
         assert eventually(lambda: everything.status("/readyz") == 503, 5), everything.tail()
         assert everything.status("/") in {302, 503}, everything.tail()
         while time.monotonic() - began < seconds:
@@ -230,7 +230,7 @@ def answers(everything: Everything) -> bool:
 
 
 def has_done_work_since(everything: Everything, moment: float) -> bool:
-    """Whether the scheduler deferred a job and a worker took it: finished jobs are gone, their numbers are used up."""
+    # The scheduler deferred a job, and a worker finished it: its id is used up and its row is gone.
     if time.monotonic() - moment < 0.1:
         return False
     before = everything.sql("SELECT last_value FROM procrastinate_jobs_id_seq")[0]

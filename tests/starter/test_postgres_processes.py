@@ -1,4 +1,4 @@
-"""What the embedded PostgreSQL survives, proven with real processes, real kills and real folders."""
+"""What the embedded PostgreSQL survives: tests with real processes, kills and folders."""
 
 import os
 import shutil
@@ -14,12 +14,12 @@ from tests.starter.postgres_processes import (
     NAMED_ID,
     NAMELESS_ID,
     PostgresUser,
-    environment_of,
+    copy_project,
+    environment_for,
     eventually,
     guardian,
     is_alive,
     kill,
-    lay_out_copy,
     postmaster,
     python_for,
     servers,
@@ -36,7 +36,7 @@ only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder with a short path, private to us. Nothing that runs in it is left behind."""
+    """A private folder with a short path. At the end no server may run in it."""
     path = Path(tempfile.mkdtemp(prefix="pg"))
     yield path
     assert eventually(lambda: not servers(path / "var")), "a server was left behind"
@@ -47,7 +47,7 @@ def folder() -> Iterator[Path]:
 def copy() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="pg"))
     path.chmod(0o755)
-    lay_out_copy(path)
+    copy_project(path)
     yield path
     shutil.rmtree(path)
 
@@ -57,12 +57,13 @@ def data_dir(folder: Path) -> Path:
     return folder / "var"
 
 
-def test_users_that_come_at_once_share_one_server(data_dir: Path) -> None:
+def test_users_that_start_together_share_one_server(data_dir: Path) -> None:
     users = [PostgresUser(data_dir) for _ in range(4)]
     try:
-        assert {
-            user.ready().tell("SELECT pg_postmaster_start_time()::text")[0][0] for user in users
-        }.__len__() == 1
+        started = {
+            user.wait_until_ready().run("SELECT pg_postmaster_start_time()::text")[0][0] for user in users
+        }
+        assert len(started) == 1
         assert servers(data_dir) == [postmaster(data_dir)]
     finally:
         for user in users:
@@ -71,18 +72,18 @@ def test_users_that_come_at_once_share_one_server(data_dir: Path) -> None:
 
 def test_it_stays_for_the_second_user_and_stops_after_the_last(data_dir: Path) -> None:
     with PostgresUser(data_dir) as first, PostgresUser(data_dir) as second:
-        first.ready()
-        second.ready()
+        first.wait_until_ready()
+        second.wait_until_ready()
         server, keeper = postmaster(data_dir), guardian(data_dir)
         first.kill()
         assert not eventually(lambda: not is_alive(server), 1)
-        second.leave()
+        second.end()
         assert eventually(lambda: not is_alive(server) and not is_alive(keeper), 5)
 
 
 def test_it_stops_after_a_last_user_that_is_killed(data_dir: Path) -> None:
     with PostgresUser(data_dir) as user:
-        user.ready()
+        user.wait_until_ready()
         server = postmaster(data_dir)
         user.kill()
         assert eventually(lambda: not is_alive(server), 5)
@@ -91,11 +92,11 @@ def test_it_stops_after_a_last_user_that_is_killed(data_dir: Path) -> None:
 
 def test_it_comes_back_on_the_same_data_when_the_server_is_killed(data_dir: Path) -> None:
     with PostgresUser(data_dir) as user:
-        user.ready().tell("CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number")
+        user.wait_until_ready().run("CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number")
         server, keeper = postmaster(data_dir), guardian(data_dir)
         kill(server)
-        user.tell("ensure")
-        assert user.tell("SELECT count(*) FROM kept") == [[1000]]
+        user.run("ensure")
+        assert user.run("SELECT count(*) FROM kept") == [[1000]]
         assert postmaster(data_dir) != server
         assert guardian(data_dir) == keeper
         assert len(servers(data_dir)) == 1
@@ -103,18 +104,18 @@ def test_it_comes_back_on_the_same_data_when_the_server_is_killed(data_dir: Path
 
 def test_a_user_brings_it_back_when_the_guardian_is_killed(data_dir: Path) -> None:
     with PostgresUser(data_dir) as user:
-        user.ready().tell("CREATE TABLE kept AS SELECT 1 AS number")
+        user.wait_until_ready().run("CREATE TABLE kept AS SELECT 1 AS number")
         server = postmaster(data_dir)
         kill(guardian(data_dir))
         assert eventually(lambda: not is_alive(server), 5), "a server without guardian would run for ever"
-        user.tell("ensure")
-        assert user.tell("SELECT * FROM kept") == [[1]]
+        user.run("ensure")
+        assert user.run("SELECT * FROM kept") == [[1]]
         assert servers(data_dir) == [postmaster(data_dir)]
 
 
 def test_the_next_user_brings_it_back_when_everything_was_killed(data_dir: Path) -> None:
     with PostgresUser(data_dir) as user:
-        user.ready().tell("CREATE TABLE kept AS SELECT generate_series(1, 100000) AS number")
+        user.wait_until_ready().run("CREATE TABLE kept AS SELECT generate_series(1, 100000) AS number")
         server, keeper = postmaster(data_dir), guardian(data_dir)
         os.kill(keeper, 19)  # stopped, it cannot restart the server that is killed next
         kill(server)
@@ -122,41 +123,41 @@ def test_the_next_user_brings_it_back_when_everything_was_killed(data_dir: Path)
         kill(keeper)
     stale = (data_dir / "postgres/data/postmaster.pid").read_text()
     assert stale.split()[0] == str(server)
-    # The number in it now belongs to somebody else, as after a restart of a container.
+    # The process id in it now belongs to another process, as after a restart of a container.
     (data_dir / "postgres/data/postmaster.pid").write_text(stale.replace(str(server), str(os.getpid()), 1))
     with PostgresUser(data_dir) as user:
-        assert user.ready().tell("SELECT count(*) FROM kept") == [[100000]]
+        assert user.wait_until_ready().run("SELECT count(*) FROM kept") == [[100000]]
         assert "automatic recovery" in (data_dir / "postgres/server.log").read_text()
 
 
 def test_it_ends_what_an_earlier_server_left_behind(data_dir: Path) -> None:
-    """A busy backend does not notice that its server died; no second server may join it on the same data."""
+    # A busy backend does not notice that its server died. No second server may use the same data meanwhile.
     with PostgresUser(data_dir) as user, PostgresUser(data_dir) as busy:
-        user.ready()
-        busy.ready()
+        user.wait_until_ready()
+        busy.wait_until_ready()
         assert busy.process.stdin is not None
         busy.process.stdin.write(
             "SELECT count(*) FROM generate_series(1, 1000000) a, generate_series(1, 1000000) b\n"
         )
         busy.process.stdin.flush()
         running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%series(1, 1000000) b' AND pid <> pg_backend_pid()"
-        assert eventually(lambda: user.tell(running) != [[0]])
+        assert eventually(lambda: user.run(running) != [[0]])
         server = postmaster(data_dir)
         kill(server)
-        user.tell("ensure")
-        assert user.tell("SELECT 1") == [[1]]
+        user.run("ensure")
+        assert user.run("SELECT 1") == [[1]]
         assert servers(data_dir) == [postmaster(data_dir)]
 
 
-def test_a_user_that_comes_while_it_stops_gets_a_new_one(data_dir: Path) -> None:
+def test_a_user_that_starts_while_it_stops_gets_a_new_server(data_dir: Path) -> None:
     for _ in range(5):
         with PostgresUser(data_dir) as leaving:
-            leaving.ready()
+            leaving.wait_until_ready()
             arrivals = [PostgresUser(data_dir) for _ in range(2)]
             threading.Timer(0.1, leaving.kill).start()
             for user in arrivals:
                 with user:
-                    assert user.ready().tell("SELECT 1") == [[1]]
+                    assert user.wait_until_ready().run("SELECT 1") == [[1]]
 
 
 @pytest.mark.parametrize(
@@ -169,27 +170,27 @@ def test_a_user_that_comes_while_it_stops_gets_a_new_one(data_dir: Path) -> None
 )
 def test_it_runs_in_any_path(folder: Path, name: str) -> None:
     with PostgresUser(folder / name) as user:
-        assert user.ready().tell("SELECT 1") == [[1]]
+        assert user.wait_until_ready().run("SELECT 1") == [[1]]
         server = postmaster(folder / name)
     assert eventually(lambda: not is_alive(server))
 
 
-def test_a_server_that_cannot_start_is_one_clear_line(data_dir: Path) -> None:
+def test_a_server_that_cannot_start_is_reported_in_one_line(data_dir: Path) -> None:
     with PostgresUser(data_dir) as user:
-        user.ready()
+        user.wait_until_ready()
         server = postmaster(data_dir)
     assert eventually(lambda: not is_alive(server))
     (data_dir / "postgres/data/PG_VERSION").write_text("9.1\n")
     with PostgresUser(data_dir) as user:
-        refusal = user.refusal()
+        refusal = user.read_failure()
     assert refusal.splitlines()[-1].startswith("Error: The embedded PostgreSQL does not start: ")
     assert "files are incompatible with server" in refusal
     assert "Traceback" not in refusal
 
 
-def test_a_folder_that_cannot_be_used_is_one_clear_line() -> None:
+def test_an_unusable_folder_is_reported_in_one_line() -> None:
     with PostgresUser(Path("/dev/null/var")) as user:
-        assert user.refusal() == (
+        assert user.read_failure() == (
             "Error: DATA_DIR /dev/null/var cannot be used (Not a directory: /dev/null/var/postgres). "
             "Set DATA_DIR to a folder that you may write."
         )
@@ -197,11 +198,11 @@ def test_a_folder_that_cannot_be_used_is_one_clear_line() -> None:
 
 @only_root
 def test_root_needs_no_open_folders(copy: Path) -> None:
-    """Project, packages and data stand under a private folder, as under root's home, and it stays private."""
+    # Project, packages and data are under a private folder, as under root's home. The folder stays private.
     copy.chmod(0o700)
     try:
-        with PostgresUser(copy / "var", environment=environment_of(copy)) as user:
-            assert user.ready().tell("SELECT 1") == [[1]]
+        with PostgresUser(copy / "var", environment=environment_for(copy)) as user:
+            assert user.wait_until_ready().run("SELECT 1") == [[1]]
             server = postmaster(copy / "var")
             assert Path(f"/proc/{server}").stat().st_uid != 0
         assert eventually(lambda: not is_alive(server))
@@ -214,31 +215,31 @@ def test_root_needs_no_open_folders(copy: Path) -> None:
 @pytest.mark.parametrize(
     "user_id", [pytest.param(NAMED_ID, id="named"), pytest.param(NAMELESS_ID, id="nameless")]
 )
-def test_an_ordinary_user_runs_it_too_and_root_is_told_so(copy: Path, folder: Path, user_id: int) -> None:
+def test_an_ordinary_user_runs_it_and_root_is_refused(copy: Path, folder: Path, user_id: int) -> None:
     data_dir = folder / "var"
     os.chown(folder, user_id, user_id)
     with ordinary_user(user_id, data_dir, copy) as user:
         try:
-            user.ready()
+            user.wait_until_ready()
         except AssertionError as error:
             if "has no name" in str(error):
-                pytest.skip("initdb wants a name for the user id, and this machine allows no user namespaces")
+                pytest.skip("initdb needs a user name, and this machine allows no user namespaces")
             raise
-        assert user.tell("SELECT 1") == [[1]]
+        assert user.run("SELECT 1") == [[1]]
         server = postmaster(data_dir)
         assert Path(f"/proc/{server}").stat().st_uid == user_id
     assert eventually(lambda: not is_alive(server))
     with PostgresUser(data_dir) as root:
-        assert f"belongs to user id {user_id}, but this is user id 0" in root.refusal()
+        assert f"belongs to user id {user_id}, but this is user id 0" in root.read_failure()
 
 
 @only_root
-def test_after_root_an_ordinary_user_is_told_so(copy: Path, folder: Path) -> None:
+def test_an_ordinary_user_is_refused_after_root(copy: Path, folder: Path) -> None:
     folder.chmod(0o755)
     with PostgresUser(folder / "var") as root:
-        root.ready()
+        root.wait_until_ready()
     with ordinary_user(NAMELESS_ID, folder / "var", copy) as user:
-        refusal = user.refusal()
+        refusal = user.read_failure()
     assert refusal.startswith("Error: ")
     assert len(refusal.splitlines()) == 1
 
@@ -246,5 +247,5 @@ def test_after_root_an_ordinary_user_is_told_so(copy: Path, folder: Path) -> Non
 def ordinary_user(user_id: int, data_dir: Path, copy: Path) -> PostgresUser:
     python = python_for(user_id)
     if python is None:
-        pytest.skip("this Python stands where only root may enter, and there is no other of its version")
-    return PostgresUser(data_dir, user=user_id, environment=environment_of(copy), python=python)
+        pytest.skip("only root may run this Python, and there is no other Python of this version")
+    return PostgresUser(data_dir, user=user_id, environment=environment_for(copy), python=python)

@@ -15,14 +15,14 @@ from tests.starter.postgres_processes import PROJECT, eventually, is_alive, kill
 
 pytestmark = pytest.mark.slow
 
-# Each life of a child leaves its process id in this file, one a line.
-LIVE = "import os, time; print(os.getpid(), file=open({file!r}, 'a'), flush=True); time.sleep(600)"
-DIE = "import os; print(os.getpid(), file=open({file!r}, 'a')); print('out of paper'); exit(3)"
-STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + LIVE
-PARENT = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {LIVE!r}]); import time; time.sleep(600)"
+# Each process of a child writes its id into this file, one a line.
+SLEEP = "import os, time; print(os.getpid(), file=open({file!r}, 'a'), flush=True); time.sleep(600)"
+EXIT = "import os; print(os.getpid(), file=open({file!r}, 'a')); print('out of paper'); exit(3)"
+STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEP
+PARENT = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {SLEEP!r}]); import time; time.sleep(600)"
 
 
-def lives(file: Path) -> list[int]:
+def process_ids(file: Path) -> list[int]:
     return [int(line) for line in file.read_text().split()] if file.exists() else []
 
 
@@ -48,85 +48,85 @@ def supervisor(**codes: str) -> Iterator[subprocess.Popen[str]]:
         process.communicate(timeout=20)
 
 
-def test_it_starts_again_what_dies(tmp_path: Path) -> None:
-    file = tmp_path / "lives"
-    with supervisor(web=LIVE.format(file=str(file))):
-        assert eventually(lambda: len(lives(file)) == 1)
-        kill(lives(file)[0])
-        assert eventually(lambda: len(lives(file)) == 2)
-        assert is_alive(lives(file)[1])
+def test_a_killed_program_is_started_again(tmp_path: Path) -> None:
+    file = tmp_path / "ids"
+    with supervisor(web=SLEEP.format(file=str(file))):
+        assert eventually(lambda: len(process_ids(file)) == 1)
+        kill(process_ids(file)[0])
+        assert eventually(lambda: len(process_ids(file)) == 2)
+        assert is_alive(process_ids(file)[1])
 
 
-def test_it_ends_with_the_reason_of_what_keeps_dying(tmp_path: Path) -> None:
+def test_it_gives_up_on_a_program_that_keeps_ending_and_says_why(tmp_path: Path) -> None:
     bad, good = tmp_path / "bad", tmp_path / "good"
-    with supervisor(bad=DIE.format(file=str(bad)), good=LIVE.format(file=str(good))) as process:
+    with supervisor(bad=EXIT.format(file=str(bad)), good=SLEEP.format(file=str(good))) as process:
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 1
-    assert len(lives(bad)) == 5
+    assert len(process_ids(bad)) == 5
     assert errors.endswith("bad ended 5 times right after its start (exit status 3):\n  out of paper\n")
-    assert not is_alive(lives(good)[0])
+    assert not is_alive(process_ids(good)[0])
 
 
-def test_it_stops_within_ten_seconds_whatever_its_children_think_of_that(tmp_path: Path) -> None:
-    file = tmp_path / "lives"
+def test_it_stops_within_ten_seconds_although_a_program_ignores_sigterm(tmp_path: Path) -> None:
+    file = tmp_path / "ids"
     with supervisor(stubborn=STUBBORN.format(file=str(file))) as process:
-        assert eventually(lambda: len(lives(file)) == 1)
+        assert eventually(lambda: len(process_ids(file)) == 1)
         began = time.monotonic()
         process.terminate()
         assert process.wait(10) == 0
-        assert time.monotonic() - began > 3, "it was given no time to end by itself"
-    assert not is_alive(lives(file)[0])
+        assert time.monotonic() - began > 3, "the program got no time to end by itself"
+    assert not is_alive(process_ids(file)[0])
 
 
 def test_a_second_ctrl_c_does_no_harm(tmp_path: Path) -> None:
-    file = tmp_path / "lives"
+    file = tmp_path / "ids"
     with supervisor(stubborn=STUBBORN.format(file=str(file))) as process:
-        assert eventually(lambda: len(lives(file)) == 1)
+        assert eventually(lambda: len(process_ids(file)) == 1)
         for _ in range(3):
             process.send_signal(signal.SIGINT)
             time.sleep(0.1)
         _, errors = process.communicate(timeout=10)
         assert process.returncode == 0
     assert "Traceback" not in errors
-    assert not is_alive(lives(file)[0])
+    assert not is_alive(process_ids(file)[0])
 
 
 def test_ctrl_c_reaches_only_the_supervisor(tmp_path: Path) -> None:
-    file = tmp_path / "lives"
-    with supervisor(web=LIVE.format(file=str(file))) as process:
-        assert eventually(lambda: len(lives(file)) == 1)
-        assert os.getpgid(lives(file)[0]) != os.getpgid(process.pid)
+    file = tmp_path / "ids"
+    with supervisor(web=SLEEP.format(file=str(file))) as process:
+        assert eventually(lambda: len(process_ids(file)) == 1)
+        assert os.getpgid(process_ids(file)[0]) != os.getpgid(process.pid)
 
 
-def test_the_children_of_a_killed_child_go_with_it(tmp_path: Path) -> None:
-    """Otherwise they would keep its port."""
-    file = tmp_path / "lives"
+def test_the_children_of_a_killed_program_are_killed_too(tmp_path: Path) -> None:
+    # Otherwise they would keep its port.
+    file = tmp_path / "ids"
     with supervisor(web=PARENT.replace("{file!r}", repr(str(file)))):
-        assert eventually(lambda: len(lives(file)) == 1)
-        grandchild = lives(file)[0]
+        assert eventually(lambda: len(process_ids(file)) == 1)
+        grandchild = process_ids(file)[0]
         kill(os.getpgid(grandchild))
         assert eventually(lambda: not is_alive(grandchild))
 
 
-@pytest.mark.parametrize("code", [pytest.param(LIVE, id="willing"), pytest.param(STUBBORN, id="stubborn")])
+@pytest.mark.parametrize("code", [pytest.param(SLEEP, id="willing"), pytest.param(STUBBORN, id="stubborn")])
 def test_nothing_outlives_a_killed_supervisor(tmp_path: Path, code: str) -> None:
-    file = tmp_path / "lives"
+    file = tmp_path / "ids"
     with supervisor(web=code.format(file=str(file))) as process:
-        assert eventually(lambda: len(lives(file)) == 1)
+        assert eventually(lambda: len(process_ids(file)) == 1)
         process.kill()
-        assert eventually(lambda: not is_alive(lives(file)[0]), 10)
+        assert eventually(lambda: not is_alive(process_ids(file)[0]), 10)
 
 
 def test_a_killed_watchdog_is_replaced(tmp_path: Path) -> None:
-    file = tmp_path / "lives"
-    with supervisor(web=LIVE.format(file=str(file))) as process:
-        assert eventually(lambda: len(lives(file)) == 1)
+    file = tmp_path / "ids"
+    with supervisor(web=SLEEP.format(file=str(file))) as process:
+        assert eventually(lambda: len(process_ids(file)) == 1)
         (first,) = watchdogs_of(process.pid)
         kill(first)
         assert eventually(lambda: watchdogs_of(process.pid) not in ([], [first]))
         time.sleep(0.3)
         process.kill()
-        assert eventually(lambda: not is_alive(lives(file)[0]), 10)
+        assert eventually(lambda: not is_alive(process_ids(file)[0]), 10)
 
 
 def watchdogs_of(process: int) -> list[int]:
@@ -138,7 +138,7 @@ def watchdogs_of(process: int) -> list[int]:
     ]
 
 
-def test_its_log_says_in_columns_who_speaks(tmp_path: Path) -> None:
+def test_its_log_names_each_program_in_a_column(tmp_path: Path) -> None:
     stream = io.StringIO()
     log = Log(["web", "scheduler"], stream)
     log.write("web", "hello")
@@ -146,7 +146,7 @@ def test_its_log_says_in_columns_who_speaks(tmp_path: Path) -> None:
     assert stream.getvalue() == "web       | hello\nscheduler | hello, too\n"
 
 
-def test_it_follows_a_file_from_its_end_also_when_that_begins_anew(tmp_path: Path) -> None:
+def test_it_follows_a_file_from_its_end_and_a_new_file_from_its_start(tmp_path: Path) -> None:
     path = tmp_path / "server.log"
     path.write_text("before\n")
     file = LogFile(path)
