@@ -1,4 +1,4 @@
-"""The database of the tests: the embedded server of this DATA_DIR, or the one that DATABASE_URL names."""
+"""The database of all tests: the embedded server under DATA_DIR, or the server that DATABASE_URL names."""
 
 from collections.abc import Iterator
 
@@ -13,27 +13,24 @@ pytest_plugins = ["tests.sandbox_fixtures", "tests.database_outage"]
 
 
 def pytest_configure() -> None:
-    """Start the server, in the first process and in each of xdist's; the last to end stops it."""
+    # Each process of pytest-xdist does this too. The server stops when the last process ends.
     use_local_database()
-    # A test's data need not survive a power cut; what the server keeps for others stays durable.
+    # The data of tests need not survive a power cut. Other databases of the server stay durable.
     settings.DATABASES["default"]["OPTIONS"]["options"] = "-c synchronous_commit=off"
-    # Pages name their styles and scripts as they lie in the apps: nothing was collected.
+    # Styles and scripts are served from the apps, because no static files were collected.
     settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
     settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, so that no process works on alone at the end."""
+    # The slow tests run first, so that no process is left alone with one at the end.
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(autouse=True)
 def empty_queue(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Leave no job behind.
-
-    After a test with transactions of its own, Django empties the tables of its models; these it does not know.
-    """
+    # After a test that commits, Django empties the tables of its models, but not these tables.
     yield
     mark = request.node.get_closest_marker("django_db")
     is_transactional = bool(mark and mark.kwargs.get("transaction"))

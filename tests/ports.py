@@ -1,17 +1,17 @@
-"""Ports for what a test starts in a process of its own."""
+"""Free ports for processes that a test starts."""
 
 import random
 import socket
 
-# Below those that systems hand out to outgoing connections (Linux from 32768, others from 49152): one of these, once
-# seen free, is not taken by another test's HTTP request before its server listens.
-_CHOICE = range(15_000, 32_000)
+# Below the ports of outgoing connections (from 32768 on Linux, from 49152 elsewhere), so that no HTTP request of another
+# test takes a port between the check and the start of the server.
+_PORTS = range(15_000, 32_000)
 
 
 def free_port() -> int:
-    """A port of this machine's loopback on which nobody listens."""
+    """A port of the loopback on which no server listens."""
     while True:
-        port = random.choice(_CHOICE)
+        port = random.choice(_PORTS)
         with socket.socket() as candidate:
             candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

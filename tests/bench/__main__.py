@@ -1,4 +1,4 @@
-"""`python -m tests.bench [NAME ...]`: run the benchmarks one after the other, all of them or those named."""
+"""`python -m tests.bench [NAME ...]`: run all benchmarks, or the named ones, one after another."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ def main(names: list[str]) -> int:
         if subprocess.run([sys.executable, "-m", f"tests.bench.{name}"], check=False).returncode:
             missed.append(name)
     if missed:
-        sys.stderr.write(f"Below what must be reached, or failed: {', '.join(missed)}\n")
+        sys.stderr.write(f"Failed, or below the required figures: {', '.join(missed)}\n")
     return 1 if missed else 0
 
 
