@@ -1,4 +1,4 @@
-"""Where answers of Amazon wait to be merged, and the triggers that write down every change."""
+"""The tables where Amazon's answers wait to be merged."""
 
 from django.db import migrations
 
@@ -57,64 +57,12 @@ DROP TABLE accounts_staged_account;
 DROP TABLE accounts_staged_profile;
 """
 
-# Statement-level, so that ten thousand rows cost one call. The run, if any, is named by the transaction that writes.
-CHANGES = """
-CREATE FUNCTION accounts_current_run() RETURNS uuid STABLE LANGUAGE sql AS $$
-    SELECT nullif(current_setting('amazon_accounts.sync_run', true), '')::uuid
-$$;
-
-CREATE FUNCTION accounts_note_account_changes() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO accounts_accountchange (account_id, run_id, changed_at, kind, profile_id, old, new)
-    SELECT new_row.id, accounts_current_run(), clock_timestamp(), change.kind, '', change.old, change.new
-      FROM new_rows new_row
-      JOIN old_rows old_row ON old_row.id = new_row.id
-     CROSS JOIN LATERAL (
-        SELECT 'name' AS kind, to_jsonb(old_row.name) AS old, to_jsonb(new_row.name) AS new
-         WHERE old_row.name <> new_row.name
-        UNION ALL
-        SELECT CASE WHEN new_row.inactive_reason = 'not_visible' THEN 'vanished'
-                    WHEN old_row.inactive_reason = 'not_visible' THEN 'appeared'
-                    ELSE 'status' END,
-               to_jsonb(old_row.status), to_jsonb(new_row.status)
-         WHERE (old_row.status, old_row.inactive_reason) IS DISTINCT FROM (new_row.status, new_row.inactive_reason)
-        UNION ALL
-        SELECT 'countries', to_jsonb(old_row.countries), to_jsonb(new_row.countries)
-         WHERE old_row.countries <> new_row.countries
-        UNION ALL
-        SELECT 'errors', old_row.errors, new_row.errors
-         WHERE old_row.errors <> new_row.errors
-     ) change;
-    RETURN NULL;
-END $$;
-
-CREATE TRIGGER note_account_changes AFTER UPDATE ON user_accounts
-    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION accounts_note_account_changes();
-
-CREATE FUNCTION accounts_note_profile_changes() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO accounts_accountchange (account_id, run_id, changed_at, kind, profile_id, old, new)
-    SELECT new_row.account_id, accounts_current_run(), clock_timestamp(), 'payment', new_row.profile_id,
-           coalesce(to_jsonb(old_row.valid_payment_method), 'null'),
-           coalesce(to_jsonb(new_row.valid_payment_method), 'null')
-      FROM new_rows new_row
-      JOIN old_rows old_row ON old_row.id = new_row.id
-     WHERE old_row.valid_payment_method IS DISTINCT FROM new_row.valid_payment_method;
-    RETURN NULL;
-END $$;
-
-CREATE TRIGGER note_profile_changes AFTER UPDATE ON accounts_profile
-    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION accounts_note_profile_changes();
-"""
-
 NO_CHANGES = """
-DROP TRIGGER note_account_changes ON user_accounts;
-DROP TRIGGER note_profile_changes ON accounts_profile;
-DROP FUNCTION accounts_note_account_changes();
-DROP FUNCTION accounts_note_profile_changes();
-DROP FUNCTION accounts_current_run();
+DROP TRIGGER IF EXISTS note_account_changes ON user_accounts;
+DROP TRIGGER IF EXISTS note_profile_changes ON accounts_profile;
+DROP FUNCTION IF EXISTS accounts_note_account_changes();
+DROP FUNCTION IF EXISTS accounts_note_profile_changes();
+DROP FUNCTION IF EXISTS accounts_current_run();
 """
 
 
@@ -123,5 +71,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL(STAGING, NO_STAGING),
-        migrations.RunSQL(CHANGES, NO_CHANGES),
+        # 0012_functions installs the functions and triggers.
+        migrations.RunSQL(migrations.RunSQL.noop, NO_CHANGES),
     ]

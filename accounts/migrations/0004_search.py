@@ -1,55 +1,26 @@
 """The table that accounts are found by, kept true by triggers."""
 
+from pathlib import Path
+
 import django.contrib.postgres.indexes
 import django.db.models.deletion
 from django.db import migrations, models
 
 import accounts.models.search
 
-# The embedded PostgreSQL has no pg_trgm; this is the part of it that a search anywhere in a text needs.
-TRIGRAMS = """
-CREATE FUNCTION account_trigrams(content text) RETURNS text[] IMMUTABLE PARALLEL SAFE STRICT LANGUAGE sql AS $$
-    SELECT array(SELECT DISTINCT substr(content, i, 3) FROM generate_series(1, length(content) - 2) i)
-$$;
-"""
+# The index needs the function, so it is installed here too.
+TRIGRAMS = (Path(__file__).parents[1] / "models/sql/functions/account_trigrams.sql").read_text()
 
-# Statement-level, so that ten thousand rows cost one call.
-TRIGGERS = """
-CREATE FUNCTION accounts_search_new() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO accounts_accountsearch (account_id, text, is_indexed)
-    SELECT id, lower(name || chr(10) || amazon_account_id), false FROM new_rows;
-    RETURN NULL;
-END $$;
-
-CREATE FUNCTION accounts_search_changed() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    UPDATE accounts_accountsearch search
-       SET text = lower(new_row.name || chr(10) || new_row.amazon_account_id), is_indexed = false
-      FROM new_rows new_row
-      JOIN old_rows old_row ON old_row.id = new_row.id
-     WHERE search.account_id = new_row.id
-       AND (old_row.name <> new_row.name OR old_row.amazon_account_id <> new_row.amazon_account_id);
-    RETURN NULL;
-END $$;
-
-CREATE TRIGGER search_new_accounts AFTER INSERT ON user_accounts
-    REFERENCING NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION accounts_search_new();
-
-CREATE TRIGGER search_changed_accounts AFTER UPDATE ON user_accounts
-    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-    FOR EACH STATEMENT EXECUTE FUNCTION accounts_search_changed();
-
+FILL = """
 INSERT INTO accounts_accountsearch (account_id, text, is_indexed)
 SELECT id, lower(name || chr(10) || amazon_account_id), false FROM user_accounts;
 """
 
 NO_TRIGGERS = """
-DROP TRIGGER search_new_accounts ON user_accounts;
-DROP TRIGGER search_changed_accounts ON user_accounts;
-DROP FUNCTION accounts_search_new();
-DROP FUNCTION accounts_search_changed();
+DROP TRIGGER IF EXISTS search_new_accounts ON user_accounts;
+DROP TRIGGER IF EXISTS search_changed_accounts ON user_accounts;
+DROP FUNCTION IF EXISTS accounts_search_new();
+DROP FUNCTION IF EXISTS accounts_search_changed();
 """
 
 
@@ -90,5 +61,6 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.RunSQL(TRIGGERS, NO_TRIGGERS),
+        # 0012_functions installs the triggers.
+        migrations.RunSQL(FILL, NO_TRIGGERS),
     ]

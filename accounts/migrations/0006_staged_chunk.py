@@ -1,24 +1,6 @@
-"""Staged rows as a function, for the sake of the planner.
-
-It knows next to nothing of a table that is filled and emptied all day, takes a thousand rows for one, and then joins
-them with each other row by row. A function in PL/pgSQL is as large as it says.
-"""
+"""Indexes for the lookups of staged rows by key."""
 
 from django.db import migrations
-
-FUNCTION = """
-CREATE FUNCTION accounts_staged_chunk(run uuid, of_walk integer, behind bigint, upto bigint)
-RETURNS SETOF accounts_staged_account ROWS 1000 STABLE LANGUAGE plpgsql AS $$
-BEGIN
-    RETURN QUERY
-    SELECT DISTINCT ON (staged.amazon_account_id) staged.*
-      FROM accounts_staged_account staged
-     WHERE staged.run_id = run AND staged.walk = of_walk
-       AND staged.position > behind AND staged.position <= upto
-     ORDER BY staged.amazon_account_id, staged.position DESC;
-END $$;
-"""
-
 
 # Only these are looked up by their key; for most rows, which are ads accounts, it would cost more than it is worth.
 INDEX = """
@@ -40,6 +22,10 @@ class Migration(migrations.Migration):
     dependencies = [("accounts", "0005_list_indexes")]
 
     operations = [
-        migrations.RunSQL(FUNCTION, "DROP FUNCTION accounts_staged_chunk(uuid, integer, bigint, bigint);"),
+        # 0012_functions installs the function.
+        migrations.RunSQL(
+            migrations.RunSQL.noop,
+            "DROP FUNCTION IF EXISTS accounts_staged_chunk(uuid, integer, bigint, bigint);",
+        ),
         migrations.RunSQL(INDEX, NO_INDEX),
     ]

@@ -1,42 +1,9 @@
-"""An account has appeared again only when it is there: one that goes from not visible to disconnected has not."""
+"""Empty: 0012_functions installs the function that this migration changed."""
 
 from django.db import migrations
-
-# The rest is as in 0002.
-CHANGES = """
-CREATE OR REPLACE FUNCTION accounts_note_account_changes() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO accounts_accountchange (account_id, run_id, changed_at, kind, profile_id, old, new)
-    SELECT new_row.id, accounts_current_run(), clock_timestamp(), change.kind, '', change.old, change.new
-      FROM new_rows new_row
-      JOIN old_rows old_row ON old_row.id = new_row.id
-     CROSS JOIN LATERAL (
-        SELECT 'name' AS kind, to_jsonb(old_row.name) AS old, to_jsonb(new_row.name) AS new
-         WHERE old_row.name <> new_row.name
-        UNION ALL
-        SELECT CASE WHEN new_row.inactive_reason = 'not_visible' THEN 'vanished'
-                    WHEN old_row.inactive_reason = 'not_visible' {appeared} THEN 'appeared'
-                    ELSE 'status' END,
-               to_jsonb(old_row.status), to_jsonb(new_row.status)
-         WHERE (old_row.status, old_row.inactive_reason) IS DISTINCT FROM (new_row.status, new_row.inactive_reason)
-        UNION ALL
-        SELECT 'countries', to_jsonb(old_row.countries), to_jsonb(new_row.countries)
-         WHERE old_row.countries <> new_row.countries
-        UNION ALL
-        SELECT 'errors', old_row.errors, new_row.errors
-         WHERE old_row.errors <> new_row.errors
-     ) change;
-    RETURN NULL;
-END $$;
-"""
 
 
 class Migration(migrations.Migration):
     dependencies = [("accounts", "0009_status_and_type")]
 
-    operations = [
-        migrations.RunSQL(
-            CHANGES.replace("{appeared}", "AND new_row.inactive_reason IS NULL"),
-            CHANGES.replace("{appeared}", ""),
-        )
-    ]
+    operations = []

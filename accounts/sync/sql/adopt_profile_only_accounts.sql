@@ -1,4 +1,4 @@
--- Turns profile-only accounts into the ads accounts that name one of their profiles now: same row, same labels, new key.
+-- Turns profile-only accounts into the ads accounts that name one of their profiles now: same row and labels, new key.
 -- Runs before merge_accounts for the same chunk. Of several such rows, the oldest is taken. An account that was
 -- disconnected here, or whose sync is off, keeps its connection.
 WITH newcomer AS MATERIALIZED (

@@ -86,7 +86,7 @@ INSERT INTO accounts_staged_account
         metadata, profile_ids, profile_countries, profile_regions, profile_entities)
 SELECT %(run)s, min(walk), row_number() OVER (PARTITION BY min(walk) ORDER BY key), key,
        (array_agg(new_account_id ORDER BY profile_id) FILTER (WHERE new_account_id IS NOT NULL))[1], 'profiles',
-       array_agg(DISTINCT ('profiles:' || region)) FILTER (WHERE walk IS NOT NULL),
+       array_agg(DISTINCT concat('profiles:', region)) FILTER (WHERE walk IS NOT NULL),
        coalesce((array_agg(name ORDER BY profile_id) FILTER (WHERE name <> ''))[1], ''), 'active',
        coalesce(array_agg(DISTINCT country_code) FILTER (WHERE country_code <> ''), '{}'), '{}', '{}',
        array_agg(profile_id ORDER BY profile_id), array_agg(country_code ORDER BY profile_id),

@@ -1,0 +1,13 @@
+-- Returns the staged accounts of one listing between two positions, the last row of each key.
+-- A function in PL/pgSQL is as large as its ROWS say. Of a table that is filled and emptied all day the planner knows
+-- next to nothing: it would take thousands of rows for one, and join them with other tables row by row.
+CREATE OR REPLACE FUNCTION accounts_staged_chunk(run uuid, of_walk integer, behind bigint, upto bigint)
+RETURNS SETOF accounts_staged_account ROWS 1000 STABLE LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN QUERY
+    SELECT DISTINCT ON (staged.amazon_account_id) staged.*
+      FROM accounts_staged_account staged
+     WHERE staged.run_id = run AND staged.walk = of_walk
+       AND staged.position > behind AND staged.position <= upto
+     ORDER BY staged.amazon_account_id, staged.position DESC;
+END $$
