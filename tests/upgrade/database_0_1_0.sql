@@ -2293,3 +2293,25 @@ ALTER TABLE ONLY public.user_accounts
 ALTER TABLE ONLY public.user_accounts
     ADD CONSTRAINT user_accounts_user_id_8a31d4ed_fk_auth_user_id FOREIGN KEY (user_id) REFERENCES public.auth_user(id) DEFERRABLE INITIALLY DEFERRED;
 
+SELECT pg_catalog.setval('public.accounts_accountaccess_id_seq', (SELECT max(id) FROM public.accounts_accountaccess));
+SELECT pg_catalog.setval('public.accounts_accountchange_id_seq', (SELECT max(id) FROM public.accounts_accountchange));
+SELECT pg_catalog.setval('public.accounts_accountmanager_id_seq', (SELECT max(id) FROM public.accounts_accountmanager));
+SELECT pg_catalog.setval('public.accounts_profile_id_seq', (SELECT max(id) FROM public.accounts_profile));
+SELECT pg_catalog.setval('public.amazon_ads_applicationrefusal_id_seq', (SELECT max(id) FROM public.amazon_ads_applicationrefusal));
+SELECT pg_catalog.setval('public.amazon_ads_parkedlogin_id_seq', (SELECT max(id) FROM public.amazon_ads_parkedlogin));
+SELECT pg_catalog.setval('public.amazon_ads_ratelimit_id_seq', (SELECT max(id) FROM public.amazon_ads_ratelimit));
+SELECT pg_catalog.setval('public.amazon_ads_ratelimithour_id_seq', (SELECT max(id) FROM public.amazon_ads_ratelimithour));
+SELECT pg_catalog.setval('public.auth_group_id_seq', (SELECT max(id) FROM public.auth_group));
+SELECT pg_catalog.setval('public.auth_group_permissions_id_seq', (SELECT max(id) FROM public.auth_group_permissions));
+SELECT pg_catalog.setval('public.auth_permission_id_seq', (SELECT max(id) FROM public.auth_permission));
+SELECT pg_catalog.setval('public.auth_user_groups_id_seq', (SELECT max(id) FROM public.auth_user_groups));
+SELECT pg_catalog.setval('public.auth_user_id_seq', (SELECT max(id) FROM public.auth_user));
+SELECT pg_catalog.setval('public.auth_user_user_permissions_id_seq', (SELECT max(id) FROM public.auth_user_user_permissions));
+SELECT pg_catalog.setval('public.django_admin_log_id_seq', (SELECT max(id) FROM public.django_admin_log));
+SELECT pg_catalog.setval('public.django_apscheduler_djangojobexecution_id_seq', (SELECT max(id) FROM public.django_apscheduler_djangojobexecution));
+SELECT pg_catalog.setval('public.django_content_type_id_seq', (SELECT max(id) FROM public.django_content_type));
+SELECT pg_catalog.setval('public.django_migrations_id_seq', (SELECT max(id) FROM public.django_migrations));
+SELECT pg_catalog.setval('public.procrastinate_workers_id_seq', (SELECT max(id) FROM public.procrastinate_workers));
+SELECT pg_catalog.setval('public.procrastinate_events_id_seq', (SELECT max(id) FROM public.procrastinate_events));
+SELECT pg_catalog.setval('public.procrastinate_jobs_id_seq', (SELECT max(id) FROM public.procrastinate_jobs));
+SELECT pg_catalog.setval('public.procrastinate_periodic_defers_id_seq', (SELECT max(id) FROM public.procrastinate_periodic_defers));

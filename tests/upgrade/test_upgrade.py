@@ -17,7 +17,7 @@ from django.db import connection
 from procrastinate.contrib.django import app
 from psycopg import sql
 
-from tests.tokens.processes import environment, run
+from tests.processes import environment, run
 
 DUMP = Path(__file__).with_name("database_0_1_0.sql")
 # Decrypts nothing but the sandbox's tokens in the dump.
@@ -116,6 +116,14 @@ def test_a_database_of_0_1_0_migrates_to_the_schema_of_a_new_database(
     old_database.migrate()
     for kind, query in SCHEMA.items():
         assert normalize(old_database.fetch(query)) == normalize(new_database.fetch(query)), kind
+
+
+@pytest.mark.parametrize("kind", ["functions", "triggers"])
+def test_the_migration_of_0_1_0_installs_the_same_functions_and_triggers(
+    kind: str, old_database: Database, new_database: Database
+) -> None:
+    old_database.migrate()
+    assert old_database.fetch(SCHEMA[kind]) == new_database.fetch(SCHEMA[kind])
 
 
 def test_the_migration_keeps_every_row_of_0_1_0(old_database: Database) -> None:
