@@ -16,8 +16,9 @@ from django.db import connection as database
 from django.db.models import QuerySet
 from django.http import QueryDict
 
+from accounts.lists.account_pages import paginate_accounts
 from accounts.lists.filters import filter_accounts
-from accounts.lists.pages import COUNT_CAP, Count, Page, capped_count, paginate_accounts
+from accounts.lists.pages import MAX_COUNT, Count, Page, count_capped
 from accounts.models import Account
 from dashboard.status import ACCOUNT, HEALTH, SYNC, Status
 from tokens.models import Connection
@@ -227,7 +228,7 @@ GROUPS: dict[str, tuple[str, Mapping[str, Status]]] = {
 def groups(user: User, state: AccountList) -> tuple[list[Group], Count]:
     """Return the chips of each group, and how many accounts match.
 
-    A group's counts ignore its own choice and obey all others. One statement counts for all groups. Above COUNT_CAP
+    A group's counts ignore its own choice and obey all others. One statement counts for all groups. Above MAX_COUNT
     accounts the chips stand without numbers, for nobody reads them and they would cost more than the page.
     """
     tallies, capped = _tally(state.without(*GROUPS).accounts(user))
@@ -249,7 +250,7 @@ def groups(user: User, state: AccountList) -> tuple[list[Group], Count]:
         ]
         found.append(Group(title, chips))
     if capped:
-        return found, capped_count(state.accounts(user))
+        return found, count_capped(state.accounts(user))
     return found, Count(sum(tally.number for tally in tallies if tally.agrees_with(state)), capped=False)
 
 
@@ -268,14 +269,14 @@ class Tally:
 
 
 def _tally(accounts: QuerySet[Account]) -> tuple[list[Tally], bool]:
-    """Count up to COUNT_CAP accounts by what decides their words, and say whether there are more.
+    """Count up to MAX_COUNT accounts by what decides their words, and say whether there are more.
 
     Sync and health follow from the account and its connection: rows that agree in these are counted together, and
     the account itself says what that means.
     """
     matched = accounts.order_by().values_list("status", "account_type", "sync_enabled", "connection_id")
     try:
-        inner, parameters = matched[: COUNT_CAP + 1].query.sql_with_params()
+        inner, parameters = matched[: MAX_COUNT + 1].query.sql_with_params()
     except EmptyResultSet:
         return [], False
     with database.cursor() as cursor:
@@ -285,7 +286,7 @@ def _tally(accounts: QuerySet[Account]) -> tuple[list[Tally], bool]:
             parameters,
         )
         rows = cursor.fetchall()
-    if sum(number for *_, number in rows) > COUNT_CAP:
+    if sum(number for *_, number in rows) > MAX_COUNT:
         return [], True
     connections = Connection.objects.defer("access_token", "refresh_token").in_bulk({row[3] for row in rows})
     tallies = []

@@ -20,14 +20,14 @@ from accounts.api import documentation, examples
 from accounts.api.authentication import person
 from accounts.api.documentation import account_filters, describe, page_example, page_of
 from accounts.api.exceptions import PreconditionFailed
-from accounts.api.lists import PageParameters, Word, page_response, read_parameters
+from accounts.api.lists import DEFAULT_PAGE_SIZE, PageParameters, Word, page_response, read_parameters
 from accounts.api.representation import Shown
+from accounts.lists.account_pages import paginate_accounts
 from accounts.lists.filters import filter_accounts
-from accounts.lists.pages import ACCOUNT_ORDERINGS, paginate_accounts
+from accounts.lists.parameters import DEFAULT_ORDERING, ORDERINGS, PAGE_ONLY, PAGING, read_account_query
 from accounts.models import Account, AccountAccess, AccountManager, Profile
 from accounts.update import VersionConflictError, update_account
 
-ORDERINGS = [direction + name for name in ACCOUNT_ORDERINGS for direction in ("", "-")]
 PROFILE_FIELDS = ("profile_id", "country_code", "marketplace_id", "currency_code", "timezone", "type")
 
 
@@ -35,7 +35,9 @@ EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 class AccountListParameters(PageParameters):
-    ordering = Word(ORDERINGS, default="name", help_text="`-` before it for descending; ties go by id.")
+    ordering = Word(
+        ORDERINGS, default=DEFAULT_ORDERING, help_text="`-` before it for descending; ties go by id."
+    )
 
 
 class ProfileInAccount(serializers.Serializer[Any]):
@@ -138,7 +140,8 @@ def versions_named(if_match: str) -> set[datetime] | None:
 class AccountList(APIView):
     @describe(
         "List accounts",
-        "Amazon's accounts as the last sync found them. A page is found by key, not by number: follow `next`.",
+        "Amazon's accounts as the last sync found them. A page is found by key, not by number: follow `next`."
+        " The query string of the accounts page in the dashboard is a valid one here; its `view` changes nothing.",
         operation_id="list_accounts",
         parameters=[*account_filters(), AccountListParameters],
         response=page_of(AccountSerializer),
@@ -147,11 +150,10 @@ class AccountList(APIView):
         behind=documentation.SYNC,
     )
     def get(self, request: Request) -> Response:
-        page = read_parameters(request, AccountListParameters, alone=False)
-        names = list(AccountListParameters().fields)
-        accounts = with_relations(filter_accounts(person(request), request.query_params, besides=names))
-        paginator = paginate_accounts(accounts, page["ordering"], page["page_size"])
-        return page_response(request, paginator, represented, page.get("cursor"))
+        query = read_account_query(request.query_params, paging=PAGING, ignored=PAGE_ONLY).check()
+        accounts = with_relations(filter_accounts(person(request), query))
+        paginator = paginate_accounts(accounts, query.ordering, query.page_size or DEFAULT_PAGE_SIZE)
+        return page_response(request, paginator, represented, query.cursor)
 
 
 class AccountChangesRequest(serializers.Serializer[Any]):

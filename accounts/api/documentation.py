@@ -16,7 +16,7 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 
 from accounts.api.problems import MEDIA_TYPE, problem
-from accounts.lists.filters import LONGEST_SEARCH, MOST_VALUES, AccountFilterSet
+from accounts.lists.parameters import MAX_SEARCH_LENGTH, MAX_VALUES, AccountFilterSet
 
 # What Amazon is asked, with the media types it insists on.
 LIST_ADS_ACCOUNTS = (
@@ -209,14 +209,19 @@ def _filters() -> Iterator[tuple[str, dict[str, Any], bool, str]]:
         elif "pattern" in extra:
             yield name, {"type": "string", "pattern": f"^(?:{extra['pattern']})$"}, True, extra["help_text"]
         elif name == "search":
-            text = {"type": "string", "minLength": 1, "maxLength": LONGEST_SEARCH, "pattern": r"^[^\x00]+$"}
+            text = {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": MAX_SEARCH_LENGTH,
+                "pattern": r"^[^\x00]+$",
+            }
             yield name, text, False, extra["help_text"]
         else:
             yield name, {"type": "object"}, False, extra["help_text"]
 
 
 def _any_of(item: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": item, "minItems": 1, "maxItems": MOST_VALUES}
+    return {"type": "array", "items": item, "minItems": 1, "maxItems": MAX_VALUES}
 
 
 def finish(result: dict[str, Any], **_: Any) -> dict[str, Any]:

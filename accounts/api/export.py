@@ -14,8 +14,9 @@ from accounts.api.accounts import represented, with_relations
 from accounts.api.authentication import person
 from accounts.api.documentation import account_filters, describe
 from accounts.api.lists import Word, read_parameters
-from accounts.lists.export import lines
+from accounts.lists.export import stream_accounts
 from accounts.lists.filters import filter_accounts
+from accounts.lists.parameters import read_account_query
 
 MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 
@@ -51,10 +52,11 @@ class AccountExport(APIView):
     )
     def get(self, request: Request) -> StreamingHttpResponse:
         format_ = read_parameters(request, ExportParameters, alone=False)["format"]
-        accounts = filter_accounts(person(request), request.query_params, besides=["format"])
+        query = read_account_query(request.query_params, ignored=["format"]).check()
+        accounts = filter_accounts(person(request), query)
         today = timezone.now().date()
         return StreamingHttpResponse(
-            lines(with_relations(accounts), lambda rows: list(represented(rows)), format_),
+            stream_accounts(with_relations(accounts), lambda rows: list(represented(rows)), format_),
             content_type=MEDIA_TYPES[format_],
             headers={"Content-Disposition": f'attachment; filename="accounts-{today}.{format_}"'},
         )

@@ -11,9 +11,9 @@ from rest_framework.response import Response
 
 from accounts.errors import refusal
 from accounts.lists.pages import KeysetPaginator
+from accounts.lists.parameters import MAX_CURSOR_LENGTH, MAX_PAGE_SIZE
 
-# A cursor holds a whole name: 2,000 bytes of it may be 12,000 escaped, and a third more in base64.
-LONGEST_CURSOR = 20_000  # characters
+DEFAULT_PAGE_SIZE = 100
 
 
 class Word(serializers.ChoiceField):
@@ -28,7 +28,7 @@ class Word(serializers.ChoiceField):
 # The letters are base64's. They are described, so that nobody tries addresses of 200 kB; whether a cursor is one of
 # ours is known from its signature.
 @extend_schema_field(
-    {"type": "string", "pattern": "^[A-Za-z0-9_:-]+$", "minLength": 1, "maxLength": LONGEST_CURSOR}
+    {"type": "string", "pattern": "^[A-Za-z0-9_:-]+$", "minLength": 1, "maxLength": MAX_CURSOR_LENGTH}
 )
 class Cursor(serializers.CharField):
     """Where a page begins; only the paginator can read it."""
@@ -37,9 +37,11 @@ class Cursor(serializers.CharField):
 class PageParameters(serializers.Serializer[Any]):
     """The parameters of every list; subclasses add theirs."""
 
-    page_size = serializers.IntegerField(min_value=1, max_value=500, default=100, help_text="Rows on a page.")
+    page_size = serializers.IntegerField(
+        min_value=1, max_value=MAX_PAGE_SIZE, default=DEFAULT_PAGE_SIZE, help_text="Rows on a page."
+    )
     cursor = Cursor(
-        max_length=LONGEST_CURSOR,
+        max_length=MAX_CURSOR_LENGTH,
         required=False,
         help_text="Where the page begins: taken from `next` or `previous`.",
     )

@@ -25,7 +25,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from accounts.api.exceptions import Unavailable
-from accounts.lists.filters import NotFoundError
+from accounts.lists.by_connection import NotFoundError
 
 MEDIA_TYPE = "application/problem+json"
 NOT_FOUND = "There is nothing at this address, or it belongs to somebody else."

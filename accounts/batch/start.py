@@ -23,7 +23,9 @@ from accounts.batch.ending import BatchStateError, finish, hold_batch
 from accounts.batch.permissions import Operation, require_operation
 from accounts.batch.tasks import queue_batch
 from accounts.lists.any_of import id_is_one_of
-from accounts.lists.filters import NotFoundError, filter_accounts
+from accounts.lists.by_connection import NotFoundError
+from accounts.lists.filters import filter_accounts
+from accounts.lists.parameters import AccountQuery, read_account_query
 from accounts.models import Account, BatchItem, BatchOperation
 from accounts.models.account import AccountQuerySet
 from accounts.update import check_changes
@@ -44,7 +46,7 @@ def start_batch(
     operation: str,
     *,
     account_ids: Sequence[Any] | None = None,
-    filters: Mapping[str, Any] | None = None,
+    filters: AccountQuery | Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
     idempotency_key: str | None = None,
     max_items: int = MAX_ITEMS,
@@ -58,7 +60,7 @@ def start_batch(
     request = {
         "operation": operation,
         "account_ids": account_ids,
-        "filter": None if filters is None else dict(filters),
+        "filter": dict(filters.filters) if isinstance(filters, AccountQuery) else filters,
         "options": dict(options or {}),
     }
     _check_request(request, idempotency_key, max_items)
@@ -67,7 +69,7 @@ def start_batch(
     if existing := _find_existing(user, idempotency_key, digest):
         return existing
     ids = None if account_ids is None else _read_ids(user, account_ids)
-    accounts = _choose_accounts(user, ids, filters)
+    accounts = _filter_accounts(user, filters or {}) if ids is None else _visible_accounts(user, ids)
     batch = BatchOperation(
         user=user,
         operation=operation,
@@ -186,13 +188,10 @@ def _visible_accounts(user: User | None, ids: list[UUID]) -> AccountQuerySet:
     return accounts.filter(id_is_one_of(ids))
 
 
-def _choose_accounts(
-    user: User | None, ids: list[UUID] | None, filters: Mapping[str, Any] | None
-) -> AccountQuerySet:
-    if ids is not None:
-        return _visible_accounts(user, ids)
+def _filter_accounts(user: User | None, filters: AccountQuery | Mapping[str, Any]) -> AccountQuerySet:
     try:
-        return filter_accounts(user, filters or {})
+        query = filters if isinstance(filters, AccountQuery) else read_account_query(filters)
+        return filter_accounts(user, query.check())
     except ValidationError as error:
         named = {f"filter.{name}": messages for name, messages in error.message_dict.items()}
         raise type(error)(named) from None

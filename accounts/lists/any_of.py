@@ -1,6 +1,6 @@
-"""`id = ANY(array)`: the ids as one value, where `IN` has a parameter for each of them or a join with a sub-select.
+"""`id = ANY(array)`: all ids in one value, where `IN` has a parameter for each id or a join with a sub-select.
 
-PostgreSQL takes it for a handful and looks each up by its key, whatever else it could do.
+PostgreSQL expects few ids in an array, and always looks each of them up by key.
 """
 
 from collections.abc import Collection
@@ -19,7 +19,7 @@ class _AnyOf(Func):
 
 
 def id_is_one_of(ids: Collection[UUID] | QuerySet[Any, Any]) -> _AnyOf:
-    """Return the condition that a row's id is among these, or among what a query of one column returns."""
+    """Return the condition that a row's id is one of these, or of those that a query of one column returns."""
     if isinstance(ids, QuerySet):
         return _AnyOf(F("pk"), ArraySubquery(ids))
     return _AnyOf(F("pk"), Value(list(ids), output_field=ArrayField(UUIDField())))

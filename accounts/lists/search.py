@@ -1,21 +1,14 @@
-"""Keeping the index that accounts are found by: what triggers wrote down is indexed here, some at a time."""
+"""Keeping the search index: a trigger stores each new name, and a task puts it into the index."""
 
 from django.db import connection
 
-CHUNK = 2_000  # accounts
+from amazon_accounts.postgresql.statements import load
 
-# Rows that somebody else writes at the moment are left for the next time: nobody waits for this.
-INDEX_SOME = """
-UPDATE accounts_accountsearch SET is_indexed = true
- WHERE account_id IN (
-    SELECT account_id FROM accounts_accountsearch WHERE NOT is_indexed
-     ORDER BY account_id LIMIT %s FOR UPDATE SKIP LOCKED
- )
-"""
+MAX_NAMES_PER_CHUNK = 2_000
 
 
-def index_some() -> int:
-    """Put the texts of some accounts that are new or have a new name into the index; return how many."""
+def index_some(limit: int = MAX_NAMES_PER_CHUNK) -> int:
+    """Put the names of some accounts that are new or were renamed into the index; return how many."""
     with connection.cursor() as cursor:
-        cursor.execute(INDEX_SOME, [CHUNK])
+        cursor.execute(load(__file__, "index_names"), {"limit": limit})
         return int(cursor.rowcount)

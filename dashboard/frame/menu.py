@@ -12,7 +12,7 @@ from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
 from accounts.lists.filters import filter_accounts
-from accounts.lists.pages import capped_count
+from accounts.lists.pages import count_capped
 from tokens.models import Connection
 from tokens.people.permissions import may
 
@@ -108,7 +108,7 @@ def _badge(request: HttpRequest) -> dict[str, str]:
 
 def _more(rows: QuerySet[Any], what: str, address: str, icon: str) -> list[SearchResult]:
     """Say how many there are where more are found than shown, and where to see them."""
-    number = capped_count(rows, FOUND_COUNTED)
+    number = count_capped(rows, FOUND_COUNTED)
     if number.number <= FOUND_AT_MOST:
         return []
     total = f"{number.number:,}{'+' if number.capped else ''}"

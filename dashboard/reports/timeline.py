@@ -15,7 +15,7 @@ from django.http import QueryDict
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.lists.pages import beyond
+from accounts.lists.pages import select_after
 from accounts.models import Account, AccountChange, BatchOperation, SyncRun
 from dashboard.status import REFRESH, Status, status_of_batch, status_of_refresh, status_of_run
 from dashboard.templatetags.console import duration, plain
@@ -155,7 +155,7 @@ def _behind(column: str, kind: str, start: tuple[datetime, str, Any]) -> Q:
     """Return the condition "after this line", which may be one of another kind at the same moment."""
     moment, start_kind, key = start
     if kind == start_kind:
-        return beyond((column, "pk"), [moment, key], descending=True)
+        return select_after((column, "pk"), [moment, key], descending=True)
     comes_later = list(KINDS).index(kind) > list(KINDS).index(start_kind)
     return Q(**{f"{column}__{'lte' if comes_later else 'lt'}": moment})
 

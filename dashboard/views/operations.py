@@ -21,7 +21,7 @@ from accounts.batch import cancel_batch, retry_batch, start_batch
 from accounts.batch.ending import BatchStateError
 from accounts.batch.permissions import PERMISSIONS
 from accounts.batch.start import MAX_ITEMS
-from accounts.lists.export import neutralised
+from accounts.lists.csv_text import escape_formula
 from accounts.lists.pages import KeysetPaginator
 from accounts.models import Account, BatchItem, BatchOperation, SyncRun
 from accounts.models.batch import UNFINISHED, count_items
@@ -394,4 +394,4 @@ def _csv(items: QuerySet[BatchItem]) -> Iterator[str]:
     for item in items.iterator(chunk_size=1_000):
         account = item.account
         cells = [str(account.pk), account.amazon_account_id, account.name, item.state, item.message]
-        yield writer.writerow([neutralised(cell) for cell in cells])
+        yield writer.writerow([escape_formula(cell) for cell in cells])

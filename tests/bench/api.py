@@ -237,7 +237,7 @@ def connect(database: str) -> None:
 
 def deep_cursors(owner: Any) -> dict[str, str]:
     """Walk to the page, or the last one, in each ordering; return the cursors that lead there."""
-    from accounts.lists.pages import paginate_accounts
+    from accounts.lists.account_pages import paginate_accounts
     from accounts.models import Account
 
     found = {}

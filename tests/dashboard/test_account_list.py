@@ -241,7 +241,7 @@ def test_every_count_is_what_its_link_leads_to(
 def test_above_the_cap_chips_have_no_numbers_and_the_count_says_so(
     alice: User, connection: Connection, make_account: MakeAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dashboard.account_list.COUNT_CAP", 2)
+    monkeypatch.setattr("dashboard.account_list.MAX_COUNT", 2)
     for number in range(4):
         make_account(connection, str(number))
     found, _ = groups(alice, read(""))

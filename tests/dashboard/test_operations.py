@@ -14,7 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.batch import start_batch
 from accounts.batch.work import run_chunk
-from accounts.lists.export import FORMULA
+from accounts.lists.csv_text import FORMULA_STARTS
 from accounts.models import Account, BatchItem, BatchOperation, SyncRun
 from accounts.sync.run import queue_run
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
@@ -309,7 +309,7 @@ def test_retry_does_again_what_failed(client: Client, ended: BatchOperation) -> 
     )
 
 
-@pytest.mark.parametrize("sign", [*FORMULA, " =", "  @"])
+@pytest.mark.parametrize("sign", [*FORMULA_STARTS, " =", "  @"])
 def test_formulas_in_the_csv_are_text(
     client: Client, ended: BatchOperation, accounts: list[Account], sign: str
 ) -> None:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from accounts.batch import start_batch
 from accounts.batch.ending import settle_syncs
 from accounts.batch.work import run_chunk
+from accounts.lists.parameters import PAGE_ONLY, AccountQuery, read_account_query
 from accounts.models import BatchItem, BatchOperation, SyncRun
 from accounts.strict_json import BadJSONError, read_json
 from accounts.sync.claims import AnotherRunActiveError, RunTakenError
@@ -80,8 +81,9 @@ def _read_ids(name: str) -> list[str]:
     return text.split()
 
 
-def _read_query(query: str) -> dict[str, list[str]]:
-    return dict(QueryDict(query.removeprefix("?")).lists())
+def _read_query(query: str) -> AccountQuery:
+    """Read the query string of a list. How the list is ordered and shown does not matter to a batch."""
+    return read_account_query(QueryDict(query.removeprefix("?")), paging=["ordering"], ignored=PAGE_ONLY)
 
 
 def _read_labels(text: str) -> Any:

@@ -17,7 +17,7 @@ from accounts.batch.ending import BatchStateError
 from accounts.batch.tasks import queue_unstarted_batches
 from accounts.batch.upkeep import prune_ended
 from accounts.batch.work import run_chunk
-from accounts.lists.filters import NotFoundError
+from accounts.lists.by_connection import NotFoundError
 from accounts.models import Account, BatchItem, BatchOperation
 from tests.accounts.batch.batches import run_to_end
 from tests.accounts.conftest import AccountFactory, ConnectionFactory

@@ -17,7 +17,7 @@ from django.db import transaction
 from accounts.batch import start_batch
 from accounts.batch.permissions import PERMISSIONS
 from accounts.batch.start import MIN_IDS_TO_SAMPLE
-from accounts.lists.filters import NotFoundError
+from accounts.lists.by_connection import NotFoundError
 from accounts.models import Account, BatchItem, BatchOperation
 from tests.accounts.batch.batches import ids, run_to_end
 from tests.accounts.conftest import AccountFactory

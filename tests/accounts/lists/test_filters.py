@@ -11,8 +11,9 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from accounts.lists import filters
-from accounts.lists.filters import LONGEST_JSON, NotFoundError, filter_accounts
+from accounts.lists.by_connection import NotFoundError
+from accounts.lists.filters import filter_accounts
+from accounts.lists.parameters import MAX_JSON_LENGTH
 from accounts.lists.search import index_some
 from accounts.models import Account, AccountSearch, Profile
 from tests.accounts.conftest import AccountFactory, ConnectionFactory
@@ -86,9 +87,9 @@ def test_it_knows_marketplaces_and_countries(alice: User, new_account: AccountFa
 
 
 class TestContent:
-    @pytest.fixture(autouse=True, params=["common", "rare"])
-    def way(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(filters, "COMMON", -1 if request.param == "common" else 2)
+    @pytest.fixture(params=["common", "rare"])
+    def common_share(self, request: pytest.FixtureRequest) -> float:
+        return -1.0 if request.param == "common" else 2.0
 
     @pytest.fixture(params=["indexed", "not yet indexed"])
     def indexed(self, request: pytest.FixtureRequest) -> bool:
@@ -115,7 +116,14 @@ class TestContent:
         ],
     )
     def test_it_finds_text_anywhere(
-        self, alice: User, new_account: AccountFactory, term: str, found: list[str], *, indexed: bool
+        self,
+        alice: User,
+        new_account: AccountFactory,
+        term: str,
+        found: list[str],
+        *,
+        indexed: bool,
+        common_share: float,
     ) -> None:
         new_account(alice, "Garden Tools")
         gardens = new_account(alice, "big gardens")
@@ -124,22 +132,39 @@ class TestContent:
         Profile.objects.create(account=gardens, profile_id=str(2**64 - 1), region="EU")
         if indexed:
             assert index_some() == 4
-        rows = list(filter_accounts(alice, {"search": term}).order_by("name"))
+        rows = list(filter_accounts(alice, {"search": term}, common_share=common_share).order_by("name"))
         assert [row.name for row in rows] == sorted(found)
 
-    def test_it_finds_an_id_of_ours(self, alice: User, new_account: AccountFactory, *, indexed: bool) -> None:
+    def test_it_finds_an_id_of_ours(
+        self, alice: User, new_account: AccountFactory, *, indexed: bool, common_share: float
+    ) -> None:
         account, _ = new_account(alice), new_account(alice)
         if indexed:
             index_some()
-        assert list(filter_accounts(alice, {"search": str(account.pk)})) == [account]
+        assert list(filter_accounts(alice, {"search": str(account.pk)}, common_share=common_share)) == [
+            account
+        ]
 
-    def test_it_looks_into_objects(self, alice: User, new_account: AccountFactory) -> None:
+    def test_it_looks_into_objects(
+        self, alice: User, new_account: AccountFactory, common_share: float
+    ) -> None:
         north = new_account(alice, labels={"team": "north", "tier": "1"}, metadata={"a": {"b": [1, 2]}})
         new_account(alice, labels={"team": "south", "tier": "1"}, metadata={"a": {"b": [3]}})
-        assert list(filter_accounts(alice, {"labels": {"team": "north"}})) == [north]
-        assert list(filter_accounts(alice, {"labels": '{"team": "north", "tier": "2"}'})) == []
-        assert list(filter_accounts(alice, {"metadata": {"a": {"b": [2]}}})) == [north]
-        assert filter_accounts(alice, {"labels": {}}).count() == 2
+        assert list(filter_accounts(alice, {"labels": {"team": "north"}}, common_share=common_share)) == [
+            north
+        ]
+        assert (
+            list(
+                filter_accounts(
+                    alice, {"labels": '{"team": "north", "tier": "2"}'}, common_share=common_share
+                )
+            )
+            == []
+        )
+        assert list(filter_accounts(alice, {"metadata": {"a": {"b": [2]}}}, common_share=common_share)) == [
+            north
+        ]
+        assert filter_accounts(alice, {"labels": {}}, common_share=common_share).count() == 2
 
 
 def test_the_index_of_pieces_keeps_up(alice: User, new_account: AccountFactory) -> None:
@@ -196,7 +221,7 @@ def test_random_texts_are_found_as_python_finds_them(alice: User, new_account: A
 
 @pytest.mark.parametrize("parameter", ["metadata", "labels"])
 def test_an_object_is_of_limited_length(alice: User, parameter: str) -> None:
-    longest = {"a": "ü" * (LONGEST_JSON - len('{"a":""}'))}
+    longest = {"a": "ü" * (MAX_JSON_LENGTH - len('{"a":""}'))}
     for value in (longest, json.dumps(longest, ensure_ascii=False, separators=(",", ":"))):
         assert not filter_accounts(alice, {parameter: value}).exists()
     longer = {"a": f"{longest['a']}ü"}

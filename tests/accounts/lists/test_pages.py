@@ -11,8 +11,8 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from accounts.lists import pages as pagination
-from accounts.lists.pages import NEVER, Page, capped_count, paginate_accounts
+from accounts.lists.account_pages import MAX_SORTED, NEVER, paginate_accounts
+from accounts.lists.pages import Page, count_capped
 from accounts.models import Account
 from tests.accounts.conftest import AccountFactory, ConnectionFactory
 
@@ -41,26 +41,29 @@ def accounts(alice: User, new_account: AccountFactory, new_connection: Connectio
     ]
 
 
-@pytest.fixture(params=["sorted", "walked"], autouse=True)
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.param == "walked":
-        monkeypatch.setattr(pagination, "SORTED_AT_MOST", 0)
-
-
 def in_order(ordering: str) -> list[Account]:
     column = ordering.removeprefix("-")
     rows = Account.objects.select_related("connection")
     return sorted(rows, key=KEYS[column], reverse=ordering.startswith("-"))
 
 
-def page(ordering: str, cursor: str | None = None, size: int = 7) -> Page[Account]:
-    rows = Account.objects.filter(sync_enabled=True).select_related("connection")
-    return paginate_accounts(rows, ordering, size).page(cursor)
+PageReader = Callable[..., Page[Account]]
+
+
+@pytest.fixture(params=["sorted", "read by connection"])
+def page(request: pytest.FixtureRequest) -> PageReader:
+    max_sorted = MAX_SORTED if request.param == "sorted" else 0
+
+    def read(ordering: str, cursor: str | None = None, size: int = 7) -> Page[Account]:
+        rows = Account.objects.filter(sync_enabled=True).select_related("connection")
+        return paginate_accounts(rows, ordering, size, max_sorted=max_sorted).page(cursor)
+
+    return read
 
 
 @pytest.mark.parametrize("ordering", ORDERINGS)
 @pytest.mark.parametrize("size", [1, 7, 40, 41])
-def test_it_walks_there_and_back(accounts: list[Account], ordering: str, size: int) -> None:
+def test_it_walks_there_and_back(page: PageReader, accounts: list[Account], ordering: str, size: int) -> None:
     pages = [page(ordering, size=size)]
     while (cursor := pages[-1].next_cursor) is not None:
         pages.append(page(ordering, cursor, size))
@@ -75,7 +78,9 @@ def test_it_walks_there_and_back(accounts: list[Account], ordering: str, size: i
 
 
 @pytest.mark.parametrize("ordering", ORDERINGS)
-def test_it_shows_each_once_while_others_come_and_go(accounts: list[Account], ordering: str) -> None:
+def test_it_shows_each_once_while_others_come_and_go(
+    page: PageReader, accounts: list[Account], ordering: str
+) -> None:
     before = in_order(ordering)
     first = page(ordering)
     gone = [first.items[-1], first.items[0], before[9], before[20]]
@@ -88,7 +93,7 @@ def test_it_shows_each_once_while_others_come_and_go(accounts: list[Account], or
     assert seen == [account for account in before if account in first.items or account not in gone]
 
 
-def test_a_cursor_of_another_ordering_is_refused(accounts: list[Account]) -> None:
+def test_a_cursor_of_another_ordering_is_refused(page: PageReader, accounts: list[Account]) -> None:
     cursor = page("name").next_cursor
     assert cursor is not None
     for ordering in ORDERINGS[1:]:
@@ -102,8 +107,8 @@ def test_a_cursor_of_another_ordering_is_refused(accounts: list[Account]) -> Non
 
 def test_a_count_is_capped(accounts: list[Account]) -> None:
     rows = Account.objects.all()
-    assert [capped_count(rows, cap).number for cap in (39, 40, 41)] == [39, 40, 40]
-    assert [capped_count(rows, cap).capped for cap in (39, 40, 41)] == [True, False, False]
+    assert [count_capped(rows, cap).number for cap in (39, 40, 41)] == [39, 40, 40]
+    assert [count_capped(rows, cap).capped for cap in (39, 40, 41)] == [True, False, False]
 
 
 def test_links_are_absolute_and_keep_the_filter(api: APIClient, accounts: list[Account]) -> None:

@@ -1,0 +1,99 @@
+"""The filters that depend on the state of connections: `connection`, `sync_status`, `health`."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.core.exceptions import ValidationError
+from django.db.models import Exists, OuterRef, Q
+
+from accounts.models import Account
+from tokens.models import BROKEN, FAILING, Connection, late_before
+
+SYNCABLE = [Account.Status.ACTIVE, Account.Status.SUSPENDED, Account.Status.PENDING]
+
+
+class NotFoundError(ValidationError):
+    """A filter names something that does not exist or that this person may not see."""
+
+
+def select_by_connection(user: AbstractBaseUser | AnonymousUser | None, filters: Mapping[str, Any]) -> Q:
+    """Return the condition of the three filters, from one look at the connections.
+
+    The condition holds the ids of connections, no sub-select. PostgreSQL then knows how many accounts each
+    connection has, and takes the right index for one broken connection of a thousand as well as for all.
+    """
+    wanted = {UUID(value) for value in filters.get("connection") or ()}
+    states = _ConnectionStates(user, wanted)
+    if wanted - states.ids:
+        raise NotFoundError({"connection": "There is no such connection."})
+    condition = Q(connection__in=wanted) if wanted else Q()
+    if filters.get("sync_status"):
+        condition &= _any_of(map(states.select_sync_status, filters["sync_status"]))
+    if filters.get("health"):
+        condition &= _any_of(map(states.select_health, filters["health"]))
+    return condition
+
+
+def _any_of(conditions: Iterable[Q]) -> Q:
+    either = Q(pk__in=[])
+    for condition in conditions:
+        either |= condition
+    return either
+
+
+class _ConnectionStates:
+    """The connections that are not well, or those that are wanted.
+
+    The conditions say in SQL what `Account.sync_status` and `Account.health` say of one row.
+    """
+
+    def __init__(self, user: AbstractBaseUser | AnonymousUser | None, wanted: Collection[UUID]) -> None:
+        late = late_before()
+        connections = Connection.objects.all()
+        if wanted:
+            connections = connections.filter(pk__in=wanted)
+            if user is not None:
+                # Somebody who sees all accounts sees their connections in each account.
+                accounts = Account.objects.visible_to(user).filter(connection=OuterRef("pk"))
+                visible = Connection.objects.visible_to(user).values("pk")
+                connections = connections.filter(Q(pk__in=visible) | Exists(accounts))
+        else:
+            unwell = FAILING | Q(last_synced_at__isnull=True) | Q(last_synced_at__lt=late) | BROKEN
+            connections = connections.filter(unwell)
+        rows = list(connections.values_list("pk", "state", "sync_failures", "last_synced_at"))
+        self.ids = {pk for pk, *_ in rows}
+        self.broken = [pk for pk, state, *_ in rows if state == Connection.State.REAUTHORIZATION_REQUIRED]
+        self.failing = [pk for pk, _, failures, _ in rows if failures]
+        self.never = [pk for pk, _, failures, synced in rows if not failures and synced is None]
+        self.stale = [pk for pk, _, failures, synced in rows if not failures and synced and synced < late]
+
+    def select_sync_status(self, word: str) -> Q:
+        synced = Q(status__in=SYNCABLE, sync_enabled=True)
+        match word:
+            case Account.SyncStatus.OFF:
+                return Q(status=Account.Status.INACTIVE) | Q(sync_enabled=False)
+            case Account.SyncStatus.FAILING:
+                return synced & Q(connection__in=self.failing)
+            case Account.SyncStatus.NEVER:
+                return synced & Q(connection__in=self.never)
+            case Account.SyncStatus.STALE:
+                return synced & Q(connection__in=self.stale)
+            case _:
+                return synced & ~Q(connection__in=[*self.failing, *self.never, *self.stale])
+
+    def select_health(self, word: str) -> Q:
+        failing = Q(sync_enabled=True, connection__in=self.failing)
+        late = Q(sync_enabled=True, connection__in=[*self.never, *self.stale])
+        broken = Q(connection__in=self.broken)
+        match word:
+            case Account.Health.OFF:
+                return Q(status=Account.Status.INACTIVE)
+            case Account.Health.PROBLEM:
+                return Q(status=Account.Status.SUSPENDED) | Q(status__in=SYNCABLE) & (failing | broken)
+            case Account.Health.ATTENTION:
+                pending = Q(status=Account.Status.PENDING)
+                return (pending | Q(status=Account.Status.ACTIVE) & late) & ~failing & ~broken
+            case _:
+                return Q(status=Account.Status.ACTIVE) & ~failing & ~late & ~broken

@@ -1,0 +1,289 @@
+"""The one reader of what is asked of the list of accounts, for the API, the dashboard and the command alike."""
+
+import json
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import django_filters
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.datastructures import MultiValueDict
+
+from accounts.errors import refusal
+from accounts.lists.account_pages import ACCOUNT_ORDERINGS
+from accounts.models import Account
+from accounts.strict_json import BadJSONError, read_json
+
+MAX_SEARCH_LENGTH = 200  # characters
+MAX_JSON_LENGTH = 4_000  # characters
+MAX_VALUES = 100  # of one parameter
+MAX_PAGE_SIZE = 500
+DEFAULT_ORDERING = "name"
+# A cursor holds a whole name: 2,000 bytes of it may be 12,000 escaped, and a third more in base64.
+MAX_CURSOR_LENGTH = 20_000  # characters
+MAX_SHOWN_LENGTH = 60  # characters of a wrong name
+
+ORDERINGS = [direction + name for name in ACCOUNT_ORDERINGS for direction in ("", "-")]
+PAGING = ("page_size", "cursor", "ordering")
+# How the dashboard shows the list. The API accepts it, so that the query string of a page is a query of the API.
+PAGE_ONLY = ("view",)
+
+JSON_EXAMPLE = 'Give a JSON object such as {"team": "north"}'
+
+
+class _AnyOf(forms.MultipleChoiceField):
+    """Any of some words. The error for another word lists the words."""
+
+    def __init__(self, *, choices: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(choices=choices, **kwargs)
+        words = ", ".join(word for word, _ in choices)
+        self.error_messages["invalid_choice"] = f"“%(value)s” is not one of: {words}."
+
+    def validate(self, value: list[str]) -> None:
+        for word in value:
+            if not self.valid_value(word):
+                raise ValidationError(
+                    self.error_messages["invalid_choice"], code="invalid_choice", params={"value": word[:40]}
+                )
+
+
+class _AnyLike(forms.MultipleChoiceField):
+    """Any codes of one shape, for codes of which Amazon may add new ones."""
+
+    def __init__(self, *, pattern: str, shape: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.pattern = re.compile(pattern)
+        self.shape = shape
+
+    def validate(self, value: list[str]) -> None:
+        for code in value:
+            if not self.pattern.fullmatch(code):
+                raise ValidationError(f"“{code[:40]}” is not {self.shape}.")
+
+
+class _AnyInCapitals(_AnyLike):
+    """Codes that people may type in small letters."""
+
+    def to_python(self, value: Any) -> list[str]:
+        return [code.strip().upper() for code in super().to_python(value)]
+
+
+class _JSONObject(forms.CharField):
+    example = f"{JSON_EXAMPLE}."
+
+    def to_python(self, value: Any) -> Any:
+        text = super().to_python(value)
+        if not text:
+            return {}
+        if len(text) > MAX_JSON_LENGTH:
+            raise ValidationError(f"It may have at most {MAX_JSON_LENGTH:,} characters.")
+        return self.read(text)
+
+    def read(self, text: str) -> dict[str, Any]:
+        try:
+            data = read_json(text)
+        except BadJSONError as error:
+            raise ValidationError(f"{error} {self.example}") from error
+        if not isinstance(data, dict):
+            raise ValidationError(self.example)
+        return data
+
+
+class _Labels(_JSONObject):
+    """A JSON object, or one label as people type it: `team:north`."""
+
+    example = f"{JSON_EXAMPLE}, or one label such as team:north."
+
+    def read(self, text: str) -> dict[str, Any]:
+        name, colon, value = (part.strip() for part in text.partition(":"))
+        if name and colon and value and not text.startswith(("{", "[", '"')):
+            return {name: value}
+        return super().read(text)
+
+
+class _Words(django_filters.MultipleChoiceFilter):
+    field_class = _AnyOf
+
+
+class _Codes(django_filters.MultipleChoiceFilter):
+    field_class = _AnyLike
+
+
+class _CapitalCodes(_Codes):
+    field_class = _AnyInCapitals
+
+
+class _Contains(django_filters.Filter):
+    field_class = _JSONObject
+
+
+class _ContainsLabels(_Contains):
+    field_class = _Labels
+
+
+def _words(choices: type[Any], help_text: str) -> _Words:
+    return _Words(choices=[(word, word) for word in choices.values], required=False, help_text=help_text)
+
+
+class AccountFilterSet(django_filters.FilterSet):
+    """The filters of the list. Several values of one filter mean any of them."""
+
+    status = _words(Account.Status, "Our status of the account.")
+    account_type = _words(Account.Type, "What kind of advertiser it is.")
+    marketplace = _CapitalCodes(
+        pattern=r"[A-Z0-9]{8,20}",
+        shape="a marketplace id such as ATVPDKIKX0DER",
+        help_text="Amazon's id of a marketplace in which the account has a profile.",
+    )
+    country = _CapitalCodes(
+        pattern=r"[A-Z]{2}",
+        shape="a country code of two capital letters such as DE",
+        help_text="A country in which the account advertises.",
+    )
+    connection = _Codes(
+        pattern=r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}",
+        shape="the id of a connection",
+        help_text="Our id of the connection that the account is synced by.",
+    )
+    sync_status = _words(Account.SyncStatus, "How its synchronisation stands.")
+    health = _words(Account.Health, "Whether somebody should look at it.")
+    search = django_filters.CharFilter(
+        min_length=1,
+        max_length=MAX_SEARCH_LENGTH,
+        strip=False,
+        help_text="Text anywhere in the name or Amazon's id; or a whole profile id, or our id.",
+    )
+    metadata = _Contains(
+        help_text=f"A JSON object that `metadata` contains, of at most {MAX_JSON_LENGTH:,} characters."
+    )
+    labels = _ContainsLabels(
+        help_text=f"A JSON object that `labels` contains, of at most {MAX_JSON_LENGTH:,} characters;"
+        " or one label as `team:north`."
+    )
+
+
+FILTERS = tuple(AccountFilterSet.base_filters)
+_MULTIPLE = {
+    name for name, filter_ in AccountFilterSet.base_filters.items() if isinstance(filter_, _Words | _Codes)
+}
+
+
+_FilterForm = AccountFilterSet(queryset=Account.objects.none()).get_form_class()
+
+
+class _PagingForm(forms.Form):
+    page_size = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=MAX_PAGE_SIZE,
+        error_messages={"invalid": "A valid integer is required."},
+    )
+    cursor = forms.CharField(required=False, max_length=MAX_CURSOR_LENGTH)
+    ordering = _AnyOf(choices=[(ordering, ordering) for ordering in ORDERINGS], required=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountQuery:
+    """What was asked of the list of accounts, read once.
+
+    `given` has the texts of the filters that can be used, `filters` their values. `rejected` has the texts of the
+    parameters that cannot be used, `errors` the reasons; `unknown` has the names of other parameters.
+    """
+
+    given: Mapping[str, list[str]] = field(default_factory=dict)
+    filters: Mapping[str, Any] = field(default_factory=dict)
+    ordering: str = DEFAULT_ORDERING
+    cursor: str = ""
+    page_size: int | None = None
+    rejected: Mapping[str, list[str]] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+    unknown: Mapping[str, str] = field(default_factory=dict)
+
+    def check(self) -> Self:
+        """Return itself, or raise a ValidationError by parameter."""
+        if errors := self.unknown or self.errors:
+            raise refusal(errors)
+        return self
+
+    def without(self, *names: str) -> Self:
+        """Return the same query on its first page, without these filters."""
+        return replace(
+            self,
+            given={name: values for name, values in self.given.items() if name not in names},
+            filters={name: value for name, value in self.filters.items() if name not in names},
+            cursor="",
+        )
+
+
+def read_account_query(
+    parameters: Mapping[str, Any], *, paging: Collection[str] = (), ignored: Collection[str] = ()
+) -> AccountQuery:
+    """Read a query string (`QueryDict`), or an object with the same names, without raising what `check()` raises.
+
+    The values of an object are a string, a list of strings, or an object for `metadata` and `labels`; others raise a
+    ValidationError. `paging` names the parameters of pages that the caller offers, `ignored` those that somebody
+    else reads.
+    """
+    texts = _as_texts(parameters)
+    offered = [*FILTERS, *paging]
+    unknown = f"There is no such parameter. Those there are: {', '.join([*offered, *ignored])}."
+    errors = {name: error for name in offered if (error := _error_in_texts(name, texts.get(name)))}
+    given = {name: values for name, values in texts.items() if name in offered and name not in errors}
+    values: dict[str, Any] = {}
+    for names, form_class in ((FILTERS, _FilterForm), (paging, _PagingForm)):
+        if own := {name: given[name] for name in names if name in given}:
+            form = form_class(MultiValueDict(own))
+            errors |= {name: " ".join(map(str, form.errors[name])) for name in own if name in form.errors}
+            values |= form.cleaned_data
+    filters = {name: values[name] for name in FILTERS if name in given and name not in errors}
+    return AccountQuery(
+        given={
+            name: filters[name] if name in _MULTIPLE else given[name] for name in texts if name in filters
+        },
+        filters=filters,
+        ordering=next(iter(values.get("ordering") or ()), DEFAULT_ORDERING),
+        cursor=values.get("cursor") or "",
+        page_size=values.get("page_size"),
+        rejected={name: texts[name] for name in texts if name in errors},
+        errors={name: errors[name] for name in texts if name in errors},
+        unknown={
+            name[:MAX_SHOWN_LENGTH]: unknown for name in texts if name not in offered and name not in ignored
+        },
+    )
+
+
+def _error_in_texts(name: str, texts: list[str] | None) -> str:
+    if texts is None:
+        return ""
+    if len(texts) > 1 and name not in _MULTIPLE:
+        return "It may be given once."
+    if len(texts) > MAX_VALUES:
+        return f"It may have at most {MAX_VALUES} values."
+    if not texts or not all(texts):
+        return (
+            "It is empty. Leave it out to not filter by it."
+            if name in FILTERS
+            else "It is empty. Leave it out."
+        )
+    if any("\0" in text for text in texts):
+        return "It has a NUL character in it."
+    return ""
+
+
+def _as_texts(parameters: Mapping[str, Any]) -> dict[str, list[str]]:
+    if isinstance(parameters, MultiValueDict):
+        return dict(parameters.lists())
+    return {str(name): _as_list(str(name), value) for name, value in parameters.items()}
+
+
+def _as_list(name: str, value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return value
+    if isinstance(value, dict) and name in {"metadata", "labels"}:
+        # Without blanks, because the length of the text is limited.
+        return [json.dumps(value, ensure_ascii=False, separators=(",", ":"))]
+    raise ValidationError({name[:MAX_SHOWN_LENGTH]: "It must be a string or a list of strings."})
