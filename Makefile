@@ -27,6 +27,7 @@ check: install
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy .
+	.venv/bin/typos
 	.venv/bin/sqlfluff lint --processes 0 accounts amazon_accounts dashboard tokens
 	.venv/bin/lint-imports
 	.venv/bin/djade --check --target-version 5.2 $$(find dashboard accounts -name "*.html")

@@ -139,7 +139,9 @@ class TestChangesByOperators:
         assert response.status_code == 403
         assert "Can change labels and settings of accounts" in response.json()["detail"]
 
-    def test_it_hides_what_is_anothers(self, account: Account, bob: User, client_of: ClientFactory) -> None:
+    def test_it_hides_accounts_of_another_person(
+        self, account: Account, bob: User, client_of: ClientFactory
+    ) -> None:
         assert self.patch(client_of(bob), account, {"sync_enabled": False}).status_code == 404
 
     @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ class TestDeeds:
         assert "(" in response.json()["detail"]
 
     @pytest.mark.parametrize("deed", ["refresh", "sync", "disconnect", "access-token"])
-    def test_what_is_anothers_is_not_found(
+    def test_a_connection_of_another_person_is_not_found(
         self, bob: User, connection: Connection, client_of: ClientFactory, deed: str
     ) -> None:
         bob.groups.clear()

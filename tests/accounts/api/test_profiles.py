@@ -85,7 +85,7 @@ def test_it_shows_those_of_one_account(
     assert {profile["profile_id"] for profile in shown} == {"18446744073709551615", "2"}
 
 
-def test_what_is_anothers_is_not_there(
+def test_the_profiles_of_another_person_are_not_found(
     api: APIClient, bob: User, shop: Account, new_account: AccountFactory
 ) -> None:
     other = new_account(bob)

@@ -203,7 +203,7 @@ def test_no_other_method_is_there(db: None, new_account: AccountFactory, address
         if "<uuid:" in address and answers["nobody"] != "302"
     ],
 )
-def test_what_is_anothers_is_not_found(
+def test_an_object_of_another_person_is_not_found(
     db: None, new_account: AccountFactory, method: str, address: str, who: str
 ) -> None:
     somebody, another = Somebody(who, new_account), Somebody("Administrator", new_account)

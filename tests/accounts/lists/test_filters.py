@@ -197,7 +197,7 @@ def test_an_object_has_strings_in_it(alice: User, wrong: dict[str, Any]) -> None
     assert set(caught.value.message_dict) == set(wrong)
 
 
-def test_a_connection_that_is_anothers_does_not_exist(
+def test_a_connection_of_another_person_does_not_exist(
     alice: User, bob: User, admin: User, new_account: AccountFactory
 ) -> None:
     account = new_account(bob)

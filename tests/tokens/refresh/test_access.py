@@ -100,7 +100,7 @@ def test_a_dead_connection_gives_no_token(service: User, connect: ConnectionFact
     assert outcomes() == ["refused"] * 3
 
 
-def test_it_wants_the_permission_and_hides_what_is_anothers(
+def test_it_needs_the_permission_and_hides_connections_of_another_person(
     alice: User, service: User, settings: LazySettings, sandbox: Sandbox
 ) -> None:
     bob = User.objects.create_user("bob")
