@@ -190,6 +190,12 @@ LWA_TIMEOUT_SECONDS = env_float("LWA_TIMEOUT_SECONDS", 10, minimum=0.1)
 
 TOKEN_REFRESH_CHECK_SECONDS = env_int("TOKEN_REFRESH_CHECK_SECONDS", 300, minimum=1)
 TOKEN_REFRESH_LEAD_SECONDS = env_int("TOKEN_REFRESH_LEAD_SECONDS", 600, minimum=1)
+# A refresh token that Amazon refuses is tried once more after this pause.
+TOKEN_REFUSAL_CONFIRMATION_SECONDS = 4.0
+# How often the outcome of a refresh in another process is looked up.
+TOKEN_REFRESH_POLL_SECONDS = 0.2
+# How long a request for an access token waits for a refresh.
+ACCESS_TOKEN_WAIT_SECONDS = 5.0
 CONSENT_DAYS = env_int("CONSENT_DAYS", 365, minimum=1)
 CONSENT_EFFECTIVE_DATE = env_date("CONSENT_EFFECTIVE_DATE", "2026-07-30")
 SYNC_INTERVAL_SECONDS = env_int("SYNC_INTERVAL_SECONDS", 3600, minimum=1)

@@ -17,6 +17,8 @@ def pytest_configure() -> None:
     use_local_database()
     # The data of tests need not survive a power cut. Other databases of the server stay durable.
     settings.DATABASES["default"]["OPTIONS"]["options"] = "-c synchronous_commit=off"
+    # The real hasher takes half a second for each person.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     # Styles and scripts are served from the apps, because no static files were collected.
     settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
     settings.WHITENOISE_AUTOREFRESH = True
@@ -40,7 +42,7 @@ def empty_queue(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlock
         return
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute(
-            "DELETE FROM procrastinate_events; DELETE FROM procrastinate_jobs;"
+            "DELETE FROM procrastinate_events; DELETE FROM procrastinate_jobs; DELETE FROM procrastinate_workers;"
             "DELETE FROM accounts_staged_account; DELETE FROM accounts_staged_profile"
         )
     connection.close()

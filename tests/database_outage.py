@@ -42,14 +42,15 @@ class DatabaseOutage:
         connection.close()
 
     def end(self) -> None:
-        with _maintenance_connection() as other:
-            _allow_connections(other, allowed=True)
         connection.close()
         if self._timeout is not None:
             _pool().timeout = self._timeout
         self._timeout = None
-        # A new pool connects at once. The old one waits before it tries again.
+        # A new pool connects at once. The old one waits before it tries again. It is closed while the database is
+        # still away, so that no statement meets a pool that closes when it should succeed.
         _database().close_pool()
+        with _maintenance_connection() as other:
+            _allow_connections(other, allowed=True)
 
     def __enter__(self) -> Self:
         self.begin()
@@ -71,6 +72,8 @@ def database_outage(transactional_db: None) -> Iterator[DatabaseOutage]:
     yield outage
     if outage.is_on:
         outage.end()
+    # The outage may have ended in another thread, which leaves the dead connection of this one.
+    connection.close()
 
 
 def _database() -> DatabaseWrapper:

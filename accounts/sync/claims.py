@@ -25,8 +25,8 @@ from accounts.sync.listing import (
     totals,
 )
 from accounts.sync.schedule import next_sync_at
-from tokens.connect.disconnect import refuse
 from tokens.models import Connection
+from tokens.refresh.revoked import mark_revoked
 
 MAX_POSTPONEMENTS = 3
 # A run that would have to wait longer ends with what it has, so that its other lists are not delayed as well.
@@ -229,4 +229,6 @@ def _refuse_login(connection: Connection) -> None:
         created_at__gt=last[-1].created_at,
     )
     if others.exists():
-        refuse(connection, "Amazon answers 401 to every call of this login, and accepts the calls of others.")
+        mark_revoked(
+            connection, "Amazon answers 401 to every call of this login, and accepts the calls of others."
+        )

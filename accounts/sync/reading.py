@@ -16,7 +16,7 @@ from amazon_accounts.amazon_ads.answers import Answer, Page
 from amazon_accounts.amazon_ads.client import AdsApi, AmazonClient, TokenSource
 from amazon_accounts.amazon_ads.errors import AmazonError, PostponedError, TransientError
 from amazon_accounts.amazon_ads.hosts import Region
-from tokens.refresh.one import ConnectionTokenSource
+from tokens.refresh.access import ConnectionTokenSource
 
 TOKEN_SECONDS = 5.0
 # An answer holds up to 5,000 profiles: this many answers are in memory at once.

@@ -34,6 +34,7 @@ from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
 from amazon_accounts.amazon_ads.pacing.rate_limiter import CONNECTIONS, ExponentialBackoffRateLimiter
 from amazon_accounts.amazon_ads.pacing.reservation import RateLimitKey
 from amazon_accounts.amazon_ads.pacing.slots import CallStats
+from amazon_accounts.amazon_ads.shared_calls import SharedCalls
 from amazon_accounts.amazon_ads.wire import Reply, Request, Wire
 
 logger = logging.getLogger(__name__)
@@ -69,6 +70,7 @@ class AmazonClient:
         self._wire = Wire(connections=CONNECTIONS, user_agent=USER_AGENT, transport=transport)
         self._limiter = ExponentialBackoffRateLimiter()
         self.lwa = LoginWithAmazon(self._wire, self._limiter)
+        self.shared_calls = SharedCalls()
 
     async def __aenter__(self) -> Self:
         return self

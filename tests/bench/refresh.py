@@ -81,7 +81,7 @@ def make_due(number: int) -> None:
 def check() -> tuple[float, dict[str, int]]:
     """One check of the product, in this process: its seconds, and how its refreshes ended."""
     from amazon_accounts.amazon_ads.client import AmazonClient
-    from tokens.refresh.one import refresh_due
+    from tokens.refresh.due import refresh_due
 
     async def run() -> dict[str, int]:
         async with AmazonClient() as amazon:
@@ -125,7 +125,7 @@ def measure_check(label: str) -> tuple[float, float]:
     for _ in range(RUNS):
         make_due(DUE)
         began = time.perf_counter()
-        assert len(lease.claim_due(limit=DUE, before=timezone.now(), healthy=True)) == DUE
+        assert len(lease.take_due_leases(limit=DUE, before=timezone.now(), healthy=True)) == DUE
         claims.append(time.perf_counter() - began)
     check_seconds, claim_seconds = statistics.median(checks), statistics.median(claims)
     print(

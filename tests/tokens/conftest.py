@@ -8,36 +8,26 @@ import pytest
 import pytest_asyncio
 from django.conf import LazySettings
 from django.contrib.auth.models import User
-from django.db import connection as database
 from django.utils import timezone
 
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.sandbox.state import Sandbox
 from tests.sandbox_fixtures import SandboxServer, SandboxTransport
 from tokens.models import Connection
-from tokens.refresh import exchange
-from tokens.refresh import one as refresh
 
 ConnectionFactory = Callable[..., Connection]
 
 
 @pytest.fixture(autouse=True)
-def quick_retries(settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> None:
+def quick_retries(settings: LazySettings) -> None:
     settings.AMAZON_BACKOFF_BASE_SECONDS = 0.01
     settings.AMAZON_BACKOFF_MAX_SECONDS = 0.05
-    monkeypatch.setattr(exchange, "CONFIRMATION_SECONDS", 0.05)
-    monkeypatch.setattr(refresh, "POLL_SECONDS", 0.02)
+    settings.TOKEN_REFUSAL_CONFIRMATION_SECONDS = 0.05
+    settings.TOKEN_REFRESH_POLL_SECONDS = 0.02
 
 
 @pytest.fixture
-def empty_queue(transactional_db: None) -> None:
-    """The queue's tables are nobody's models, so that Django leaves what an earlier test queued."""
-    with database.cursor() as cursor:
-        cursor.execute("TRUNCATE procrastinate_jobs, procrastinate_workers CASCADE")
-
-
-@pytest.fixture
-def alice(empty_queue: None) -> User:
+def alice(db: None) -> User:
     return User.objects.create_user("alice", "alice@example.test", "alice-password", is_staff=True)
 
 

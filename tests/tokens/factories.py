@@ -1,10 +1,11 @@
-"""Rows of this app that tests make without going through its operations."""
+"""Rows that tests make, change and read without going through the operations of this app."""
 
 from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
 
+from amazon_accounts.postgresql.threads import in_thread
 from tokens.models import Connection, TokenRefresh
 
 
@@ -26,3 +27,16 @@ def new_refresh(
         finished_at=started_at if outcome else None,
         **fields,
     )
+
+
+def make_due(connection: Connection) -> None:
+    """Let the connection be due now. A check that has begun already leaves it to the next one."""
+    Connection.objects.filter(pk=connection.pk).update(next_refresh_at=timezone.now())
+
+
+async def reload(connection: Connection) -> Connection:
+    return await in_thread(Connection.objects.get)(pk=connection.pk)
+
+
+async def read_refreshes(connection: Connection) -> list[TokenRefresh]:
+    return await in_thread(lambda: list(connection.refreshes.order_by("started_at")))()

@@ -16,7 +16,7 @@ from tokens.alerts import create as alerts
 from tokens.connect.scopes import tell_identity
 from tokens.encryption import DecryptionError
 from tokens.models import Connection, TokenRefresh, all_regions
-from tokens.refresh.schedule import refresh_in
+from tokens.refresh.delays import choose_refresh_delay
 from tokens.signals import connection_changed
 
 
@@ -202,7 +202,7 @@ def _put(connection: Connection, consent: Consent) -> None:
     connection.access_token = consent.grant.access_token
     connection.refresh_token = consent.grant.refresh_token
     connection.expires_at = now + timedelta(seconds=life)
-    connection.next_refresh_at = now + refresh_in(life)
+    connection.next_refresh_at = now + choose_refresh_delay(life)
     connection.lease_id = None
     connection.last_refreshed_at = now
     connection.consented_at = consent.consented_at

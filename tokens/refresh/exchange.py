@@ -1,4 +1,4 @@
-"""One refresh: trade the refresh token of a claimed connection for an access token, and record how it went."""
+"""One refresh under a lease: trade the refresh token for an access token, and record the outcome."""
 
 import asyncio
 import logging
@@ -10,6 +10,7 @@ from typing import Final, ParamSpec, TypeVar
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.errors import AmazonError, GrantRevokedError, PostponedError
@@ -19,16 +20,15 @@ from tokens.encryption import DecryptionError
 from tokens.errors import UnreadableTokenError
 from tokens.models import TokenRefresh
 from tokens.refresh import outcomes
-from tokens.refresh.lease import Claim
+from tokens.refresh.lease import Lease
 
 logger = logging.getLogger(__name__)
 
 Outcome = TokenRefresh.Outcome
 
-CONFIRMATION_SECONDS: Final = 4.0
-# Refused calls of one grant, the one with a token that another process had replaced included.
-MOST_REFUSALS: Final = 3
-OUTAGE_SECONDS: Final = 75.0
+# Refused calls for one lease. A call with a refresh token that another process had replaced counts too.
+MAX_REFUSALS: Final = 3
+MAX_OUTAGE_SECONDS: Final = 75.0
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -45,107 +45,106 @@ class Refreshed:
 
 @dataclass(frozen=True)
 class _NextTry:
-    """The refresh token to ask with, and how often in a row it was refused already."""
+    """The refresh token to ask with next, and how often in a row Amazon has refused it."""
 
     refresh_token: str = field(repr=False)
     refusals: int
 
 
 class _Verdict(Enum):
-    """What there is to do after a refused grant, when it is not to ask again."""
+    """Why Amazon is not asked again after a refusal."""
 
     GRANT_IS_DEAD = "dead"
-    CLAIM_IS_LOST = "lost"
+    LEASE_IS_LOST = "lost"
 
 
-async def refresh_claimed(claim: Claim, amazon: AmazonClient, *, max_wait: float) -> Refreshed:
+async def refresh_leased(lease: Lease, amazon: AmazonClient, *, max_wait: float) -> Refreshed:
     """Refresh one connection. The caller keeps the lease alive meanwhile."""
     calls = CallStats()
     try:
-        refreshed = await _exchanged(claim, amazon, max_wait, calls)
+        refreshed = await _exchange(lease, amazon, max_wait, calls)
     except DecryptionError as error:
-        refreshed = await give_back(claim, UnreadableTokenError(str(error)), calls)
+        refreshed = await give_back(lease, UnreadableTokenError(str(error)), calls)
     except (AmazonError, PostponedError) as error:
-        refreshed = await give_back(claim, error, calls)
-    _log(claim, refreshed, calls)
+        refreshed = await give_back(lease, error, calls)
+    _log(lease, refreshed, calls)
     return refreshed
 
 
 async def give_back(
-    claim: Claim, error: AmazonError | PostponedError, calls: CallStats | None = None
+    lease: Lease, error: AmazonError | PostponedError, calls: CallStats | None = None
 ) -> Refreshed:
-    """End a claim without a token, for this reason; the connection is tried again later."""
+    """End a lease without a token, for this reason. The connection is tried again later."""
     tries = calls.requests if calls else 0
-    outcome = await _recorded(outcomes.record_failure, claim, error, tries=tries)
+    outcome = await _record(outcomes.record_failure, lease, error, tries=tries)
     return Refreshed(outcome, error=error)
 
 
-async def _exchanged(claim: Claim, amazon: AmazonClient, max_wait: float, calls: CallStats) -> Refreshed:
-    refresh_token, refusals = claim.refresh_token.reveal(), claim.grant_refusals
-    for _ in range(MOST_REFUSALS):
+async def _exchange(lease: Lease, amazon: AmazonClient, max_wait: float, calls: CallStats) -> Refreshed:
+    refresh_token, refusals = lease.refresh_token.reveal(), lease.grant_refusals
+    for _ in range(MAX_REFUSALS):
         asked_at = time.monotonic()
         try:
             grant = await amazon.lwa.refresh(
-                refresh_token, subject=str(claim.connection_id), max_wait=max_wait, stats=calls
+                refresh_token, subject=str(lease.connection_id), max_wait=max_wait, stats=calls
             )
         except GrantRevokedError as error:
-            verdict = await _after_refusal(claim, refresh_token, refusals + 1)
-            if verdict is _Verdict.CLAIM_IS_LOST:
+            verdict = await _judge_refusal(lease, refresh_token, refusals + 1)
+            if verdict is _Verdict.LEASE_IS_LOST:
                 break
             if verdict is _Verdict.GRANT_IS_DEAD:
-                outcome = await _recorded(outcomes.record_revoked, claim, error, tries=calls.requests)
+                outcome = await _record(outcomes.record_revoked, lease, error, tries=calls.requests)
                 return Refreshed(outcome, error=error)
             refresh_token, refusals = verdict.refresh_token, verdict.refusals
         else:
-            # Most of the time may have gone by in waiting for a slot and in tries that failed.
+            # Most of the time since `asked_at` may have gone into waiting for a slot and into failed tries.
             sent_at = max(asked_at, time.monotonic() - settings.LWA_TIMEOUT_SECONDS)
-            outcome = await _recorded(
-                outcomes.record_success, claim, grant, sent_at=sent_at, tries=calls.requests
+            outcome = await _record(
+                outcomes.record_success, lease, grant, sent_at=sent_at, tries=calls.requests
             )
             return Refreshed(outcome, access_token=grant.access_token)
-    return Refreshed(await _recorded(outcomes.close_as_superseded, claim, tries=calls.requests))
+    return Refreshed(await _record(outcomes.close_as_superseded, lease, tries=calls.requests))
 
 
-async def _after_refusal(claim: Claim, refused: str, refusals: int) -> _NextTry | _Verdict:
-    """Return what to ask with once more after so many refusals of one token, or that it is of no use.
-
-    Another process may have stored a newer token, and a fault at Amazon may pass: so one refusal is not the end.
-    """
-    stored = await _recorded(outcomes.note_refusal, claim, refused, refusals)
+async def _judge_refusal(lease: Lease, refused: str, refusals: int) -> _NextTry | _Verdict:
+    # One refusal is not the end: another process may have stored a newer token, and a fault at Amazon may pass.
+    stored = await _record(outcomes.record_refusal, lease, refused, refusals)
     if stored is not None and stored.reveal() == refused:
         if refusals > 1:
             return _Verdict.GRANT_IS_DEAD
-        await asyncio.sleep(CONFIRMATION_SECONDS)
-        stored = await _recorded(outcomes.stored_refresh_token, claim)
+        await asyncio.sleep(settings.TOKEN_REFUSAL_CONFIRMATION_SECONDS)
+        stored = await _record(outcomes.read_refresh_token, lease)
     if stored is None:
-        return _Verdict.CLAIM_IS_LOST
+        return _Verdict.LEASE_IS_LOST
     refresh_token = stored.reveal()
     return _NextTry(refresh_token, refusals if refresh_token == refused else 0)
 
 
-async def _recorded(
+async def _record(
     function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
 ) -> Result:
-    """Record in the database, outlasting a restart of it: what Amazon answered must not be lost."""
-    deadline = time.monotonic() + OUTAGE_SECONDS
-    while True:
-        try:
-            return await in_thread(function)(*args, **kwargs)
-        except (OperationalError, InterfaceError):
-            if time.monotonic() > deadline:
-                raise
-        await asyncio.sleep(1)
+    """Record in the database, and wait for the end of an outage: what Amazon answered must not be lost."""
+    retrying = AsyncRetrying(
+        retry=retry_if_exception_type((OperationalError, InterfaceError)),
+        wait=wait_exponential(multiplier=0.1, max=1),
+        stop=stop_after_delay(MAX_OUTAGE_SECONDS),
+        reraise=True,
+    )
+    result: Result = await retrying(in_thread(function), *args, **kwargs)
+    return result
 
 
-def _log(claim: Claim, refreshed: Refreshed, calls: CallStats) -> None:
-    went_well = refreshed.outcome == Outcome.SUCCEEDED
+def _log(lease: Lease, refreshed: Refreshed, calls: CallStats) -> None:
+    succeeded = refreshed.outcome == Outcome.SUCCEEDED
     logger.log(
-        logging.INFO if went_well else logging.WARNING,
+        logging.INFO if succeeded else logging.WARNING,
         "Refresh of connection %s: %s%s",
-        *(claim.connection_id, refreshed.outcome.label, f". {refreshed.error}" if refreshed.error else "."),
+        lease.connection_id,
+        refreshed.outcome.label,
+        f". {refreshed.error}" if refreshed.error else ".",
         extra={
-            "action": "token_refreshed" if went_well else "token_not_refreshed",
-            "connection": str(claim.connection_id),
+            "action": "token_refreshed" if succeeded else "token_not_refreshed",
+            "connection": str(lease.connection_id),
             "outcome": refreshed.outcome.value,
             "tries": calls.requests,
         },

@@ -13,18 +13,22 @@ from tokens.errors import refuse_unusable
 from tokens.models import Connection, TokenRefresh
 from tokens.people.permissions import require
 from tokens.queues import TOKENS, amazon_of, defer_once
-from tokens.refresh import lease
-from tokens.refresh.one import MANY, refresh_due, refresh_queued
+from tokens.refresh.due import refresh_due
+from tokens.refresh.lease import count_due
+from tokens.refresh.one import refresh_queued
 
 logger = logging.getLogger(__name__)
+
+# When this number of connections is due, another worker is asked to help.
+MANY_DUE = 100
 
 
 @app.task(queue=TOKENS, name="tokens.refresh_due", pass_context=True)
 async def refresh_due_tokens(context: JobContext) -> None:
-    # Much is due: let another worker take its share, and it a third.
-    if await in_thread(lease.count_due)(limit=MANY) == MANY:
+    if await in_thread(count_due)(limit=MANY_DUE) == MANY_DUE:
+        # The helper comes through here as well, and may ask for a third.
         await in_thread(defer_once)(refresh_due_tokens, "tokens.refresh_due:help")
-    # Before as well, or a refusal whose worker died before it was told would be lost when this check lifts it.
+    # Before the check as well: its worker may have died right after a refusal, which this check may lift.
     await in_thread(alerts.note_application)()
     counts = await refresh_due(amazon_of(context))
     await in_thread(alerts.note_application)()
@@ -52,8 +56,8 @@ def request_refresh(user: User | None, connection: Connection) -> bool:
 def queue_refresh(connection: Connection, *, trigger: TokenRefresh.Trigger) -> bool:
     """Queue a refresh of this connection; return False if a refresh waits already.
 
-    It checks no permission: the operation that calls it has done that. A refresh for somebody who wants to use the
-    token is not made when another refresh has ended since the connection was read.
+    It checks no permission: the operation that calls it has done that. With the trigger ON_USE, the refresh is not
+    made when another one has ended since the connection was read.
     """
     fence = {"seen": connection.refresh_count} if trigger == TokenRefresh.Trigger.ON_USE else {}
     return defer_once(

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.conf import LazySettings
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.utils import timezone
@@ -238,9 +239,9 @@ class TestAccessToken:
 
     @pytest.mark.django_db(transaction=True)
     def test_one_that_is_not_ready_in_time_is_worth_another_try(
-        self, service: APIClient, address: str, monkeypatch: pytest.MonkeyPatch
+        self, service: APIClient, address: str, settings: LazySettings
     ) -> None:
-        monkeypatch.setattr("tokens.refresh.access.PATIENCE_SECONDS", 0.3)
+        settings.ACCESS_TOKEN_WAIT_SECONDS = 0.3
         Connection.objects.update(expires_at=timezone.now() + timedelta(seconds=30))
         response = service.post(address)
         assert (response.status_code, response["Retry-After"]) == (503, "5")

@@ -16,15 +16,13 @@ from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
 from tests.sandbox_fixtures import SandboxTransport
 from tokens.models import Connection
-from tokens.refresh import exchange
-from tokens.refresh import one as refresh
 
 ConnectionFactory = Callable[..., Connection]
 Sync = Callable[..., Awaitable[SyncRun]]
 
 
 @pytest.fixture(autouse=True)
-def quick_amazon(settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> None:
+def quick_amazon(settings: LazySettings) -> None:
     """No waiting between tries, and a pace that stops nobody."""
     settings.AMAZON_BACKOFF_BASE_SECONDS = 0.001
     settings.AMAZON_BACKOFF_MAX_SECONDS = 0.01
@@ -32,8 +30,8 @@ def quick_amazon(settings: LazySettings, monkeypatch: pytest.MonkeyPatch) -> Non
     settings.AMAZON_MAX_REQUESTS_PER_SECOND = 10_000.0
     settings.AMAZON_BURST = 1000
     settings.LWA_REQUESTS_PER_SECOND = 10_000.0
-    monkeypatch.setattr(exchange, "CONFIRMATION_SECONDS", 0.01)
-    monkeypatch.setattr(refresh, "POLL_SECONDS", 0.01)
+    settings.TOKEN_REFUSAL_CONFIRMATION_SECONDS = 0.01
+    settings.TOKEN_REFRESH_POLL_SECONDS = 0.01
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from tests.database_outage import DatabaseOutage
 from tokens.models import Heartbeat
 from tokens.processes.heartbeats import BEAT_SECONDS, RETRY_SECONDS, Beats, Pulse, count_beats
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 WORKER = Heartbeat.Kind.WORKER
 SCHEDULER = Heartbeat.Kind.SCHEDULER

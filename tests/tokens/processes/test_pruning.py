@@ -16,7 +16,7 @@ from tokens.models import AccessTokenRequest, Alert, AuthorizationAttempt, Heart
 from tokens.processes.pruning import close_abandoned_refreshes, prune_tokens_histories
 from tokens.refresh.tasks import request_refresh
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 def test_refreshes_are_deleted_after_90_days_in_batches(connect: ConnectionFactory) -> None:

@@ -14,7 +14,7 @@ from tokens.processes.schedule import ScheduledJob, scheduled_jobs
 from tokens.processes.stalled import rescue_stalled_jobs
 from tokens.refresh.tasks import request_refresh
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("empty_queue")]
+pytestmark = pytest.mark.django_db
 
 # The names that operators know from the admin. `send_alerts` and others are queued only when there is work.
 IDS = {
@@ -100,11 +100,13 @@ def test_the_lead_is_lost_with_the_database_and_found_again(database_outage: Dat
         assert leadership.try_to_lead()
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_job_is_run_only_by_the_leader() -> None:
     scheduler.run_job("tokens.rescue_stalled_jobs")
     assert queued() == []
 
 
+@pytest.mark.django_db(transaction=True)
 def test_an_unknown_job_is_ignored() -> None:
     scheduler.run_job("removed.long.ago")
     assert queued() == []

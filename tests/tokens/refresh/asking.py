@@ -10,10 +10,12 @@ from uuid import UUID
 
 async def ask(connection_id: UUID, times: int) -> set[str]:
     from amazon_accounts.amazon_ads.client import AmazonClient
-    from tokens.refresh.one import access_token
+    from tokens.refresh.access import get_access_token
 
     async with AmazonClient() as amazon:
-        return set(await asyncio.gather(*(access_token(connection_id, amazon=amazon) for _ in range(times))))
+        return set(
+            await asyncio.gather(*(get_access_token(connection_id, amazon=amazon) for _ in range(times)))
+        )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from tests.tokens.conftest import ConnectionFactory, new_connection
 from tokens.connect.disconnect import disconnect_connection
 from tokens.errors import ConnectionUnusableError
 from tokens.models import AccessTokenRequest, Connection
-from tokens.refresh import access
 from tokens.refresh.access import TokenNotReadyError, hand_out_access_token
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -81,8 +80,8 @@ def test_a_stale_token_is_refreshed_first(service: User, stale: Connection) -> N
     assert outcomes() == ["given"]
 
 
-def test_it_does_not_wait_for_ever(service: User, stale: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "PATIENCE_SECONDS", 0.3)
+def test_it_does_not_wait_for_ever(service: User, stale: Connection, settings: LazySettings) -> None:
+    settings.ACCESS_TOKEN_WAIT_SECONDS = 0.3
     with pytest.raises(TokenNotReadyError) as raised:
         hand_out_access_token(service, stale.pk, None)
     assert raised.value.retry_after > 0

@@ -9,7 +9,7 @@ from tests.tokens.conftest import ConnectionFactory
 from tests.tokens.factories import new_refresh
 from tokens.models import TokenRefresh
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 def test_the_success_rate_leaves_out_what_is_not_ours(connect: ConnectionFactory) -> None:

@@ -9,7 +9,9 @@ from amazon_accounts.amazon_ads.client import AmazonClient
 from tokens.errors import ERRORS
 from tokens.models import Connection, TokenRefresh
 from tokens.processes.commands import OperatorCommand, with_advice, with_amazon
-from tokens.refresh.one import RefreshCounts, refresh_connections, refresh_due
+from tokens.refresh.counts import RefreshCounts
+from tokens.refresh.due import refresh_due
+from tokens.refresh.one import refresh_connections
 
 
 class Command(OperatorCommand):
