@@ -1,4 +1,4 @@
-"""What the syncs tell those they need not know."""
+"""Signals of a sync, for code that the sync itself must not import."""
 
 from django.dispatch import Signal
 

@@ -1,46 +1,37 @@
-"""What a sync run tells about each list of Amazon's that it walked."""
+"""What a sync run reports about each of Amazon's lists that it read."""
 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 from accounts.models import Account, SyncRun
 from amazon_accounts.amazon_ads import foreign_text
 from amazon_accounts.amazon_ads.answers import Rejected
 from amazon_accounts.amazon_ads.errors import AmazonError, ForbiddenError, PostponedError
+from amazon_accounts.amazon_ads.pacing.slots import CallStats
 
-# A run that meets ten thousand bad items names the first of them.
+# A listing names only its first bad items: there may be thousands.
 MAX_NAMED = 50
 
 PROFILES_EDIT = "profiles_edit"
 
 
 class Outcome(StrEnum):
-    """How the listing of one list ended."""
-
     COMPLETE = "complete"
     CUT = "cut"  # there may be more than Amazon shows
     FORBIDDEN = "forbidden"
     FAILED = "failed"
 
 
-class CallStats(Protocol):
-    """What the client counts for one login."""
-
-    requests: int
-    throttled: int
-    waited_seconds: float
-
-
 @dataclass
 class Listing:
-    """One list of Amazon's, in one region where it is regional, walked once.
+    """One reading of one of Amazon's lists, in one region if the list is regional.
 
-    `seen` counts what the list shows; `created`, `changed`, `unchanged` and `gone` are accounts. For profiles they
-    are the accounts that only profiles show.
+    `seen` counts the items of the list. `created`, `changed`, `unchanged` and `gone` count accounts; in a listing of
+    profiles, only the accounts that no other list shows.
     """
 
     number: int
@@ -61,9 +52,9 @@ class Listing:
     calls: list[CallStats] = field(default_factory=list)
     postponed_until: datetime | None = None
     is_unconfirmed: bool = False
-    # It shows something that cannot be told from what we have.
+    # The list shows an item that may be any of the stored accounts, so it cannot prove that an account is gone.
     is_incomplete: bool = False
-    # Rows that wait to be merged lie between the two.
+    # How many rows are staged, and how many of these are merged.
     staged: int = 0
     merged: int = 0
     _began: float = field(default_factory=time.monotonic)
@@ -71,7 +62,7 @@ class Listing:
 
     @property
     def scope(self) -> str:
-        """What an access row remembers of this list: see AccountAccess.seen_in."""
+        """The name of this list in AccountAccess.seen_in."""
         return ":".join(part for part in (self.source, self.region, self.profile_id) if part)
 
     @property
@@ -80,7 +71,7 @@ class Listing:
 
     @property
     def proves_absence(self) -> bool:
-        """Whether what this list does not show is not there."""
+        """Whether an account that this list does not show is not there any more."""
         return self.outcome == Outcome.COMPLETE and not self.is_incomplete
 
     @property
@@ -107,33 +98,33 @@ class Listing:
         self.end(Outcome.FORBIDDEN if isinstance(error, ForbiddenError) else Outcome.FAILED)
 
     def note(self, error: AmazonError | PostponedError) -> None:
-        """Keep an error as data, whether it ended the listing or not."""
         details: dict[str, Any] = {"kind": error.kind, "message": str(error)}
         if isinstance(error, AmazonError):
             details |= {"status": error.status, "code": error.code, "request_id": error.request_id}
         self.errors.append(details)
 
     def note_omissions(self, sentences: Sequence[str]) -> None:
-        """Keep what was stored less than whole."""
+        """Report the items that were stored without a part that was too large."""
         for sentence in sentences[: max(0, MAX_NAMED - len(self.errors))]:
             self.errors.append({"kind": "left_out", "message": sentence})
 
     def mark_unconfirmed(self, count: int) -> None:
-        """Take the listing for failed: with others it misses more than half of all, which another must confirm."""
+        """Count the listing as failed: the run misses more than half of all accounts, so the next one must confirm."""
         self.is_unconfirmed = True
         self.errors.append(
             {
                 "kind": "unconfirmed",
-                "message": f"It no longer shows {count:,} account{'' if count == 1 else 's'}, with other lists more than half of all; "
-                "they stay until another sync agrees.",
+                "message": f"It no longer shows {count:,} account{'' if count == 1 else 's'}. All lists together miss "
+                "more than half of the accounts, so nothing is removed until another sync confirms it.",
             }
         )
         self.outcome = Outcome.FAILED
 
     def reject(self, items: Sequence[Rejected]) -> None:
-        """Name items that cannot be understood or stored. One without a name could be any that we have."""
+        """Count items that cannot be understood or stored, and name the first of them."""
         self.rejected += len(items)
         self.rejected_items.extend(items[: MAX_NAMED - len(self.rejected_items)])
+        # An item without an id of its own is named "item 3", and may be any account.
         self.is_incomplete = self.is_incomplete or any(item.identifier.startswith("item ") for item in items)
 
     def as_data(self) -> dict[str, Any]:
@@ -162,7 +153,7 @@ class Listing:
 
 
 def totals(listings: Sequence[Listing]) -> dict[str, int]:
-    """The counts of a whole run; `seen` are accounts."""
+    """Return the counts of a whole run; here `seen` counts accounts."""
     created = sum(listing.created for listing in listings)
     changed = sum(listing.changed for listing in listings)
     unchanged = sum(listing.unchanged for listing in listings)
@@ -179,7 +170,7 @@ def totals(listings: Sequence[Listing]) -> dict[str, int]:
 
 
 def state_of(listings: Sequence[Listing]) -> SyncRun.State:
-    """How a run ended whose listings ended so: `forbidden` is an answer, and makes nothing partial."""
+    # A forbidden list is an answer, and makes no run partial.
     if not any(listing.is_usable for listing in listings):
         return SyncRun.State.FAILED
     if any(listing.outcome == Outcome.FAILED for listing in listings):
@@ -188,7 +179,7 @@ def state_of(listings: Sequence[Listing]) -> SyncRun.State:
 
 
 def is_application_refused(listings: Sequence[Listing]) -> bool:
-    """Say whether a run fell short for no other reason than that Amazon refuses our application."""
+    """Whether the run failed for one reason alone: Amazon refuses our application."""
     failed = [listing for listing in listings if listing.outcome == Outcome.FAILED]
     return bool(failed) and all(
         listing.errors and listing.errors[-1]["kind"] == "config" for listing in failed
@@ -196,7 +187,7 @@ def is_application_refused(listings: Sequence[Listing]) -> bool:
 
 
 def is_unauthorized(sources: Sequence[Mapping[str, Any]]) -> bool:
-    """Say whether Amazon answered 401 wherever this run asked, with an access token that it had just issued."""
+    """Whether Amazon answered 401 to every list, although it had just issued the access token."""
     return bool(sources) and all(
         source["outcome"] == Outcome.FORBIDDEN
         and source["errors"]
@@ -206,13 +197,13 @@ def is_unauthorized(sources: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def is_only_postponed(listings: Sequence[Listing]) -> bool:
-    """Say whether a run fell short for no other reason than that Amazon asked us to wait."""
+    """Whether the run failed for one reason alone: Amazon asked us to wait."""
     failed = [listing for listing in listings if listing.outcome == Outcome.FAILED]
     return bool(failed) and all(listing.postponed_until for listing in failed)
 
 
 def explanation(listings: Sequence[Listing]) -> str:
-    """One line that says what is wrong, or nothing."""
+    """Return one line that says which lists failed and why; empty if none failed."""
     wrong = [listing for listing in listings if listing.errors and listing.outcome == Outcome.FAILED]
     if not wrong and state_of(listings) == SyncRun.State.FAILED:
         wrong = [listing for listing in listings if listing.errors]

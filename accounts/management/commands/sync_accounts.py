@@ -15,8 +15,8 @@ from amazon_accounts.amazon_ads.client import AmazonClient
 from tokens.models import Connection
 from tokens.processes.commands import OperatorCommand, with_amazon
 
-# Logins synced at once; Amazon's pace is shared by all anyway.
-CONCURRENCY = 4
+# Connections synced at once. More would gain little, because all of them share Amazon's pace.
+MAX_CONCURRENT_SYNCS = 4
 
 COUNTS = ("seen", "created", "changed", "unchanged", "gone", "rejected", "requests", "throttled")
 
@@ -40,7 +40,7 @@ class Command(OperatorCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not 0 <= options["wait"] < float("inf"):
             raise CommandError("--wait must be a number of seconds, not negative.")
-        connections = self._chosen(options["connection"])
+        connections = self._choose(options["connection"])
         progress = Progress(len(connections))
 
         async def operation(amazon: AmazonClient) -> list[SyncRun]:
@@ -52,7 +52,7 @@ class Command(OperatorCommand):
         if problems := [run for run in finished if run.state != SyncRun.State.SUCCEEDED]:
             raise CommandError(self._explain(connections, problems))
 
-    def _chosen(self, named: Sequence[UUID]) -> list[Connection]:
+    def _choose(self, named: Sequence[UUID]) -> list[Connection]:
         if not named:
             return list(Connection.objects.live().order_by("pk"))
         known = {connection.pk: connection for connection in Connection.objects.filter(pk__in=named)}
@@ -69,7 +69,7 @@ class Command(OperatorCommand):
         totals = {name: sum(getattr(run, name) for run in finished) for name in COUNTS}
         states = [str(run.state) for run in finished]
         totals |= {state: states.count(state) for state in ("succeeded", "partial", "failed")}
-        # A run that waits again was put back in the queue.
+        # A postponed run waits again.
         totals["postponed"] = len(states) - sum(totals[state] for state in ("succeeded", "partial", "failed"))
         if as_json:
             self.stdout.write(
@@ -116,9 +116,9 @@ def _as_data(connection: Connection, run: SyncRun) -> dict[str, Any]:
 async def sync_all(
     connections: Sequence[Connection], amazon: AmazonClient, max_wait: float, progress: "Progress"
 ) -> list[SyncRun]:
-    slots = asyncio.Semaphore(CONCURRENCY)
+    slots = asyncio.Semaphore(MAX_CONCURRENT_SYNCS)
 
-    async def one(connection: Connection) -> SyncRun:
+    async def sync_one(connection: Connection) -> SyncRun:
         async with slots:
             run = await sync_now(
                 connection,
@@ -130,7 +130,7 @@ async def sync_all(
         progress.finish()
         return run
 
-    return await asyncio.gather(*(one(connection) for connection in connections))
+    return await asyncio.gather(*(sync_one(connection) for connection in connections))
 
 
 class Progress:
@@ -139,7 +139,7 @@ class Progress:
     def __init__(self, total: int) -> None:
         self._bar = tqdm(
             total=total,
-            unit="login",
+            unit="connection",
             file=sys.stderr,
             disable=not sys.stderr.isatty(),
             dynamic_ncols=True,
