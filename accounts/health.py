@@ -84,8 +84,7 @@ def _told(user: User, now: datetime) -> dict[str, int]:
     """Count by one word each: living workers and leading schedulers, refusals of our application, the last day's
     refreshes that tell something about us, and those of them that left a valid token."""
     alive = Heartbeat.objects.filter(beat_at__gt=now - SILENCE)
-    connections = Connection.objects.visible_to(user).values("pk")
-    judged = TokenRefresh.objects.since(now - timedelta(days=1)).judged().filter(connection__in=connections)
+    judged = TokenRefresh.objects.visible_to(user).since(now - timedelta(days=1)).judged()
     # A refused application is probed at each check; one that has not been refused for two was mended.
     recently = now - timedelta(seconds=2 * settings.TOKEN_REFRESH_CHECK_SECONDS + 60)
     refusals = ApplicationRefusal.objects.filter(

@@ -58,9 +58,7 @@ class SyncRunList(APIView):
     )
     def get(self, request: Request) -> Response:
         given = read_parameters(request, SyncRunListParameters)
-        runs = SyncRun.objects.all()
-        if not person(request).has_perm("accounts.view_all_accounts"):
-            runs = runs.filter(connection__owner=person(request))
+        runs = SyncRun.objects.visible_to(person(request))
         if "connection" in given:
             runs = runs.filter(connection=_connection(request, given["connection"]))
         if "state" in given:
@@ -103,10 +101,7 @@ class ChangeList(APIView):
         example=page_example(examples.CHANGE),
     )
     def get(self, request: Request) -> Response:
-        changes = AccountChange.objects.all()
-        if not person(request).has_perm("accounts.view_all_accounts"):
-            changes = changes.filter(account__in=Account.objects.visible_to(person(request)))
-        return _changes(request, changes)
+        return _changes(request, AccountChange.objects.visible_to(person(request)))
 
 
 class AccountChangeList(APIView):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.http import Http404
+from django.shortcuts import get_object_or_404
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -54,16 +54,14 @@ class ProfileList(APIView):
     )
     def get(self, request: Request) -> Response:
         given = read_parameters(request, ProfileListParameters)
-        accounts = Account.objects.visible_to(person(request))
+        profiles = Profile.objects.visible_to(person(request)).select_related("account")
         if "account" in given:
-            accounts = accounts.filter(pk=given["account"])
-            if not accounts.exists():
-                raise Http404
-        profiles = (
-            Profile.objects.filter(account__in=accounts)
-            .select_related("account")
-            .only(*(field.attname for field in Profile._meta.concrete_fields), "account__amazon_account_id")
-        )
+            account = get_object_or_404(
+                Account.objects.visible_to(person(request)).only("pk"), pk=given["account"]
+            )
+            profiles = profiles.filter(account=account)
+        columns = [field.attname for field in Profile._meta.concrete_fields]
+        profiles = profiles.only(*columns, "account__amazon_account_id")
         paginator = KeysetPaginator(profiles, "account_id", given["page_size"])
         return page_response(request, paginator, represented, given.get("cursor"))
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.batch.permissions import require_operation
 from accounts.models import BatchItem, BatchOperation, SyncRun
-from accounts.models.batch import UNFINISHED
+from accounts.models.sync import UNFINISHED
 from amazon_accounts.postgresql.statements import load
 
 State = BatchOperation.State

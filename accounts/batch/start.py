@@ -184,7 +184,7 @@ def _is_id(value: Any) -> bool:
 
 
 def _visible_accounts(user: User | None, ids: list[UUID]) -> AccountQuerySet:
-    accounts = Account.objects.all() if user is None else Account.objects.visible_to(user)
+    accounts = Account.objects.visible_to(user)
     return accounts.filter(id_is_one_of(ids))
 
 

@@ -26,7 +26,7 @@ def filter_accounts(
     """
     query = asked if isinstance(asked, AccountQuery) else read_account_query(asked).check()
     filters = query.filters
-    accounts = Account.objects.all() if user is None else Account.objects.visible_to(user)
+    accounts = Account.objects.visible_to(user)
     for name in ("status", "account_type"):
         if filters.get(name):
             accounts = accounts.filter(**{f"{name}__in": filters[name]})

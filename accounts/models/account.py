@@ -1,10 +1,10 @@
 """Ad accounts, who sees them, their profiles and the managers above them."""
 
 from datetime import datetime
-from typing import Self
+from typing import Self, TypeVar
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.contrib.auth.models import User
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
@@ -14,16 +14,19 @@ from uuid_utils.compat import uuid7
 
 from amazon_accounts.amazon_ads.hosts import Region
 from tokens.models import Connection
+from tokens.people.permissions import Actor, may
+
+
+def sees_all_accounts(user: Actor) -> bool:
+    return may(user, "accounts.view_all_accounts")
 
 
 class AccountQuerySet(models.QuerySet["Account"]):
-    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> Self:
-        """Return the accounts this person may see: their own, or all with the permission."""
-        if not isinstance(user, User) or not user.is_active:
-            return self.none()
-        if user.has_perm("accounts.view_all_accounts"):
+    def visible_to(self, user: Actor) -> Self:
+        """Return the accounts of this person, or all of them to who may see all."""
+        if sees_all_accounts(user):
             return self
-        return self.filter(user=user)
+        return self.filter(user=user) if isinstance(user, User) and user.is_active else self.none()
 
 
 class Account(models.Model):
@@ -208,8 +211,24 @@ class Account(models.Model):
         return self.Health.OK
 
 
+Part = TypeVar("Part", bound=models.Model)
+
+
+class AccountPartQuerySet(models.QuerySet[Part]):
+    """Rows that belong to an account: who sees the account sees them."""
+
+    def visible_to(self, user: Actor) -> Self:
+        if sees_all_accounts(user):
+            return self
+        return self.filter(account__in=Account.objects.visible_to(user))
+
+
 def in_the_list_of_ads_accounts() -> list[str]:
     return [str(Account.Source.ADS_ACCOUNTS)]
+
+
+class AccountAccessQuerySet(AccountPartQuerySet["AccountAccess"]):
+    pass
 
 
 class AccountAccess(models.Model):
@@ -225,6 +244,8 @@ class AccountAccess(models.Model):
     # A walk missed it together with more than half of the connection's accounts: it goes when the next one agrees.
     missing_since = models.DateTimeField(null=True, blank=True)
 
+    objects = AccountAccessQuerySet.as_manager()
+
     class Meta:
         verbose_name_plural = "account accesses"
         constraints = [
@@ -238,6 +259,15 @@ class AccountAccess(models.Model):
         return f"{self.connection_id} sees {self.account_id}"
 
 
+class AccountManagerQuerySet(models.QuerySet["AccountManager"]):
+    def visible_to(self, user: Actor) -> Self:
+        """Return the links of which this person sees both accounts."""
+        if sees_all_accounts(user):
+            return self
+        accounts = Account.objects.visible_to(user)
+        return self.filter(manager__in=accounts, account__in=accounts)
+
+
 class AccountManager(models.Model):
     """A manager account's link to an account."""
 
@@ -247,6 +277,8 @@ class AccountManager(models.Model):
     # Each region's host tells the links of its own marketplaces.
     regions = ArrayField(models.CharField(max_length=2, choices=Region.choices), default=list)
 
+    objects = AccountManagerQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["manager", "account"], name="one_link_per_manager_and_account"),
@@ -255,6 +287,10 @@ class AccountManager(models.Model):
 
     def __str__(self) -> str:
         return f"{self.manager_id} manages {self.account_id}"
+
+
+class ProfileQuerySet(AccountPartQuerySet["Profile"]):
+    pass
 
 
 class Profile(models.Model):
@@ -285,6 +321,8 @@ class Profile(models.Model):
     access_level = models.CharField(max_length=4, choices=AccessLevel.choices, default=AccessLevel.VIEW)
     valid_payment_method = models.BooleanField(null=True, blank=True)
     daily_budget = models.DecimalField(max_digits=20, decimal_places=2, null=True, blank=True)
+
+    objects = ProfileQuerySet.as_manager()
 
     class Meta:
         ordering = ["country_code", "profile_id"]

@@ -1,31 +1,29 @@
 """Batch operations: one request to act on many accounts, and its result for each."""
 
 from collections.abc import Sequence
+from typing import Self
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.contrib.auth.models import User
 from django.db import models
 from django.db.models import Count, F, Q
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from accounts.models.account import Account
-from accounts.models.sync import SyncRun
-
-UNFINISHED = ["waiting", "running"]
+from accounts.models.account import Account, sees_all_accounts
+from accounts.models.sync import UNFINISHED, SyncRun
+from tokens.people.permissions import Actor
 
 
 class BatchOperationQuerySet(models.QuerySet["BatchOperation"]):
-    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> "BatchOperationQuerySet":
-        """Return the operations this person may see: their own, or all with the permission."""
-        if not isinstance(user, User) or not user.is_active:
-            return self.none()
-        if user.has_perm("accounts.view_all_accounts"):
+    def visible_to(self, user: Actor) -> Self:
+        """Return the batches that this person started, or all of them to who may see all accounts."""
+        if sees_all_accounts(user):
             return self
-        return self.filter(user=user)
+        return self.filter(user=user) if isinstance(user, User) and user.is_active else self.none()
 
-    def unfinished(self) -> "BatchOperationQuerySet":
+    def unfinished(self) -> Self:
         return self.filter(state__in=UNFINISHED)
 
 
@@ -148,6 +146,12 @@ def count_items(batches: Sequence[BatchOperation]) -> dict[UUID, dict[str, int]]
 
 
 class BatchItemQuerySet(models.QuerySet["BatchItem"]):
+    def visible_to(self, user: Actor) -> Self:
+        """Return the items of the batches that this person sees."""
+        if sees_all_accounts(user):
+            return self
+        return self.filter(batch__in=BatchOperation.objects.visible_to(user))
+
     def count_by_state(self, batch_ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
         """Count these batches' items in each state, as they are in the database now."""
         counts = {batch_id: dict.fromkeys(BatchItem.State.values, 0) for batch_id in batch_ids}

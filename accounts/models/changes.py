@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Func, Q
 from django.utils import timezone
 
-from accounts.models.account import Account
+from accounts.models.account import Account, AccountPartQuerySet
 from accounts.models.sync import SyncRun
 
 
@@ -14,6 +14,10 @@ def change_in_the_name_of(user_id: int | None) -> None:
     """Name who changes accounts in this transaction; None is a command."""
     with database.cursor() as cursor:
         cursor.execute("SELECT set_config('amazon_accounts.changed_by', %s, true)", [str(user_id or "")])
+
+
+class AccountChangeQuerySet(AccountPartQuerySet["AccountChange"]):
+    pass
 
 
 class AccountChange(models.Model):
@@ -48,6 +52,8 @@ class AccountChange(models.Model):
     )
     old = models.JSONField(null=True)
     new = models.JSONField(null=True)
+
+    objects = AccountChangeQuerySet.as_manager()
 
     class Meta:
         ordering = ["-changed_at", "-id"]

@@ -1,5 +1,7 @@
 """Synchronisations: one run brings one connection's picture up to date."""
 
+from typing import Self
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -7,6 +9,14 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from tokens.models import Connection
+from tokens.models.connection import ConnectionPartQuerySet
+
+UNFINISHED = ["waiting", "running"]
+
+
+class SyncRunQuerySet(ConnectionPartQuerySet["SyncRun"]):
+    def unfinished(self) -> Self:
+        return self.filter(state__in=UNFINISHED)
 
 
 class SyncRun(models.Model):
@@ -51,6 +61,8 @@ class SyncRun(models.Model):
         default=0, help_text="Times it was put back in the queue because Amazon asked to wait"
     )
     error = models.TextField(blank=True, default="")
+
+    objects = SyncRunQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at", "-id"]

@@ -26,7 +26,7 @@ from accounts.models import (
     Profile,
     SyncRun,
 )
-from dashboard.admin.base import AccountPartAdmin, ConnectionPartAdmin, ReadOnlyAdmin, ReadOnlyInline, labels
+from dashboard.admin.base import ReadOnlyInline, VisibleRowsAdmin, labels
 from dashboard.forms import UpdateForm
 from dashboard.status import ACCOUNT, BATCH, SYNC_RUN
 from tokens.people.permissions import may
@@ -52,7 +52,7 @@ class AccessInline(ReadOnlyInline):
     per_page = 20
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AccountAccess]:
-        rows: QuerySet[AccountAccess] = super().get_queryset(request)
+        rows: QuerySet[AccountAccess] = super().get_queryset(request).visible_to(request.user)
         return rows.select_related("connection").defer(
             "connection__access_token", "connection__refresh_token"
         )
@@ -67,7 +67,7 @@ class ManagedByInline(ReadOnlyInline):
     per_page = 20
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AccountManager]:
-        rows: QuerySet[AccountManager] = super().get_queryset(request)
+        rows: QuerySet[AccountManager] = super().get_queryset(request).visible_to(request.user)
         return rows.select_related("manager").order_by("id")
 
 
@@ -80,11 +80,11 @@ class ManagesInline(ReadOnlyInline):
     per_page = 20
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AccountManager]:
-        rows: QuerySet[AccountManager] = super().get_queryset(request)
+        rows: QuerySet[AccountManager] = super().get_queryset(request).visible_to(request.user)
         return rows.select_related("account").order_by("id")
 
 
-class BatchActions(ReadOnlyAdmin):
+class BatchActions(VisibleRowsAdmin):
     """Actions on the marked accounts: each starts the one batch operation, as the pages and the API do."""
 
     actions = ["sync", "update_labels", "disconnect", "reconnect"]
@@ -163,7 +163,7 @@ class AccountAdmin(BatchActions):
     inlines = [ProfileInline, AccessInline, ManagedByInline, ManagesInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
-        rows = Account.objects.visible_to(request.user)
+        rows: QuerySet[Account] = super().get_queryset(request)
         return rows.defer("metadata", "errors", "connection__access_token", "connection__refresh_token")
 
     def get_search_results(
@@ -188,7 +188,7 @@ class AccountAdmin(BatchActions):
 
 
 @admin.register(Profile)
-class ProfileAdmin(AccountPartAdmin):
+class ProfileAdmin(VisibleRowsAdmin):
     list_display = ["profile_id", "account", "region", "country_code", "currency_code", "type"]
     list_filter = [("region", ChoicesCheckboxFilter)]
     list_select_related = ["account"]
@@ -197,28 +197,28 @@ class ProfileAdmin(AccountPartAdmin):
 
 
 @admin.register(AccountAccess)
-class AccountAccessAdmin(AccountPartAdmin):
+class AccountAccessAdmin(VisibleRowsAdmin):
     list_display = ["account", "connection", "since", "missing_since"]
     list_select_related = ["account", "connection"]
     ordering = ["-id"]
 
 
 @admin.register(AccountManager)
-class AccountManagerAdmin(AccountPartAdmin):
+class AccountManagerAdmin(VisibleRowsAdmin):
     list_display = ["manager", "account"]
     list_select_related = ["manager", "account"]
     ordering = ["-id"]
 
 
 @admin.register(AccountChange)
-class AccountChangeAdmin(AccountPartAdmin):
+class AccountChangeAdmin(VisibleRowsAdmin):
     list_display = ["changed_at", "account", "kind", "old", "new", "run", "changed_by"]
     list_filter = [("kind", ChoicesCheckboxFilter)]
     list_select_related = ["account", "run", "changed_by"]
 
 
 @admin.register(SyncRun)
-class SyncRunAdmin(ConnectionPartAdmin):
+class SyncRunAdmin(VisibleRowsAdmin):
     list_display = [
         "created_at",
         "connection",
@@ -238,7 +238,7 @@ class SyncRunAdmin(ConnectionPartAdmin):
 
 
 @admin.register(BatchOperation)
-class BatchOperationAdmin(ReadOnlyAdmin):
+class BatchOperationAdmin(VisibleRowsAdmin):
     list_display = [
         "created_at",
         "operation",
@@ -251,9 +251,6 @@ class BatchOperationAdmin(ReadOnlyAdmin):
     ]
     list_filter = [("state", ChoicesCheckboxFilter), ("operation", ChoicesCheckboxFilter)]
     list_select_related = ["user"]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[BatchOperation]:
-        return BatchOperation.objects.visible_to(request.user)
 
     @display(description="State", label=labels(BATCH))
     def state_label(self, batch: BatchOperation) -> tuple[str, str]:

@@ -14,9 +14,7 @@ from django.http.response import HttpResponseBase
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.paginator import InfinitePaginator
 
-from accounts.models import Account
 from dashboard.status import Status, Tone
-from tokens.models import Connection
 
 # Unfold's names for the five tones.
 LABELS: dict[Tone, str | None] = {
@@ -71,24 +69,12 @@ class ReadOnlyAdmin(BigTableAdmin):
         return False
 
 
-class ConnectionPartAdmin(ReadOnlyAdmin):
-    """A part of a connection: who does not see the one does not see the other."""
+class VisibleRowsAdmin(ReadOnlyAdmin):
+    """A person sees the rows that `visible_to` gives them."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows: QuerySet[Any] = super().get_queryset(request)
-        if request.user.has_perm("tokens.view_all_connections"):
-            return rows
-        return rows.filter(connection__in=Connection.objects.visible_to(request.user))
-
-
-class AccountPartAdmin(ReadOnlyAdmin):
-    """A part of an account: who does not see the one does not see the other."""
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows: QuerySet[Any] = super().get_queryset(request)
-        if request.user.has_perm("accounts.view_all_accounts"):
-            return rows
-        return rows.filter(account__in=Account.objects.visible_to(request.user))
+        rows: QuerySet[Any] = super().get_queryset(request).visible_to(request.user)
+        return rows
 
 
 class ReadOnlyInline(TabularInline):  # type: ignore[misc]

@@ -13,7 +13,7 @@ from unfold.decorators import display
 
 from accounts.models import SyncRun
 from accounts.sync.requests import request_sync
-from dashboard.admin.base import ConnectionPartAdmin, ReadOnlyAdmin, labels
+from dashboard.admin.base import ReadOnlyAdmin, VisibleRowsAdmin, labels
 from dashboard.reports.activity import activity, success_rates
 from dashboard.status import CONNECTION, REFRESH
 from dashboard.templatetags.console import duration, percent
@@ -31,7 +31,7 @@ def _names(connections: list[Connection]) -> str:
 
 
 @admin.register(Connection)
-class ConnectionAdmin(ReadOnlyAdmin):
+class ConnectionAdmin(VisibleRowsAdmin):
     list_display = ["label", "state_label", "owner", "amazon_user", "expires_at", "last_synced_at"]
     list_filter = [("state", ChoicesCheckboxFilter)]
     list_select_related = ["owner"]
@@ -83,7 +83,8 @@ class ConnectionAdmin(ReadOnlyAdmin):
         return may(request.user, "tokens.refresh_connection")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Connection]:
-        return Connection.objects.visible_to(request.user).defer("access_token", "refresh_token")
+        rows: QuerySet[Connection] = super().get_queryset(request)
+        return rows.defer("access_token", "refresh_token")
 
     @display(description="State", label=STATE_LABELS)
     def state_label(self, connection: Connection) -> tuple[str, str]:
@@ -91,7 +92,7 @@ class ConnectionAdmin(ReadOnlyAdmin):
 
 
 @admin.register(TokenRefresh)
-class TokenRefreshAdmin(ConnectionPartAdmin):
+class TokenRefreshAdmin(VisibleRowsAdmin):
     list_display = ["started_at", "connection", "trigger", "tries", "outcome_label", "took", "error_code"]
     list_filter = [
         ("outcome", ChoicesCheckboxFilter),
@@ -125,20 +126,20 @@ class TokenRefreshAdmin(ConnectionPartAdmin):
 
 
 @admin.register(AccessTokenRequest)
-class AccessTokenRequestAdmin(ConnectionPartAdmin):
+class AccessTokenRequestAdmin(VisibleRowsAdmin):
     list_display = ["requested_at", "connection", "user", "remote_addr", "outcome"]
     list_filter = [("outcome", ChoicesCheckboxFilter)]
     list_select_related = ["connection", "user"]
 
 
 @admin.register(Alert)
-class AlertAdmin(ConnectionPartAdmin):
+class AlertAdmin(VisibleRowsAdmin):
     list_display = ["created_at", "kind", "text", "sent_at", "tries"]
     list_filter = [("kind", ChoicesCheckboxFilter)]
 
 
 @admin.register(AuthorizationAttempt)
-class AuthorizationAttemptAdmin(ReadOnlyAdmin):
+class AuthorizationAttemptAdmin(VisibleRowsAdmin):
     list_display = ["created_at", "user", "connection", "region"]
     list_select_related = ["user", "connection"]
     fields = ["created_at", "user", "connection", "region", "regions", "label"]

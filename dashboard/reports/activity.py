@@ -14,7 +14,8 @@ from django.utils import timezone
 from accounts.models import SyncRun
 from dashboard.reports.charts import Chart, Column, stacked, totals
 from dashboard.status import REFRESH, SYNC_RUN, Tone, find_status
-from tokens.models import Connection, TokenRefresh
+from tokens.models import TokenRefresh
+from tokens.models.connection import sees_all_connections
 
 Period = Literal["24h", "30d"]
 TONES: tuple[Tone, ...] = ("good", "attention", "bad")
@@ -58,46 +59,47 @@ class Activity:
 
 
 def activity(user: User, period: Period) -> list[Activity]:
-    sees_all = user.has_perm("tokens.view_all_connections")
     zone = timezone.get_current_timezone_name()
-    key = f"activity:{period}:{zone}:{'all' if sees_all else user.pk}"
+    key = f"activity:{period}:{zone}:{_whose(user)}"
     found: list[Activity] | None = cache.get(key)
     if found is None:
-        found = _count(user, period, sees_all=sees_all)
+        found = _count(user, period)
         cache.set(key, found, KEPT_SECONDS[period])
     return found
 
 
 def success_rates(user: User) -> dict[Period, float | None]:
     """Return the share of refreshes that left a valid token, for each period; None without any refresh."""
-    sees_all = user.has_perm("tokens.view_all_connections")
     rates: dict[Period, float | None] = {}
     for period, kept in KEPT_SECONDS.items():
-        key = f"success-rate:{period}:{'all' if sees_all else user.pk}"
+        key = f"success-rate:{period}:{_whose(user)}"
         known: list[float | None] | None = cache.get(key)
         if known is None:
-            refreshes = TokenRefresh.objects.since(timezone.now() - LENGTHS[period])
-            if not sees_all:
-                refreshes = refreshes.filter(connection__in=Connection.objects.visible_to(user))
+            refreshes = TokenRefresh.objects.visible_to(user).since(timezone.now() - LENGTHS[period])
             known = [refreshes.success_rate()]
             cache.set(key, known, kept)
         rates[period] = known[0]
     return rates
 
 
-def _count(user: User, period: Period, *, sees_all: bool) -> list[Activity]:
+def _whose(user: User) -> str:
+    """Name the people who share an answer: all who see everything, or this person alone."""
+    return "all" if sees_all_connections(user) else str(user.pk)
+
+
+def _count(user: User, period: Period) -> list[Activity]:
     unit = "hour" if period == "24h" else "day"
     step = timedelta(hours=1) if period == "24h" else timedelta(days=1)
     number = 24 if period == "24h" else 30
     last = timezone.localtime().replace(minute=0, second=0, microsecond=0)
-    # An hour is as long as any other, a day begins at midnight though the clocks were changed.
+    # Hours are counted in UTC, where each has the same length. A day begins at midnight of the zone, also on the
+    # days on which the clocks change.
     last = last.replace(hour=0) if unit == "day" else last.astimezone(UTC)
     begins = [(last - step * back).astimezone(UTC) for back in reversed(range(number))]
     counted: dict[str, dict[datetime, dict[Tone, int]]] = {
         kind: defaultdict(lambda: dict.fromkeys(TONES, 0)) for kind in KINDS
     }
-    mine = None if sees_all else Connection.objects.visible_to(user).values("pk")
-    for kind, begin, word, rows in _rows(begins[0], unit, mine):
+    for kind, begin, word, rows in _rows(user, begins[0], unit):
         tone = find_status(KINDS[kind][1], word).tone
         if tone in TONES:
             counted[kind][begin.astimezone(UTC)][tone] += rows
@@ -108,15 +110,10 @@ def _count(user: User, period: Period, *, sees_all: bool) -> list[Activity]:
     ]
 
 
-def _rows(begin: datetime, unit: str, connections: QuerySet[Any] | None) -> QuerySet[Any]:
+def _rows(user: User, begin: datetime, unit: str) -> QuerySet[Any]:
     """Count syncs and refreshes by time and word, in one statement."""
-    runs = SyncRun.objects.filter(created_at__gte=begin, finished_at__isnull=False)
-    refreshes = TokenRefresh.objects.filter(started_at__gte=begin, outcome__isnull=False)
-    if connections is not None:
-        runs, refreshes = (
-            runs.filter(connection__in=connections),
-            refreshes.filter(connection__in=connections),
-        )
+    runs = SyncRun.objects.visible_to(user).filter(created_at__gte=begin, finished_at__isnull=False)
+    refreshes = TokenRefresh.objects.visible_to(user).filter(started_at__gte=begin, outcome__isnull=False)
     return _counted(runs, "sync", "created_at", "state", unit).union(
         _counted(refreshes, "refresh", "started_at", "outcome", unit), all=True
     )

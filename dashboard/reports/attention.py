@@ -13,6 +13,7 @@ from django.utils import timezone
 from dashboard.reports.account_counts import AccountCounts, AtLeast, count_accounts
 from dashboard.status import Tone
 from tokens.models import BROKEN, FAILING, Alert, Connection, where_late, where_live
+from tokens.people.permissions import may
 
 # Beyond so many of a kind one line tells of the rest.
 NAMED = 5
@@ -133,7 +134,7 @@ def _late(connections: list[Connection], troubled: Troubled) -> Iterator[Matter]
 
 def _untold(user: User) -> Iterator[Matter]:
     alerts = Alert.objects.visible_to(user).undelivered()
-    if user.has_perm("tokens.view_alert") and (errors := list(alerts.values_list("error", flat=True)[:100])):
+    if may(user, "tokens.view_alert") and (errors := list(alerts.values_list("error", flat=True)[:100])):
         number = f"{len(errors)}{'+' if len(errors) == 100 else ''} alert{'' if len(errors) == 1 else 's'}"
         mend = (
             "Check ALERT_URLS."

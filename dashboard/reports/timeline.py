@@ -16,10 +16,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.lists.pages import select_after
-from accounts.models import Account, AccountChange, BatchOperation, SyncRun
+from accounts.models import AccountChange, BatchOperation, SyncRun
 from dashboard.status import REFRESH, Status, status_of_batch, status_of_refresh, status_of_run
 from dashboard.templatetags.console import duration, plain
-from tokens.models import Connection, TokenRefresh
+from tokens.models import TokenRefresh
 
 PAGE_SIZE = 50
 KINDS = {"sync": "Syncs", "refresh": "Token refreshes", "change": "Changes", "batch": "Operations"}
@@ -170,27 +170,18 @@ class Source:
 
 
 def _runs(user: User) -> QuerySet[SyncRun]:
-    rows = SyncRun.objects.select_related("connection", "requested_by").defer(
-        "sources", "connection__access_token", "connection__refresh_token"
-    )
-    return _of_visible_connections(rows, user)
+    rows = SyncRun.objects.visible_to(user).select_related("connection", "requested_by")
+    return rows.defer("sources", "connection__access_token", "connection__refresh_token")
 
 
 def _refreshes(user: User) -> QuerySet[TokenRefresh]:
-    rows = TokenRefresh.objects.select_related("connection").defer(
-        "connection__access_token", "connection__refresh_token"
-    )
-    return _of_visible_connections(rows, user)
-
-
-def _of_visible_connections(rows: QuerySet[Any], user: User) -> QuerySet[Any]:
-    if user.has_perm("tokens.view_all_connections"):
-        return rows
-    return rows.filter(connection__in=Connection.objects.visible_to(user))
+    rows = TokenRefresh.objects.visible_to(user).select_related("connection")
+    return rows.defer("connection__access_token", "connection__refresh_token")
 
 
 def _changes(user: User) -> QuerySet[AccountChange]:
-    rows = AccountChange.objects.select_related("account", "changed_by").only(
+    rows = AccountChange.objects.visible_to(user).select_related("account", "changed_by")
+    return rows.only(
         "changed_at",
         "kind",
         "old",
@@ -201,9 +192,6 @@ def _changes(user: User) -> QuerySet[AccountChange]:
         "account__amazon_account_id",
         "changed_by__username",
     )
-    if user.has_perm("accounts.view_all_accounts"):
-        return rows
-    return rows.filter(account__in=Account.objects.visible_to(user))
 
 
 def _batches(user: User) -> QuerySet[BatchOperation]:

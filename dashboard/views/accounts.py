@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.models import User
 from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
@@ -98,7 +99,7 @@ def account(request: StaffRequest, account_id: UUID) -> HttpResponse:
         .defer("connection__access_token", "connection__refresh_token")
     )
     row = get_object_or_404(rows, pk=account_id)
-    links = _links(row)
+    links = _links(request.user, row)
     profiles = list(Profile.objects.filter(account=row))
     context = {
         "account": row,
@@ -109,10 +110,18 @@ def account(request: StaffRequest, account_id: UUID) -> HttpResponse:
         "changes": list(
             AccountChange.objects.filter(account=row).select_related("changed_by")[:CHANGES_SHOWN]
         ),
-        "runs": list(SyncRun.objects.filter(connection=row.connection).select_related("requested_by")[:5]),
+        "runs": list(
+            SyncRun.objects.visible_to(request.user)
+            .filter(connection=row.connection)
+            .select_related("requested_by")[:5]
+        ),
         "managers": [link.manager for link in links if link.account_id == row.pk],
         "managed": [link.account for link in links if link.manager_id == row.pk],
-        "children": list(row.children.filter(user=row.user_id).defer("metadata", "errors")[:RELATED_SHOWN]),
+        "children": list(
+            Account.objects.visible_to(request.user)
+            .filter(parent=row)
+            .defer("metadata", "errors")[:RELATED_SHOWN]
+        ),
         "logins": list(
             Connection.objects.visible_to(request.user).filter(accesses__account=row).only("pk", "label")
         ),
@@ -120,11 +129,10 @@ def account(request: StaffRequest, account_id: UUID) -> HttpResponse:
     return page(request, "dashboard/accounts/detail_page.html", context, title=str(row))
 
 
-def _links(account: Account) -> list[AccountManager]:
-    """Return the links to the managers above and the accounts below, all of the same owner."""
-    links = AccountManager.objects.filter(Q(manager=account) | Q(account=account))
-    same_owner = Q(manager__user=account.user_id, account__user=account.user_id)
-    related = links.filter(same_owner).select_related("manager", "account").order_by("id")
+def _links(user: User, account: Account) -> list[AccountManager]:
+    """Return the links to the managers above and the accounts below."""
+    links = AccountManager.objects.visible_to(user).filter(Q(manager=account) | Q(account=account))
+    related = links.select_related("manager", "account").order_by("id")
     return list(related.defer("manager__metadata", "account__metadata")[:RELATED_SHOWN])
 
 

@@ -24,7 +24,8 @@ from accounts.batch.start import MAX_ITEMS
 from accounts.lists.csv_text import escape_formula
 from accounts.lists.pages import KeysetPaginator
 from accounts.models import Account, BatchItem, BatchOperation, SyncRun
-from accounts.models.batch import UNFINISHED, count_items
+from accounts.models.batch import count_items
+from accounts.models.sync import UNFINISHED
 from accounts.sync.requests import Wait, find_waits
 from dashboard.account_list import AccountList
 from dashboard.forms import UpdateForm

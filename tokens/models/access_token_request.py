@@ -5,7 +5,11 @@ from django.db import models
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from tokens.models.connection import Connection
+from tokens.models.connection import Connection, ConnectionPartQuerySet
+
+
+class AccessTokenRequestQuerySet(ConnectionPartQuerySet["AccessTokenRequest"]):
+    pass
 
 
 class AccessTokenRequest(models.Model):
@@ -22,6 +26,8 @@ class AccessTokenRequest(models.Model):
     remote_addr = models.GenericIPAddressField(null=True, blank=True)
     outcome = models.CharField(max_length=16, choices=Outcome.choices)
     requested_at = models.DateTimeField(default=timezone.now)
+
+    objects = AccessTokenRequestQuerySet.as_manager()
 
     class Meta:
         ordering = ["-requested_at", "-id"]

@@ -2,22 +2,17 @@
 
 from typing import Self
 
-from django.contrib.auth.models import User
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from tokens.models.connection import Connection
+from tokens.models.connection import Connection, ConnectionPartQuerySet
 
 
-class AlertQuerySet(models.QuerySet["Alert"]):
-    def visible_to(self, user: User) -> Self:
-        """Those about nobody's connection are for people who see everybody's."""
-        if user.has_perm("tokens.view_all_connections"):
-            return self
-        return self.filter(connection__in=Connection.objects.visible_to(user))
+class AlertQuerySet(ConnectionPartQuerySet["Alert"]):
+    # An alert without a connection is shown to people who see all connections.
 
     def undelivered(self) -> Self:
         """Those that were tried and not sent."""

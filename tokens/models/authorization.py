@@ -1,12 +1,24 @@
 """Visits to the consent page of Amazon."""
 
+from typing import Self
+
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 
 from amazon_accounts.amazon_ads.hosts import Region
-from tokens.models.connection import Connection, all_regions
+from tokens.models.connection import Connection, all_regions, sees_all_connections
+from tokens.people.permissions import Actor
+
+
+class AuthorizationAttemptQuerySet(models.QuerySet["AuthorizationAttempt"]):
+    def visible_to(self, user: Actor) -> Self:
+        """Return the attempts of this person, or all of them to who may see all connections."""
+        if sees_all_connections(user):
+            return self
+        return self.filter(user=user) if isinstance(user, User) and user.is_active else self.none()
 
 
 class AuthorizationAttempt(models.Model):
@@ -25,6 +37,8 @@ class AuthorizationAttempt(models.Model):
     regions = ArrayField(models.CharField(max_length=2, choices=Region.choices), default=all_regions)
     label = models.CharField(max_length=200, blank=True, default="")
     created_at = models.DateTimeField(default=timezone.now)
+
+    objects = AuthorizationAttemptQuerySet.as_manager()
 
     class Meta:
         indexes = [

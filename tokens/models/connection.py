@@ -1,10 +1,10 @@
 """Connections: the Amazon logins that people connected."""
 
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Self, TypeVar
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.contrib.auth.models import User
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 
 from amazon_accounts.amazon_ads.hosts import Region
 from tokens.encryption import EncryptedTextField
+from tokens.people.permissions import Actor, may
 
 ACTIVE = Q(state="active")
 DISCONNECTED = Q(state="disconnected")
@@ -41,14 +42,16 @@ def where_late(now: datetime | None = None) -> Q:
     return Q(sync_failures=0, last_synced_at__lt=late_before(now))
 
 
+def sees_all_connections(user: Actor) -> bool:
+    return may(user, "tokens.view_all_connections")
+
+
 class ConnectionQuerySet(models.QuerySet["Connection"]):
-    def visible_to(self, user: AbstractBaseUser | AnonymousUser) -> Self:
-        """Return the connections this person may see: their own, or all with the permission."""
-        if not isinstance(user, User) or not user.is_active:
-            return self.none()
-        if user.has_perm("tokens.view_all_connections"):
+    def visible_to(self, user: Actor) -> Self:
+        """Return the connections that a person owns, or all of them to who may see all."""
+        if sees_all_connections(user):
             return self
-        return self.filter(owner=user)
+        return self.filter(owner=user) if isinstance(user, User) and user.is_active else self.none()
 
     def active(self) -> Self:
         return self.filter(ACTIVE)
@@ -229,3 +232,15 @@ class Connection(models.Model):
         if self.consented_at is None or self.consented_at.date() < settings.CONSENT_EFFECTIVE_DATE:
             return None
         return self.consented_at + timedelta(days=settings.CONSENT_DAYS)
+
+
+Part = TypeVar("Part", bound=models.Model)
+
+
+class ConnectionPartQuerySet(models.QuerySet[Part]):
+    """Rows that belong to a connection: who sees the connection sees them."""
+
+    def visible_to(self, user: Actor) -> Self:
+        if sees_all_connections(user):
+            return self
+        return self.filter(connection__in=Connection.objects.visible_to(user))

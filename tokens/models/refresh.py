@@ -8,13 +8,13 @@ from django.db.models import Count, F, Q
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from tokens.models.connection import Connection
+from tokens.models.connection import Connection, ConnectionPartQuerySet
 
 # Outcomes that say nothing about how well refreshing works.
 UNCOUNTED = ["reauthorise", "config", "superseded", "lost"]
 
 
-class TokenRefreshQuerySet(models.QuerySet["TokenRefresh"]):
+class TokenRefreshQuerySet(ConnectionPartQuerySet["TokenRefresh"]):
     def since(self, moment: datetime) -> Self:
         return self.filter(started_at__gte=moment)
 
