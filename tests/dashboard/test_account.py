@@ -149,10 +149,10 @@ def test_a_change_names_the_person_or_the_sync_that_made_it(
 
 @pytest.mark.django_db(transaction=True)
 def test_who_disconnects_a_login_changes_its_accounts(
-    alice: User, connection: Connection, account: Account
+    administrator: User, connection: Connection, account: Account
 ) -> None:
-    disconnect_connection(alice, connection)
-    assert AccountChange.objects.get(kind="vanished").changed_by == alice
+    disconnect_connection(administrator, connection)
+    assert AccountChange.objects.get(kind="vanished").changed_by == administrator
     with transaction.atomic():
         Account.objects.filter(pk=account.pk).update(name="Yard")
     assert AccountChange.objects.get(kind="name").changed_by is None
