@@ -422,7 +422,7 @@ SPECTACULAR_SETTINGS = {
         "Every Amazon Ads account behind the Amazon logins of a company: list and label accounts, sync, disconnect "
         "and reconnect many accounts at once, and get valid access tokens.\n\nPeople see their own connections and "
         "accounts. With the permissions `accounts.view_all_accounts` and `tokens.view_all_connections` they see "
-        "those of everybody. An object that a person may not see is answered with 404. A path also works without "
+        "everybody's. An object that a person may not see is answered with 404. A path also works without "
         "its last slash."
     ),
     "VERSION": __version__,

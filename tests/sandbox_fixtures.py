@@ -1,16 +1,17 @@
-"""The made-up Amazon for tests of everything else.
+"""The sandbox Amazon for tests of the product.
 
-    sandbox             state.Sandbox in this process, with the small world (alice, bob, charlie; see generate.small_world).
-                        The settings point at it; give `sandbox_transport` to whatever speaks HTTP.
-    sandbox_transport   an httpx transport to it. Unlike httpx's own it keeps the read timeout and knows dropped connections.
-    sandbox_server      the same over HTTP on a free loopback port: `.url`, `.sandbox` (the same object, moved from the test's
-                        thread), `.environ()` for other processes. The settings point at it.
+    sandbox             state.Sandbox in this process, with the world `small_world` (alice, bob and charlie). The
+                        settings point at it. Give `sandbox_transport` to the client under test.
+    sandbox_transport   an httpx transport to it. Unlike httpx's own transport it has a read timeout and dropped
+                        connections.
+    sandbox_server      a sandbox over HTTP on a free loopback port: `.url`, `.sandbox`, and `.environ()` for other
+                        processes. The settings point at it.
+    untrusted_url       a sandbox behind a certificate that no client may trust.
 
-    untrusted_url       a sandbox behind a certificate that nobody should trust.
-
-Everything is as new for each test. Another world: `sandbox.reset(generated_world(...))` or `sandbox.reset(demo_world())`.
-A refresh token: `sandbox.refresh_token("alice")`. The browser: `sandbox.consent(authorize_url, "alice")` gives the callback's URL.
-What the API shows: `sandbox.truth("alice")`. What was asked: `sandbox.journal.entries(path="/v2/profiles")`.
+Each test gets a fresh world. A test takes another world with `sandbox.reset(generated_world(...))`, a refresh
+token with `sandbox.refresh_token("alice")`, and the callback's URL of a browser with
+`sandbox.consent(authorize_url, "alice")`. `sandbox.truth("alice")` is what the API shows, and
+`sandbox.journal.entries(path="/v2/profiles")` are the calls so far.
 """
 
 import asyncio
@@ -39,7 +40,7 @@ IN_PROCESS_URL = "http://sandbox.test"
 
 
 class SandboxTransport(httpx.AsyncBaseTransport):
-    """Calls the application directly, and fails as the network would."""
+    """Calls the application directly, and raises httpx's errors for timeouts and dropped connections."""
 
     def __init__(self, app: SandboxApplication) -> None:
         self._asgi = httpx.ASGITransport(app=app)
@@ -57,13 +58,11 @@ class SandboxTransport(httpx.AsyncBaseTransport):
 
 @dataclass
 class SandboxServer:
-    """A sandbox that is reached over HTTP."""
-
     url: str
     sandbox: Sandbox
 
     def environ(self) -> dict[str, str]:
-        """What makes another process of the product use this Amazon."""
+        """The environment variables by which another process of the product uses this sandbox."""
         return {
             "AMAZON_ADS_API_URL": f"{self.url}/{{region}}/api",
             "AMAZON_LWA_URL": f"{self.url}/{{region}}",
@@ -74,9 +73,9 @@ class SandboxServer:
 
 @contextlib.contextmanager
 def serve(app: SandboxApplication, **options: Any) -> Iterator[str]:
-    """Serve the application on a free loopback port in a thread; the address without a slash at its end.
+    """Serve the application on a free loopback port in a thread. Yields the address without a last slash.
 
-    `options` are uvicorn's; with `ssl_certfile` the address is of https.
+    `options` are uvicorn's; with `ssl_certfile` the address begins with https.
     """
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(

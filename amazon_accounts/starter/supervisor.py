@@ -164,11 +164,9 @@ class Supervisor:
         self._failure = ""
 
     def ask_to_stop(self, *_: object) -> None:
-        """May be used as a signal handler."""
         self._asked_to_stop = True
 
     def fail(self, reason: str) -> None:
-        """Stop all programs. The first reason is the one that `run` returns."""
         self._failure = self._failure or reason
 
     @property
@@ -177,7 +175,6 @@ class Supervisor:
 
     @property
     def is_settled(self) -> bool:
-        """Whether every program has run for SETTLED_SECONDS."""
         return all(child.is_settled for child in self._children)
 
     def run(self, while_running: Callable[[], None] = lambda: None) -> str:

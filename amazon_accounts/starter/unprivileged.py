@@ -49,7 +49,6 @@ def _read_capabilities() -> tuple[_CapabilityHeader, ctypes.Array[_CapabilityDat
 
 
 def _find_folder_capability() -> int | None:
-    """The weakest capability of this process that passes through private folders, if it has one."""
     _, data = _read_capabilities()
     # Docker's default set contains only the second capability.
     for capability in (_CAP_DAC_READ_SEARCH, _CAP_DAC_OVERRIDE):

@@ -2,7 +2,7 @@
 
 `python -m amazon_accounts.starter.watchdog` reads process groups from its standard input: `+123` when a group
 starts, `-123` when it has ended. The input ends when the supervisor dies. Then the watchdog sends SIGTERM to
-the remaining groups, and SIGKILL to those that do not end.
+the remaining groups, and SIGKILL to groups that do not end.
 """
 
 import contextlib
@@ -15,7 +15,6 @@ PATIENCE_SECONDS = 5
 
 
 def send_signal(groups: set[int], number: int) -> set[int]:
-    """Send the signal to each process group. Returns the groups that exist."""
     living = set()
     for group in groups:
         with contextlib.suppress(ProcessLookupError):

@@ -12,7 +12,8 @@ from tests.ports import free_port
 def test_a_free_port_stays_free() -> None:
     port = free_port()
     check_port("PORT", "127.0.0.1", port)
-    socket.create_server(("127.0.0.1", port)).close()
+    with socket.create_server(("127.0.0.1", port)) as server:
+        assert server.getsockname()[1] == port
 
 
 def test_a_taken_port_is_reported_in_one_line() -> None:

@@ -139,7 +139,7 @@ class Grants:
             number=facts["number"],
             consented_at=facts["consented_at"],
         )
-        # New stamps must exceed those that the sandbox gave before a restart, or a revocation would miss old tokens.
+        # New stamps must exceed the stamps from before a restart, or a revocation would miss old tokens.
         self._last_stamp = max(self._last_stamp, facts["issued"])
         return Token(kind, grant, facts["issued"], self._expiry(kind, grant, facts["expires_at"]))
 
