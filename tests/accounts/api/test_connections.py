@@ -242,7 +242,10 @@ class TestAccessToken:
         self, service: APIClient, address: str, settings: LazySettings
     ) -> None:
         settings.ACCESS_TOKEN_WAIT_SECONDS = 0.3
-        Connection.objects.update(expires_at=timezone.now() + timedelta(seconds=30))
+        now = timezone.now()
+        Connection.objects.update(
+            expires_at=now + timedelta(seconds=30), last_refreshed_at=now - timedelta(minutes=59)
+        )
         response = service.post(address)
         assert (response.status_code, response["Retry-After"]) == (503, "5")
         assert ProcrastinateJob.objects.get().args["trigger"] == "on_use"

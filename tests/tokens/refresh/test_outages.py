@@ -34,7 +34,7 @@ async def test_a_token_does_not_live_longer_because_the_database_was_away(
         answered.set()
 
     sandbox.faults.add("run", path=TOKEN_PATH, options={"function": on_call})
-    check = asyncio.create_task(refresh_due(amazon))
+    check = asyncio.create_task(refresh_due(amazon, concurrency=1))
     await answered.wait()
     answered_at = timezone.now()
     await asyncio.sleep(0.5)
