@@ -3,7 +3,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: install run test check bench schema lock
+.PHONY: install run test coverage check bench schema lock
 
 install: .venv/installed.stamp
 	@:
@@ -21,7 +21,14 @@ run: install
 	@exec $(PY) -m amazon_accounts.starter
 
 test: install
-	$(PY) -m pytest -n 4 --dist loadgroup
+	$(PY) -m pytest -n 4 --dist loadgroup $(PYTEST_OPTIONS)
+
+# The suite with branch coverage. Never lower these bounds.
+coverage: install
+	$(MAKE) test PYTEST_OPTIONS="--cov --cov-report="
+	.venv/bin/coverage report --skip-covered --include="amazon_accounts/*,dashboard/*"
+	.venv/bin/coverage report --skip-covered --include="accounts/*" --fail-under=95
+	.venv/bin/coverage report --skip-covered --include="tokens/*" --fail-under=95
 
 check: install
 	$(PY) -m ruff check
