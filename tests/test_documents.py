@@ -96,7 +96,7 @@ def check_options(name: str, arguments: str) -> None:
     lexer.quotes = ""
     for word in lexer:
         option = word.strip("[]|\"'.,").partition("=")[0]
-        if option.startswith("--"):
+        if option.startswith("--") and option != "--":
             assert option in known, f"manage.py {name} {option}"
 
 
