@@ -62,12 +62,12 @@ class AmazonEndpoint:
             await _send(page(404, "Not Found", "The made-up Amazon has nothing here."), None, send)
             return
 
-        async def gone() -> None:
+        async def closed() -> None:
             while (await receive())["type"] != "http.disconnect":
                 pass
 
         try:
-            answer = await self._sandbox.answer(call, gone)
+            answer = await self._sandbox.answer(call, closed)
         except DroppedError:
             scope["sandbox.dropped"] = True
             return

@@ -7,6 +7,7 @@ import string
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Literal, get_args
 from urllib.parse import parse_qsl
 
@@ -52,6 +53,15 @@ class Call:
             self._identify_form(world, grants)
         else:
             self._identify_bearer(world, grants)
+
+    def is_at(self, *, area: str, path: str, region: str, login: str) -> bool:
+        """Whether the call matches all four. An empty value matches every call; the path may be a pattern."""
+        return (
+            area in {"", self.area}
+            and (not path or fnmatchcase(self.path, path))
+            and region in {"", self.region}
+            and (not login or (self.login is not None and self.login.login_id == login))
+        )
 
     def bearer(self) -> str:
         scheme, _, value = self.headers.get("authorization", "").partition(" ")

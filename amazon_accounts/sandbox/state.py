@@ -92,15 +92,15 @@ class Sandbox:
             headers={"content-type": "application/x-www-form-urlencoded"},
             body=urlencode(form).encode(),
         )
-        answer = self._ordinary(call, self.faults.plan(call))
+        answer = self._answer_normally(call, self.faults.plan(call))
         if answer.status != 302:
             raise ValueError(f"The authorize page answers {answer.status}: {answer.render()[-600:].decode()}")
         return answer.headers["Location"]
 
-    async def answer(self, call: Call, gone: Callable[[], Awaitable[None]]) -> Answer:
+    async def answer(self, call: Call, closed: Callable[[], Awaitable[None]]) -> Answer:
         """Answer one call, and record it in the journal.
 
-        `gone` returns when the caller has closed the connection. Raises DroppedError to give no answer.
+        `closed` returns when the caller has closed the connection. Raises DroppedError to give no answer.
         """
         arrived = self.clock.now()
         began = time.perf_counter()
@@ -108,13 +108,13 @@ class Sandbox:
         state = call.credential
         status = 0
         try:
-            answer = await self._through_faults(call, gone)
+            answer = await self._answer_with_faults(call, closed)
             status = answer.status
             return answer
         finally:
-            self.journal.write(_entry(call, state, status, arrived, time.perf_counter() - began))
+            self.journal.write(_make_entry(call, state, status, arrived, time.perf_counter() - began))
 
-    async def _through_faults(self, call: Call, gone: Callable[[], Awaitable[None]]) -> Answer:
+    async def _answer_with_faults(self, call: Call, closed: Callable[[], Awaitable[None]]) -> Answer:
         began = time.perf_counter()
         if call.area == "api" and (refusal := ads_api.refuse_route(call, self.choices)):
             return refusal
@@ -127,18 +127,18 @@ class Sandbox:
             call.identify(self.world, self.grants)
         throttled = self.throttle.refuse(call)
         if plan.silence == "hang":
-            await _wait(gone(), plan.delay)
+            await _wait(closed(), plan.delay)
             raise DroppedError
         answer = throttled
         if throttled is None and not plan.silence:
-            answer = self.faults.change(plan.answer or self._ordinary(call, plan), call, plan)
+            answer = self.faults.change(plan.answer or self._answer_normally(call, plan), call, plan)
         # The delay is the duration of the whole call, including the time that the answer has taken so far.
         await asyncio.sleep(max(0.0, plan.delay - (time.perf_counter() - began)))
         if answer is None or (plan.drop_after and throttled is None):
             raise DroppedError
         return answer
 
-    def _ordinary(self, call: Call, plan: Plan) -> Answer:
+    def _answer_normally(self, call: Call, plan: Plan) -> Answer:
         if call.area == "api":
             return ads_api.respond(call, self.world, self.grants, self.clock, plan.choices)
         if call.area == "authorize":
@@ -161,7 +161,7 @@ async def _wait(event: Awaitable[None], seconds: float) -> None:
         pass
 
 
-def _entry(call: Call, credential: str, status: int, arrived: float, seconds: float) -> Entry:
+def _make_entry(call: Call, credential: str, status: int, arrived: float, seconds: float) -> Entry:
     query = {
         name: "..." if name in {"access_token", "state"} else value for name, value in call.query.items()
     }

@@ -10,7 +10,6 @@ import copy
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 from typing import Any
 
 from amazon_accounts.sandbox.answers import Answer
@@ -75,19 +74,16 @@ class Rule:
     calls: int = 0
     struck: int = 0
 
-    def concerns(self, call: Call) -> bool:
+    def matches(self, call: Call) -> bool:
         grant_type = (call.form or {}).get("grant_type", "")
         return (
-            self.area in {"", call.area}
-            and (not self.path or fnmatchcase(call.path, self.path))
+            call.is_at(area=self.area, path=self.path, region=self.region, login=self.login)
             and self.method in {"", call.method}
-            and self.region in {"", call.region}
-            and (not self.login or (call.login is not None and call.login.login_id == self.login))
             and self.client_id in {"", call.client_id}
             and self.grant_type in {"", grant_type}
         )
 
-    def strikes(self, now: float, chance: random.Random) -> bool:
+    def hits_next(self, now: float, chance: random.Random) -> bool:
         """Count one call, and return whether the rule hits it."""
         self.calls += 1
         number = self.calls - self.after
@@ -176,7 +172,7 @@ class Faults:
         plan = Plan(choices=self._choices)
         now = self._clock.now()
         for rule in list(self.rules.values()):
-            if rule.concerns(call) and rule.strikes(now, self._chances[rule.name]):
+            if rule.matches(call) and rule.hits_next(now, self._chances[rule.name]):
                 call.faults.append(rule.name)
                 self._apply(rule, call, plan)
         return plan

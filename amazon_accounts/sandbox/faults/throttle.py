@@ -6,7 +6,6 @@ Amazon publishes no limits, nor what it counts them by. A test can therefore set
 import math
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from fnmatch import fnmatchcase
 from typing import Any, Literal, get_args
 
 from amazon_accounts.sandbox.answers import Answer, message, page
@@ -67,13 +66,8 @@ class Limit:
             check_retry_after(self.retry_after)
         check_place(self.area, self.region)
 
-    def concerns(self, call: Call) -> bool:
-        return (
-            self.area in {"", call.area}
-            and (not self.path or fnmatchcase(call.path, self.path))
-            and self.region in {"", call.region}
-            and (not self.login or (call.login is not None and call.login.login_id == self.login))
-        )
+    def matches(self, call: Call) -> bool:
+        return call.is_at(area=self.area, path=self.path, region=self.region, login=self.login)
 
     def take(self, call: Call, now: float) -> float:
         """Take one call from its bucket. Returns 0, or the seconds to wait if the bucket is empty."""
@@ -120,7 +114,7 @@ class Throttle:
     def refuse(self, call: Call) -> Answer | None:
         now = self._clock.now()
         for limit in self.limits.values():
-            if limit.concerns(call) and (seconds := limit.take(call, now)):
+            if limit.matches(call) and (seconds := limit.take(call, now)):
                 call.faults.append(f"limit {limit.name}")
                 return self.too_many_requests(call, seconds, limit.retry_after, html=limit.html)
         return None
