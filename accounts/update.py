@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts.errors import refusal
 from accounts.models import Account
-from tokens.people.permissions import require
+from tokens.permissions import require
 
 MOST_LABELS = 64
 LONGEST_LABEL = 256  # characters, of a key and of a value

@@ -88,7 +88,7 @@ def test_every_command_that_a_document_shows_is_real(document: Path) -> None:
 def check_options(name: str, arguments: str) -> None:
     """Check that the command knows every option that the document gives it."""
     application = get_commands()[name]
-    command = load_command_class(application, name) if isinstance(application, str) else application
+    command = load_command_class(str(application), name)
     parser: argparse.ArgumentParser = command.create_parser("manage.py", name)
     known = {option for action in parser._actions for option in action.option_strings}
     lexer = shlex.shlex(arguments, posix=True, punctuation_chars=False)

@@ -3,7 +3,7 @@
 from django.contrib.auth.models import User
 
 from accounts.models import BatchOperation
-from tokens.people.permissions import require
+from tokens.permissions import require
 
 Operation = BatchOperation.Operation
 

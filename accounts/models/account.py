@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 
 from amazon_accounts.amazon_ads.hosts import Region
 from tokens.models import Connection
-from tokens.people.permissions import Actor, may
+from tokens.permissions import Actor, may
 
 
 def sees_all_accounts(user: Actor) -> bool:

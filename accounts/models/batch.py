@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from accounts.models.account import Account, sees_all_accounts
 from accounts.models.sync import UNFINISHED, SyncRun
-from tokens.people.permissions import Actor
+from tokens.permissions import Actor
 
 
 class BatchOperationQuerySet(models.QuerySet["BatchOperation"]):

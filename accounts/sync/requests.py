@@ -19,7 +19,7 @@ from accounts.sync.run import queue_run, run_sync
 from amazon_accounts.postgresql import statements
 from tokens.errors import refuse_unusable
 from tokens.models import Connection
-from tokens.people.permissions import require
+from tokens.permissions import require
 from tokens.queues import TOKENS
 
 MAX_DUE = 500

@@ -29,7 +29,7 @@ from accounts.models import (
 from dashboard.admin.base import ReadOnlyInline, VisibleRowsAdmin, labels
 from dashboard.forms import UpdateForm
 from dashboard.status import ACCOUNT, BATCH, SYNC_RUN
-from tokens.people.permissions import may
+from tokens.permissions import may
 
 Operation = BatchOperation.Operation
 

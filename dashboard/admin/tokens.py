@@ -19,7 +19,7 @@ from dashboard.status import CONNECTION, REFRESH
 from dashboard.templatetags.console import duration, percent
 from tokens.errors import ConnectionUnusableError
 from tokens.models import AccessTokenRequest, Alert, AuthorizationAttempt, Connection, Heartbeat, TokenRefresh
-from tokens.people.permissions import may
+from tokens.permissions import may
 from tokens.refresh.tasks import request_refresh
 
 STATE_LABELS = labels(CONNECTION)

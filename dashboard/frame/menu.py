@@ -14,7 +14,7 @@ from unfold.dataclasses import SearchResult
 from accounts.lists.filters import filter_accounts
 from accounts.lists.pages import count_capped
 from tokens.models import Connection
-from tokens.people.permissions import may
+from tokens.permissions import may
 
 FOUND_AT_MOST = 8
 FOUND_COUNTED = 1_000

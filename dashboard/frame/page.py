@@ -20,7 +20,7 @@ from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
-from tokens.people.permissions import require
+from tokens.permissions import require
 
 Arguments = ParamSpec("Arguments")
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from dashboard.reports.account_counts import AccountCounts, AtLeast, count_accounts
 from dashboard.status import Tone
 from tokens.models import BROKEN, FAILING, Alert, Connection, where_late, where_live
-from tokens.people.permissions import may
+from tokens.permissions import may
 
 # Beyond so many of a kind one line tells of the rest.
 NAMED = 5

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 from dashboard.frame.page import StaffRequest, page, staff_page
 from dashboard.reports.timeline import KINDS, Timeline
 from tokens.models import Connection
-from tokens.people.permissions import require
+from tokens.permissions import require
 
 CONNECTIONS_OFFERED = 200
 

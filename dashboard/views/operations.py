@@ -31,7 +31,7 @@ from dashboard.account_list import AccountList
 from dashboard.forms import UpdateForm
 from dashboard.frame.page import StaffRequest, button_on, is_partial, page, redirect_htmx, staff_page
 from dashboard.status import BATCH, BATCH_ITEM, status_of_batch, status_of_batch_item
-from tokens.people.permissions import require
+from tokens.permissions import require
 
 PAGE_SIZE = 25
 RESULTS_PAGE_SIZE = 50

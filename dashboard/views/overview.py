@@ -17,7 +17,7 @@ from dashboard.reports.activity import Period, activity
 from dashboard.reports.attention import matters
 from dashboard.status import Status
 from dashboard.templatetags.console import percent
-from tokens.people.permissions import require
+from tokens.permissions import require
 
 HEALTH_STATE = {
     "healthy": Status("good", "Healthy"),

@@ -5,7 +5,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from tokens.models import Connection
-from tokens.people.permissions import require
+from tokens.permissions import require
 from tokens.signals import connection_changed
 
 

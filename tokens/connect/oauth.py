@@ -44,7 +44,7 @@ from tokens.connect import grants
 from tokens.connect.grants import AuthorizationError, Connected, Consent, Identity, Proof
 from tokens.connect.scopes import is_identity, scopes_in, tell_identity
 from tokens.models import AuthorizationAttempt, Connection
-from tokens.people.permissions import require
+from tokens.permissions import require
 
 logger = logging.getLogger(__name__)
 

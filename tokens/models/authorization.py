@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from amazon_accounts.amazon_ads.hosts import Region
 from tokens.models.connection import Connection, all_regions, sees_all_connections
-from tokens.people.permissions import Actor
+from tokens.permissions import Actor
 
 
 class AuthorizationAttemptQuerySet(models.QuerySet["AuthorizationAttempt"]):

@@ -13,7 +13,7 @@ from uuid_utils.compat import uuid7
 
 from amazon_accounts.amazon_ads.hosts import Region
 from tokens.encryption import EncryptedTextField
-from tokens.people.permissions import Actor, may
+from tokens.permissions import Actor, may
 
 ACTIVE = Q(state="active")
 DISCONNECTED = Q(state="disconnected")

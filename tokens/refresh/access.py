@@ -19,7 +19,7 @@ from amazon_accounts.postgresql.threads import in_thread, reserved_threads
 from tokens.encryption import DecryptionError
 from tokens.errors import ConnectionUnusableError, UnreadableTokenError, raise_if_unusable
 from tokens.models import AccessTokenRequest, Connection, TokenRefresh
-from tokens.people.permissions import require
+from tokens.permissions import require
 from tokens.refresh.exchange import Refreshed
 from tokens.refresh.one import refresh_one
 from tokens.refresh.tasks import queue_refresh

@@ -11,7 +11,7 @@ from amazon_accounts.postgresql.threads import in_thread
 from tokens.alerts import create as alerts
 from tokens.errors import refuse_unusable
 from tokens.models import Connection, TokenRefresh
-from tokens.people.permissions import require
+from tokens.permissions import require
 from tokens.queues import TOKENS, amazon_of, defer_once
 from tokens.refresh.due import refresh_due
 from tokens.refresh.lease import count_due

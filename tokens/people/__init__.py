@@ -1,1 +1,0 @@
-"""Who works with the console: people and their API keys."""
