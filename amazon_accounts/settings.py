@@ -194,6 +194,8 @@ TOKEN_REFRESH_LEAD_SECONDS = env_int("TOKEN_REFRESH_LEAD_SECONDS", 600, minimum=
 TOKEN_REFUSAL_CONFIRMATION_SECONDS = 4.0
 # How often the outcome of a refresh in another process is looked up.
 TOKEN_REFRESH_POLL_SECONDS = 0.2
+# How long the return from Amazon's consent page waits for Amazon.
+OAUTH_CALLBACK_SECONDS = 10.0
 # How long a request for an access token waits for a refresh.
 ACCESS_TOKEN_WAIT_SECONDS = 5.0
 CONSENT_DAYS = env_int("CONSENT_DAYS", 365, minimum=1)

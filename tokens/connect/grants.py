@@ -1,4 +1,4 @@
-"""Storing a grant: as a new connection, in the one that its login has already, or in the one to be reconnected."""
+"""Storing a grant: as a new connection, or in a connection that exists already."""
 
 import time
 from collections.abc import Collection
@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from amazon_accounts.amazon_ads.lwa import Grant
 from tokens.alerts import create as alerts
-from tokens.connect.scopes import tell_identity
+from tokens.connect.identity import Identity
+from tokens.connect.scopes import tells_identity
 from tokens.encryption import DecryptionError
 from tokens.models import Connection, TokenRefresh, all_regions
 from tokens.refresh.delays import choose_refresh_delay
@@ -28,7 +29,7 @@ class AuthorizationError(Exception):
 
 
 class WrongLoginError(AuthorizationError):
-    """Another Amazon login came back than the one that was to be reconnected."""
+    """The person signed in at Amazon with another login than the connection belongs to."""
 
     def __init__(self, message: str, connection: Connection) -> None:
         super().__init__(message)
@@ -36,25 +37,12 @@ class WrongLoginError(AuthorizationError):
 
 
 class AlreadyConnectedError(AuthorizationError):
-    """That Amazon login is connected already, as another connection."""
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Which Amazon login it is, as far as Amazon told."""
-
-    user_id: str | None = None
-    name: str = ""
-    email: str = ""
-
-    @property
-    def title(self) -> str:
-        return self.email or self.name or self.user_id or ""
+    """This Amazon login is connected already, as another connection."""
 
 
 @dataclass(frozen=True)
 class Connected:
-    """A login that was connected, and whether that made a new connection."""
+    """The connection that has the grant now, and whether it is new."""
 
     connection: Connection
     is_new: bool
@@ -62,7 +50,7 @@ class Connected:
 
 @dataclass(frozen=True)
 class Consent:
-    """Everything that a grant brings, before it is stored."""
+    """A grant that is not stored yet, and everything that came with it."""
 
     owner: User
     grant: Grant
@@ -83,7 +71,7 @@ class Proof:
 
 
 def connect(consent: Consent) -> Connected:
-    """Store the grant as a new connection, or in the one that this login has already."""
+    """Store the grant in the connection that this login has already, or as a new connection."""
     try:
         with transaction.atomic():
             known = _connection_of_login(consent)
@@ -91,7 +79,7 @@ def connect(consent: Consent) -> Connected:
                 return Connected(_renew(known, consent), is_new=False)
             return Connected(_create(consent), is_new=True)
     except IntegrityError:
-        # Somebody connected the same login at the same moment.
+        # Another process connected the same login at the same moment.
         with transaction.atomic():
             known = _connection_of_login(consent)
             if known is None:
@@ -100,7 +88,7 @@ def connect(consent: Consent) -> Connected:
 
 
 def _connection_of_login(consent: Consent) -> Connection | None:
-    """Find the connection that this login has already; without an identity, the one of this very token."""
+    """Find the connection of this login. A login without an identity is found by its refresh token."""
     of_owner = Connection.objects.filter(owner=consent.owner, client_id=settings.AMAZON_CLIENT_ID)
     candidates = of_owner.exclude(state=Connection.State.DISCONNECTED)
     if consent.identity.user_id is not None:
@@ -113,7 +101,7 @@ def _connection_of_login(consent: Consent) -> Connection | None:
 
 
 def _has_token_of(connection: Connection, consent: Consent) -> bool:
-    """Say whether this very token is stored there. One that cannot be decrypted is taken for another."""
+    # A stored token that cannot be decrypted counts as another one.
     stored = connection.refresh_token
     try:
         return stored is not None and stored.reveal() == consent.grant.refresh_token
@@ -128,15 +116,18 @@ def _create(consent: Consent) -> Connection:
         regions=list(consent.regions) or all_regions(),
         grant_version=0,
     )
-    _put(connection, consent)
+    _set_grant(connection, consent)
     connection.save(force_insert=True)
-    _note_proof(connection, consent)
+    _record_proof(connection, consent)
     connection_changed.send(sender=Connection, connection=connection, change="connected")
     return connection
 
 
 def reconnect(connection_id: UUID, consent: Consent) -> Connected:
-    """Store the grant in this connection, if it is of the login that this connection belongs to."""
+    """Store the grant in this connection.
+
+    Raises WrongLoginError for the grant of another login, and AlreadyConnectedError.
+    """
     with transaction.atomic():
         connection = Connection.objects.select_for_update().get(pk=connection_id)
         _require_same_login(connection, consent.identity)
@@ -154,7 +145,7 @@ def _require_same_login(connection: Connection, came_back: Identity) -> None:
     if connection.amazon_user_id is None:
         return
     if came_back.user_id is None:
-        if tell_identity(settings.AMAZON_SCOPES):
+        if tells_identity(settings.AMAZON_SCOPES):
             raise WrongLoginError(
                 "Amazon did not tell which login you signed in with, so this connection was left as it is. "
                 "Start again and allow access to the profile.",
@@ -170,25 +161,24 @@ def _require_same_login(connection: Connection, came_back: Identity) -> None:
 
 
 def _renew(connection: Connection, consent: Consent) -> Connection:
-    """Put the new grant in place of the old one; accounts, labels and history stay."""
     was_broken = connection.state == Connection.State.REAUTHORIZATION_REQUIRED
     if consent.label:
         connection.label = consent.label
     if consent.regions:
         connection.regions = list(consent.regions)
     known_since = connection.consented_at if _has_token_of(connection, consent) else None
-    _put(connection, consent)
+    _set_grant(connection, consent)
     connection.consented_at = consent.consented_at or known_since
     connection.save()
-    _note_proof(connection, consent)
+    _record_proof(connection, consent)
     if was_broken:
         alerts.connection_healed(connection)
     connection_changed.send(sender=Connection, connection=connection, change="healed")
     return connection
 
 
-def _put(connection: Connection, consent: Consent) -> None:
-    """Set everything that a new grant changes. A refresh of the old grant that is under way is fenced out."""
+def _set_grant(connection: Connection, consent: Consent) -> None:
+    # Without its lease, a refresh of the old grant that still runs can change nothing.
     now = timezone.now()
     age = time.monotonic() - consent.received_at
     life = max(consent.grant.expires_in - age, 0.0)
@@ -214,7 +204,7 @@ def _put(connection: Connection, consent: Consent) -> None:
     connection.disconnected_by = None
 
 
-def _note_proof(connection: Connection, consent: Consent) -> None:
+def _record_proof(connection: Connection, consent: Consent) -> None:
     if consent.proof is None:
         return
     TokenRefresh.objects.create(

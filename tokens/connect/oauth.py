@@ -1,10 +1,6 @@
-"""How a login comes to be connected: by consent in the browser, or by a refresh token that somebody has.
+"""Connecting an Amazon login by consent in the browser: the way to Amazon's page, and the return from it.
 
-    begin()     the way to Amazon's consent page
-    complete()  the return from it
-    connect_with_refresh_token()
-
-What may go wrong on the way is an AuthorizationError, whose text is for the person at the browser.
+What goes wrong on the way is an AuthorizationError, whose text is for the person at the browser.
 """
 
 import asyncio
@@ -14,8 +10,7 @@ import logging
 import secrets
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from django.conf import settings
@@ -24,37 +19,32 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
-from uuid_utils.compat import uuid7
 
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.errors import (
     AmazonError,
     ApplicationRefusedError,
-    ForbiddenError,
     InvalidGrantCodeError,
-    PermanentError,
     PostponedError,
 )
 from amazon_accounts.amazon_ads.hosts import Region
-from amazon_accounts.amazon_ads.lwa import Grant, build_authorize_url
-from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
-from amazon_accounts.amazon_ads.pacing.slots import CallStats
+from amazon_accounts.amazon_ads.lwa import build_authorize_url
 from amazon_accounts.postgresql.threads import in_thread
 from tokens.connect import grants
-from tokens.connect.grants import AuthorizationError, Connected, Consent, Identity, Proof
-from tokens.connect.scopes import is_identity, scopes_in, tell_identity
+from tokens.connect.grants import AuthorizationError, Connected, Consent
+from tokens.connect.identity import ask_identity
+from tokens.connect.scopes import is_identity, split_scopes
 from tokens.models import AuthorizationAttempt, Connection
 from tokens.permissions import require
 
 logger = logging.getLogger(__name__)
 
 ATTEMPT_LIFE: Final = timedelta(minutes=10)
-AMAZON_SECONDS: Final = 10.0
 VERIFIER_PURPOSE: Final = "tokens.oauth.code_verifier"
 
 
 class UnknownAttemptError(AuthorizationError):
-    """This sign-in was not begun in this browser, was used before, or is older than 10 minutes. Nothing was connected."""
+    """This sign-in was not started in this browser, was used before, or is older than 10 minutes. Nothing was connected."""
 
 
 class RefusedAtAmazonError(AuthorizationError):
@@ -79,9 +69,6 @@ REFUSALS: Final[Mapping[str, str]] = {
 OUR_FAULTS: Final = {"invalid_request", "unsupported_response_type", "unauthorized_client", "invalid_scope"}
 
 
-# --- To Amazon --------------------------------------------------------------------------------------------
-
-
 def begin(
     user: User,
     session_key: str,
@@ -91,7 +78,7 @@ def begin(
     label: str = "",
     connection: Connection | None = None,
 ) -> str:
-    """Open an attempt, bound to this user and session; return the address of Amazon's consent page.
+    """Start an attempt for this user and session; return the address of Amazon's consent page.
 
     Raises PermissionDenied.
     """
@@ -122,20 +109,17 @@ def _digest(secret: str) -> str:
 
 
 def _code_verifier(state: str) -> str:
-    """Derive the PKCE verifier, so that it is stored nowhere."""
+    # The PKCE verifier is derived from the state, so that it is stored nowhere.
     derived = salted_hmac(VERIFIER_PURPOSE, state, algorithm="sha256").digest()
     return base64.urlsafe_b64encode(derived).rstrip(b"=").decode()
-
-
-# --- And back ---------------------------------------------------------------------------------------------
 
 
 async def complete(
     user: User, session_key: str, answer: Mapping[str, str], amazon: AmazonClient
 ) -> Connected:
-    """Take what Amazon's page sent back with the browser, and connect the login.
+    """Connect the login, by the parameters that the browser brings back from Amazon's page.
 
-    Raises AuthorizationError or PermissionDenied; then the attempt cannot be used again and nothing is changed.
+    Raises AuthorizationError or PermissionDenied. Then nothing is changed and the attempt cannot be used again.
     """
     state = answer.get("state", "")
     attempt = await in_thread(_take_attempt)(user, session_key, state)
@@ -147,18 +131,18 @@ async def complete(
     if not code:
         raise RefusedAtAmazonError("Amazon sent no code. Nothing was connected. Start again.")
     try:
-        async with asyncio.timeout(AMAZON_SECONDS):
+        async with asyncio.timeout(settings.OAUTH_CALLBACK_SECONDS):
             grant = await amazon.lwa.exchange_code(
                 code, redirect_uri=redirect_uri(), code_verifier=_code_verifier(state)
             )
             received_at = time.monotonic()
-            identity = await _identity(grant, amazon, scope=answer.get("scope"))
+            identity = await ask_identity(grant, amazon, scope=answer.get("scope"))
     except TimeoutError as error:
         raise RefusedAtAmazonError(
             "Amazon did not answer within 10 seconds. Nothing was connected. Try again."
         ) from error
     except (AmazonError, PostponedError) as error:
-        raise _explained(error) from error
+        raise _explain(error) from error
     if grant.refresh_token is None:
         raise RefusedAtAmazonError("Amazon gave no lasting access. Nothing was connected. Start again.")
     consent = Consent(
@@ -176,7 +160,7 @@ async def complete(
 
 
 def _take_attempt(user: User, session_key: str, state: str) -> AuthorizationAttempt:
-    """Use up the attempt of this state: whoever comes second finds none."""
+    # Deleted in the transaction that finds it, so that a state works once.
     with transaction.atomic():
         attempt = AuthorizationAttempt.objects.select_for_update().filter(state_digest=_digest(state)).first()
         if attempt is None:
@@ -199,7 +183,7 @@ def _refusal(error: str) -> RefusedAtAmazonError:
     )
 
 
-def _explained(error: AmazonError | PostponedError) -> RefusedAtAmazonError:
+def _explain(error: AmazonError | PostponedError) -> RefusedAtAmazonError:
     if isinstance(error, InvalidGrantCodeError):
         return RefusedAtAmazonError(
             "Amazon's code was used before or is older than 5 minutes. Nothing was connected. Start again."
@@ -218,63 +202,12 @@ def _explained(error: AmazonError | PostponedError) -> RefusedAtAmazonError:
 
 
 def _require_scopes(granted: str | None) -> None:
-    """Refuse a consent that leaves out what we need; Amazon need not say what was granted."""
     if not granted:
+        # Amazon does not always say what the person granted.
         return
-    needed = {scope for scope in scopes_in(settings.AMAZON_SCOPES) if not is_identity(scope)}
-    if missing := needed - scopes_in(granted):
+    needed = {scope for scope in split_scopes(settings.AMAZON_SCOPES) if not is_identity(scope)}
+    if missing := needed - split_scopes(granted):
         raise RefusedAtAmazonError(
             f"Access to the ad accounts was not allowed ({', '.join(sorted(missing))}). Nothing was connected. "
             "Start again and allow it."
         )
-
-
-async def _identity(grant: Grant, amazon: AmazonClient, *, scope: str | None = None) -> Identity:
-    """Ask who it is, if that may be known: not every application asks for the `profile` scope."""
-    if not tell_identity(scope or settings.AMAZON_SCOPES):
-        return Identity()
-    try:
-        user = await amazon.lwa.user_profile(grant.access_token)
-    except (ForbiddenError, PermanentError) as error:
-        logger.info("Amazon did not tell which login it is: %s", error)
-        return Identity()
-    return Identity(user.user_id, user.name, user.email)
-
-
-# --- By a refresh token -----------------------------------------------------------------------------------
-
-
-async def connect_with_refresh_token(
-    user: User | None,
-    owner: User,
-    label: str,
-    refresh_token: str,
-    *,
-    regions: Collection[str],
-    consented_at: datetime | None,
-    amazon: AmazonClient,
-    max_wait: float = MAX_WAIT_SECONDS,
-) -> Connected:
-    """Connect the login of a refresh token, which a refresh must prove first; nothing is stored before.
-
-    None is the system itself. Raises PermissionDenied, AmazonError, PostponedError or AlreadyConnectedError.
-    """
-    await in_thread(require)(user, "tokens.connect_amazon")
-    started_at = timezone.now()
-    calls = CallStats()
-    grant = await amazon.lwa.refresh(refresh_token, subject=str(uuid7()), max_wait=max_wait, stats=calls)
-    received_at = time.monotonic()
-    identity = await _identity(grant, amazon)
-    if grant.refresh_token is None:
-        grant = replace(grant, refresh_token=refresh_token)
-    consent = Consent(
-        owner=owner,
-        grant=grant,
-        identity=identity,
-        received_at=received_at,
-        consented_at=consented_at,
-        label=label,
-        regions=regions,
-        proof=Proof(started_at, tries=calls.requests),
-    )
-    return await in_thread(grants.connect)(consent)

@@ -53,7 +53,7 @@ def connect_amazon(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_GET
 def connect_amazon_callback(request: HttpRequest) -> HttpResponse:
-    """Take the browser back from Amazon. The code in the address must not travel on to a login page."""
+    # The code in the address must not travel on to a login page.
     if not request.user.is_authenticated:
         messages.error(request, str(oauth.UnknownAttemptError()))
         return redirect_to_login(reverse("connections"))

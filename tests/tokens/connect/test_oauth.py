@@ -143,7 +143,7 @@ def test_a_state_works_once(browser: Client, sandbox: Sandbox) -> None:
     "query", ["", "?state=unknown&code=x", "?code=x", "?state=%00&code=%00", "?error=boo"]
 )
 def test_a_return_that_nobody_began_is_refused(browser: Client, sandbox: Sandbox, query: str) -> None:
-    assert "not begun in this browser" in come_back(browser, f"/connect/amazon/callback/{query}")
+    assert "not started in this browser" in come_back(browser, f"/connect/amazon/callback/{query}")
     assert sandbox.journal.count() == 0
 
 
@@ -158,12 +158,12 @@ def test_a_state_is_bound_to_session_and_user(browser: Client, sandbox: Sandbox,
     back = sandbox.consent(begin(browser), "bob")
     other = Client()
     other.force_login(alice)
-    assert "not begun in this browser" in come_back(other, back)
+    assert "not started in this browser" in come_back(other, back)
 
     back = sandbox.consent(begin(browser), "bob")
     mallory = Client()
     mallory.force_login(User.objects.create_user("mallory"))
-    assert "not begun in this browser" in come_back(mallory, back)
+    assert "not started in this browser" in come_back(mallory, back)
     assert not Connection.objects.exists()
 
 
@@ -222,9 +222,9 @@ def test_every_failure_of_the_exchange_is_explained(
 
 
 def test_it_waits_for_amazon_ten_seconds_at_most(
-    browser: Client, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    browser: Client, sandbox: Sandbox, settings: LazySettings
 ) -> None:
-    monkeypatch.setattr("tokens.connect.oauth.AMAZON_SECONDS", 0.3)
+    settings.OAUTH_CALLBACK_SECONDS = 0.3
     back = sandbox.consent(begin(browser), "bob")
     sandbox.faults.add("slow", path="/auth/o2/token", options={"seconds": 5})
     assert "did not answer within 10 seconds" in come_back(browser, back)

@@ -19,7 +19,7 @@ from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.errors import AmazonError, ApplicationRefusedError, PostponedError
 from tokens.connect.forms import RegionsField
 from tokens.connect.grants import AuthorizationError, Connected
-from tokens.connect.oauth import connect_with_refresh_token
+from tokens.connect.refresh_token import connect_with_refresh_token
 from tokens.encryption import DecryptionError
 from tokens.processes.commands import OperatorCommand, with_advice, with_amazon
 
