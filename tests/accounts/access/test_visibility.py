@@ -1,0 +1,397 @@
+"""Every way to read rows shows a person the rows that `visible_to` gives, with every mix of permissions."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.conf import LazySettings
+from django.contrib import admin
+from django.contrib.auth.models import AnonymousUser, Permission, User
+from django.db.models import Model
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import (
+    Account,
+    AccountChange,
+    AccountManager,
+    BatchItem,
+    BatchOperation,
+    Profile,
+    SyncRun,
+)
+from tests.accounts.access.test_table import rows as table_rows
+from tests.accounts.conftest import AccountFactory, ClientFactory
+from tokens.models import (
+    AccessTokenRequest,
+    Alert,
+    AuthorizationAttempt,
+    Connection,
+    TokenRefresh,
+)
+from tokens.permissions import Actor
+
+# Nobody owns the rows of these models: the permission to view the model decides alone.
+WITHOUT_OWNER = {
+    "accounts.accountsearch",
+    "amazon_ads.applicationrefusal",
+    "amazon_ads.parkedlogin",
+    "amazon_ads.ratelimit",
+    "amazon_ads.ratelimithour",
+    "auth.group",
+    "auth.user",
+    "django_apscheduler.djangojob",
+    "django_apscheduler.djangojobexecution",
+    "knox.authtoken",
+    "procrastinate.procrastinatejob",
+    "procrastinate.procrastinateworker",
+    "tokens.heartbeat",
+}
+VIEW_ALL = ["tokens.view_all_connections", "accounts.view_all_accounts"]
+MIXES = [
+    pytest.param(
+        views, [name for name, wanted in zip(VIEW_ALL, all_of, strict=True) if wanted], id=f"{views}-{all_of}"
+    )
+    for views, all_of in product([True, False], product([True, False], repeat=2))
+]
+
+Reader = Callable[[Client], set[str]]
+
+
+class World:
+    """Two people, each with one row of every model, and a third person who owns nothing."""
+
+    def __init__(self, new_account: AccountFactory) -> None:
+        self.people = {
+            name: User.objects.create_user(name, is_staff=True) for name in ("owner", "other", "outsider")
+        }
+        for name in ("owner", "other"):
+            _give_rows(self.people[name], new_account)
+        Alert.objects.create(kind=Alert.Kind.APPLICATION_REFUSED, key="refused", text="Amazon refuses us.")
+
+
+def _give_rows(user: User, new_account: AccountFactory) -> None:
+    account, manager = new_account(user), new_account(user)
+    connection, now, later = account.connection, timezone.now(), timezone.now() + timedelta(seconds=9)
+    Profile.objects.create(account=account, profile_id=str(user.pk), region="EU", country_code="DE")
+    AccountManager.objects.create(manager=manager, account=account, regions=["EU"])
+    run = SyncRun.objects.create(
+        connection=connection, trigger="manual", state="succeeded", started_at=now, finished_at=later
+    )
+    AccountChange.objects.create(account=account, run=run, kind="name", old="a", new="b")
+    batch = BatchOperation.objects.create(user=user, operation="sync", total=1)
+    BatchItem.objects.create(batch=batch, account=account)
+    TokenRefresh.objects.create(
+        connection=connection,
+        grant_version=1,
+        trigger="manual",
+        outcome="succeeded",
+        finished_at=later,
+        left_fresh=True,
+    )
+    AccessTokenRequest.objects.create(connection=connection, user=user, outcome="given")
+    Alert.objects.create(
+        kind=Alert.Kind.CONNECTION_BROKEN, key=f"broken {user.pk}", connection=connection, text="Broken."
+    )
+    AuthorizationAttempt.objects.create(
+        state_digest=f"state of {user.username}", session_digest="session", user=user
+    )
+
+
+@pytest.fixture
+def world(db: None, new_account: AccountFactory) -> World:
+    return World(new_account)
+
+
+def allow(user: User, *, views: bool, view_all: list[str]) -> User:
+    """Give a person the permission to view every model, or none of them, and the named permissions."""
+    wanted = Permission.objects.filter(codename__in=[name.partition(".")[2] for name in view_all])
+    if views:
+        wanted = wanted | Permission.objects.filter(
+            codename__startswith="view_", content_type__app_label__in=["accounts", "tokens"]
+        ).exclude(codename__startswith="view_all_")
+    user.user_permissions.set(wanted)
+    return User.objects.get(pk=user.pk)
+
+
+def keys_visible_to(user: Actor, model: type[Model]) -> set[str]:
+    rows: Any = model._default_manager.all()
+    return {str(row.pk) for row in rows.visible_to(user)}
+
+
+def all_keys_visible_to(user: Actor) -> dict[type[Model], set[str]]:
+    return {model: keys_visible_to(user, model) for model in models_with_owner()}
+
+
+def models_with_owner() -> list[type[Model]]:
+    models = [*apps.get_app_config("accounts").get_models(), *apps.get_app_config("tokens").get_models()]
+    return [model for model in models if model._meta.label_lower not in WITHOUT_OWNER]
+
+
+# Each reader returns the keys of the rows that one address shows to a client.
+
+
+def results(address: str, key: Callable[[dict[str, Any]], str]) -> Reader:
+    return lambda client: {key(row) for row in client.get(f"/{address}").json()["results"]}
+
+
+def details(address: str, model: type[Model]) -> Reader:
+    """Ask for each row of the model by its address; a row that the person does not see is not found."""
+
+    def read(client: Client) -> set[str]:
+        answers = {
+            str(key): client.get("/" + re.sub("<uuid:.*?>", str(key), address)).status_code
+            for key in model._default_manager.values_list("pk", flat=True)
+        }
+        assert set(answers.values()) <= {200, 302, 403, 404}
+        return {key for key, status in answers.items() if status == 200}
+
+    return read
+
+
+def parts(address: str, parents: type[Model], key: Callable[[dict[str, Any]], str]) -> Reader:
+    """Ask for the parts of each row of another model."""
+
+    def read(client: Client) -> set[str]:
+        found: set[str] = set()
+        for parent in parents._default_manager.values_list("pk", flat=True):
+            answer = client.get("/" + re.sub("<uuid:.*?>", str(parent), address))
+            if answer.status_code == 200:
+                found |= {key(row) for row in answer.json()["results"]}
+        return found
+
+    return read
+
+
+def links(address: str, model: type[Model], link: Callable[[Any], str]) -> Reader:
+    """Look on a page for a link that only this row of the model has."""
+
+    def read(client: Client) -> set[str]:
+        response = client.get(f"/{address}")
+        html = response.content.decode() if response.status_code == 200 else ""
+        return {str(row.pk) for row in model._default_manager.all() if f'href="{link(row)}"' in html}
+
+    return read
+
+
+def on_pages_of(address: str, parents: type[Model], name: str) -> Reader:
+    """Collect the rows that the pages of another model were rendered with, under this name."""
+
+    def read(client: Client) -> set[str]:
+        found: set[str] = set()
+        for parent in parents._default_manager.values_list("pk", flat=True):
+            response = client.get(f"/{address}/{parent}/")
+            if response.status_code == 200:
+                found |= {str(row.pk) for row in response.context[name]}
+        return found
+
+    return read
+
+
+def changelist(model: type[Model]) -> Reader:
+    def read(client: Client) -> set[str]:
+        response = client.get(f"/admin/{model._meta.label_lower.replace('.', '/')}/")
+        if response.status_code != 200:
+            return set()
+        return {str(row.pk) for row in response.context["cl"].result_list}
+
+    return read
+
+
+def exported(client: Client) -> set[str]:
+    lines = b"".join(client.get("/api/v1/accounts/export/?format=csv")).decode()
+    return {str(account.pk) for account in Account.objects.all() if account.amazon_account_id in lines}
+
+
+def by_id(row: dict[str, Any]) -> str:
+    return str(row["id"])
+
+
+def change_key(row: dict[str, Any]) -> str:
+    return str(AccountChange.objects.get(account=row["account"], kind=row["kind"]).pk)
+
+
+def profile_key(row: dict[str, Any]) -> str:
+    return str(Profile.objects.get(profile_id=row["profile_id"]).pk)
+
+
+def item_key(row: dict[str, Any]) -> str:
+    return str(BatchItem.objects.get(account=row["account"]).pk)
+
+
+ACCOUNT, BATCH, CONNECTION = "<uuid:account_id>/", "<uuid:batch_id>/", "<uuid:connection_id>/"
+API: dict[str, tuple[type[Model], Reader]] = {
+    "accounts/": (Account, results("api/v1/accounts/", by_id)),
+    f"accounts/{ACCOUNT}": (Account, details(f"api/v1/accounts/{ACCOUNT}", Account)),
+    "accounts/export/": (Account, exported),
+    "accounts/amazon-profiles/": (Profile, results("api/v1/accounts/amazon-profiles/", profile_key)),
+    "accounts/changes/": (AccountChange, results("api/v1/accounts/changes/", change_key)),
+    f"accounts/{ACCOUNT}changes/": (
+        AccountChange,
+        parts(f"api/v1/accounts/{ACCOUNT}changes/", Account, change_key),
+    ),
+    f"accounts/batch/{BATCH}": (BatchOperation, details(f"api/v1/accounts/batch/{BATCH}", BatchOperation)),
+    f"accounts/batch/{BATCH}items/": (
+        BatchItem,
+        parts(f"api/v1/accounts/batch/{BATCH}items/", BatchOperation, item_key),
+    ),
+    "accounts/sync-runs/": (SyncRun, results("api/v1/accounts/sync-runs/", by_id)),
+    "connections/": (Connection, results("api/v1/connections/", by_id)),
+    f"connections/{CONNECTION}": (Connection, details(f"api/v1/connections/{CONNECTION}", Connection)),
+    f"connections/{CONNECTION}refreshes/": (
+        TokenRefresh,
+        parts(f"api/v1/connections/{CONNECTION}refreshes/", Connection, by_id),
+    ),
+}
+API_WITHOUT_ROWS = {"accounts/health/", "schema/", "docs/"}
+
+PAGES: dict[str, tuple[type[Model], Reader]] = {
+    "accounts": (Account, links("accounts/", Account, lambda row: f"/accounts/{row.pk}/")),
+    "account": (Account, details(f"accounts/{ACCOUNT}", Account)),
+    "profiles of an account": (Profile, on_pages_of("accounts", Account, "profiles")),
+    "changes of an account": (AccountChange, on_pages_of("accounts", Account, "changes")),
+    "connections": (Connection, links("connections/", Connection, lambda row: f"/connections/{row.pk}/")),
+    "connection": (Connection, details(f"connections/{CONNECTION}", Connection)),
+    "runs of a connection": (SyncRun, on_pages_of("connections", Connection, "runs")),
+    "refreshes of a connection": (TokenRefresh, on_pages_of("connections", Connection, "refreshes")),
+    "operations": (
+        BatchOperation,
+        links("operations/", BatchOperation, lambda row: f"/operations/{row.pk}/"),
+    ),
+    "operation": (BatchOperation, details(f"operations/{BATCH}", BatchOperation)),
+    "results of an operation": (BatchOperation, details(f"operations/{BATCH}results.csv", BatchOperation)),
+    "history of syncs": (
+        SyncRun,
+        links("history/?kind=sync", SyncRun, lambda row: f"/connections/{row.connection_id}/"),
+    ),
+    "history of refreshes": (
+        TokenRefresh,
+        links("history/?kind=refresh", TokenRefresh, lambda row: f"/connections/{row.connection_id}/"),
+    ),
+    "history of changes": (
+        AccountChange,
+        links("history/?kind=change", AccountChange, lambda row: f"/accounts/{row.account_id}/"),
+    ),
+    "history of operations": (
+        BatchOperation,
+        links("history/?kind=batch", BatchOperation, lambda row: f"/operations/{row.pk}/"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("views", "view_all"), MIXES)
+@pytest.mark.parametrize("name", ["owner", "outsider"])
+def test_the_api_shows_what_is_visible(
+    world: World, client_of: ClientFactory, name: str, views: bool, view_all: list[str]
+) -> None:
+    user = allow(world.people[name], views=views, view_all=view_all)
+    client = client_of(user)
+    found = {address: read(client) for address, (_, read) in API.items()}
+    assert found == {address: keys_visible_to(user, model) for address, (model, _) in API.items()}
+
+
+@pytest.mark.parametrize(("views", "view_all"), MIXES)
+@pytest.mark.parametrize("name", ["owner", "outsider"])
+def test_the_pages_show_what_is_visible(
+    world: World, client: Client, name: str, views: bool, view_all: list[str]
+) -> None:
+    user = allow(world.people[name], views=views, view_all=view_all)
+    client.force_login(user)
+    found = {page: read(client) for page, (_, read) in PAGES.items()}
+    assert found == {
+        page: keys_visible_to(user, model) if views else set() for page, (model, _) in PAGES.items()
+    }
+
+
+@pytest.mark.parametrize(("views", "view_all"), MIXES)
+@pytest.mark.parametrize("name", ["owner", "outsider"])
+def test_the_admin_shows_what_is_visible(
+    world: World, client: Client, name: str, views: bool, view_all: list[str]
+) -> None:
+    user = allow(world.people[name], views=views, view_all=view_all)
+    client.force_login(user)
+    models = [model for model in admin.site._registry if model._meta.label_lower not in WITHOUT_OWNER]
+    found = {model: changelist(model)(client) for model in models}
+    assert found == {model: keys_visible_to(user, model) if views else set() for model in models}
+
+
+@pytest.mark.parametrize("view_all", [[], ["accounts.view_all_accounts"], ["tokens.view_all_connections"]])
+def test_the_page_of_an_account_shows_only_visible_runs(
+    world: World, client: Client, view_all: list[str]
+) -> None:
+    user = allow(world.people["outsider"], views=True, view_all=view_all)
+    client.force_login(user)
+    read = on_pages_of("accounts", Account, "runs")
+    # No account is visible without the permission to see accounts, and no run without the permission to see
+    # connections.
+    assert read(client) == set()
+    assert bool(keys_visible_to(user, Account)) == ("accounts.view_all_accounts" in view_all)
+
+
+class TestEachModel:
+    def test_an_owner_sees_one_half(self, world: World) -> None:
+        for model in models_with_owner():
+            owner, other = (keys_visible_to(world.people[name], model) for name in ("owner", "other"))
+            assert owner, model
+            assert len(owner) == len(other), model
+            assert not owner & other, model
+
+    def test_a_person_without_rows_sees_nothing(self, world: World) -> None:
+        assert all_keys_visible_to(world.people["outsider"]) == {
+            model: set() for model in models_with_owner()
+        }
+
+    @pytest.mark.parametrize("who", ["superuser", "system"])
+    def test_a_superuser_and_the_system_see_everything(self, world: World, who: str) -> None:
+        user = User.objects.create_superuser("root") if who == "superuser" else None
+        everything = {
+            model: {str(key) for key in model._default_manager.values_list("pk", flat=True)}
+            for model in models_with_owner()
+        }
+        assert all_keys_visible_to(user) == everything
+
+    @pytest.mark.parametrize("who", ["inactive", "anonymous"])
+    def test_somebody_who_may_not_sign_in_sees_nothing(self, world: World, who: str) -> None:
+        owner = allow(world.people["owner"], views=True, view_all=VIEW_ALL)
+        owner.is_active = False
+        user = owner if who == "inactive" else AnonymousUser()
+        assert all_keys_visible_to(user) == {model: set() for model in models_with_owner()}
+
+
+def test_every_model_says_to_whom_it_is_visible() -> None:
+    without = [model for model in models_with_owner() if not hasattr(model._default_manager, "visible_to")]
+    without += [
+        model
+        for model in admin.site._registry
+        if model._meta.label_lower not in WITHOUT_OWNER and not hasattr(model._default_manager, "visible_to")
+    ]
+    assert without == []
+
+
+def test_every_address_of_the_api_is_walked() -> None:
+    readable = {
+        address.removeprefix("api/v1/")
+        for method, address, _ in table_rows()
+        if method == "GET" and address.startswith("api/v1/")
+    }
+    assert readable == API.keys() | API_WITHOUT_ROWS
+
+
+def test_only_the_models_ask_who_sees_everything(settings: LazySettings) -> None:
+    root = Path(settings.BASE_DIR)
+    asking = {
+        str(file.relative_to(root))
+        for app in ("accounts", "tokens", "dashboard")
+        for file in (root / app).rglob("*.py")
+        if "migrations" not in file.parts and re.search("view_all_(accounts|connections)", file.read_text())
+    }
+    assert asking == {
+        "accounts/models/account.py",
+        "accounts/permissions.py",
+        "tokens/models/connection.py",
+    }
