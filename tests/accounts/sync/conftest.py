@@ -35,7 +35,7 @@ def quick_amazon(settings: LazySettings) -> None:
 
 
 @pytest.fixture
-def owner(transactional_db: None) -> User:
+def owner(db: None) -> User:
     return User.objects.create_user("owner", "owner@example.test", "owner-password", is_staff=True)
 
 

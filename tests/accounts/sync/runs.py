@@ -1,0 +1,56 @@
+"""What tests do with sync runs: look at their jobs, and let them start, die and grow old."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from django.db.models import F
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from accounts.models import Account, SyncRun
+from accounts.sync.listing import Listing, Outcome
+from accounts.sync.run import run_sync
+from amazon_accounts.postgresql.threads import in_thread
+
+MANUAL = SyncRun.Trigger.MANUAL
+
+
+def queued_runs() -> list[str]:
+    """Return the ids of the runs that have a job, in the order in which they were queued."""
+    return [job.args["run_id"] for job in queued_jobs()]
+
+
+def queued_jobs() -> list[ProcrastinateJob]:
+    return list(ProcrastinateJob.objects.filter(task_name=run_sync.name, status="todo").order_by("id"))
+
+
+def scheduled_times() -> list[datetime]:
+    """Return when the jobs that have a time may begin."""
+    return [job.scheduled_at for job in queued_jobs() if job.scheduled_at is not None]
+
+
+def let_die(run: SyncRun) -> None:
+    """Make the run look as if its process was killed 31 seconds ago."""
+    SyncRun.objects.filter(pk=run.pk).update(heartbeat_at=F("heartbeat_at") - timedelta(seconds=31))
+
+
+def make_older(run: SyncRun, age: timedelta) -> None:
+    SyncRun.objects.filter(pk=run.pk).update(created_at=timezone.now() - age)
+
+
+async def wait_until_started(run: SyncRun) -> None:
+    while (await in_thread(SyncRun.objects.get)(pk=run.pk)).state == "waiting":  # noqa: ASYNC110 - another process
+        await asyncio.sleep(0.02)
+
+
+def ended_listing(
+    source: str = Account.Source.ADS_ACCOUNTS,
+    outcome: Outcome = Outcome.COMPLETE,
+    region: str = "",
+    profile_id: str = "",
+    *,
+    number: int = 0,
+) -> Listing:
+    listing = Listing(number, str(source), region, profile_id)
+    listing.end(outcome)
+    return listing

@@ -1,0 +1,85 @@
+"""Syncing here and now, beside the workers."""
+
+import asyncio
+
+import pytest
+
+from accounts.models import SyncRun
+from accounts.sync.claims import close_unfinished_runs
+from accounts.sync.foreground import sync_now
+from accounts.sync.requests import queue_sync
+from accounts.sync.run import sync_connection
+from amazon_accounts.amazon_ads.client import AmazonClient
+from amazon_accounts.postgresql.threads import in_thread
+from amazon_accounts.sandbox.state import Sandbox
+from tests.accounts.sync.conftest import ConnectionFactory
+from tests.accounts.sync.runs import queued_runs, wait_until_started
+from tokens.models import Connection
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def test_it_syncs_without_a_worker_and_leaves_no_job(
+    connect: ConnectionFactory, amazon: AmazonClient
+) -> None:
+    run = await sync_now(await in_thread(connect)(), amazon)
+    assert (run.state, run.trigger, run.created) == ("succeeded", "manual", 11)
+    assert await in_thread(queued_runs)() == []
+
+
+async def test_it_does_the_run_that_waits(connect: ConnectionFactory, amazon: AmazonClient) -> None:
+    connection = await in_thread(connect)()
+    waiting = await in_thread(queue_sync)(connection, trigger=SyncRun.Trigger.SCHEDULED)
+    assert (await sync_now(connection, amazon)).pk == waiting.pk
+
+
+async def test_it_returns_a_failed_run_for_an_unusable_connection(
+    connect: ConnectionFactory, amazon: AmazonClient
+) -> None:
+    connection = await in_thread(connect)(state=Connection.State.REAUTHORIZATION_REQUIRED)
+    run = await sync_now(connection, amazon)
+    assert (run.state, run.error) == ("failed", connection.reason_unusable)
+
+
+async def test_it_waits_for_the_run_of_a_worker_and_then_syncs(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
+) -> None:
+    connection = await in_thread(connect)()
+    first = await in_thread(queue_sync)(connection, trigger=SyncRun.Trigger.SCHEDULED)
+    sandbox.faults.add("slow", path="/adsAccounts/list", seconds=1, nth=1)
+    worker = asyncio.create_task(sync_connection(first.pk, amazon))
+    await wait_until_started(first)
+    waited: list[bool] = []
+    run = await sync_now(connection, amazon, on_waiting=lambda: waited.append(True))
+    assert (await worker).state == "succeeded"
+    assert run.pk != first.pk
+    assert (run.state, run.created, run.unchanged) == ("succeeded", 0, 11)
+    assert waited
+
+
+async def test_it_begins_again_when_its_waiting_run_is_closed_by_somebody_else(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
+) -> None:
+    connection = await in_thread(connect)()
+    first = await in_thread(queue_sync)(connection, trigger=SyncRun.Trigger.SCHEDULED)
+    sandbox.faults.add("slow", path="/adsAccounts/list", seconds=1, nth=1)
+    worker = asyncio.create_task(sync_connection(first.pk, amazon, heartbeat_seconds=0.05))
+    await wait_until_started(first)
+
+    closed = False
+
+    async def close() -> None:
+        await in_thread(close_unfinished_runs)(connection, "Closed.")
+
+    closing: list[asyncio.Task[None]] = []
+
+    def on_waiting() -> None:
+        nonlocal closed
+        if not closed:
+            closed = True
+            closing.append(asyncio.create_task(close()))
+
+    run = await sync_now(connection, amazon, on_waiting=on_waiting)
+    await asyncio.gather(*closing)
+    assert (await worker).error == "Closed."
+    assert run.state == "succeeded"

@@ -1,0 +1,211 @@
+"""A sync is requested once, by whoever may, and queued with its row."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError
+from django.utils import timezone
+
+from accounts.models import SyncRun
+from accounts.sync.claims import AnotherRunActiveError, claim_run
+from accounts.sync.requests import (
+    find_waits,
+    open_run,
+    queue_sync,
+    request_due,
+    request_sync,
+    sync_due,
+)
+from accounts.sync.run import queue_run
+from tests.accounts.sync.conftest import ConnectionFactory
+from tests.accounts.sync.runs import MANUAL, ended_listing, queued_jobs, queued_runs, scheduled_times
+from tokens.errors import ConnectionUnusableError
+from tokens.models import Connection
+from tokens.signals import connection_changed
+
+pytestmark = pytest.mark.django_db
+
+
+def disconnected() -> dict[str, Any]:
+    return {
+        "state": Connection.State.DISCONNECTED,
+        "refresh_token": None,
+        "disconnected_at": timezone.now() + timedelta(seconds=1),
+    }
+
+
+def test_a_request_joins_the_run_that_waits(connect: ConnectionFactory) -> None:
+    connection = connect()
+    first = request_sync(None, connection, trigger=MANUAL)
+    second = request_sync(None, connection, trigger=SyncRun.Trigger.API)
+    assert second == first
+    assert queued_runs() == [str(first.pk)]
+
+
+def test_a_request_never_joins_a_run_that_has_begun(connect: ConnectionFactory) -> None:
+    connection = connect()
+    first = request_sync(None, connection, trigger=MANUAL)
+    claim_run(first.pk)
+    second = request_sync(None, connection, trigger=MANUAL)
+    assert second != first
+    with pytest.raises(AnotherRunActiveError):
+        claim_run(second.pk)
+
+
+def test_a_request_names_who_asked(connect: ConnectionFactory, admin: User) -> None:
+    run = request_sync(admin, connect(), trigger=SyncRun.Trigger.API)
+    assert (run.requested_by, run.trigger, run.state) == (admin, "api", "waiting")
+
+
+def test_a_person_without_the_permission_requests_nothing(connect: ConnectionFactory, owner: User) -> None:
+    with pytest.raises(PermissionDenied, match="sync_account"):
+        request_sync(owner, connect(), trigger=MANUAL)
+    assert not SyncRun.objects.exists()
+    assert queued_runs() == []
+
+
+@pytest.mark.parametrize("state", [Connection.State.REAUTHORIZATION_REQUIRED, Connection.State.DISCONNECTED])
+def test_a_request_for_an_unusable_connection_is_refused(connect: ConnectionFactory, state: str) -> None:
+    fields = disconnected() if state == Connection.State.DISCONNECTED else {"state": state}
+    with pytest.raises(ConnectionUnusableError):
+        request_sync(None, connect(**fields), trigger=MANUAL)
+    assert not SyncRun.objects.exists()
+
+
+@pytest.mark.parametrize("state", [Connection.State.REAUTHORIZATION_REQUIRED, Connection.State.DISCONNECTED])
+def test_an_unusable_connection_gets_a_failed_run_with_the_reason(
+    connect: ConnectionFactory, state: str
+) -> None:
+    fields = disconnected() if state == Connection.State.DISCONNECTED else {"state": state}
+    connection = connect(**fields)
+    run = queue_sync(connection, trigger=MANUAL)
+    run.refresh_from_db()
+    assert (run.state, run.error) == ("failed", connection.reason_unusable)
+    assert run.finished_at is not None
+    assert queued_runs() == []
+
+
+def test_a_run_of_a_batch_goes_on_for_a_person_who_joins_it(connect: ConnectionFactory) -> None:
+    connection = connect()
+    run = queue_sync(connection, trigger=SyncRun.Trigger.BATCH)
+    queue_sync(connection, trigger=MANUAL)
+    run.refresh_from_db()
+    assert run.trigger == MANUAL
+
+
+def test_a_batch_that_joins_the_run_of_a_person_does_not_take_it_over(connect: ConnectionFactory) -> None:
+    connection = connect()
+    run = queue_sync(connection, trigger=MANUAL)
+    queue_sync(connection, trigger=SyncRun.Trigger.BATCH)
+    run.refresh_from_db()
+    assert run.trigger == MANUAL
+
+
+def test_a_run_can_be_opened_without_a_job(connect: ConnectionFactory) -> None:
+    run = open_run(connect(), trigger=MANUAL)
+    assert run.state == SyncRun.State.WAITING
+    assert queued_runs() == []
+
+
+def test_a_constraint_allows_one_running_run_of_a_connection(connect: ConnectionFactory) -> None:
+    fields = {"connection": connect(), "trigger": MANUAL, "started_at": timezone.now()}
+    SyncRun.objects.create(state=SyncRun.State.RUNNING, **fields)
+    with pytest.raises(IntegrityError, match="one_running_sync_per_connection"):
+        SyncRun.objects.create(state=SyncRun.State.RUNNING, **fields)
+
+
+@pytest.mark.parametrize("change", ["connected", "healed"])
+def test_a_new_consent_is_synced_at_once(connect: ConnectionFactory, change: str) -> None:
+    connection_changed.send(sender=Connection, connection=connect(), change=change)
+    run = SyncRun.objects.get()
+    assert (run.trigger, run.state) == ("connect", "waiting")
+    assert queued_runs() == [str(run.pk)]
+
+
+def test_connections_that_are_due_get_one_run_each(connect: ConnectionFactory) -> None:
+    now = timezone.now()
+    due = [connect("alice", next_sync_at=None), connect("bob", next_sync_at=now - timedelta(seconds=1))]
+    connect("charlie", next_sync_at=now + timedelta(minutes=1))
+    connect("alice", state=Connection.State.REAUTHORIZATION_REQUIRED, amazon_user_id="x")
+    connect("alice", client_id="another application")
+    assert request_due() == 2
+    assert request_due() == 0
+    assert set(SyncRun.objects.values_list("connection", "trigger")) == {
+        (connection.pk, "scheduled") for connection in due
+    }
+    assert len(queued_runs()) == 2
+
+
+def test_the_connection_that_is_overdue_longest_comes_first(connect: ConnectionFactory) -> None:
+    now = timezone.now()
+    connect("alice", next_sync_at=now - timedelta(minutes=1))
+    never = connect("bob", next_sync_at=None)
+    long_ago = connect("charlie", next_sync_at=now - timedelta(hours=1))
+    assert request_due(limit=1) == 1
+    assert SyncRun.objects.get().connection == never
+    assert request_due(limit=1) == 1
+    assert SyncRun.objects.latest("pk").connection == long_ago
+
+
+def test_a_connection_that_is_being_synced_is_not_due(connect: ConnectionFactory) -> None:
+    connection = connect(next_sync_at=None)
+    claim_run(queue_sync(connection, trigger=MANUAL).pk)
+    assert request_due() == 0
+
+
+def test_the_scheduled_task_requests_what_is_due(connect: ConnectionFactory) -> None:
+    connect(next_sync_at=None)
+    sync_due()
+    assert len(queued_runs()) == 1
+
+
+def test_the_job_of_a_run_is_a_contract_with_databases_that_exist(connect: ConnectionFactory) -> None:
+    run = queue_sync(connect(), trigger=MANUAL)
+    [job] = queued_jobs()
+    assert (job.task_name, job.queue_name) == ("accounts.run_sync", "sync")
+    assert job.queueing_lock == f"accounts.run_sync:{run.pk}"
+    assert job.args == {"run_id": str(run.pk)}
+
+
+def test_queueing_a_run_again_moves_its_job_only_when_a_time_is_given(connect: ConnectionFactory) -> None:
+    run = open_run(connect(), trigger=MANUAL)
+    later = timezone.now() + timedelta(minutes=3)
+    queue_run(run.pk, at=later)
+    queue_run(run.pk)
+    assert scheduled_times() == [later]
+    earlier = later - timedelta(minutes=2)
+    queue_run(run.pk, at=earlier)
+    assert scheduled_times() == [earlier]
+
+
+def test_a_request_starts_a_postponed_run_at_once(connect: ConnectionFactory) -> None:
+    connection = connect()
+    run = open_run(connection, trigger=MANUAL)
+    SyncRun.objects.filter(pk=run.pk).update(postponed=1)
+    queue_run(run.pk, at=timezone.now() + timedelta(minutes=3))
+    assert queue_sync(connection, trigger=MANUAL) == run
+    [scheduled_at] = scheduled_times()
+    assert scheduled_at <= timezone.now()
+
+
+def test_the_wait_of_a_postponed_run_names_time_and_regions(connect: ConnectionFactory) -> None:
+    run = open_run(connect(), trigger=MANUAL)
+    until = timezone.now() + timedelta(minutes=3)
+    sources = [ended_listing("profiles", region=region).as_data() for region in ("NA", "FE", "EU")]
+    for source in sources[:2]:
+        source["errors"] = [{"kind": "postponed", "message": "Wait."}]
+    SyncRun.objects.filter(pk=run.pk).update(postponed=1, sources=sources)
+    queue_run(run.pk, at=until)
+    wait = find_waits([run.pk])[run.pk]
+    assert (wait.until, wait.regions) == (until, ("FE", "NA"))
+
+
+@pytest.mark.parametrize("postponed", [0, 1])
+def test_a_run_that_waits_for_a_worker_has_no_wait(connect: ConnectionFactory, postponed: int) -> None:
+    run = queue_sync(connect(), trigger=MANUAL)
+    SyncRun.objects.filter(pk=run.pk).update(postponed=postponed)
+    assert find_waits([run.pk]) == {}
+    assert find_waits([]) == {}
