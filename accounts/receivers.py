@@ -10,7 +10,7 @@ from django.dispatch import receiver
 from accounts.batch.ending import settle_syncs
 from accounts.models import SyncRun
 from accounts.signals import sync_ended
-from accounts.sync import handover as visibility
+from accounts.sync.handover import hand_over_broken, hand_over_disconnected
 from accounts.sync.requests import queue_sync
 from tokens.models import Connection
 from tokens.signals import connection_changed
@@ -22,9 +22,9 @@ def on_connection_changed(connection: Connection, change: str, **_: Any) -> None
     if change in {"connected", "healed"}:
         queue_sync(connection, trigger=SyncRun.Trigger.CONNECT)
     elif change == "broken":
-        visibility.connection_broken(connection)
+        hand_over_broken(connection)
     elif change == "disconnected":
-        visibility.connection_disconnected(connection)
+        hand_over_disconnected(connection)
 
 
 @receiver(sync_ended, dispatch_uid="accounts.batch")

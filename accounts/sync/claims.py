@@ -15,7 +15,6 @@ from django.utils import timezone
 
 from accounts.models import SyncRun
 from accounts.signals import sync_ended
-from accounts.sync import suspensions
 from accounts.sync.listing import (
     PROFILES_EDIT,
     Listing,
@@ -25,6 +24,7 @@ from accounts.sync.listing import (
     totals,
 )
 from accounts.sync.schedule import next_sync_at
+from accounts.sync.suspensions import alert_suspensions
 from tokens.models import Connection
 from tokens.refresh.revoked import mark_revoked
 
@@ -173,7 +173,7 @@ def close_unfinished_runs(connection: Connection, error: str) -> None:
 def note_end(run_id: UUID) -> None:
     """Do what follows the end of every run. Part of the transaction that closes it."""
     discard_staged(run_id)
-    suspensions.note(run_id)
+    alert_suspensions(run_id)
     sync_ended.send(sender=SyncRun, run_id=run_id)
 
 

@@ -1,48 +1,65 @@
-"""What becomes of accounts when a login is disconnected here, or refused by Amazon."""
+"""Accounts that go to another connection when their connection is disconnected here or refused by Amazon."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection as database
 from django.db import transaction
+from django.db.backends.utils import CursorWrapper
 
 from accounts.models import AccountAccess
 from accounts.models.changes import change_in_the_name_of
 from accounts.sync.claims import close_unfinished_runs
-from accounts.sync.merge import HAND_OVER, HAND_OVER_TO_LIVE, lock_person
+from accounts.sync.fences import lock_person
 from accounts.sync.schedule import sync_soon
+from amazon_accounts.postgresql.statements import load
 from tokens.models import Connection
+
+HAND_OVER_UNSEEN: Final = load(__file__, "hand_over_unseen_accounts")
+HAND_OVER_TO_LIVE: Final = load(__file__, "hand_over_to_live_connections")
 
 
 @transaction.atomic
-def connection_disconnected(connection: Connection) -> None:
-    """Take away what the login saw. Accounts that no other one sees are not visible any more."""
+def hand_over_disconnected(connection: Connection) -> None:
+    """Remove what the connection saw. Accounts that no other connection sees become not visible."""
     with database.cursor() as cursor:
         lock_person(cursor, connection.owner_id)
         change_in_the_name_of(connection.disconnected_by_id)
         close_unfinished_runs(connection, "The connection was disconnected.")
         AccountAccess.objects.filter(connection=connection).delete()
-        cursor.execute(HAND_OVER, {**_parameters(connection), "include_unsynced": True})
-        _, heirs = cursor.fetchone()
-    _sync_soon(heirs)
+        _, new_owners = hand_over_unseen(cursor, _parameters(connection), include_unsynced=True)
+    _sync_after_commit(new_owners)
 
 
 @transaction.atomic
-def connection_broken(connection: Connection) -> None:
-    """Give the accounts to other logins that see them and work. The rest stay, and show why they are not updated."""
+def hand_over_broken(connection: Connection) -> None:
+    """Give the accounts to other connections that see them and work. The other accounts stay and show the reason."""
     with database.cursor() as cursor:
         lock_person(cursor, connection.owner_id)
         cursor.execute(HAND_OVER_TO_LIVE, _parameters(connection))
-        (heirs,) = cursor.fetchone()
-    _sync_soon(heirs)
+        (new_owners,) = cursor.fetchone()
+    _sync_after_commit(new_owners)
 
 
-def _sync_soon(heirs: Collection[UUID]) -> None:
-    """Not part of the transaction: whoever stores holds a connection while it waits for the person."""
-    transaction.on_commit(partial(sync_soon, heirs))
+def hand_over_unseen(
+    cursor: CursorWrapper, parameters: Mapping[str, Any], *, include_unsynced: bool
+) -> tuple[list[UUID], list[UUID]]:
+    """Give accounts that their connection does not see any more to a connection that does.
+
+    Returns the accounts that no connection sees, and the connections that accounts went to. Accounts whose sync is
+    off keep their connection unless `include_unsynced`.
+    """
+    cursor.execute(HAND_OVER_UNSEEN, {**parameters, "include_unsynced": include_unsynced})
+    vanished, new_owners = cursor.fetchone()
+    return vanished, new_owners
+
+
+def _sync_after_commit(connections: Collection[UUID]) -> None:
+    # A merge holds its connection while it waits for the person's lock, which this transaction holds.
+    transaction.on_commit(partial(sync_soon, connections))
 
 
 def _parameters(connection: Connection) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which of Amazon's regions a country belongs to.
+"""The region of Amazon that a country belongs to.
 
 https://advertising.amazon.com/API/docs/en-us/reference/api-overview
 """
@@ -16,11 +16,11 @@ _REGION_OF_COUNTRY = {
 }
 
 
-def shown_country(code: str) -> str:
-    """The code that we show: Amazon calls one country by two, UK and GB."""
+def show_country(code: str) -> str:
+    """Return the code that people see: Amazon uses both UK and GB for one country."""
     return "UK" if code == "GB" else code
 
 
-def region_of_country(code: str) -> str:
-    """The region whose host knows the country, or nothing for a country that we do not know."""
-    return _REGION_OF_COUNTRY.get(shown_country(code), "")
+def find_region_of_country(code: str) -> str:
+    """Return the region, or an empty string for a country that is not listed here."""
+    return _REGION_OF_COUNTRY.get(show_country(code), "")

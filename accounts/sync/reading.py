@@ -84,7 +84,7 @@ class Reader:
             try:
                 pages = self._count_pages(listing, self._api(listing).ads_accounts(host))
                 await self._writer.store_pages(
-                    listing, pages, lambda items: rows.ads_accounts(items, listing.scope)
+                    listing, pages, lambda items: rows.parse_ads_accounts(items, listing.scope)
                 )
             except (TransientError, PostponedError) as error:
                 if host != hosts[-1]:
@@ -118,16 +118,15 @@ class Reader:
             if (page := await self._ask(edit, self._api(edit).profiles(region, "edit"))) is not None:
                 editable = {item.profile_id for item in page.items}
                 shown |= _with_rejected(editable, page)
-                agencies.update(rows.agencies(page.items, region))
+                agencies.update(rows.find_agencies(page.items, region))
                 await self._writer.stage_profiles(view, page, region, "edit")
         access_level = "view" if edit.outcome == Outcome.COMPLETE else None
         async with self._profile_answers:
             if (page := await self._ask(view, self._api(view).profiles(region, "view"))) is not None:
                 shown |= _with_rejected({item.profile_id for item in page.items}, page)
-                agencies.update(rows.agencies(page.items, region))
+                agencies.update(rows.find_agencies(page.items, region))
                 page.items = [item for item in page.items if item.profile_id not in editable]
                 await self._writer.stage_profiles(view, page, region, access_level)
-        self._writer.note_complete_profiles(view)
         return sorted(agencies)
 
     async def _read_manager_accounts(self, region: str) -> None:
@@ -137,9 +136,8 @@ class Reader:
             cut = {item.manager_account_id for item in page.items if item.perhaps_cut}
             self._coverage.cut_managers[region] = _with_rejected(cut, page)
             await self._writer.stage_manager_accounts(
-                listing, page, lambda items: rows.manager_accounts(items, region)
+                listing, page, lambda items: rows.parse_manager_accounts(items, region)
             )
-        self._writer.note_complete_managers(listing)
 
     async def _read_dsp_advertisers(self, region: str, profile_id: str) -> None:
         listing = self._coverage.start_listing(Account.Source.DSP_ADVERTISERS, region, profile_id)
@@ -147,7 +145,7 @@ class Reader:
             try:
                 pages = self._count_pages(listing, self._api(listing).dsp_advertisers(region, profile_id))
                 await self._writer.store_pages(
-                    listing, pages, lambda items: rows.dsp_advertisers(items, listing.scope)
+                    listing, pages, lambda items: rows.parse_dsp_advertisers(items, listing.scope)
                 )
             except (AmazonError, PostponedError) as error:
                 listing.fail(error)

@@ -19,8 +19,8 @@ from accounts.sync import claims
 from accounts.sync.claims import AnotherRunActiveError, RunClaim, RunLostError, RunTakenError
 from accounts.sync.coverage import Coverage
 from accounts.sync.listing import Listing, explanation, state_of
-from accounts.sync.merge import StagingLost
 from accounts.sync.reading import Reader, run_all
+from accounts.sync.store import StagingLostError
 from accounts.sync.writing import Writer
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
@@ -90,7 +90,7 @@ async def sync_connection(
     except RunLostError:
         logger.warning("Sync run %s is not ours any more.", run_id, extra={"action": "sync_lost"})
         await in_thread(_abandon)(claim, runner.listings)
-    except StagingLost:
+    except StagingLostError:
         logger.warning("Sync run %s begins again.", run_id, extra={"action": "sync_staging_lost"})
         with suppress(RunLostError):
             await in_thread(_give_up)(claim, runner.listings, STAGING_LOST)

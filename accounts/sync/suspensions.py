@@ -1,4 +1,4 @@
-"""Telling people that an account they use was suspended at Amazon."""
+"""Alerts about accounts that Amazon has suspended."""
 
 from uuid import UUID
 
@@ -7,8 +7,8 @@ from tokens.alerts import create as alerts
 from tokens.models import Alert
 
 
-def note(run_id: UUID) -> None:
-    """Write an alert for each active account that this run found suspended. Saying it twice tells it once."""
+def alert_suspensions(run_id: UUID) -> None:
+    """Write an alert for each active account that this run found suspended; a second call writes none again."""
     changes = AccountChange.objects.filter(
         run_id=run_id,
         kind=AccountChange.Kind.STATUS,

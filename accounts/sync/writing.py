@@ -6,13 +6,15 @@ from contextlib import aclosing
 from typing import ParamSpec, TypeVar
 
 from accounts.models import Account
-from accounts.sync import rows
+from accounts.sync import absence, manager_accounts, rows, staging
 from accounts.sync.claims import RunClaim
 from accounts.sync.coverage import Coverage
 from accounts.sync.listing import Listing, Outcome
-from accounts.sync.merge import CHUNK, Store
+from accounts.sync.merge import CHUNK_ROWS, merge_rows
+from accounts.sync.profile_accounts import stage_profile_accounts
 from accounts.sync.rows import Rows
 from accounts.sync.schedule import sync_soon
+from accounts.sync.store import Store
 from amazon_accounts.amazon_ads.answers import Answer, Page, ProfileAnswer
 from amazon_accounts.postgresql.threads import in_thread
 
@@ -29,7 +31,7 @@ class Writer:
         # Of every region.
         self.profiles_read = asyncio.Event()
         self._coverage = coverage
-        self._store = Store(claim)
+        self._store = Store(claim, coverage)
         # A run uses one database connection, so that a few runs cannot take the whole pool.
         self._database = asyncio.Lock()
         # An account can be merged when its profiles, or the agency above it, are known.
@@ -51,7 +53,7 @@ class Writer:
                     is_cut = page.cut
                     waiting.items += page.items
                     waiting.rejected += page.rejected
-                    if len(waiting.items) >= CHUNK:
+                    if len(waiting.items) >= CHUNK_ROWS:
                         await storing
                         storing = asyncio.create_task(self._store_items(listing, waiting, to_rows))
                         waiting = Page([])
@@ -68,39 +70,26 @@ class Writer:
     async def stage_manager_accounts(
         self, listing: Listing, page: Page[Item], to_rows: Callable[[list[Item]], Rows]
     ) -> None:
-        await self._in_database(self._stage_accounts, listing, page, to_rows, to_combine=True)
-
-    def note_complete_profiles(self, listing: Listing) -> None:
-        if listing.proves_absence:
-            self._store.complete_regions.append(listing.region)
-
-    def note_complete_managers(self, listing: Listing) -> None:
-        if listing.proves_absence:
-            self._store.complete_manager_regions.append(listing.region)
+        await self._in_database(self._stage_accounts, listing, page, to_rows, are_parts=True)
 
     async def merge_while_reading(self) -> None:
         """Merge ads accounts once all profiles are known, then the accounts that only profiles show."""
         ads_accounts = self._coverage.ads_accounts
         await self.profiles_read.wait()
         self._mergeable.add(Account.Source.ADS_ACCOUNTS)
-        await self._merge(ads_accounts, at_least=CHUNK)
+        await self._merge(ads_accounts, at_least=CHUNK_ROWS)
         await self.ads_accounts_read.wait()
         await self._merge(ads_accounts)
-        await self._in_database(
-            self._store.stage_profile_accounts,
-            self._coverage.listings,
-            # A record without an id may be any account, and name any profile.
-            list_is_complete=ads_accounts.proves_absence,
-        )
+        await self._in_database(stage_profile_accounts, self._store)
         await self._merge_all(Account.Source.PROFILES)
         self._mergeable.add(Account.Source.DSP_ADVERTISERS)
-        await self._merge_all(Account.Source.DSP_ADVERTISERS, at_least=CHUNK)
+        await self._merge_all(Account.Source.DSP_ADVERTISERS, at_least=CHUNK_ROWS)
 
     async def finish(self) -> None:
-        """Merge the rest, and take away what the lists do not show any more."""
+        """Merge the rest, and remove what the lists do not show any more."""
         await self._merge_all(Account.Source.DSP_ADVERTISERS)
         await self._merge_manager_accounts()
-        await self._take_away()
+        await self._remove_unseen()
 
     async def _in_database(
         self, function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
@@ -113,7 +102,7 @@ class Writer:
     ) -> None:
         await self._in_database(self._stage_accounts, listing, page, to_rows)
         if listing.source in self._mergeable:
-            await self._merge(listing, at_least=CHUNK)
+            await self._merge(listing, at_least=CHUNK_ROWS)
 
     def _stage_accounts(
         self,
@@ -121,15 +110,17 @@ class Writer:
         page: Page[Item],
         to_rows: Callable[[list[Item]], Rows],
         *,
-        to_combine: bool = False,
+        are_parts: bool = False,
     ) -> None:
         found = to_rows(page.items)
-        refused = self._store.stage_accounts(listing, found.accounts, to_combine=to_combine)
+        stage = staging.stage_account_parts if are_parts else staging.stage_accounts
+        refused = stage(self._store, listing, found.accounts)
         rejected = [*page.rejected, *found.rejected, *refused]
         listing.reject(rejected)
         listing.note_omissions(found.omissions)
         # Amazon shows these accounts, though we cannot store them: they must not be taken away.
-        self._store.stage_as_shown(
+        staging.stage_shown(
+            self._store,
             listing,
             {item.identifier: found.scopes.get(item.identifier, {listing.scope}) for item in rejected},
         )
@@ -137,8 +128,8 @@ class Writer:
     def _stage_profiles(
         self, listing: Listing, page: Page[ProfileAnswer], region: str, access_level: str | None
     ) -> None:
-        found = rows.profiles(page.items, region, access_level)
-        refused = self._store.stage_profiles(listing, found.profiles)
+        found = rows.parse_profiles(page.items, region, access_level)
+        refused = staging.stage_profiles(self._store, listing, found.profiles)
         listing.reject([*page.rejected, *found.rejected, *refused])
         listing.note_omissions(found.omissions)
         # A profile that cannot be stored may belong to any account, so the listing proves no account's absence.
@@ -152,7 +143,7 @@ class Writer:
         """Merge up to a thousand rows of the listing; return False when fewer than `at_least` rows wait."""
         if listing.staged - listing.merged < at_least:
             return False
-        merged = self._store.merge(listing, upto=min(listing.merged + CHUNK, listing.staged))
+        merged = merge_rows(self._store, listing, up_to=min(listing.merged + CHUNK_ROWS, listing.staged))
         listing.created += merged.created
         listing.changed += merged.changed
         listing.unchanged += merged.unchanged
@@ -164,19 +155,16 @@ class Writer:
             await self._merge(listing, at_least=at_least)
 
     async def _merge_manager_accounts(self) -> None:
-        scopes = await self._in_database(self._store.scopes)
-        self._store.walked = [scope for scope in scopes if self._coverage.proves_absence(scope)]
-        await self._in_database(self._store.stage_manager_accounts, self._coverage.listings)
+        await self._in_database(absence.find_complete_scopes, self._store)
+        await self._in_database(manager_accounts.combine_manager_accounts, self._store)
         await self._merge_all(Account.Source.MANAGER_ACCOUNTS)
-        await self._in_database(self._store.merge_links)
+        await self._in_database(manager_accounts.merge_links, self._store)
 
-    async def _take_away(self) -> None:
+    async def _remove_unseen(self) -> None:
         listings = self._coverage.listings
-        removal = await self._in_database(
-            self._store.take_away, with_rejected=any(listing.rejected for listing in listings)
-        )
-        await self._in_database(sync_soon, removal.heirs)
-        counted = await self._in_database(self._store.count_accounts)
+        removal = await self._in_database(absence.remove_unseen, self._store)
+        await self._in_database(sync_soon, removal.new_owners)
+        counted = await self._in_database(absence.count_accounts, self._store)
         for listing in listings:
             listing.unchanged = max(0, counted.get(listing.number, 0) - listing.created - listing.changed)
         for scope, count in removal.gone.items():

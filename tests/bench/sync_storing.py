@@ -20,12 +20,16 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from accounts.models import Account, AccountAccess, Profile, SyncRun
-from accounts.sync import rows as pictures
+from accounts.sync.absence import count_accounts, remove_unseen
 from accounts.sync.claims import claim_run, close_run
-from accounts.sync.listing import Listing
-from accounts.sync.merge import ACCOUNT_COLUMNS, CHUNK, PROFILE_COLUMNS, Store
+from accounts.sync.coverage import Coverage
+from accounts.sync.listing import Outcome
+from accounts.sync.merge import CHUNK_ROWS, merge_rows
+from accounts.sync.profile_accounts import stage_profile_accounts
 from accounts.sync.requests import open_run
-from accounts.sync.rows import StagedAccount, StagedProfile
+from accounts.sync.rows import StagedAccount, StagedProfile, parse_ads_accounts, parse_profiles
+from accounts.sync.staging import ACCOUNT_COLUMNS, PROFILE_COLUMNS, stage_accounts, stage_profiles
+from accounts.sync.store import Store
 from amazon_accounts.amazon_ads.answers import ads_accounts_page, profiles_page
 from tokens.models import Connection
 
@@ -87,11 +91,11 @@ def made_rows(number: int, *, changed_every: int = 0) -> Rows:
     listed = ads_accounts_page(list(accounts))
     told = profiles_page(profiles)
     return Rows(
-        pictures.ads_accounts(listed.items, "ads_accounts").accounts,
+        parse_ads_accounts(listed.items, "ads_accounts").accounts,
         [
             row
             for item in told.items
-            for row in pictures.profiles([item], COUNTRIES[item.country_code], "edit").profiles
+            for row in parse_profiles([item], COUNTRIES[item.country_code], "edit").profiles
         ],
     )
 
@@ -143,23 +147,26 @@ class StoredRows:
         self.rows = rows
         run = open_run(connection, trigger=SyncRun.Trigger.MANUAL)
         self.claim = claim_run(run.pk)
-        self.storing = Store(self.claim)
-        self.storing.complete_regions = list(COUNTRIES.values())
-        self.walks = [Listing(0, "ads_accounts"), Listing(1, "profiles", "EU")]
+        self.coverage = Coverage()
+        self.run_store = Store(self.claim, self.coverage)
+        for region in COUNTRIES.values():
+            self.coverage.start_listing("profiles", region)
+        for listing in self.coverage.listings:
+            listing.end(Outcome.COMPLETE)
 
     def store(self) -> None:
-        walk, profiles = self.walks
-        self.storing.stage_profiles(profiles, self.rows.profiles)
-        for first in range(0, len(self.rows.accounts), CHUNK):
-            self.storing.stage_accounts(walk, self.rows.accounts[first : first + CHUNK])
-            self.storing.merge(walk, upto=walk.staged)
-        self.storing.stage_profile_accounts(self.walks, list_is_complete=True)
-        self.storing.walked = ["ads_accounts", "profiles:NA", "profiles:EU", "profiles:FE"]
-        self.storing.take_away(with_rejected=False)
-        self.storing.count_accounts()
+        listing, first_region = self.coverage.listings[:2]
+        stage_profiles(self.run_store, first_region, self.rows.profiles)
+        for first in range(0, len(self.rows.accounts), CHUNK_ROWS):
+            stage_accounts(self.run_store, listing, self.rows.accounts[first : first + CHUNK_ROWS])
+            merge_rows(self.run_store, listing, up_to=listing.staged)
+        stage_profile_accounts(self.run_store)
+        self.run_store.complete_scopes = ["ads_accounts", "profiles:NA", "profiles:EU", "profiles:FE"]
+        remove_unseen(self.run_store)
+        count_accounts(self.run_store)
 
     def close(self) -> None:
-        close_run(self.claim, SyncRun.State.SUCCEEDED, self.walks)
+        close_run(self.claim, SyncRun.State.SUCCEEDED, self.coverage.listings)
         SyncRun.objects.all().delete()
 
 

@@ -9,7 +9,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import Account, AccountAccess, AccountManager, SyncRun
-from accounts.sync import handover as visibility
+from accounts.sync.handover import hand_over_broken
 from accounts.sync.rescue import DEAD_AFTER, rescue
 from amazon_accounts.sandbox.calls import Call
 from amazon_accounts.sandbox.state import Sandbox
@@ -405,7 +405,7 @@ def break_or_heal(chance: random.Random, connection: Connection) -> None:
             state=Connection.State.REAUTHORIZATION_REQUIRED, next_refresh_at=None
         )
         connection.refresh_from_db()
-        visibility.connection_broken(connection)
+        hand_over_broken(connection)
     else:
         Connection.objects.filter(pk=connection.pk).update(
             state=Connection.State.ACTIVE, grant_version=F("grant_version") + 1

@@ -9,10 +9,12 @@ from django.utils import timezone
 
 from accounts.models import Account, AccountAccess, AccountChange, Profile, SyncRun
 from accounts.sync.claims import RunLostError, claim_run, close_unfinished_runs
+from accounts.sync.coverage import Coverage
 from accounts.sync.listing import Listing
-from accounts.sync.merge import Store
 from accounts.sync.requests import request_sync
 from accounts.sync.run import sync_connection
+from accounts.sync.staging import stage_shown
+from accounts.sync.store import Store
 from amazon_accounts.amazon_ads.answers import Rejected
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.postgresql.threads import in_thread
@@ -346,9 +348,9 @@ async def test_a_run_that_is_not_ours_any_more_stages_nothing(connect: Connectio
         run = request_sync(None, connection, trigger=SyncRun.Trigger.MANUAL)
         claim = claim_run(run.pk)
         close_unfinished_runs(connection, "The connection was disconnected.")
-        walk = Listing(0, Account.Source.ADS_ACCOUNTS)
+        coverage = Coverage()
         with pytest.raises(RunLostError):
-            Store(claim).stage_as_shown(walk, {"some-account": [walk.scope]})
+            stage_shown(Store(claim, coverage), coverage.ads_accounts, {"some-account": ["ads_accounts"]})
         with database.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM accounts_staged_account")
             assert cursor.fetchone() == (0,)

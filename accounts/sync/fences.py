@@ -1,0 +1,64 @@
+"""Transactions in which a run still belongs to its process. Whatever a run writes, it writes inside one.
+
+Order of locks: connection, run, person. Two connections of one person see the same accounts, so merges of one person
+take turns, and statements sort the rows that they write by key. So syncs neither collide nor deadlock.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from django.db import connection as database
+from django.db import transaction
+from django.db.backends.utils import CursorWrapper
+
+from accounts.sync.claims import RunClaim, RunLostError
+from amazon_accounts.postgresql.statements import load
+
+# Keeps our advisory locks apart from the locks of other applications.
+LOCK_CLASS: Final = 20260
+
+LOCK_RUN: Final = load(__file__, "lock_run")
+LOCK_CONNECTION: Final = load(__file__, "lock_connection")
+
+
+@contextmanager
+def hold_run(claim: RunClaim) -> Iterator[CursorWrapper]:
+    """Open a transaction in which rows may be staged. Raises RunLostError if the run was closed."""
+    with transaction.atomic(), database.cursor() as cursor:
+        # A crash empties the unlogged tables anyway, so the commit need not wait for the disk.
+        _lock_run(cursor, claim, "synchronous_commit", "off")
+        yield cursor
+
+
+@contextmanager
+def fence_run(claim: RunClaim) -> Iterator[CursorWrapper]:
+    """Open a transaction in which accounts may be changed.
+
+    Raises RunLostError if the run was closed, or its connection was disconnected or reconnected: then what Amazon
+    answered is not about this connection any more.
+    """
+    with transaction.atomic(), database.cursor() as cursor:
+        cursor.execute(
+            LOCK_CONNECTION, {"connection": claim.connection_id, "grant_version": claim.grant_version}
+        )
+        if cursor.fetchone() is None:
+            raise RunLostError
+        # The triggers that record changes read the run from this setting.
+        _lock_run(cursor, claim, "amazon_accounts.sync_run", str(claim.run_id))
+        lock_person(cursor, claim.owner_id)
+        yield cursor
+
+
+def lock_person(cursor: CursorWrapper, user_id: int) -> None:
+    """Wait until nobody else changes this person's accounts; hold the lock until the transaction ends."""
+    cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, user_id])
+
+
+def _lock_run(cursor: CursorWrapper, claim: RunClaim, setting: str, value: str) -> None:
+    cursor.execute(
+        LOCK_RUN,
+        {"run": claim.run_id, "started_at": claim.started_at, "setting": setting, "value": value},
+    )
+    if cursor.fetchone() is None:
+        raise RunLostError

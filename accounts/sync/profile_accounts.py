@@ -1,0 +1,34 @@
+"""Profile-only accounts: accounts of profiles that no ads account names."""
+
+from typing import Final
+
+from accounts.sync.staging import count_staged, stage_shown
+from accounts.sync.store import Store
+from amazon_accounts.amazon_ads.answers import Rejected
+from amazon_accounts.postgresql.statements import load
+
+STAGE: Final = load(__file__, "stage_profile_only_accounts")
+FIND_WITHOUT_ENTITY: Final = load(__file__, "find_profiles_without_entity")
+
+NO_ENTITY: Final = "It does not say whose profile it is: its `accountInfo.id` is empty."
+
+
+def stage_profile_accounts(store: Store) -> None:
+    """Stage the accounts that only profiles show, each in the listing of its first region.
+
+    Profiles that name no account are rejected in their listing. Profiles stand alone for the first time only if the
+    list of ads accounts was read to its end: one that we have not seen may name them.
+    """
+    listings = store.coverage.listings
+    parameters = store.parameters(list_is_complete=store.coverage.ads_accounts.proves_absence)
+    without_entity = []
+    with store.open_staging() as cursor:
+        cursor.execute(STAGE, parameters)
+        count_staged(cursor, listings)
+        if store.has_profiles_without_entity:
+            cursor.execute(FIND_WITHOUT_ENTITY, parameters)
+            without_entity = cursor.fetchall()
+    for number, profile_id, scope, account_id in without_entity:
+        listings[number].reject([Rejected(profile_id, NO_ENTITY)])
+        if account_id is not None:
+            stage_shown(store, listings[number], {account_id: [scope]})
