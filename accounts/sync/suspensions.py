@@ -18,7 +18,7 @@ def alert_suspensions(run_id: UUID) -> None:
     for change in changes:
         account = change.account
         name = f"“{account.name}”" if account.name else "without a name"
-        alerts.note(
+        alerts.create_alert(
             Alert.Kind.ACCOUNT_SUSPENDED,
             str(change.pk),
             f"Amazon has suspended the account {name} ({account.amazon_account_id}).",

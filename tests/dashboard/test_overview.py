@@ -18,7 +18,7 @@ from amazon_accounts.amazon_ads.models import RateLimit
 from amazon_accounts.amazon_ads.pacing.application import record_refusal
 from dashboard.reports.attention import matters
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection
-from tokens.alerts.create import connection_healed, note
+from tokens.alerts.create import alert_connection_healed, create_alert
 from tokens.alerts.delivery import send_due_alerts
 from tokens.models import Alert, Heartbeat, TokenRefresh
 
@@ -136,8 +136,8 @@ def test_one_sees_ones_own_matters_only(
 def test_alerts_that_could_not_be_sent_need_a_person(
     client: Client, alice: User, bob: User, administrator: User, make_connection: MakeConnection
 ) -> None:
-    note(Alert.Kind.APPLICATION_REFUSED, "a", "Our own application was refused.")
-    connection_healed(make_connection(alice))
+    create_alert(Alert.Kind.APPLICATION_REFUSED, "a", "Our own application was refused.")
+    alert_connection_healed(make_connection(alice))
     assert words(alice) == words(administrator) == []
     send_due_alerts()
     assert words(alice) == words(administrator) == ["Nobody told"]

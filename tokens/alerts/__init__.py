@@ -1,1 +1,1 @@
-"""What people are told, once: creating alerts and delivering them."""
+"""Alerts for people: created once, sent by mail or by Apprise."""

@@ -1,4 +1,4 @@
-"""What people are told: written down in the transaction that makes it true, sent later by a task."""
+"""Creating alerts, in the transaction that makes them true. A task sends them later."""
 
 from datetime import datetime
 
@@ -8,15 +8,15 @@ from amazon_accounts.amazon_ads.pacing import application
 from tokens.models import Alert, Connection, TokenRefresh
 
 
-def note(kind: Alert.Kind, key: str, text: str, connection: Connection | None = None) -> None:
-    """Write an alert down, unless its key was used before: what was told once is not told again."""
+def create_alert(kind: Alert.Kind, key: str, text: str, connection: Connection | None = None) -> None:
+    """Create an alert, unless one with this key exists: nothing is reported twice."""
     Alert.objects.bulk_create(
         [Alert(kind=kind, key=f"{kind}:{key}", text=text, connection=connection)], ignore_conflicts=True
     )
 
 
-def connection_broken(connection: Connection) -> None:
-    note(
+def alert_connection_broken(connection: Connection) -> None:
+    create_alert(
         Alert.Kind.CONNECTION_BROKEN,
         f"{connection.pk}:{connection.grant_version}",
         f"Amazon no longer accepts the login of “{connection.label}”. Its accounts are not updated any more "
@@ -25,8 +25,8 @@ def connection_broken(connection: Connection) -> None:
     )
 
 
-def connection_healed(connection: Connection) -> None:
-    note(
+def alert_connection_healed(connection: Connection) -> None:
+    create_alert(
         Alert.Kind.CONNECTION_HEALED,
         f"{connection.pk}:{connection.grant_version}",
         f"“{connection.label}” is connected again.",
@@ -34,9 +34,9 @@ def connection_healed(connection: Connection) -> None:
     )
 
 
-def consent_ending(connection: Connection, ends_at: datetime, days: int) -> None:
-    # By its end, and not by the grant: importing the same token again makes a new grant of the same consent.
-    note(
+def alert_consent_ending(connection: Connection, ends_at: datetime, days: int) -> None:
+    # The key has the end of the consent, because importing the same token again makes a new grant.
+    create_alert(
         Alert.Kind.CONSENT_ENDING,
         f"{connection.pk}:{ends_at:%Y-%m-%d}:{days}",
         f"The consent of “{connection.label}” ends on {ends_at:%Y-%m-%d}. Reconnect it before; its accounts and "
@@ -45,26 +45,26 @@ def consent_ending(connection: Connection, ends_at: datetime, days: int) -> None
     )
 
 
-def note_application() -> None:
-    """Say it once when Amazon refuses our application, and once when a refresh has succeeded again since.
+def alert_application() -> None:
+    """Create one alert when Amazon refuses our application, and one when a refresh has succeeded since.
 
-    Both are read from what is stored, so that neither is lost with a process.
+    Both are derived from stored rows, so that no alert is lost when a process dies.
     """
-    told = Alert.objects.filter(
+    latest = Alert.objects.filter(
         kind__in=[Alert.Kind.APPLICATION_REFUSED, Alert.Kind.APPLICATION_ACCEPTED]
     ).first()
     refusal = application.get_refusal(settings.AMAZON_CLIENT_ID, settings.AMAZON_CLIENT_SECRET)
     if refusal is not None:
-        note(
+        create_alert(
             Alert.Kind.APPLICATION_REFUSED,
             f"{refusal.pk}:{refusal.refused_since.isoformat()}",
             f"Our own application was refused by Amazon ({refusal.code}). No connection is at fault. Check the "
             "client id and secret; all refreshes are paused.",
         )
-    elif told is not None and told.kind == Alert.Kind.APPLICATION_REFUSED and _refreshed_since(told):
-        note(
+    elif latest is not None and latest.kind == Alert.Kind.APPLICATION_REFUSED and _refreshed_since(latest):
+        create_alert(
             Alert.Kind.APPLICATION_ACCEPTED,
-            f"{told.pk}",
+            f"{latest.pk}",
             "Amazon accepts our application again. Refreshes go on.",
         )
 

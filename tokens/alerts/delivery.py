@@ -1,12 +1,13 @@
 """Sending alerts: by Apprise to ALERT_URLS, or as mail to the staff.
 
-Alerts of one kind that are due together are one message. They are claimed with a message id before it is sent;
-when a process dies in between, the same message is sent again under the same id once the claim has run out.
-Each address in ALERT_URLS is on its own: what failed there is tried again there alone.
+Alerts of one kind that are due together are one message. A process claims them under a message id before it sends
+the message. If it dies then, the same message is sent again under the same id when the claim has run out. Each
+address in ALERT_URLS is tried on its own.
 """
 
 import logging
 from collections.abc import Sequence
+from contextvars import ContextVar
 from datetime import timedelta
 from smtplib import SMTPException
 from urllib.parse import urlsplit
@@ -29,13 +30,13 @@ from tokens.queues import UPKEEP
 logger = logging.getLogger(__name__)
 
 CLAIM = timedelta(minutes=2)
-# After a message of a kind, what else happens of that kind is gathered for so long.
+# After a message, further alerts of its kind are gathered for this time.
 QUIET = timedelta(minutes=10)
-LONGEST_RETRY = timedelta(hours=1)
-# How long an address that fails is tried with what another one took.
-PATIENCE = timedelta(days=1)
-MOST_IN_MESSAGE = 500
-MOST_LINES = 20
+MAX_RETRY_DELAY = timedelta(hours=1)
+# A message that one address has taken is tried at a failing address for this time.
+GIVE_UP_AFTER = timedelta(days=1)
+MAX_ALERTS_IN_MESSAGE = 500
+MAX_LINES = 20
 
 TITLES = {
     Alert.Kind.CONNECTION_BROKEN: ("Amazon refuses a login", "Amazon refuses {count} logins"),
@@ -48,6 +49,20 @@ TITLES = {
         "Amazon has suspended {count} accounts",
     ),
 }
+
+
+# Whether Apprise parses an address in this thread.
+_parsing_address: ContextVar[bool] = ContextVar("parsing an address", default=False)
+
+
+class _AddressFilter(logging.Filter):
+    """Drops what Apprise logs about an address that it does not understand: it logs the address with its secrets."""
+
+    def filter(self, _record: logging.LogRecord) -> bool:
+        return not _parsing_address.get()
+
+
+logging.getLogger("apprise").addFilter(_AddressFilter())
 
 
 class DeliveryError(Exception):
@@ -69,7 +84,7 @@ def due_alerts_exist() -> bool:
 
 
 def _claim() -> tuple[UUID, list[Alert]] | None:
-    """Take one message that nobody else is sending: one that was not delivered before, or a new one."""
+    """Claim a message that no other process is sending: first a message that failed before, then a new one."""
     now = timezone.now()
     with transaction.atomic():
         due = Alert.objects.select_for_update(skip_locked=True).filter(next_try_at__lte=now)
@@ -78,7 +93,7 @@ def _claim() -> tuple[UUID, list[Alert]] | None:
             alerts = list(due.filter(message_id=again.message_id).order_by("created_at"))
             message_id = again.message_id
         else:
-            alerts = _gathered(due)
+            alerts = _gather(due)
             message_id = uuid7()
         if not alerts or message_id is None:
             return None
@@ -88,47 +103,48 @@ def _claim() -> tuple[UUID, list[Alert]] | None:
     return message_id, alerts
 
 
-def _gathered(due: QuerySet[Alert]) -> list[Alert]:
-    """Gather what is new of one kind, unless people just had a message of that kind."""
+def _gather(due: QuerySet[Alert]) -> list[Alert]:
+    """Gather new alerts of one kind, unless a message of that kind was sent a moment ago."""
     since = timezone.now() - QUIET
-    told = Alert.objects.filter(Q(sent_at__gt=since) | Q(told_at__gt=since)).values("kind")
-    oldest = due.exclude(kind__in=told).order_by("created_at").first()
+    recent = Alert.objects.filter(Q(sent_at__gt=since) | Q(told_at__gt=since)).values("kind")
+    oldest = due.exclude(kind__in=recent).order_by("created_at").first()
     if oldest is None:
         return []
-    return list(due.filter(kind=oldest.kind, message_id=None).order_by("created_at")[:MOST_IN_MESSAGE])
+    return list(due.filter(kind=oldest.kind, message_id=None).order_by("created_at")[:MAX_ALERTS_IN_MESSAGE])
 
 
 def _deliver(message_id: UUID, alerts: Sequence[Alert]) -> bool:
     title, body = compose(alerts)
     recipients = [] if settings.ALERT_URLS else _staff_addresses()
-    connection.close()  # nobody waits for a mail server with a connection of the pool in hand
-    mine = Alert.objects.filter(message_id=message_id, sent_at=None)
+    # No connection of the pool is held while a mail server takes its time.
+    connection.close()
+    claimed = Alert.objects.filter(message_id=message_id, sent_at=None)
     try:
         if settings.ALERT_URLS:
-            _notify(mine, title, body, taken_by=alerts[0].taken_by)
+            _notify(claimed, title, body, taken_by=alerts[0].taken_by)
         else:
             _mail(message_id, title, body, recipients)
     except DeliveryError as error:
         logger.warning("An alert could not be sent: %s", error)
         told_at = alerts[0].told_at
-        if told_at is not None and told_at < timezone.now() - PATIENCE:
-            mine.update(sent_at=told_at, next_try_at=None, error=str(error))
+        if told_at is not None and told_at < timezone.now() - GIVE_UP_AFTER:
+            claimed.update(sent_at=told_at, next_try_at=None, error=str(error))
             return False
         tries = max(alert.tries for alert in alerts) + 1
-        retry = min(timedelta(minutes=2 ** min(tries, 10)), LONGEST_RETRY)
-        mine.update(next_try_at=timezone.now() + retry, error=str(error))
+        retry = min(timedelta(minutes=2 ** min(tries, 10)), MAX_RETRY_DELAY)
+        claimed.update(next_try_at=timezone.now() + retry, error=str(error))
         return False
-    mine.update(sent_at=timezone.now(), next_try_at=None, error="")
+    claimed.update(sent_at=timezone.now(), next_try_at=None, error="")
     return True
 
 
 def compose(alerts: Sequence[Alert]) -> tuple[str, str]:
-    """Write one message for alerts of one kind."""
+    """Return title and text of one message for alerts of one kind."""
     one, many = TITLES[Alert.Kind(alerts[0].kind)]
     title = one if len(alerts) == 1 else many.format(count=len(alerts))
-    lines = [alert.text for alert in alerts[:MOST_LINES]]
-    if len(alerts) > MOST_LINES:
-        lines.append(f"And {len(alerts) - MOST_LINES} more.")
+    lines = [alert.text for alert in alerts[:MAX_LINES]]
+    if len(alerts) > MAX_LINES:
+        lines.append(f"And {len(alerts) - MAX_LINES} more.")
     return title, "\n\n".join([*lines, settings.PUBLIC_URL])
 
 
@@ -150,8 +166,8 @@ def _mail(message_id: UUID, title: str, body: str, recipients: list[str]) -> Non
         raise DeliveryError(f"The mail server did not take it ({type(error).__name__}: {error}).") from error
 
 
-def _notify(mine: QuerySet[Alert], title: str, body: str, *, taken_by: Sequence[str]) -> None:
-    """Send it to each address that does not have it yet; raise DeliveryError for those that fail."""
+def _notify(claimed: QuerySet[Alert], title: str, body: str, *, taken_by: Sequence[str]) -> None:
+    """Send the message to each address that does not have it yet. Raises DeliveryError if an address fails."""
     taken = list(taken_by)
     problems = []
     for number, address in enumerate(settings.ALERT_URLS, start=1):
@@ -163,9 +179,9 @@ def _notify(mine: QuerySet[Alert], title: str, body: str, *, taken_by: Sequence[
         except DeliveryError as error:
             problems.append(str(error))
         else:
-            # At once, so that a process that dies with the next address doubles nothing at this one.
+            # Stored at once: if the process dies at the next address, this one does not get the message again.
             taken.append(digest)
-            mine.update(taken_by=taken, told_at=Coalesce("told_at", timezone.now()))
+            claimed.update(taken_by=taken, told_at=Coalesce("told_at", timezone.now()))
             connection.close()
     if problems:
         raise DeliveryError(" ".join(problems))
@@ -175,14 +191,11 @@ def _notify_one(address: str, name: str, title: str, body: str) -> None:
     import apprise
 
     notifier = apprise.Apprise()
-    # It would log an address that it does not understand with all the secrets in it.
-    log = logging.getLogger("apprise")
-    before = log.level
-    log.setLevel(logging.CRITICAL + 1)
+    token = _parsing_address.set(True)
     try:
         understood = notifier.add(address)
     finally:
-        log.setLevel(before)
+        _parsing_address.reset(token)
     if not understood:
         raise DeliveryError(f"Apprise does not understand {name}.")
     if not notifier.notify(title=title, body=body):

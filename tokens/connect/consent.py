@@ -33,6 +33,6 @@ def warn_of_consent_ends() -> int:
         if ends_at is None:
             continue
         days = next(days for days in WARNING_DAYS if ends_at - now <= timedelta(days=days))
-        alerts.consent_ending(connection, ends_at, days)
+        alerts.alert_consent_ending(connection, ends_at, days)
         warned += 1
     return warned

@@ -172,7 +172,7 @@ def _renew(connection: Connection, consent: Consent) -> Connection:
     connection.save()
     _record_proof(connection, consent)
     if was_broken:
-        alerts.connection_healed(connection)
+        alerts.alert_connection_healed(connection)
     connection_changed.send(sender=Connection, connection=connection, change="healed")
     return connection
 

@@ -28,6 +28,6 @@ def mark_revoked_in(connections: ConnectionQuerySet, connection_id: UUID, error:
     )
     if marked:
         broken = Connection.objects.get(pk=connection_id)
-        alerts.connection_broken(broken)
+        alerts.alert_connection_broken(broken)
         connection_changed.send(sender=Connection, connection=broken, change="broken")
     return bool(marked)

@@ -29,9 +29,9 @@ async def refresh_due_tokens(context: JobContext) -> None:
         # The helper comes through here as well, and may ask for a third.
         await in_thread(defer_once)(refresh_due_tokens, "tokens.refresh_due:help")
     # Before the check as well: its worker may have died right after a refusal, which this check may lift.
-    await in_thread(alerts.note_application)()
+    await in_thread(alerts.alert_application)()
     counts = await refresh_due(amazon_of(context))
-    await in_thread(alerts.note_application)()
+    await in_thread(alerts.alert_application)()
     if counts:
         logger.info("Refresh check: %s.", counts, extra={"action": "refresh_due", "counts": dict(counts)})
 

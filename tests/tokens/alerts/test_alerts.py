@@ -59,7 +59,7 @@ def let_quiet_end() -> None:
 
 def test_what_breaks_together_is_one_message(connect: ConnectionFactory) -> None:
     for number in range(25):
-        alerts.connection_broken(connect(label=f"Shop {number}"))
+        alerts.alert_connection_broken(connect(label=f"Shop {number}"))
     assert delivery.send_due_alerts() == 1
     (message,) = mail.outbox
     assert message.to == ["alice@example.test"]
@@ -72,21 +72,21 @@ def test_what_breaks_together_is_one_message(connect: ConnectionFactory) -> None
 
 def test_what_was_told_is_not_told_again(connect: ConnectionFactory) -> None:
     connection = connect()
-    alerts.connection_broken(connection)
-    alerts.connection_broken(connection)
+    alerts.alert_connection_broken(connection)
+    alerts.alert_connection_broken(connection)
     delivery.send_due_alerts()
-    alerts.connection_broken(connection)
+    alerts.alert_connection_broken(connection)
     let_quiet_end()
     delivery.send_due_alerts()
     assert len(mail.outbox) == 1
 
 
 def test_a_storm_is_one_message_in_ten_minutes(connect: ConnectionFactory) -> None:
-    alerts.connection_broken(connect(label="First"))
+    alerts.alert_connection_broken(connect(label="First"))
     delivery.send_due_alerts()
-    alerts.connection_broken(connect(label="Second"))
-    alerts.connection_broken(connect(label="Third"))
-    alerts.connection_healed(connect(label="Fourth"))
+    alerts.alert_connection_broken(connect(label="Second"))
+    alerts.alert_connection_broken(connect(label="Third"))
+    alerts.alert_connection_healed(connect(label="Fourth"))
     assert delivery.send_due_alerts() == 1  # another kind need not wait
     let_quiet_end()
     delivery.send_due_alerts()
@@ -100,7 +100,7 @@ def test_a_storm_is_one_message_in_ten_minutes(connect: ConnectionFactory) -> No
 def test_a_message_that_could_not_be_sent_is_tried_again(
     connect: ConnectionFactory, settings: LazySettings
 ) -> None:
-    alerts.connection_broken(connect())
+    alerts.alert_connection_broken(connect())
     settings.EMAIL_BACKEND = "tests.tokens.alerts.test_alerts.FailingBackend"
     assert delivery.send_due_alerts() == 0
     alert = Alert.objects.get()
@@ -115,7 +115,7 @@ def test_a_message_that_could_not_be_sent_is_tried_again(
 
 
 def test_a_process_that_dies_before_sending_loses_nothing(connect: ConnectionFactory) -> None:
-    alerts.connection_broken(connect())
+    alerts.alert_connection_broken(connect())
     assert delivery._claim() is not None
     assert delivery.send_due_alerts() == 0  # it might still be sending
     let_claims_run_out()
@@ -126,12 +126,12 @@ def test_a_process_that_dies_before_sending_loses_nothing(connect: ConnectionFac
 def test_a_process_that_dies_while_sending_sends_the_same_message_again(
     connect: ConnectionFactory, settings: LazySettings
 ) -> None:
-    alerts.connection_broken(connect(label="First"))
+    alerts.alert_connection_broken(connect(label="First"))
     settings.EMAIL_BACKEND = "tests.tokens.alerts.test_alerts.DyingBackend"
     with pytest.raises(KeyboardInterrupt):
         delivery.send_due_alerts()
     # What is new meanwhile is another message.
-    alerts.connection_broken(connect(label="Second"))
+    alerts.alert_connection_broken(connect(label="Second"))
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     let_claims_run_out()
     delivery.send_due_alerts()
@@ -142,7 +142,7 @@ def test_a_process_that_dies_while_sending_sends_the_same_message_again(
 
 def test_nobody_to_tell_is_said_on_the_alert(connect: ConnectionFactory) -> None:
     User.objects.update(email="")
-    alerts.connection_broken(connect())
+    alerts.alert_connection_broken(connect())
     assert delivery.send_due_alerts() == 0
     assert "No staff user has an e-mail address" in Alert.objects.get().error
 
@@ -153,7 +153,7 @@ def test_it_sends_by_apprise(
 ) -> None:
     host = sandbox_server.url.removeprefix("http://")
     settings.ALERT_URLS = [f"json://{host}/nowhere"]
-    alerts.connection_broken(connect())
+    alerts.alert_connection_broken(connect())
     assert delivery.send_due_alerts() == 0  # the sandbox knows no such path
     assert "Apprise could not reach address number 1" in Alert.objects.get().error
     assert not mail.outbox
@@ -210,7 +210,7 @@ def test_an_address_that_has_the_message_does_not_get_it_again(
     failing, good = addresses
     failing.status = HTTPStatus.INTERNAL_SERVER_ERROR
     settings.ALERT_URLS = [failing.url, "nonsense://hunter2", good.url]
-    alerts.connection_broken(connect())
+    alerts.alert_connection_broken(connect())
     for tries in range(1, 4):
         assert delivery.send_due_alerts() == 0
         assert (len(failing.titles), len(good.titles)) == (tries, 1)
@@ -238,10 +238,10 @@ def test_a_storm_is_one_message_though_an_address_fails(
     failing, good = addresses
     failing.status = HTTPStatus.INTERNAL_SERVER_ERROR
     settings.ALERT_URLS = [failing.url, good.url]
-    alerts.connection_broken(connect(label="First"))
+    alerts.alert_connection_broken(connect(label="First"))
     delivery.send_due_alerts()
-    alerts.connection_broken(connect(label="Second"))
-    alerts.connection_broken(connect(label="Third"))
+    alerts.alert_connection_broken(connect(label="Second"))
+    alerts.alert_connection_broken(connect(label="Third"))
     delivery.send_due_alerts()
     assert good.titles == ["Amazon refuses a login"]
     Alert.objects.exclude(told_at=None).update(told_at=timezone.now() - delivery.QUIET)
@@ -256,9 +256,9 @@ def test_an_address_that_fails_for_a_day_is_given_up_with_what_another_took(
     failing, good = addresses
     failing.status = HTTPStatus.INTERNAL_SERVER_ERROR
     settings.ALERT_URLS = [failing.url, good.url]
-    alerts.connection_broken(connect())
+    alerts.alert_connection_broken(connect())
     delivery.send_due_alerts()
-    Alert.objects.update(told_at=timezone.now() - delivery.PATIENCE)
+    Alert.objects.update(told_at=timezone.now() - delivery.GIVE_UP_AFTER)
     let_claims_run_out()
     delivery.send_due_alerts()
     assert (len(failing.titles), len(good.titles)) == (2, 1)
@@ -279,16 +279,16 @@ def test_a_refused_application_is_told_once_and_so_is_its_return(
     connect: ConnectionFactory, settings: LazySettings
 ) -> None:
     pair = settings.AMAZON_CLIENT_ID, settings.AMAZON_CLIENT_SECRET
-    alerts.note_application()
+    alerts.alert_application()
     assert not Alert.objects.exists()
     for _ in range(3):
         application.record_refusal(*pair, ApplicationRefusedError("No.", status=401, code="invalid_client"))
-        alerts.note_application()
+        alerts.alert_application()
     assert [alert.kind for alert in Alert.objects.all()] == ["application_refused"]
     assert "No connection is at fault" in Alert.objects.get().text
 
     application.record_acceptance(*pair)
-    alerts.note_application()
+    alerts.alert_application()
     assert Alert.objects.count() == 1  # nothing has succeeded yet
     TokenRefresh.objects.create(
         connection=connect(),
@@ -298,7 +298,7 @@ def test_a_refused_application_is_told_once_and_so_is_its_return(
         finished_at=timezone.now() + timedelta(seconds=1),
     )
     for _ in range(2):
-        alerts.note_application()
+        alerts.alert_application()
     assert [alert.kind for alert in Alert.objects.all()] == ["application_accepted", "application_refused"]
 
 
@@ -327,7 +327,7 @@ def test_a_refusal_is_told_by_when_it_began(settings: LazySettings) -> None:
         record_refusal_and_die(settings)
         ApplicationRefusal.objects.update(id=1)
         for _ in range(2):
-            alerts.note_application()
+            alerts.alert_application()
         ApplicationRefusal.objects.all().delete()
     assert Alert.objects.filter(kind=Alert.Kind.APPLICATION_REFUSED).count() == 2
 

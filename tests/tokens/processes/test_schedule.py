@@ -7,7 +7,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from tests.database_outage import DatabaseOutage
 from tests.processes import eventually
 from tests.tokens.conftest import ConnectionFactory
-from tokens.alerts.create import connection_broken
+from tokens.alerts.create import alert_connection_broken
 from tokens.processes import scheduler
 from tokens.processes.leadership import Leadership
 from tokens.processes.schedule import ScheduledJob, scheduled_jobs
@@ -68,7 +68,7 @@ def test_alerts_are_sent_only_when_some_are_due(connect: ConnectionFactory) -> N
     send_alerts = scheduled_jobs()["tokens.send_alerts"]
     send_alerts.defer()
     assert queued() == []
-    connection_broken(connect())
+    alert_connection_broken(connect())
     send_alerts.defer()
     assert queued() == [("tokens.send_alerts", "tokens.send_alerts")]
 
