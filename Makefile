@@ -3,7 +3,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: install run test coverage check bench schema lock
+.PHONY: install run test coverage check check-scripts bench schema lock
 
 install: .venv/installed.stamp
 	@:
@@ -30,7 +30,7 @@ coverage: install
 	.venv/bin/coverage report --skip-covered --include="accounts/*" --fail-under=95
 	.venv/bin/coverage report --skip-covered --include="tokens/*" --fail-under=95
 
-check: install
+check: install check-scripts
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy .
@@ -40,6 +40,15 @@ check: install
 	.venv/bin/djade --check --target-version 5.2 $$(find dashboard accounts -name "*.html")
 	$(PY) manage.py check --fail-level WARNING
 	$(PY) manage.py makemigrations --check --dry-run
+
+# The console's scripts and styles. Where there is no Node.js this is left out; .ci/run insists on it.
+check-scripts:
+	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory .lint/node_modules/.package-lock.json \
+	    && .lint/node_modules/.bin/biome check --config-path=.lint --error-on-warnings dashboard/static; \
+	else echo "No npm here: the scripts and styles are not checked" >&2; fi
+
+.lint/node_modules/.package-lock.json: .lint/package-lock.json
+	@npm --prefix .lint ci --silent && touch $@
 
 bench: install
 	$(PY) -m tests.bench

@@ -1,6 +1,6 @@
 """Every state that a page can show, as one of five tones and a word.
 
-The tone decides the shape and the colour (see `console.css`). A test checks that each state of a model has a tone.
+The tone decides the shape and the colour (see `status.css`). A test checks that each state of a model has a tone.
 """
 
 from collections.abc import Mapping

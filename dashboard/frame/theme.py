@@ -1,25 +1,19 @@
-"""What unfold is told about our look. Read by the settings: no models, no URLs resolved at import."""
+"""The settings of unfold. Django's settings import this module, so it reads no models and resolves no URLs."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest
 from django.templatetags.static import static
 
-
-def icon(_request: HttpRequest) -> str:
-    return static("dashboard/icon.svg")
-
-
-def styles(_request: HttpRequest) -> str:
-    return static("dashboard/console.css")
+# Of two rules with the same weight the later one wins, so the order matters.
+STYLES = ["colors", "unfold", "layout", "status", "controls", "tables", "dialogs"]
+# The theme is set before anything is painted.
+SCRIPTS = ["theme", "updates", "times", "selection", "dialogs", "keys", "frame", "zone"]
 
 
-def scripts(_request: HttpRequest) -> str:
-    return static("dashboard/console.js")
-
-
-def zone_script(_request: HttpRequest) -> str:
-    return static("dashboard/zone.js")
+def link(name: str) -> Callable[[HttpRequest], str]:
+    return lambda _request: static(f"dashboard/{name}")
 
 
 UNFOLD: dict[str, Any] = {
@@ -27,14 +21,14 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Amazon Accounts",
     # The console is the site: no link from its login to another one.
     "SITE_URL": None,
-    "SITE_ICON": icon,
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": icon}],
+    "SITE_ICON": link("icon.svg"),
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": link("icon.svg")}],
     "SHOW_HISTORY": False,
     "SHOW_BACK_BUTTON": False,
     "ENVIRONMENT": "dashboard.frame.menu.environment",
-    "STYLES": [styles],
-    "SCRIPTS": [scripts, zone_script],
-    # Our own colours stand in console.css, for an inline style is against the content security policy.
+    "STYLES": [link(f"{name}.css") for name in STYLES],
+    "SCRIPTS": [link(f"{name}.js") for name in SCRIPTS],
+    # The colours are in colors.css, because our content security policy forbids the inline style that unfold would write.
     "COLORS": {},
     "BORDER_RADIUS": "6px",
     "COMMAND": {"search_callback": "dashboard.frame.menu.search", "search_models": False},

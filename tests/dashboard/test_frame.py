@@ -2,10 +2,13 @@
 
 import re
 from html.parser import HTMLParser
+from importlib.metadata import version
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.staticfiles import finders
 from django.test import Client
 from pytest_django import Settings
 
@@ -262,6 +265,14 @@ def test_every_page_is_sent_with_the_strict_policy(log_in: LogIn, alice: User) -
     assert "script-src 'self' 'unsafe-eval';" in f"{policy};"
     assert "style-src-elem 'self'" in policy
     assert "frame-ancestors 'none'" in policy
+
+
+@pytest.mark.parametrize("name", ["frame.js", "unfold.css"])
+def test_what_mends_unfold_was_checked_with_the_installed_version(name: str) -> None:
+    """After an update of unfold: look at both files, run tests/browser, then change the version in their headers."""
+    path = finders.find(f"dashboard/{name}")
+    assert path
+    assert f"unfold {version('django-unfold')} " in Path(path).read_text().partition("*/")[0]
 
 
 def test_a_heading_leaves_peoples_words_as_they_are(

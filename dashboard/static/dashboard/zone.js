@@ -1,7 +1,6 @@
-/* Tells the server in which zone this browser reads times, so that days, charts and the admin are in it as well. */
-"use strict";
-
-(function zone() {
+/* Tells the server the browser's time zone, so that it writes days, charts and the admin's times in that zone. */
+(() => {
   const name = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  if (name) document.cookie = `zone=${name}; path=/; max-age=31536000; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
+  const secure = location.protocol === "https:" ? "; secure" : "";
+  if (name) document.cookie = `zone=${name}; path=/; max-age=31536000; samesite=lax${secure}`;
 })();
