@@ -18,7 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from amazon_accounts import __version__
 from amazon_accounts.starter.secrets import local_secrets
 from dashboard.frame.theme import UNFOLD as UNFOLD
-from dashboard.logs import in_one_line
+from dashboard.logs import keep_to_one_line
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -381,7 +381,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "filters": {"in_one_line": {"()": "django.utils.log.CallbackFilter", "callback": in_one_line}},
+    "filters": {"one_line": {"()": "django.utils.log.CallbackFilter", "callback": keep_to_one_line}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
@@ -392,7 +392,7 @@ LOGGING = {
         "procrastinate": {"level": "WARNING"},
         # In an outage of the database the pool would repeat errors that its callers log.
         "psycopg.pool": {"level": "ERROR"},
-        "django.request": {"filters": ["in_one_line"]},
+        "django.request": {"filters": ["one_line"]},
     },
 }
 

@@ -1,8 +1,8 @@
-"""Two apps: our pages, and Django's admin with our site as `admin.site`."""
+"""Two apps: the pages, and Django's admin with the console's site as `admin.site`."""
 
 from django.apps import AppConfig
 
-# Not `import AdminConfig`: Django would take it for a configuration of this app.
+# With `import AdminConfig` Django would take that class for a configuration of this app.
 from django.contrib.admin import apps as admin_apps
 
 

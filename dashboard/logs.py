@@ -1,10 +1,10 @@
-"""What the log says of requests."""
+"""A filter for the log of requests."""
 
 from logging import LogRecord
 
 
-def in_one_line(record: LogRecord) -> bool:
-    """Leave the traceback of a refusal out: it is an answer, and no failure of ours."""
+def keep_to_one_line(record: LogRecord) -> bool:
+    # A refusal is an answer and no failure of ours, so it needs no traceback.
     if getattr(record, "status_code", 500) < 500:
         record.exc_info = None
     return True

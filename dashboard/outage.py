@@ -1,4 +1,4 @@
-"""What a request gets while the database is away: at once, that it is away."""
+"""The answer to a request while the database is away: 503 at once, in one sentence."""
 
 import logging
 from collections.abc import Callable

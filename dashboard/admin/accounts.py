@@ -1,4 +1,4 @@
-"""Accounts, their profiles and managers, and what the syncs found."""
+"""Accounts with their profiles and managers, changes, syncs and operations."""
 
 from typing import Any, cast
 
@@ -26,15 +26,15 @@ from accounts.models import (
     Profile,
     SyncRun,
 )
-from dashboard.admin.base import ReadOnlyInline, VisibleRowsAdmin, labels
+from dashboard.admin.base import ReadOnlyInline, VisibleRowsAdmin, color_states
 from dashboard.forms import UpdateForm
 from dashboard.status import ACCOUNT, BATCH, SYNC_RUN
 from tokens.permissions import may
 
 Operation = BatchOperation.Operation
 
-STATUS_LABELS = labels(ACCOUNT)
-RUN_LABELS = labels(SYNC_RUN)
+STATUS_LABELS = color_states(ACCOUNT)
+RUN_LABELS = color_states(SYNC_RUN)
 
 
 class ProfileInline(ReadOnlyInline):
@@ -44,7 +44,7 @@ class ProfileInline(ReadOnlyInline):
 
 
 class AccessInline(ReadOnlyInline):
-    """Which logins see the account."""
+    """The connections that see the account."""
 
     model = AccountAccess
     fields = ["connection", "seen_in", "since", "missing_since"]
@@ -85,7 +85,7 @@ class ManagesInline(ReadOnlyInline):
 
 
 class BatchActions(VisibleRowsAdmin):
-    """Actions on the marked accounts: each starts the one batch operation, as the pages and the API do."""
+    """Actions on the marked accounts. Each starts a batch operation, as the pages and the API do."""
 
     actions = ["sync", "update_labels", "disconnect", "reconnect"]
 
@@ -122,7 +122,7 @@ class BatchActions(VisibleRowsAdmin):
     def _ask(
         self, request: HttpRequest, action: str, accounts: QuerySet[Account], form: UpdateForm | None = None
     ) -> HttpResponse:
-        """Ask for what the action needs, on a page of its own that posts to the list again."""
+        """Ask for what the action needs, on a page that posts to the list again."""
         context = {
             **self.admin_site.each_context(request),
             "title": "Update labels" if form else "Disconnect",
@@ -169,7 +169,7 @@ class AccountAdmin(BatchActions):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Account], search_term: str
     ) -> tuple[QuerySet[Account], bool]:
-        """Search as the API does: anywhere in name and id, by its index."""
+        # The search of the API: anywhere in the name or id, by an index.
         if not search_term.strip():
             return queryset, False
         try:
@@ -252,6 +252,6 @@ class BatchOperationAdmin(VisibleRowsAdmin):
     list_filter = [("state", ChoicesCheckboxFilter), ("operation", ChoicesCheckboxFilter)]
     list_select_related = ["user"]
 
-    @display(description="State", label=labels(BATCH))
+    @display(description="State", label=color_states(BATCH))
     def state_label(self, batch: BatchOperation) -> tuple[str, str]:
         return batch.state, batch.get_state_display()

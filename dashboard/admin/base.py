@@ -1,4 +1,4 @@
-"""What all our admin classes share: they are quick on big tables, and history can be read but not rewritten."""
+"""What all admin classes share: they are quick on big tables, and nobody can change a history."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,12 +26,12 @@ LABELS: dict[Tone, str | None] = {
 }
 
 
-def labels(states: Mapping[str, Status]) -> dict[str, str | None]:
-    """Colour a state in a changelist as the pages do."""
+def color_states(states: Mapping[str, Status]) -> dict[str, str | None]:
+    """Return the color of each state in a changelist, the same as on the pages."""
     return {state: LABELS[status.tone] for state, status in states.items()}
 
 
-class BigTableAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
+class BigTableAdmin(ModelAdmin):
     """A changelist that never counts the whole table."""
 
     paginator = InfinitePaginator
@@ -42,22 +42,20 @@ class BigTableAdmin(ModelAdmin):  # type: ignore[misc]  # unfold has no types
     list_per_page = 25
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseBase | None:
-        """Do an action if what is marked can be the key of a row: Django itself fails on what cannot."""
+        # Django fails with 500 if a marked value cannot be the key of a row.
         key: models.Field[Any, Any] = self.model._meta.pk
         try:
             for marked in request.POST.getlist(ACTION_CHECKBOX_NAME):
                 key.to_python(marked)
         except ValidationError:
-            self.message_user(
-                request, "Nothing was done: what was marked is not in this list.", messages.ERROR
-            )
+            self.message_user(request, "Nothing was done: a marked row is not in this list.", messages.ERROR)
             return None
         response: HttpResponseBase | None = super().response_action(request, queryset)
         return response
 
 
 class ReadOnlyAdmin(BigTableAdmin):
-    """What the system writes; people read it."""
+    """Rows that the system writes and that people only read."""
 
     def has_add_permission(self, _request: HttpRequest) -> bool:
         return False
@@ -77,7 +75,7 @@ class VisibleRowsAdmin(ReadOnlyAdmin):
         return rows
 
 
-class ReadOnlyInline(TabularInline):  # type: ignore[misc]
+class ReadOnlyInline(TabularInline):
     extra = 0
     can_delete = False
     max_num = 0
@@ -91,4 +89,5 @@ class ReadOnlyInline(TabularInline):  # type: ignore[misc]
         return False
 
     def has_view_permission(self, _request: HttpRequest, _obj: models.Model | None = None) -> bool:
-        return True  # whoever sees the row it stands on
+        # Only people who may see the row itself get this far.
+        return True

@@ -1,4 +1,4 @@
-"""What is scheduled and queued."""
+"""Scheduled and queued jobs."""
 
 from django.contrib import admin
 from django_apscheduler.models import DjangoJob, DjangoJobExecution

@@ -1,4 +1,4 @@
-"""How fast we may talk to Amazon, and who is refused."""
+"""How fast we may call Amazon, and what Amazon refuses."""
 
 from django.contrib import admin
 

@@ -1,4 +1,4 @@
-"""Who may come in: users, groups, API tokens."""
+"""Users, groups and API tokens."""
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
@@ -12,14 +12,14 @@ from dashboard.admin.base import BigTableAdmin
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
+class PersonAdmin(UserAdmin, ModelAdmin):  # type: ignore[type-arg]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
 
 
 @admin.register(Group)
-class PeopleGroupAdmin(GroupAdmin, ModelAdmin):  # type: ignore[misc]
+class PeopleGroupAdmin(GroupAdmin, ModelAdmin):
     pass
 
 
@@ -27,13 +27,13 @@ def _token_name(token: AuthToken) -> str:
     return f"{token.token_key}… of {token.user}"
 
 
-# Knox calls it by its stored digest, which would stand in headings, in messages and in the admin's log.
+# Knox names a token by its stored digest, which would appear in headings, messages and the log of the admin.
 AuthToken.__str__ = _token_name
 
 
 @admin.register(AuthToken)
 class ApiTokenAdmin(BigTableAdmin):
-    """API tokens: to be seen and revoked. `manage.py api_token` makes them, for only there it is shown once."""
+    """API tokens can be seen and revoked here. `manage.py api_token` makes them, because it shows a token once."""
 
     list_display = ["token_key", "user", "created", "expiry"]
     list_select_related = ["user"]

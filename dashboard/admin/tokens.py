@@ -1,4 +1,4 @@
-"""Connections and everything that happens to their tokens. The tokens themselves stand nowhere."""
+"""Connections and the history of their tokens. The tokens themselves are never shown."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from unfold.decorators import display
 
 from accounts.models import SyncRun
 from accounts.sync.requests import request_sync
-from dashboard.admin.base import ReadOnlyAdmin, VisibleRowsAdmin, labels
+from dashboard.admin.base import ReadOnlyAdmin, VisibleRowsAdmin, color_states
 from dashboard.reports.activity import activity, success_rates
 from dashboard.status import CONNECTION, REFRESH
 from dashboard.templatetags.console import duration, percent
@@ -22,8 +22,8 @@ from tokens.models import AccessTokenRequest, Alert, AuthorizationAttempt, Conne
 from tokens.permissions import may
 from tokens.refresh.tasks import request_refresh
 
-STATE_LABELS = labels(CONNECTION)
-OUTCOME_LABELS = labels(REFRESH)
+STATE_LABELS = color_states(CONNECTION)
+OUTCOME_LABELS = color_states(REFRESH)
 
 
 def _names(connections: list[Connection]) -> str:
@@ -62,7 +62,7 @@ class ConnectionAdmin(VisibleRowsAdmin):
         connections: QuerySet[Connection],
         operation: Callable[[Connection], object],
     ) -> list[Connection]:
-        """Return the connections for which it was done; tell the person why not for the others."""
+        """Return the connections for which it was done, and tell the person why not for the other connections."""
         done = []
         refused: dict[str, list[Connection]] = defaultdict(list)
         for connection in connections:

@@ -1,1 +1,1 @@
-"""What surrounds every page: site, theme, menu, and the base of the page views."""
+"""The frame of every page: site, theme, menu, and what the page views share."""

@@ -16,26 +16,28 @@ from accounts.lists.pages import count_capped
 from tokens.models import Connection
 from tokens.permissions import may
 
-FOUND_AT_MOST = 8
-FOUND_COUNTED = 1_000
+MAX_FOUND = 8
+MAX_COUNTED = 1_000
+MAX_TERM_LENGTH = 200
 
 
 def environment(_request: HttpRequest) -> list[str] | None:
     return ["Sandbox", "warning"] if settings.USES_SANDBOX else None
 
 
-def on(*names: str) -> Callable[[HttpRequest], bool]:
-    """Tell an item when it is the current one; unfold's own guess takes "/" for a part of every address."""
+def is_open(*names: str) -> Callable[[HttpRequest], bool]:
+    """Return a test for whether one of these views is open, for the item's `active`."""
+    # Unfold's own test is whether the item's address is a part of the current one, which "/" always is.
     return lambda request: bool(request.resolver_match and request.resolver_match.view_name in names)
 
 
-def in_admin(*models: str) -> Callable[[HttpRequest], bool]:
+def is_open_in_admin(*models: str) -> Callable[[HttpRequest], bool]:
     views = ("changelist", "change", "add", "delete", "history")
-    return on(*(f"admin:{model}_{view}" for model in models for view in views))
+    return is_open(*(f"admin:{model}_{view}" for model in models for view in views))
 
 
 def show_to_holders_of(permission: str) -> Callable[[HttpRequest], bool]:
-    """Hide a link from people whom its page would refuse; the page checks again."""
+    # This only hides a link: the page checks the permission again.
     return lambda request: may(request.user, permission)
 
 
@@ -44,22 +46,28 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     return [
         {
             "items": [
-                _item("Overview", "space_dashboard", reverse("overview"), on("overview"), accounts),
-                _item("Accounts", "storefront", reverse("accounts"), on("accounts", "account"), accounts),
+                _item("Overview", "space_dashboard", reverse("overview"), is_open("overview"), accounts),
+                _item(
+                    "Accounts", "storefront", reverse("accounts"), is_open("accounts", "account"), accounts
+                ),
                 {
                     **_item(
                         "Connections",
                         "cable",
                         reverse("connections"),
-                        on("connections", "connection", "connection-disconnect"),
+                        is_open("connections", "connection", "connection-disconnect"),
                         connections,
                     ),
                     **_badge(request),
                 },
                 _item(
-                    "Operations", "checklist", reverse("operations"), on("operations", "operation"), accounts
+                    "Operations",
+                    "checklist",
+                    reverse("operations"),
+                    is_open("operations", "operation"),
+                    accounts,
                 ),
-                _item("History", "history", reverse("history"), on("history"), connections),
+                _item("History", "history", reverse("history"), is_open("history"), connections),
             ],
             "title": "Console",
         },
@@ -76,7 +84,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "Everything",
                     "database",
                     reverse("admin:index"),
-                    on("admin:index", "admin:app_list"),
+                    is_open("admin:index", "admin:app_list"),
                     None,
                 ),
             ],
@@ -95,50 +103,66 @@ def _item(
 
 def _model(title: str, icon: str, app: str, model: str, permission: str) -> dict[str, Any]:
     name = f"{app}_{model}"
-    return _item(title, icon, reverse(f"admin:{name}_changelist"), in_admin(name), permission)
+    return _item(title, icon, reverse(f"admin:{name}_changelist"), is_open_in_admin(name), permission)
 
 
 def _badge(request: HttpRequest) -> dict[str, str]:
-    """Count the connections that need a person; nothing when there is none."""
+    """Return the number of connections that need a person as a badge, or nothing if there is none."""
     if not isinstance(request.user, User):
         return {}
     number = Connection.objects.visible_to(request.user).broken().count()
     return {"badge": f"{number:,}", "badge_variant": "warning"} if number else {}
 
 
-def _more(rows: QuerySet[Any], what: str, address: str, icon: str) -> list[SearchResult]:
-    """Say how many there are where more are found than shown, and where to see them."""
-    number = count_capped(rows, FOUND_COUNTED)
-    if number.number <= FOUND_AT_MOST:
+def _find_more(rows: QuerySet[Any], what: str, address: str, icon: str) -> list[SearchResult]:
+    """Return how many rows were found and where to see them, if more were found than are shown."""
+    found = count_capped(rows, MAX_COUNTED)
+    if found.number <= MAX_FOUND:
         return []
-    total = f"{number.number:,}{'+' if number.capped else ''}"
-    return [SearchResult(f"The first {FOUND_AT_MOST} of {total} {what}", "See all", address, icon)]
+    total = f"{found.number:,}{'+' if found.capped else ''}"
+    title = f"The first {MAX_FOUND} of {total} {what}"
+    return [SearchResult(title=title, description="See all", link=address, icon=icon)]
 
 
 def search(request: HttpRequest, term: str) -> list[SearchResult]:
-    """Find accounts by name or id, and connections by their label; a few of each.
-
-    The answer is kept for some minutes per user and term, so it holds names and addresses only; each page checks
-    the rights again.
-    """
+    """Find accounts by name or id, and connections by their label; a few of each."""
+    # Unfold keeps the answer for some minutes per user and term. It therefore holds only names and addresses,
+    # and each page checks the permission again.
     if not isinstance(request.user, User):
         return []
-    found = []
+    found: list[SearchResult] = []
     if may(request.user, "tokens.view_connection"):
-        connections = Connection.objects.visible_to(request.user).filter(label__icontains=term)
-        found += [
-            SearchResult(connection.label, "Connection", reverse("connection", args=[connection.pk]), "cable")
-            for connection in connections.only("pk", "label")[:FOUND_AT_MOST]
-        ]
-        found += _more(connections, "connections", reverse("connections"), "cable")
+        found += _find_connections(request.user, term)
     if may(request.user, "accounts.view_account"):
-        accounts = filter_accounts(request.user, {"search": term[:200]})
-        found += [
-            SearchResult(
-                str(account), account.amazon_account_id, reverse("account", args=[account.pk]), "storefront"
-            )
-            for account in accounts.only("pk", "name", "amazon_account_id").order_by("name")[:FOUND_AT_MOST]
-        ]
-        address = f"{reverse('accounts')}?{urlencode({'q': term[:200]})}"
-        found += _more(accounts, "accounts", address, "storefront")
+        found += _find_accounts(request.user, term)
     return found
+
+
+def _find_connections(user: User, term: str) -> list[SearchResult]:
+    rows = Connection.objects.visible_to(user).filter(label__icontains=term)
+    found = [
+        SearchResult(
+            title=connection.label,
+            description="Connection",
+            link=reverse("connection", args=[connection.pk]),
+            icon="cable",
+        )
+        for connection in rows.only("pk", "label")[:MAX_FOUND]
+    ]
+    return [*found, *_find_more(rows, "connections", reverse("connections"), "cable")]
+
+
+def _find_accounts(user: User, term: str) -> list[SearchResult]:
+    term = term[:MAX_TERM_LENGTH]
+    rows = filter_accounts(user, {"search": term})
+    found = [
+        SearchResult(
+            title=str(account),
+            description=account.amazon_account_id,
+            link=reverse("account", args=[account.pk]),
+            icon="storefront",
+        )
+        for account in rows.only("pk", "name", "amazon_account_id").order_by("name")[:MAX_FOUND]
+    ]
+    address = f"{reverse('accounts')}?{urlencode({'q': term})}"
+    return [*found, *_find_more(rows, "accounts", address, "storefront")]

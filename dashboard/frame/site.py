@@ -1,4 +1,4 @@
-"""The one site: Django's admin and our pages share its frame, login and menu."""
+"""The one site: Django's admin and the pages share its frame, login and menu."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,9 +10,7 @@ from unfold.admin import ModelAdmin as ThemedModelAdmin
 from unfold.sites import UnfoldAdminSite
 
 
-class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
-    """Keeps the name "admin", which unfold's templates ask for."""
-
+class ConsoleSite(UnfoldAdminSite):
     site_title = "Amazon Accounts"
     index_title = "Admin"
 
@@ -22,10 +20,8 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
         admin_class: "type[ModelAdmin[Any]] | None" = None,
         **options: Any,
     ) -> None:
-        """Register; of two classes for one model, the one made for this theme stays.
-
-        Packages register their own, which would look half-styled here, before ours or after.
-        """
+        # Packages register classes of their own, before ours or after, which would look half-styled here. Of two
+        # classes for one model the one that is made for unfold stays.
         for model in [model_or_iterable] if isinstance(model_or_iterable, type) else model_or_iterable:
             if admin_class is not None and self.is_registered(model):
                 if not issubclass(admin_class, ThemedModelAdmin):
@@ -35,5 +31,5 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold has no types
             super().register(model, admin_class, **options)
 
     def _get_colors(self, _key: str, _request: HttpRequest) -> dict[str, dict[str, str]]:
-        """Return nothing: unfold would write the colours as an inline style, which our CSP forbids."""
+        # Unfold would write the colors as an inline style, which our content security policy forbids.
         return {}

@@ -1,4 +1,4 @@
-"""How many accounts some logins have, at a cost that does not grow with them."""
+"""How many accounts each connection has, at a cost that does not grow with their number."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -8,20 +8,21 @@ from django.db import connection as database
 
 from accounts.models import Account
 
-# Of one login. More than so many are "5,000+".
-MOST = 5_000
-# So many logins are counted; a sum over more of them is "at least".
-LOGINS = 50
+# Accounts of one connection. A larger number is shown as "5,000+".
+MAX_ACCOUNTS_COUNTED = 5_000
+# A sum over more connections is "at least".
+MAX_CONNECTIONS_COUNTED = 50
 
 COUNT = """
-SELECT login, (SELECT count(*) FROM (SELECT FROM user_accounts WHERE connection_id = login AND {} LIMIT %(most)s + 1) found)
-  FROM unnest(%(logins)s) login
+SELECT id, (SELECT count(*)
+              FROM (SELECT FROM user_accounts WHERE connection_id = id AND {} LIMIT %(max)s + 1) counted)
+  FROM unnest(%(connections)s) id
 """
 
 
 @dataclass(frozen=True)
 class AtLeast:
-    """A number, or at least so many."""
+    """A number of accounts. With `or_more` there are at least that many."""
 
     number: int
     or_more: bool = False
@@ -32,20 +33,30 @@ class AtLeast:
 
 @dataclass(frozen=True)
 class AccountCounts:
-    by_login: Mapping[UUID, int]
+    by_connection: Mapping[UUID, int]
+    max_accounts: int
 
-    def of(self, *logins: UUID) -> AtLeast:
-        """Return the number of accounts of these logins together."""
-        known = [self.by_login[login] for login in logins if login in self.by_login]
-        or_more = len(known) < len(logins) or any(number > MOST for number in known)
-        return AtLeast(sum(min(number, MOST) for number in known), or_more)
+    def of(self, *connections: UUID) -> AtLeast:
+        """Return the number of accounts of these connections together."""
+        known = [self.by_connection[key] for key in connections if key in self.by_connection]
+        or_more = len(known) < len(connections) or any(number > self.max_accounts for number in known)
+        return AtLeast(sum(min(number, self.max_accounts) for number in known), or_more)
 
 
-def count_accounts(logins: Collection[UUID], *, only_live: bool = False) -> AccountCounts:
-    """Count the accounts of each login, or only those that are not inactive; one query, of the first LOGINS."""
-    if not logins:
-        return AccountCounts({})
+def count_accounts(
+    connections: Collection[UUID],
+    *,
+    only_live: bool = False,
+    max_connections: int = MAX_CONNECTIONS_COUNTED,
+    max_accounts: int = MAX_ACCOUNTS_COUNTED,
+) -> AccountCounts:
+    """Count the accounts of the first `max_connections`. With `only_live` inactive accounts are left out."""
+    if not connections:
+        return AccountCounts({}, max_accounts)
     condition = f"status <> '{Account.Status.INACTIVE.value}'" if only_live else "true"
     with database.cursor() as cursor:
-        cursor.execute(COUNT.format(condition), {"logins": list(logins)[:LOGINS], "most": MOST})
-        return AccountCounts(dict(cursor.fetchall()))
+        cursor.execute(
+            COUNT.format(condition),
+            {"connections": list(connections)[:max_connections], "max": max_accounts},
+        )
+        return AccountCounts(dict(cursor.fetchall()), max_accounts)

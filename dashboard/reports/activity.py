@@ -12,7 +12,7 @@ from django.db.models.functions import Trunc
 from django.utils import timezone
 
 from accounts.models import SyncRun
-from dashboard.reports.charts import Chart, Column, stacked, totals
+from dashboard.reports.charts import Chart, Column, stack_columns, sum_by_tone
 from dashboard.status import REFRESH, SYNC_RUN, Tone, find_status
 from tokens.models import TokenRefresh
 from tokens.models.connection import sees_all_connections
@@ -34,12 +34,12 @@ class Activity:
     @property
     def chart(self) -> Chart:
         told = [replace(column, title=_told(column)) for column in self.columns]
-        return stacked(told, width=480, height=110, labels=6, whole=True)
+        return stack_columns(told, width=480, height=110, labels=6, whole=True)
 
     @property
     def sentence(self) -> str:
         """Say what stands out."""
-        sums = totals(self.columns)
+        sums = sum_by_tone(self.columns)
         total = int(sum(sums.values()))
         if not total:
             return "Nothing happened in this time."

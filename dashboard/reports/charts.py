@@ -1,7 +1,4 @@
-"""Small pictures as inline SVG: they follow the theme at once, print, and can be swapped by htmx.
-
-A chart is always drawn beside the same values as text; here are only the rectangles.
-"""
+"""The geometry of small charts, which a template draws as inline SVG beside the same values as text."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,9 +6,9 @@ from dataclasses import dataclass
 from dashboard.status import Tone
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Bar:
-    """One rectangle, in the units of its chart's viewBox."""
+    """A rectangle, in the units of its chart's viewBox."""
 
     x: float
     y: float
@@ -27,7 +24,7 @@ class Tick:
     text: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Chart:
     width: int
     height: int
@@ -42,19 +39,19 @@ class Chart:
 
 @dataclass(frozen=True)
 class Column:
-    """One place on the x axis and what is stacked there, from the ground up."""
+    """A place on the x axis, and the parts that are stacked there from the ground up."""
 
     label: str
     parts: Sequence[tuple[Tone, float]]
     title: str = ""
 
 
-def stacked(
+def stack_columns(
     columns: Sequence[Column], *, width: int = 720, height: int = 120, labels: int = 6, whole: bool = False
 ) -> Chart:
-    """Stack each column's parts; about `labels` of the columns get their label written below.
+    """Stack the parts of each column. About `labels` of the columns get their label below.
 
-    With `whole` they are counts, and the axis names no part of one.
+    With `whole` the values are counts, so the axis has no fractions.
     """
     highest = max((sum(value for _, value in column.parts) for column in columns), default=0) or 1
     top = _round_up(highest)
@@ -65,13 +62,18 @@ def stacked(
         x = number * step + (step - bar_width) / 2
         ground = float(height)
         for tone, value in column.parts:
-            # What happened at all must be seen, however small beside the rest.
+            # A value that is small beside the others must still be visible.
             size = max(value / top * height, 2.0) if value else 0.0
             if size:
                 ground -= size
                 bars.append(
                     Bar(
-                        round(x, 1), round(ground, 1), round(bar_width, 1), round(size, 1), tone, column.title
+                        x=round(x, 1),
+                        y=round(ground, 1),
+                        width=round(bar_width, 1),
+                        height=round(size, 1),
+                        tone=tone,
+                        title=column.title,
                     )
                 )
     every = max(1, round(len(columns) / labels))
@@ -81,15 +83,15 @@ def stacked(
         if number % every == 0
     ]
     lines = [
-        Tick(height - height * share, _number(top * share))
+        Tick(height - height * share, _format_number(top * share))
         for share in (0.0, 0.5, 1.0)
         if not whole or (top * share).is_integer()
     ]
-    return Chart(width, height, bars, lines, below)
+    return Chart(width=width, height=height, bars=bars, lines=lines, labels=below)
 
 
 def _round_up(value: float) -> float:
-    """Return the next 1, 2 or 5 times a power of ten, so that the axis ends at a number people read."""
+    """Return the next 1, 2 or 5 times a power of ten, so that the axis ends at a round number."""
     power = 1.0
     while power * 10 < value:
         power *= 10
@@ -98,11 +100,11 @@ def _round_up(value: float) -> float:
     return next(step * power for step in (1, 2, 5, 10) if step * power >= value)
 
 
-def _number(value: float) -> str:
+def _format_number(value: float) -> str:
     return f"{value:,.0f}" if value.is_integer() else f"{value:g}"
 
 
-def totals(columns: Iterable[Column]) -> dict[Tone, float]:
+def sum_by_tone(columns: Iterable[Column]) -> dict[Tone, float]:
     sums: dict[Tone, float] = {}
     for column in columns:
         for tone, value in column.parts:

@@ -1,4 +1,4 @@
-"""How the pages write statuses, times and numbers."""
+"""Tags and filters that write statuses, times and numbers."""
 
 import json
 from datetime import datetime, timedelta
@@ -10,20 +10,23 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from dashboard import status
-from dashboard.status import Status
+from dashboard.status import Status, Tone
 
 register = template.Library()
 
-# 14 px, drawn and not a font: they are there at once, print, and survive forced colours.
-SHAPES: dict[str, SafeString] = {
+# Drawn, because shapes of a font appear late, do not print everywhere and vanish with forced colors.
+SHAPES: dict[Tone, SafeString] = {
     "good": mark_safe(
-        '<circle cx="7" cy="7" r="7" fill="currentColor"/><path d="M3.8 7.2 6.1 9.5 10.3 4.9" fill="none" stroke="var(--c-raised)" stroke-width="1.7"/>'
+        '<circle cx="7" cy="7" r="7" fill="currentColor"/>'
+        '<path d="M3.8 7.2 6.1 9.5 10.3 4.9" fill="none" stroke="var(--c-raised)" stroke-width="1.7"/>'
     ),
     "attention": mark_safe(
-        '<path d="M7 .8 14 13.2H0z" fill="currentColor"/><path d="M7 5v4.2M7 10.4v1.5" stroke="var(--c-raised)" stroke-width="1.6"/>'
+        '<path d="M7 .8 14 13.2H0z" fill="currentColor"/>'
+        '<path d="M7 5v4.2M7 10.4v1.5" stroke="var(--c-raised)" stroke-width="1.6"/>'
     ),
     "bad": mark_safe(
-        '<path d="M4.1 0h5.8L14 4.1v5.8L9.9 14H4.1L0 9.9V4.1z" fill="currentColor"/><path d="m4.4 4.4 5.2 5.2m0-5.2L4.4 9.6" stroke="var(--c-raised)" stroke-width="1.7"/>'
+        '<path d="M4.1 0h5.8L14 4.1v5.8L9.9 14H4.1L0 9.9V4.1z" fill="currentColor"/>'
+        '<path d="m4.4 4.4 5.2 5.2m0-5.2L4.4 9.6" stroke="var(--c-raised)" stroke-width="1.7"/>'
     ),
     "off": mark_safe('<circle cx="7" cy="7" r="5.8" fill="none" stroke="currentColor" stroke-width="2"/>'),
     "busy": mark_safe(
@@ -33,7 +36,7 @@ SHAPES: dict[str, SafeString] = {
 
 
 @register.simple_tag
-def shape(tone: str) -> SafeString:
+def shape(tone: Tone) -> SafeString:
     return format_html(
         '<svg class="c-shape c-{}" viewBox="0 0 14 14" aria-hidden="true">{}</svg>', tone, SHAPES[tone]
     )
@@ -41,7 +44,7 @@ def shape(tone: str) -> SafeString:
 
 @register.simple_tag
 def pill(state: Status) -> SafeString:
-    """A status as a coloured pill: shape and word, its reason as a title and for screen readers."""
+    """Write a status as a colored pill. Its reason is the title, and is read out by screen readers."""
     why = format_html('<span class="c-hidden">, {}</span>', state.why) if state.why else ""
     title = format_html(' title="{}"', state.why) if state.why else ""
     return format_html(
@@ -51,7 +54,7 @@ def pill(state: Status) -> SafeString:
 
 @register.simple_tag
 def word(state: Status) -> SafeString:
-    """A status without a ground, for rows that have a pill already."""
+    """Write a status as shape and word without a ground, for rows that already have a pill."""
     return format_html('<span class="c-word c-{}">{}{}</span>', state.tone, shape(state.tone), state.word)
 
 
@@ -67,7 +70,10 @@ register.filter("refresh_outcome", status.status_of_refresh)
 
 @register.simple_tag
 def when(moment: datetime | None, form: str = "relative", never: str = "never") -> SafeString | str:
-    """A time as people say it, in the viewer's zone as far as it is known; the script keeps it true."""
+    """Write a time in the browser's zone if that is known. `form` is "relative", "clock" or "date".
+
+    times.js rewrites the time in the browser.
+    """
     if moment is None:
         return never
     local = timezone.localtime(moment)
@@ -83,16 +89,16 @@ def when(moment: datetime | None, form: str = "relative", never: str = "never") 
 
 
 def relative(moment: datetime) -> str:
-    """Say how long ago or how soon: "4 min ago", "in 12 min"; beyond a week the date."""
+    """Return "4 min ago", "in 12 min", or the date if the moment is a week or more away."""
     distance = timezone.now() - moment
     if abs(distance) < timedelta(minutes=1):
         return "just now" if distance >= timedelta(0) else "in less than a minute"
     if abs(distance) >= timedelta(days=7):
         return f"{timezone.localtime(moment):%-d %b %Y}"
-    return f"{span(distance)} ago" if distance > timedelta(0) else f"in {span(-distance)}"
+    return f"{format_span(distance)} ago" if distance > timedelta(0) else f"in {format_span(-distance)}"
 
 
-def span(length: timedelta) -> str:
+def format_span(length: timedelta) -> str:
     minutes = int(length.total_seconds() // 60)
     hours, days = minutes // 60, minutes // 1440
     if days:
@@ -104,37 +110,37 @@ def span(length: timedelta) -> str:
 
 @register.filter
 def duration(seconds: float | None) -> str:
-    """A length of time: "0.3 s", "42 s", "3 min", "2 h 10 min"."""
+    """Return a length of time as "0.3 s", "42 s", "3 min" or "2 h 10 min"."""
     if seconds is None:
         return ""
     if seconds < 10:
         return f"{seconds:.1f} s"
-    return f"{seconds:.0f} s" if seconds < 60 else span(timedelta(seconds=seconds))
+    return f"{seconds:.0f} s" if seconds < 60 else format_span(timedelta(seconds=seconds))
 
 
 @register.filter
 def percent(share: float | None) -> str:
-    """A share as people read it: "99.4 %". Never rounded up to all."""
+    """Return a share of 0 to 1 as "99.4 %"."""
     if share is None:
         return "none yet"
+    # 99.96 % is not rounded up to 100 %: something failed.
     return "100 %" if share == 1 else f"{min(share * 100, 99.9):.1f} %"
 
 
 @register.filter
 def accounts(number: int) -> str:
-    """So many accounts: "1 account", "1,284 accounts"."""
+    """Return "1 account" or "1,284 accounts"."""
     return f"{number:,} account{'' if number == 1 else 's'}"
 
 
 @register.filter
 def pretty(data: Any) -> str:
-    """JSON for people to read."""
     return json.dumps(data, indent=2, ensure_ascii=False, sort_keys=True, default=str)
 
 
 @register.filter
 def plain(value: Any) -> str:
-    """An old or new value of a change in one line."""
-    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+    """Return the old or new value of a change in one line."""
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return ", ".join(value) or "none"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)

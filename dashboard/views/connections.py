@@ -1,6 +1,7 @@
-"""Who let us in: the list of connections, and one of them with its history."""
+"""The list of connections, and the page of a connection with its refreshes and syncs."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -16,12 +17,13 @@ from accounts.lists.pages import KeysetPaginator
 from accounts.models import SyncRun
 from dashboard.frame.page import StaffRequest, page, staff_page
 from dashboard.reports.account_counts import count_accounts
-from dashboard.reports.charts import Column, stacked
+from dashboard.reports.charts import Column, stack_columns
 from dashboard.status import status_of_refresh
 from tokens.models import BROKEN, Connection, TokenRefresh
 
 PAGE_SIZE = 24
-HISTORY = 24
+REFRESHES_SHOWN = 24
+RUNS_SHOWN = 10
 
 STATES = {
     "": ("All", Q()),
@@ -31,7 +33,7 @@ STATES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Choice:
     key: str
     title: str
@@ -40,7 +42,7 @@ class Choice:
 
 
 def visible(request: StaffRequest) -> QuerySet[Connection]:
-    """Return the connections this person may see, without what nobody may."""
+    """Return the connections that this person may see, without their tokens, which nobody may see."""
     return Connection.objects.visible_to(request.user).defer("access_token", "refresh_token")
 
 
@@ -63,15 +65,16 @@ def connections(request: StaffRequest) -> HttpResponse:
     except ValidationError:
         after = ""
         rows = paginator.page()
-    _count_accounts(rows.items)
+    counts = count_accounts([connection.pk for connection in rows.items])
     context = {
         "heading": f"{title} ({numbers[f'n_{state}']:,})"
         if state
         else f"{numbers['n_']:,} connection{'' if numbers['n_'] == 1 else 's'}",
         "choices": [
-            Choice(key, name, numbers[f"n_{key}"], key == state) for key, (name, _) in STATES.items()
+            Choice(key=key, title=name, number=numbers[f"n_{key}"], current=key == state)
+            for key, (name, _) in STATES.items()
         ],
-        "connections": rows.items,
+        "connections": [(connection, counts.of(connection.pk)) for connection in rows.items],
         "any": numbers["n_"],
         "here": _address(state, after),
         "after": after,
@@ -93,37 +96,28 @@ def _address(state: str, after: str) -> str:
     return f"{reverse('connections')}?{urlencode(known)}" if known else reverse("connections")
 
 
-def _count_accounts(items: list[Connection]) -> None:
-    """Give each connection its `account_count`, with one query for all."""
-    counts = count_accounts([connection.pk for connection in items])
-    for connection in items:
-        connection.account_count = counts.of(connection.pk)  # type: ignore[attr-defined]
-
-
 @require_safe
 @staff_page("tokens.view_connection")
 def connection(request: StaffRequest, connection_id: UUID) -> HttpResponse:
     row = get_object_or_404(visible(request).select_related("owner"), pk=connection_id)
-    _count_accounts([row])
-    refreshes = list(row.refreshes.annotate(length=F("finished_at") - F("started_at"))[:HISTORY])
+    refreshes = list(row.refreshes.annotate(length=F("finished_at") - F("started_at"))[:REFRESHES_SHOWN])
     context = {
         "connection": row,
+        "account_count": count_accounts([row.pk]).of(row.pk),
         "refreshes": refreshes,
-        "refresh_chart": stacked([_column(refresh) for refresh in reversed(refreshes)], labels=4),
-        "runs": list(SyncRun.objects.filter(connection=row).select_related("requested_by")[:10]),
+        "refresh_chart": stack_columns([_draw_refresh(refresh) for refresh in reversed(refreshes)], labels=4),
+        "runs": list(SyncRun.objects.filter(connection=row).select_related("requested_by")[:RUNS_SHOWN]),
     }
     return page(request, "dashboard/connections/detail_page.html", context, title=row.label)
 
 
-def _column(refresh: TokenRefresh) -> Column:
-    seconds = _seconds(refresh)
+def _draw_refresh(refresh: TokenRefresh) -> Column:
+    # A refresh that has not ended is drawn, too.
+    took = refresh.finished_at - refresh.started_at if refresh.finished_at else timedelta(seconds=0.1)
+    seconds = took.total_seconds()
     state = status_of_refresh(refresh)
     return Column(
         f"{timezone.localtime(refresh.started_at):%H:%M}",
         [(state.tone, seconds)],
         f"{state.word}, {seconds:.1f} s",
     )
-
-
-def _seconds(refresh: TokenRefresh) -> float:
-    return (refresh.finished_at - refresh.started_at).total_seconds() if refresh.finished_at else 0.1

@@ -1,4 +1,4 @@
-"""Everything that happened, as one line of time."""
+"""The history page: what happened, newest first and grouped by day."""
 
 from itertools import groupby
 

@@ -1,4 +1,4 @@
-"""What load balancers, supervisors and Prometheus ask."""
+"""The addresses that load balancers, supervisors and Prometheus ask."""
 
 import ipaddress
 from http import HTTPStatus
@@ -15,25 +15,26 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from dashboard import metrics as console_metrics
 from dashboard.monitoring import checks
 
-HEARTBEATS_FROM = 2  # database and migrations are in order when more than these two were asked
+# The checks of the database and of its migrations come first, and further checks are made only if these two pass.
+FIRST_CHECKS = 2
 
 
 @never_cache
 @require_safe
 def healthz(_request: HttpRequest) -> HttpResponse:
-    """Alive: this process answers. It asks nobody else, so that a dead database does not restart the web."""
+    # This asks nothing but the process itself: a database that is away must not lead to a restart of web.
     return HttpResponse("ok\n", content_type="text/plain")
 
 
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Ready to work: database, migrations, a worker, a scheduler. Staff see which one is not."""
+    """Answer whether database, migrations, a worker and a scheduler are there. Staff see what is missing."""
     found = checks()
     ready = all(check.ok for check in found)
     answer: dict[str, object] = {"status": "ready" if ready else "not ready"}
-    # Who asks stands in the database: only look when that one is in order.
-    if len(found) > HEARTBEATS_FROM and request.user.is_staff:
+    # The user is read from the database, so the database must be in order.
+    if len(found) > FIRST_CHECKS and request.user.is_staff:
         answer["checks"] = [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in found]
     return JsonResponse(answer, status=HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
@@ -55,7 +56,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def favicon(_request: HttpRequest) -> HttpResponse:
-    """For browsers that ask for it on pages without our frame."""
+    # Browsers ask for this address on pages without our frame.
     return redirect(static("dashboard/icon.svg"))
 
 
@@ -65,7 +66,7 @@ def _may_read_metrics(request: HttpRequest) -> bool:
         return scheme.lower() == "bearer" and compare_digest(
             token.strip().encode(), settings.METRICS_TOKEN.encode()
         )
-    # Behind a proxy everybody comes from loopback: what it forwards for others is not from this machine.
+    # Behind a proxy every request comes from loopback, also those that the proxy forwards for other machines.
     if any(name in request.headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-Ip", "Via")):
         return False
     try:

@@ -1,4 +1,4 @@
-"""One glance: what is wrong, what is going on, everything else."""
+"""The overview: what is wrong, what needs a person, and how syncs and refreshes went."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,13 +26,22 @@ HEALTH_STATE = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Figure:
     title: str
-    value: str
+    value: str = ""
+    moment: datetime | None = None  # instead of the value
     below: str
     address: str
-    moment: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    place: str
+    status: Status
+    until: datetime | None
+    pace: float
+    throttled: int
 
 
 @require_safe
@@ -40,24 +49,23 @@ class Figure:
 def overview(request: StaffRequest) -> HttpResponse:
     require(request.user, "tokens.view_connection")
     period: Period = "30d" if request.GET.get("period") == "30d" else "24h"
-    now = timezone.now()
-    standing = health(request.user)
-    accounts = standing["accounts"]
+    summary = health(request.user)
+    accounts = summary["accounts"]
     found = matters(
         request.user,
         suspended=accounts[Account.Status.SUSPENDED],
         pending=accounts[Account.Status.PENDING],
     )
     context = {
-        "state": HEALTH_STATE[standing["state"]],
-        "reasons": standing["reasons"],
+        "state": HEALTH_STATE[summary["state"]],
+        "reasons": summary["reasons"],
         "matters": found,
-        "figures": _figures(standing),
-        "any": any(standing["tokens"][word] for word in ("valid", "expiring", "expired", "broken")),
+        "figures": _list_figures(summary),
+        "any": any(summary["tokens"][word] for word in ("valid", "expiring", "expired", "broken")),
         "activities": activity(request.user, period),
         "period": period,
-        "pace": [_pace(row) for row in standing["pacing"]],
-        "now": now,
+        "pace": [_describe_pace(row) for row in summary["pacing"]],
+        "now": timezone.now(),
         "here": f"{reverse('overview')}?period={period}",
     }
     return page(
@@ -69,54 +77,50 @@ def overview(request: StaffRequest) -> HttpResponse:
     )
 
 
-def _figures(standing: dict[str, Any]) -> list[Figure]:
-    tokens, accounts, syncs = standing["tokens"], standing["accounts"], standing["syncs"]
+def _list_figures(summary: dict[str, Any]) -> list[Figure]:
+    tokens, accounts, syncs = summary["tokens"], summary["accounts"], summary["syncs"]
     valid = tokens["valid"] + tokens["expiring"]
     connections = valid + tokens["expired"] + tokens["broken"]
     inactive = accounts[Account.Status.INACTIVE]
+    broken = tokens["broken"]
     return [
         Figure(
-            "Connections with a valid token",
-            f"{valid:,} of {connections:,}",
-            f"{tokens['broken']:,} to be connected again" if tokens["broken"] else "none needs a person",
-            f"{reverse('connections')}{'?state=attention' if tokens['broken'] else ''}",
+            title="Connections with a valid token",
+            value=f"{valid:,} of {connections:,}",
+            below=f"{broken:,} must be reconnected" if broken else "none must be reconnected",
+            address=f"{reverse('connections')}{'?state=attention' if broken else ''}",
         ),
         Figure(
-            "Accounts",
-            f"{sum(accounts.values()) - inactive:,}",
-            f"and {inactive:,} inactive",
-            reverse("accounts"),
+            title="Accounts",
+            value=f"{sum(accounts.values()) - inactive:,}",
+            below=f"and {inactive:,} inactive",
+            address=reverse("accounts"),
         ),
         Figure(
-            "Refreshes that left a valid token",
-            percent(tokens["success_rate_24h"]),
-            "in the last 24 hours",
-            f"{reverse('history')}?kind=refresh",
+            title="Refreshes that left a valid token",
+            value=percent(tokens["success_rate_24h"]),
+            below="in the last 24 hours",
+            address=f"{reverse('history')}?kind=refresh",
         ),
         Figure(
-            "Last complete sync",
-            "none yet",
-            f"{syncs['failing']:,} failing, {syncs['late']:,} late",
-            f"{reverse('history')}?kind=sync",
-            syncs["last_synced_at"],
+            title="Last complete sync",
+            moment=syncs["last_synced_at"],
+            below=f"{syncs['failing']:,} failing, {syncs['late']:,} late",
+            address=f"{reverse('history')}?kind=sync",
         ),
     ]
 
 
-@dataclass(frozen=True)
-class Pace:
-    place: str
-    status: Status
-    until: datetime | None
-    pace: float
-    throttled: int
-
-
-def _pace(row: dict[str, Any]) -> Pace:
+def _describe_pace(row: dict[str, Any]) -> Pace:
     status, until = Status("good", "Flowing"), None
     if row["blocked_until"]:
         status, until = Status("attention", "Waiting until"), row["blocked_until"]
     if row["circuit_open_until"]:
         status, until = Status("bad", "Held back until"), row["circuit_open_until"]
-    place = f"{row['region'] or 'Everywhere'} · {Family(row['family']).label}"
-    return Pace(place, status, until, row["requests_per_second"], row["throttled_last_hour"])
+    return Pace(
+        place=f"{row['region'] or 'Everywhere'} · {Family(row['family']).label}",
+        status=status,
+        until=until,
+        pace=row["requests_per_second"],
+        throttled=row["throttled_last_hour"],
+    )

@@ -2,18 +2,18 @@
 
 import pytest
 
-from dashboard.reports.charts import Column, stacked
+from dashboard.reports.charts import Column, stack_columns
 
 
 def test_it_stacks_from_the_ground_up() -> None:
-    chart = stacked([Column("a", [("good", 5), ("bad", 5)])], width=100, height=100)
+    chart = stack_columns([Column("a", [("good", 5), ("bad", 5)])], width=100, height=100)
     good, bad = chart.bars
     assert (good.y + good.height, good.height) == (100, 50)
     assert bad.y + bad.height == good.y
 
 
 def test_what_happened_once_among_thousands_is_still_seen() -> None:
-    chart = stacked([Column("a", [("good", 10_000), ("bad", 1)])])
+    chart = stack_columns([Column("a", [("good", 10_000), ("bad", 1)])])
     assert chart.bars[1].height >= 2
 
 
@@ -27,24 +27,24 @@ def test_what_happened_once_among_thousands_is_still_seen() -> None:
     ],
 )
 def test_the_axis_tells_its_numbers_apart(highest: float, ticks: list[str]) -> None:
-    assert [line.text for line in stacked([Column("a", [("good", highest)])]).lines] == ticks
+    assert [line.text for line in stack_columns([Column("a", [("good", highest)])]).lines] == ticks
 
 
 @pytest.mark.parametrize(
     ("highest", "ticks"), [(1, ["0", "1"]), (2, ["0", "1", "2"]), (4, ["0", "5"]), (9, ["0", "5", "10"])]
 )
 def test_an_axis_of_counts_has_whole_numbers(highest: int, ticks: list[str]) -> None:
-    chart = stacked([Column("a", [("good", highest)])], whole=True)
+    chart = stack_columns([Column("a", [("good", highest)])], whole=True)
     assert [line.text for line in chart.lines] == ticks
 
 
 @pytest.mark.parametrize("columns", [[], [Column("a", [("good", 0)])]])
 def test_nothing_draws_nothing(columns: list[Column]) -> None:
-    assert stacked(columns).bars == []
+    assert stack_columns(columns).bars == []
 
 
 @pytest.mark.parametrize(
     ("highest", "top"), [(1, "1"), (3, "5"), (12, "20"), (47, "50"), (99, "100"), (0.4, "0.5")]
 )
 def test_the_axis_ends_at_a_number_people_read(highest: float, top: str) -> None:
-    assert stacked([Column("a", [("good", highest)])]).lines[-1].text == top
+    assert stack_columns([Column("a", [("good", highest)])]).lines[-1].text == top

@@ -29,37 +29,31 @@ def test_a_form_without_its_token_is_explained(alice: User) -> None:
     assert "Nothing was changed" in response.content.decode()
 
 
+@pytest.mark.urls("tests.dashboard.failing_urls")
 def test_a_refusal_is_one_line_of_the_log_and_a_failure_comes_with_its_traceback(
-    log_in: LogIn, alice: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    log_in: LogIn, alice: User, caplog: pytest.LogCaptureFixture
 ) -> None:
     log_in(staff("newcomer")).get("/accounts/")
     (refusal,) = [record for record in caplog.records if record.name == "django.request"]
     assert "Forbidden (Permission denied): /accounts/" in refusal.getMessage()
     assert refusal.exc_info is None
 
-    def fail(*_: object) -> None:
-        raise RuntimeError
-
-    monkeypatch.setattr("dashboard.views.accounts.groups", fail)
     caplog.clear()
     client = Client(raise_request_exception=False)
     client.force_login(alice)
-    client.get("/accounts/")
+    client.get("/failing/")
     (failure,) = [record for record in caplog.records if record.name == "django.request"]
     assert failure.exc_info is not None
 
 
+@pytest.mark.urls("tests.dashboard.failing_urls")
 def test_a_failure_of_ours_gives_a_reference_that_stands_in_the_log(
-    alice: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    alice: User, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(*_: object) -> None:
-        raise RuntimeError("secret detail")
-
-    monkeypatch.setattr("dashboard.views.accounts.groups", fail)
     client = Client(raise_request_exception=False)
     client.force_login(alice)
     with caplog.at_level(logging.ERROR):
-        response = client.get("/accounts/")
+        response = client.get("/failing/")
     page = response.content.decode()
     assert response.status_code == 500
     assert "secret detail" not in page
