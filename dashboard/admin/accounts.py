@@ -26,7 +26,7 @@ from accounts.models import (
     Profile,
     SyncRun,
 )
-from dashboard.admin.base import ReadOnlyInline, VisibleRowsAdmin, color_states
+from dashboard.admin.read_only import ReadOnlyInline, VisibleRowsAdmin, color_states
 from dashboard.forms import UpdateForm
 from dashboard.status import ACCOUNT, BATCH, SYNC_RUN
 from tokens.permissions import may
@@ -122,7 +122,7 @@ class BatchActions(VisibleRowsAdmin):
     def _ask(
         self, request: HttpRequest, action: str, accounts: QuerySet[Account], form: UpdateForm | None = None
     ) -> HttpResponse:
-        """Ask for what the action needs, on a page that posts to the list again."""
+        # The page posts to the changelist again, with `apply`.
         context = {
             **self.admin_site.each_context(request),
             "title": "Update labels" if form else "Disconnect",

@@ -5,7 +5,7 @@ from django_apscheduler.models import DjangoJob, DjangoJobExecution
 from procrastinate.contrib.django.models import ProcrastinateEvent, ProcrastinateJob, ProcrastinateWorker
 from unfold.decorators import display
 
-from dashboard.admin.base import ReadOnlyAdmin, ReadOnlyInline
+from dashboard.admin.read_only import ReadOnlyAdmin, ReadOnlyInline
 from dashboard.templatetags.console import duration
 
 

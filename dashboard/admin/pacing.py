@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from amazon_accounts.amazon_ads.models import ApplicationRefusal, ParkedLogin, RateLimit, RateLimitHour
-from dashboard.admin.base import ReadOnlyAdmin
+from dashboard.admin.read_only import ReadOnlyAdmin
 
 
 @admin.register(RateLimit)

@@ -8,7 +8,7 @@ from knox.models import AuthToken
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from dashboard.admin.base import BigTableAdmin
+from dashboard.admin.read_only import BigTableAdmin
 
 
 @admin.register(User)

@@ -13,8 +13,8 @@ from unfold.decorators import display
 
 from accounts.models import SyncRun
 from accounts.sync.requests import request_sync
-from dashboard.admin.base import ReadOnlyAdmin, VisibleRowsAdmin, color_states
-from dashboard.reports.activity import activity, success_rates
+from dashboard.admin.read_only import ReadOnlyAdmin, VisibleRowsAdmin, color_states
+from dashboard.overview.activity import read_activity, read_success_rates
 from dashboard.status import CONNECTION, REFRESH
 from dashboard.templatetags.console import duration, percent
 from tokens.errors import ConnectionUnusableError
@@ -107,8 +107,8 @@ class TokenRefreshAdmin(VisibleRowsAdmin):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         user = cast("User", request.user)
-        _, refreshes = activity(user, "24h")
-        rates = [(period, percent(rate)) for period, rate in success_rates(user).items()]
+        _, refreshes = read_activity(user, "24h")
+        rates = [(period, percent(rate)) for period, rate in read_success_rates(user).items()]
         response: HttpResponse = super().changelist_view(
             request, {**(extra_context or {}), "refreshes": refreshes, "rates": rates}
         )

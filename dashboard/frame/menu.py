@@ -107,7 +107,6 @@ def _model(title: str, icon: str, app: str, model: str, permission: str) -> dict
 
 
 def _badge(request: HttpRequest) -> dict[str, str]:
-    """Return the number of connections that need a person as a badge, or nothing if there is none."""
     if not isinstance(request.user, User):
         return {}
     number = Connection.objects.visible_to(request.user).broken().count()
@@ -115,7 +114,7 @@ def _badge(request: HttpRequest) -> dict[str, str]:
 
 
 def _find_more(rows: QuerySet[Any], what: str, address: str, icon: str) -> list[SearchResult]:
-    """Return how many rows were found and where to see them, if more were found than are shown."""
+    # Unfold counts the rows that are shown, and not what was found.
     found = count_capped(rows, MAX_COUNTED)
     if found.number <= MAX_FOUND:
         return []
@@ -125,7 +124,6 @@ def _find_more(rows: QuerySet[Any], what: str, address: str, icon: str) -> list[
 
 
 def search(request: HttpRequest, term: str) -> list[SearchResult]:
-    """Find accounts by name or id, and connections by their label; a few of each."""
     # Unfold keeps the answer for some minutes per user and term. It therefore holds only names and addresses,
     # and each page checks the permission again.
     if not isinstance(request.user, User):

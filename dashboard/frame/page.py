@@ -71,7 +71,7 @@ def staff_page(
 
 
 def _came_from(request: HttpRequest) -> str:
-    """Return the address of the console's page that sent the browser here, or else of the overview."""
+    # A page of another host may have sent the browser here; the login must not lead there.
     referer = request.headers.get("Referer", "")
     if not url_has_allowed_host_and_scheme(referer, {request.get_host()}, require_https=request.is_secure()):
         return reverse("overview")

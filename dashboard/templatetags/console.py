@@ -44,7 +44,7 @@ def shape(tone: Tone) -> SafeString:
 
 @register.simple_tag
 def pill(state: Status) -> SafeString:
-    """Write a status as a colored pill. Its reason is the title, and is read out by screen readers."""
+    # Screen readers do not read a title, so the reason is there twice.
     why = format_html('<span class="c-hidden">, {}</span>', state.why) if state.why else ""
     title = format_html(' title="{}"', state.why) if state.why else ""
     return format_html(
@@ -54,7 +54,7 @@ def pill(state: Status) -> SafeString:
 
 @register.simple_tag
 def word(state: Status) -> SafeString:
-    """Write a status as shape and word without a ground, for rows that already have a pill."""
+    # For rows that already have a pill.
     return format_html('<span class="c-word c-{}">{}{}</span>', state.tone, shape(state.tone), state.word)
 
 
@@ -129,7 +129,6 @@ def percent(share: float | None) -> str:
 
 @register.filter
 def accounts(number: int) -> str:
-    """Return "1 account" or "1,284 accounts"."""
     return f"{number:,} account{'' if number == 1 else 's'}"
 
 
@@ -140,7 +139,6 @@ def pretty(data: Any) -> str:
 
 @register.filter
 def plain(value: Any) -> str:
-    """Return the old or new value of a change in one line."""
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return ", ".join(value) or "none"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)

@@ -10,8 +10,8 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.models import SyncRun
 from accounts.sync.requests import request_sync
+from dashboard.account_counts import count_accounts
 from dashboard.frame.page import StaffRequest, button_on, is_partial, page, redirect_htmx, staff_page
-from dashboard.reports.account_counts import count_accounts
 from dashboard.views.connections import visible
 from tokens.connect.disconnect import disconnect_connection
 from tokens.errors import ConnectionUnusableError
@@ -51,7 +51,6 @@ def refresh(request: StaffRequest, connection_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @staff_page("tokens.disconnect_connection")
 def disconnect(request: StaffRequest, connection_id: UUID) -> HttpResponse:
-    """Ask first, with the number of accounts; then disconnect."""
     connection = get_object_or_404(visible(request), pk=connection_id)
     if request.method == "POST":
         disconnect_connection(request.user, connection)

@@ -15,9 +15,9 @@ from django.views.decorators.http import require_safe
 
 from accounts.lists.pages import KeysetPaginator
 from accounts.models import SyncRun
+from dashboard.account_counts import count_accounts
+from dashboard.charts import Column, stack_columns
 from dashboard.frame.page import StaffRequest, page, staff_page
-from dashboard.reports.account_counts import count_accounts
-from dashboard.reports.charts import Column, stack_columns
 from dashboard.status import status_of_refresh
 from tokens.models import BROKEN, Connection, TokenRefresh
 
@@ -42,7 +42,7 @@ class Choice:
 
 
 def visible(request: StaffRequest) -> QuerySet[Connection]:
-    """Return the connections that this person may see, without their tokens, which nobody may see."""
+    # No page shows a token, so none is read.
     return Connection.objects.visible_to(request.user).defer("access_token", "refresh_token")
 
 

@@ -7,7 +7,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from dashboard.frame.page import StaffRequest, page, staff_page
-from dashboard.reports.timeline import KINDS, Timeline
+from dashboard.history.events import KINDS
+from dashboard.history.timeline import Timeline
 from tokens.models import Connection
 from tokens.permissions import require
 
@@ -19,15 +20,15 @@ CONNECTIONS_OFFERED = 200
 def history(request: StaffRequest) -> HttpResponse:
     require(request.user, "accounts.view_account")
     state = Timeline.of(request.GET)
-    lines, following = state.page(request.user)
+    events, following = state.page(request.user)
     choices = [("", "All"), *KINDS.items()]
     connections = Connection.objects.visible_to(request.user).order_by("label")
-    by_day = groupby(lines, key=lambda line: timezone.localdate(line.moment))
+    by_day = groupby(events, key=lambda event: timezone.localdate(event.moment))
     context = {
         "state": state,
         "days": [(day, list(group)) for day, group in by_day],
-        "choices": [(name, state.with_(kind=kind).address, kind == state.kind) for kind, name in choices],
-        "failed_address": state.with_(failed=not state.failed).address,
+        "choices": [(name, state.change(kind=kind).address, kind == state.kind) for kind, name in choices],
+        "failed_address": state.change(failed=not state.failed).address,
         "next": following,
         "connections": connections.values_list("pk", "label")[:CONNECTIONS_OFFERED],
     }

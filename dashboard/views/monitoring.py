@@ -66,7 +66,7 @@ def _may_read_metrics(request: HttpRequest) -> bool:
         return scheme.lower() == "bearer" and compare_digest(
             token.strip().encode(), settings.METRICS_TOKEN.encode()
         )
-    # Behind a proxy every request comes from loopback, also those that the proxy forwards for other machines.
+    # Behind a proxy every request comes from loopback, also a request that the proxy forwards for another machine.
     if any(name in request.headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-Ip", "Via")):
         return False
     try:

@@ -13,8 +13,8 @@ from accounts.health import health
 from accounts.models import Account
 from amazon_accounts.amazon_ads.models import Family
 from dashboard.frame.page import StaffRequest, page, staff_page
-from dashboard.reports.activity import Period, activity
-from dashboard.reports.attention import matters
+from dashboard.overview.activity import Period, read_activity
+from dashboard.overview.problems import find_problems
 from dashboard.status import Status
 from dashboard.templatetags.console import percent
 from tokens.permissions import require
@@ -51,7 +51,7 @@ def overview(request: StaffRequest) -> HttpResponse:
     period: Period = "30d" if request.GET.get("period") == "30d" else "24h"
     summary = health(request.user)
     accounts = summary["accounts"]
-    found = matters(
+    problems = find_problems(
         request.user,
         suspended=accounts[Account.Status.SUSPENDED],
         pending=accounts[Account.Status.PENDING],
@@ -59,10 +59,10 @@ def overview(request: StaffRequest) -> HttpResponse:
     context = {
         "state": HEALTH_STATE[summary["state"]],
         "reasons": summary["reasons"],
-        "matters": found,
+        "problems": problems,
         "figures": _list_figures(summary),
         "any": any(summary["tokens"][word] for word in ("valid", "expiring", "expired", "broken")),
-        "activities": activity(request.user, period),
+        "activities": read_activity(request.user, period),
         "period": period,
         "pace": [_describe_pace(row) for row in summary["pacing"]],
         "now": timezone.now(),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboard.reports.charts import Column, stack_columns
+from dashboard.charts import Column, stack_columns
 
 
 def test_it_stacks_from_the_ground_up() -> None:

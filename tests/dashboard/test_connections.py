@@ -9,7 +9,7 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import SyncRun
-from dashboard.reports.account_counts import count_accounts
+from dashboard.account_counts import count_accounts
 from dashboard.views.connections import PAGE_SIZE
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, squeeze, staff
 from tokens.models import Connection, TokenRefresh

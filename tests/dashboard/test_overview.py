@@ -16,7 +16,7 @@ from accounts.models import SyncRun
 from amazon_accounts.amazon_ads.errors import ApplicationRefusedError
 from amazon_accounts.amazon_ads.models import RateLimit
 from amazon_accounts.amazon_ads.pacing.application import record_refusal
-from dashboard.reports.attention import matters
+from dashboard.overview.problems import find_problems
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection
 from tokens.alerts.create import alert_connection_healed, create_alert
 from tokens.alerts.delivery import send_due_alerts
@@ -29,7 +29,7 @@ def client(alice: User, log_in: LogIn) -> Client:
 
 
 def words(user: User) -> list[str]:
-    return [matter.word for matter in matters(user, suspended=0, pending=0)]
+    return [problem.word for problem in find_problems(user, suspended=0, pending=0)]
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_what_is_wrong_stands_worst_first(
     make_connection(alice, "expired", expires_at=now - timedelta(minutes=1))
     make_account(make_connection(alice, "broken", state="reauthorization_required"), "C")
     make_connection(alice, "fine")
-    found = [matter.word for matter in matters(alice, suspended=2, pending=1)]
+    found = [problem.word for problem in find_problems(alice, suspended=2, pending=1)]
     assert found == ["Reconnect", "Token expired", "Sync failed", "Late", "Suspended", "Pending"]
 
 
@@ -101,7 +101,7 @@ def test_less_than_an_error_is_degraded(client: Client, alice: User, make_connec
     assert standing_of(client.get("/").content.decode()) == ("c-attention", "Degraded")
 
 
-def test_each_matter_leads_to_what_mends_it(
+def test_each_problem_leads_to_what_mends_it(
     client: Client, alice: User, make_connection: MakeConnection, make_account: MakeAccount
 ) -> None:
     broken = make_connection(alice, "broken", state="reauthorization_required")
@@ -119,12 +119,12 @@ def test_each_matter_leads_to_what_mends_it(
 def test_many_broken_connections_are_named_up_to_five(alice: User, make_connection: MakeConnection) -> None:
     for number in range(8):
         make_connection(alice, str(number), state="reauthorization_required")
-    found = matters(alice, suspended=0, pending=0)
+    found = find_problems(alice, suspended=0, pending=0)
     assert len(found) == 6
     assert found[-1].name == "3 more connections"
 
 
-def test_one_sees_ones_own_matters_only(
+def test_people_see_only_their_own_problems(
     alice: User, bob: User, administrator: User, make_connection: MakeConnection
 ) -> None:
     make_connection(bob, state="reauthorization_required")
@@ -140,7 +140,7 @@ def test_alerts_that_could_not_be_sent_need_a_person(
     alert_connection_healed(make_connection(alice))
     assert words(alice) == words(administrator) == []
     send_due_alerts()
-    assert words(alice) == words(administrator) == ["Nobody told"]
+    assert words(alice) == words(administrator) == ["Alerts not sent"]
     assert words(bob) == []
     page = client.get("/").content.decode()
     assert "1 alert could not be sent" in page

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import SyncRun
-from dashboard.reports.activity import activity
+from dashboard.overview.activity import read_activity
 from tests.dashboard.conftest import LogIn, MakeConnection
 from tokens.models import Connection, TokenRefresh
 
@@ -82,8 +82,8 @@ def test_the_charts_count_the_readers_hours_and_days(alice: User, connection: Co
     )
     for zone in ("UTC", "America/New_York", "Asia/Kolkata"):
         with timezone.override(zone):
-            _, hours = activity(alice, "24h")
-            _, month = activity(alice, "30d")
+            _, hours = read_activity(alice, "24h")
+            _, month = read_activity(alice, "30d")
         local = moment.astimezone(ZoneInfo(zone))
         assert hours.sentence.endswith(f"most at {local:%-d %b %H:00}.")
         assert month.rows == [(f"{local:%-d %b}", [0, 0, 1])]

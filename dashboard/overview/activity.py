@@ -1,4 +1,4 @@
-"""How syncs and refreshes went, by hour or by day, as columns of a chart and rows of a table."""
+"""How syncs and refreshes went by hour or by day, as columns of a chart and rows of a table."""
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from django.db.models.functions import Trunc
 from django.utils import timezone
 
 from accounts.models import SyncRun
-from dashboard.reports.charts import Chart, Column, stack_columns, sum_by_tone
+from dashboard.charts import Chart, Column, stack_columns, sum_by_tone
 from dashboard.status import REFRESH, SYNC_RUN, Tone, find_status
 from tokens.models import TokenRefresh
 from tokens.models.connection import sees_all_connections
@@ -21,8 +21,8 @@ Period = Literal["24h", "30d"]
 TONES: tuple[Tone, ...] = ("good", "attention", "bad")
 WORDS: dict[Tone, str] = {"good": "good", "attention": "tried again", "bad": "failed"}
 KINDS = {"sync": ("Syncs", SYNC_RUN), "refresh": ("Token refreshes", REFRESH)}
-# Counting a month of a large console takes longer than a page may.
-KEPT_SECONDS: dict[Period, int] = {"24h": 30, "30d": 600}
+# Counting a month of a large console takes too long to do it for each page.
+CACHE_SECONDS: dict[Period, int] = {"24h": 30, "30d": 600}
 LENGTHS: dict[Period, timedelta] = {"24h": timedelta(hours=24), "30d": timedelta(days=30)}
 
 
@@ -33,12 +33,11 @@ class Activity:
 
     @property
     def chart(self) -> Chart:
-        told = [replace(column, title=_told(column)) for column in self.columns]
-        return stack_columns(told, width=480, height=110, labels=6, whole=True)
+        columns = [replace(column, title=_describe(column)) for column in self.columns]
+        return stack_columns(columns, width=480, height=110, labels=6, whole=True)
 
     @property
     def sentence(self) -> str:
-        """Say what stands out."""
         sums = sum_by_tone(self.columns)
         total = int(sum(sums.values()))
         if not total:
@@ -46,8 +45,9 @@ class Activity:
         if not sums.get("bad") and not sums.get("attention"):
             return f"All {total:,} went well."
         worst = max(self.columns, key=lambda column: dict(column.parts).get("bad", 0))
-        said = f"{total:,} in all, {int(sums.get('attention', 0)):,} tried again, {int(sums.get('bad', 0)):,} failed"
-        return f"{said}, most at {worst.title}." if sums.get("bad") else f"{said}."
+        again, failed = int(sums.get("attention", 0)), int(sums.get("bad", 0))
+        summary = f"{total:,} in all, {again:,} tried again, {failed:,} failed"
+        return f"{summary}, most at {worst.title}." if failed else f"{summary}."
 
     @property
     def rows(self) -> list[tuple[str, list[int]]]:
@@ -58,21 +58,21 @@ class Activity:
         ]
 
 
-def activity(user: User, period: Period) -> list[Activity]:
+def read_activity(user: User, period: Period) -> list[Activity]:
     zone = timezone.get_current_timezone_name()
-    key = f"activity:{period}:{zone}:{_whose(user)}"
+    key = f"activity:{period}:{zone}:{_name_viewers(user)}"
     found: list[Activity] | None = cache.get(key)
     if found is None:
         found = _count(user, period)
-        cache.set(key, found, KEPT_SECONDS[period])
+        cache.set(key, found, CACHE_SECONDS[period])
     return found
 
 
-def success_rates(user: User) -> dict[Period, float | None]:
+def read_success_rates(user: User) -> dict[Period, float | None]:
     """Return the share of refreshes that left a valid token, for each period; None without any refresh."""
     rates: dict[Period, float | None] = {}
-    for period, kept in KEPT_SECONDS.items():
-        key = f"success-rate:{period}:{_whose(user)}"
+    for period, kept in CACHE_SECONDS.items():
+        key = f"success-rate:{period}:{_name_viewers(user)}"
         known: list[float | None] | None = cache.get(key)
         if known is None:
             refreshes = TokenRefresh.objects.visible_to(user).since(timezone.now() - LENGTHS[period])
@@ -82,8 +82,8 @@ def success_rates(user: User) -> dict[Period, float | None]:
     return rates
 
 
-def _whose(user: User) -> str:
-    """Name the people who share an answer: all who see everything, or this person alone."""
+def _name_viewers(user: User) -> str:
+    # All people who see every connection share one answer.
     return "all" if sees_all_connections(user) else str(user.pk)
 
 
@@ -99,43 +99,42 @@ def _count(user: User, period: Period) -> list[Activity]:
     counted: dict[str, dict[datetime, dict[Tone, int]]] = {
         kind: defaultdict(lambda: dict.fromkeys(TONES, 0)) for kind in KINDS
     }
-    for kind, begin, word, rows in _rows(user, begins[0], unit):
+    for kind, begin, word, rows in _count_rows(user, begins[0], unit):
         tone = find_status(KINDS[kind][1], word).tone
         if tone in TONES:
             counted[kind][begin.astimezone(UTC)][tone] += rows
     form = "%H:00" if unit == "hour" else "%-d %b"
     return [
-        Activity(title, [_column(begin, counted[kind][begin], form) for begin in begins])
+        Activity(title, [_build_column(begin, counted[kind][begin], form) for begin in begins])
         for kind, (title, _) in KINDS.items()
     ]
 
 
-def _rows(user: User, begin: datetime, unit: str) -> QuerySet[Any]:
-    """Count syncs and refreshes by time and word, in one statement."""
+def _count_rows(user: User, begin: datetime, unit: str) -> QuerySet[Any]:
     runs = SyncRun.objects.visible_to(user).filter(created_at__gte=begin, finished_at__isnull=False)
     refreshes = TokenRefresh.objects.visible_to(user).filter(started_at__gte=begin, outcome__isnull=False)
-    return _counted(runs, "sync", "created_at", "state", unit).union(
-        _counted(refreshes, "refresh", "started_at", "outcome", unit), all=True
+    return _group_rows(runs, "sync", "created_at", "state", unit).union(
+        _group_rows(refreshes, "refresh", "started_at", "outcome", unit), all=True
     )
 
 
-def _counted(rows: QuerySet[Any], kind: str, time: str, word: str, unit: str) -> QuerySet[Any]:
-    counted: QuerySet[Any] = (
+def _group_rows(rows: QuerySet[Any], kind: str, time: str, word: str, unit: str) -> QuerySet[Any]:
+    grouped: QuerySet[Any] = (
         rows.order_by()
         .annotate(kind=Value(kind), begin=Trunc(time, unit), word=F(word))
         .values_list("kind", "begin", "word")
         .annotate(rows=Count("pk"))
     )
-    return counted
+    return grouped
 
 
-def _column(begin: datetime, sums: dict[Tone, int], form: str) -> Column:
+def _build_column(begin: datetime, sums: dict[Tone, int], form: str) -> Column:
     local = timezone.localtime(begin)
     label = f"{local:{form}}"
     moment = f"{local:%-d %b} {label}" if ":" in label else label
     return Column(label, [(tone, sums[tone]) for tone in TONES], moment)
 
 
-def _told(column: Column) -> str:
-    said = ", ".join(f"{int(dict(column.parts)[tone]):,} {WORDS[tone]}" for tone in TONES)
-    return f"{column.title}: {said}"
+def _describe(column: Column) -> str:
+    counts = ", ".join(f"{int(dict(column.parts)[tone]):,} {WORDS[tone]}" for tone in TONES)
+    return f"{column.title}: {counts}"

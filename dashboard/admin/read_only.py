@@ -27,7 +27,6 @@ LABELS: dict[Tone, str | None] = {
 
 
 def color_states(states: Mapping[str, Status]) -> dict[str, str | None]:
-    """Return the color of each state in a changelist, the same as on the pages."""
     return {state: LABELS[status.tone] for state, status in states.items()}
 
 

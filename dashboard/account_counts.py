@@ -37,7 +37,6 @@ class AccountCounts:
     max_accounts: int
 
     def of(self, *connections: UUID) -> AtLeast:
-        """Return the number of accounts of these connections together."""
         known = [self.by_connection[key] for key in connections if key in self.by_connection]
         or_more = len(known) < len(connections) or any(number > self.max_accounts for number in known)
         return AtLeast(sum(min(number, self.max_accounts) for number in known), or_more)

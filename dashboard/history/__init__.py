@@ -1,0 +1,1 @@
+"""What the history shows: events of four kinds in one timeline."""

@@ -1,0 +1,1 @@
+"""What the overview shows: problems that need a person, and how syncs and refreshes went."""
