@@ -14,9 +14,9 @@ MAX_ACCOUNTS_COUNTED = 5_000
 MAX_CONNECTIONS_COUNTED = 50
 
 COUNT = """
-SELECT id, (SELECT count(*)
-              FROM (SELECT FROM user_accounts WHERE connection_id = id AND {} LIMIT %(max)s + 1) counted)
-  FROM unnest(%(connections)s) id
+SELECT connection, (SELECT count(*)
+              FROM (SELECT FROM user_accounts WHERE connection_id = connection AND {} LIMIT %(max)s + 1) counted)
+  FROM unnest(%(connections)s) connection
 """
 
 

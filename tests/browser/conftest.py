@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, StorageState, exp
 from tests.browser.product import Product, running_product
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# Started as root in a container, and it must not look up anybody's hosts by itself.
+# Chromium runs as root in a container, and must not look up hosts by itself.
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -27,7 +27,7 @@ PATIENCE = 60_000  # milliseconds: a sync of the demo's largest login on a busy 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep them in one process of xdist: they share one running product."""
+    """Keep the browser tests in one process of xdist, because they share one running product."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
@@ -54,7 +54,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
         yield product
 
 
-# Not for the session: while Playwright is open, no other test of this process could run an event loop.
+# A module is the longest scope: while Playwright is open, no other test of this process can run an event loop.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
@@ -64,34 +64,32 @@ def browser() -> Iterator[Browser]:
 
 
 class Watch:
-    """Everything that a page does and should not."""
+    """Collects what a page must not do: console errors and requests to other hosts."""
 
     def __init__(self, product: Product) -> None:
         self.product = product
-        self.complaints: list[str] = []
+        self.errors: list[str] = []
         self.expected: list[re.Pattern[str]] = []
 
     def over(self, context: BrowserContext) -> None:
         context.on(
             "console", lambda message: self._note_console(message.type, message.text, message.location)
         )
-        context.on("weberror", lambda error: self.complaints.append(f"error: {error.error}"))
+        context.on("weberror", lambda error: self.errors.append(f"error: {error.error}"))
         context.on("request", lambda request: self._note_request(request.url))
 
     def _note_console(self, kind: str, text: str, location: object) -> None:
         url = location.get("url", "") if isinstance(location, dict) else ""
         if kind in {"error", "warning"} and (not url or url.startswith(self.product.url)):
-            self.complaints.append(f"{kind}: {text} ({url})")
+            self.errors.append(f"{kind}: {text} ({url})")
 
     def _note_request(self, url: str) -> None:
         host = urlsplit(url).hostname
         if host not in {"localhost", "127.0.0.1", None}:
-            self.complaints.append(f"request to another host: {url}")
+            self.errors.append(f"request to another host: {url}")
 
     def settle(self) -> None:
-        unexpected = [
-            text for text in self.complaints if not any(known.search(text) for known in self.expected)
-        ]
+        unexpected = [text for text in self.errors if not any(known.search(text) for known in self.expected)]
         assert unexpected == []
 
 
@@ -104,7 +102,7 @@ def watch(product: Product) -> Iterator[Watch]:
 
 @pytest.fixture(scope="module")
 def session(browser: Browser, product: Product) -> StorageState:
-    """The cookies of somebody who is logged in."""
+    """The cookies of a logged-in person."""
     context = browser.new_context(base_url=product.url)
     log_in(context.new_page(), product)
     state = context.storage_state()
@@ -114,7 +112,7 @@ def session(browser: Browser, product: Product) -> StorageState:
 
 @pytest.fixture
 def page(browser: Browser, product: Product, session: StorageState, watch: Watch) -> Iterator[Page]:
-    """An empty page of somebody who is logged in."""
+    """An empty page of a logged-in person."""
     context = browser.new_context(
         base_url=product.url, storage_state=session, viewport={"width": 1440, "height": 900}
     )

@@ -45,7 +45,7 @@ class Product:
 def running_product(data_dir: Path, **environ: str) -> Iterator[Product]:
     """Start everything with the demo's Amazon, wait until it can be used, and stop it at the end."""
     port, sandbox_port = free_port(), free_port()
-    # Nothing of the shell that runs the tests: no database, no real Amazon.
+    # Settings of the shell must not reach the product: it could use a real database or the real Amazon.
     kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
     environ = {
         **kept,
@@ -76,7 +76,7 @@ def running_product(data_dir: Path, **environ: str) -> Iterator[Product]:
 
 
 def _wait(starter: "subprocess.Popen[str]", log: Path) -> None:
-    """Wait for the last of the three lines that people wait for, too."""
+    """Wait for the last of the three lines that the starter prints when all runs."""
     assert starter.stdout is not None
     impatience = threading.Timer(START_SECONDS, starter.kill)
     impatience.start()

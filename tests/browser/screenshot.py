@@ -1,4 +1,4 @@
-"""Makes the README's picture from the running product: `python -m tests.browser.screenshot`."""
+"""Makes the screenshot of the README from the running product: `python -m tests.browser.screenshot`."""
 
 import sys
 import tempfile
@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from tests.browser.conftest import FLAGS, PATIENCE, chromium, connect, log_in
 from tests.browser.product import PROJECT, Product, running_product
 
-PICTURE = PROJECT / "docs" / "screenshot.png"
+SCREENSHOT = PROJECT / "docs" / "screenshot.png"
 LOGINS = 3
 
 
@@ -20,11 +20,11 @@ def main() -> None:
         sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=chromium(), args=FLAGS) as browser,
     ):
-        take_picture(browser, product)
-    sys.stdout.write(f"{PICTURE.relative_to(PROJECT)}\n")
+        take_screenshot(browser, product)
+    sys.stdout.write(f"{SCREENSHOT.relative_to(PROJECT)}\n")
 
 
-def take_picture(browser: Browser, product: Product) -> None:
+def take_screenshot(browser: Browser, product: Product) -> None:
     """Connect some logins of the demo and show their accounts."""
     page = browser.new_page(base_url=product.url, viewport={"width": 1440, "height": 900})
     log_in(page, product)
@@ -34,7 +34,7 @@ def take_picture(browser: Browser, product: Product) -> None:
     expect(page.get_by_text("Synced")).to_have_count(LOGINS, timeout=PATIENCE)
     page.goto("/accounts/")
     page.wait_for_load_state("networkidle")
-    page.screenshot(path=PICTURE)
+    page.screenshot(path=SCREENSHOT)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""axe finds nothing on any page, in light and dark, wide and narrow, with what opens open."""
+"""axe finds nothing on any page: light and dark, wide and narrow, with dialogs and menus open."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The page of the API's description works under our policy and loads nothing from elsewhere."""
+"""The page of the API's description works under our content security policy and loads nothing from other hosts."""
 
 from playwright.sync_api import Page, expect
 

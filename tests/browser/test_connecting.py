@@ -21,7 +21,7 @@ def test_it_connects_a_login_through_consent_and_shows_its_accounts(page: Page) 
     expect(page.get_by_role("heading", name="Profiles")).to_be_visible()
 
 
-def test_it_tells_that_nothing_was_connected_when_one_cancels_at_consent(page: Page) -> None:
+def test_it_says_that_nothing_was_connected_after_a_cancelled_consent(page: Page) -> None:
     page.goto("/connections/")
     before = page.get_by_role("article").count()
     connect(page, 3, "Cancel")

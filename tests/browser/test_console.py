@@ -58,7 +58,7 @@ def test_the_caret_stays_in_the_search_box(accounts: Page) -> None:
     expect(accounts.locator("#q")).to_be_focused()
 
 
-def test_pages_are_walked_forwards_and_back(accounts: Page) -> None:
+def test_pages_lead_forwards_and_back(accounts: Page) -> None:
     first = accounts.locator("[data-item] .c-id").first.inner_text()
     accounts.locator("#next").click()
     expect(accounts.locator("#previous")).to_be_visible()
@@ -126,7 +126,7 @@ def test_a_cleared_box_leaves_the_others_of_the_page_and_the_bar_says_so(account
     assert accounts.locator("#bulk [name=all]").input_value() == ""
 
 
-def test_reconnect_is_offered_for_what_was_disconnected(accounts: Page) -> None:
+def test_reconnect_is_offered_for_disconnected_accounts(accounts: Page) -> None:
     reconnect = accounts.locator("#bulk").get_by_role("button", name="Reconnect")
     accounts.locator("[data-select]").first.check()
     expect(accounts.locator("#bulk")).to_be_visible()
@@ -192,7 +192,7 @@ def test_a_sync_of_all_moves_by_itself_to_its_end(accounts: Page) -> None:
     assert download.value.path().read_text().startswith("account_id,")
 
 
-def test_keys_search_walk_select_and_explain(accounts: Page) -> None:
+def test_keys_search_move_select_and_explain(accounts: Page) -> None:
     accounts.keyboard.press("/")
     expect(accounts.locator("#q")).to_be_focused()
     accounts.locator("h1").click()
@@ -236,7 +236,7 @@ def test_the_first_tab_stop_skips_to_the_content(accounts: Page) -> None:
     expect(accounts.get_by_role("link", name="Skip to the content")).to_be_focused()
 
 
-def test_anything_is_found_by_command(accounts: Page) -> None:
+def test_the_command_search_finds_an_account(accounts: Page) -> None:
     name = accounts.locator("[data-item] .c-name").nth(3).inner_text()
     accounts.keyboard.press("Control+k")
     accounts.locator("#search-input-command").press_sequentially(name[:12])

@@ -1,4 +1,4 @@
-"""Django's admin: every model, quick on big tables, nothing secret, and the same operations as everywhere."""
+"""Django's admin: every model, quick on big tables, no secrets, and the same operations as the pages."""
 
 from datetime import timedelta
 from typing import Any
@@ -71,7 +71,7 @@ def rows(
     request_refresh(None, connection)
 
 
-def test_every_model_of_ours_is_there_but_those_without_a_key_that_the_admin_can_name() -> None:
+def test_every_model_is_registered_unless_the_admin_cannot_name_its_key() -> None:
     missing = {
         model
         for app in OURS
@@ -118,7 +118,7 @@ def test_big_lists_never_count_their_table(
 
 @pytest.mark.parametrize("model", [TokenRefresh, SyncRun, Account, Connection, BatchOperation])
 @pytest.mark.usefixtures("rows")
-def test_what_the_system_writes_cannot_be_rewritten(client: Client, model: type[Model]) -> None:
+def test_nobody_can_change_what_the_system_writes(client: Client, model: type[Model]) -> None:
     row = model._default_manager.first()
     assert row is not None
     assert client.get(f"{address(model)}add/").status_code == 403
@@ -126,7 +126,7 @@ def test_what_the_system_writes_cannot_be_rewritten(client: Client, model: type[
     assert client.post(f"{address(model)}{row.pk}/delete/", {"post": "yes"}).status_code == 403
 
 
-def test_people_see_their_own_rows_only(
+def test_people_see_only_their_own_rows(
     bob: User, superuser: User, log_in: LogIn, make_connection: MakeConnection, make_account: MakeAccount
 ) -> None:
     connection = make_connection(superuser, "Secret login")
@@ -178,7 +178,7 @@ def test_an_action_starts_the_batch_operation_and_leads_to_it(
 
 @pytest.mark.parametrize("model", [Account, Connection])
 @pytest.mark.parametrize("wrong", ["nonsense", "1", "\0", ""])
-def test_an_action_on_what_is_no_id_does_nothing_and_says_so(
+def test_an_action_on_an_impossible_id_does_nothing_and_says_so(
     client: Client, rows: None, model: type[Model], wrong: str
 ) -> None:
     known = SyncRun.objects.count()
@@ -250,7 +250,7 @@ def test_connections_can_be_synced_and_refreshed_from_the_list(
     assert [job.args["connection_id"] for job in jobs] == [str(live.pk)]
 
 
-def test_an_empty_list_speaks_of_nothing_that_cannot_be_done(client: Client) -> None:
+def test_an_empty_list_offers_only_what_can_be_done(client: Client) -> None:
     page = client.get(address(SyncRun)).content.decode()
     assert "Nothing here yet." in page
     assert "Clear search" not in page

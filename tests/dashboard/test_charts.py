@@ -1,4 +1,4 @@
-"""The small pictures."""
+"""Small charts."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def test_it_stacks_from_the_ground_up() -> None:
     assert bad.y + bad.height == good.y
 
 
-def test_what_happened_once_among_thousands_is_still_seen() -> None:
+def test_one_failure_among_thousands_is_still_visible() -> None:
     chart = stack_columns([Column("a", [("good", 10_000), ("bad", 1)])])
     assert chart.bars[1].height >= 2
 
@@ -26,7 +26,7 @@ def test_what_happened_once_among_thousands_is_still_seen() -> None:
         (1_500, ["0", "1,000", "2,000"]),
     ],
 )
-def test_the_axis_tells_its_numbers_apart(highest: float, ticks: list[str]) -> None:
+def test_the_numbers_of_the_axis_are_distinct(highest: float, ticks: list[str]) -> None:
     assert [line.text for line in stack_columns([Column("a", [("good", highest)])]).lines] == ticks
 
 
@@ -39,12 +39,12 @@ def test_an_axis_of_counts_has_whole_numbers(highest: int, ticks: list[str]) -> 
 
 
 @pytest.mark.parametrize("columns", [[], [Column("a", [("good", 0)])]])
-def test_nothing_draws_nothing(columns: list[Column]) -> None:
+def test_without_values_nothing_is_drawn(columns: list[Column]) -> None:
     assert stack_columns(columns).bars == []
 
 
 @pytest.mark.parametrize(
     ("highest", "top"), [(1, "1"), (3, "5"), (12, "20"), (47, "50"), (99, "100"), (0.4, "0.5")]
 )
-def test_the_axis_ends_at_a_number_people_read(highest: float, top: str) -> None:
+def test_the_axis_ends_at_a_round_number(highest: float, top: str) -> None:
     assert stack_columns([Column("a", [("good", highest)])]).lines[-1].text == top

@@ -1,4 +1,4 @@
-"""The connections page, and what people do with a connection there."""
+"""The page of the connections and the operations on a connection."""
 
 from datetime import timedelta
 
@@ -53,7 +53,7 @@ def test_it_filters_by_state(
     assert {connection.label for connection, _ in found} == expected
 
 
-def test_it_shows_nobody_elses_connection(
+def test_it_does_not_show_other_peoples_connections(
     client: Client, bob: User, make_connection: MakeConnection, administrator: User, log_in: LogIn
 ) -> None:
     connection = make_connection(bob, "Bob's")
@@ -151,7 +151,7 @@ def test_refresh_queues_one_job(client: Client, alice: User, make_connection: Ma
 
 
 @pytest.mark.parametrize("deed", ["sync", "refresh"])
-def test_amazon_is_not_asked_with_a_dead_connection(
+def test_a_dead_connection_is_not_used_at_amazon(
     client: Client, alice: User, make_connection: MakeConnection, deed: str
 ) -> None:
     connection = make_connection(alice, state="reauthorization_required")
@@ -162,7 +162,7 @@ def test_amazon_is_not_asked_with_a_dead_connection(
 
 
 @pytest.mark.parametrize("deed", ["sync", "refresh"])
-def test_deeds_are_not_done_by_links(
+def test_a_link_starts_no_operation(
     client: Client, alice: User, make_connection: MakeConnection, deed: str
 ) -> None:
     page = f"/connections/{make_connection(alice).pk}/"
@@ -193,7 +193,7 @@ def test_disconnect_asks_first_with_the_number_of_accounts(
     )
 
 
-def test_each_deed_needs_its_permission(log_in: LogIn, make_connection: MakeConnection) -> None:
+def test_each_operation_needs_its_permission(log_in: LogIn, make_connection: MakeConnection) -> None:
     vera = staff("vera", "Viewer")
     connection = make_connection(vera)
     client = log_in(vera)
@@ -204,7 +204,7 @@ def test_each_deed_needs_its_permission(log_in: LogIn, make_connection: MakeConn
     assert "Connect Amazon" not in page
 
 
-def test_a_deed_by_htmx_answers_with_where_to_go(
+def test_an_operation_by_htmx_answers_with_the_next_page(
     client: Client, alice: User, make_connection: MakeConnection
 ) -> None:
     response = client.post(f"/connections/{make_connection(alice).pk}/sync/", headers={"HX-Request": "true"})
@@ -241,7 +241,7 @@ def facts(page: str) -> str:
     return squeeze(page.partition('<dl class="c-facts">')[2].partition("</dl>")[0])
 
 
-def test_a_fresh_connection_speaks_of_its_first_refresh(
+def test_a_new_connection_announces_its_first_refresh(
     client: Client, alice: User, make_connection: MakeConnection
 ) -> None:
     connection = make_connection(alice, last_refreshed_at=timezone.now())
@@ -251,7 +251,7 @@ def test_a_fresh_connection_speaks_of_its_first_refresh(
     assert "No refresh yet. The first comes before the token ends." in page
 
 
-def test_a_disconnected_one_speaks_of_nothing_to_come(
+def test_a_disconnected_connection_announces_nothing(
     client: Client, alice: User, make_connection: MakeConnection
 ) -> None:
     connection = make_connection(alice, state="disconnected")
@@ -261,7 +261,7 @@ def test_a_disconnected_one_speaks_of_nothing_to_come(
     assert "The first comes" not in page
 
 
-def test_one_refresh_without_an_error_is_told_as_one(
+def test_a_single_refresh_is_described_in_the_singular(
     client: Client, alice: User, make_connection: MakeConnection
 ) -> None:
     connection = make_connection(alice)

@@ -1,4 +1,4 @@
-"""Pages for what goes wrong."""
+"""Error pages."""
 
 import logging
 import re
@@ -10,7 +10,7 @@ from django.test import Client
 from tests.dashboard.conftest import LogIn, staff
 
 
-def test_nothing_here_is_told_in_the_frame_to_staff_and_plainly_to_others(
+def test_a_missing_page_has_the_frame_for_staff_and_none_for_others(
     client: Client, log_in: LogIn, alice: User
 ) -> None:
     inside, outside = log_in(alice).get("/nowhere/"), client.get("/nowhere/")
@@ -47,9 +47,7 @@ def test_a_refusal_is_one_line_of_the_log_and_a_failure_comes_with_its_traceback
 
 
 @pytest.mark.urls("tests.dashboard.failing_urls")
-def test_a_failure_of_ours_gives_a_reference_that_stands_in_the_log(
-    alice: User, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_reference_of_a_failure_is_also_in_the_log(alice: User, caplog: pytest.LogCaptureFixture) -> None:
     client = Client(raise_request_exception=False)
     client.force_login(alice)
     with caplog.at_level(logging.ERROR):

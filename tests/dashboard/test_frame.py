@@ -1,4 +1,4 @@
-"""What every page has: the frame, who may come in, and what htmx gets."""
+"""What every page has: the frame, the permission check, and the answers to htmx."""
 
 import re
 from html.parser import HTMLParser
@@ -42,7 +42,7 @@ def test_it_refuses_staff_without_the_permission_and_says_which(
 
 
 @pytest.mark.parametrize("address", PAGES)
-def test_it_marks_its_own_menu_item_and_no_other(log_in: LogIn, alice: User, address: str) -> None:
+def test_it_marks_only_its_own_menu_item(log_in: LogIn, alice: User, address: str) -> None:
     page = log_in(alice).get(address).content.decode()
     active = re.findall(r'<a href="([^"]+)" class="[^"]* active"', page)
     assert active == [address]
@@ -58,7 +58,9 @@ def test_it_is_never_stored_and_differs_for_htmx(log_in: LogIn, alice: User, add
 
 
 @pytest.mark.parametrize("address", PAGES)
-def test_htmx_gets_the_piece_and_a_restored_page_the_whole(log_in: LogIn, alice: User, address: str) -> None:
+def test_htmx_gets_a_piece_and_the_whole_page_when_it_restores_history(
+    log_in: LogIn, alice: User, address: str
+) -> None:
     client = log_in(alice)
     assert "<html" not in client.get(address, headers={"HX-Request": "true"}).content.decode()
     restored = {"HX-Request": "true", "HX-History-Restore-Request": "true"}
@@ -75,7 +77,7 @@ def test_htmx_gets_the_piece_and_a_restored_page_the_whole(log_in: LogIn, alice:
         ("", "/"),
     ],
 )
-def test_the_login_leads_a_button_back_to_its_page(
+def test_the_login_leads_back_to_the_page_of_a_button(
     client: Client, alice: User, referer: str, page: str
 ) -> None:
     response = client.post("/operations/", {"operation": "sync"}, headers={"Referer": referer})
@@ -85,7 +87,7 @@ def test_the_login_leads_a_button_back_to_its_page(
 
 
 @pytest.mark.parametrize(
-    ("deed", "page"),
+    ("address", "page"),
     [
         ("/operations/{}/cancel/", "/operations/{}/"),
         ("/operations/{}/retry/", "/operations/{}/"),
@@ -93,10 +95,12 @@ def test_the_login_leads_a_button_back_to_its_page(
         ("/connections/{}/refresh/", "/connections/{}/"),
     ],
 )
-def test_a_buttons_address_opened_leads_to_its_page(log_in: LogIn, alice: User, deed: str, page: str) -> None:
+def test_opening_the_address_of_a_button_leads_to_its_page(
+    log_in: LogIn, alice: User, address: str, page: str
+) -> None:
     some = "01890000-0000-7000-8000-000000000000"
-    assert log_in(alice).get(deed.format(some))["Location"] == page.format(some)
-    assert log_in(alice).put(deed.format(some)).status_code == 405
+    assert log_in(alice).get(address.format(some))["Location"] == page.format(some)
+    assert log_in(alice).put(address.format(some)).status_code == 405
 
 
 def test_it_says_that_it_is_a_sandbox(log_in: LogIn, alice: User, settings: Settings) -> None:
@@ -197,7 +201,7 @@ def hostile_pages(log_in: LogIn, make_connection: MakeConnection, make_account: 
 
 
 def test_no_text_of_people_or_amazon_becomes_an_instruction(hostile_pages: list[str]) -> None:
-    """Unfold's Alpine needs `unsafe-eval`: what stands in an x- attribute is run."""
+    """Unfold's Alpine needs `unsafe-eval` and runs the text of an x- attribute."""
     assert sum("zqx" in page for page in hostile_pages) > 10
     for page in hostile_pages:
         attributes = Attributes()
@@ -212,7 +216,7 @@ def test_no_page_has_an_inline_script_or_style(hostile_pages: list[str]) -> None
         assert attributes.inline == []
 
 
-def test_it_finds_connections_and_accounts_of_ones_own_by_command(
+def test_the_command_search_finds_only_own_connections_and_accounts(
     log_in: LogIn, alice: User, bob: User, make_connection: MakeConnection, make_account: MakeAccount
 ) -> None:
     make_account(make_connection(alice, "Needle login"), "Needle account")
@@ -223,7 +227,7 @@ def test_it_finds_connections_and_accounts_of_ones_own_by_command(
     assert "Bob" not in page
 
 
-def test_the_command_search_says_how_many_there_are_beyond_those_it_shows(
+def test_the_command_search_says_how_many_were_found(
     log_in: LogIn, alice: User, make_connection: MakeConnection, make_account: MakeAccount
 ) -> None:
     for number in range(11):
@@ -268,14 +272,14 @@ def test_every_page_is_sent_with_the_strict_policy(log_in: LogIn, alice: User) -
 
 
 @pytest.mark.parametrize("name", ["frame.js", "unfold.css"])
-def test_what_mends_unfold_was_checked_with_the_installed_version(name: str) -> None:
+def test_the_repairs_of_unfold_name_the_installed_version(name: str) -> None:
     """After an update of unfold: look at both files, run tests/browser, then change the version in their headers."""
     path = finders.find(f"dashboard/{name}")
     assert path
     assert f"unfold {version('django-unfold')} " in Path(path).read_text().partition("*/")[0]
 
 
-def test_a_heading_leaves_peoples_words_as_they_are(
+def test_a_heading_keeps_the_case_of_names(
     log_in: LogIn, superuser: User, make_connection: MakeConnection, make_account: MakeAccount
 ) -> None:
     client = log_in(superuser)
@@ -309,9 +313,7 @@ def test_an_account_without_a_name_is_called_the_same_everywhere(
 
 
 @pytest.mark.parametrize("address", [*PAGES, "/nowhere/"])
-def test_who_may_see_nothing_is_offered_to_log_out_instead_of_the_same_again(
-    log_in: LogIn, alice: User, address: str
-) -> None:
+def test_people_without_permissions_are_offered_to_log_out(log_in: LogIn, alice: User, address: str) -> None:
     page = log_in(staff("newcomer")).get(address).content.decode()
     assert "Go to the overview" not in page
     assert "You are signed in as newcomer." in page
@@ -320,7 +322,7 @@ def test_who_may_see_nothing_is_offered_to_log_out_instead_of_the_same_again(
 
 
 @pytest.mark.parametrize("address", PAGES)
-def test_an_empty_page_invites_to_nothing_that_one_may_not_do_and_says_whose_is_shown(
+def test_an_empty_page_offers_only_what_is_permitted_and_says_whose_rows_it_shows(
     log_in: LogIn, administrator: User, address: str
 ) -> None:
     content = log_in(staff("vera", "Viewer")).get(address).content.decode().partition('id="content"')[2]
@@ -331,7 +333,7 @@ def test_an_empty_page_invites_to_nothing_that_one_may_not_do_and_says_whose_is_
 
 
 @pytest.mark.parametrize(("operation", "title"), [("sync", "Sync accounts"), ("update", "Update accounts")])
-def test_a_page_that_asks_is_called_for_what_it_asks(
+def test_a_confirmation_is_titled_with_the_operation(
     log_in: LogIn,
     alice: User,
     make_connection: MakeConnection,

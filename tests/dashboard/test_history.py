@@ -1,4 +1,4 @@
-"""The history: one line of time over syncs, refreshes, changes and operations."""
+"""The history: syncs, refreshes, changes and operations in one timeline."""
 
 from datetime import timedelta
 
@@ -24,7 +24,7 @@ def client(alice: User, log_in: LogIn) -> Client:
 
 @pytest.fixture
 def connection(alice: User, make_connection: MakeConnection, make_account: MakeAccount) -> Connection:
-    """Four kinds of things, ten of each, all at the same ten moments."""
+    """A connection with ten events of each of the four kinds, all at the same ten moments."""
     connection = make_connection(alice)
     account = make_account(connection, "Garden")
     AccountChange.objects.all().delete()
@@ -121,7 +121,7 @@ def test_it_ignores_what_it_does_not_know(client: Client, connection: Connection
     assert len(lines(client, f"?{query}")) == 40
 
 
-def test_it_shows_nobody_elses_history(
+def test_it_does_not_show_other_peoples_history(
     client: Client, bob: User, log_in: LogIn, connection: Connection
 ) -> None:
     assert lines(log_in(bob)) == []

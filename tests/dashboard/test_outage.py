@@ -30,7 +30,7 @@ def answer(path: str, error: Exception) -> HttpResponse | None:
 
 
 @pytest.mark.parametrize("cause", AWAY, ids=lambda cause: type(cause).__name__)
-def test_it_says_at_once_that_the_database_is_away(cause: psycopg.Error) -> None:
+def test_it_answers_at_once_that_the_database_is_away(cause: psycopg.Error) -> None:
     response = answer("/accounts/", as_django_raises_it(cause))
     assert response is not None
     assert response.status_code == 503
@@ -38,7 +38,7 @@ def test_it_says_at_once_that_the_database_is_away(cause: psycopg.Error) -> None
     assert response.content.decode() == SENTENCE
 
 
-def test_the_api_says_it_as_problem_details() -> None:
+def test_the_api_answers_with_problem_details() -> None:
     response = answer("/api/v1/accounts/", as_django_raises_it(AWAY[0]))
     assert response is not None
     assert response["Content-Type"] == "application/problem+json"
@@ -46,9 +46,9 @@ def test_the_api_says_it_as_problem_details() -> None:
 
 
 @pytest.mark.parametrize("cause", REFUSED, ids=lambda cause: type(cause).__name__)
-def test_what_the_database_refuses_is_no_outage(cause: psycopg.Error) -> None:
+def test_an_error_of_a_statement_is_no_outage(cause: psycopg.Error) -> None:
     assert answer("/accounts/", as_django_raises_it(cause)) is None
 
 
-def test_other_errors_are_not_its_business() -> None:
+def test_other_errors_are_left_alone() -> None:
     assert answer("/accounts/", ValueError("no")) is None

@@ -1,4 +1,4 @@
-"""The overview: what is wrong, worst first, and what is going on."""
+"""The overview: problems, worst first, and how syncs and refreshes went."""
 
 import re
 from datetime import timedelta
@@ -64,7 +64,7 @@ def test_all_is_well(
     assert standing_of(page) == ("c-good", "Healthy")
 
 
-def test_what_is_wrong_stands_worst_first(
+def test_problems_are_listed_worst_first(
     alice: User, make_connection: MakeConnection, make_account: MakeAccount
 ) -> None:
     now = timezone.now()
@@ -77,7 +77,7 @@ def test_what_is_wrong_stands_worst_first(
     assert found == ["Reconnect", "Token expired", "Sync failed", "Late", "Suspended", "Pending"]
 
 
-def test_it_tells_the_same_health_as_the_api_in_colour_shape_and_words(
+def test_it_shows_the_same_health_as_the_api_in_color_shape_and_words(
     client: Client, alice: User, make_connection: MakeConnection
 ) -> None:
     make_connection(alice, sync_failures=1)
@@ -101,7 +101,7 @@ def test_less_than_an_error_is_degraded(client: Client, alice: User, make_connec
     assert standing_of(client.get("/").content.decode()) == ("c-attention", "Degraded")
 
 
-def test_each_problem_leads_to_what_mends_it(
+def test_each_problem_links_to_its_remedy(
     client: Client, alice: User, make_connection: MakeConnection, make_account: MakeAccount
 ) -> None:
     broken = make_connection(alice, "broken", state="reauthorization_required")
@@ -154,7 +154,7 @@ def test_alerts_that_could_not_be_sent_need_a_person(
 
 
 @pytest.mark.parametrize("period", ["24h", "30d", "odd"])
-def test_it_draws_what_happened_and_tells_it_as_a_table(
+def test_it_shows_what_happened_as_a_chart_and_as_a_table(
     client: Client, alice: User, make_connection: MakeConnection, period: str
 ) -> None:
     connection = make_connection(alice)

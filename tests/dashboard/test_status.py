@@ -56,7 +56,7 @@ def test_an_unknown_word_is_shown_as_it_is() -> None:
         (-5, "bad", "Token expired"),
     ],
 )
-def test_a_low_token_is_normal_life_and_only_an_expired_one_is_bad(
+def test_a_low_token_is_normal_and_only_an_expired_token_is_bad(
     alice: User, make_connection: MakeConnection, seconds: int, tone: str, sentence: str
 ) -> None:
     connection = make_connection(alice, expires_at=timezone.now() + timedelta(seconds=seconds))
@@ -86,14 +86,14 @@ def test_a_connection_of_another_application_is_not_called_active(
         (timedelta(seconds=-5), "in less than a minute"),
     ],
 )
-def test_times_are_written_as_people_say_them(ago: timedelta, text: str) -> None:
+def test_times_are_relative_up_to_a_week(ago: timedelta, text: str) -> None:
     assert relative(timezone.now() - ago) == text
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.31, "0.3 s"), (42.4, "42 s"), (180, "3 min"), (7_800, "2 h 10 min"), (None, "")]
 )
-def test_lengths_are_written_in_one_unit_or_two(seconds: float | None, text: str) -> None:
+def test_lengths_are_written_in_one_or_two_units(seconds: float | None, text: str) -> None:
     assert duration(seconds) == text
 
 
@@ -101,7 +101,7 @@ def test_lengths_are_written_in_one_unit_or_two(seconds: float | None, text: str
     ("share", "text"),
     [(None, "none yet"), (1.0, "100 %"), (0.9999, "99.9 %"), (0.5, "50.0 %"), (0.0, "0.0 %")],
 )
-def test_a_share_is_never_rounded_up_to_all(share: float | None, text: str) -> None:
+def test_a_share_is_never_rounded_up_to_100_percent(share: float | None, text: str) -> None:
     assert percent(share) == text
 
 
@@ -114,7 +114,7 @@ def test_a_share_is_never_rounded_up_to_all(share: float | None, text: str) -> N
         (400, "bad", "Consent has ended"),
     ],
 )
-def test_the_end_of_a_consent_is_told_early(
+def test_the_end_of_a_consent_is_announced_early(
     alice: User,
     make_connection: MakeConnection,
     settings: Settings,

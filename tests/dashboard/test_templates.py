@@ -1,4 +1,4 @@
-"""The templates themselves: what no formatter checks."""
+"""What djade does not check in the templates."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ def test_no_line_is_too_long_to_read_in_a_diff(path: Path) -> None:
     assert too_long == []
 
 
-def test_each_template_is_used_and_each_that_is_named_exists() -> None:
+def test_each_template_is_used_and_each_named_template_exists() -> None:
     sources = [*TEMPLATES, *(path for app in APPS for path in app.rglob("*.py"))]
     named = {name for path in sources for name in NAME.findall(path.read_text())}
     for name in named:

@@ -46,7 +46,7 @@ def test_the_history_begins_its_days_at_the_readers_midnight(
 
 @pytest.mark.parametrize("query", ["from=0001-01-01", "to=9999-12-31"])
 @pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
-def test_the_first_and_the_last_of_all_days_may_be_asked_for(
+def test_the_first_and_the_last_possible_day_are_accepted(
     client: Client, connection: Connection, query: str, zone: str
 ) -> None:
     client.cookies["zone"] = zone
@@ -97,7 +97,7 @@ def test_a_page_says_in_which_zone_its_charts_are(client: Client, connection: Co
 
 
 @pytest.mark.parametrize("zone", ["", "Nowhere/Nothing", "../../etc/passwd", "America", "<b>", "é"])
-def test_what_is_no_zone_is_utc(client: Client, connection: Connection, zone: str) -> None:
+def test_an_unknown_zone_means_utc(client: Client, connection: Connection, zone: str) -> None:
     client.cookies["zone"] = zone
     assert days(client) == ["2026-01-24"]
 
