@@ -6,9 +6,9 @@ from dashboard.views import (
     connections,
     history,
     monitoring,
-    operations,
     overview,
 )
+from dashboard.views.operations import detail, list_page, results
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -23,11 +23,11 @@ urlpatterns = [
         connection_actions.disconnect,
         name="connection-disconnect",
     ),
-    path("operations/", operations.operations, name="operations"),
-    path("operations/<uuid:batch_id>/", operations.operation, name="operation"),
-    path("operations/<uuid:batch_id>/cancel/", operations.cancel_operation, name="operation-cancel"),
-    path("operations/<uuid:batch_id>/retry/", operations.retry_operation, name="operation-retry"),
-    path("operations/<uuid:batch_id>/results.csv", operations.results_csv, name="operation-csv"),
+    path("operations/", list_page.operations, name="operations"),
+    path("operations/<uuid:batch_id>/", detail.operation, name="operation"),
+    path("operations/<uuid:batch_id>/cancel/", detail.cancel_operation, name="operation-cancel"),
+    path("operations/<uuid:batch_id>/retry/", detail.retry_operation, name="operation-retry"),
+    path("operations/<uuid:batch_id>/results.csv", results.results_csv, name="operation-csv"),
     path("history/", history.history, name="history"),
     path("favicon.ico", monitoring.favicon, name="favicon"),
     path("healthz", monitoring.healthz, name="healthz"),

@@ -162,5 +162,5 @@ def _find_accounts(user: User, term: str) -> list[SearchResult]:
         )
         for account in rows.only("pk", "name", "amazon_account_id").order_by("name")[:MAX_FOUND]
     ]
-    address = f"{reverse('accounts')}?{urlencode({'q': term})}"
+    address = f"{reverse('accounts')}?{urlencode({'search': term})}"
     return [*found, *_find_more(rows, "accounts", address, "storefront")]

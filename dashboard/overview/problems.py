@@ -120,7 +120,7 @@ def _name_failed_syncs(connections: list[Connection], troubled: Troubled) -> Ite
             name=f"Failed syncs of {accounts}: {_join_labels(connections)}",
             cause=cause,
             action="See the accounts",
-            address=f"{reverse('accounts')}?sync=failing",
+            address=f"{reverse('accounts')}?sync_status=failing",
         )
 
 
@@ -132,7 +132,7 @@ def _name_late_syncs(connections: list[Connection], troubled: Troubled) -> Itera
             name=f"{troubled.count_accounts_of(connections)}: {_join_labels(connections)}",
             cause="The last sync is longer ago than two intervals. Is a worker running?",
             action="See the accounts",
-            address=f"{reverse('accounts')}?sync=stale",
+            address=f"{reverse('accounts')}?sync_status=stale",
         )
 
 

@@ -1,29 +1,35 @@
 """The list of accounts, and one account."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.db.models import Q
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from django.views.decorators.http import require_safe
+from django_htmx.http import push_url
 
 from accounts.models import Account, AccountChange, AccountManager, Profile, SyncRun
-from dashboard.account_list import SORTS, VIEWS, AccountList, Group, groups
-from dashboard.frame.page import StaffRequest, page, staff_page
+from dashboard.account_chips import Group, count_groups
+from dashboard.account_list import VIEWS, AccountList, translate_parameters
+from dashboard.frame.page import StaffRequest, is_partial, page, staff_page
 from tokens.models import Connection
 
 VIEW_COOKIE = "accounts-view"
-CONNECTIONS_OFFERED = 200
-CHANGES_SHOWN = 50
-RELATED_SHOWN = 200
-# Filters that stand behind "More filters".
-RARE = ("country", "marketplace", "connection", "label")
+MAX_CONNECTIONS_OFFERED = 200
+MAX_CHANGES = 50
+MAX_RELATED = 200
+# The filters behind "More filters".
+RARE_FILTERS = ("country", "marketplace", "connection", "labels")
+# The first press of a link sorts like this, the second the other way round.
+SORT_TITLES = {"name": "Name", "-last_synced_at": "Last sync", "status": "Status"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SortLink:
     title: str
     address: str
@@ -34,59 +40,71 @@ class SortLink:
 @require_safe
 @staff_page("accounts.view_account")
 def accounts(request: StaffRequest) -> HttpResponse:
-    state = AccountList.of(request.GET, view=request.COOKIES.get(VIEW_COOKIE, ""))
-    rows = state.page(request.user)
-    chips, count = groups(request.user, state)
-    connections = Connection.objects.visible_to(request.user)
-    context = {
-        "state": state,
-        "search": state.typed("q"),
-        "accounts": rows.items,
-        "groups": chips,
-        "count": count,
-        "some_inactive": _has_inactive(state, chips),
-        "count_text": f"{count.number:,}{'+' if count.capped else ''}",
-        "sorts": _sort_links(state),
-        "views": [(view, _view_address(state, view), view == state.view) for view in VIEWS],
-        "next": rows.next_cursor and state.at(rows.next_cursor).address,
-        "previous": rows.previous_cursor and state.at(rows.previous_cursor).address,
-        "first": state.at("").address,
-        "connections": connections.values_list("pk", "label").order_by("label")[:CONNECTIONS_OFFERED],
-        "rare": {key: state.typed(key) for key in RARE},
-        "rare_number": len([key for key, _ in (*state.chosen, *state.unusable) if key in RARE]),
-        "without_rare": state.without(*RARE).hidden_inputs,
-    }
+    parameters = translate_parameters(request.GET)
+    is_translated = parameters != request.GET
+    address = f"{reverse('accounts')}?{parameters.urlencode()}"
+    if is_translated and not is_partial(request):
+        return HttpResponseRedirect(address)
+    state = AccountList.read(parameters, last_view=request.COOKIES.get(VIEW_COOKIE, ""))
     response = page(
         request,
         "dashboard/accounts/list_page.html",
-        context,
+        _list_context(request.user, state),
         title="Accounts",
         partial="dashboard/accounts/list.html",
     )
-    if request.GET.get("view") == state.view:
+    if parameters.get("view") == state.view:
         response.set_cookie(VIEW_COOKIE, state.view, max_age=365 * 86400, httponly=True, samesite="Lax")
-    return response
+    return push_url(response, address) if is_translated else response
 
 
-def _has_inactive(state: AccountList, chips: list[Group]) -> bool:
-    """Say whether some that match are, or may be, inactive: the chip's count ignores the choice of a status."""
-    inactive = next(chip for group in chips for chip in group.chips if chip.id == "chip-status-inactive")
+def _list_context(user: User, state: AccountList) -> dict[str, Any]:
+    try:
+        rows = state.page(user)
+    except ValidationError:
+        state = state.without()
+        rows = state.page(user)
+    groups, count = count_groups(user, state)
+    connections = Connection.objects.visible_to(user)
+    typed = {name: state.typed(name) for name in RARE_FILTERS}
+    return {
+        "state": state,
+        "search": state.typed("search"),
+        "accounts": rows.items,
+        "groups": groups,
+        "count": count,
+        "some_inactive": _may_have_inactive(state, groups),
+        "count_text": f"{count.number:,}{'+' if count.capped else ''}",
+        "sorts": _sort_links(state),
+        "views": [(view, state.view_address(view), view == state.view) for view in VIEWS],
+        "next": rows.next_cursor and state.page_address(rows.next_cursor),
+        "previous": rows.previous_cursor and state.page_address(rows.previous_cursor),
+        "first": state.page_address(),
+        "connections": connections.values_list("pk", "label").order_by("label")[:MAX_CONNECTIONS_OFFERED],
+        "rare": typed,
+        "rare_number": len([text for text in typed.values() if text]),
+        "without_rare": state.without(*RARE_FILTERS).hidden_inputs,
+    }
+
+
+def _may_have_inactive(state: AccountList, groups: list[Group]) -> bool:
+    """Return whether accounts that match may be inactive. The chip's count ignores the choice of a status."""
+    inactive = next(chip for group in groups for chip in group.chips if chip.id == "chip-status-inactive")
     return inactive.number != 0 and (inactive.current or not state.values("status"))
-
-
-def _view_address(state: AccountList, view: str) -> str:
-    """Name the view always: it changes the one that is kept in the cookie."""
-    address = replace(state, view="cards").address
-    return f"{address}{'&' if len(address) > 1 else ''}view={view}"
 
 
 def _sort_links(state: AccountList) -> list[SortLink]:
     links = []
-    for sort in list(SORTS)[:3]:
-        turned = sort.removeprefix("-") if sort.startswith("-") else f"-{sort}"
-        current = state.sort in {sort, turned}
-        address = state.sorted_by(turned if state.sort == sort else sort).address
-        links.append(SortLink(SORTS[sort], address, current, state.sort.startswith("-")))
+    for ordering, title in SORT_TITLES.items():
+        opposite = ordering.removeprefix("-") if ordering.startswith("-") else f"-{ordering}"
+        links.append(
+            SortLink(
+                title=title,
+                address=state.sort_address(opposite if state.ordering == ordering else ordering),
+                current=state.ordering in {ordering, opposite},
+                descending=state.ordering.startswith("-"),
+            )
+        )
     return links
 
 
@@ -107,9 +125,7 @@ def account(request: StaffRequest, account_id: UUID) -> HttpResponse:
         "profiles": profiles,
         "why": _why(row, ready={profile.country_code for profile in profiles}),
         "reports": _reports(row.errors),
-        "changes": list(
-            AccountChange.objects.filter(account=row).select_related("changed_by")[:CHANGES_SHOWN]
-        ),
+        "changes": list(AccountChange.objects.filter(account=row).select_related("changed_by")[:MAX_CHANGES]),
         "runs": list(
             SyncRun.objects.visible_to(request.user)
             .filter(connection=row.connection)
@@ -120,7 +136,7 @@ def account(request: StaffRequest, account_id: UUID) -> HttpResponse:
         "children": list(
             Account.objects.visible_to(request.user)
             .filter(parent=row)
-            .defer("metadata", "errors")[:RELATED_SHOWN]
+            .defer("metadata", "errors")[:MAX_RELATED]
         ),
         "logins": list(
             Connection.objects.visible_to(request.user).filter(accesses__account=row).only("pk", "label")
@@ -133,7 +149,7 @@ def _links(user: User, account: Account) -> list[AccountManager]:
     """Return the links to the managers above and the accounts below."""
     links = AccountManager.objects.visible_to(user).filter(Q(manager=account) | Q(account=account))
     related = links.select_related("manager", "account").order_by("id")
-    return list(related.defer("manager__metadata", "account__metadata")[:RELATED_SHOWN])
+    return list(related.defer("manager__metadata", "account__metadata")[:MAX_RELATED])
 
 
 def _why(account: Account, ready: set[str]) -> str:

@@ -17,7 +17,7 @@ OUR_PAGES = [
     "/",
     "/accounts/",
     "/accounts/?view=table&status=active",
-    "/accounts/?q=zzzz",
+    "/accounts/?search=zzzz",
     "/connections/",
     "/operations/",
     "/history/",

@@ -186,8 +186,8 @@ def hostile_pages(log_in: LogIn, make_connection: MakeConnection, make_account: 
         *PAGES,
         f"/accounts/{account.pk}/",
         f"/connections/{connection.pk}/",
-        f"/accounts/?q={HOSTILE}&label={HOSTILE}:x",
-        f"/accounts/?view=table&country={HOSTILE}&after={HOSTILE}",
+        f"/accounts/?search={HOSTILE}&labels={HOSTILE}:x",
+        f"/accounts/?view=table&country={HOSTILE}&cursor={HOSTILE}",
         f"/history/?after={HOSTILE}&kind={HOSTILE}",
         f"/connections/?state={HOSTILE}&after={HOSTILE}",
         f"/?period={HOSTILE}",
@@ -234,7 +234,7 @@ def test_the_command_search_says_how_many_were_found(
         make_account(make_connection(alice, f"Garden login {number}"), f"Garden & home {number:02}")
     page = log_in(alice).get("/admin/search/?s=garden%20%26&extended=1").content.decode()
     assert "The first 8 of 11 accounts" in page
-    assert 'href="/accounts/?q=garden+%26"' in page
+    assert 'href="/accounts/?search=garden+%26"' in page
     assert "home 07" in page
     assert "home 08" not in page
     assert (

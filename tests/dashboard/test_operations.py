@@ -8,15 +8,21 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import Client
+from django.http import QueryDict
+from django.template.loader import render_to_string
+from django.test import Client, RequestFactory
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.batch import start_batch
+from accounts.batch.permissions import Operation
 from accounts.batch.work import run_chunk
 from accounts.lists.csv_text import FORMULA_STARTS
 from accounts.models import Account, BatchItem, BatchOperation, SyncRun
 from accounts.sync.run import queue_run
+from dashboard.views.operations.list_page import PAGE_SIZE
+from dashboard.views.operations.results import list_results
+from dashboard.views.operations.start import describe_request
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
 from tokens.models import Connection
 
@@ -88,7 +94,7 @@ def test_all_that_match_is_counted_and_filtered_again_on_the_server(
     client: Client, alice: User, accounts: list[Account], make_account: MakeAccount
 ) -> None:
     make_account(Connection.objects.first() or accounts[0].connection, "Vendor", account_type="vendor")
-    form = {"operation": "sync", "all": "1", "query": "type=seller&status=active", "account_ids": ""}
+    form = {"operation": "sync", "all": "1", "query": "account_type=seller&status=active", "account_ids": ""}
     assert "Sync 4 accounts?" in client.post("/operations/", form).content.decode()
     client.post("/operations/", {**form, "confirm": "1"})
     batch = BatchOperation.objects.get()
@@ -99,10 +105,10 @@ def test_all_that_match_is_counted_and_filtered_again_on_the_server(
 @pytest.mark.parametrize(
     ("query", "reason"),
     [
-        ("status=bogus", "“bogus” is not a status"),
-        ("status=active&label=team", "The label “team” needs a name and a value"),
-        (f"q={'x' * 201}", "is longer than 200 characters"),
-        ("statuss=active", "There is no filter “statuss”."),
+        ("status=bogus", "status: “bogus” is not one of: active"),
+        ("status=active&labels=team", "or one label such as team:north."),
+        (f"search={'x' * 201}", "at most 200 characters"),
+        ("statuss=active", "statuss: There is no such parameter."),
     ],
 )
 def test_a_query_that_cannot_be_used_in_full_is_refused(
@@ -202,11 +208,9 @@ def test_an_unknown_operation_leads_back(client: Client, form: dict[str, str]) -
     assert client.post("/operations/", form)["Location"] == "/accounts/"
 
 
-def test_too_many_cannot_be_confirmed(
-    client: Client, accounts: list[Account], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dashboard.views.operations.MAX_ITEMS", 2)
-    page = client.post("/operations/", {"operation": "sync", "all": "1", "query": ""}).content.decode()
+def test_too_many_cannot_be_confirmed(accounts: list[Account], rf: RequestFactory) -> None:
+    context = describe_request(Operation.SYNC, Account.objects.all(), errors=[], max_items=2)
+    page = render_to_string("dashboard/operations/confirm.html", context, rf.get("/"))
     assert "more than 2 accounts" in page
     assert 'c-button--main">Sync' not in page
 
@@ -278,13 +282,10 @@ def test_results_are_filtered_and_shown_harmlessly(client: Client, ended: BatchO
     assert client.get(f"/operations/{ended.pk}/?result=odd&after=odd").status_code == 200
 
 
-def test_results_are_paged_by_key(
-    client: Client, ended: BatchOperation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dashboard.views.operations.RESULTS_PAGE_SIZE", 3)
-    first = client.get(f"/operations/{ended.pk}/").context
-    second = client.get(f"/operations/{ended.pk}/{first['next']}").context
-    shown = [item.account_id for page in (first, second) for item, *_ in page["items"]]
+def test_results_are_paged_by_key(ended: BatchOperation) -> None:
+    first = list_results(QueryDict(), ended, {}, page_size=3)
+    second = list_results(QueryDict(first["next"].removeprefix("?")), ended, {}, page_size=3)
+    shown = [row.item.account_id for page in (first, second) for row in page["items"]]
     assert (len(shown), len(set(shown)), second["next"]) == (4, 4, "")
 
 
@@ -361,11 +362,8 @@ def test_the_first_page_has_none_before_it(client: Client, ended: BatchOperation
     assert 'id="previous"' not in client.get("/operations/").content.decode()
 
 
-def test_a_page_past_the_end_leads_to_the_first(
-    client: Client, alice: User, accounts: list[Account], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dashboard.views.operations.PAGE_SIZE", 1)
-    for _ in range(2):
+def test_a_page_past_the_end_leads_to_the_first(client: Client, alice: User, accounts: list[Account]) -> None:
+    for _ in range(PAGE_SIZE + 1):
         start_batch(alice, "disconnect", account_ids=[accounts[0].pk])
     second = client.get("/operations/?kind=disconnect").context["next"]
     BatchOperation.objects.order_by("created_at").first().delete()  # type: ignore[union-attr]
@@ -409,7 +407,7 @@ def test_a_page_of_many_operations_costs_at_most_twelve_queries(
     with django_assert_max_num_queries(12):
         shown = client.get("/operations/").context["batches"]
     assert len(shown) == 25
-    assert {sentence for batch, _, sentence in shown if batch.is_finished} == {"3 of 4 done · 1 failed"}
-    assert [sentence for batch, _, sentence in shown if not batch.is_finished] == [
+    assert {row.sentence for row in shown if row.batch.is_finished} == {"3 of 4 done · 1 failed"}
+    assert [row.sentence for row in shown if not row.batch.is_finished] == [
         f"{number % 3} of 4 done" for number in reversed(range(13))
     ]

@@ -1,0 +1,110 @@
+"""The chips above the accounts: the choices of four filters, with the number of accounts that each would show."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+
+from accounts.lists.pages import MAX_COUNT, Count, count_capped
+from accounts.models import Account
+from dashboard.account_list import AccountList
+from dashboard.status import ACCOUNT, HEALTH, SYNC, Status
+from tokens.models import Connection
+
+TYPES = {kind.value: Status("off", str(kind.label).capitalize()) for kind in Account.Type}
+TYPES[Account.Type.ADVERTISER] = Status("off", "DSP advertiser")
+GROUPS: dict[str, tuple[str, Mapping[str, Status]]] = {
+    "status": ("Status", ACCOUNT),
+    "account_type": ("Type", TYPES),
+    "sync_status": ("Sync", SYNC),
+    "health": ("Health", HEALTH),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chip:
+    id: str
+    state: Status
+    number: int | None  # None: more than we count
+    current: bool
+    address: str
+
+
+@dataclass(frozen=True)
+class Group:
+    title: str
+    chips: list[Chip]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many accounts have the same word in every group."""
+
+    words: Mapping[str, str]
+    number: int
+
+    def matches(self, state: AccountList, *, besides: str = "") -> bool:
+        return all(
+            name == besides or not state.values(name) or word in state.values(name)
+            for name, word in self.words.items()
+        )
+
+
+def count_groups(user: User, state: AccountList, *, cap: int = MAX_COUNT) -> tuple[list[Group], Count]:
+    """Return the chips of each group, and how many accounts match.
+
+    The counts of a group ignore its own choice and obey all others. One query counts for all groups. Above `cap`
+    accounts the chips have no numbers: nobody reads them, and they would cost more than the page.
+    """
+    tallies = _tally(state.without(*GROUPS).accounts(user), cap)
+    groups = [
+        Group(title, [_make_chip(state, tallies, name, value, status) for value, status in words.items()])
+        for name, (title, words) in GROUPS.items()
+    ]
+    if tallies is None:
+        return groups, count_capped(state.accounts(user))
+    return groups, Count(sum(tally.number for tally in tallies if tally.matches(state)), capped=False)
+
+
+def _make_chip(
+    state: AccountList, tallies: list[Tally] | None, name: str, value: str, status: Status
+) -> Chip:
+    number = None
+    if tallies is not None:
+        matching = (tally for tally in tallies if tally.matches(state, besides=name))
+        number = sum(tally.number for tally in matching if tally.words[name] == value)
+    return Chip(
+        id=f"chip-{name}-{value}",
+        state=status,
+        number=number,
+        current=value in state.values(name),
+        address=state.toggle_address(name, value),
+    )
+
+
+def _tally(accounts: QuerySet[Account], cap: int) -> list[Tally] | None:
+    """Count the accounts by their words in the groups; None if there are more than `cap`.
+
+    Sync and health follow from the account and its connection. Accounts that agree in these columns are counted
+    together, and a model instance gives the words.
+    """
+    columns = accounts.order_by().values_list("status", "account_type", "sync_enabled", "connection_id")
+    numbers = Counter(columns[: cap + 1])
+    if numbers.total() > cap:
+        return None
+    connection_ids = {connection_id for *_, connection_id in numbers}
+    connections = Connection.objects.defer("access_token", "refresh_token").in_bulk(connection_ids)
+    tallies = []
+    for (status, account_type, sync_enabled, connection_id), number in numbers.items():
+        account = Account(status=status, account_type=account_type, sync_enabled=sync_enabled)
+        account.connection = connections[connection_id]
+        words = {
+            "status": status,
+            "account_type": account_type,
+            "sync_status": account.sync_status,
+            "health": account.health,
+        }
+        tallies.append(Tally(words, number))
+    return tallies

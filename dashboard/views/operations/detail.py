@@ -1,0 +1,119 @@
+"""One operation: how far it is, cancelling, retrying."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.contrib import messages
+from django.db.models import Exists, OuterRef
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from accounts.batch import cancel_batch, retry_batch
+from accounts.batch.ending import BatchStateError
+from accounts.batch.permissions import PERMISSIONS, Operation
+from accounts.models import BatchItem, BatchOperation, SyncRun
+from accounts.models.sync import UNFINISHED
+from accounts.sync.requests import Wait, find_waits
+from dashboard.frame.page import StaffRequest, button_on, page, redirect_htmx, staff_page
+from dashboard.status import status_of_batch
+from dashboard.views.operations.results import list_results
+
+
+@dataclass(frozen=True)
+class Progress:
+    total: int
+    succeeded: int
+    failed: int
+    skipped: int
+    seconds_left: int | None
+
+    @property
+    def ended(self) -> int:
+        return self.succeeded + self.failed + self.skipped
+
+    @property
+    def sentence(self) -> str:
+        parts = [f"{self.succeeded:,} of {self.total:,} done"]
+        parts += [f"{self.failed:,} failed"] if self.failed else []
+        parts += [f"{self.skipped:,} skipped"] if self.skipped else []
+        return " · ".join(parts)
+
+    @classmethod
+    def of(cls, batch: BatchOperation, counts: dict[str, int]) -> "Progress":
+        succeeded, failed, skipped = (counts[word] for word in ("succeeded", "failed", "skipped"))
+        ended, left = succeeded + failed + skipped, None
+        # All accounts of a connection end at once, and one sync does not tell how long the next one takes.
+        if ended and batch.started_at and not batch.is_finished and batch.operation != Operation.SYNC:
+            spent = (timezone.now() - batch.started_at) / timedelta(seconds=1)
+            left = round(spent / ended * (batch.total - ended))
+        return cls(batch.total, succeeded, failed, skipped, left)
+
+
+@require_safe
+@staff_page("accounts.view_account")
+def operation(request: StaffRequest, batch_id: UUID) -> HttpResponse:
+    batch = get_visible_batch(request, batch_id)
+    waits = _find_waits(batch)
+    context = {
+        "batch": batch,
+        "state": status_of_batch(batch),
+        "wait": _join_waits(waits),
+        "waiting_runs": len(waits),
+        "progress": Progress.of(batch, batch.count_items()),
+        "may_change": request.user.has_perm(PERMISSIONS[Operation(batch.operation)]),
+    }
+    partial = "dashboard/operations/progress.html"
+    if request.htmx.target != "head":
+        partial = "dashboard/operations/results.html"
+        context |= list_results(request.GET, batch, waits)
+    number = f"{batch.total:,} account{'' if batch.total == 1 else 's'}"
+    title = f"{batch.get_operation_display().capitalize()} of {number}"
+    return page(request, "dashboard/operations/detail_page.html", context, title=title, partial=partial)
+
+
+def get_visible_batch(request: StaffRequest, batch_id: UUID) -> BatchOperation:
+    batches = BatchOperation.objects.visible_to(request.user).select_related("user")
+    return get_object_or_404(batches, pk=batch_id)
+
+
+def _find_waits(batch: BatchOperation) -> dict[UUID, Wait]:
+    """Return the pauses that Amazon asked for, by sync run of the batch."""
+    if batch.is_finished or batch.operation != Operation.SYNC:
+        return {}
+    postponed = SyncRun.objects.filter(state=SyncRun.State.WAITING, postponed__gt=0)
+    of_batch = Exists(BatchItem.objects.filter(run=OuterRef("pk"), batch=batch, state__in=UNFINISHED))
+    return find_waits(postponed.filter(of_batch).values_list("pk", flat=True))
+
+
+def _join_waits(waits: dict[UUID, Wait]) -> Wait | None:
+    """Return the longest pause, with the regions of all."""
+    if not waits:
+        return None
+    regions = {region for wait in waits.values() for region in wait.regions}
+    return Wait(max(wait.until for wait in waits.values()), tuple(sorted(regions)))
+
+
+@button_on("operation")
+@staff_page("accounts.view_account")
+def cancel_operation(request: StaffRequest, batch_id: UUID) -> HttpResponse:
+    batch = get_visible_batch(request, batch_id)
+    try:
+        cancel_batch(request.user, batch)
+    except BatchStateError as error:
+        messages.info(request, str(error))
+    return redirect_htmx(request, reverse("operation", args=[batch_id]))
+
+
+@button_on("operation")
+@staff_page("accounts.view_account")
+def retry_operation(request: StaffRequest, batch_id: UUID) -> HttpResponse:
+    batch = get_visible_batch(request, batch_id)
+    try:
+        retry_batch(request.user, batch)
+    except BatchStateError as error:
+        messages.info(request, str(error))
+    return redirect_htmx(request, reverse("operation", args=[batch_id]))

@@ -1,0 +1,80 @@
+"""The list of operations; a form that is posted to it starts a new one."""
+
+from dataclasses import dataclass
+
+from django.core.exceptions import ValidationError
+from django.http import HttpResponse
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from accounts.batch.permissions import Operation
+from accounts.lists.pages import KeysetPaginator
+from accounts.models import BatchOperation
+from accounts.models.batch import count_items
+from dashboard.frame.page import StaffRequest, page, staff_page
+from dashboard.status import BATCH, Status, status_of_batch
+from dashboard.views.operations.addresses import Choice, make_address
+from dashboard.views.operations.detail import Progress
+from dashboard.views.operations.start import start_operation
+
+PAGE_SIZE = 25
+
+
+@dataclass(frozen=True)
+class BatchRow:
+    batch: BatchOperation
+    state: Status
+    sentence: str
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@staff_page("accounts.view_account")
+def operations(request: StaffRequest) -> HttpResponse:
+    return start_operation(request) if request.method == "POST" else _list_operations(request)
+
+
+def _list_operations(request: StaffRequest) -> HttpResponse:
+    state, kind = request.GET.get("state", ""), request.GET.get("kind", "")
+    chosen = {"state": state if state in BATCH else "", "kind": kind if kind in Operation.values else ""}
+    batches = BatchOperation.objects.visible_to(request.user).select_related("user")
+    if chosen["state"]:
+        batches = batches.filter(state=state)
+    if chosen["kind"]:
+        batches = batches.filter(operation=kind)
+    paginator = KeysetPaginator(batches, "-created_at", PAGE_SIZE)
+    after = request.GET.get("after", "")
+    try:
+        found = paginator.page(after)
+    except ValidationError:
+        after, found = "", paginator.page()
+    counts = count_items(found.items)
+    context = {
+        "batches": [
+            BatchRow(batch, status_of_batch(batch), Progress.of(batch, counts[batch.pk]).sentence)
+            for batch in found.items
+        ],
+        "states": [_make_choice(chosen, "state", key, status.word, status) for key, status in BATCH.items()],
+        "kinds": [_make_choice(chosen, "kind", each, each.label.capitalize()) for each in Operation],
+        "is_filtered": any(chosen.values()),
+        "under_way": any(not batch.is_finished for batch in found.items),
+        "here": f"{reverse('operations')}{make_address(chosen, after=after)}",
+        "after": after,
+        "first": make_address(chosen),
+        "next": found.next_cursor and make_address(chosen, after=found.next_cursor),
+        "previous": found.previous_cursor and make_address(chosen, after=found.previous_cursor),
+    }
+    return page(
+        request,
+        "dashboard/operations/list_page.html",
+        context,
+        title="Operations",
+        partial="dashboard/operations/list.html",
+    )
+
+
+def _make_choice(
+    chosen: dict[str, str], name: str, value: str, word: str, status: Status | None = None
+) -> Choice:
+    is_current = chosen[name] == value
+    address = make_address(chosen, **{name: "" if is_current else value})
+    return Choice(word=word, address=address, current=is_current, status=status)

@@ -1,0 +1,97 @@
+"""The results of an operation, as a table in its page and as CSV."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.http import QueryDict, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from accounts.lists.csv_text import format_csv
+from accounts.models import BatchItem, BatchOperation
+from accounts.sync.requests import Wait
+from dashboard.frame.page import StaffRequest, staff_page
+from dashboard.status import BATCH_ITEM, Status, status_of_batch_item
+from dashboard.views.operations.addresses import Choice, make_address
+
+PAGE_SIZE = 50
+CSV_COLUMNS = ("account_id", "amazon_account_id", "name", "result", "message")
+
+
+@dataclass(frozen=True)
+class ItemRow:
+    item: BatchItem
+    state: Status
+    wait: Wait | None
+
+
+def list_results(
+    parameters: QueryDict, batch: BatchOperation, waits: Mapping[UUID, Wait], *, page_size: int = PAGE_SIZE
+) -> dict[str, Any]:
+    """Return the context of a page of the results, in the order of the accounts' ids."""
+    result, after = _read_result(parameters), _parse_id(parameters.get("after", ""))
+    items = _select_items(batch, result)
+    if after:
+        items = items.filter(account_id__gt=after)
+    found = list(items[: page_size + 1])
+    shown = found[:page_size]
+    chosen = {"result": result}
+    choices = [Choice(word="All", address="?", current=not result)]
+    choices += [
+        Choice(word=status.word, address=f"?result={key}", current=key == result, status=status)
+        for key, status in BATCH_ITEM.items()
+    ]
+    return {
+        "items": [
+            ItemRow(item, status_of_batch_item(item), waits.get(item.run_id) if item.run_id else None)
+            for item in shown
+        ],
+        "result": result,
+        "after": after,
+        "choices": choices,
+        "next": make_address(chosen, after=str(shown[-1].account_id)) if len(found) > page_size else "",
+        "first": make_address(chosen) if after else "",
+        "here": f"{reverse('operation', args=[batch.pk])}{make_address(chosen, after=str(after or ''))}",
+        "csv": f"{reverse('operation-csv', args=[batch.pk])}{make_address(chosen)}",
+    }
+
+
+def _read_result(parameters: QueryDict) -> str:
+    result = parameters.get("result", "")
+    return result if result in BATCH_ITEM else ""
+
+
+def _parse_id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _select_items(batch: BatchOperation, result: str) -> QuerySet[BatchItem]:
+    items = BatchItem.objects.filter(batch=batch).select_related("account").order_by("account_id")
+    items = items.only("state", "message", "run", "account__name", "account__amazon_account_id")
+    return items.filter(state=result) if result else items
+
+
+@require_safe
+@staff_page("accounts.view_account")
+def results_csv(request: StaffRequest, batch_id: UUID) -> StreamingHttpResponse:
+    batch = get_object_or_404(BatchOperation.objects.visible_to(request.user), pk=batch_id)
+    return StreamingHttpResponse(
+        _stream_csv(_select_items(batch, _read_result(request.GET))),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="operation-{batch.pk}.csv"'},
+    )
+
+
+def _stream_csv(items: QuerySet[BatchItem]) -> Iterator[str]:
+    yield format_csv([CSV_COLUMNS])
+    for item in items.iterator(chunk_size=1_000):
+        account = item.account
+        row = [str(account.pk), account.amazon_account_id, account.name, item.state, item.message]
+        yield format_csv([row])
