@@ -1,4 +1,4 @@
-"""What must be right before any process of this app begins."""
+"""Whether TOKEN_ENCRYPTION_KEYS decrypt the stored tokens: no process starts if they do not."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,28 +8,23 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 
+from amazon_accounts.postgresql.statements import load
 from tokens.encryption import DecryptionError, Secret
 
-# Tokens of the newest and of the oldest connections: those that one key too few would hit first.
-SAMPLE = """
-(SELECT refresh_token FROM tokens_connection WHERE refresh_token IS NOT NULL ORDER BY id DESC LIMIT 50)
-UNION ALL
-(SELECT refresh_token FROM tokens_connection WHERE refresh_token IS NOT NULL ORDER BY id LIMIT 50)
-"""
 
-
-def encryption_problem() -> str:
-    """Say what is wrong with TOKEN_ENCRYPTION_KEYS for what is stored; nothing if they fit or nothing is stored yet."""
+def find_encryption_problem() -> str:
+    """Return what is wrong with TOKEN_ENCRYPTION_KEYS; an empty text if they fit or no token is stored."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT to_regclass('tokens_connection') IS NOT NULL")
             row = cursor.fetchone()
             if row is None or not row[0]:
                 return ""
-            cursor.execute(SAMPLE)
+            cursor.execute(load(__file__, "sample_tokens"))
             stored = [Secret(ciphertext) for (ciphertext,) in cursor.fetchall()]
     except DatabaseError:
-        return ""  # a database that is away is somebody else's news
+        # An outage is reported by the code that needs the database next.
+        return ""
     unreadable = sum(not _is_readable(secret) for secret in stored)
     if not unreadable:
         return ""
@@ -40,9 +35,10 @@ def encryption_problem() -> str:
 
 
 def require_fitting_keys() -> None:
-    """Raise ImproperlyConfigured if TOKEN_ENCRYPTION_KEYS cannot decrypt what is stored. For the start of a process."""
-    problem = encryption_problem()
-    connection.close()  # of this thread, which may never ask again
+    """Raise ImproperlyConfigured if TOKEN_ENCRYPTION_KEYS cannot decrypt the stored tokens."""
+    problem = find_encryption_problem()
+    # This thread may never use its connection again.
+    connection.close()
     if problem:
         raise ImproperlyConfigured(problem)
 
@@ -61,5 +57,5 @@ def keys_fit(
 ) -> list[CheckMessage]:
     if not databases:
         return []
-    problem = encryption_problem()
+    problem = find_encryption_problem()
     return [Error(problem, id="tokens.E001")] if problem else []

@@ -2,86 +2,101 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
 from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
 from django.db import connection
 
+from amazon_accounts.postgresql.statements import load
 from tokens.encryption import cipher
 
 logger = logging.getLogger(__name__)
 
-BATCH = 1000
-
-# The walk goes by id, so that it can be interrupted and begun again.
-BATCH_AFTER = """
-SELECT id, access_token, refresh_token FROM tokens_connection
-WHERE (%(after)s::uuid IS NULL OR id > %(after)s)
-    AND (access_token IS NOT NULL OR refresh_token IS NOT NULL)
-ORDER BY id LIMIT %(limit)s
-"""
-
-# Only the ciphertext that was read is replaced: a refresh meanwhile has stored a newer one, under the first key.
-# Rows are locked in the order of their ids, as everybody does who locks several.
-REPLACE = """
-WITH locked AS (
-    SELECT stored.id, rotated.fresh
-    FROM tokens_connection AS stored
-    JOIN unnest(%s::uuid[], %s::text[], %s::text[]) AS rotated (id, stale, fresh)
-        ON stored.id = rotated.id AND stored.{column} = rotated.stale
-    ORDER BY stored.id FOR UPDATE OF stored
-)
-UPDATE tokens_connection AS stored SET {column} = locked.fresh FROM locked WHERE stored.id = locked.id
-"""
-COLUMNS = ("access_token", "refresh_token")
+BATCH_SIZE = 1000
 
 
-def rotate() -> dict[str, int]:
-    """Rewrite what is not under the first key yet; return how many tokens were rewritten, current and unreadable."""
+class StoredTokens(NamedTuple):
+    """The ciphertexts of one connection."""
+
+    connection_id: UUID
+    access_token: str | None
+    refresh_token: str | None
+
+
+class Rotated(NamedTuple):
+    """The ciphertext of one token, as it was read and under the first key."""
+
+    connection_id: UUID
+    stale: str
+    fresh: str
+
+
+def rotate(*, batch_size: int = BATCH_SIZE) -> dict[str, int]:
+    """Rewrite every token that is not under the first key.
+
+    Return how many tokens were `rotated`, were `current` already, and are `unreadable` with every key.
+    """
     counts = {"rotated": 0, "current": 0, "unreadable": 0}
-    newest = Fernet(settings.TOKEN_ENCRYPTION_KEYS[0])
     after: UUID | None = None
-    while rows := _batch(after):
-        after = rows[-1][0]
-        for index, column in enumerate(COLUMNS, start=1):
-            stored = [(row[0], row[index]) for row in rows if row[index] is not None]
-            stale = [(pk, text) for pk, text in stored if not _is_under(newest, text)]
-            fresh = [(pk, text, _rotated(text)) for pk, text in stale]
-            readable = [(pk, text, new) for pk, text, new in fresh if new is not None]
-            counts["current"] += len(stored) - len(stale)
-            counts["unreadable"] += len(stale) - len(readable)
-            counts["rotated"] += _replace(column, readable)
+    while rows := read_tokens(after, limit=batch_size):
+        after = rows[-1].connection_id
+        for column in ("access_token", "refresh_token"):
+            _rotate_column(column, rows, counts)
         logger.info("Rotated %d tokens so far.", counts["rotated"])
     return counts
 
 
-def _batch(after: UUID | None) -> Sequence[Any]:
+def _rotate_column(column: str, rows: Sequence[StoredTokens], counts: dict[str, int]) -> None:
+    newest = Fernet(settings.TOKEN_ENCRYPTION_KEYS[0])
+    rotated = []
+    for row in rows:
+        ciphertext: str | None = getattr(row, column)
+        if ciphertext is None:
+            continue
+        if _is_under(newest, ciphertext):
+            counts["current"] += 1
+        elif (fresh := _encrypt_again(ciphertext)) is None:
+            counts["unreadable"] += 1
+        else:
+            rotated.append(Rotated(row.connection_id, ciphertext, fresh))
+    counts["rotated"] += replace_tokens(column, rotated)
+
+
+def read_tokens(after: UUID | None, *, limit: int) -> list[StoredTokens]:
+    """Read the tokens of the connections whose ids follow this one."""
     with connection.cursor() as cursor:
-        cursor.execute(BATCH_AFTER, {"after": after, "limit": BATCH})
-        return list(cursor.fetchall())
+        cursor.execute(load(__file__, "read_tokens"), {"after": after, "limit": limit})
+        return [StoredTokens(*row) for row in cursor.fetchall()]
 
 
-def _is_under(key: Fernet, text: str) -> bool:
+def _is_under(key: Fernet, ciphertext: str) -> bool:
     try:
-        key.decrypt(text.encode())
+        key.decrypt(ciphertext.encode())
     except InvalidToken:
         return False
     return True
 
 
-def _rotated(text: str) -> str | None:
+def _encrypt_again(ciphertext: str) -> str | None:
     try:
-        return cipher().rotate(text.encode()).decode()
+        return cipher().rotate(ciphertext.encode()).decode()
     except InvalidToken:
         return None
 
 
-def _replace(column: str, tokens: Sequence[tuple[UUID, str, str]]) -> int:
+def replace_tokens(column: str, tokens: Sequence[Rotated]) -> int:
+    """Store the fresh ciphertext where the stale one still is; return how many were replaced."""
     if not tokens:
         return 0
-    ids, stale, fresh = map(list, zip(*tokens, strict=True))
     with connection.cursor() as cursor:
-        cursor.execute(REPLACE.format(column=column), [ids, stale, fresh])
+        cursor.execute(
+            load(__file__, f"replace_{column}s"),
+            {
+                "ids": [token.connection_id for token in tokens],
+                "stale": [token.stale for token in tokens],
+                "fresh": [token.fresh for token in tokens],
+            },
+        )
         return int(cursor.rowcount)

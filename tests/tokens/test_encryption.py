@@ -11,9 +11,10 @@ from django.core.management.base import CommandError, SystemCheckError
 from django.db import connection as database
 
 from tests.tokens.conftest import new_connection
-from tokens.checks import encryption_problem, require_fitting_keys
+from tokens.checks import find_encryption_problem, require_fitting_keys
+from tokens.connect.disconnect import disconnect_connection
 from tokens.encryption import DecryptionError, Secret
-from tokens.key_rotation import rotate
+from tokens.key_rotation import Rotated, read_tokens, replace_tokens, rotate
 from tokens.models import Connection
 
 pytestmark = pytest.mark.django_db
@@ -65,7 +66,7 @@ def test_a_missing_key_is_an_error_and_never_no_token(stored: Connection, settin
     assert again.refresh_token is not None
     with pytest.raises(DecryptionError, match="TOKEN_ENCRYPTION_KEYS"):
         again.refresh_token.reveal()
-    assert "cannot decrypt 2 of 2" in encryption_problem()
+    assert "cannot decrypt 2 of 2" in find_encryption_problem()
     with pytest.raises(SystemCheckError, match=r"tokens\.E001"):
         call_command("check", databases=["default"])
     for command in (["runworker"], ["runscheduler"], ["refresh_tokens"], ["connect", "--owner", "bob"]):
@@ -92,7 +93,7 @@ def test_saving_with_a_wrong_key_does_not_overwrite(stored: Connection, settings
 def test_every_key_decrypts_and_the_first_encrypts(stored: Connection, settings: LazySettings) -> None:
     newest = Fernet.generate_key().decode()
     settings.TOKEN_ENCRYPTION_KEYS = [newest, *settings.TOKEN_ENCRYPTION_KEYS]
-    assert encryption_problem() == ""
+    assert find_encryption_problem() == ""
     sealed = Secret.seal(PLAIN)
     assert Fernet(newest).decrypt(sealed.ciphertext.encode()).decode() == PLAIN
 
@@ -110,23 +111,33 @@ def test_rotation_puts_every_token_under_the_first_key(stored: Connection, setti
 
 
 def test_rotation_changes_only_the_ciphertext_that_it_read(
-    stored: Connection, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+    stored: Connection, settings: LazySettings
 ) -> None:
-    from tokens import key_rotation
-
-    settings.TOKEN_ENCRYPTION_KEYS = [Fernet.generate_key().decode(), *settings.TOKEN_ENCRYPTION_KEYS]
-    read = key_rotation._batch
-
-    def read_then_refreshed(after: object) -> object:
-        rows = read(after)  # type: ignore[arg-type]
-        Connection.objects.update(access_token="Atza|newer")
-        return rows
-
-    monkeypatch.setattr(key_rotation, "_batch", read_then_refreshed)
-    assert rotate()["rotated"] == 1
+    (row,) = read_tokens(None, limit=10)
+    assert row.access_token is not None
+    Connection.objects.update(access_token="Atza|newer")
+    rotated = Rotated(row.connection_id, stale=row.access_token, fresh=Secret.seal("Atza|older").ciphertext)
+    assert replace_tokens("access_token", [rotated]) == 0
     again = Connection.objects.get()
     assert again.access_token is not None
     assert again.access_token.reveal() == "Atza|newer"
+
+
+def test_rotation_goes_through_all_tokens_batch_by_batch(stored: Connection, settings: LazySettings) -> None:
+    for number in range(4):
+        new_connection(stored.owner, settings, f"{PLAIN}-{number}")
+    settings.TOKEN_ENCRYPTION_KEYS = [Fernet.generate_key().decode(), *settings.TOKEN_ENCRYPTION_KEYS]
+    assert rotate(batch_size=2) == {"rotated": 10, "current": 0, "unreadable": 0}
+    settings.TOKEN_ENCRYPTION_KEYS = settings.TOKEN_ENCRYPTION_KEYS[:1]
+    revealed = [
+        token.reveal() for token in Connection.objects.values_list("refresh_token", flat=True) if token
+    ]
+    assert sorted(revealed) == [PLAIN, *(f"{PLAIN}-{number}" for number in range(4))]
+
+
+def test_a_disconnected_connection_has_nothing_to_rotate(stored: Connection) -> None:
+    disconnect_connection(None, stored)
+    assert rotate() == {"rotated": 0, "current": 0, "unreadable": 0}
 
 
 def test_rotation_leaves_what_it_cannot_read(stored: Connection, settings: LazySettings) -> None:

@@ -1,4 +1,4 @@
-"""What the commands of this project have in common: one readable line for whatever a person can cause."""
+"""What the commands share: an error that a person can cause is one readable line."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ from amazon_accounts.amazon_ads.errors import (
     UnreachableError,
 )
 from amazon_accounts.postgresql.threads import tune_interpreter
-from tokens.checks import encryption_problem
+from tokens.checks import find_encryption_problem
 from tokens.connect.grants import AuthorizationError
 from tokens.encryption import DecryptionError
 
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-#: What a person can do about it, the more special error first.
+#: What a person can do about an error. A subclass stands before its base class.
 ADVICE: tuple[tuple[type[Exception], str], ...] = (
     (ApplicationRefusedError, "Check AMAZON_CLIENT_ID and AMAZON_CLIENT_SECRET."),
     (GrantRevokedError, "Sign in at Amazon again, and give the refresh token of the new consent."),
@@ -36,12 +36,12 @@ ADVICE: tuple[tuple[type[Exception], str], ...] = (
 
 
 @contextmanager
-def one_line_errors() -> Iterator[None]:
-    """Turn errors that a person can cause into a CommandError: one line on standard error, exit status 1."""
+def raise_one_line_errors() -> Iterator[None]:
+    """Raise CommandError, which ends in one line and exit status 1, for errors that a person can cause."""
     try:
         yield
     except (AmazonError, PostponedError, AuthorizationError, DecryptionError) as error:
-        raise CommandError(with_advice(error)) from error
+        raise CommandError(add_advice(error)) from error
     except (OperationalError, InterfaceError) as error:
         raise CommandError(f"The database does not answer: {_one_line(error)}") from error
     except ProgrammingError as error:
@@ -49,8 +49,8 @@ def one_line_errors() -> Iterator[None]:
         raise CommandError("The database is not ready; run `manage.py migrate` first.") from error
 
 
-def with_advice(error: Exception) -> str:
-    """The error in one line, and what a person can do about it."""
+def add_advice(error: Exception) -> str:
+    """Return the error in one line, and what a person can do about it."""
     line = _one_line(error)
     for kind, advice in ADVICE:
         if isinstance(error, kind):
@@ -63,16 +63,16 @@ def _one_line(error: Exception) -> str:
 
 
 class OperatorCommand(BaseCommand):
-    """A command that refuses to work with keys that cannot read what is stored."""
+    """A command that does not run when TOKEN_ENCRYPTION_KEYS cannot decrypt the stored tokens."""
 
     def execute(self, *args: Any, **options: Any) -> str | None:
-        with one_line_errors():
-            if problem := encryption_problem():
+        with raise_one_line_errors():
+            if problem := find_encryption_problem():
                 raise CommandError(problem)
             return super().execute(*args, **options)
 
 
-def with_amazon(
+def run_with_amazon(
     operation: Callable[[AmazonClient], Coroutine[Any, Any, Result]],
 ) -> Result:
     """Run an operation that talks to Amazon, in this process."""

@@ -21,7 +21,7 @@ from accounts.sync.rescue import rescue
 from accounts.sync.run import sync_connection
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.postgresql.threads import in_thread
-from tokens.processes.commands import OperatorCommand, with_amazon
+from tokens.processes.commands import OperatorCommand, run_with_amazon
 
 # Logins synced at once; Amazon's pace is shared by all anyway.
 CONCURRENCY = 4
@@ -48,7 +48,7 @@ class Command(OperatorCommand):
         batch = self._start(options)
         with _Progress(batch) as progress:
             if not batch.is_finished:
-                with_amazon(lambda amazon: _follow(batch.pk, amazon, progress))
+                run_with_amazon(lambda amazon: _follow(batch.pk, amazon, progress))
         batch.refresh_from_db()
         counts = {"total": batch.total} | batch.count_items()
         if options["json"]:

@@ -13,7 +13,7 @@ from accounts.sync.foreground import sync_now
 from accounts.sync.listing import Listing
 from amazon_accounts.amazon_ads.client import AmazonClient
 from tokens.models import Connection
-from tokens.processes.commands import OperatorCommand, with_amazon
+from tokens.processes.commands import OperatorCommand, run_with_amazon
 
 # Connections synced at once. More would gain little, because all of them share Amazon's pace.
 MAX_CONCURRENT_SYNCS = 4
@@ -47,7 +47,7 @@ class Command(OperatorCommand):
             return await sync_all(connections, amazon, options["wait"], progress)
 
         with progress:
-            finished = with_amazon(operation)
+            finished = run_with_amazon(operation)
         self._print(connections, finished, as_json=options["json"])
         if problems := [run for run in finished if run.state != SyncRun.State.SUCCEEDED]:
             raise CommandError(self._explain(connections, problems))

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 from django.conf import LazySettings
@@ -12,12 +13,9 @@ from django.core.management.base import CommandError
 from amazon_accounts.sandbox.state import Sandbox
 from tests.sandbox_fixtures import SandboxServer
 from tests.tokens.conftest import new_connection
-from tokens.connect import grants
-from tokens.connect.grants import Connected, Consent
-from tokens.encryption import DecryptionError, Secret
-from tokens.management.commands.connect import login_from
+from tokens.encryption import Secret
+from tokens.management.logins import read_login
 from tokens.models import Connection
-from tokens.processes import commands
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -31,11 +29,13 @@ def sandbox(sandbox_server: SandboxServer) -> Sandbox:
     return sandbox_server.sandbox
 
 
-def connect_csv(path: Path | str) -> tuple[str, str]:
+def connect_csv(path: Path | str, stdin: TextIO | None = None) -> tuple[str, str]:
     """Run the command; return what it printed and its error, if any."""
     out = io.StringIO()
     try:
-        call_command("connect", owner="alice", csv=str(path), stdout=out, stderr=out)
+        call_command(
+            "connect", owner="alice", csv=str(path), stdout=out, stderr=out, stdin=stdin or io.StringIO()
+        )
     except CommandError as error:
         return out.getvalue(), str(error)
     return out.getvalue(), ""
@@ -73,18 +73,17 @@ def test_nothing_of_a_line_is_repeated(
     [{"label": TOKEN}, {"label": "Acme", "regions": TOKEN}, {"label": "Acme", "consented_at": TOKEN}],
 )
 def test_an_option_that_is_a_token_is_not_repeated(
-    alice: User, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, options: dict[str, str]
+    alice: User, sandbox: Sandbox, options: dict[str, str]
 ) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO(TOKEN))
     with pytest.raises(CommandError, match="A token is where none belongs") as raised:
-        call_command("connect", owner="alice", **options)
+        call_command("connect", owner="alice", stdin=io.StringIO(TOKEN), **options)
     assert "secretsecret" not in str(raised.value)
 
 
 def test_no_cause_of_the_error_repeats_a_date() -> None:
     """`--traceback` prints what an error comes from, too."""
     with pytest.raises(CommandError) as raised:
-        login_from("Acme", TOKEN, "", "secretsecretsecret")
+        read_login("Acme", TOKEN, "", "secretsecretsecret")
     assert raised.value.__cause__ is None
     assert raised.value.__suppress_context__
 
@@ -98,7 +97,6 @@ def test_a_header_is_a_header_in_any_capitals_and_after_a_byte_order_mark(
     alice: User,
     sandbox: Sandbox,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     header: str,
     mark: str,
     from_input: bool,
@@ -108,8 +106,7 @@ def test_a_header_is_a_header_in_any_capitals_and_after_a_byte_order_mark(
     path.write_bytes(content)
     # As in a container without a locale, where Python takes anything.
     stdin = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", errors="surrogateescape")
-    monkeypatch.setattr("sys.stdin", stdin)
-    printed, error = connect_csv("-" if from_input else path)
+    printed, error = connect_csv("-" if from_input else path, stdin)
     assert error == ""
     assert "1 connected, 0 updated, 0 failed" in printed
     assert Connection.objects.get().label == "Äcme"
@@ -120,78 +117,50 @@ def test_text_that_is_not_utf_8_is_named_by_its_line(
     alice: User,
     sandbox: Sandbox,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     from_input: bool,
 ) -> None:
     content = f"Acme,{sandbox.refresh_token('bob')}\nÄcme,{TOKEN}\n".encode("latin-1")
     path = tmp_path / "logins.csv"
     path.write_bytes(content)
     stdin = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", errors="surrogateescape")
-    monkeypatch.setattr("sys.stdin", stdin)
-    printed, error = connect_csv("-" if from_input else path)
+    printed, error = connect_csv("-" if from_input else path, stdin)
     name = "Standard input" if from_input else str(path)
     assert error == f"{name} is not text in UTF-8: see line 2."
     assert printed == ""
     assert not Connection.objects.exists()
 
 
-def test_a_token_on_standard_input_may_follow_a_byte_order_mark(
-    alice: User, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"\ufeff{sandbox.refresh_token('bob')}\n"))
-    call_command("connect", owner="alice", label="Acme")
+def test_a_token_on_standard_input_may_follow_a_byte_order_mark(alice: User, sandbox: Sandbox) -> None:
+    stdin = io.StringIO(f"\ufeff{sandbox.refresh_token('bob')}\n")
+    call_command("connect", owner="alice", label="Acme", stdin=stdin)
     assert Connection.objects.get().label == "Acme"
 
 
-def test_a_token_that_is_not_utf_8_is_no_token(
-    alice: User, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_token_that_is_not_utf_8_is_no_token(alice: User, sandbox: Sandbox) -> None:
     stdin = io.TextIOWrapper(io.BytesIO(b"Atzr|\xff\n"), encoding="utf-8")
-    monkeypatch.setattr("sys.stdin", stdin)
     with pytest.raises(CommandError, match="This is no refresh token"):
-        call_command("connect", owner="alice", label="Acme")
+        call_command("connect", owner="alice", label="Acme", stdin=stdin)
 
 
 def test_a_stored_token_that_cannot_be_decrypted_stops_no_line(
-    alice: User,
-    sandbox: Sandbox,
-    settings: LazySettings,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    alice: User, sandbox: Sandbox, settings: LazySettings, tmp_path: Path
 ) -> None:
-    # It is not among those that are looked at before the command begins.
-    monkeypatch.setattr(commands, "encryption_problem", str)
     settings.AMAZON_SCOPES = "advertising::campaign_management"
-    new_connection(alice, settings, "Atzr|x", label="Unreadable")
-    Connection.objects.update(refresh_token=Secret("of a key that is gone"))
+    for _ in range(50):
+        new_connection(alice, settings, "Atzr|x")
+    # The command looks at the 50 oldest and the 50 newest tokens before it begins, and not at this one.
+    unreadable = new_connection(alice, settings, "Atzr|x", label="Unreadable")
+    Connection.objects.filter(pk=unreadable.pk).update(refresh_token=Secret("of a key that is gone"))
+    for _ in range(50):
+        new_connection(alice, settings, "Atzr|x")
     token = sandbox.refresh_token("bob", scopes=("advertising::campaign_management",))
     path = tmp_path / "logins.csv"
     path.write_text(f"Acme,{token}\nAcme again,{token}\n")
     printed, error = connect_csv(path)
     assert error == ""
     assert printed.endswith("1 connected, 1 updated, 0 failed\n")
-    assert sorted(Connection.objects.values_list("label", flat=True)) == ["Acme again", "Unreadable"]
-
-
-def test_a_line_that_meets_an_unreadable_secret_fails_alone(
-    alice: User, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = grants.connect
-
-    def connect(consent: Consent) -> Connected:
-        if consent.label == "Unreadable":
-            raise DecryptionError
-        return store(consent)
-
-    monkeypatch.setattr(grants, "connect", connect)
-    path = tmp_path / "logins.csv"
-    path.write_text(
-        f"Unreadable,{sandbox.refresh_token('bob')}\nReadable,{sandbox.refresh_token('charlie')}\n"
-    )
-    printed, error = connect_csv(path)
-    assert "Not all logins were connected" in error
-    assert f"line 1: failed: {DecryptionError.__doc__}\n" in printed
-    assert printed.endswith("1 connected, 0 updated, 1 failed\n")
+    labels = Connection.objects.exclude(label="Garden shop").values_list("label", flat=True)
+    assert sorted(labels) == ["Acme again", "Unreadable"]
 
 
 def test_it_stops_at_a_refusal_of_the_application(

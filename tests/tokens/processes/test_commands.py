@@ -26,10 +26,6 @@ def sandbox(sandbox_server: SandboxServer) -> Sandbox:
     return sandbox_server.sandbox
 
 
-def give(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO(text))
-
-
 @pytest.mark.parametrize(
     ("arguments", "settings_", "words"),
     [
@@ -51,7 +47,6 @@ def test_a_mistake_is_explained_and_leaves_nothing_behind(
     alice: User,
     sandbox: Sandbox,
     settings: LazySettings,
-    monkeypatch: pytest.MonkeyPatch,
     arguments: list[str],
     settings_: dict[str, Any],
     words: str,
@@ -60,9 +55,9 @@ def test_a_mistake_is_explained_and_leaves_nothing_behind(
     for name, value in settings_.items():
         setattr(settings, name, value)
     token = sandbox.refresh_token("bob")
-    give(monkeypatch, f"{token}\n")
+    stdin: dict[str, Any] = {"stdin": io.StringIO(f"{token}\n")} if arguments[0] == "connect" else {}
     with pytest.raises(CommandError) as raised:
-        call_command(*arguments)
+        call_command(*arguments, **stdin)
     assert words in str(raised.value)
     assert "\n" not in str(raised.value)
     assert token not in str(raised.value)
@@ -70,26 +65,20 @@ def test_a_mistake_is_explained_and_leaves_nothing_behind(
 
 
 @pytest.mark.parametrize("text", ["", "\n", "two words\n", "with\0nul\n", "ünïcode\n", "x" * 2049 + "\n"])
-def test_what_is_no_token_is_refused_without_a_call(
-    alice: User, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, text: str
-) -> None:
-    give(monkeypatch, text)
+def test_what_is_no_token_is_refused_without_a_call(alice: User, sandbox: Sandbox, text: str) -> None:
     with pytest.raises(CommandError, match="refresh token"):
-        call_command(*CONNECT)
+        call_command(*CONNECT, stdin=io.StringIO(text))
     assert sandbox.journal.count() == 0
 
 
-def test_a_token_may_be_imported_again(
-    alice: User, sandbox: Sandbox, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_token_may_be_imported_again(alice: User, sandbox: Sandbox, settings: LazySettings) -> None:
     """Also where the login is not known: then the token itself tells."""
     settings.AMAZON_SCOPES = "advertising::campaign_management"
     token = sandbox.refresh_token("bob", scopes=("advertising::campaign_management",))
     printed = []
     for _ in range(2):
-        give(monkeypatch, token)
         out = io.StringIO()
-        call_command(*CONNECT, stdout=out)
+        call_command(*CONNECT, stdout=out, stdin=io.StringIO(token))
         printed.append(out.getvalue().splitlines()[-1])
     assert printed[0] == printed[1] == str(Connection.objects.get().pk)
 

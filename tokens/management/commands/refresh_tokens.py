@@ -8,7 +8,7 @@ from django.core.management.base import CommandError, CommandParser
 from amazon_accounts.amazon_ads.client import AmazonClient
 from tokens.errors import ERRORS
 from tokens.models import Connection, TokenRefresh
-from tokens.processes.commands import OperatorCommand, with_advice, with_amazon
+from tokens.processes.commands import OperatorCommand, add_advice, run_with_amazon
 from tokens.refresh.counts import RefreshCounts
 from tokens.refresh.due import refresh_due
 from tokens.refresh.one import refresh_connections
@@ -42,7 +42,7 @@ class Command(OperatorCommand):
                 ids, TokenRefresh.Trigger.MANUAL, amazon, max_wait=options["wait"]
             )
 
-        counts = with_amazon(operation)
+        counts = run_with_amazon(operation)
         self._print(counts, as_json=options["json"])
         if not counts.all_succeeded:
             raise CommandError(self._reasons(ids))
@@ -85,4 +85,4 @@ class Command(OperatorCommand):
         latest = failed.order_by("-started_at").first()
         if latest is None or latest.outcome not in ERRORS:
             return "Not all were refreshed."
-        return f"Not all were refreshed. {with_advice(ERRORS[latest.outcome](latest.error))}"
+        return f"Not all were refreshed. {add_advice(ERRORS[latest.outcome](latest.error))}"
