@@ -1,5 +1,5 @@
 """Talking to Amazon: hosts, the client, Login with Amazon, the shared pace, errors.
 
-It knows HTTP, Amazon and pacing, and none of our other models: a caller gives it a source of tokens and an
-opaque `subject`, the name under which its calls are paced.
+It knows HTTP, Amazon and pacing, and no model of another package. A caller passes a source of tokens and a `subject`,
+an opaque name for the login that the rate limiter uses.
 """

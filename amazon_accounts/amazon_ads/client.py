@@ -1,15 +1,18 @@
-"""The client of the Amazon Ads API: one for each process and event loop, speaking for many logins."""
+"""The client of the Amazon Ads API. One for each process and event loop; it makes calls for many logins."""
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
+from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self, TypeVar
 
 import httpx
 import msgspec
 
+from amazon_accounts import __version__
 from amazon_accounts.amazon_ads import answers
 from amazon_accounts.amazon_ads.answers import (
     AdsAccount,
@@ -31,44 +34,54 @@ from amazon_accounts.amazon_ads.json_body import NotJsonError, decode_json
 from amazon_accounts.amazon_ads.lwa import LoginWithAmazon
 from amazon_accounts.amazon_ads.models import Family
 from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
-from amazon_accounts.amazon_ads.pacing.rate_limiter import CONNECTIONS, ExponentialBackoffRateLimiter
+from amazon_accounts.amazon_ads.pacing.rate_limiter import MAX_CONNECTIONS, ExponentialBackoffRateLimiter
 from amazon_accounts.amazon_ads.pacing.reservation import RateLimitKey
 from amazon_accounts.amazon_ads.pacing.slots import CallStats
 from amazon_accounts.amazon_ads.shared_calls import SharedCalls
-from amazon_accounts.amazon_ads.wire import Reply, Request, Wire
+from amazon_accounts.amazon_ads.wire import Reply, Request, Timeouts, Wire
 
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-USER_AGENT = "AmazonAccounts/0.1 (Python httpx)"
+USER_AGENT = f"AmazonAccounts/{__version__} (Python httpx)"
 
 JSON = "application/json"
 LIST_ADS_ACCOUNTS = "application/vnd.listaccountsresource.v1+json"
-ADS_ACCOUNT = "application/vnd.accountresource.v1+json"
 MANAGER_ACCOUNTS = "application/vnd.getmanageraccountsresponse.v1+json"
 
 PAGE_SIZE = 100
-#: Of DSP advertisers Amazon shows no more than this one and the page behind it.
+# Amazon shows no DSP advertisers beyond the page that starts here.
 MAX_DSP_START_INDEX = 29_900
-#: A walk of more pages leads nowhere, even if no page token comes twice.
+# A list with more pages never ends, even if no page token comes twice.
 MAX_PAGES = 10_000
-#: Bytes. To read thousands of profiles takes a tenth of a second, in which nothing else would go on.
+# A longer answer is read in a thread. Thousands of profiles take a tenth of a second, which would stop the event loop.
 LARGE_ANSWER_BYTES = 64 * 1024
 
 
 class TokenSource(Protocol):
     async def __call__(self, rejected: str | None = None) -> str:
-        """A valid access token; `rejected` is one that Amazon just answered 401 to."""
+        """Return a valid access token. `rejected` is a token to which Amazon just answered 401."""
         ...
 
 
 class AmazonClient:
-    """Owns the connections and this process's part of the pace. Use it as an async context manager."""
+    """Owns the connections of this process and its share of the pace. Use it as an async context manager."""
 
-    def __init__(self, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self._wire = Wire(connections=CONNECTIONS, user_agent=USER_AGENT, transport=transport)
-        self._limiter = ExponentialBackoffRateLimiter()
+    def __init__(
+        self,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        limiter: ExponentialBackoffRateLimiter | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> None:
+        self._wire = Wire(
+            connections=MAX_CONNECTIONS,
+            user_agent=USER_AGENT,
+            transport=transport,
+            timeouts=timeouts or Timeouts(),
+        )
+        self._limiter = limiter or ExponentialBackoffRateLimiter()
         self.lwa = LoginWithAmazon(self._wire, self._limiter)
         self.shared_calls = SharedCalls()
 
@@ -89,14 +102,32 @@ class AmazonClient:
     def with_token(
         self, *, subject: str, client_id: str, token: TokenSource, max_wait: float = MAX_WAIT_SECONDS
     ) -> "AdsApi":
-        """The calls of one login. `subject` names it towards the pace; no call waits longer than `max_wait` for slots."""
+        """Return the API as one login sees it.
+
+        `subject` names the login to the rate limiter. No call waits longer than `max_wait` seconds for slots.
+        """
         return AdsApi(
             self._wire, self._limiter, subject=subject, client_id=client_id, token=token, max_wait=max_wait
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class ApiRequest:
+    region: str
+    method: str
+    path: str
+    accept: str
+    family: Family = Family.ACCOUNTS
+    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    content: bytes | None = None
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path} ({self.region})"
+
+
 class AdsApi:
-    """What one login can see. Every call raises an AmazonError, or PostponedError when it should come later."""
+    """What one login can see. Every call raises an AmazonError, or PostponedError if it should be made later."""
 
     def __init__(
         self,
@@ -116,193 +147,175 @@ class AdsApi:
         self._max_wait = max_wait
         self.stats = CallStats()
 
-    async def ads_accounts(self, region: str) -> AsyncGenerator[Page[AdsAccount], None]:
-        """All ads accounts, of all regions, page by page.
+    async def ads_accounts(
+        self, region: str, *, max_pages: int = MAX_PAGES
+    ) -> AsyncGenerator[Page[AdsAccount], None]:
+        """Yield the pages of all ads accounts, which are those of all regions.
 
-        If Amazon refuses one of its own page tokens, the walk starts again, once: accounts may come twice.
+        If Amazon refuses a page token that it gave, the listing starts again, once. Accounts may then come twice.
         """
-        for is_last_walk in (False, True):
+        for is_second_time in (False, True):
             try:
-                async with aclosing(self._walk_ads_accounts(region)) as pages:
+                async with aclosing(self._list_ads_accounts(region, max_pages)) as pages:
                     async for page in pages:
                         yield page
             except StalePageTokenError as error:
-                if is_last_walk:
+                if is_second_time:
                     raise
-                logger.warning("%s; starting again", error, extra={"action": "walk_restarted"})
+                logger.warning("%s; starting again", error, extra={"action": "listing_restarted"})
             else:
                 return
 
-    async def _walk_ads_accounts(self, region: str) -> AsyncGenerator[Page[AdsAccount], None]:
-        """Ask for each page before the one that names it is read."""
+    async def _list_ads_accounts(self, region: str, max_pages: int) -> AsyncGenerator[Page[AdsAccount], None]:
+        # Each page is asked for before the page that names it is read.
         token, seen = "", set[str]()
-        asked = asyncio.create_task(self._ads_accounts_list(region, token))
+        asked = asyncio.create_task(self._ask_for_ads_accounts(region, token))
         try:
             while True:
                 try:
-                    entries, following = await asked
+                    entries, next_token = await asked
                 except PermanentError as error:
                     if token and error.status in {400, 422}:
                         raise StalePageTokenError(
-                            f"Amazon refused the page it had named itself: {error}",
+                            f"Amazon refused the page that it had named itself: {error}",
                             status=error.status,
                             code=error.code,
                         ) from error
                     raise
-                is_endless = following in seen or len(seen) + 1 == MAX_PAGES
-                if following and not is_endless:
-                    seen.add(following)
-                    asked = asyncio.create_task(self._ads_accounts_list(region, following))
-                yield await asyncio.to_thread(answers.ads_accounts_page, entries)
-                if not following:
+                is_endless = next_token in seen or len(seen) + 1 == max_pages
+                if next_token and not is_endless:
+                    seen.add(next_token)
+                    asked = asyncio.create_task(self._ask_for_ads_accounts(region, next_token))
+                yield await asyncio.to_thread(answers.read_ads_accounts, entries)
+                if not next_token:
                     return
                 if is_endless:
                     raise EndlessListingError
-                token = following
+                token = next_token
         finally:
             asked.cancel()
             await asyncio.gather(asked, return_exceptions=True)
 
-    async def _ads_accounts_list(self, region: str, token: str) -> tuple[list[object], str]:
+    async def _ask_for_ads_accounts(self, region: str, token: str) -> tuple[list[object], str]:
         body: dict[str, Any] = {"maxResults": PAGE_SIZE}
         if token:
             body["nextToken"] = token
-        return await self._call(
-            region,
-            "POST",
-            "/adsAccounts/list",
-            read=answers.ads_accounts_list,
+        request = ApiRequest(
+            region=region,
+            method="POST",
+            path="/adsAccounts/list",
             accept=LIST_ADS_ACCOUNTS,
             headers={"Content-Type": LIST_ADS_ACCOUNTS},
             content=msgspec.json.encode(body),
         )
-
-    async def ads_account(self, region: str, amazon_account_id: str) -> AdsAccount:
-        """One ads account. NotFoundError if it is gone or not visible to this login."""
-        if not amazon_account_id.replace(".", "").replace("-", "").isalnum():
-            raise PermanentError("An ads account's id has letters, digits, dots and hyphens only")
-        return await self._call(
-            region,
-            "GET",
-            f"/adsAccounts/{amazon_account_id}",
-            read=answers.one_ads_account,
-            accept=ADS_ACCOUNT,
-        )
+        return await self._call(request, answers.split_ads_accounts)
 
     async def profiles(self, region: str, access_level: Literal["view", "edit"]) -> Page[ProfileAnswer]:
-        """The profiles of the region that the login may see, or change. Amazon shows 5,000 at most."""
-        return await self._call(
-            region,
-            "GET",
-            "/v2/profiles",
-            read=answers.profiles_page,
+        """Return the profiles of the region that the login may view or edit. Amazon shows 5,000 at most."""
+        request = ApiRequest(
+            region=region,
+            method="GET",
+            path="/v2/profiles",
             accept=JSON,
             query={"accessLevel": access_level},
         )
+        return await self._call(request, answers.read_profiles)
 
     async def manager_accounts(self, region: str) -> Page[ManagerAccount]:
-        """The manager accounts with their linked accounts in the region."""
-        return await self._call(
-            region, "GET", "/managerAccounts", read=answers.manager_accounts_page, accept=MANAGER_ACCOUNTS
-        )
+        """Return the manager accounts with their linked accounts in the region."""
+        request = ApiRequest(region=region, method="GET", path="/managerAccounts", accept=MANAGER_ACCOUNTS)
+        return await self._call(request, answers.read_manager_accounts)
 
     async def dsp_advertisers(
-        self, region: str, profile_id: str
+        self, region: str, profile_id: str, *, max_start_index: int = MAX_DSP_START_INDEX
     ) -> AsyncGenerator[Page[DspAdvertiser], None]:
-        """The DSP advertisers behind one agency profile of the region, page by page; 30,000 at most.
+        """Yield the pages of the DSP advertisers behind one agency profile of the region, 30,000 at most.
 
-        The last page is `cut` also when fewer were shown than Amazon counts, or the count changed on the way: pages
-        are numbered by place, so one that went meanwhile moves another out of sight.
+        The last page is `cut` also if Amazon showed fewer advertisers than it counts, or if its count changed. Pages
+        are numbered by position, so an advertiser that leaves the list moves another one to a page already read.
         """
         start, totals, shown = 0, set[int](), set[str]()
         while True:
-            page, total = await self._call(
-                region,
-                "GET",
-                "/dsp/advertisers",
-                read=answers.dsp_advertisers_page,
+            request = ApiRequest(
+                region=region,
+                method="GET",
+                path="/dsp/advertisers",
                 accept=JSON,
+                family=Family.DSP,
                 headers={"Amazon-Advertising-API-Scope": profile_id},
                 query={"startIndex": str(start), "count": str(PAGE_SIZE)},
-                family=Family.DSP,
             )
+            page, total = await self._call(request, answers.read_dsp_advertisers)
             received = len(page.items) + len(page.rejected)
             start += received
             totals.add(total)
             shown.update(item.advertiser_id for item in page.items)
             shown.update(item.identifier for item in page.rejected)
             is_last = not received or start >= total
-            page.cut = len(totals) > 1 or len(shown) < total if is_last else start > MAX_DSP_START_INDEX
+            page.cut = len(totals) > 1 or len(shown) < total if is_last else start > max_start_index
             yield page
             if is_last or page.cut:
                 return
 
-    async def _call(
-        self,
-        region: str,
-        method: str,
-        path: str,
-        *,
-        read: Callable[[object], Result],
-        accept: str,
-        headers: dict[str, str] | None = None,
-        query: dict[str, str] | None = None,
-        content: bytes | None = None,
-        family: Family = Family.ACCOUNTS,
-    ) -> Result:
-        rejected: str | None = None
-        used = ""
-
-        async def prepare() -> str:
-            nonlocal used
-            used = await self._token(rejected)
-            if used == rejected:
-                raise UnauthorizedError(
-                    f"{method} {path} ({region}): there is no newer token to try", status=401
-                )
-            return used
-
-        async def send(token: str) -> Result:
-            request = Request(
-                method,
-                api_url(region) + path,
-                f"{method} {path} ({region})",
-                headers={
-                    "Authorization": f"Bearer {token}",
-                    "Amazon-Advertising-API-ClientId": self._client_id,
-                    "Accept": accept,
-                    **(headers or {}),
-                },
-                query=query or {},
-                content=content,
-                secrets=(token,),
-            )
-            reply = await self._wire.send(request)
-            if len(reply.body) < LARGE_ANSWER_BYTES:
-                return _read(reply, request, read)
-            return await asyncio.to_thread(_read, reply, request, read)
-
+    async def _call(self, request: ApiRequest, read: Callable[[object], Result]) -> Result:
+        tokens = _CallTokens(self._token, request)
         while True:
             try:
                 return await self._limiter.call(
-                    RateLimitKey(region, family),
+                    RateLimitKey(request.region, request.family),
                     self._subject,
-                    prepare=prepare,
-                    send=send,
+                    prepare=tokens.get,
+                    send=partial(self._send, request, read),
                     max_wait=self._max_wait,
                     stats=self.stats,
                 )
             except UnauthorizedError:
-                if rejected is not None:
+                # A token may end early, so a second one is tried.
+                if tokens.rejected is not None:
                     raise
-                rejected = used  # It may have ended early: once more, with a new one.
+                tokens.rejected = tokens.last
+
+    async def _send(self, request: ApiRequest, read: Callable[[object], Result], token: str) -> Result:
+        sent = Request(
+            request.method,
+            api_url(request.region) + request.path,
+            str(request),
+            headers={
+                "Authorization": f"Bearer {token}",
+                "Amazon-Advertising-API-ClientId": self._client_id,
+                "Accept": request.accept,
+                **request.headers,
+            },
+            query=request.query,
+            content=request.content,
+            secrets=(token,),
+        )
+        reply = await self._wire.send(sent)
+        if len(reply.body) < LARGE_ANSWER_BYTES:
+            return _read(reply, sent, read)
+        return await asyncio.to_thread(_read, reply, sent, read)
+
+
+class _CallTokens:
+    """The tokens that one call tries: the current token, and after a 401 a newer one."""
+
+    def __init__(self, source: TokenSource, request: ApiRequest) -> None:
+        self._source = source
+        self._request = request
+        self.last = ""
+        self.rejected: str | None = None
+
+    async def get(self) -> str:
+        self.last = await self._source(self.rejected)
+        if self.last == self.rejected:
+            raise UnauthorizedError(f"{self._request}: there is no newer token to try", status=401)
+        return self.last
 
 
 def _read(reply: Reply, request: Request, read: Callable[[object], Result]) -> Result:
     if not reply.is_success:
-        raise build_api_error(
-            read_refusal(reply.status, reply.headers, reply.body, request.secrets), request.asked
-        )
+        refusal = read_refusal(reply.status, reply.headers, reply.body, request.secrets)
+        raise build_api_error(refusal, request.description)
     try:
         return read(decode_json(reply.body))
     except NotJsonError as error:
@@ -310,7 +323,7 @@ def _read(reply: Reply, request: Request, read: Callable[[object], Result]) -> R
     except UnreadableAnswerError as error:
         problem = str(error)
     raise UnreadableAnswerError(
-        f"The answer to {request.asked} could not be read: {problem}",
+        f"The answer to {request.description} could not be read: {problem}",
         status=reply.status,
         request_id=find_request_id(reply.headers),
     )

@@ -1,24 +1,24 @@
 """Everything that can go wrong between us and Amazon.
 
     AmazonError
-    ├── TransientError            it will pass: try again                                    transient
+    ├── TransientError            it passes: try again                                       transient
     │   ├── UnreachableError           no answer: DNS, TLS, reset, timeout
     │   ├── UnreadableAnswerError      an answer that is not what was asked for
     │   └── PaceUnavailableError       our own database, which keeps the shared pace, is away
     ├── ThrottledError            slow down                                                  throttled
-    ├── GrantRevokedError         this grant is dead: its owner must sign in again         reauthorise
-    ├── ForbiddenError            the grant is fine, one right is missing                    forbidden
+    ├── GrantRevokedError         this grant has ended: its owner must sign in again         reauthorise
+    ├── ForbiddenError            the grant is good, but one right is missing                    forbidden
     │   └── UnauthorizedError     401 even with a token that was just issued
-    ├── ApplicationRefusedError   our application is refused, whoever the user is               config
-    └── PermanentError            our request is wrong, or the thing is gone                 permanent
+    ├── ApplicationRefusedError   our application is refused, for every user               config
+    └── PermanentError            our request is wrong, or its object is gone                 permanent
         ├── NotFoundError
         ├── InvalidGrantCodeError the code of a consent is used, expired or not ours
-        ├── EndlessListingError      the pages of a list go round in a circle
+        ├── EndlessListingError      the pages of a list never end
         └── StalePageTokenError   the next page was refused, twice
 
     PostponedError                not an answer of Amazon: there is no slot within the time allowed  postponed
 
-The text of an error is one sentence that may be shown and logged: nothing secret is in it.
+The text of an error is one sentence without secrets, which may be shown and logged.
 """
 
 from datetime import datetime
@@ -46,7 +46,7 @@ class AmazonError(Exception):
         self.status = status
         self.code = code
         self.request_id = request_id
-        #: Seconds that Amazon asked us to wait; None when it named none.
+        # Seconds that Amazon asked us to wait, if it did.
         self.retry_after = retry_after
 
 
@@ -91,7 +91,7 @@ class UnauthorizedError(ForbiddenError):
 
 
 class ApplicationRefusedError(AmazonError):
-    """Amazon refuses our application (client id, secret or approval), whoever the user is."""
+    """Amazon refuses our application (client id, secret or approval), for every user."""
 
     kind = "config"
 
@@ -103,7 +103,7 @@ class PermanentError(AmazonError):
 
 
 class NotFoundError(PermanentError):
-    """What was asked for does not exist at Amazon."""
+    """Amazon does not have what we asked for."""
 
 
 class InvalidGrantCodeError(PermanentError):
@@ -111,20 +111,22 @@ class InvalidGrantCodeError(PermanentError):
 
 
 class EndlessListingError(PermanentError):
-    """The pages of Amazon's list lead in a circle."""
+    """The pages of Amazon's list never end."""
 
 
 class StalePageTokenError(PermanentError):
-    """Amazon refused the next page of its own list, also after a fresh start."""
+    """Amazon refused the next page of its own list, also when the listing started again."""
 
 
 class PostponedError(Exception):
-    """There is no slot for this call within the time the caller can wait; try again at `until`."""
+    """No slot comes within the time the caller can wait. Try again at `until`."""
 
     kind: ClassVar[Kind] = "postponed"
 
     def __init__(self, until: datetime, reason: str = "", *, is_for_one_login: bool = False) -> None:
-        super().__init__(f"{reason or 'Amazon has to be left alone'} until {until:%Y-%m-%d %H:%M:%S} UTC.")
+        super().__init__(
+            f"{reason or 'This call to Amazon has to wait'} until {until:%Y-%m-%d %H:%M:%S} UTC."
+        )
         self.until = until
-        #: Amazon sent this login away; others may go on.
+        # Amazon paused this login only; calls of other logins may continue.
         self.is_for_one_login = is_for_one_login

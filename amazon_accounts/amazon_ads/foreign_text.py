@@ -1,4 +1,4 @@
-"""Text that comes from Amazon, made fit to be shown and logged. It is hostile until proven otherwise."""
+"""Makes text from Amazon safe to show, log and store. Such text is never trusted."""
 
 import html
 import re
@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable
 
 MASK = "***"
-#: Of Amazon's clean_explanation of an error, no more than this is kept.
+# Longer explanations of errors are cut.
 MAX_EXPLANATION_CHARACTERS = 200
 
 _TOKENS = re.compile(r"Atz[a-z](?:\||%7C)[^\s\"'<>&]*", re.IGNORECASE)
@@ -17,7 +17,7 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def mask_secrets(text: str, secrets: Iterable[str] = ()) -> str:
-    """The text with everything that is, or looks like, a token masked."""
+    """Mask the secrets, and everything that looks like a token."""
     for secret in secrets:
         if secret:
             text = text.replace(secret, MASK)
@@ -25,11 +25,11 @@ def mask_secrets(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def clean_explanation(text: object, secrets: Iterable[str] = ()) -> str:
-    """At most 200 characters of one line: no tags, no control or direction characters, no tokens."""
+    """Return one line of at most 200 characters without tags, control and direction characters and tokens."""
     if not isinstance(text, str):
         return ""
     seen = _TAGS.sub(" ", _UNSEEN_ELEMENTS.sub(" ", mask_secrets(text, secrets)))
-    # A token that was written as entities shows only now; a tag that does stays text, and is escaped as such.
+    # A token that was written as HTML entities appears only now. So does a tag, which pages escape as text.
     seen = mask_secrets(html.unescape(seen), secrets)
     visible = "".join(
         " " if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} else c for c in seen
@@ -39,7 +39,7 @@ def clean_explanation(text: object, secrets: Iterable[str] = ()) -> str:
 
 
 def clean_identifier(text: object, secrets: Iterable[str] = ()) -> str:
-    """A code or request id reduced to the characters that such a thing has."""
+    """Keep the characters of error codes and request ids, at most 100."""
     if isinstance(text, int) and not isinstance(text, bool):
         text = str(text)
     if not isinstance(text, str):
@@ -48,7 +48,7 @@ def clean_identifier(text: object, secrets: Iterable[str] = ()) -> str:
 
 
 def make_storable(value: object) -> object:
-    """The same JSON value with NUL and lone surrogates, which PostgreSQL cannot keep, as U+FFFD."""
+    """Replace NUL and lone surrogates in a JSON value by U+FFFD, because PostgreSQL cannot store them."""
     if isinstance(value, str):
         return _UNSTORABLE.sub("\ufffd", value)
     if isinstance(value, dict):

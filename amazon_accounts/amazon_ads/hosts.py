@@ -1,4 +1,4 @@
-"""Where Amazon is reached. Settings may point every address elsewhere, `{region}` in them becoming na, eu or fe."""
+"""The addresses of Amazon. Settings may replace them; `{region}` in a setting becomes na, eu or fe."""
 
 from typing import Literal
 
@@ -41,21 +41,21 @@ LWA_PATHS: dict[LwaPart, str] = {
 
 
 def api_url(region: str) -> str:
-    """The base address of the Ads API in a region, without a last slash."""
+    """Return the base address of the Ads API in a region, without a slash at its end."""
     region = Region(region)
-    return _in_region(settings.AMAZON_ADS_API_URL, region) or API_HOSTS[region]
+    return _fill_in_region(settings.AMAZON_ADS_API_URL, region) or API_HOSTS[region]
 
 
 def lwa_url(region: str, part: LwaPart) -> str:
-    """The address of one part of Login with Amazon. Codes and tokens are global: any region's host will do."""
+    # Codes and tokens are global, so the host of any region serves all regions.
     region = Region(region)
     hosts = {
         "authorize": AUTHORIZE_HOSTS[region],
         "token": TOKEN_HOSTS[region],
         "profile": PROFILE_HOST,
     }
-    return (_in_region(settings.AMAZON_LWA_URL, region) or hosts[part]) + LWA_PATHS[part]
+    return (_fill_in_region(settings.AMAZON_LWA_URL, region) or hosts[part]) + LWA_PATHS[part]
 
 
-def _in_region(url: str, region: Region) -> str:
+def _fill_in_region(url: str, region: Region) -> str:
     return url.replace("{region}", region.value.lower())

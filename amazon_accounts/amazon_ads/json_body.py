@@ -1,4 +1,4 @@
-"""JSON as Amazon and what stands before it may send it."""
+"""Reads JSON as Amazon, or a proxy before it, may send it."""
 
 import json
 from typing import NoReturn
@@ -13,24 +13,24 @@ class NotJsonError(ValueError):
 
 
 def decode_json(body: bytes) -> object:
-    """The JSON value in the body, every text in it make_storable. NotJsonError if there is none."""
+    """Return the JSON value of a body, with texts that PostgreSQL can store. NotJsonError if there is none."""
     if b"\\u" not in body:
         try:
             value: object = msgspec.json.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            pass  # The patient reader below takes a byte order mark, broken UTF-8 and lone surrogates.
+            pass  # The tolerant decoder accepts a byte order mark, broken UTF-8 and lone surrogates.
         except RecursionError as error:
             raise NotJsonError("nested too deeply") from error
         else:
             return value
-    return _patiently_decoded(body)
+    return _decode_tolerantly(body)
 
 
-def _patiently_decoded(body: bytes) -> object:
+def _decode_tolerantly(body: bytes) -> object:
     try:
         text = body.decode("utf-8-sig", errors="replace")
-        # JSON knows no NaN and no infinity, and neither does PostgreSQL's.
-        value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        # JSON has no NaN and no infinity, and neither has PostgreSQL's.
+        value = json.loads(text, parse_constant=_refuse, parse_float=_parse_float)
         return make_storable(value)
     except RecursionError as error:
         raise NotJsonError("nested too deeply") from error
@@ -42,8 +42,8 @@ def _refuse(constant: str) -> NoReturn:
     raise NotJsonError(f"{constant} is not a number")
 
 
-def _finite(text: str) -> float:
+def _parse_float(text: str) -> float:
     number = float(text)
     if number in (float("inf"), float("-inf")):
-        raise NotJsonError("a number beyond every bound")
+        raise NotJsonError("a number that is too large")
     return number

@@ -1,4 +1,4 @@
-"""Login with Amazon: the consent's address, its code, tokens, and who it was.
+"""Login with Amazon: the address of the consent page, tokens for a code or refresh token, and the user profile.
 
 https://developer.amazon.com/docs/login-with-amazon/authorization-code-grant.html
 """
@@ -32,20 +32,20 @@ from amazon_accounts.amazon_ads.json_body import NotJsonError, decode_json
 from amazon_accounts.amazon_ads.pacing import application
 from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
 from amazon_accounts.amazon_ads.pacing.rate_limiter import LWA_KEY, ExponentialBackoffRateLimiter
-from amazon_accounts.amazon_ads.pacing.slots import CallStats, try_to_record
+from amazon_accounts.amazon_ads.pacing.slots import CallStats
 from amazon_accounts.amazon_ads.wire import Reply, Request, Wire
 
 logger = logging.getLogger(__name__)
 
-#: Where a code or token comes from does not matter to Amazon; one host answers for all regions.
+# Codes and tokens are global, so one host serves all regions.
 ANY_REGION = "NA"
-#: The life of an access token where the answer does not tell it, and the longest that is believed.
+# How long an access token lives if the answer does not say it, and the longest life that is believed.
 USUAL_LIFE_SECONDS = 3600
 MAX_LIFE_SECONDS = 24 * 3600
-#: An acceptance that was written down is believed for so long.
+# A process records at most once in this time that Amazon accepts the application.
 ACCEPTANCE_SECONDS = 30.0
-#: A person waits for these: no second try, and little waiting for a slot.
-IMPATIENT_SECONDS = 3.0
+# How long a request for which a person waits may wait for its slot. It gets one attempt.
+MAX_WAIT_OF_A_PERSON_SECONDS = 3.0
 
 Result = TypeVar("Result")
 
@@ -54,10 +54,8 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 
 @dataclass(frozen=True)
 class Grant:
-    """What Amazon gives for a code or a refresh token."""
-
     access_token: str = field(repr=False)
-    #: None where the answer names none: the old one stays valid.
+    # None if the answer has none. The old refresh token then stays valid.
     refresh_token: str | None = field(repr=False)
     expires_in: int
     request_id: str
@@ -71,7 +69,7 @@ class AmazonUser:
 
 
 def build_authorize_url(*, region: str = "NA", state: str, redirect_uri: str, code_challenge: str) -> str:
-    """Where the browser goes to ask for consent (PKCE with S256)."""
+    """Build the address of the consent page, for PKCE with S256."""
     query = urlencode(
         {
             "client_id": settings.AMAZON_CLIENT_ID,
@@ -90,19 +88,21 @@ class LoginWithAmazon:
     def __init__(self, wire: Wire, limiter: ExponentialBackoffRateLimiter) -> None:
         self._wire = wire
         self._limiter = limiter
-        # By the monotonic clock: when it was last written down that Amazon accepts our application.
+        # By the monotonic clock.
         self._accepted_at = float("-inf")
 
     async def exchange_code(self, code: str, *, redirect_uri: str, code_verifier: str) -> Grant:
-        """Trade the code of a consent for tokens, once: a code cannot be sent again."""
+        """Exchange the code of a consent for tokens, with one attempt, because a code is valid once."""
         form = {
             "grant_type": "authorization_code",
             "code": code,
             "redirect_uri": redirect_uri,
             "code_verifier": code_verifier,
         }
-        return await self._in_time(
-            self._granted(form, (code, code_verifier), "consent", max_wait=IMPATIENT_SECONDS, attempts=1)
+        return await self._limit_time(
+            self._request_grant(
+                form, (code, code_verifier), "consent", max_wait=MAX_WAIT_OF_A_PERSON_SECONDS, attempts=1
+            )
         )
 
     async def refresh(
@@ -113,36 +113,42 @@ class LoginWithAmazon:
         max_wait: float = MAX_WAIT_SECONDS,
         stats: CallStats | None = None,
     ) -> Grant:
-        """Trade a refresh token for a new access token; `stats` counts what that took."""
+        """Exchange a refresh token for a new access token. `stats` counts the calls."""
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-        return await self._granted(form, (refresh_token,), subject, max_wait=max_wait, stats=stats)
+        return await self._request_grant(form, (refresh_token,), subject, max_wait=max_wait, stats=stats)
 
     async def user_profile(self, access_token: str) -> AmazonUser:
-        """Whose login it is. ForbiddenError where the consent does not include the scope `profile`."""
+        """Return whose login it is. ForbiddenError if the consent does not include the scope `profile`."""
         request = Request(
             "GET",
             lwa_url(ANY_REGION, "profile"),
             "GET /user/profile",
             headers={"Authorization": f"Bearer {access_token}", "Accept": "application/json"},
             secrets=(access_token,),
-            seconds=settings.LWA_TIMEOUT_SECONDS,
+            max_seconds=settings.LWA_TIMEOUT_SECONDS,
         )
 
         async def send(_: None) -> AmazonUser:
             reply = await self._wire.send(request)
             if not reply.is_success:
                 raise build_profile_error(
-                    read_refusal(reply.status, reply.headers, reply.body, request.secrets), request.asked
+                    read_refusal(reply.status, reply.headers, reply.body, request.secrets),
+                    request.description,
                 )
-            return _user(_object(reply, request), reply)
+            return _read_user(_read_object(reply, request), reply)
 
-        return await self._in_time(
+        return await self._limit_time(
             self._limiter.call(
-                LWA_KEY, "consent", prepare=_nothing, send=send, max_wait=IMPATIENT_SECONDS, attempts=1
+                LWA_KEY,
+                "consent",
+                prepare=_prepare_nothing,
+                send=send,
+                max_wait=MAX_WAIT_OF_A_PERSON_SECONDS,
+                attempts=1,
             )
         )
 
-    async def _granted(
+    async def _request_grant(
         self,
         form: dict[str, str],
         secrets: tuple[str, ...],
@@ -163,20 +169,20 @@ class LoginWithAmazon:
             },
             form={**form, "client_id": client_id, "client_secret": secret},
             secrets=(*secrets, secret),
-            seconds=settings.LWA_TIMEOUT_SECONDS,
+            max_seconds=settings.LWA_TIMEOUT_SECONDS,
         )
 
         async def send(_: None) -> Grant:
             reply = await self._wire.send(request)
             if not reply.is_success:
-                raise _refused(request, reply, with_code="code" in form)
-            return _grant(_object(reply, request), reply)
+                raise _build_error(request, reply, with_code="code" in form)
+            return _read_grant(_read_object(reply, request), reply)
 
         try:
             grant = await self._limiter.call(
                 LWA_KEY,
                 subject,
-                prepare=_nothing,
+                prepare=_prepare_nothing,
                 send=send,
                 max_wait=max_wait,
                 attempts=attempts,
@@ -184,21 +190,19 @@ class LoginWithAmazon:
             )
         except ApplicationRefusedError as error:
             self._accepted_at = float("-inf")
-            await try_to_record(application.record_refusal, client_id, secret, error)
+            await self._limiter.database.try_to_record(application.record_refusal, client_id, secret, error)
             raise
         await self._record_acceptance(client_id, secret)
         return grant
 
     async def _record_acceptance(self, client_id: str, secret: str) -> None:
-        """Write it down that Amazon accepts our application, but not with each of a thousand grants."""
         if time.monotonic() - self._accepted_at < ACCEPTANCE_SECONDS:
             return
-        # Not an error if it fails: the grant must not be lost with it, as it may hold the only refresh token.
-        if await try_to_record(application.record_acceptance, client_id, secret):
+        # A failure is not raised, because it would lose the grant, which may hold the only refresh token.
+        if await self._limiter.database.try_to_record(application.record_acceptance, client_id, secret):
             self._accepted_at = time.monotonic()
 
-    async def _in_time(self, answer: Awaitable[Result]) -> Result:
-        """For what a person waits for: the whole of it in the time of one request."""
+    async def _limit_time(self, answer: Awaitable[Result]) -> Result:
         try:
             async with asyncio.timeout(settings.LWA_TIMEOUT_SECONDS):
                 return await answer
@@ -208,53 +212,55 @@ class LoginWithAmazon:
             ) from None
 
 
-async def _nothing() -> None:
-    """Before these requests there is nothing to get: they are what gets tokens."""
+async def _prepare_nothing() -> None:
+    # These requests need no access token.
+    return None
 
 
-def _refused(request: Request, reply: Reply, *, with_code: bool) -> AmazonError:
+def _build_error(request: Request, reply: Reply, *, with_code: bool) -> AmazonError:
     refusal = read_refusal(reply.status, reply.headers, reply.body, request.secrets)
-    return build_lwa_error(refusal, request.asked, with_code=with_code)
+    return build_lwa_error(refusal, request.description, with_code=with_code)
 
 
-def _object(reply: Reply, request: Request) -> dict[str, Any]:
+def _read_object(reply: Reply, request: Request) -> dict[str, Any]:
     try:
         value = decode_json(reply.body)
     except NotJsonError as error:
         raise UnreadableAnswerError(
-            f"The answer to {request.asked} is {error}", request_id=find_request_id(reply.headers)
+            f"The answer to {request.description} is {error}", request_id=find_request_id(reply.headers)
         ) from None
     if not isinstance(value, dict):
         raise UnreadableAnswerError(
-            f"The answer to {request.asked} is no JSON object", request_id=find_request_id(reply.headers)
+            f"The answer to {request.description} is not a JSON object",
+            request_id=find_request_id(reply.headers),
         )
     return value
 
 
-def _grant(value: dict[str, Any], reply: Reply) -> Grant:
+def _read_grant(value: dict[str, Any], reply: Reply) -> Grant:
     request_id = find_request_id(reply.headers, value)
     access_token, refresh_token = value.get("access_token"), value.get("refresh_token") or None
     if not _is_token(access_token):
         raise UnreadableAnswerError("Login with Amazon's answer has no access token", request_id=request_id)
     if refresh_token is not None and not _is_token(refresh_token):
         raise UnreadableAnswerError(
-            "Login with Amazon's answer has an odd refresh token", request_id=request_id
+            "Login with Amazon's answer has a refresh token that is not valid text", request_id=request_id
         )
     return Grant(
         access_token=access_token,
         refresh_token=refresh_token,
-        expires_in=_life(value.get("expires_in")),
+        expires_in=_read_life(value.get("expires_in")),
         request_id=request_id,
     )
 
 
 def _is_token(value: object) -> TypeGuard[str]:
-    """Fit for a header and a form: printable, without spaces, of a sane length."""
+    # Tokens travel in headers and forms: printable, without spaces, not endless.
     return isinstance(value, str) and bool(_TOKEN.fullmatch(value))
 
 
-def _life(value: object) -> int:
-    """Seconds; Amazon writes them as a number, and in one sample as text."""
+def _read_life(value: object) -> int:
+    # Amazon writes the seconds as a number, and in one sample as text.
     try:
         seconds = float(value) if isinstance(value, str | int | float) else 0.0
     except (ValueError, OverflowError):
@@ -262,7 +268,8 @@ def _life(value: object) -> int:
     return int(seconds) if 1 <= seconds <= MAX_LIFE_SECONDS else USUAL_LIFE_SECONDS
 
 
-def _user(value: dict[str, Any], reply: Reply) -> AmazonUser:
+def _read_user(value: dict[str, Any], reply: Reply) -> AmazonUser:
+    # An older form of the answer.
     older = value.get("Profile")
     if isinstance(older, dict):
         value = {
@@ -274,6 +281,6 @@ def _user(value: dict[str, Any], reply: Reply) -> AmazonUser:
     known = {name: text if isinstance(text, str) else "" for name, text in texts.items()}
     if not known["user_id"]:
         raise UnreadableAnswerError(
-            "The user profile names nobody", request_id=find_request_id(reply.headers, value)
+            "The user profile has no user id", request_id=find_request_id(reply.headers, value)
         )
     return AmazonUser(**known)

@@ -4,7 +4,7 @@ from django.utils.timezone import now
 
 
 class Family(models.TextChoices):
-    """Endpoints that are paced together."""
+    """Endpoints that share a pace."""
 
     ACCOUNTS = "accounts", "Accounts and profiles"
     DSP = "dsp", "DSP advertisers"
@@ -12,12 +12,12 @@ class Family(models.TextChoices):
 
 
 class RateLimit(models.Model):
-    """The pace that all workers on all machines keep together towards one region's family of endpoints.
+    """The pace that all workers on all machines share, for one family of endpoints in one region.
 
-    Its clock is PostgreSQL's. `reservation.py` moves the slots, `learning.py` what was learned from answers.
+    All its times are PostgreSQL's. `reservation.py` gives out the slots, `learning.py` records Amazon's answers.
     """
 
-    #: Empty for Login with Amazon, whose tokens are global.
+    # Empty for Login with Amazon, whose tokens are global.
     region = models.CharField(max_length=2, blank=True, editable=False)
     family = models.CharField(max_length=10, choices=Family.choices, editable=False)
 
@@ -46,7 +46,8 @@ class RateLimit(models.Model):
     circuit_seconds = models.PositiveIntegerField(default=0)
     probe_until = models.DateTimeField(null=True, help_text="The probe of an open circuit ends by then.")
 
-    # Of the hour that began at `hour`; the next hour's first reservation moves them to a RateLimitHour.
+    # The counts of the hour that began at `hour`, which is not this hour if no call was made since. The next
+    # reservation moves them to a RateLimitHour.
     hour = models.DateTimeField()
     requests = models.PositiveIntegerField(default=0)
     throttled = models.PositiveIntegerField(default=0)
@@ -66,7 +67,7 @@ class RateLimit(models.Model):
 
 
 class RateLimitHour(models.Model):
-    """What one RateLimit counted in one hour."""
+    """What one RateLimit counted in one hour. Hours older than 90 days are added to the first hour of their month."""
 
     rate_limit = models.ForeignKey(RateLimit, on_delete=models.CASCADE, related_name="hours", editable=False)
     hour = models.DateTimeField(editable=False)
@@ -86,7 +87,7 @@ class RateLimitHour(models.Model):
 
 
 class ParkedLogin(models.Model):
-    """One login that Amazon refuses for a while, though others are fine."""
+    """One login that Amazon paused, while other logins may make calls."""
 
     rate_limit = models.ForeignKey(
         RateLimit, on_delete=models.CASCADE, related_name="parked_logins", editable=False
@@ -104,10 +105,10 @@ class ParkedLogin(models.Model):
 
 
 class ApplicationRefusal(models.Model):
-    """Amazon refuses this pair of client id and secret: nothing but a probe goes out with it."""
+    """Amazon refuses this pair of client id and secret, so only probes are sent with it."""
 
     client_id = models.CharField(max_length=150, editable=False)
-    #: Keyed, so that the table tells nobody which secret it was.
+    # A keyed digest, from which the secret cannot be found.
     secret_digest = models.CharField(max_length=64, editable=False)
     code = models.CharField(max_length=100, blank=True)
     message = models.TextField(blank=True)
@@ -115,7 +116,7 @@ class ApplicationRefusal(models.Model):
     refusals = models.PositiveIntegerField(default=1)
     refused_since = models.DateTimeField(default=now)
     last_refused_at = models.DateTimeField(default=now)
-    #: When somebody last took it upon them to ask whether it still stands.
+    # When a caller last probed whether Amazon still refuses the pair.
     probed_at = models.DateTimeField(default=now)
 
     class Meta:

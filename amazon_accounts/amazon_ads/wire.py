@@ -1,4 +1,4 @@
-"""One request over the wire and its whole answer, or a named error: never a hang, never a flood, never a secret."""
+"""One HTTP request and its whole answer, or a named error within a time and size limit, without any secret in it."""
 
 import asyncio
 import ssl
@@ -12,30 +12,35 @@ from amazon_accounts.amazon_ads.error_reader import find_request_id
 from amazon_accounts.amazon_ads.errors import PermanentError, UnreachableError, UnreadableAnswerError
 from amazon_accounts.amazon_ads.foreign_text import clean_explanation
 
-#: Five thousand profiles are some two million bytes.
+# 5,000 profiles have about 2 million bytes.
 MAX_ANSWER_BYTES = 20_000_000
-#: Of an error's body no more is read.
+# Of the body of an error, only this much is read.
 MAX_REFUSAL_BYTES = 65_536
 
-CONNECT_SECONDS = 5.0
-READ_SECONDS = 60.0
-#: For the whole exchange, so that an answer that drips ends too.
-EXCHANGE_SECONDS = CONNECT_SECONDS + READ_SECONDS
+
+@dataclass(frozen=True, kw_only=True)
+class Timeouts:
+    """In seconds. `exchange` is for request and answer together, so that an answer that arrives in drops ends too."""
+
+    connect: float = 5.0
+    read: float = 60.0
+    exchange: float = 65.0
 
 
 @dataclass(frozen=True)
 class Request:
     method: str
     url: str
-    #: Names the request in an error's sentence: "GET /v2/profiles (EU)".
-    asked: str
+    # Names the request in the text of an error: "GET /v2/profiles (EU)".
+    description: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     query: Mapping[str, str] = field(default_factory=dict)
     content: bytes | None = field(default=None, repr=False)
     form: Mapping[str, str] | None = field(default=None, repr=False)
-    #: What must not appear in any text, should Amazon echo it.
+    # Texts that must not appear in an error, even if Amazon repeats them.
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    seconds: float = field(default_factory=lambda: EXCHANGE_SECONDS)
+    # Shortens the time for the exchange.
+    max_seconds: float = float("inf")
 
 
 @dataclass(frozen=True)
@@ -51,33 +56,39 @@ class Reply:
 
 class Wire:
     def __init__(
-        self, *, connections: int, user_agent: str, transport: httpx.AsyncBaseTransport | None
+        self,
+        *,
+        connections: int,
+        user_agent: str,
+        transport: httpx.AsyncBaseTransport | None,
+        timeouts: Timeouts,
     ) -> None:
+        self._timeouts = timeouts
         self._http = httpx.AsyncClient(
             transport=transport,
             http2=False,
-            # A pool grows slower with its size; ten are enough for tens of requests a second.
+            # A pool gets slower as it grows. Ten connections are enough for tens of requests a second.
             limits=httpx.Limits(
                 max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30
             ),
-            # A token goes to the host it is meant for and nowhere else: no redirects, no proxy and no .netrc that
-            # the environment may name.
+            # A token goes only to the host it is meant for: no redirects, and no proxy or .netrc of the environment.
             follow_redirects=False,
             trust_env=False,
             headers={"User-Agent": user_agent, "Accept-Encoding": "gzip"},
         )
-        # One client speaks for many logins, who must not share cookies.
+        # One client makes calls for many logins, which must not share cookies.
         self._http.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     async def aclose(self) -> None:
         await self._http.aclose()
 
     async def send(self, request: Request) -> Reply:
-        """The whole answer, whatever its status."""
+        """Return the whole answer, also when its status is an error."""
         headers: Mapping[str, str] = {}
+        max_seconds = min(self._timeouts.exchange, request.max_seconds)
         try:
             async with (
-                asyncio.timeout(request.seconds),
+                asyncio.timeout(max_seconds),
                 self._http.stream(
                     request.method,
                     request.url,
@@ -85,54 +96,58 @@ class Wire:
                     headers=dict(request.headers),
                     content=request.content,
                     data=request.form,
-                    # Connecting ends before the whole does: cut off in a handshake, a socket would stay open.
-                    timeout=httpx.Timeout(READ_SECONDS, connect=min(CONNECT_SECONDS, request.seconds / 2)),
+                    # Connecting must time out before the whole exchange does: cancelling a handshake leaves a socket open.
+                    timeout=httpx.Timeout(
+                        self._timeouts.read, connect=min(self._timeouts.connect, max_seconds / 2)
+                    ),
                 ) as response,
             ):
                 headers = response.headers
-                return Reply(response.status_code, headers, await self._body(request, response))
+                return Reply(response.status_code, headers, await self._read_body(request, response))
         except TimeoutError:
             raise UnreachableError(
-                f"No whole answer to {request.asked} in {request.seconds:g} seconds",
+                f"No whole answer to {request.description} in {max_seconds:g} seconds",
                 request_id=find_request_id(headers),
             ) from None
         except httpx.DecodingError:
             raise UnreadableAnswerError(
-                f"The answer to {request.asked} is packed wrongly", request_id=find_request_id(headers)
+                f"The answer to {request.description} is compressed wrongly",
+                request_id=find_request_id(headers),
             ) from None
         except httpx.RequestError as error:
-            # httpx quotes a header that it refuses to send; the cause must not be shown either, then.
+            # httpx quotes a header that it refuses to send, so its error must not be chained.
             raise UnreachableError(
-                f"{request.asked}: {_why(error, request.secrets)}", request_id=find_request_id(headers)
+                f"{request.description}: {_explain(error, request.secrets)}",
+                request_id=find_request_id(headers),
             ) from None
         except (httpx.InvalidURL, UnicodeError):
             raise PermanentError(
-                f"{request.asked} has no valid address; see AMAZON_ADS_API_URL and AMAZON_LWA_URL"
+                f"{request.description} has no valid address; see AMAZON_ADS_API_URL and AMAZON_LWA_URL"
             ) from None
 
-    async def _body(self, request: Request, response: httpx.Response) -> bytes:
-        most = MAX_ANSWER_BYTES if response.is_success else MAX_REFUSAL_BYTES
+    async def _read_body(self, request: Request, response: httpx.Response) -> bytes:
+        max_bytes = MAX_ANSWER_BYTES if response.is_success else MAX_REFUSAL_BYTES
         body = bytearray()
         async for chunk in response.aiter_bytes():
             body += chunk
-            if len(body) > most:
+            if len(body) > max_bytes:
                 if response.is_success:
                     raise UnreadableAnswerError(
-                        f"The answer to {request.asked} is longer than {most:,} bytes",
+                        f"The answer to {request.description} is longer than {max_bytes:,} bytes",
                         request_id=find_request_id(response.headers),
                     )
                 break
-        return bytes(body[:most])
+        return bytes(body[:max_bytes])
 
 
-def _why(error: httpx.RequestError, secrets: Iterable[str]) -> str:
-    """What went wrong, in words. httpx's own are often empty."""
+def _explain(error: httpx.RequestError, secrets: Iterable[str]) -> str:
+    # The texts of httpx are often empty.
     if isinstance(error, httpx.TimeoutException):
         return "no answer in time"
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"the server's certificate is not to be trusted ({clean_explanation(cause.verify_message, secrets)})"
+            return f"the server's certificate cannot be trusted ({clean_explanation(cause.verify_message, secrets)})"
         cause = cause.__cause__ or cause.__context__
     kind = (
         "the connection broke"

@@ -1,4 +1,4 @@
-"""One login of the sandbox, seen through the real client."""
+"""The real client, its requests answered by the sandbox."""
 
 from collections.abc import AsyncIterator, Callable
 
@@ -6,20 +6,22 @@ import pytest
 import pytest_asyncio
 from django.conf import LazySettings
 
-from amazon_accounts.amazon_ads.client import AdsApi, AmazonClient
+from amazon_accounts.amazon_ads.client import AdsApi, AmazonClient, TokenSource
 from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
+from amazon_accounts.amazon_ads.pacing.rate_limiter import ExponentialBackoffRateLimiter
+from amazon_accounts.amazon_ads.wire import Timeouts
 from amazon_accounts.sandbox.state import Sandbox
 from tests.sandbox_fixtures import SandboxServer, SandboxTransport
 
 CLIENT_ID = "amzn1.application-oa2-client.5a4d0b0c0d0e4f5061728394a5b6c7d8"
 
-#: The database for asynchronous code, whose threads have connections of their own. Only this application's tables
-#: are emptied after each test, which is much faster than all.
+# Asynchronous code uses the database in threads with connections of their own. Only the tables of this app are
+# emptied after each test, which is much faster.
 OWN_TABLES = pytest.mark.django_db(transaction=True, available_apps=["amazon_accounts.amazon_ads"])
 
 
 class GivenTokens:
-    """A token source: these tokens, one after the other as each is rejected."""
+    """A token source that gives the next of these tokens when one is rejected."""
 
     def __init__(self, *tokens: str) -> None:
         self.tokens = list(tokens)
@@ -37,8 +39,8 @@ AdsApiFactory = Callable[..., AdsApi]
 
 
 @pytest.fixture(autouse=True)
-def in_a_hurry(settings: LazySettings) -> None:
-    """What is not about the pace shall not wait for it."""
+def fast_pace(settings: LazySettings) -> None:
+    """Make tests that are not about the pace quick."""
     settings.AMAZON_BACKOFF_BASE_SECONDS = 0.01
     settings.AMAZON_BACKOFF_MAX_SECONDS = 0.1
     settings.AMAZON_REQUESTS_PER_SECOND = 1000.0
@@ -47,35 +49,49 @@ def in_a_hurry(settings: LazySettings) -> None:
     settings.LWA_REQUESTS_PER_SECOND = 1000.0
 
 
+@pytest.fixture
+def limiter() -> ExponentialBackoffRateLimiter:
+    """The limiter of the clients. Tests of other limits replace it."""
+    return ExponentialBackoffRateLimiter()
+
+
+@pytest.fixture
+def timeouts() -> Timeouts:
+    """The timeouts of the clients. Tests of other timeouts replace them."""
+    return Timeouts()
+
+
 @pytest_asyncio.fixture
-async def amazon(sandbox_transport: SandboxTransport, transactional_db: None) -> AsyncIterator[AmazonClient]:
-    """The client, its wire leading into the sandbox in this process."""
-    async with AmazonClient(transport=sandbox_transport) as client:
+async def amazon(
+    sandbox_transport: SandboxTransport, transactional_db: None, limiter: ExponentialBackoffRateLimiter
+) -> AsyncIterator[AmazonClient]:
+    """A client whose requests lead into the sandbox of this process."""
+    async with AmazonClient(transport=sandbox_transport, limiter=limiter) as client:
         yield client
 
 
 @pytest.fixture
-def login(amazon: AmazonClient, sandbox: Sandbox) -> AdsApiFactory:
-    """login("alice"): the calls of this login of the sandbox."""
+def api_for(amazon: AmazonClient, sandbox: Sandbox) -> AdsApiFactory:
+    """The API as a login of the sandbox sees it: `api_for("alice")`."""
     return _factory(amazon, sandbox)
 
 
 @pytest_asyncio.fixture
 async def amazon_over_http(
-    sandbox_server: SandboxServer, transactional_db: None
+    sandbox_server: SandboxServer, transactional_db: None, timeouts: Timeouts
 ) -> AsyncIterator[AmazonClient]:
-    async with AmazonClient() as client:
+    async with AmazonClient(timeouts=timeouts) as client:
         yield client
 
 
 @pytest.fixture
-def login_over_http(amazon_over_http: AmazonClient, sandbox_server: SandboxServer) -> AdsApiFactory:
+def api_over_http_for(amazon_over_http: AmazonClient, sandbox_server: SandboxServer) -> AdsApiFactory:
     return _factory(amazon_over_http, sandbox_server.sandbox)
 
 
 def _factory(amazon: AmazonClient, sandbox: Sandbox) -> AdsApiFactory:
     def make(
-        name: str = "alice", *, token: GivenTokens | None = None, max_wait: float = MAX_WAIT_SECONDS
+        name: str = "alice", *, token: TokenSource | None = None, max_wait: float = MAX_WAIT_SECONDS
     ) -> AdsApi:
         return amazon.with_token(
             subject=name,

@@ -12,12 +12,11 @@ from amazon_accounts.amazon_ads.answers import (
     AdsAccount,
     Page,
     Rejected,
-    ads_accounts_list,
-    ads_accounts_page,
-    dsp_advertisers_page,
-    manager_accounts_page,
-    one_ads_account,
-    profiles_page,
+    read_ads_accounts,
+    read_dsp_advertisers,
+    read_manager_accounts,
+    read_profiles,
+    split_ads_accounts,
 )
 from amazon_accounts.amazon_ads.errors import UnreadableAnswerError
 
@@ -25,8 +24,8 @@ ACCOUNT = {"adsAccountId": "amzn1.ads-account.g.a"}
 
 
 def listed(value: object) -> tuple[Page[AdsAccount], str]:
-    entries, token = ads_accounts_list(value)
-    return ads_accounts_page(entries), token
+    entries, token = split_ads_accounts(value)
+    return read_ads_accounts(entries), token
 
 
 def test_an_account_of_nothing_but_its_id_passes() -> None:
@@ -73,20 +72,20 @@ def test_a_field_called_raw_does_no_harm() -> None:
     ],
 )
 def test_ids_are_text_however_they_came(profile_id: object, text: str) -> None:
-    page = profiles_page([{"profileId": profile_id}])
+    page = read_profiles([{"profileId": profile_id}])
     assert page.items[0].profile_id == text
 
 
 def test_a_broken_item_is_set_aside_and_the_others_pass() -> None:
     good = {"profileId": 1}
-    page = profiles_page(
+    page = read_profiles(
         [good, {"profileId": 2, "timezone": 7}, {"countryCode": "US"}, None, {"profileId": True}, good]
     )
     assert [item.profile_id for item in page.items] == ["1", "1"]
     assert page.rejected == [
         Rejected("2", "Expected `str`, got `int` - at `$.timezone`"),
         Rejected("item 3", "Object missing required field `profileId`"),
-        Rejected("item 4", "It is no object"),
+        Rejected("item 4", "It is not an object"),
         Rejected("item 5", "Expected `str`, got `bool` - at `$.profileId`"),
     ]
 
@@ -111,13 +110,13 @@ def test_an_empty_id_is_none() -> None:
     ],
 )
 def test_an_odd_budget_does_not_cost_the_profile(budget: object, expected: Decimal | None) -> None:
-    page = profiles_page([{"profileId": 1, "dailyBudget": budget}])
+    page = read_profiles([{"profileId": 1, "dailyBudget": budget}])
     assert page.items[0].daily_budget == expected
 
 
 def test_the_profile_cap_is_noticed() -> None:
-    assert not profiles_page([{"profileId": n} for n in range(4999)]).cut
-    assert profiles_page([{"profileId": n} for n in range(5000)]).cut
+    assert not read_profiles([{"profileId": n} for n in range(4999)]).cut
+    assert read_profiles([{"profileId": n} for n in range(5000)]).cut
 
 
 def test_fifty_links_may_be_more() -> None:
@@ -125,7 +124,7 @@ def test_fifty_links_may_be_more() -> None:
         link = {"accountId": "A", "profileId": "1", "dspAdvertiserId": ""}
         return {"managerAccountId": f"amzn1.ads1.ma1.{links}", "linkedAccounts": [link] * links}
 
-    page = manager_accounts_page({"managerAccounts": [manager(49), manager(50)]})
+    page = read_manager_accounts({"managerAccounts": [manager(49), manager(50)]})
     assert [item.perhaps_cut for item in page.items] == [False, True]
     assert page.items[0].linked_accounts[0].dsp_advertiser_id is None
     assert not page.cut
@@ -167,20 +166,17 @@ def test_it_reads_the_shapes_of_the_guide(value: object) -> None:
 @pytest.mark.parametrize(
     ("read", "value"),
     [
-        (ads_accounts_list, "maintenance"),
-        (ads_accounts_list, {}),
-        (ads_accounts_list, {"adsAccounts": {}}),
-        (ads_accounts_list, {"adsAccounts": [], "nextToken": 5}),
-        (one_ads_account, {}),
-        (one_ads_account, {"adsAccount": {"accountName": "no id"}}),
-        (one_ads_account, []),
-        (profiles_page, {}),
-        (profiles_page, None),
-        (manager_accounts_page, []),
-        (manager_accounts_page, {"managerAccounts": None}),
-        (dsp_advertisers_page, {"response": []}),
-        (dsp_advertisers_page, {"totalResults": True, "response": []}),
-        (dsp_advertisers_page, {"totalResults": 1}),
+        (split_ads_accounts, "maintenance"),
+        (split_ads_accounts, {}),
+        (split_ads_accounts, {"adsAccounts": {}}),
+        (split_ads_accounts, {"adsAccounts": [], "nextToken": 5}),
+        (read_profiles, {}),
+        (read_profiles, None),
+        (read_manager_accounts, []),
+        (read_manager_accounts, {"managerAccounts": None}),
+        (read_dsp_advertisers, {"response": []}),
+        (read_dsp_advertisers, {"totalResults": True, "response": []}),
+        (read_dsp_advertisers, {"totalResults": 1}),
     ],
 )
 def test_an_answer_that_is_none_is_named(read: Any, value: object) -> None:
@@ -219,5 +215,5 @@ json_values = st.recursive(
 def test_every_item_is_either_read_or_set_aside(entries: list[object]) -> None:
     page, _ = listed({"adsAccounts": entries})
     assert len(page.items) + len(page.rejected) == len(entries)
-    profiles = profiles_page(entries)
+    profiles = read_profiles(entries)
     assert len(profiles.items) + len(profiles.rejected) == len(entries)

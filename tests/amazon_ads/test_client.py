@@ -1,4 +1,4 @@
-"""What a login can see, asked of the sandbox through the real client."""
+"""What a login can see: the real client asks the sandbox."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,7 +11,6 @@ from amazon_accounts.amazon_ads.answers import Answer, Page
 from amazon_accounts.amazon_ads.errors import (
     EndlessListingError,
     ForbiddenError,
-    NotFoundError,
     PermanentError,
     StalePageTokenError,
     UnauthorizedError,
@@ -37,11 +36,11 @@ async def everything(pages: AsyncIterator[Page[Any]]) -> list[Any]:
 
 @pytest.mark.parametrize("switches", SWITCHES)
 async def test_it_sees_what_amazon_shows(
-    login: AdsApiFactory, sandbox: Sandbox, switches: dict[str, Any]
+    api_for: AdsApiFactory, sandbox: Sandbox, switches: dict[str, Any]
 ) -> None:
     sandbox.choices.change(switches)
     truth = sandbox.truth("alice")
-    alice = login("alice")
+    alice = api_for("alice")
     found = await everything(alice.ads_accounts("NA"))
     assert [account.raw for account in found] == truth["ads_accounts"]
     for account, entry in zip(found, truth["ads_accounts"], strict=True):
@@ -65,41 +64,41 @@ async def test_it_sees_what_amazon_shows(
         assert [item.raw for item in found] == shown_advertisers
 
 
-async def test_it_asks_for_the_access_level(login: AdsApiFactory, sandbox: Sandbox) -> None:
+async def test_it_asks_for_the_access_level(api_for: AdsApiFactory, sandbox: Sandbox) -> None:
     truth = sandbox.truth("alice")["profiles"]["FE"]
     editable = {str(each["profileId"]) for each in truth if each["accessLevel"] == "edit"}
-    found = await login("alice").profiles("FE", "edit")
+    found = await api_for("alice").profiles("FE", "edit")
     assert {item.profile_id for item in found.items} == editable
     assert len(editable) < len(truth)
 
 
-async def test_a_login_without_accounts_sees_nothing_and_no_error(login: AdsApiFactory) -> None:
-    charlie = login("charlie")
+async def test_a_login_without_accounts_sees_nothing_and_no_error(api_for: AdsApiFactory) -> None:
+    charlie = api_for("charlie")
     assert await everything(charlie.ads_accounts("EU")) == []
     assert (await charlie.profiles("NA", "view")).items == []
     assert (await charlie.manager_accounts("FE")).items == []
 
 
-async def test_it_reads_the_demo_with_its_hostile_names(login: AdsApiFactory, sandbox: Sandbox) -> None:
+async def test_it_reads_the_demo_with_its_hostile_names(api_for: AdsApiFactory, sandbox: Sandbox) -> None:
     sandbox.reset(demo_world())
     for name in sandbox.world.logins:
-        found: list[Answer] = await everything(login(name).ads_accounts("NA"))
+        found: list[Answer] = await everything(api_for(name).ads_accounts("NA"))
         assert len(found) == len(sandbox.truth(name)["ads_accounts"])
 
 
-async def test_it_walks_all_pages(login: AdsApiFactory, sandbox: Sandbox) -> None:
+async def test_it_lists_all_pages(api_for: AdsApiFactory, sandbox: Sandbox) -> None:
     sandbox.reset(generated_world(accounts_per_login=250))
-    someone = login("login-1")
+    someone = api_for("login-1")
     sizes = [len(page.items) async for page in someone.ads_accounts("NA")]
     assert sizes == [100, 100, 50]
     assert someone.stats.requests == 3
     assert [entry.path for entry in sandbox.journal] == ["/adsAccounts/list"] * 3
 
 
-async def test_it_sends_the_headers_that_amazon_wants(login: AdsApiFactory, sandbox: Sandbox) -> None:
+async def test_it_sends_the_headers_that_amazon_wants(api_for: AdsApiFactory, sandbox: Sandbox) -> None:
     seen: list[dict[str, str]] = []
     sandbox.faults.add("run", function=lambda call: seen.append(dict(call.headers)))
-    await everything(login().ads_accounts("NA"))
+    await everything(api_for().ads_accounts("NA"))
     (headers,) = seen
     media_type = "application/vnd.listaccountsresource.v1+json"
     assert headers["content-type"] == headers["accept"] == media_type
@@ -108,108 +107,96 @@ async def test_it_sends_the_headers_that_amazon_wants(login: AdsApiFactory, sand
     assert "cookie" not in headers
 
 
-async def test_it_goes_on_after_an_empty_page(login: AdsApiFactory, sandbox: Sandbox) -> None:
+async def test_it_continues_after_an_empty_page(api_for: AdsApiFactory, sandbox: Sandbox) -> None:
     sandbox.reset(generated_world(accounts_per_login=120))
     sandbox.faults.add("empty_page", nth=2)
-    assert len(await everything(login("login-1").ads_accounts("NA"))) == 120
+    assert len(await everything(api_for("login-1").ads_accounts("NA"))) == 120
 
 
-async def test_it_gives_duplicates_as_they_come(login: AdsApiFactory, sandbox: Sandbox) -> None:
+async def test_it_gives_duplicates_as_they_come(api_for: AdsApiFactory, sandbox: Sandbox) -> None:
     sandbox.reset(generated_world(accounts_per_login=150))
     sandbox.faults.add("duplicate_record", nth=1)
-    found = [account.ads_account_id for account in await everything(login("login-1").ads_accounts("NA"))]
+    found = [account.ads_account_id for account in await everything(api_for("login-1").ads_accounts("NA"))]
     assert len(found) == 151
     assert len(set(found)) == 150
 
 
-async def test_a_token_that_comes_twice_ends_the_walk(login: AdsApiFactory, sandbox: Sandbox) -> None:
+async def test_a_page_token_that_comes_twice_ends_the_listing(
+    api_for: AdsApiFactory, sandbox: Sandbox
+) -> None:
     sandbox.reset(generated_world(accounts_per_login=250))
     sandbox.faults.add("repeating_token", nth=2)
     with pytest.raises(EndlessListingError):
-        await everything(login("login-1").ads_accounts("NA"))
+        await everything(api_for("login-1").ads_accounts("NA"))
     assert sandbox.journal.count() == 2
 
 
-async def test_a_walk_without_end_ends(
-    login: AdsApiFactory, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("amazon_accounts.amazon_ads.client.MAX_PAGES", 5)
+async def test_a_listing_without_end_ends(api_for: AdsApiFactory, sandbox: Sandbox) -> None:
     sandbox.faults.add("endless_walk")
     with pytest.raises(EndlessListingError):
-        await everything(login().ads_accounts("NA"))
+        await everything(api_for().ads_accounts("NA", max_pages=5))
+    assert sandbox.journal.count() == 5
 
 
 async def test_the_last_page_that_is_allowed_may_be_the_last(
-    login: AdsApiFactory, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    api_for: AdsApiFactory, sandbox: Sandbox
 ) -> None:
-    monkeypatch.setattr("amazon_accounts.amazon_ads.client.MAX_PAGES", 3)
     sandbox.reset(generated_world(accounts_per_login=250))
-    assert len(await everything(login("login-1").ads_accounts("NA"))) == 250
+    assert len(await everything(api_for("login-1").ads_accounts("NA", max_pages=3))) == 250
     assert sandbox.journal.count() == 3
 
 
-async def test_a_walk_that_is_given_up_leaves_no_call_behind(login: AdsApiFactory, sandbox: Sandbox) -> None:
+async def test_a_listing_that_is_given_up_leaves_no_call_behind(
+    api_for: AdsApiFactory, sandbox: Sandbox
+) -> None:
     sandbox.reset(generated_world(accounts_per_login=250))
     sandbox.faults.add("slow", nth=2, seconds=30)
     before = asyncio.all_tasks()
-    async with aclosing(login("login-1").ads_accounts("NA")) as pages:
+    async with aclosing(api_for("login-1").ads_accounts("NA")) as pages:
         async for _ in pages:
             break
     assert asyncio.all_tasks() == before
 
 
-async def test_a_stale_page_token_starts_the_walk_again_once(login: AdsApiFactory, sandbox: Sandbox) -> None:
+async def test_a_stale_page_token_starts_the_listing_again_once(
+    api_for: AdsApiFactory, sandbox: Sandbox
+) -> None:
     sandbox.reset(generated_world(accounts_per_login=150))
     sandbox.faults.add("stale_page_token", nth=2)
-    found = [account.ads_account_id for account in await everything(login("login-1").ads_accounts("NA"))]
+    found = [account.ads_account_id for account in await everything(api_for("login-1").ads_accounts("NA"))]
     assert len(found) == 250
     assert len(set(found)) == 150
 
 
-async def test_a_page_token_that_stays_stale_is_an_error(login: AdsApiFactory, sandbox: Sandbox) -> None:
+async def test_a_page_token_that_stays_stale_is_an_error(api_for: AdsApiFactory, sandbox: Sandbox) -> None:
     sandbox.reset(generated_world(accounts_per_login=150))
     sandbox.faults.add("stale_page_token", nth=[2, 4])
     with pytest.raises(StalePageTokenError, match="nextToken is not valid"):
-        await everything(login("login-1").ads_accounts("NA"))
+        await everything(api_for("login-1").ads_accounts("NA"))
 
 
-async def test_a_first_page_that_is_refused_is_no_stale_token(login: AdsApiFactory, sandbox: Sandbox) -> None:
+async def test_a_first_page_that_is_refused_is_no_stale_token(
+    api_for: AdsApiFactory, sandbox: Sandbox
+) -> None:
     sandbox.faults.add("stale_page_token")
     with pytest.raises(PermanentError) as raised:
-        await everything(login().ads_accounts("NA"))
+        await everything(api_for().ads_accounts("NA"))
     assert not isinstance(raised.value, StalePageTokenError)
     assert sandbox.journal.count() == 1
 
 
-async def test_it_accepts_the_list_in_the_shape_of_the_guide(login: AdsApiFactory, sandbox: Sandbox) -> None:
+async def test_it_accepts_the_list_in_the_shape_of_the_guide(
+    api_for: AdsApiFactory, sandbox: Sandbox
+) -> None:
     sandbox.choices.change({"list_shape": "array"})
-    found = await everything(login().ads_accounts("NA"))
+    found = await everything(api_for().ads_accounts("NA"))
     assert [account.raw for account in found] == sandbox.truth("alice")["ads_accounts"]
 
 
-async def test_it_gets_one_ads_account(login: AdsApiFactory, sandbox: Sandbox) -> None:
-    entry = sandbox.truth("alice")["ads_accounts"][0]
-    assert (await login().ads_account("NA", entry["adsAccountId"])).raw == entry
-
-
-async def test_an_account_of_somebody_else_is_not_found(login: AdsApiFactory) -> None:
-    with pytest.raises(NotFoundError, match="Advertising Account not found"):
-        await login("charlie").ads_account("NA", "amzn1.ads-account.g.unknown")
-
-
-@pytest.mark.parametrize("amazon_account_id", ["", "../v2/profiles", "a?b", "a b", "é/"])
-async def test_an_id_that_is_none_is_not_asked_for(
-    login: AdsApiFactory, sandbox: Sandbox, amazon_account_id: str
-) -> None:
-    with pytest.raises(PermanentError):
-        await login().ads_account("NA", amazon_account_id)
-    assert sandbox.journal.count() == 0
-
-
-async def test_it_walks_dsp_advertisers_by_offset(login: AdsApiFactory, sandbox: Sandbox) -> None:
+async def test_it_lists_dsp_advertisers_by_offset(api_for: AdsApiFactory, sandbox: Sandbox) -> None:
     sandbox.reset(generated_world(agencies_per_login=1, advertisers_per_agency=230))
     (agency,) = sandbox.truth("login-1")["dsp_advertisers"]
-    pages = [page async for page in login("login-1").dsp_advertisers("NA", agency)]
+    pages = [page async for page in api_for("login-1").dsp_advertisers("NA", agency)]
     assert [len(page.items) for page in pages] == [100, 100, 30]
     assert not any(page.cut for page in pages)
     starts = [entry.query["startIndex"] for entry in sandbox.journal]
@@ -217,45 +204,44 @@ async def test_it_walks_dsp_advertisers_by_offset(login: AdsApiFactory, sandbox:
 
 
 async def test_it_notices_that_amazon_shows_no_more_advertisers(
-    login: AdsApiFactory, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    api_for: AdsApiFactory, sandbox: Sandbox
 ) -> None:
-    monkeypatch.setattr("amazon_accounts.amazon_ads.client.MAX_DSP_START_INDEX", 100)
     sandbox.reset(generated_world(agencies_per_login=1, advertisers_per_agency=230))
     (agency,) = sandbox.truth("login-1")["dsp_advertisers"]
-    pages = [page async for page in login("login-1").dsp_advertisers("NA", agency)]
-    assert [page.cut for page in pages] == [False, True]
+    listing = api_for("login-1").dsp_advertisers("NA", agency, max_start_index=100)
+    assert [page.cut async for page in listing] == [False, True]
 
 
 async def test_it_notices_that_advertisers_moved_while_they_were_read(
-    login: AdsApiFactory, sandbox: Sandbox
+    api_for: AdsApiFactory, sandbox: Sandbox
 ) -> None:
     sandbox.reset(generated_world(agencies_per_login=1, advertisers_per_agency=230))
     (agency,) = sandbox.truth("login-1")["dsp_advertisers"]
     first = next(iter(sandbox.world.dsp_advertisers))
     pages = []
-    async with aclosing(login("login-1").dsp_advertisers("NA", agency)) as walk:
-        async for page in walk:
+    async with aclosing(api_for("login-1").dsp_advertisers("NA", agency)) as listing:
+        async for page in listing:
             pages.append(page)
             if len(pages) == 1:
                 sandbox.world.remove_dsp_advertiser(first)
-    # The hundred and first moved onto the first page when that had been read.
+    # The advertiser at position 101 moved to the first page after that page was read.
     assert sum(len(page.items) for page in pages) == 229
     assert [page.cut for page in pages] == [False, False, True]
 
 
-async def test_an_agency_without_advertisers_has_none(login: AdsApiFactory, sandbox: Sandbox) -> None:
+async def test_an_agency_without_advertisers_has_none(api_for: AdsApiFactory, sandbox: Sandbox) -> None:
     sandbox.reset(generated_world(agencies_per_login=1))
     (agency,) = sandbox.truth("login-1")["dsp_advertisers"]
-    assert await everything(login("login-1").dsp_advertisers("NA", agency)) == []
+    assert await everything(api_for("login-1").dsp_advertisers("NA", agency)) == []
 
 
 @pytest.mark.parametrize(
     "fault", ["unknown_values", "extra_fields", "missing_fields", "ids_as_strings", "odd_errors"]
 )
-async def test_unknown_and_missing_things_pass(login: AdsApiFactory, sandbox: Sandbox, fault: str) -> None:
+async def test_unknown_and_missing_things_pass(api_for: AdsApiFactory, sandbox: Sandbox, fault: str) -> None:
     truth = sandbox.truth("alice")
     sandbox.faults.add(fault)
-    alice = login("alice")
+    alice = api_for("alice")
     found = await everything(alice.ads_accounts("NA"))
     assert [account.ads_account_id for account in found] == [
         each["adsAccountId"] for each in truth["ads_accounts"]
@@ -267,45 +253,45 @@ async def test_unknown_and_missing_things_pass(login: AdsApiFactory, sandbox: Sa
     assert len((await alice.manager_accounts("NA")).items) == len(truth["manager_accounts"]["NA"])
 
 
-async def test_a_record_that_lost_its_id_is_set_aside(login: AdsApiFactory, sandbox: Sandbox) -> None:
+async def test_a_record_without_an_id_is_rejected(api_for: AdsApiFactory, sandbox: Sandbox) -> None:
     sandbox.faults.add("missing_ids")
-    (page,) = [page async for page in login().ads_accounts("NA")]
+    (page,) = [page async for page in api_for().ads_accounts("NA")]
     assert len(page.items) == len(sandbox.truth("alice")["ads_accounts"]) - 1
     assert [rejected.identifier for rejected in page.rejected] == ["item 1"]
 
 
 class TestUnauthorized:
-    """The four kinds of 401 told apart; only the first asks for another token, once."""
+    """Of the four kinds of 401, only the first asks for another token, once."""
 
     @pytest.mark.parametrize(
         "fault", ["unauthorized", "unauthorized_gateway", "unauthorized_html", "authentication_failed"]
     )
     async def test_it_asks_for_another_token_and_repeats_once(
-        self, login: AdsApiFactory, sandbox: Sandbox, fault: str
+        self, api_for: AdsApiFactory, sandbox: Sandbox, fault: str
     ) -> None:
         sandbox.faults.add(fault, nth=1)
         tokens = GivenTokens(sandbox.access_token("alice"), sandbox.access_token("alice"))
         old, new = tokens.tokens
-        assert (await login(token=tokens).profiles("NA", "view")).items
+        assert (await api_for(token=tokens).profiles("NA", "view")).items
         assert tokens.rejected == [old]
         assert tokens.tokens == [new]
         assert [entry.status for entry in sandbox.journal] == [401, 200]
 
     async def test_it_gives_up_when_the_new_token_is_refused_too(
-        self, login: AdsApiFactory, sandbox: Sandbox
+        self, api_for: AdsApiFactory, sandbox: Sandbox
     ) -> None:
         sandbox.faults.add("unauthorized")
         tokens = GivenTokens(*(sandbox.access_token("alice") for _ in range(3)))
         with pytest.raises(UnauthorizedError):
-            await login(token=tokens).profiles("NA", "view")
+            await api_for(token=tokens).profiles("NA", "view")
         assert sandbox.journal.count() == 2
 
     async def test_it_does_not_repeat_with_the_same_token(
-        self, login: AdsApiFactory, sandbox: Sandbox
+        self, api_for: AdsApiFactory, sandbox: Sandbox
     ) -> None:
         sandbox.faults.add("unauthorized")
         with pytest.raises(UnauthorizedError, match="no newer token"):
-            await login().profiles("NA", "view")
+            await api_for().profiles("NA", "view")
         assert sandbox.journal.count() == 1
 
     @pytest.mark.parametrize(
@@ -313,27 +299,27 @@ class TestUnauthorized:
         [("no_access_to_scope", ForbiddenError), ("no_advertiser_for_scope", ForbiddenError)],
     )
     async def test_a_missing_right_asks_for_no_token(
-        self, login: AdsApiFactory, sandbox: Sandbox, fault: str, error: type[Exception]
+        self, api_for: AdsApiFactory, sandbox: Sandbox, fault: str, error: type[Exception]
     ) -> None:
         sandbox.faults.add(fault)
         tokens = GivenTokens(sandbox.access_token("alice"), sandbox.access_token("alice"))
         with pytest.raises(error) as raised:
-            await login(token=tokens).profiles("NA", "view")
+            await api_for(token=tokens).profiles("NA", "view")
         assert not isinstance(raised.value, UnauthorizedError)
         assert tokens.rejected == []
         assert sandbox.journal.count() == 1
 
     async def test_a_missing_scope_header_is_our_mistake(
-        self, login: AdsApiFactory, sandbox: Sandbox
+        self, api_for: AdsApiFactory, sandbox: Sandbox
     ) -> None:
         sandbox.faults.add("answer", status=401, json={"code": "401", "details": "Scope header is missing"})
         with pytest.raises(PermanentError):
-            await login().profiles("NA", "view")
+            await api_for().profiles("NA", "view")
         assert sandbox.journal.count() == 1
 
     async def test_the_scope_of_another_region_is_forbidden(
-        self, login: AdsApiFactory, sandbox: Sandbox
+        self, api_for: AdsApiFactory, sandbox: Sandbox
     ) -> None:
         (agency,) = sandbox.truth("alice")["dsp_advertisers"]
         with pytest.raises(ForbiddenError, match="No matching advertiser"):
-            await everything(login().dsp_advertisers("EU", agency))
+            await everything(api_for().dsp_advertisers("EU", agency))

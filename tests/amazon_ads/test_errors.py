@@ -89,29 +89,27 @@ API_FAULTS: list[tuple[str, dict[str, Any], type[AmazonError], bool]] = [
     ("answer", {"status": 204, "body": ""}, UnreadableAnswerError, True),
 ]
 
-CALLS = ["profiles", "managers", "accounts", "account", "dsp"]
+CALLS = ["profiles", "managers", "accounts", "dsp"]
 
 
-async def call(login: AdsApi, name: str, sandbox: Sandbox) -> None:
+async def call(api: AdsApi, name: str, sandbox: Sandbox) -> None:
     if name == "profiles":
-        await login.profiles("NA", "view")
+        await api.profiles("NA", "view")
     elif name == "managers":
-        await login.manager_accounts("NA")
+        await api.manager_accounts("NA")
     elif name == "accounts":
-        async for _ in login.ads_accounts("NA"):
+        async for _ in api.ads_accounts("NA"):
             pass
-    elif name == "account":
-        await login.ads_account("NA", sandbox.truth("alice")["ads_accounts"][0]["adsAccountId"])
     else:
         (agency,) = sandbox.truth("alice")["dsp_advertisers"]
-        async for _ in login.dsp_advertisers("NA", agency):
+        async for _ in api.dsp_advertisers("NA", agency):
             pass
 
 
 @OWN_TABLES
 @pytest.mark.parametrize(("kind", "options", "error_class", "is_repeated"), API_FAULTS)
 async def test_it_names_the_error_and_repeats_what_is_worth_it(
-    login: AdsApiFactory,
+    api_for: AdsApiFactory,
     sandbox: Sandbox,
     kind: str,
     options: dict[str, Any],
@@ -120,7 +118,7 @@ async def test_it_names_the_error_and_repeats_what_is_worth_it(
 ) -> None:
     sandbox.faults.add(kind, **options)
     with pytest.raises(AmazonError) as raised:
-        await call(login(), "profiles", sandbox)
+        await call(api_for(), "profiles", sandbox)
     assert type(raised.value) is error_class
     assert sandbox.journal.count() == (5 if is_repeated else 1)
     if kind != "drop":
@@ -132,11 +130,11 @@ async def test_it_names_the_error_and_repeats_what_is_worth_it(
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("kind", ["error_500", "busy", "bad_gateway", "empty", "forbidden", "unauthorized"])
 async def test_every_endpoint_tells_its_errors_and_their_request_id(
-    login: AdsApiFactory, sandbox: Sandbox, name: str, kind: str
+    api_for: AdsApiFactory, sandbox: Sandbox, name: str, kind: str
 ) -> None:
     sandbox.faults.add(kind)
     with pytest.raises(AmazonError) as raised:
-        await call(login(token=GivenTokens("Atza|one", "Atza|two")), name, sandbox)
+        await call(api_for(token=GivenTokens("Atza|one", "Atza|two")), name, sandbox)
     expected = {
         "error_500": TransientError,
         "busy": ThrottledError,
@@ -153,10 +151,12 @@ async def test_every_endpoint_tells_its_errors_and_their_request_id(
 @OWN_TABLES
 @pytest.mark.parametrize("name", CALLS)
 @pytest.mark.parametrize("kind", ["error_503", "throttle", "throttle_html", "truncated", "drop", "busy"])
-async def test_what_passes_is_got_over(login: AdsApiFactory, sandbox: Sandbox, name: str, kind: str) -> None:
+async def test_what_passes_is_got_over(
+    api_for: AdsApiFactory, sandbox: Sandbox, name: str, kind: str
+) -> None:
     sandbox.choices.change({"retry_after": "absent"})
     sandbox.faults.add(kind, count=2)
-    await call(login(), name, sandbox)
+    await call(api_for(), name, sandbox)
     assert sandbox.journal.count() == 3
 
 

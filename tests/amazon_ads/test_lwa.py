@@ -1,13 +1,13 @@
-"""Login with Amazon, asked of the sandbox through the real client."""
+"""Login with Amazon: the real client asks the sandbox."""
 
 import base64
 import hashlib
+import threading
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.conf import LazySettings
-from django.db import OperationalError
 
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.errors import (
@@ -27,6 +27,7 @@ from amazon_accounts.amazon_ads.pacing import application
 from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
 from tests.amazon_ads.conftest import OWN_TABLES
+from tests.database_outage import DatabaseOutage
 
 pytestmark = OWN_TABLES
 
@@ -45,7 +46,7 @@ async def exchange(amazon: AmazonClient, code: str, **changes: str) -> Grant:
     return await amazon.lwa.exchange_code(code, **details)
 
 
-def test_the_address_of_the_consent_has_all_it_needs(settings: LazySettings, sandbox: Sandbox) -> None:
+def test_the_address_of_the_consent_page_is_complete(settings: LazySettings, sandbox: Sandbox) -> None:
     url = build_authorize_url(region="EU", state="s&t", redirect_uri=REDIRECT_URI, code_challenge=CHALLENGE)
     assert url.startswith("http://sandbox.test/eu/ap/oa?")
     assert parse_qs(urlsplit(url).query) == {
@@ -59,7 +60,7 @@ def test_the_address_of_the_consent_has_all_it_needs(settings: LazySettings, san
     }
 
 
-async def test_it_trades_a_code_for_tokens_and_knows_who_it_was(
+async def test_it_exchanges_a_code_for_tokens_and_reads_the_user(
     amazon: AmazonClient, sandbox: Sandbox
 ) -> None:
     grant = await exchange(amazon, consented_code(sandbox))
@@ -91,7 +92,7 @@ async def test_a_code_that_does_not_fit_is_refused(
         await exchange(amazon, consented_code(sandbox), **changes)
 
 
-async def test_a_code_is_sent_once_and_never_again(amazon: AmazonClient, sandbox: Sandbox) -> None:
+async def test_a_code_is_sent_once(amazon: AmazonClient, sandbox: Sandbox) -> None:
     code = consented_code(sandbox)
     await exchange(amazon, code)
     with pytest.raises(InvalidGrantCodeError):
@@ -114,7 +115,7 @@ async def test_it_refreshes(amazon: AmazonClient, sandbox: Sandbox) -> None:
     ("switches", "has_new"),
     [({"refresh_rotation": "rotate"}, True), ({"refresh_answer": "without_refresh_token"}, False)],
 )
-async def test_it_tells_the_refresh_token_that_came_back(
+async def test_it_returns_the_new_refresh_token_if_there_is_one(
     amazon: AmazonClient,
     sandbox: Sandbox,
     switches: dict[str, Any],
@@ -133,18 +134,18 @@ async def test_it_reads_the_old_shape_of_the_user_profile(amazon: AmazonClient, 
     assert user.user_id == sandbox.world.logins["alice"].user_id
 
 
-async def test_without_the_scope_nobody_is_named(amazon: AmazonClient, sandbox: Sandbox) -> None:
+async def test_without_the_scope_the_user_is_forbidden(amazon: AmazonClient, sandbox: Sandbox) -> None:
     token = sandbox.access_token("alice", scopes=("advertising::campaign_management",))
     with pytest.raises(ForbiddenError):
         await amazon.lwa.user_profile(token)
 
 
-async def test_a_wrong_access_token_names_nobody(amazon: AmazonClient) -> None:
+async def test_a_wrong_access_token_is_forbidden(amazon: AmazonClient) -> None:
     with pytest.raises(ForbiddenError):
         await amazon.lwa.user_profile("Atza|wrong")
 
 
-async def test_a_revoked_grant_is_dead_and_not_tried_again(amazon: AmazonClient, sandbox: Sandbox) -> None:
+async def test_a_revoked_grant_is_not_tried_again(amazon: AmazonClient, sandbox: Sandbox) -> None:
     token = sandbox.refresh_token("alice")
     sandbox.revoke("alice")
     with pytest.raises(GrantRevokedError) as raised:
@@ -226,7 +227,7 @@ async def test_it_reads_the_life_of_a_token(
 @pytest.mark.parametrize(
     "token", ["", 5, None, "Atza|a b", "Atza|a\r\nX-Evil: 1", "Atza|é", "Atza|" + "x" * 5000]
 )
-async def test_a_token_that_fits_no_header_is_none(
+async def test_a_token_that_fits_no_header_is_unreadable(
     amazon: AmazonClient, sandbox: Sandbox, token: object
 ) -> None:
     sandbox.faults.add("answer", json={"access_token": token, "expires_in": 3600})
@@ -249,21 +250,21 @@ class TestApplication:
     ) -> None:
         token = sandbox.refresh_token("alice")
         good = settings.AMAZON_CLIENT_SECRET
-        is_refused = in_thread(application.get_refusal)
+        get_refusal = in_thread(application.get_refusal)
         settings.AMAZON_CLIENT_SECRET = "wrong"
         for _ in range(2):
             with pytest.raises(ApplicationRefusedError):
                 await amazon.lwa.refresh(token, subject="alice")
-        refusal = await is_refused(settings.AMAZON_CLIENT_ID, "wrong")
+        refusal = await get_refusal(settings.AMAZON_CLIENT_ID, "wrong")
         assert refusal is not None
         assert (refusal.code, refusal.refusals) == ("invalid_client", 2)
         assert refusal.request_id
         assert "wrong" not in refusal.secret_digest
         # Another secret, or another application, is not refused.
-        assert await is_refused(settings.AMAZON_CLIENT_ID, good) is None
-        assert await is_refused("another", "wrong") is None
+        assert await get_refusal(settings.AMAZON_CLIENT_ID, good) is None
+        assert await get_refusal("another", "wrong") is None
 
-    async def test_one_accepted_answer_lifts_the_refusal(
+    async def test_one_accepted_answer_ends_the_refusal(
         self, amazon: AmazonClient, sandbox: Sandbox, settings: LazySettings
     ) -> None:
         token = sandbox.refresh_token("alice")
@@ -284,15 +285,21 @@ class TestApplication:
         assert await in_thread(application.get_refusal)(*pair) is None
 
 
-async def test_a_grant_is_not_lost_when_the_database_is_away(
-    amazon: AmazonClient, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+async def test_a_grant_is_not_lost_when_the_database_goes_away(
+    amazon: AmazonClient,
+    sandbox: Sandbox,
+    database_outage: DatabaseOutage,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def away(*args: object) -> None:
-        raise OperationalError("the connection is closed")
+    def cut_database_off(_call: object) -> None:
+        thread = threading.Thread(target=database_outage.begin)
+        thread.start()
+        thread.join()
 
-    monkeypatch.setattr(application, "record_acceptance", away)
+    sandbox.faults.add("run", function=cut_database_off)
     grant = await amazon.lwa.refresh(sandbox.refresh_token("alice"), subject="alice")
     assert grant.access_token
+    assert "lesson_lost" in [getattr(record, "action", "") for record in caplog.records]
 
 
 async def test_a_secret_that_amazon_echoes_is_masked(

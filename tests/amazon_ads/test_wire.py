@@ -1,4 +1,4 @@
-"""What only a real connection can do wrong, over HTTP: each ends in its named error, in its time, with no secret."""
+"""The faults of real connections: each ends in its named error, in time, and shows no secret."""
 
 import asyncio
 import datetime
@@ -6,9 +6,9 @@ import ipaddress
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from django.conf import LazySettings
 
-from amazon_accounts.amazon_ads import wire
 from amazon_accounts.amazon_ads.client import AdsApi, AmazonClient
 from amazon_accounts.amazon_ads.errors import (
     AmazonError,
@@ -26,7 +25,7 @@ from amazon_accounts.amazon_ads.errors import (
     UnreachableError,
     UnreadableAnswerError,
 )
-from amazon_accounts.amazon_ads.wire import Request, Wire
+from amazon_accounts.amazon_ads.wire import Reply, Request, Timeouts, Wire
 from amazon_accounts.sandbox.app import create_app
 from amazon_accounts.sandbox.world import generated_world, small_world
 from tests.amazon_ads.conftest import OWN_TABLES, AdsApiFactory, GivenTokens
@@ -35,25 +34,29 @@ from tests.sandbox_fixtures import SandboxServer, serve
 pytestmark = OWN_TABLES
 
 
-#: These never end by themselves.
+# These faults never end by themselves.
 ENDLESS = {"hang", "slow", "dribble"}
 
 
 @pytest.fixture(autouse=True)
-def one_try(settings: LazySettings) -> None:
+def one_attempt(settings: LazySettings) -> None:
     settings.AMAZON_MAX_ATTEMPTS = 1
 
 
 @pytest.fixture
-def short_timeouts(
-    settings: LazySettings, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> None:
-    """Half a second to read and a second in all; for faults that do end, what a busy machine needs."""
+def short_timeouts(settings: LazySettings, request: pytest.FixtureRequest) -> Timeouts:
+    """Half a second to read and a second in all. Faults that end by themselves get the time a busy machine needs."""
     callspec = getattr(request.node, "callspec", None)
-    patience = 1.0 if callspec is None or callspec.params.get("kind", "hang") in ENDLESS else 20.0
-    settings.LWA_TIMEOUT_SECONDS = patience
-    monkeypatch.setattr(wire, "READ_SECONDS", patience / 2)
-    monkeypatch.setattr(wire, "EXCHANGE_SECONDS", patience)
+    seconds = 1.0 if callspec is None or callspec.params.get("kind", "hang") in ENDLESS else 20.0
+    settings.LWA_TIMEOUT_SECONDS = seconds
+    return Timeouts(read=seconds / 2, exchange=seconds)
+
+
+@pytest.fixture
+def timeouts(request: pytest.FixtureRequest) -> Timeouts:
+    if "short_timeouts" in request.fixturenames:
+        return cast("Timeouts", request.getfixturevalue("short_timeouts"))
+    return Timeouts()
 
 
 FAULTS: list[tuple[str, dict[str, Any], type[AmazonError]]] = [
@@ -75,7 +78,7 @@ FAULTS: list[tuple[str, dict[str, Any], type[AmazonError]]] = [
 @pytest.mark.usefixtures("short_timeouts")
 @pytest.mark.parametrize(("kind", "options", "error_class"), FAULTS)
 async def test_the_api_ends_in_a_named_error_in_its_time(
-    login_over_http: AdsApiFactory,
+    api_over_http_for: AdsApiFactory,
     sandbox_server: SandboxServer,
     kind: str,
     options: dict[str, Any],
@@ -85,10 +88,10 @@ async def test_the_api_ends_in_a_named_error_in_its_time(
     tokens = GivenTokens(sandbox_server.sandbox.access_token("alice"))
     began = time.monotonic()
     with pytest.raises(AmazonError) as raised:
-        await login_over_http(token=tokens).profiles("NA", "view")
+        await api_over_http_for(token=tokens).profiles("NA", "view")
     assert kind not in ENDLESS or time.monotonic() - began < 4
     assert type(raised.value) is error_class
-    assert "Atz" not in everything_of(raised.value)
+    assert "Atz" not in all_texts_of(raised.value)
     assert ("is longer than" in str(raised.value)) is (kind in {"huge", "gzip_bomb"})
     if kind not in {"hang", "slow", "drop", "drop_after"}:
         assert raised.value.request_id
@@ -109,22 +112,25 @@ async def test_login_with_amazon_ends_in_a_named_error_in_its_time(
         await amazon_over_http.lwa.refresh(sandbox_server.sandbox.refresh_token("alice"), subject="alice")
     assert kind not in ENDLESS or time.monotonic() - began < 4
     assert type(raised.value) is error_class
-    assert "Atz" not in everything_of(raised.value)
+    assert "Atz" not in all_texts_of(raised.value)
 
 
-@pytest.mark.usefixtures("short_timeouts")
-async def test_an_answer_that_drips_ends_too(
-    login_over_http: AdsApiFactory, sandbox_server: SandboxServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(wire, "READ_SECONDS", 30.0)
-    sandbox_server.sandbox.faults.add("dribble", seconds=20)
-    with pytest.raises(UnreachableError, match="No whole answer to GET /v2/profiles") as raised:
-        await login_over_http().profiles("NA", "view")
-    assert raised.value.request_id
+class TestDrops:
+    @pytest.fixture
+    def timeouts(self) -> Timeouts:
+        return Timeouts(read=30, exchange=1)
+
+    async def test_an_answer_that_arrives_in_drops_ends_too(
+        self, api_over_http_for: AdsApiFactory, sandbox_server: SandboxServer
+    ) -> None:
+        sandbox_server.sandbox.faults.add("dribble", seconds=20)
+        with pytest.raises(UnreachableError, match="No whole answer to GET /v2/profiles") as raised:
+            await api_over_http_for().profiles("NA", "view")
+        assert raised.value.request_id
 
 
-def everything_of(error: BaseException) -> str:
-    """The texts of the error and all its causes, as a traceback would show them."""
+def all_texts_of(error: BaseException) -> str:
+    """Return the texts of the error and of all its causes, as a traceback shows them."""
     causes: list[BaseException] = []
     cause: BaseException | None = error
     while cause is not None:
@@ -133,49 +139,49 @@ def everything_of(error: BaseException) -> str:
     return " ".join(f"{each} {each!r}" for each in causes)
 
 
-async def test_nobody_there_is_unreachable(login_over_http: AdsApiFactory, settings: LazySettings) -> None:
+async def test_a_closed_port_is_unreachable(api_over_http_for: AdsApiFactory, settings: LazySettings) -> None:
     settings.AMAZON_ADS_API_URL = "http://127.0.0.1:9/{region}/api"
     with pytest.raises(UnreachableError, match="GET /v2/profiles"):
-        await login_over_http().profiles("NA", "view")
+        await api_over_http_for().profiles("NA", "view")
 
 
 async def test_a_host_without_a_name_is_unreachable(
-    login_over_http: AdsApiFactory, settings: LazySettings
+    api_over_http_for: AdsApiFactory, settings: LazySettings
 ) -> None:
     settings.AMAZON_ADS_API_URL = "http://no-such-host.invalid"
     with pytest.raises(UnreachableError):
-        await login_over_http().profiles("NA", "view")
+        await api_over_http_for().profiles("NA", "view")
 
 
 @pytest.mark.parametrize("url", ["http://[broken", "http://a b", "http://exa\x00mple"])
-async def test_an_address_that_is_none_is_our_mistake(
-    login_over_http: AdsApiFactory, settings: LazySettings, url: str
+async def test_an_invalid_address_is_an_error(
+    api_over_http_for: AdsApiFactory, settings: LazySettings, url: str
 ) -> None:
     settings.AMAZON_ADS_API_URL = url
     with pytest.raises((PermanentError, UnreachableError)):
-        await login_over_http().profiles("NA", "view")
+        await api_over_http_for().profiles("NA", "view")
 
 
 async def test_a_redirect_is_never_followed(
-    login_over_http: AdsApiFactory, sandbox_server: SandboxServer
+    api_over_http_for: AdsApiFactory, sandbox_server: SandboxServer
 ) -> None:
     elsewhere = f"{sandbox_server.url}/eu/api/v2/profiles"
     sandbox_server.sandbox.faults.add(
         "answer", status=307, body="", headers={"Location": elsewhere}, region="NA"
     )
     with pytest.raises(PermanentError, match="307"):
-        await login_over_http().profiles("NA", "view")
+        await api_over_http_for().profiles("NA", "view")
     assert sandbox_server.sandbox.journal.count(region="EU") == 0
 
 
-async def test_cookies_are_not_kept(login_over_http: AdsApiFactory, sandbox_server: SandboxServer) -> None:
+async def test_cookies_are_not_kept(api_over_http_for: AdsApiFactory, sandbox_server: SandboxServer) -> None:
     headers: list[dict[str, str]] = []
     sandbox_server.sandbox.faults.add("run", function=lambda call: headers.append(dict(call.headers)))
     sandbox_server.sandbox.faults.add(
         "answer", json=[], headers={"Set-Cookie": "session=alices; Path=/"}, count=1
     )
-    await login_over_http("alice").profiles("NA", "view")
-    await login_over_http("bob").profiles("NA", "view")
+    await api_over_http_for("alice").profiles("NA", "view")
+    await api_over_http_for("bob").profiles("NA", "view")
     assert ["cookie" in each for each in headers] == [False, False]
 
 
@@ -189,20 +195,20 @@ async def test_no_proxy_of_the_environment_gets_a_token(
     assert grant.expires_in == 3600
 
 
-async def test_a_header_that_cannot_be_sent_is_not_quoted(login_over_http: AdsApiFactory) -> None:
+async def test_a_header_that_cannot_be_sent_is_not_quoted(api_over_http_for: AdsApiFactory) -> None:
     with pytest.raises(AmazonError) as raised:
-        await login_over_http(token=GivenTokens("Atza|bad\r\ntoken")).profiles("NA", "view")
-    assert "bad" not in everything_of(raised.value).replace("badly", "")
+        await api_over_http_for(token=GivenTokens("Atza|bad\r\ntoken")).profiles("NA", "view")
+    assert "bad" not in all_texts_of(raised.value).replace("badly", "")
     with pytest.raises(AmazonError) as raised:
-        await login_over_http(token=GivenTokens("Atza|bäd")).profiles("NA", "view")
-    assert "bäd" not in everything_of(raised.value)
+        await api_over_http_for(token=GivenTokens("Atza|bäd")).profiles("NA", "view")
+    assert "bäd" not in all_texts_of(raised.value)
 
 
 async def test_five_thousand_profiles_and_big_accounts_pass(
-    login_over_http: AdsApiFactory, sandbox_server: SandboxServer
+    api_over_http_for: AdsApiFactory, sandbox_server: SandboxServer
 ) -> None:
     sandbox_server.sandbox.reset(generated_world(accounts_per_login=5100, regions=("NA",)))
-    page = await login_over_http("login-1").profiles("NA", "view")
+    page = await api_over_http_for("login-1").profiles("NA", "view")
     assert len(page.items) == 5000
     assert page.cut
     countries = [f"C{number}" for number in range(100)]
@@ -216,19 +222,16 @@ async def test_five_thousand_profiles_and_big_accounts_pass(
     }
     accounts = [{"adsAccountId": f"amzn1.ads-account.g.{number}", **account} for number in range(100)]
     sandbox_server.sandbox.faults.add("answer", json={"adsAccounts": accounts})
-    pages = [page async for page in login_over_http("login-1").ads_accounts("NA")]
+    pages = [page async for page in api_over_http_for("login-1").ads_accounts("NA")]
     assert len(pages[0].items) == 100
 
 
 async def test_ten_connections_are_all_it_opens(
-    login_over_http: AdsApiFactory, amazon_over_http: AmazonClient, sandbox_server: SandboxServer
+    api_over_http_for: AdsApiFactory, amazon_over_http: AmazonClient, sandbox_server: SandboxServer
 ) -> None:
     sandbox_server.sandbox.faults.add("slow", seconds=0.2)
-    under_way: list[int] = []
     most = 0
-    begin: Callable[[Any], None] = lambda call: under_way.append(1)  # noqa: E731 - what the fault runs
-    sandbox_server.sandbox.faults.add("run", function=begin)
-    alice = login_over_http()
+    alice = api_over_http_for()
     token = sandbox_server.sandbox.refresh_token("alice")
     calls = [alice.profiles(region, "view") for region in ("NA", "EU", "FE") for _ in range(8)]
     refreshes = [amazon_over_http.lwa.refresh(token, subject="alice") for _ in range(8)]
@@ -241,8 +244,8 @@ async def test_ten_connections_are_all_it_opens(
     assert 5 < most <= 10
 
 
-async def test_even_the_most_talkative_log_shows_no_token(
-    login_over_http: AdsApiFactory,
+async def test_no_log_shows_a_token(
+    api_over_http_for: AdsApiFactory,
     amazon_over_http: AmazonClient,
     sandbox_server: SandboxServer,
     caplog: pytest.LogCaptureFixture,
@@ -253,7 +256,7 @@ async def test_even_the_most_talkative_log_shows_no_token(
     for name in ("httpx", "httpcore", "amazon_accounts", "asyncio"):
         caplog.set_level(logging.DEBUG, logger=name)
     refresh_token, access_token = sandbox.refresh_token("alice"), sandbox.access_token("alice")
-    alice = login_over_http(token=GivenTokens(access_token))
+    alice = api_over_http_for(token=GivenTokens(access_token))
     await alice.profiles("NA", "view")
     async for _ in alice.ads_accounts("NA"):
         pass
@@ -271,7 +274,7 @@ async def test_even_the_most_talkative_log_shows_no_token(
         assert secret[5:] not in text
 
 
-def test_requests_and_replies_show_nothing() -> None:
+def test_requests_and_replies_show_no_secrets() -> None:
     request = Request(
         "POST",
         "http://a.test/",
@@ -282,12 +285,10 @@ def test_requests_and_replies_show_nothing() -> None:
         secrets=("s3cret",),
     )
     assert "s3cret" not in repr(request)
-    assert "s3cret" not in repr(wire.Reply(200, {"set-cookie": "s3cret"}, b"s3cret"))
+    assert "s3cret" not in repr(Reply(200, {"set-cookie": "s3cret"}, b"s3cret"))
 
 
-async def test_every_error_of_httpx_has_a_name_of_ours() -> None:
-    """No error of the library gets past the wire."""
-
+async def test_every_error_of_httpx_becomes_an_amazon_error() -> None:
     def subclasses(base: type[Exception]) -> Iterator[type[Exception]]:
         yield base
         for child in base.__subclasses__():
@@ -298,16 +299,18 @@ async def test_every_error_of_httpx_has_a_name_of_ours() -> None:
         def fail(request: httpx.Request, error_class: type[Exception] = error_class) -> httpx.Response:
             raise error_class("Bearer s3cret")
 
-        wired = Wire(connections=1, user_agent="test", transport=httpx.MockTransport(fail))
+        wired = Wire(
+            connections=1, user_agent="test", transport=httpx.MockTransport(fail), timeouts=Timeouts()
+        )
         with pytest.raises(AmazonError) as raised:
             await wired.send(Request("GET", "http://a.test/", "the request", secrets=("s3cret",)))
-        assert "s3cret" not in everything_of(raised.value)
+        assert "s3cret" not in all_texts_of(raised.value)
         await wired.aclose()
 
 
 @pytest.fixture
 def wrong_certificate(tmp_path: Path) -> tuple[str, str]:
-    """A certificate that nobody vouches for."""
+    """A certificate that no authority signed."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     day = datetime.timedelta(days=1)
@@ -342,20 +345,20 @@ async def test_a_certificate_that_fails_is_named(
     app = create_app(small_world())
     with serve(app, ssl_certfile=certificate_file, ssl_keyfile=key_file) as url:
         settings.AMAZON_LWA_URL = url
-        with pytest.raises(UnreachableError, match="certificate is not to be trusted"):
+        with pytest.raises(UnreachableError, match="certificate cannot be trusted"):
             await amazon_over_http.lwa.refresh("Atzr|x", subject="alice")
 
 
 @pytest.fixture
 def silent_server() -> Iterator[str]:
-    """A server that lets everybody in and never says a word, not even in TLS."""
+    """A server that accepts connections and sends nothing, not even for TLS."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"127.0.0.1:{listener.getsockname()[1]}"
 
 
 @pytest.mark.usefixtures("short_timeouts")
 @pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_a_server_without_a_word_is_unreachable(
+async def test_a_silent_server_is_unreachable(
     amazon_over_http: AmazonClient, settings: LazySettings, silent_server: str, scheme: str
 ) -> None:
     settings.AMAZON_LWA_URL = f"{scheme}://{silent_server}"
@@ -365,6 +368,6 @@ async def test_a_server_without_a_word_is_unreachable(
     assert time.monotonic() - began < 3
 
 
-def test_a_login_shows_no_token(login_over_http: AdsApiFactory) -> None:
-    alice: AdsApi = login_over_http(token=GivenTokens("Atza|s3cret"))
+def test_a_login_shows_no_token(api_over_http_for: AdsApiFactory) -> None:
+    alice: AdsApi = api_over_http_for(token=GivenTokens("Atza|s3cret"))
     assert "s3cret" not in repr(alice)

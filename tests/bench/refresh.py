@@ -93,14 +93,14 @@ def check() -> tuple[float, dict[str, int]]:
 
 
 def measure_throughput(amazon: Any, due: int) -> bool:
-    from amazon_accounts.amazon_ads.pacing.rate_limiter import CONNECTIONS
+    from amazon_accounts.amazon_ads.pacing.rate_limiter import MAX_CONNECTIONS
 
     amazon.do("POST", "/latency", {"seconds": LATENCY_SECONDS})
     make_due(due)
     seconds, counts = check()
-    ideal = CONNECTIONS / LATENCY_SECONDS
+    ideal = MAX_CONNECTIONS / LATENCY_SECONDS
     print(
-        f"| throughput | {due} due of 10,000, {CONNECTIONS} at a time, {LATENCY_SECONDS * 1000:.0f} ms "
+        f"| throughput | {due} due of 10,000, {MAX_CONNECTIONS} at a time, {LATENCY_SECONDS * 1000:.0f} ms "
         f"| {due / seconds:.0f} tokens/s | {due / seconds / ideal:.2f} of {ideal:.0f}/s |",
         flush=True,
     )

@@ -30,7 +30,7 @@ from accounts.sync.requests import open_run
 from accounts.sync.rows import StagedAccount, StagedProfile, parse_ads_accounts, parse_profiles
 from accounts.sync.staging import ACCOUNT_COLUMNS, PROFILE_COLUMNS, stage_accounts, stage_profiles
 from accounts.sync.store import Store
-from amazon_accounts.amazon_ads.answers import ads_accounts_page, profiles_page
+from amazon_accounts.amazon_ads.answers import read_ads_accounts, read_profiles
 from tokens.models import Connection
 
 SAMPLE = 300
@@ -88,8 +88,8 @@ def made_rows(number: int, *, changed_every: int = 0) -> Rows:
                 },
             }
         )
-    listed = ads_accounts_page(list(accounts))
-    told = profiles_page(profiles)
+    listed = read_ads_accounts(list(accounts))
+    told = read_profiles(profiles)
     return Rows(
         parse_ads_accounts(listed.items, "ads_accounts").accounts,
         [

@@ -1,6 +1,7 @@
-"""Whether Amazon accepts our application: this client id with this secret. Nobody's grant is to blame if not.
+"""Whether Amazon accepts our application: this client id with this secret.
 
-While a pair is refused, callers send one probe at each check and nothing else; an accepted answer lifts it.
+While Amazon refuses the pair, no grant is to blame. Callers then send one probe at each check and nothing else, and an
+accepted answer ends the refusal.
 """
 
 import logging
@@ -18,7 +19,6 @@ logger = logging.getLogger(__name__)
 
 
 def get_refusal(client_id: str, secret: str) -> ApplicationRefusal | None:
-    """What is known of Amazon refusing this pair, or None if it does not."""
     return ApplicationRefusal.objects.filter(client_id=client_id, secret_digest=_digest(secret)).first()
 
 
@@ -30,8 +30,9 @@ def record_refusal(client_id: str, secret: str, error: ApplicationRefusedError) 
     )
     if is_new:
         logger.error(
-            "Amazon refuses the application %s; tokens are not refreshed until it is accepted again. %s",
-            *(client_id, error),
+            "Amazon refuses the application %s; tokens are not refreshed until Amazon accepts it again. %s",
+            client_id,
+            error,
             extra={"action": "application_refused", "client_id": client_id, "code": error.code},
         )
     else:
@@ -46,7 +47,7 @@ def record_refusal(client_id: str, secret: str, error: ApplicationRefusedError) 
 
 
 def take_probe(refusal: ApplicationRefusal, *, pause: float) -> bool:
-    """Say whether the caller may ask Amazon if the refusal still stands: one caller in so many seconds may."""
+    """Return whether the caller may probe the refusal. One caller may in `pause` seconds."""
     taken = ApplicationRefusal.objects.filter(
         pk=refusal.pk, probed_at__lt=Now() - timedelta(seconds=pause)
     ).update(probed_at=Now())
@@ -54,7 +55,7 @@ def take_probe(refusal: ApplicationRefusal, *, pause: float) -> bool:
 
 
 def record_acceptance(client_id: str, secret: str) -> bool:
-    """Amazon answered this pair. True if it had been refused until now."""
+    """Record that Amazon accepted the pair. Return whether a refusal ended."""
     lifted, _ = ApplicationRefusal.objects.filter(client_id=client_id, secret_digest=_digest(secret)).delete()
     if lifted:
         logger.warning(

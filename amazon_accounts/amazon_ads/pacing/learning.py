@@ -1,6 +1,6 @@
-"""What the answers teach: the pace, who is sent away, and whether a region answers at all.
+"""What Amazon's answers change: the pace, the paused logins, and the circuit of a region that does not answer.
 
-Each of these is written only when something went wrong, or went well again after that.
+Answers are recorded only when something goes wrong, or goes well again afterwards.
 """
 
 import logging
@@ -10,22 +10,25 @@ from django.db import transaction
 
 from amazon_accounts.amazon_ads.models import ParkedLogin, RateLimit
 from amazon_accounts.amazon_ads.pacing import pace
-from amazon_accounts.amazon_ads.pacing.reservation import RateLimitKey, Reservation, locked
+from amazon_accounts.amazon_ads.pacing.reservation import RateLimitKey, Reservation, lock_rate_limit
 
 logger = logging.getLogger(__name__)
 
+CIRCUIT_FIELDS = ["failures_in_a_row", "circuit_open_until", "circuit_seconds", "probe_until"]
+
 
 @transaction.atomic
-def record_throttled(row: RateLimitKey, subject: str, reservation: Reservation, *, seconds: float) -> None:
-    """Amazon refused this login's request: leave it alone for `seconds`, or everybody if it is about everybody.
+def record_throttled(
+    key: RateLimitKey, subject: str, reservation: Reservation, *, pause_seconds: float
+) -> None:
+    """Record that Amazon refused a request of this login. Pause the login, or everybody if the limit is common.
 
-    It is about everybody when a second login is refused within ten seconds, or when there is only one. Requests
-    that were already under way when the pace slowed do not slow it again.
+    The limit is common if Amazon refuses a second login within ten seconds, or if only one login makes calls.
     """
-    limit, now = locked(row)
+    limit, now = lock_rate_limit(key)
     if limit is None:
         return
-    _park(limit, subject, now, seconds)
+    _park(limit, subject, now, pause_seconds)
     another_refused = (
         limit.refused_at is not None
         and limit.refused_at > now - pace.REFUSALS_TOGETHER
@@ -35,43 +38,57 @@ def record_throttled(row: RateLimitKey, subject: str, reservation: Reservation, 
     limit.requests_since_slowed = max(0, limit.requests_since_slowed - 1)
     limit.refused_subject, limit.refused_at = subject, now
     if another_refused or not _is_shared(limit, now):
-        until = now + timedelta(seconds=min(seconds, pace.MAX_BLOCK_SECONDS))
+        until = now + timedelta(seconds=min(pause_seconds, pace.MAX_BLOCK_SECONDS))
+        # Requests that were on their way when the pace slowed must not slow it again.
         if limit.slowed_at == reservation.slowed_at:
-            _slow(limit, now)
+            _slow_down(limit, now)
         limit.blocked_until = max(until, limit.blocked_until or until)
     limit.save(
         update_fields=[
-            *("throttled", "refused_subject", "refused_at", "blocked_until"),
-            *("pace", "burst", "growing", "slowed_at", "probed_at", "probes"),
-            *("requests_since_slowed", "idle_since_slowed", "requests_since_probed"),
+            "throttled",
+            "refused_subject",
+            "refused_at",
+            "blocked_until",
+            "pace",
+            "burst",
+            "growing",
+            "slowed_at",
+            "probed_at",
+            "probes",
+            "requests_since_slowed",
+            "idle_since_slowed",
+            "requests_since_probed",
         ]
     )
 
 
-def _slow(limit: RateLimit, now: datetime) -> None:
-    before = limit.pace
-    since = _since_slowed(limit, now)
-    # The slots had not caught up with the clock: it was a burst that was too much, rather than the pace.
+def _slow_down(limit: RateLimit, now: datetime) -> None:
+    pace_before = limit.pace
+    since = _get_since_slowed(limit, now)
+    # The slots had not caught up with the clock, so the burst was too large rather than the pace too fast.
     is_burst = limit.slot_at + timedelta(seconds=1 / limit.pace) < now
     if is_burst and limit.burst > 1:
         limit.burst //= 2
     else:
-        limit.pace = pace.slowed(limit.pace, growing=limit.growing, since=since)
+        limit.pace = pace.slow_down(limit.pace, growing=limit.growing, since=since)
     limit.growing = False
     limit.slowed_at = limit.probed_at = now
     limit.requests_since_slowed = limit.requests_since_probed = limit.probes = 0
     limit.idle_since_slowed = 0.0
     logger.warning(
-        "Amazon asks for less at %s: from %.2f to %.2f requests a second, at most %d at once.",
-        *(limit, before, limit.pace, limit.burst),
+        "Amazon asks for fewer calls at %s: from %.2f to %.2f requests a second, at most %d at once.",
+        limit,
+        pace_before,
+        limit.pace,
+        limit.burst,
         extra={"action": "pace_slowed", "region": limit.region, "family": limit.family, "pace": limit.pace},
     )
 
 
-def _since_slowed(limit: RateLimit, now: datetime) -> pace.Since | None:
+def _get_since_slowed(limit: RateLimit, now: datetime) -> pace.SinceSlowed | None:
     if limit.slowed_at is None:
         return None
-    return pace.Since(
+    return pace.SinceSlowed(
         requests=limit.requests_since_slowed,
         seconds=(now - limit.slowed_at).total_seconds(),
         idle=limit.idle_since_slowed,
@@ -90,10 +107,12 @@ def _park(limit: RateLimit, subject: str, now: datetime, seconds: float) -> None
 
 
 @transaction.atomic
-def record_failure(row: RateLimitKey, subject: str) -> None:
-    """A call ended without an answer after all its tries. Five in a row, of two logins if there are two, open
-    the circuit."""
-    limit, now = locked(row)
+def record_failure(key: RateLimitKey, subject: str) -> None:
+    """Record a call that ended without an answer after all its attempts.
+
+    Five such calls in a row open the circuit. If two logins make calls, both must have failed.
+    """
+    limit, now = lock_rate_limit(key)
     if limit is None:
         return
     limit.failures += 1
@@ -102,36 +121,33 @@ def record_failure(row: RateLimitKey, subject: str) -> None:
         limit.failing_subject, limit.several_failing = subject, False
     elif subject != limit.failing_subject:
         limit.several_failing = True
-    is_about_everybody = limit.several_failing or not _is_shared(limit, now)
-    if (
-        limit.failures_in_a_row >= pace.FAILURES_TO_OPEN
-        and limit.circuit_open_until is None
-        and is_about_everybody
-    ):
+    concerns_everybody = limit.several_failing or not _is_shared(limit, now)
+    is_enough = limit.failures_in_a_row >= pace.FAILURES_TO_OPEN
+    if is_enough and concerns_everybody and limit.circuit_open_until is None:
         _open_circuit(limit, now)
-    limit.save(update_fields=["failures", "failing_subject", "several_failing", *CIRCUIT])
+    limit.save(update_fields=["failures", "failing_subject", "several_failing", *CIRCUIT_FIELDS])
 
 
 @transaction.atomic
-def record_failed_probe(row: RateLimitKey) -> None:
-    """The probe of an open circuit failed: it opens again, for twice as long."""
-    limit, now = locked(row)
+def record_failed_probe(key: RateLimitKey) -> None:
+    """Open the circuit again, for twice as long, after its probe failed."""
+    limit, now = lock_rate_limit(key)
     if limit is None or limit.circuit_open_until is None:
         return
     limit.failures += 1
     _open_circuit(limit, now)
-    limit.save(update_fields=["failures", *CIRCUIT])
+    limit.save(update_fields=["failures", *CIRCUIT_FIELDS])
 
 
-def give_probe_back(row: RateLimitKey) -> None:
-    """The call that was to probe an open circuit was not made; the next one does."""
-    RateLimit.objects.filter(region=row.region, family=row.family).update(probe_until=None)
+def give_probe_back(key: RateLimitKey) -> None:
+    """Let the next call probe the open circuit, because this call was not made."""
+    RateLimit.objects.filter(**key._asdict()).update(probe_until=None)
 
 
 @transaction.atomic
-def record_answer(row: RateLimitKey, *, is_probe: bool) -> None:
-    """Amazon answered: nothing failed in a row any more; if this was the probe, the circuit closes."""
-    limit, _ = locked(row)
+def record_answer(key: RateLimitKey, *, is_probe: bool) -> None:
+    """Record that Amazon answered, which ends the failures in a row. The answer to a probe closes the circuit."""
+    limit, _ = lock_rate_limit(key)
     if limit is None:
         return
     limit.failures_in_a_row = 0
@@ -139,27 +155,25 @@ def record_answer(row: RateLimitKey, *, is_probe: bool) -> None:
         limit.circuit_open_until = limit.probe_until = None
         limit.circuit_seconds = 0
         logger.warning(
-            "Amazon answers again at %s; calls go on.",
+            "Amazon answers again at %s; calls continue.",
             limit,
             extra={"action": "circuit_closed", "region": limit.region, "family": limit.family},
         )
-    limit.save(update_fields=CIRCUIT)
-
-
-CIRCUIT = ["failures_in_a_row", "circuit_open_until", "circuit_seconds", "probe_until"]
+    limit.save(update_fields=CIRCUIT_FIELDS)
 
 
 def _open_circuit(limit: RateLimit, now: datetime) -> None:
-    limit.circuit_seconds = pace.circuit_seconds(limit.family, limit.circuit_seconds)
+    limit.circuit_seconds = pace.next_circuit_seconds(limit.family, limit.circuit_seconds)
     limit.circuit_open_until = now + timedelta(seconds=limit.circuit_seconds)
     limit.probe_until = None
     logger.warning(
-        "Amazon does not answer at %s; calls wait for %d seconds, then one tries.",
-        *(limit, limit.circuit_seconds),
+        "Amazon does not answer at %s; calls wait for %d seconds, then one call tries again.",
+        limit,
+        limit.circuit_seconds,
         extra={"action": "circuit_opened", "region": limit.region, "family": limit.family},
     )
 
 
 def _is_shared(limit: RateLimit, now: datetime) -> bool:
-    """A second login has lately called here."""
+    """Return whether a second login made calls here lately."""
     return limit.other_login_at is not None and limit.other_login_at > now - pace.LOGIN_MEMORY

@@ -1,7 +1,7 @@
-"""The arithmetic of pacing: numbers in, numbers out, no database and no clock.
+"""The arithmetic of pacing, without database and clock.
 
-Each row starts slowly and grows fast while callers wait and no limit was met. The first burst of refusals ends
-that. From then on the pace is held just under what Amazon was seen to allow, and raised a little now and then.
+A rate limit starts slowly, and grows fast while callers wait and Amazon refuses nothing. The first burst of refusals
+ends this growth. Afterwards the pace stays just below what Amazon served, and is raised a little now and then.
 """
 
 import math
@@ -12,28 +12,29 @@ from django.conf import settings
 
 from amazon_accounts.amazon_ads.models import Family
 
-#: How long a call waits for slots, unless its caller sets another limit.
+# How long a call waits for slots, unless its caller sets another limit.
 MAX_WAIT_SECONDS = 60.0
-#: Requests per second that each waiting request adds while no limit was met: doubles in about three seconds.
+# Requests per second that each waiting request adds until the first refusal. The pace doubles in about 3 seconds.
 GROWTH = 0.25
-#: A slot is used within so many seconds, or another one is reserved.
+# A slot that is not used within this time is given up, and another one is reserved.
 STALE_SLOT_SECONDS = 0.5
-#: The share of the ceiling that is really used. Slots may be used a little late, and so bunch up: in any ten
-#: seconds at most burst + 0.95 * (10 + 0.5) * ceiling requests go out, which is below burst + 10 * ceiling.
+# The share of the ceiling that is really used. Slots that are used a little late bunch up: in any ten seconds at
+# most burst + 0.95 * (10 + 0.5) * ceiling requests go out, which is less than burst + 10 * ceiling.
 CEILING_SHARE = 0.95
-MIN_PACE = 0.05  # requests per second
+# Requests per second.
+MIN_PACE = 0.05
 
-#: After so long without a call, what was learned begins to fade.
+# After this time without a call, the learned pace begins to fade.
 FORGET_AFTER = timedelta(days=1)
 PROBE_EVERY = timedelta(seconds=30)
 FIRST_PROBE_STEP = 0.02
 MAX_PROBE_STEP = 0.16
 
-#: Two logins refused within this time: it is not about one of them.
+# When Amazon refuses two logins within this time, the refusals do not concern one login.
 REFUSALS_TOGETHER = timedelta(seconds=10)
-#: A login that has not called for so long does not count as a second one.
+# A login that made no call for this time does not count as a second login.
 LOGIN_MEMORY = timedelta(minutes=10)
-#: Longer than this no header blocks everybody; a single login may be parked for a day.
+# No header blocks everybody for longer. One login may be parked for a day.
 MAX_BLOCK_SECONDS = 3600.0
 
 FAILURES_TO_OPEN = 5
@@ -44,7 +45,7 @@ MAX_LWA_CIRCUIT_SECONDS = 60
 
 @dataclass(frozen=True)
 class Bounds:
-    """What the settings allow a row."""
+    """What the settings allow a rate limit, in requests per second; `burst` is a number of requests."""
 
     start: float
     ceiling: float
@@ -52,33 +53,33 @@ class Bounds:
 
 
 @dataclass(frozen=True)
-class Since:
+class SinceSlowed:
     """What happened since the pace was last slowed."""
 
-    #: Those that Amazon did not refuse.
+    # Only the requests that Amazon served.
     requests: int
     seconds: float
-    #: Of these, the seconds of long pauses.
+    # The part of `seconds` that was spent in long pauses.
     idle: float
 
 
-def bounds(family: str) -> Bounds:
+def bounds_of(family: str) -> Bounds:
     highest = settings.AMAZON_MAX_REQUESTS_PER_SECOND
     start = settings.AMAZON_REQUESTS_PER_SECOND
     if family == Family.LWA:
         start = settings.LWA_REQUESTS_PER_SECOND
-        # The ceiling is meant for the Ads API; whoever sets a faster start for LwA means it.
+        # The ceiling is meant for the Ads API. A faster start that is set for Login with Amazon is meant too.
         highest = max(highest, start)
     ceiling = highest * CEILING_SHARE
     return Bounds(start=min(start, ceiling), ceiling=ceiling, burst=settings.AMAZON_BURST)
 
 
-def slowed(pace: float, *, growing: bool, since: Since | None) -> float:
-    """The pace after a burst of refusals.
+def slow_down(pace: float, *, growing: bool, since: SinceSlowed | None) -> float:
+    """Return the pace after a burst of refusals.
 
-    Between two bursts Amazon's bucket went from empty to empty, so what it served in between is its rate; a pause
-    counts for a second at most, as by then a bucket is full and runs over. Before the first burst, and when too
-    little happened since the last, only a guess is left.
+    Between two bursts Amazon's token bucket went from empty to empty, so the number of requests that it served is
+    its rate. A pause counts for one second at most, because by then the bucket is full. Before the first burst, and
+    after a few requests only, the rate is a guess.
     """
     if since and since.requests >= 10 and 1 <= since.seconds - since.idle <= 120:
         served = since.requests / (since.seconds - since.idle)
@@ -91,25 +92,25 @@ def slowed(pace: float, *, growing: bool, since: Since | None) -> float:
     return max(slower, MIN_PACE)
 
 
-def probed(pace: float, probes: int) -> float:
-    """The pace raised a little: by more with each probe in a row that went well, up to a sixth."""
+def probe_faster(pace: float, probes: int) -> float:
+    """Raise the pace a little: from 2% up to 16%, more after each probe in a row that went well."""
     return pace * (1 + min(FIRST_PROBE_STEP * 2.0 ** min(probes, 10), MAX_PROBE_STEP))
 
 
-def forgotten(pace: float, allowed: Bounds, *, unused: timedelta) -> float:
-    """A pace that was not used halves its distance from the start with every day."""
+def fade(pace: float, allowed: Bounds, *, unused: timedelta) -> float:
+    """Halve the distance between an unused pace and its start for each day."""
     left: float = 0.5 ** min(unused / timedelta(days=1), 1000.0)
     return min(allowed.start + (pace - allowed.start) * left, allowed.ceiling)
 
 
-def circuit_seconds(family: str, before: int) -> int:
-    """How long a circuit stays open that was open for `before` seconds the last time (0: it was closed)."""
+def next_circuit_seconds(family: str, last_seconds: int) -> int:
+    """Return how long a circuit stays open. `last_seconds` is how long it was open before, 0 if it was closed."""
     longest = MAX_LWA_CIRCUIT_SECONDS if family == Family.LWA else MAX_CIRCUIT_SECONDS
-    return min(2 * before or FIRST_CIRCUIT_SECONDS, longest)
+    return min(2 * last_seconds or FIRST_CIRCUIT_SECONDS, longest)
 
 
 def max_backoff_seconds(attempt: int) -> float:
-    """The most that may be waited after the attempt of this number (from 1), before jitter."""
+    """Return the longest wait after this attempt, counted from 1, before jitter."""
     doublings = min(attempt - 1, 60)
     seconds = settings.AMAZON_BACKOFF_BASE_SECONDS * math.ldexp(1.0, doublings)
     return min(seconds, settings.AMAZON_BACKOFF_MAX_SECONDS)

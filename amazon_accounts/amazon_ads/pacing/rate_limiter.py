@@ -1,6 +1,6 @@
-"""How a call reaches Amazon: at the pace that all workers keep together, and again when that may help.
+"""How a call reaches Amazon: at the pace that all workers share, with further attempts where they may help.
 
-The order is slot, token, request: whoever waits for a slot holds no token that could grow old, and no database
+The order is slot, token, request. A caller that waits for a slot holds no token that could expire, and no database
 connection.
 """
 
@@ -25,8 +25,9 @@ from amazon_accounts.amazon_ads.errors import (
 )
 from amazon_accounts.amazon_ads.models import Family
 from amazon_accounts.amazon_ads.pacing import learning, pace
+from amazon_accounts.amazon_ads.pacing.database import PacingDatabase
 from amazon_accounts.amazon_ads.pacing.reservation import RateLimitKey
-from amazon_accounts.amazon_ads.pacing.slots import CallStats, Patience, Slot, SlotQueue, try_to_record
+from amazon_accounts.amazon_ads.pacing.slots import CallStats, Slot, SlotQueue, WaitBudget
 
 logger = logging.getLogger(__name__)
 
@@ -35,27 +36,38 @@ Result = TypeVar("Result")
 
 LWA_KEY = RateLimitKey("", Family.LWA)
 
-#: However often it is tried, a call takes no longer than this beside its waiting for slots.
-CALL_SECONDS = 240.0
-#: The connections of one process. The Ads API never gets all of them, so that a region that hangs stops neither
-#: the refreshing of tokens nor, as a row has fewer still, the other regions.
-CONNECTIONS = 10
-API_CONNECTIONS = 8
-ROW_CONNECTIONS = 6
-#: A slot grows stale while a token is refreshed or all connections are busy. So often a fresh one is taken.
-FRESH_SLOTS = 3
+# A call ends after this time, without its waiting for slots and whatever the number of its attempts.
+MAX_CALL_SECONDS = 240.0
+# The connections of one process. The Ads API never gets all of them, so that a region that hangs does not stop the
+# refresh of tokens. One rate limit gets fewer still, so that the region does not stop the other regions.
+MAX_CONNECTIONS = 10
+MAX_API_CONNECTIONS = 8
+MAX_CONNECTIONS_PER_RATE_LIMIT = 6
+# A slot grows stale while a token is refreshed or all connections are busy. The slot after these is used in any case.
+MAX_STALE_SLOTS = 2
 
 
 class ExponentialBackoffRateLimiter:
-    """Makes calls at the shared pace and repeats what is worth repeating. One for each process and event loop."""
+    """Makes calls at the shared pace and repeats those that may succeed. One for each process and event loop."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        database: PacingDatabase | None = None,
+        jitter: Callable[[float, float], float] = random.uniform,
+        max_call_seconds: float = MAX_CALL_SECONDS,
+        stale_slot_seconds: float = pace.STALE_SLOT_SECONDS,
+    ) -> None:
+        self.database = database or PacingDatabase()
+        self.jitter = jitter
+        self.stale_slot_seconds = stale_slot_seconds
+        self._max_call_seconds = max_call_seconds
         self._queues: dict[RateLimitKey, SlotQueue] = {}
-        self._api_connections = asyncio.Semaphore(API_CONNECTIONS)
+        self._api_connections = asyncio.Semaphore(MAX_API_CONNECTIONS)
 
     async def call(
         self,
-        row: RateLimitKey,
+        key: RateLimitKey,
         subject: str,
         *,
         prepare: Callable[[], Awaitable[Prepared]],
@@ -64,44 +76,51 @@ class ExponentialBackoffRateLimiter:
         stats: CallStats | None = None,
         attempts: int | None = None,
     ) -> Result:
-        """Prepare (get a token) and send, each time when a slot has come; what `send` returns.
+        """Wait for a slot, prepare (get a token) and send. Return what `send` returns.
 
-        What is transient or throttled is tried again, up to AMAZON_MAX_ATTEMPTS times; errors of `prepare` pass
-        through at once. PostponedError if slots lie more than `max_wait` seconds away, all waiting taken together.
+        Up to `attempts` attempts, by default AMAZON_MAX_ATTEMPTS, are made after transient errors and throttling.
+        Errors of `prepare` are raised at once. PostponedError if a slot is more than `max_wait` seconds away, with the
+        waiting of all attempts added up.
         """
-        call = _Call(self, row, subject, Patience(max_wait, stats or CallStats()), prepare, send)
+        call = _Call(
+            limiter=self,
+            key=key,
+            subject=subject,
+            budget=WaitBudget(max_wait, stats or CallStats()),
+            prepare=prepare,
+            send=send,
+        )
         retrying = tenacity.AsyncRetrying(
             stop=tenacity.stop_after_attempt(attempts or settings.AMAZON_MAX_ATTEMPTS),
             retry=tenacity.retry_if_exception(call.is_worth_repeating),
-            wait=_seconds_before_next_attempt,
+            wait=call.choose_pause,
             reraise=True,
         )
+        max_seconds = max_wait + self._max_call_seconds
         try:
-            async with asyncio.timeout(max_wait + CALL_SECONDS) as deadline:
+            async with asyncio.timeout(max_seconds) as deadline:
                 return await retrying(call.attempt)
         except _NotPreparedError as carrier:
             raise carrier.error from None
         except TimeoutError:
             if not deadline.expired():
                 raise
-            error = call.last_error or UnreachableError(
-                f"Amazon gave no answer in {max_wait + CALL_SECONDS:.0f} seconds"
-            )
+            error = call.last_error or UnreachableError(f"Amazon gave no answer in {max_seconds:.0f} seconds")
             await call.record_end(error)
             raise error from None
         except TransientError as error:
             await call.record_end(error)
             raise
 
-    def queue(self, row: RateLimitKey) -> SlotQueue:
-        if row not in self._queues:
-            connections = CONNECTIONS if row.family == Family.LWA else ROW_CONNECTIONS
-            self._queues[row] = SlotQueue(row, places=asyncio.Semaphore(connections))
-        return self._queues[row]
+    def queue_for(self, key: RateLimitKey) -> SlotQueue:
+        if key not in self._queues:
+            connections = MAX_CONNECTIONS if key.family == Family.LWA else MAX_CONNECTIONS_PER_RATE_LIMIT
+            self._queues[key] = SlotQueue(key, self.database, connections=asyncio.Semaphore(connections))
+        return self._queues[key]
 
     @asynccontextmanager
-    async def connection(self, row: RateLimitKey) -> AsyncIterator[None]:
-        if row.family == Family.LWA:
+    async def hold_connection(self, key: RateLimitKey) -> AsyncIterator[None]:
+        if key.family == Family.LWA:
             yield
         else:
             async with self._api_connections:
@@ -109,19 +128,19 @@ class ExponentialBackoffRateLimiter:
 
 
 class _NotPreparedError(Exception):
-    """Carries an error of `prepare` past the retries: it had its own."""
+    """Carries an error of `prepare` past the further attempts: `prepare` made its own."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__()
         self.error = error
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Call(Generic[Prepared, Result]):
     limiter: ExponentialBackoffRateLimiter
-    row: RateLimitKey
+    key: RateLimitKey
     subject: str
-    patience: Patience
+    budget: WaitBudget
     prepare: Callable[[], Awaitable[Prepared]]
     send: Callable[[Prepared], Awaitable[Result]]
     attempts: int = 0
@@ -129,63 +148,77 @@ class _Call(Generic[Prepared, Result]):
 
     async def attempt(self) -> Result:
         self.attempts += 1
-        for fresh_slots_left in reversed(range(FRESH_SLOTS)):
-            async with self.limiter.queue(self.row).slot(self.subject, self.patience) as slot:
-                try:
-                    prepared = await self.prepare()
-                except (AmazonError, PostponedError) as error:
-                    await self._unused(slot)
-                    raise _NotPreparedError(error) from error
-                async with self.limiter.connection(self.row):
-                    if not (slot.is_stale and fresh_slots_left):
-                        return await self._sent(slot, prepared)
-                await self._unused(slot)
-        raise AssertionError("the last slot is used, stale or not")
+        stale_slots = 0
+        while True:
+            async with self.limiter.queue_for(self.key).take_slot(self.subject, self.budget) as slot:
+                prepared = await self._prepare(slot)
+                async with self.limiter.hold_connection(self.key):
+                    # To use a stale slot could bunch requests up beyond the ceiling.
+                    is_stale = slot.seconds_late > self.limiter.stale_slot_seconds
+                    if not is_stale or stale_slots == MAX_STALE_SLOTS:
+                        return await self._send(slot, prepared)
+                stale_slots += 1
+                await self._give_back(slot)
 
-    async def _unused(self, slot: Slot) -> None:
+    async def _prepare(self, slot: Slot) -> Prepared:
+        try:
+            return await self.prepare()
+        except (AmazonError, PostponedError) as error:
+            await self._give_back(slot)
+            raise _NotPreparedError(error) from error
+
+    async def _give_back(self, slot: Slot) -> None:
         if slot.reservation.is_probe:
-            await try_to_record(learning.give_probe_back, self.row)
+            await self.limiter.database.try_to_record(learning.give_probe_back, self.key)
 
-    async def _sent(self, slot: Slot, prepared: Prepared) -> Result:
-        reservation = slot.reservation
-        self.patience.stats.requests += 1
+    async def _send(self, slot: Slot, prepared: Prepared) -> Result:
+        self.budget.stats.requests += 1
         try:
             result = await self.send(prepared)
         except ThrottledError as error:
-            self._failed(error)
-            self.patience.stats.throttled += 1
-            seconds = error.retry_after or random.uniform(0, pace.max_backoff_seconds(self.attempts))
-            await try_to_record(
-                learning.record_throttled, self.row, self.subject, reservation, seconds=seconds
-            )
-            await self._answered(slot)
+            self._log_failure(error)
+            await self._record_throttled(slot, error)
+            await self._record_answer(slot)
             raise
         except TransientError as error:
-            self._failed(error)
-            if reservation.is_probe:
-                await try_to_record(learning.record_failed_probe, self.row)
+            self._log_failure(error)
+            if slot.reservation.is_probe:
+                await self.limiter.database.try_to_record(learning.record_failed_probe, self.key)
             raise
         except AmazonError as error:
-            self._failed(error)
-            await self._answered(slot)
+            self._log_failure(error)
+            await self._record_answer(slot)
             raise
-        await self._answered(slot)
+        await self._record_answer(slot)
         return result
 
-    async def _answered(self, slot: Slot) -> None:
-        """Amazon spoke, whatever it said. That is written down only where it had not spoken before."""
-        if slot.reservation.is_ailing:
-            await try_to_record(learning.record_answer, self.row, is_probe=slot.reservation.is_probe)
+    async def _record_throttled(self, slot: Slot, error: ThrottledError) -> None:
+        self.budget.stats.throttled += 1
+        await self.limiter.database.try_to_record(
+            learning.record_throttled,
+            self.key,
+            self.subject,
+            slot.reservation,
+            pause_seconds=error.retry_after
+            or self.limiter.jitter(0, pace.max_backoff_seconds(self.attempts)),
+        )
 
-    def _failed(self, error: AmazonError) -> None:
+    async def _record_answer(self, slot: Slot) -> None:
+        # Any answer shows that Amazon is there. It is news only if Amazon failed to answer before.
+        if slot.reservation.is_ailing:
+            await self.limiter.database.try_to_record(
+                learning.record_answer, self.key, is_probe=slot.reservation.is_probe
+            )
+
+    def _log_failure(self, error: AmazonError) -> None:
         self.last_error = error
         logger.warning(
             "%s",
             error,
             extra={
                 "action": "amazon_call_failed",
-                "region": self.row.region,
-                "family": self.row.family,
+                "region": self.key.region,
+                "family": self.key.family,
                 "subject": self.subject,
                 "attempt": self.attempts,
                 "kind": error.kind,
@@ -197,19 +230,18 @@ class _Call(Generic[Prepared, Result]):
 
     def is_worth_repeating(self, error: BaseException) -> bool:
         if isinstance(error, ThrottledError):
-            return True  # The next slot comes when the login is no longer parked.
-        return isinstance(error, TransientError) and (error.retry_after or 0) <= self.patience.left
+            return True
+        return isinstance(error, TransientError) and (error.retry_after or 0) <= self.budget.seconds_left
+
+    def choose_pause(self, state: tenacity.RetryCallState) -> float:
+        """Return the seconds before the next attempt: what Amazon asks for, or exponential backoff with full jitter."""
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, ThrottledError):
+            return 0.0  # The next slot comes when the pause of the login is over.
+        asked = error.retry_after if isinstance(error, AmazonError) else None
+        return asked or self.limiter.jitter(0, pace.max_backoff_seconds(state.attempt_number))
 
     async def record_end(self, error: AmazonError) -> None:
-        """The call ends without an answer: five of these in a row open the circuit."""
+        """Record that the call ended without an answer. A call that never reached Amazon does not count."""
         if isinstance(error, TransientError) and not isinstance(error, PaceUnavailableError):
-            await try_to_record(learning.record_failure, self.row, self.subject)
-
-
-def _seconds_before_next_attempt(state: tenacity.RetryCallState) -> float:
-    """Full jitter, or what Amazon asks for. Who was throttled waits for its slot instead."""
-    error = state.outcome.exception() if state.outcome else None
-    if isinstance(error, ThrottledError):
-        return 0.0
-    asked = error.retry_after if isinstance(error, AmazonError) else None
-    return asked or random.uniform(0, pace.max_backoff_seconds(state.attempt_number))
+            await self.limiter.database.try_to_record(learning.record_failure, self.key, self.subject)

@@ -1,81 +1,101 @@
-"""How the pace is kept, for the health page, the API and the metrics."""
+"""What health, overview and /metrics say about the pace and about the calls to Amazon."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
-from django.db.models import Prefetch
+from django.db.models import DecimalField, F, IntegerField, OuterRef, Subquery, Sum
+from django.db.models.functions import Cast, Coalesce
 from django.utils.timezone import now
 
 from amazon_accounts.amazon_ads.models import Family, RateLimit, RateLimitHour
 
-Circuit = Literal["closed", "open", "probing"]
+HOUR = timedelta(hours=1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PacingReport:
-    """One row's state, and its last sixty minutes: of the hour before this one, the share that lies in them."""
+    """The state of one rate limit. A moment in the past is None: that pause is over."""
 
     region: str
     family: Family
-    name: str
-    pace: float  # requests a second
-    is_learned: bool
+    requests_per_second: float
+    throttled_last_hour: int
+    blocked_until: datetime | None
+    circuit_open_until: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallTotals:
+    """What one rate limit counted since it was made. No total ever falls while the database lives."""
+
+    region: str
+    family: Family
     requests: int
     throttled: int
     failures: int
     waited_seconds: float
-    blocked_until: datetime | None
-    circuit: Circuit
-    circuit_open_until: datetime | None
-    parked_logins: int
-    used_at: datetime
 
 
-def pacing_report() -> list[PacingReport]:
-    """All rows, in three queries, by region and family."""
+def report_pacing() -> list[PacingReport]:
+    """Report on all rate limits, by family and region, in one query."""
     moment = now()
     this_hour = moment.replace(minute=0, second=0, microsecond=0)
-    hour_before = RateLimitHour.objects.filter(hour=this_hour - timedelta(hours=1))
-    limits = RateLimit.objects.order_by("region", "family").prefetch_related(
-        Prefetch("hours", hour_before, to_attr="hour_before"), "parked_logins"
+    hour_before = RateLimitHour.objects.filter(rate_limit=OuterRef("pk"), hour=this_hour - HOUR)
+    throttled_before = Subquery(hour_before.values("throttled")[:1], output_field=IntegerField())
+    limits = RateLimit.objects.annotate(throttled_before=Coalesce(throttled_before, 0))
+    return [
+        PacingReport(
+            region=limit.region,
+            family=Family(limit.family),
+            requests_per_second=limit.pace,
+            throttled_last_hour=_throttled_last_hour(limit, limit.throttled_before, moment, this_hour),
+            blocked_until=_if_ahead(limit.blocked_until, moment),
+            circuit_open_until=_if_ahead(limit.circuit_open_until, moment),
+        )
+        for limit in limits.order_by("family", "region")
+    ]
+
+
+def _throttled_last_hour(
+    limit: RateLimit, throttled_before: int, moment: datetime, this_hour: datetime
+) -> int:
+    # Without traffic a rate limit still holds the counts of the hour of its last request.
+    counts = {this_hour - HOUR: throttled_before}
+    counts[limit.hour] = counts.get(limit.hour, 0) + limit.throttled
+    # Counts belong to hours of the clock. Of the hour before, the share within the last sixty minutes counts.
+    share = 1 - (moment - this_hour) / HOUR
+    return counts.get(this_hour, 0) + round(share * counts[this_hour - HOUR])
+
+
+def _if_ahead(until: datetime | None, moment: datetime) -> datetime | None:
+    return until if until and until > moment else None
+
+
+def count_calls() -> list[CallTotals]:
+    """Count the calls of all rate limits, by family and region.
+
+    One statement reads the current hour and all hours before it: an hour that is being closed is counted once.
+    """
+    # Sums of floats depend on their order, and Prometheus takes the smallest fall for a restart. Milliseconds in
+    # decimals add up to the same sum in any order, also when old hours are added up into months.
+    limits = RateLimit.objects.annotate(
+        all_requests=F("requests") + Coalesce(Sum("hours__requests"), 0),
+        all_throttled=F("throttled") + Coalesce(Sum("hours__throttled"), 0),
+        all_failures=F("failures") + Coalesce(Sum("hours__failures"), 0),
+        all_waited=Cast("waited_seconds", MILLISECONDS)
+        + Coalesce(Sum(Cast("hours__waited_seconds", MILLISECONDS)), 0, output_field=MILLISECONDS),
     )
-    return [_report(limit, moment, this_hour) for limit in limits]
+    return [
+        CallTotals(
+            region=limit.region,
+            family=Family(limit.family),
+            requests=limit.all_requests,
+            throttled=limit.all_throttled,
+            failures=limit.all_failures,
+            waited_seconds=float(limit.all_waited),
+        )
+        for limit in limits.order_by("family", "region")
+    ]
 
 
-def _report(limit: RateLimit, moment: datetime, this_hour: datetime) -> PacingReport:
-    share_before = 1 - (moment - this_hour) / timedelta(hours=1)
-    counts = {name: _last_sixty_minutes(limit, name, this_hour, share_before) for name in COUNTS}
-    is_blocked = limit.blocked_until is not None and limit.blocked_until > moment
-    return PacingReport(
-        region=limit.region,
-        family=Family(limit.family),
-        name=str(limit),
-        pace=limit.pace,
-        is_learned=not limit.growing,
-        requests=round(counts["requests"]),
-        throttled=round(counts["throttled"]),
-        failures=round(counts["failures"]),
-        waited_seconds=counts["waited_seconds"],
-        blocked_until=limit.blocked_until if is_blocked else None,
-        circuit=_circuit(limit, moment),
-        circuit_open_until=limit.circuit_open_until,
-        parked_logins=sum(parked.until > moment for parked in limit.parked_logins.all()),
-        used_at=limit.used_at,
-    )
-
-
-COUNTS = ("requests", "throttled", "failures", "waited_seconds")
-
-
-def _last_sixty_minutes(limit: RateLimit, name: str, this_hour: datetime, share_before: float) -> float:
-    # The row's own counts are of the hour of its last request, which need not be this one.
-    counts = {before.hour: float(getattr(before, name)) for before in getattr(limit, "hour_before", [])}
-    counts[limit.hour] = counts.get(limit.hour, 0.0) + float(getattr(limit, name))
-    return counts.get(this_hour, 0.0) + share_before * counts.get(this_hour - timedelta(hours=1), 0.0)
-
-
-def _circuit(limit: RateLimit, moment: datetime) -> Circuit:
-    if limit.circuit_open_until is None:
-        return "closed"
-    return "open" if limit.circuit_open_until > moment else "probing"
+MILLISECONDS = DecimalField(max_digits=20, decimal_places=3)

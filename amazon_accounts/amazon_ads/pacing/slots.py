@@ -1,21 +1,17 @@
-"""Waiting for slots: the callers of one process stand in line, and only the first two hold slots.
+"""How calls wait for slots: the callers of one process stand in a queue, and only the first two hold slots.
 
-So a pace that grows is felt at once, no slots far away are taken at yesterday's pace, and a process that dies
-takes two slots with it. With two, one may ask the database while the other waits for its time.
+A growing pace is therefore felt at once, no slots are taken far ahead at an old pace, and a process that dies takes
+two slots with it. With two, one caller can ask the database while the other waits for its slot.
 """
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import ParamSpec, TypeVar
 
-from django.db import InterfaceError, OperationalError
-
-from amazon_accounts.amazon_ads.errors import PaceUnavailableError, PostponedError
-from amazon_accounts.amazon_ads.pacing.pace import STALE_SLOT_SECONDS
+from amazon_accounts.amazon_ads.errors import PostponedError
+from amazon_accounts.amazon_ads.pacing.database import PacingDatabase
 from amazon_accounts.amazon_ads.pacing.reservation import (
     Obstacle,
     RateLimitKey,
@@ -23,50 +19,18 @@ from amazon_accounts.amazon_ads.pacing.reservation import (
     is_still_open,
     reserve,
 )
-from amazon_accounts.postgresql.threads import in_thread
 
-logger = logging.getLogger(__name__)
+# Of one process, for each rate limit.
+MAX_HELD_SLOTS = 2
 
-Parameters = ParamSpec("Parameters")
-Result = TypeVar("Result")
-
-#: A database that takes longer for one small statement counts as away.
-DATABASE_SECONDS = 15.0
-
-#: Of one process, for each row.
-HOLDING_SLOTS = 2
-
+# Each is followed by "until" and a time.
 REASONS: dict[Obstacle, str] = {
     "parked": "Amazon asked this login to wait",
     "blocked": "Amazon asked for a pause",
-    "circuit": "Amazon does not answer, and is left alone",
-    "probing": "Amazon did not answer; one call finds out whether it does again",
-    "far": "Others were first, and Amazon takes only so many calls; this one waits",
+    "circuit": "Amazon does not answer, so no call is made",
+    "probing": "Amazon did not answer, and this call waits for the outcome of another call",
+    "far": "Amazon allows a limited number of calls, and this call waits",
 }
-
-
-async def query_database(
-    function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
-) -> Result:
-    """What the function returns, run in a thread. PaceUnavailableError if the database does not answer in time."""
-    try:
-        async with asyncio.timeout(DATABASE_SECONDS):
-            return await in_thread(function)(*args, **kwargs)
-    except (TimeoutError, OperationalError, InterfaceError) as error:
-        raise PaceUnavailableError from error
-
-
-async def try_to_record(
-    function: Callable[Parameters, object], *args: Parameters.args, **kwargs: Parameters.kwargs
-) -> bool:
-    """Have the function write down what an answer taught; False if the database is away. The answer itself counts
-    either way."""
-    try:
-        await query_database(function, *args, **kwargs)
-    except PaceUnavailableError as error:
-        logger.warning("What Amazon's answer taught is lost: %s", error, extra={"action": "lesson_lost"})
-        return False
-    return True
 
 
 @dataclass
@@ -79,19 +43,19 @@ class CallStats:
 
 
 @dataclass
-class Patience:
-    """How long one call may still wait for slots, over all its tries."""
+class WaitBudget:
+    """How long one call may still wait for slots, over all its attempts."""
 
-    left: float
+    seconds_left: float
     stats: CallStats
 
     def spend(self, seconds: float) -> None:
-        self.left = max(0.0, self.left - seconds)
+        self.seconds_left = max(0.0, self.seconds_left - seconds)
         self.stats.waited_seconds += seconds
 
-    async def sleep(self, reservation: Reservation) -> None:
-        """Wait until the reservation's time, or raise PostponedError if that is too long."""
-        if reservation.seconds > self.left:
+    async def wait_for(self, reservation: Reservation) -> None:
+        """Wait until the reservation's time. PostponedError if that is too long."""
+        if reservation.seconds > self.seconds_left:
             raise PostponedError(
                 reservation.until,
                 REASONS[reservation.obstacle or "far"],
@@ -105,89 +69,93 @@ class Patience:
 @dataclass(frozen=True)
 class Slot:
     reservation: Reservation
-    #: By the event loop's clock; never later than the slot by the database's.
+    # By the event loop's clock. Never later than the slot by the database's clock.
     due: float
 
     @property
-    def is_stale(self) -> bool:
-        """It was not used in time: using it now could bunch requests up beyond the ceiling."""
-        return asyncio.get_running_loop().time() - self.due > STALE_SLOT_SECONDS
+    def seconds_late(self) -> float:
+        return asyncio.get_running_loop().time() - self.due
 
 
 @dataclass
 class SlotQueue:
-    row: RateLimitKey
-    #: So many of this process's requests may be under way at once.
-    places: asyncio.Semaphore
-    head: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(HOLDING_SLOTS))
-    standing: int = 0
+    """The calls of this process that wait for slots of one rate limit."""
+
+    key: RateLimitKey
+    database: PacingDatabase
+    # Limits how many requests of this process are on their way at once.
+    connections: asyncio.Semaphore
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_HELD_SLOTS))
+    waiting: int = 0
     interval: float = 0.0
 
     @asynccontextmanager
-    async def slot(self, subject: str, patience: Patience) -> AsyncIterator[Slot]:
-        """A slot that has come. While it is held, so is a place."""
-        slot = await self._next_slot(subject, patience)
+    async def take_slot(self, subject: str, budget: WaitBudget) -> AsyncIterator[Slot]:
+        """Wait for a slot, and hold a connection while the slot is used."""
+        slot = await self._wait_for_slot(subject, budget)
         try:
             yield slot
         finally:
-            self.places.release()
+            self.connections.release()
 
-    async def _next_slot(self, subject: str, patience: Patience) -> Slot:
+    async def _wait_for_slot(self, subject: str, budget: WaitBudget) -> Slot:
         while True:
-            async with self._turn(patience):
-                slot = await self._at_the_head(subject, patience)
+            async with self._take_turn(budget):
+                slot = await self._acquire_connection_and_slot(subject, budget)
             if not slot.reservation.obstacle:
                 return slot
-            # This login alone was sent away: it waits aside, and the line goes on.
-            await patience.sleep(slot.reservation)
+            # Only this login is paused. It waits outside the queue, and the other logins continue.
+            await budget.wait_for(slot.reservation)
 
     @asynccontextmanager
-    async def _turn(self, patience: Patience) -> AsyncIterator[None]:
-        ahead = self.standing * self.interval
-        if ahead > patience.left:
-            raise PostponedError(_in(ahead), REASONS["far"])
+    async def _take_turn(self, budget: WaitBudget) -> AsyncIterator[None]:
+        seconds_ahead = self.waiting * self.interval
+        if seconds_ahead > budget.seconds_left:
+            raise _postpone(seconds_ahead)
         started = asyncio.get_running_loop().time()
-        self.standing += 1
+        self.waiting += 1
         try:
-            async with asyncio.timeout(patience.left):
-                await self.head.acquire()
+            async with asyncio.timeout(budget.seconds_left):
+                await self.turns.acquire()
         except TimeoutError:
-            raise PostponedError(_in(ahead), REASONS["far"]) from None
+            raise _postpone(seconds_ahead) from None
         finally:
-            self.standing -= 1
-            patience.spend(asyncio.get_running_loop().time() - started)
+            self.waiting -= 1
+            budget.spend(asyncio.get_running_loop().time() - started)
         try:
             yield
         finally:
-            self.head.release()
+            self.turns.release()
 
-    async def _at_the_head(self, subject: str, patience: Patience) -> Slot:
-        """A slot that has come, and with it a place; or, without one, the slot that a parked login did not get."""
-        await self.places.acquire()
-        keeps_place = False
+    async def _acquire_connection_and_slot(self, subject: str, budget: WaitBudget) -> Slot:
+        """Return a slot that has come, with a connection; or the refusal of a parked login, without a connection."""
+        await self.connections.acquire()
+        keeps_connection = False
         try:
-            slot = await self._reserved(subject, patience)
-            keeps_place = not slot.reservation.obstacle
+            slot = await self._reserve_and_wait(subject, budget)
+            keeps_connection = not slot.reservation.obstacle
             return slot
         finally:
-            if not keeps_place:
-                self.places.release()
+            if not keeps_connection:
+                self.connections.release()
 
-    async def _reserved(self, subject: str, patience: Patience) -> Slot:
+    async def _reserve_and_wait(self, subject: str, budget: WaitBudget) -> Slot:
         while True:
             asked_at = asyncio.get_running_loop().time()
-            reservation = await query_database(reserve, self.row, subject, max_wait=patience.left)
+            reservation = await self.database.run(reserve, self.key, subject, max_wait=budget.seconds_left)
             self.interval = reservation.interval
             slot = Slot(reservation, due=asked_at + reservation.seconds)
             if reservation.obstacle == "parked":
                 return slot
-            await patience.sleep(reservation)
-            if not reservation.obstacle and (
-                not reservation.seconds
-                or await query_database(is_still_open, self.row, subject, is_probe=reservation.is_probe)
-            ):
+            await budget.wait_for(reservation)
+            if not reservation.obstacle and await self._is_usable(reservation, subject):
                 return slot
 
+    async def _is_usable(self, reservation: Reservation, subject: str) -> bool:
+        if not reservation.seconds:
+            return True
+        return await self.database.run(is_still_open, self.key, subject, is_probe=reservation.is_probe)
 
-def _in(seconds: float) -> datetime:
-    return datetime.now(UTC) + timedelta(seconds=seconds)
+
+def _postpone(seconds: float) -> PostponedError:
+    return PostponedError(datetime.now(UTC) + timedelta(seconds=seconds), REASONS["far"])

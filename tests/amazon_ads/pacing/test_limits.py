@@ -30,41 +30,43 @@ def usual_pace(settings: LazySettings, sandbox_server: SandboxServer) -> None:
 
 @pytest.mark.parametrize("per", [("region",), ("region", "endpoint"), ()])
 async def test_it_finds_the_limit_and_keeps_to_it(
-    login_over_http: AdsApiFactory, sandbox_server: SandboxServer, per: tuple[Any, ...]
+    api_over_http_for: AdsApiFactory, sandbox_server: SandboxServer, per: tuple[Any, ...]
 ) -> None:
     sandbox = sandbox_server.sandbox
     sandbox.throttle.limit(30.0, 10.0, per=per)
-    logins = [login_over_http(name) for name in NAMES]
+    logins = [api_over_http_for(name) for name in NAMES]
     await asyncio.gather(*(login.profiles("NA", "view") for login in logins for _ in range(30)))
     assert sandbox.journal.count(status=200) == 90
     assert sandbox.journal.count(status=429) <= 10
 
 
 async def test_a_login_with_a_limit_of_its_own_does_not_slow_the_others(
-    login_over_http: AdsApiFactory, sandbox_server: SandboxServer
+    api_over_http_for: AdsApiFactory, sandbox_server: SandboxServer
 ) -> None:
     sandbox = sandbox_server.sandbox
     sandbox.throttle.limit(0.01, 1.0, login="login-4", retry_after="3600")
-    poor = login_over_http("login-4", max_wait=1.0)
-    await login_over_http(NAMES[0]).profiles("NA", "view")
+    poor = api_over_http_for("login-4", max_wait=1.0)
+    await api_over_http_for(NAMES[0]).profiles("NA", "view")
     await poor.profiles("NA", "view")
     with pytest.raises(PostponedError):
         await poor.profiles("NA", "view")
     began = time.monotonic()
-    await asyncio.gather(*(login_over_http(name).profiles("NA", "view") for name in NAMES for _ in range(10)))
+    await asyncio.gather(
+        *(api_over_http_for(name).profiles("NA", "view") for name in NAMES for _ in range(10))
+    )
     assert time.monotonic() - began < 5
     assert sandbox.journal.count(login="login-4") == 2
     assert sandbox.journal.count(status=429) == 1
 
 
 async def test_another_process_feels_what_this_one_learned(
-    login_over_http: AdsApiFactory, sandbox_server: SandboxServer
+    api_over_http_for: AdsApiFactory, sandbox_server: SandboxServer
 ) -> None:
     sandbox = sandbox_server.sandbox
     sandbox.faults.add("throttle", login=NAMES[0], retry_after="3600", count=1)
-    await login_over_http(NAMES[1]).profiles("NA", "view")
+    await api_over_http_for(NAMES[1]).profiles("NA", "view")
     with pytest.raises(PostponedError):
-        await login_over_http(NAMES[0]).profiles("NA", "view")
+        await api_over_http_for(NAMES[0]).profiles("NA", "view")
     async with AmazonClient() as another:
 
         async def token(rejected: str | None = None) -> str:
