@@ -1,4 +1,4 @@
-"""What Prometheus reads. Every figure comes from the database, so each web process tells the same."""
+"""What Prometheus reads. Every number comes from the database, so each web process reports the same."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -7,95 +7,130 @@ from django.db.models import Count, Q
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from accounts.models import Account, SyncRun
-from amazon_accounts.amazon_ads.models import RateLimit
-from dashboard.monitoring import checks
+from amazon_accounts.amazon_ads.pacing.report import count_calls, report_pacing
+from dashboard.monitoring import is_database_ready, run_checks
 from tokens.models import Connection, TokenRefresh
 
 HOUR = timedelta(hours=1)
 
+# The labels of what is measured per rate limit.
+PLACE = ["region", "family"]
 
-def exposition() -> bytes:
+Samples = Iterable[tuple[list[str], float]]
+
+
+def export_metrics() -> bytes:
     registry = CollectorRegistry()
     registry.register(ConsoleCollector())
     return generate_latest(registry)
 
 
 class ConsoleCollector(Collector):
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         now = timezone.now()
-        found = checks()
-        yield _gauge("ready", "1 when this part is alive", ["part"], (([c.name], c.ok) for c in found))
-        if all(check.ok for check in found[:2]):
-            yield from self._connections(now)
-            yield from self._accounts(now)
-            yield from self._queue()
-            yield from self._pacing(now)
-
-    def _connections(self, now: datetime) -> Iterator[GaugeMetricFamily]:
-        states = Connection.objects.order_by().values_list("state").annotate(Count("pk"))
-        yield _gauge("connections", "Connections by state", ["state"], _labelled(states))
-        tokens = Connection.objects.live().aggregate(
-            valid=Count("pk", filter=Q(expires_at__gt=now)),
-            expired=Count("pk", filter=Q(expires_at__lte=now)),
-        )
-        yield _gauge("live_tokens", "Access tokens of live connections", ["token"], _labelled(tokens.items()))
-        refreshes = TokenRefresh.objects.filter(started_at__gte=now - HOUR, outcome__isnull=False)
-        outcomes = refreshes.order_by().values_list("outcome").annotate(Count("pk"))
-        yield _gauge("token_refreshes_last_hour", "Refreshes by outcome", ["outcome"], _labelled(outcomes))
-
-    def _accounts(self, now: datetime) -> Iterator[GaugeMetricFamily]:
-        statuses = Account.objects.order_by().values_list("status").annotate(Count("pk"))
-        yield _gauge("accounts", "Accounts by status", ["status"], _labelled(statuses))
-        runs = SyncRun.objects.filter(created_at__gte=now - HOUR)
-        states = runs.order_by().values_list("state").annotate(Count("pk"))
-        yield _gauge("sync_runs_last_hour", "Syncs by state", ["state"], _labelled(states))
-
-    def _queue(self) -> Iterator[GaugeMetricFamily]:
-        jobs = ProcrastinateJob.objects.filter(status__in=["todo", "doing"])
-        rows = jobs.order_by().values_list("queue_name", "status").annotate(Count("pk"))
-        samples = (([queue, status], number) for queue, status, number in rows)
-        yield _gauge("jobs", "Jobs that wait or are at work", ["queue", "status"], samples)
-
-    def _pacing(self, now: datetime) -> Iterator[GaugeMetricFamily]:
-        rows = list(RateLimit.objects.order_by("region", "family"))
-        figures: dict[str, tuple[str, list[float]]] = {
-            "pace": ("Requests a second that are allowed", [row.pace for row in rows]),
-            "requests_this_hour": ("Requests of the row's current hour", [row.requests for row in rows]),
-            "throttled_this_hour": ("Answers 429 of the row's current hour", [row.throttled for row in rows]),
-            "failures_this_hour": ("Failed calls of the row's current hour", [row.failures for row in rows]),
-            "waited_seconds_this_hour": (
-                "Seconds that calls waited for their slot",
-                [row.waited_seconds for row in rows],
-            ),
-            "blocked": ("1 while Amazon asked to wait", [_is_ahead(row.blocked_until, now) for row in rows]),
-            "circuit_open": (
-                "1 while nothing is sent",
-                [_is_ahead(row.circuit_open_until, now) for row in rows],
-            ),
-        }
-        for name, (text, values) in figures.items():
-            samples = (
-                ([row.region or "any", row.family], value) for row, value in zip(rows, values, strict=True)
-            )
-            yield _gauge(f"amazon_{name}", text, ["region", "family"], samples)
+        checks = run_checks()
+        parts = (([check.name], check.ok) for check in checks)
+        yield _gauge("ready", "1 when this part is alive", ["part"], parts)
+        if is_database_ready(checks):
+            yield from _measure_connections(now)
+            yield from _measure_accounts(now)
+            yield from _measure_queue()
+            yield from _measure_pacing()
+            yield from _count_calls()
 
 
-def _is_ahead(moment: datetime | None, now: datetime) -> float:
-    return float(moment is not None and moment > now)
+def _measure_connections(now: datetime) -> Iterator[Metric]:
+    states = Connection.objects.order_by().values_list("state").annotate(Count("pk"))
+    yield _gauge("connections", "Connections by state", ["state"], _label(states))
+    tokens = Connection.objects.live().aggregate(
+        valid=Count("pk", filter=Q(expires_at__gt=now)),
+        expired=Count("pk", filter=Q(expires_at__lte=now)),
+    )
+    yield _gauge("live_tokens", "Access tokens of live connections", ["token"], _label(tokens.items()))
+    refreshes = TokenRefresh.objects.filter(started_at__gte=now - HOUR, outcome__isnull=False)
+    outcomes = refreshes.order_by().values_list("outcome").annotate(Count("pk"))
+    yield _gauge("token_refreshes_last_hour", "Refreshes by outcome", ["outcome"], _label(outcomes))
 
 
-def _labelled(rows: Iterable[tuple[str, int]]) -> Iterator[tuple[list[str], int]]:
+def _measure_accounts(now: datetime) -> Iterator[Metric]:
+    statuses = Account.objects.order_by().values_list("status").annotate(Count("pk"))
+    yield _gauge("accounts", "Accounts by status", ["status"], _label(statuses))
+    runs = SyncRun.objects.filter(created_at__gte=now - HOUR)
+    states = runs.order_by().values_list("state").annotate(Count("pk"))
+    yield _gauge("sync_runs_last_hour", "Syncs by state", ["state"], _label(states))
+
+
+def _measure_queue() -> Iterator[Metric]:
+    jobs = ProcrastinateJob.objects.filter(status__in=["todo", "doing"])
+    rows = jobs.order_by().values_list("queue_name", "status").annotate(Count("pk"))
+    samples = (([queue, status], number) for queue, status, number in rows)
+    yield _gauge("jobs", "Jobs that wait or run", ["queue", "status"], samples)
+
+
+def _measure_pacing() -> Iterator[Metric]:
+    reports = [(_place(report.region, report.family), report) for report in report_pacing()]
+    yield _gauge(
+        "amazon_pace",
+        "Requests a second that are allowed",
+        PLACE,
+        ((place, report.requests_per_second) for place, report in reports),
+    )
+    yield _gauge(
+        "amazon_blocked",
+        "1 while Amazon has asked us to wait",
+        PLACE,
+        ((place, report.blocked_until is not None) for place, report in reports),
+    )
+    yield _gauge(
+        "amazon_circuit_open",
+        "1 while no call is made because Amazon does not answer",
+        PLACE,
+        ((place, report.circuit_open_until is not None) for place, report in reports),
+    )
+
+
+def _count_calls() -> Iterator[Metric]:
+    totals = [(_place(total.region, total.family), total) for total in count_calls()]
+    yield _counter(
+        "amazon_requests", "Slots that were given to requests", ((place, t.requests) for place, t in totals)
+    )
+    yield _counter(
+        "amazon_throttled", "Answers 429 from Amazon", ((place, t.throttled) for place, t in totals)
+    )
+    yield _counter(
+        "amazon_failures",
+        "Calls that ended without an answer from Amazon",
+        ((place, t.failures) for place, t in totals),
+    )
+    yield _counter(
+        "amazon_waited_seconds",
+        "Seconds that calls waited for their slots",
+        ((place, t.waited_seconds) for place, t in totals),
+    )
+
+
+def _place(region: str, family: str) -> list[str]:
+    return [region or "any", family]
+
+
+def _label(rows: Iterable[tuple[str, int]]) -> Iterator[tuple[list[str], int]]:
     return (([name], number) for name, number in rows)
 
 
-def _gauge(
-    name: str, text: str, labels: list[str], samples: Iterable[tuple[list[str], float]]
-) -> GaugeMetricFamily:
+def _gauge(name: str, text: str, labels: list[str], samples: Samples) -> GaugeMetricFamily:
     gauge = GaugeMetricFamily(f"amazon_accounts_{name}", text, labels=labels)
     for values, number in samples:
         gauge.add_metric(values, float(number))
     return gauge
+
+
+def _counter(name: str, text: str, samples: Samples) -> CounterMetricFamily:
+    # The library appends "_total" to the name.
+    counter = CounterMetricFamily(f"amazon_accounts_{name}", text, labels=PLACE)
+    for values, number in samples:
+        counter.add_metric(values, float(number))
+    return counter

@@ -1,4 +1,4 @@
-"""Is everything there that the console needs? For `/readyz`, which other machines ask."""
+"""Whether all parts of the console are there: what /readyz answers."""
 
 from dataclasses import dataclass
 
@@ -16,37 +16,49 @@ class Check:
     detail: str
 
 
-def checks() -> list[Check]:
-    """Ask everything, in the order in which one needs the other; stop where the rest cannot be asked."""
+def run_checks() -> list[Check]:
+    """Check database, migrations, worker and scheduler, in this order.
+
+    The list ends at the database or the migrations if they fail, because the later checks need them.
+    """
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except (Error, PoolTimeout):
         return [Check("database", ok=False, detail="The database does not answer.")]
-    found = [Check("database", ok=True, detail="It answers."), _migrations()]
-    if found[-1].ok:
+    checks = [Check("database", ok=True, detail="It answers."), MIGRATIONS.run()]
+    if checks[-1].ok:
         alive = count_beats()
-        found += [_worker(alive), _scheduler(alive)]
-    return found
+        checks += [_check_worker(alive), _check_scheduler(alive)]
+    return checks
 
 
-class _Migrations:
-    """Migrations on disk do not change while a process lives: once all are applied they stay so."""
-
-    applied = False
-
-
-def _migrations() -> Check:
-    if not _Migrations.applied:
-        executor = MigrationExecutor(connection)
-        missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
-        if missing:
-            return Check("migrations", ok=False, detail=f"{len(missing)} to apply: run manage.py migrate.")
-        _Migrations.applied = True
-    return Check("migrations", ok=True, detail="All are applied.")
+def is_database_ready(checks: list[Check]) -> bool:
+    """Return whether the tables can be read: the database answers and all migrations are applied."""
+    return all(check.ok for check in checks if check.name in {"database", "migrations"})
 
 
-def _worker(alive: Beats) -> Check:
+class MigrationCheck:
+    def __init__(self) -> None:
+        # Migrations on disk do not change while a process lives, so applied migrations are asked for once.
+        self._are_applied = False
+
+    def run(self) -> Check:
+        if not self._are_applied:
+            executor = MigrationExecutor(connection)
+            missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+            if missing:
+                return Check(
+                    "migrations", ok=False, detail=f"{len(missing)} to apply: run manage.py migrate."
+                )
+            self._are_applied = True
+        return Check("migrations", ok=True, detail="All are applied.")
+
+
+MIGRATIONS = MigrationCheck()
+
+
+def _check_worker(alive: Beats) -> Check:
     number = alive.workers
     return Check(
         "worker",
@@ -55,11 +67,11 @@ def _worker(alive: Beats) -> Check:
     )
 
 
-def _scheduler(alive: Beats) -> Check:
+def _check_scheduler(alive: Beats) -> Check:
     if alive.scheduler_is_alive:
         detail = f"{alive.schedulers} alive, one leads."
     elif alive.schedulers:
-        detail = "One is alive, none leads yet."
+        detail = "One is alive, but none leads yet."
     else:
         detail = "None is alive: start manage.py runscheduler."
     return Check("scheduler", ok=alive.scheduler_is_alive, detail=detail)

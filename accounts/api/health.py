@@ -11,7 +11,7 @@ from accounts.api import examples
 from accounts.api.authentication import person
 from accounts.api.documentation import describe
 from accounts.api.lists import Word, read_parameters
-from accounts.health import health
+from accounts.health import check_health
 from amazon_accounts.amazon_ads.hosts import Region
 from amazon_accounts.amazon_ads.models import Family
 
@@ -75,4 +75,4 @@ class Health(APIView):
     )
     def get(self, request: Request) -> Response:
         read_parameters(request, serializers.Serializer)
-        return Response(HealthSerializer(health(person(request))).data)
+        return Response(HealthSerializer(check_health(person(request))).data)

@@ -12,30 +12,27 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from dashboard import metrics as console_metrics
-from dashboard.monitoring import checks
-
-# The checks of the database and of its migrations come first, and further checks are made only if these two pass.
-FIRST_CHECKS = 2
+from dashboard.metrics import export_metrics
+from dashboard.monitoring import is_database_ready, run_checks
 
 
 @never_cache
 @require_safe
 def healthz(_request: HttpRequest) -> HttpResponse:
-    # This asks nothing but the process itself: a database that is away must not lead to a restart of web.
+    # It does not ask the database: an outage of the database must not restart the web processes.
     return HttpResponse("ok\n", content_type="text/plain")
 
 
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Answer whether database, migrations, a worker and a scheduler are there. Staff see what is missing."""
-    found = checks()
-    ready = all(check.ok for check in found)
+    """Answer 200 if database, migrations, a worker and a scheduler are there, else 503. Staff see each check."""
+    checks = run_checks()
+    ready = all(check.ok for check in checks)
     answer: dict[str, object] = {"status": "ready" if ready else "not ready"}
-    # The user is read from the database, so the database must be in order.
-    if len(found) > FIRST_CHECKS and request.user.is_staff:
-        answer["checks"] = [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in found]
+    # The user is read from the database.
+    if is_database_ready(checks) and request.user.is_staff:
+        answer["checks"] = [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in checks]
     return JsonResponse(answer, status=HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
 
@@ -51,12 +48,12 @@ def metrics(request: HttpRequest) -> HttpResponse:
             status=HTTPStatus.UNAUTHORIZED if settings.METRICS_TOKEN else HTTPStatus.FORBIDDEN,
             headers={"WWW-Authenticate": "Bearer"} if settings.METRICS_TOKEN else None,
         )
-    return HttpResponse(console_metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
+    return HttpResponse(export_metrics(), content_type=CONTENT_TYPE_LATEST)
 
 
 @require_safe
 def favicon(_request: HttpRequest) -> HttpResponse:
-    # Browsers ask for this address on pages without our frame.
+    # Browsers ask for it on pages without our frame.
     return redirect(static("dashboard/icon.svg"))
 
 
@@ -66,7 +63,7 @@ def _may_read_metrics(request: HttpRequest) -> bool:
         return scheme.lower() == "bearer" and compare_digest(
             token.strip().encode(), settings.METRICS_TOKEN.encode()
         )
-    # Behind a proxy every request comes from loopback, also a request that the proxy forwards for another machine.
+    # Behind a proxy on this machine every request comes from loopback, but a forwarded request is from elsewhere.
     if any(name in request.headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-Ip", "Via")):
         return False
     try:

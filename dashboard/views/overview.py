@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from accounts.health import health
+from accounts.health import Health, PaceHealth, check_health
 from accounts.models import Account
 from amazon_accounts.amazon_ads.models import Family
 from dashboard.frame.page import StaffRequest, page, staff_page
@@ -49,7 +48,7 @@ class Pace:
 def overview(request: StaffRequest) -> HttpResponse:
     require(request.user, "tokens.view_connection")
     period: Period = "30d" if request.GET.get("period") == "30d" else "24h"
-    summary = health(request.user)
+    summary = check_health(request.user)
     accounts = summary["accounts"]
     problems = find_problems(
         request.user,
@@ -77,7 +76,7 @@ def overview(request: StaffRequest) -> HttpResponse:
     )
 
 
-def _list_figures(summary: dict[str, Any]) -> list[Figure]:
+def _list_figures(summary: Health) -> list[Figure]:
     tokens, accounts, syncs = summary["tokens"], summary["accounts"], summary["syncs"]
     valid = tokens["valid"] + tokens["expiring"]
     connections = valid + tokens["expired"] + tokens["broken"]
@@ -111,7 +110,7 @@ def _list_figures(summary: dict[str, Any]) -> list[Figure]:
     ]
 
 
-def _describe_pace(row: dict[str, Any]) -> Pace:
+def _describe_pace(row: PaceHealth) -> Pace:
     status, until = Status("good", "Flowing"), None
     if row["blocked_until"]:
         status, until = Status("attention", "Waiting until"), row["blocked_until"]

@@ -1,16 +1,18 @@
-"""/healthz, /readyz, /metrics."""
+"""Who may ask /healthz, /readyz and /metrics, and what they answer."""
 
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import OperationalError, connection
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection
+from dashboard.monitoring import Check, MigrationCheck, is_database_ready
+from tests.dashboard.conftest import LogIn
+from tests.database_outage import DatabaseOutage
 from tokens.models import Heartbeat
 
 
@@ -20,7 +22,7 @@ def all_alive(db: None) -> None:
     Heartbeat.objects.create(kind=Heartbeat.Kind.SCHEDULER, host="h", pid=2, leads=True)
 
 
-def test_healthz_asks_nobody(
+def test_healthz_does_not_ask_the_database(
     client: Client, db: None, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     with django_assert_num_queries(0):
@@ -52,35 +54,28 @@ def test_only_staff_see_what_is_missing(log_in: LogIn, alice: User, db: None) ->
     assert "runscheduler" in checks["scheduler"]["detail"]
 
 
-def test_not_ready_with_a_migration_missing(
-    log_in: LogIn, alice: User, all_alive: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dashboard.monitoring._Migrations.applied", False)
+def test_a_missing_migration_is_counted(db: None) -> None:
+    assert MigrationCheck().run().ok
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM django_migrations WHERE app = 'tokens'")
-    assert log_in(alice).get("/readyz").status_code == 503
+    check = MigrationCheck().run()
+    assert not check.ok
+    assert "run manage.py migrate" in check.detail
 
 
-def test_a_database_that_is_away_is_a_503(client: Client, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: Any) -> None:
-        raise OperationalError
+def test_without_migrations_the_tables_are_not_read() -> None:
+    database = Check("database", ok=True, detail="")
+    assert is_database_ready([database, Check("migrations", ok=True, detail="")])
+    assert not is_database_ready([database, Check("migrations", ok=False, detail="")])
+    assert not is_database_ready([Check("database", ok=False, detail="")])
 
-    with monkeypatch.context() as patch:
-        patch.setattr("django.db.backends.base.base.BaseDatabaseWrapper.cursor", refuse)
+
+def test_a_database_that_is_away_is_a_503(client: Client, database_outage: DatabaseOutage) -> None:
+    with database_outage:
         response = client.get("/readyz")
         assert (response.status_code, response.json()) == (503, {"status": "not ready"})
         assert client.get("/healthz").status_code == 200
-
-
-def test_metrics_tell_of_this_console(
-    client: Client, all_alive: None, alice: User, make_connection: MakeConnection, make_account: MakeAccount
-) -> None:
-    make_account(make_connection(alice), "A")
-    text = client.get("/metrics").content.decode()
-    assert 'amazon_accounts_ready{part="worker"} 1.0' in text
-    assert 'amazon_accounts_connections{state="active"} 1.0' in text
-    assert 'amazon_accounts_accounts{status="active"} 1.0' in text
-    assert 'amazon_accounts_live_tokens{token="valid"} 1.0' in text
+        assert 'amazon_accounts_ready{part="database"} 0.0' in client.get("/metrics").content.decode()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from accounts.health import health
+from accounts.health import check_health
 from accounts.models import SyncRun
 from amazon_accounts.amazon_ads.errors import ApplicationRefusedError
 from amazon_accounts.amazon_ads.models import RateLimit
@@ -87,7 +87,7 @@ def test_it_shows_the_same_health_as_the_api_in_color_shape_and_words(
         ApplicationRefusedError("no", code="invalid_client"),
     )
     page = client.get("/").content.decode()
-    told = health(alice)
+    told = check_health(alice)
     assert told["state"] == "error"
     assert len(told["reasons"]) == 4
     for reason in told["reasons"]:

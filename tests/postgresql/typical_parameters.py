@@ -79,6 +79,23 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "accounts/sync/sql/remove_access.sql": RUN,
     "accounts/sync/sql/sees_profile_only_accounts.sql": {**RUN, "profile_scopes": ["profiles:NA"]},
     "accounts/sync/sql/stage_profile_only_accounts.sql": {**RUN, "list_is_complete": True},
+    "amazon_accounts/amazon_ads/pacing/sql/combine_old_hours.sql": {"rate_limit_id": 1, "kept_since": MOMENT},
+    "amazon_accounts/amazon_ads/pacing/sql/is_still_open.sql": {
+        "region": "NA",
+        "family": "accounts",
+        "subject": "alice",
+        "is_probe": False,
+    },
+    "amazon_accounts/amazon_ads/pacing/sql/reserve_slot.sql": {
+        "region": "NA",
+        "family": "accounts",
+        "subject": "alice",
+        "max_wait": 60.0,
+        "ceiling": 47.5,
+        "growth": 0.25,
+        "probe_every": 30.0,
+        "is_probe": False,
+    },
     "tokens/processes/sql/delete_finished_jobs.sql": {"before": MOMENT, "batch_size": 1000},
     "tokens/refresh/sql/record_success.sql": {
         "access_token": b"encrypted",

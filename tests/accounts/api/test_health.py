@@ -1,4 +1,4 @@
-"""The health of what somebody sees."""
+"""The health of what a person sees."""
 
 from datetime import timedelta
 from typing import Any
@@ -10,10 +10,10 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
-from accounts.health import health
+from accounts.health import check_health
 from amazon_accounts.amazon_ads.models import ApplicationRefusal, RateLimit, RateLimitHour
 from tests.accounts.conftest import AccountFactory, ConnectionFactory
-from tokens.models import Connection, Heartbeat, TokenRefresh
+from tokens.models import Heartbeat, TokenRefresh
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +23,7 @@ def alive(db: None) -> None:
 
 
 def texts(user: User) -> list[str]:
-    return [reason["text"] for reason in health(user)["reasons"]]
+    return [reason["text"] for reason in check_health(user)["reasons"]]
 
 
 def test_all_is_well(
@@ -53,7 +53,7 @@ def test_all_is_well(
         (
             {"expires_at": timezone.now() - timedelta(seconds=1)},
             "error",
-            "No valid access token at the moment: 1 login",
+            "1 login has no valid access token at the moment",
         ),
         ({"sync_failures": 2}, "degraded", "last sync of 1 login failed"),
         ({"last_synced_at": timezone.now() - timedelta(days=2)}, "degraded", "1 login is late"),
@@ -63,9 +63,9 @@ def test_a_connection_that_is_not_well(
     alice: User, bob: User, new_connection: ConnectionFactory, fields: dict[str, Any], state: str, words: str
 ) -> None:
     new_connection(alice, **fields)
-    assert health(alice)["state"] == state
+    assert check_health(alice)["state"] == state
     assert any(words in text for text in texts(alice))
-    assert health(bob)["state"] == "healthy"
+    assert check_health(bob)["state"] == "healthy"
 
 
 def test_tokens_are_counted(alice: User, new_connection: ConnectionFactory, settings: LazySettings) -> None:
@@ -73,11 +73,11 @@ def test_tokens_are_counted(alice: User, new_connection: ConnectionFactory, sett
     for minutes in (50, 5, -5):
         new_connection(alice, expires_at=now + timedelta(minutes=minutes))
     new_connection(alice, client_id="another application")
-    tokens = health(alice)["tokens"]
+    tokens = check_health(alice)["tokens"]
     assert [tokens[name] for name in ("valid", "expiring", "expired", "broken")] == [1, 1, 1, 0]
 
 
-def test_the_success_rate_leaves_out_what_is_not_ours(
+def test_the_success_rate_leaves_out_refused_grants_and_applications(
     alice: User, bob: User, new_connection: ConnectionFactory
 ) -> None:
     hers, his, now = new_connection(alice), new_connection(bob), timezone.now()
@@ -90,16 +90,16 @@ def test_the_success_rate_leaves_out_what_is_not_ours(
             outcome=outcome,
             started_at=now,
             finished_at=now,
-            # One that failed in passing while the token had long to live.
+            # The transient failure came while the old token was still valid for long.
             left_fresh=None if outcome in {"superseded", "lost"} else outcome in {"succeeded", "transient"},
         )
-    assert health(alice)["tokens"]["success_rate_24h"] == 0.75
-    assert health(bob)["tokens"]["success_rate_24h"] is None
+    assert check_health(alice)["tokens"]["success_rate_24h"] == 0.75
+    assert check_health(bob)["tokens"]["success_rate_24h"] is None
 
 
 def test_processes_that_are_gone(alice: User) -> None:
     Heartbeat.objects.update(beat_at=timezone.now() - timedelta(minutes=5))
-    assert health(alice)["state"] == "error"
+    assert check_health(alice)["state"] == "error"
     assert len([text for text in texts(alice) if "is running" in text]) == 2
 
 
@@ -112,21 +112,75 @@ def test_a_refused_application(alice: User, settings: LazySettings) -> None:
     assert texts(alice) == []
 
 
-def test_the_pace_of_each_row(alice: User) -> None:
-    now = timezone.now()
-    hour = now.replace(minute=0, second=0, microsecond=0)
-    row = RateLimit.objects.create(
-        region="EU", family="accounts", pace=4.25, burst=10, slot_at=now, hour=hour, throttled=3,
-        blocked_until=now + timedelta(minutes=1), circuit_open_until=now - timedelta(minutes=1),
-    )  # fmt: skip
-    RateLimitHour.objects.create(rate_limit=row, hour=hour - timedelta(hours=1), throttled=60, pace=4)
-    [pace] = health(alice)["pacing"]
-    share = 1 - (now - hour) / timedelta(hours=1)
-    assert 3 + round(60 * share) - 1 <= pace.pop("throttled_last_hour") <= 3 + round(60 * share)
-    assert pace == {
-        "region": "EU", "family": "accounts", "requests_per_second": 4.25, "blocked_until": row.blocked_until,
-        "circuit_open_until": None,
-    }  # fmt: skip
-    assert texts(alice) == ["Amazon asked us to wait (accounts EU)."]
-    assert health(alice)["state"] == "degraded"
-    assert not Connection.objects.exists()
+class TestPace:
+    @pytest.fixture(autouse=True)
+    def limit(self, db: None) -> RateLimit:
+        now = timezone.now()
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        return RateLimit.objects.create(
+            region="EU", family="accounts", pace=4.25678, burst=10, slot_at=now, hour=hour, throttled=3
+        )
+
+    def test_it_is_listed_with_what_amazon_refused(self, alice: User) -> None:
+        assert check_health(alice)["pacing"] == [
+            {
+                "region": "EU",
+                "family": "accounts",
+                "requests_per_second": 4.257,
+                "throttled_last_hour": 3,
+                "blocked_until": None,
+                "circuit_open_until": None,
+            }
+        ]
+        assert check_health(alice)["state"] == "healthy"
+
+    def test_login_with_amazon_has_no_region(self, alice: User) -> None:
+        RateLimit.objects.update(region="", family="lwa")
+        assert check_health(alice)["pacing"][0]["region"] is None
+
+    def test_a_quiet_region_reports_no_refusals_of_another_hour(self, alice: User, limit: RateLimit) -> None:
+        RateLimit.objects.update(hour=limit.hour - timedelta(hours=24), throttled=500)
+        assert check_health(alice)["pacing"][0]["throttled_last_hour"] == 0
+
+    def test_of_the_hour_before_the_share_within_sixty_minutes_counts(
+        self, alice: User, limit: RateLimit
+    ) -> None:
+        RateLimitHour.objects.create(
+            rate_limit=limit, hour=limit.hour - timedelta(hours=1), throttled=60, pace=4
+        )
+        share = 1 - (timezone.now() - limit.hour) / timedelta(hours=1)
+        found = check_health(alice)["pacing"][0]["throttled_last_hour"]
+        assert found == pytest.approx(3 + 60 * share, abs=1.1)
+
+    def test_a_pause_is_a_reason(self, alice: User) -> None:
+        until = timezone.now() + timedelta(minutes=1)
+        RateLimit.objects.update(blocked_until=until)
+        assert check_health(alice)["pacing"][0]["blocked_until"] == until
+        assert texts(alice) == ["Amazon asked us to wait (accounts EU)."]
+        assert check_health(alice)["state"] == "degraded"
+
+    def test_an_open_circuit_comes_before_a_pause(self, alice: User) -> None:
+        until = timezone.now() + timedelta(minutes=1)
+        RateLimit.objects.update(blocked_until=until, circuit_open_until=until)
+        assert texts(alice) == ["Amazon does not answer (accounts EU); the next try is soon."]
+
+    def test_pauses_that_are_over_are_no_reason(self, alice: User) -> None:
+        past = timezone.now() - timedelta(minutes=1)
+        RateLimit.objects.update(blocked_until=past, circuit_open_until=past)
+        assert texts(alice) == []
+
+
+def test_errors_come_first(alice: User, new_connection: ConnectionFactory) -> None:
+    new_connection(alice, sync_failures=1)
+    new_connection(alice, state="reauthorization_required")
+    assert [reason["state"] for reason in check_health(alice)["reasons"]] == ["error", "degraded"]
+
+
+def test_numbers_of_logins_are_in_words(alice: User, new_connection: ConnectionFactory) -> None:
+    for _ in range(2):
+        new_connection(alice, state="reauthorization_required")
+        new_connection(alice, expires_at=timezone.now() - timedelta(seconds=1))
+    assert texts(alice) == [
+        "Amazon no longer accepts 2 logins: reconnect them.",
+        "2 logins have no valid access token at the moment.",
+    ]

@@ -1,0 +1,144 @@
+"""What Prometheus reads at /metrics."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+from prometheus_client.parser import text_string_to_metric_families
+
+from amazon_accounts.amazon_ads.models import Family, RateLimit, RateLimitHour
+from amazon_accounts.amazon_ads.pacing.reservation import RateLimitKey, reserve
+from dashboard.monitoring import run_checks
+from tests.dashboard.conftest import MakeAccount, MakeConnection
+from tokens.models import Heartbeat, TokenRefresh
+
+pytestmark = pytest.mark.django_db
+
+Labels = frozenset[tuple[str, str]]
+
+NA = frozenset({("region", "NA"), ("family", "accounts")})
+
+
+def read_metrics(client: Client) -> dict[str, dict[Labels, float]]:
+    text = client.get("/metrics").content.decode()
+    values: dict[str, dict[Labels, float]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            name = sample.name.removeprefix("amazon_accounts_")
+            values.setdefault(name, {})[frozenset(sample.labels.items())] = sample.value
+    return values
+
+
+def read_types(client: Client) -> dict[str, str]:
+    text = client.get("/metrics").content.decode()
+    lines = (line.split() for line in text.splitlines() if line.startswith("# TYPE"))
+    return {name.removeprefix("amazon_accounts_"): kind for _, _, name, kind in lines}
+
+
+def label(**labels: str) -> Labels:
+    return frozenset(labels.items())
+
+
+def make_limit(**values: object) -> RateLimit:
+    now = timezone.now()
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    place = {"region": "NA", "family": "accounts"}
+    return RateLimit.objects.create(
+        **{**place, "pace": 4.5, "burst": 5, "slot_at": now, "hour": hour, **values}
+    )
+
+
+def test_parts_that_are_alive(client: Client) -> None:
+    Heartbeat.objects.create(kind=Heartbeat.Kind.WORKER, host="h", pid=1)
+    assert read_metrics(client)["ready"] == {
+        label(part="database"): 1,
+        label(part="migrations"): 1,
+        label(part="worker"): 1,
+        label(part="scheduler"): 0,
+    }
+    assert [check.ok for check in run_checks()] == [True, True, True, False]
+
+
+def test_connections_and_their_tokens(client: Client, alice: User, make_connection: MakeConnection) -> None:
+    make_connection(alice, "valid")
+    make_connection(alice, "expired", expires_at=timezone.now() - timedelta(minutes=1))
+    make_connection(alice, "broken", state="reauthorization_required")
+    metrics = read_metrics(client)
+    assert metrics["connections"] == {label(state="active"): 2, label(state="reauthorization_required"): 1}
+    assert metrics["live_tokens"] == {label(token="valid"): 1, label(token="expired"): 1}
+
+
+def test_refreshes_of_the_last_hour(client: Client, alice: User, make_connection: MakeConnection) -> None:
+    connection, now = make_connection(alice), timezone.now()
+    for outcome, minutes in (("succeeded", 1), ("succeeded", 59), ("transient", 5), ("lost", 61)):
+        moment = now - timedelta(minutes=minutes)
+        TokenRefresh.objects.create(
+            connection=connection, grant_version=1, trigger="scheduled", outcome=outcome,
+            started_at=moment, finished_at=moment, left_fresh=None if outcome == "lost" else outcome == "succeeded",
+        )  # fmt: skip
+    assert read_metrics(client)["token_refreshes_last_hour"] == {
+        label(outcome="succeeded"): 2,
+        label(outcome="transient"): 1,
+    }
+
+
+def test_accounts_by_status(
+    client: Client, alice: User, make_connection: MakeConnection, make_account: MakeAccount
+) -> None:
+    connection = make_connection(alice)
+    make_account(connection, "A")
+    make_account(connection, "B")
+    make_account(connection, "C", status="pending")
+    assert read_metrics(client)["accounts"] == {label(status="active"): 2, label(status="pending"): 1}
+
+
+class TestPace:
+    def test_each_rate_limit_has_its_pace(self, client: Client) -> None:
+        make_limit()
+        make_limit(region="", family="lwa", pace=20.0)
+        assert read_metrics(client)["amazon_pace"] == {NA: 4.5, label(region="any", family="lwa"): 20}
+
+    @pytest.mark.parametrize(
+        ("field", "metric"),
+        [("blocked_until", "amazon_blocked"), ("circuit_open_until", "amazon_circuit_open")],
+    )
+    @pytest.mark.parametrize(("seconds", "value"), [(60, 1), (-1, 0), (None, 0)])
+    def test_a_pause_is_reported_while_it_lasts(
+        self, client: Client, field: str, metric: str, seconds: int | None, value: int
+    ) -> None:
+        until = None if seconds is None else timezone.now() + timedelta(seconds=seconds)
+        make_limit(**{field: until})
+        assert read_metrics(client)[metric] == {NA: value}
+
+
+class TestCalls:
+    COUNTERS = ("requests", "throttled", "failures", "waited_seconds")
+
+    def test_they_are_counters(self, client: Client) -> None:
+        types = read_types(client)
+        assert {types[f"amazon_{name}_total"] for name in self.COUNTERS} == {"counter"}
+        assert not [name for name in types if name.endswith("_this_hour")]
+
+    @pytest.mark.parametrize("name", COUNTERS)
+    def test_they_count_this_hour_and_all_hours_before(self, client: Client, name: str) -> None:
+        limit = make_limit(**{name: 3})
+        for hours in (1, 500):
+            RateLimitHour.objects.create(
+                rate_limit=limit, hour=limit.hour - timedelta(hours=hours), pace=1, **{name: 10}
+            )
+        assert read_metrics(client)[f"amazon_{name}_total"] == {NA: 23}
+
+    @pytest.mark.parametrize("name", COUNTERS)
+    def test_they_do_not_fall_when_the_hour_changes(self, client: Client, name: str) -> None:
+        make_limit(**{name: 3, "hour": timezone.now() - timedelta(hours=30)})
+        before = read_metrics(client)[f"amazon_{name}_total"][NA]
+        reserve(RateLimitKey("NA", Family.ACCOUNTS), "alice", max_wait=1)
+        after = read_metrics(client)[f"amazon_{name}_total"][NA]
+        assert after >= before == 3
+        assert RateLimit.objects.get().requests == 1
+
+    def test_a_region_without_calls_keeps_its_totals(self, client: Client) -> None:
+        make_limit(throttled=7, hour=timezone.now() - timedelta(days=1))
+        assert read_metrics(client)["amazon_throttled_total"] == {NA: 7}
