@@ -1,16 +1,16 @@
-"""JSON from people, read strictly: what PostgreSQL could not store, or what may mean two things, is refused here."""
+"""A strict reader of JSON from people. It refuses what PostgreSQL cannot store and what is ambiguous."""
 
 import json
 import math
 from dataclasses import dataclass
 from typing import Any
 
-DEEPEST = 32  # levels of objects and arrays
-LONGEST_INTEGER = 20  # characters: ids of Amazon's have up to 19
+MAX_DEPTH = 32  # levels of objects and arrays
+MAX_INTEGER_LENGTH = 20  # characters; Amazon's ids have up to 20
 
 
 class BadJSONError(ValueError):
-    """The text is not JSON that can be stored. `field` is the path of what is wrong, as far as it is known."""
+    """The text is not JSON that can be stored. `field` is the path of the wrong value, empty if it is unknown."""
 
     def __init__(self, sentence: str, field: str = "") -> None:
         super().__init__(sentence)
@@ -18,15 +18,15 @@ class BadJSONError(ValueError):
 
 
 def read_json(text: bytes | str) -> Any:
-    """Return what the text says, or raise BadJSONError with a sentence that a person can act on.
+    """Return the value, or raise BadJSONError with a sentence that a person can act on.
 
-    Refused beside malformed text: a name that stands twice in an object, NaN, infinite numbers and integers of more
-    than 20 characters, lone surrogates, NUL characters, more than 32 levels.
+    Beside malformed text it refuses: a name twice in one object, NaN, infinite numbers, integers of more than 20
+    characters, lone surrogates, NUL characters, more than 32 levels.
     """
     try:
         value = _DECODER.decode(text if isinstance(text, str) else text.decode())
     except RecursionError:
-        raise BadJSONError(f"It is nested more than {DEEPEST} levels deep.") from None
+        raise BadJSONError(f"It is nested more than {MAX_DEPTH} levels deep.") from None
     except UnicodeDecodeError:
         raise BadJSONError("It is not UTF-8 text.") from None
     except json.JSONDecodeError as error:
@@ -39,7 +39,7 @@ def read_json(text: bytes | str) -> Any:
 
 @dataclass(frozen=True)
 class _Refused:
-    """Stands where something was that cannot be taken, until it is known in which field that is."""
+    """Takes the place of a refused value until the field that holds it is known."""
 
     sentence: str
     key: str = ""
@@ -58,7 +58,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Refused:
 
 
 def _integer(digits: str) -> int | _Refused:
-    return int(digits) if len(digits) <= LONGEST_INTEGER else _Refused("It is too large a number.")
+    return int(digits) if len(digits) <= MAX_INTEGER_LENGTH else _Refused("It is too large a number.")
 
 
 def _number(digits: str) -> float | _Refused:
@@ -80,18 +80,18 @@ def _refuse_what_cannot_be_stored(value: Any, level: int, field: str) -> None:
         if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
             raise BadJSONError("It has half a character in it: a surrogate without its other half.", field)
     elif isinstance(value, dict | list):
-        if level > DEEPEST:
-            raise BadJSONError(f"It is nested more than {DEEPEST} levels deep.", field)
+        if level > MAX_DEPTH:
+            raise BadJSONError(f"It is nested more than {MAX_DEPTH} levels deep.", field)
         for key in value:
             _refuse_what_cannot_be_stored(key, level + 1, field)
             if isinstance(value, dict):
-                _refuse_what_cannot_be_stored(value[key], level + 1, _inside(field, key, level))
+                _refuse_what_cannot_be_stored(value[key], level + 1, _join_path(field, key, level))
     elif isinstance(value, _Refused):
-        raise BadJSONError(value.sentence, _inside(field, value.key, level) if value.key else field)
+        raise BadJSONError(value.sentence, _join_path(field, value.key, level) if value.key else field)
 
 
-def _inside(field: str, key: str, level: int) -> str:
-    """Return the path of what the key holds: of two names at most, since no request has fields further inside."""
+def _join_path(field: str, key: str, level: int) -> str:
+    # At most two names, because no request has fields further inside.
     if not field:
         return key[:60]
     return f"{field}.{key[:60]}" if level == 2 else field

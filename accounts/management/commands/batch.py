@@ -23,14 +23,14 @@ from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.postgresql.threads import in_thread
 from tokens.processes.commands import OperatorCommand, run_with_amazon
 
-# Logins synced at once; Amazon's pace is shared by all anyway.
-CONCURRENCY = 4
+# Connections synced at once. All of them share Amazon's pace.
+MAX_CONCURRENCY = 4
 POLL_SECONDS = 0.5
-SHOWN = 5  # failures
+MAX_MESSAGES = 5  # of failed items
 
 
 class Command(OperatorCommand):
-    help = "Act on many accounts now, in this process; workers that run may help."
+    help = "Act on many accounts now, in this process. Running workers may help."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("operation", metavar="OPERATION", help=", ".join(BatchOperation.Operation.values))
@@ -94,13 +94,13 @@ def _read_labels(text: str) -> Any:
 
 
 async def _follow(batch_id: UUID, amazon: AmazonClient, progress: "_Progress") -> None:
-    """Do the operation and its syncs here, unless a worker is faster, until all has ended or is postponed."""
+    """Do the batch and its syncs here, unless a worker is faster, until everything has ended or is postponed."""
     while await in_thread(run_chunk)(batch_id):
         await in_thread(progress.show)()
-    slots = asyncio.Semaphore(CONCURRENCY)
+    slots = asyncio.Semaphore(MAX_CONCURRENCY)
 
     async def sync(run_id: UUID) -> SyncRun | None:
-        """Return the run when it was ours; None if another process has it, or another of its login is under way."""
+        """Return the run, or None if another process has it or another run of its connection is active."""
         async with slots:
             try:
                 run = await sync_connection(run_id, amazon)
@@ -114,7 +114,7 @@ async def _follow(batch_id: UUID, amazon: AmazonClient, progress: "_Progress") -
         waiting = await in_thread(_waiting_runs)(batch_id)
         ours = [run for run in await asyncio.gather(*map(sync, waiting)) if run is not None]
         if any(run.finished_at is None for run in ours):
-            # Amazon is to be left alone for so long that the run was put back in the queue.
+            # Amazon asked for a long pause, so the run was put back in the queue.
             return
         await in_thread(settle_syncs)()
         await in_thread(rescue)()
@@ -131,7 +131,7 @@ def _explanation(batch: BatchOperation) -> str:
     if not batch.is_finished:
         return "Not all is done: Amazon asked us to wait. A worker goes on by itself."
     failed = BatchItem.objects.filter(batch=batch, state=BatchItem.State.FAILED)
-    texts = list(failed.order_by("message").values_list("message", flat=True).distinct()[:SHOWN])
+    texts = list(failed.order_by("message").values_list("message", flat=True).distinct()[:MAX_MESSAGES])
     return " ".join(" ".join([f"{batch.failed:,} of {batch.total:,} failed.", *texts]).split())
 
 
@@ -152,7 +152,7 @@ class _Progress:
         self._bar.close()
 
     def show(self) -> bool:
-        """Move the bar; return whether the operation has ended."""
+        """Move the bar; return whether the batch has ended."""
         self._batch.refresh_from_db()
         counts = self._batch.count_items()
         self._bar.update(self._batch.total - counts["waiting"] - counts["running"] - self._bar.n)
