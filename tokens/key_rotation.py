@@ -67,7 +67,7 @@ def _rotate_column(column: str, rows: Sequence[StoredTokens], counts: dict[str, 
 def read_tokens(after: UUID | None, *, limit: int) -> list[StoredTokens]:
     """Read the tokens of the connections whose ids follow this one."""
     with connection.cursor() as cursor:
-        cursor.execute(load(__file__, "read_tokens"), {"after": after, "limit": limit})
+        cursor.execute(load(__file__, "read_tokens"), {"after": after, "batch_size": limit})
         return [StoredTokens(*row) for row in cursor.fetchall()]
 
 

@@ -76,7 +76,7 @@ def _take_leases(
                 "client_id": settings.AMAZON_CLIENT_ID,
                 "lease_seconds": LEASE_SECONDS,
                 "trigger": trigger.value,
-                "limit": limit,
+                "batch_size": limit,
                 "before": before,
                 "healthy": healthy,
                 "connection_id": connection_id,

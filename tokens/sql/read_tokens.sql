@@ -5,4 +5,4 @@ WHERE
     (%(after)s::uuid IS NULL OR id > %(after)s)
     AND (access_token IS NOT NULL OR refresh_token IS NOT NULL)
 ORDER BY id
-LIMIT %(limit)s
+LIMIT %(batch_size)s

@@ -29,4 +29,4 @@ closed AS (
     WHERE id = %(refresh_id)s AND outcome IS NULL
 )
 
-SELECT EXISTS (SELECT FROM renewed)
+SELECT EXISTS(SELECT FROM renewed)

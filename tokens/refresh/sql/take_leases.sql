@@ -11,7 +11,7 @@ WITH due AS (
         AND next_refresh_at <= %(before)s
         AND (last_error = '') = %(healthy)s
     ORDER BY next_refresh_at
-    LIMIT %(limit)s
+    LIMIT %(batch_size)s
     FOR UPDATE SKIP LOCKED
 ),
 
