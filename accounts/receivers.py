@@ -18,7 +18,7 @@ from tokens.signals import connection_changed
 
 @receiver(connection_changed, dispatch_uid="accounts")
 def on_connection_changed(connection: Connection, change: str, **_: Any) -> None:
-    """Part of the transaction that makes the change."""
+    # Part of the transaction that makes the change.
     if change in {"connected", "healed"}:
         queue_sync(connection, trigger=SyncRun.Trigger.CONNECT)
     elif change == "broken":
@@ -29,5 +29,5 @@ def on_connection_changed(connection: Connection, change: str, **_: Any) -> None
 
 @receiver(sync_ended, dispatch_uid="accounts.batch")
 def on_sync_ended(run_id: UUID, **_: Any) -> None:
-    """Not part of the transaction: it holds the connection, and batches are held before connections."""
+    # After the transaction: it holds the connection of the run, and a batch must be held before its connections.
     transaction.on_commit(partial(settle_syncs, run_id))

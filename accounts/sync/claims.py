@@ -88,7 +88,6 @@ def claim_run(run_id: UUID) -> RunClaim:
 
 
 def owned_by(claim: RunClaim) -> dict[str, Any]:
-    """The lookups that find the run as long as this claim owns it."""
     return {"pk": claim.run_id, "state": SyncRun.State.RUNNING, "started_at": claim.started_at}
 
 
@@ -160,7 +159,6 @@ def may_be_postponed(claim: RunClaim, until: datetime) -> bool:
 
 @transaction.atomic
 def close_unfinished_runs(connection: Connection, error: str) -> None:
-    """Close every run of the connection that waits or runs, as failed."""
     unfinished = SyncRun.objects.filter(connection=connection, state__in=UNFINISHED)
     closed = list(unfinished.select_for_update().values_list("pk", flat=True))
     SyncRun.objects.filter(pk__in=closed).update(
@@ -171,7 +169,7 @@ def close_unfinished_runs(connection: Connection, error: str) -> None:
 
 
 def note_end(run_id: UUID) -> None:
-    """Do what follows the end of every run. Part of the transaction that closes it."""
+    # Part of the transaction that closes the run.
     discard_staged(run_id)
     alert_suspensions(run_id)
     sync_ended.send(sender=SyncRun, run_id=run_id)
@@ -215,10 +213,7 @@ def _record_on_connection(
 
 
 def _refuse_login(connection: Connection) -> None:
-    """Mark the connection as refused if Amazon answered only 401 in its last runs, and accepted another login.
-
-    If Amazon accepts no login at all, the application is to blame.
-    """
+    # Only if Amazon accepts another login: otherwise the application is to blame, and no login.
     ended = SyncRun.objects.filter(connection=connection, finished_at__isnull=False)
     last = list(ended.order_by("-created_at", "-id")[:UNAUTHORIZED_RUNS])
     if len(last) < UNAUTHORIZED_RUNS or not all(is_unauthorized(run.sources) for run in last):

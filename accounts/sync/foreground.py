@@ -44,7 +44,6 @@ async def sync_now(
 
 
 async def _wait_for_end(run_id: UUID, on_waiting: Callable[[], None]) -> SyncRun | None:
-    """Return the run when it has ended; None if it went back to the queue."""
     while True:
         run = await in_thread(SyncRun.objects.get)(pk=run_id)
         if run.state != SyncRun.State.RUNNING:

@@ -76,7 +76,6 @@ class Listing:
 
     @property
     def is_unread(self) -> bool:
-        """Whether Amazon did not show the list, or not all of it."""
         return self.outcome in {Outcome.FAILED, Outcome.FORBIDDEN} and not self.is_unconfirmed
 
     @property
@@ -104,12 +103,11 @@ class Listing:
         self.errors.append(details)
 
     def note_omissions(self, sentences: Sequence[str]) -> None:
-        """Report the items that were stored without a part that was too large."""
         for sentence in sentences[: max(0, MAX_NAMED - len(self.errors))]:
             self.errors.append({"kind": "left_out", "message": sentence})
 
     def mark_unconfirmed(self, count: int) -> None:
-        """Count the listing as failed: the run misses more than half of all accounts, so the next one must confirm."""
+        # The run misses more than half of all accounts, so another run must confirm it.
         self.is_unconfirmed = True
         self.errors.append(
             {
@@ -121,7 +119,6 @@ class Listing:
         self.outcome = Outcome.FAILED
 
     def reject(self, items: Sequence[Rejected]) -> None:
-        """Count items that cannot be understood or stored, and name the first of them."""
         self.rejected += len(items)
         self.rejected_items.extend(items[: MAX_NAMED - len(self.rejected_items)])
         # An item without an id of its own is named "item 3", and may be any account.
@@ -153,7 +150,7 @@ class Listing:
 
 
 def totals(listings: Sequence[Listing]) -> dict[str, int]:
-    """Return the counts of a whole run; here `seen` counts accounts."""
+    # Here `seen` counts accounts, in a listing it counts items.
     created = sum(listing.created for listing in listings)
     changed = sum(listing.changed for listing in listings)
     unchanged = sum(listing.unchanged for listing in listings)
@@ -179,7 +176,6 @@ def state_of(listings: Sequence[Listing]) -> SyncRun.State:
 
 
 def is_application_refused(listings: Sequence[Listing]) -> bool:
-    """Whether the run failed for one reason alone: Amazon refuses our application."""
     failed = [listing for listing in listings if listing.outcome == Outcome.FAILED]
     return bool(failed) and all(
         listing.errors and listing.errors[-1]["kind"] == "config" for listing in failed
@@ -187,7 +183,7 @@ def is_application_refused(listings: Sequence[Listing]) -> bool:
 
 
 def is_unauthorized(sources: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether Amazon answered 401 to every list, although it had just issued the access token."""
+    # Amazon refuses even the access token that it has just issued.
     return bool(sources) and all(
         source["outcome"] == Outcome.FORBIDDEN
         and source["errors"]
@@ -197,13 +193,11 @@ def is_unauthorized(sources: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def is_only_postponed(listings: Sequence[Listing]) -> bool:
-    """Whether the run failed for one reason alone: Amazon asked us to wait."""
     failed = [listing for listing in listings if listing.outcome == Outcome.FAILED]
     return bool(failed) and all(listing.postponed_until for listing in failed)
 
 
 def explanation(listings: Sequence[Listing]) -> str:
-    """Return one line that says which lists failed and why; empty if none failed."""
     wrong = [listing for listing in listings if listing.errors and listing.outcome == Outcome.FAILED]
     if not wrong and state_of(listings) == SyncRun.State.FAILED:
         wrong = [listing for listing in listings if listing.errors]

@@ -77,7 +77,7 @@ class Reader:
         )
 
     async def _read_ads_accounts(self) -> None:
-        """Read the global list once. Any host answers for all regions: if one is down, the next one is asked."""
+        # Any host answers for all regions: if one is down, the next one is asked.
         listing = self._coverage.ads_accounts
         hosts = list(dict.fromkeys([*self._claim.regions, *Region.values]))
         for host in hosts:
@@ -104,11 +104,7 @@ class Reader:
         await run_all(self._read_dsp_advertisers(region, profile_id) for profile_id in agencies)
 
     async def _read_profiles(self, region: str) -> list[str]:
-        """Stage the profiles of the region; return the profile ids of its usable agencies.
-
-        The list of profiles that can be changed comes first, and only its ids stay in memory for the second list.
-        Both are staged under the listing of profiles that can be viewed, because only that list is complete.
-        """
+        # The profiles that can be changed come first, and only their ids stay in memory for the second list.
         view = self._coverage.start_listing(Account.Source.PROFILES, region)
         edit = self._coverage.start_listing(PROFILES_EDIT, region)
         agencies: set[str] = set()
@@ -197,5 +193,5 @@ async def run_all(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
 
 
 def _with_rejected(identifiers: set[str], page: Page[Item]) -> set[str]:
-    """Add the ids of the page's items that could not be understood: Amazon shows these items all the same."""
+    # Amazon shows these items, though they could not be understood.
     return identifiers | {item.identifier for item in page.rejected}

@@ -39,7 +39,7 @@ def request_sync(user: User | None, connection: Connection, *, trigger: SyncRun.
 def queue_sync(
     connection: Connection, *, trigger: SyncRun.Trigger, requested_by: User | None = None
 ) -> SyncRun:
-    """Queue a sync of this connection, or join the run that waits already; never a run that has begun.
+    """Queue a sync of this connection, or join the run that waits already; never a run that is running.
 
     It checks no permission: the operation that calls it has done that. An unusable connection gets a run that has
     failed, with the reason.
@@ -74,7 +74,7 @@ def open_run(
         run = SyncRun(connection=connection, trigger=trigger, requested_by=requested_by)
         SyncRun.objects.bulk_create([run], ignore_conflicts=True)
         # The lock lasts to the end of the transaction around: a batch that is cancelled in the meantime must see
-        # that others joined its run. Nothing is found if the run that waited has just begun.
+        # that others joined its run. Nothing is found if the run that waited was just claimed.
         if (found := waiting.select_for_update(no_key=True).first()) is not None:
             if found.trigger == SyncRun.Trigger.BATCH != trigger:
                 # The run goes on for this request even if the batch is cancelled.
@@ -114,7 +114,6 @@ class Wait:
 
 
 def find_waits(run_ids: Collection[UUID]) -> dict[UUID, Wait]:
-    """Return what the runs wait for that went back to the queue because Amazon asked for it."""
     with database.cursor() as cursor:
         cursor.execute(
             statements.load(__file__, "find_postponed_runs"), {"task": run_sync.name, "runs": list(run_ids)}

@@ -46,7 +46,6 @@ def rescue_runs() -> None:
 
 @transaction.atomic
 def _rescue_run(run: SyncRun) -> bool:
-    """Close the run and request another; return False if it is not dead any more."""
     connection = Connection.objects.select_for_update(no_key=True).get(pk=run.connection_id)
     closed = SyncRun.objects.filter(
         pk=run.pk,
@@ -74,7 +73,7 @@ def _rescue_run(run: SyncRun) -> bool:
 
 
 def _count_deaths(connection: Connection) -> int:
-    """Count the connection's last runs in a row that ended because their process died."""
+    # Only deaths in a row count: a run that ends in another way ends the series.
     ended = SyncRun.objects.filter(connection=connection, finished_at__isnull=False)
     errors = ended.order_by("-created_at", "-id").values_list("error", flat=True)[: MAX_RESTARTS + 1]
     return len(list(takewhile(lambda error: error == DIED, errors)))

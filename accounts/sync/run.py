@@ -127,7 +127,6 @@ class SyncRunner:
         )
 
     async def run(self) -> None:
-        """Read and store all lists, then close the run or put it back. Raises RunLostError."""
         if reason := await in_thread(self._reason_unusable)():
             await in_thread(_close)(self._claim, SyncRun.State.FAILED, self.listings, reason)
             return
@@ -139,7 +138,6 @@ class SyncRunner:
         return run.connection.reason_unusable
 
     async def _do_while_owned(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do the work, and beat all the while; stop the work when this process does not own the run any more."""
         working = asyncio.create_task(work, name=f"sync {self._claim.run_id}")
         try:
             while not (await asyncio.wait({working}, timeout=self._heartbeat_seconds))[0]:
@@ -162,7 +160,6 @@ class SyncRunner:
         await self._writer.finish()
 
     async def _settle(self) -> None:
-        """Close the run, or put it back in the queue if Amazon asked us to wait a little."""
         waits = [listing.postponed_until for listing in self.listings if listing.postponed_until]
         reason = explanation(self.listings)
         if waits and await in_thread(claims.may_be_postponed)(self._claim, max(waits)):
@@ -172,7 +169,7 @@ class SyncRunner:
 
 
 async def _claim_run(run_id: UUID) -> RunClaim:
-    """Claim the run. If this process is stopped in the middle of it, give the run back."""
+    # If this process is stopped while it claims the run, it gives the run back.
     claiming = asyncio.ensure_future(in_thread(claims.claim_run)(run_id))
     try:
         return await asyncio.shield(claiming)
@@ -184,13 +181,12 @@ async def _claim_run(run_id: UUID) -> RunClaim:
 
 @transaction.atomic
 def _close(claim: RunClaim, state: SyncRun.State, listings: Sequence[Listing], error: str) -> None:
-    """Close the run, and queue the run that waits behind it."""
+    # In one transaction, so that the run behind this one cannot be forgotten.
     if (next_run := claims.close_run(claim, state, listings, error)) is not None:
         queue_run(next_run)
 
 
 def _abandon(claim: RunClaim, listings: Sequence[Listing]) -> None:
-    """Close a run whose connection was reconnected, unless it is closed already, and leave nothing staged."""
     try:
         _close(claim, SyncRun.State.FAILED, listings, RECONNECTED)
     except RunLostError:
@@ -198,7 +194,6 @@ def _abandon(claim: RunClaim, listings: Sequence[Listing]) -> None:
 
 
 def _give_up(claim: RunClaim, listings: Sequence[Listing], reason: str) -> None:
-    """Queue the run for another process, which takes it at once."""
     with transaction.atomic():
         if claims.return_run(claim, listings, reason, is_postponed=False):
             queue_run(claim.run_id)
@@ -207,7 +202,6 @@ def _give_up(claim: RunClaim, listings: Sequence[Listing], reason: str) -> None:
 
 
 def _postpone(claim: RunClaim, until: datetime, listings: Sequence[Listing], reason: str) -> None:
-    """Queue the run for the time until which Amazon asked us to wait."""
     with transaction.atomic():
         if claims.return_run(claim, listings, reason, is_postponed=True):
             queue_run(claim.run_id, at=until)

@@ -34,11 +34,10 @@ def next_sync_at(connection_id: UUID, *, failures: int, soon: bool = False) -> d
 
 
 def _share(connection_id: UUID) -> float:
-    """Return a number from 0 to 1 that belongs to this connection."""
     return int.from_bytes(sha256(connection_id.bytes).digest()[:6]) / 2**48
 
 
 def sync_soon(connection_ids: Collection[UUID]) -> None:
-    """Let the scheduler sync these connections next, because they may know better data of accounts that they got."""
+    # They may know better data of the accounts that they got.
     if connection_ids:
         Connection.objects.live().filter(pk__in=connection_ids).update(next_sync_at=Now())

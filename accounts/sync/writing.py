@@ -43,7 +43,7 @@ class Writer:
         pages: AsyncGenerator[Page[Item], None],
         to_rows: Callable[[list[Item]], Rows],
     ) -> None:
-        """Read the pages to their end, and store up to a thousand items while the next pages are on their way."""
+        # Up to a thousand items are stored while the next pages are on their way.
         storing = asyncio.create_task(asyncio.sleep(0))
         waiting: Page[Item] = Page([])
         is_cut = False
@@ -73,7 +73,7 @@ class Writer:
         await self._in_database(self._stage_accounts, listing, page, to_rows, are_parts=True)
 
     async def merge_while_reading(self) -> None:
-        """Merge ads accounts once all profiles are known, then the accounts that only profiles show."""
+        # Ads accounts need their profiles, and the accounts that only profiles show need all ads accounts.
         ads_accounts = self._coverage.ads_accounts
         await self.profiles_read.wait()
         self._mergeable.add(Account.Source.ADS_ACCOUNTS)
@@ -86,7 +86,6 @@ class Writer:
         await self._merge_all(Account.Source.DSP_ADVERTISERS, at_least=CHUNK_ROWS)
 
     async def finish(self) -> None:
-        """Merge the rest, and remove what the lists do not show any more."""
         await self._merge_all(Account.Source.DSP_ADVERTISERS)
         await self._merge_manager_accounts()
         await self._remove_unseen()
@@ -140,7 +139,6 @@ class Writer:
             pass
 
     def _merge_chunk(self, listing: Listing, at_least: int) -> bool:
-        """Merge up to a thousand rows of the listing; return False when fewer than `at_least` rows wait."""
         if listing.staged - listing.merged < at_least:
             return False
         merged = merge_rows(self._store, listing, up_to=min(listing.merged + CHUNK_ROWS, listing.staged))

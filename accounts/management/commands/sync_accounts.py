@@ -43,11 +43,11 @@ class Command(OperatorCommand):
         connections = self._choose(options["connection"])
         progress = Progress(len(connections))
 
-        async def operation(amazon: AmazonClient) -> list[SyncRun]:
+        async def sync_chosen(amazon: AmazonClient) -> list[SyncRun]:
             return await sync_all(connections, amazon, options["wait"], progress)
 
         with progress:
-            finished = run_with_amazon(operation)
+            finished = run_with_amazon(sync_chosen)
         self._print(connections, finished, as_json=options["json"])
         if problems := [run for run in finished if run.state != SyncRun.State.SUCCEEDED]:
             raise CommandError(self._explain(connections, problems))

@@ -1,8 +1,10 @@
 """What tests do with sync runs: look at their jobs, and let them start, die and grow old."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
+import pytest
 from django.db.models import F
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -39,8 +41,16 @@ def make_older(run: SyncRun, age: timedelta) -> None:
 
 
 async def wait_until_started(run: SyncRun) -> None:
-    while (await in_thread(SyncRun.objects.get)(pk=run.pk)).state == "waiting":  # noqa: ASYNC110 - another process
+    await poll_until(in_thread(SyncRun.objects.filter(pk=run.pk).exclude(state="waiting").exists))
+
+
+async def poll_until(is_true: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
+    """Wait for what another session of the database does. Fails when it takes longer than this."""
+    for _ in range(int(seconds / 0.02)):
+        if await is_true():
+            return
         await asyncio.sleep(0.02)
+    pytest.fail(f"It did not happen within {seconds:g} seconds.")
 
 
 def ended_listing(

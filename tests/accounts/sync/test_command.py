@@ -59,11 +59,11 @@ def test_it_prints_json(owner: User, sandbox_server: SandboxServer, settings: La
     connection = connected(owner, sandbox_server, settings)
     connected(owner, sandbox_server, settings, "charlie")
     done = run("sync_accounts", "--json", "--connection", str(connection.pk), **QUICK)
-    told: dict[str, Any] = json.loads(done.stdout)
-    assert (told["created"], told["succeeded"]) == (11, 1)
-    [told_run] = told["runs"]
-    assert (told_run["connection"], told_run["state"]) == (str(connection.pk), "succeeded")
-    assert told_run["sources"][0]["source"] == "ads_accounts"
+    printed: dict[str, Any] = json.loads(done.stdout)
+    assert (printed["created"], printed["succeeded"]) == (11, 1)
+    [printed_run] = printed["runs"]
+    assert (printed_run["connection"], printed_run["state"]) == (str(connection.pk), "succeeded")
+    assert printed_run["sources"][0]["source"] == "ads_accounts"
 
 
 def test_it_says_in_one_line_what_failed(
@@ -136,7 +136,6 @@ def test_a_killed_sync_is_done_again_within_a_minute(
     sandbox_server: SandboxServer,
     settings: LazySettings,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sandbox_server.sandbox.reset(generated_world(accounts_per_login=300))
     connection = connected(owner, sandbox_server, settings, "login-1")

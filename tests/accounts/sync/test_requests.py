@@ -1,4 +1,4 @@
-"""A sync is requested once, by whoever may, and queued with its row."""
+"""A sync is requested once, by a person with the permission or by the system, and queued with its row."""
 
 from datetime import timedelta
 from typing import Any

@@ -31,7 +31,14 @@ from amazon_accounts.amazon_ads.models import RateLimit
 from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
 from tests.accounts.sync.conftest import ConnectionFactory, Sync
-from tests.accounts.sync.runs import MANUAL, let_die, queued_runs, scheduled_times, wait_until_started
+from tests.accounts.sync.runs import (
+    MANUAL,
+    let_die,
+    poll_until,
+    queued_runs,
+    scheduled_times,
+    wait_until_started,
+)
 from tokens.connect.disconnect import disconnect_connection
 from tokens.models import Alert, Connection
 
@@ -324,8 +331,7 @@ async def test_a_run_that_is_stopped_while_it_is_claimed_goes_back_to_the_queue(
     holding = asyncio.ensure_future(in_thread(hold_row)())
     await asyncio.to_thread(is_locked.wait, 20)
     syncing = asyncio.create_task(sync_connection(run.pk, amazon))
-    while not await is_claiming():  # noqa: ASYNC110 - the lock of another session
-        await asyncio.sleep(0.02)
+    await poll_until(is_claiming)
     syncing.cancel()
     await asyncio.sleep(0)
     may_end.set()
