@@ -1,4 +1,4 @@
-"""What operators say about one account: its labels, whether it is the default, whether it is synced."""
+"""Changing what operators say about one account: its labels, whether it is the default, whether it is synced."""
 
 import re
 from collections.abc import Collection
@@ -16,9 +16,9 @@ from accounts.errors import refusal
 from accounts.models import Account
 from tokens.permissions import require
 
-MOST_LABELS = 64
-LONGEST_LABEL = 256  # characters, of a key and of a value
-# No blanks at the ends, no line breaks or other control characters: people have to read it, and to type it.
+MAX_LABELS = 64
+MAX_LABEL_LENGTH = 256  # characters, of a key and of a value
+# People read and type the name of a label: no blanks at its ends, no line breaks or other control characters.
 LABEL_NAME = re.compile(r"^(?!\s)[^\x00-\x1f\x7f-\x9f\u2028\u2029]+(?<!\s)$")
 CHANGEABLE = ("labels", "is_default", "sync_enabled")
 
@@ -30,16 +30,16 @@ class VersionConflictError(Exception):
 def update_account(
     user: User, account_id: UUID, changes: Any, *, versions: Collection[datetime] | None = None
 ) -> None:
-    """Change `labels` (a string sets one, None removes it), `is_default` and `sync_enabled`; others stay.
+    """Change `labels` (a string sets a label, None removes it), `is_default` and `sync_enabled`, where given.
 
-    With `versions`, values of `updated_at` of which the account must have one, somebody else's change in between
-    is a VersionConflictError. Raises Account.DoesNotExist, ValidationError and PermissionDenied.
+    `versions` are values of `updated_at`. If they are given and the account has none of them, somebody else has
+    changed it: VersionConflictError. Raises Account.DoesNotExist, ValidationError and PermissionDenied.
     """
     checked = check_changes(changes, CHANGEABLE)
     try:
         _update(user, account_id, checked, versions)
     except IntegrityError:
-        # Two new defaults at once: the second did not see the first. Now it does.
+        # Two requests made two accounts the default at once. A second try sees the other default and ends it.
         _update(user, account_id, checked, versions)
 
 
@@ -47,13 +47,13 @@ def update_account(
 def _update(
     user: User, account_id: UUID, changes: dict[str, Any], versions: Collection[datetime] | None
 ) -> None:
-    account, *others = _locked(user, account_id, with_default=bool(changes.get("is_default")))
+    account, *others = _lock(user, account_id, with_default=bool(changes.get("is_default")))
     require(user, "accounts.update_account")
     if versions is not None and account.updated_at not in versions:
         raise VersionConflictError
     new = dict(changes)
     if "labels" in new:
-        new["labels"] = _merged(account.labels, new["labels"])
+        new["labels"] = _merge_labels(account.labels, new["labels"])
     if all(getattr(account, name) == value for name, value in new.items()):
         return
     for other in others:
@@ -61,8 +61,8 @@ def _update(
     _save(account, new)
 
 
-def _locked(user: User, account_id: UUID, *, with_default: bool) -> list[Account]:
-    """Lock the account and, if wanted, its owner's default; return the account first."""
+def _lock(user: User, account_id: UUID, *, with_default: bool) -> list[Account]:
+    """Lock the account and, if wanted, the default account of its owner; return the account first."""
     wanted = Q(pk=account_id)
     if with_default:
         owner = Account.objects.filter(pk=account_id).values("user")
@@ -77,20 +77,20 @@ def _locked(user: User, account_id: UUID, *, with_default: bool) -> list[Account
 def _save(account: Account, values: dict[str, Any]) -> None:
     for name, value in values.items():
         setattr(account, name, value)
-    # The version must grow, whatever the clocks say.
+    # The version must grow even when the clock of this machine is behind.
     account.updated_at = max(timezone.now(), account.updated_at + timedelta(microseconds=1))
     account.save(update_fields=[*values, "updated_at"])
 
 
-def _merged(labels: dict[str, str], changes: dict[str, str | None]) -> dict[str, str]:
+def _merge_labels(labels: dict[str, str], changes: dict[str, str | None]) -> dict[str, str]:
     result = {key: value for key, value in {**labels, **changes}.items() if value is not None}
-    if len(result) > MOST_LABELS:
-        raise ValidationError({"labels": f"An account may have at most {MOST_LABELS} labels."})
+    if len(result) > MAX_LABELS:
+        raise ValidationError({"labels": f"An account may have at most {MAX_LABELS} labels."})
     return result
 
 
 def check_changes(changes: Any, offered: Collection[str], *, within: str = "") -> dict[str, Any]:
-    """Return the changes as they came, or raise a ValidationError by field. `within` names what holds them."""
+    """Return the changes unchanged, or raise a ValidationError by field; `within` is the field around them."""
     if not isinstance(changes, dict):
         raise ValidationError({within: f"It must be an object with any of: {', '.join(offered)}."})
     prefix = f"{within}." if within else ""
@@ -100,8 +100,8 @@ def check_changes(changes: Any, offered: Collection[str], *, within: str = "") -
         if name not in offered:
             errors[f"{prefix}{name[:60]}"] = unknown
         elif name == "labels":
-            complaint = _complaint_about_labels(value)
-            errors |= {f"{prefix}labels": complaint} if complaint else {}
+            if error := _error_in_labels(value):
+                errors[f"{prefix}labels"] = error
         elif not isinstance(value, bool):
             errors[f"{prefix}{name}"] = "It must be true or false."
     if errors:
@@ -109,11 +109,11 @@ def check_changes(changes: Any, offered: Collection[str], *, within: str = "") -
     return changes
 
 
-def _complaint_about_labels(labels: Any) -> str:
+def _error_in_labels(labels: Any) -> str:
     if not isinstance(labels, dict):
         return "It must be an object of labels."
-    if len(labels) > MOST_LABELS:
-        return f"It may name at most {MOST_LABELS} labels."
+    if len(labels) > MAX_LABELS:
+        return f"It may name at most {MAX_LABELS} labels."
     for key, value in labels.items():
         if not isinstance(value, str | None):
             return f"The label “{key[:40]}” must be a string, or null to remove it."
@@ -123,6 +123,6 @@ def _complaint_about_labels(labels: Any) -> str:
             )
         if "\0" in (value or ""):
             return f"The label “{key[:40]}” has a NUL character in it."
-        if max(len(key), len(value or "")) > LONGEST_LABEL:
-            return f"The label “{key[:40]}” is longer than {LONGEST_LABEL} characters."
+        if max(len(key), len(value or "")) > MAX_LABEL_LENGTH:
+            return f"The label “{key[:40]}” is longer than {MAX_LABEL_LENGTH} characters."
     return ""

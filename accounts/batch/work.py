@@ -16,7 +16,7 @@ from accounts.batch.syncs import request_syncs
 from accounts.models import BatchItem, BatchOperation
 from accounts.models.changes import change_in_the_name_of
 from accounts.sync.rows import STATUSES
-from accounts.update import MOST_LABELS
+from accounts.update import MAX_LABELS
 from amazon_accounts.postgresql.statements import load
 
 MAX_ACCOUNTS_PER_CHUNK = 2_000
@@ -79,8 +79,8 @@ def _update_parameters(batch: BatchOperation) -> Parameters:
         "set": json.dumps({key: value for key, value in labels.items() if value is not None}),
         "removed": [key for key, value in labels.items() if value is None],
         "sync_enabled": batch.options.get("sync_enabled"),
-        "max_labels": MOST_LABELS,
-        "too_many": f"It would have more than {MOST_LABELS} labels.",
+        "max_labels": MAX_LABELS,
+        "too_many": f"It would have more than {MAX_LABELS} labels.",
     }
 
 

@@ -76,7 +76,7 @@ class Account(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="amazon_accounts", db_index=False
     )
     amazon_account_id = models.TextField()
-    # The login the account is synced by; it changes only when that one breaks or no longer sees it.
+    # The connection that syncs the account. It changes only when that connection breaks or no longer sees the account.
     connection = models.ForeignKey(
         Connection, on_delete=models.PROTECT, related_name="accounts", db_index=False
     )
@@ -87,7 +87,7 @@ class Account(models.Model):
     inactive_reason = models.CharField(max_length=12, choices=InactiveReason.choices, null=True, blank=True)
     amazon_status = models.TextField(null=True, blank=True, help_text="Amazon's own word, where it gives one")
     countries = ArrayField(models.TextField(), default=list, blank=True)
-    # Agency of a DSP advertiser. Managers link through AccountManager, for an account may have several.
+    # The agency of a DSP advertiser. Managers are linked by AccountManager, because an account may have several.
     parent = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="children"
     )
@@ -173,7 +173,7 @@ class Account(models.Model):
 
     @property
     def last_synced_at(self) -> datetime | None:
-        """When its connection was last synced: a sync that finds nothing new writes no account."""
+        # A sync that finds nothing new writes no account, so the connection holds the time.
         return self.connection.last_synced_at
 
     @property

@@ -33,9 +33,9 @@ class AccountChange(models.Model):
         VANISHED = "vanished"
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="changes")
-    # None: changed by people, or the run was pruned.
+    # None: a person changed it, or the run was pruned.
     run = models.ForeignKey(SyncRun, on_delete=models.SET_NULL, null=True, blank=True, related_name="changes")
-    # None: a sync found it, a command did it, or the person is no more.
+    # None: a sync or a command changed it, or the person was deleted.
     changed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.SET_NULL,

@@ -1,4 +1,4 @@
-"""Synchronisations: one run brings one connection's picture up to date."""
+"""Sync runs: each reads the lists of one connection from Amazon and stores them."""
 
 from typing import Self
 
@@ -20,8 +20,6 @@ class SyncRunQuerySet(ConnectionPartQuerySet["SyncRun"]):
 
 
 class SyncRun(models.Model):
-    """One synchronisation of one connection."""
-
     class Trigger(models.TextChoices):
         SCHEDULED = "scheduled"
         MANUAL = "manual"

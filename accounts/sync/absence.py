@@ -12,7 +12,7 @@ from django.db import connection as database
 
 from accounts.sync.handover import hand_over_unseen
 from accounts.sync.store import PLAN_BY_HASH, PLAN_BY_INDEX, Store
-from accounts.update import MOST_LABELS
+from accounts.update import MAX_LABELS
 from amazon_accounts.postgresql.statements import load
 
 CLEAR_MISSING_MARKS: Final = load(__file__, "clear_missing_marks")
@@ -45,7 +45,7 @@ def find_complete_scopes(store: Store) -> None:
 
 def remove_unseen(store: Store) -> Removal:
     """Remove what the lists that were read to their end do not show any more."""
-    parameters = store.parameters(max_labels=MOST_LABELS)
+    parameters = store.parameters(max_labels=MAX_LABELS)
     counts: dict[str, dict[str, int]] = {"removed": {}, "marked": {}, "reduced": {}}
     reduced: list[UUID] = []
     with store.open_accounts() as cursor:

@@ -96,10 +96,10 @@ class Connection(models.Model):
     consented_at = models.DateTimeField(null=True, blank=True, help_text="When the login consented, if known")
     grant_version = models.PositiveIntegerField(default=1, help_text="Grows with every new grant")
 
-    # Calls that Amazon answered with invalid_grant since the last good one; the second makes it final.
+    # Refreshes that Amazon answered with invalid_grant since the last success. The second makes the refusal final.
     grant_refusals = models.PositiveSmallIntegerField(default=0)
 
-    # When the refresh check may claim this connection; a claim moves it forward, which is the lease.
+    # When the refresh check may claim this connection. A claim moves this time forward: that is the lease.
     next_refresh_at = models.DateTimeField(null=True, blank=True)
     lease_id = models.UUIDField(null=True, blank=True, editable=False, help_text="The TokenRefresh under way")
     refresh_count = models.PositiveBigIntegerField(default=0)
@@ -112,8 +112,8 @@ class Connection(models.Model):
     next_sync_at = models.DateTimeField(null=True, blank=True)
     sync_failures = models.PositiveIntegerField(default=0, help_text="Failed syncs since the last good one")
     sync_error = models.TextField(blank=True, default="")
-    # Those of Amazon's lists, as SyncRun.sources names them, that the last sync could not read: another connection
-    # that can tells what is in them.
+    # Amazon's lists that the last sync could not read, by their names in SyncRun.sources. What is in them is taken
+    # from another connection that can read them.
     unread_lists = ArrayField(models.TextField(), default=list, db_default=[], blank=True, editable=False)
 
     created_at = models.DateTimeField(default=timezone.now)
@@ -174,14 +174,13 @@ class Connection(models.Model):
             ),
         ]
         indexes = [
-            # The claim of the refresh check: whose turn has come, soonest first, however many wait for their
-            # own application to come back.
+            # The refresh check claims the connections of our application whose time has come, the oldest first.
             models.Index(
                 fields=["client_id", "next_refresh_at"],
                 condition=Q(next_refresh_at__isnull=False),
                 name="connection_refresh_due",
             ),
-            # The scheduler's question: which live connection was synced longest ago.
+            # The scheduler looks for the live connections whose next sync is due.
             models.Index(fields=["next_sync_at"], condition=ACTIVE, name="connection_sync_due"),
             # A person's list of connections, and the filters of the accounts list that go through them.
             models.Index(fields=["owner", "label", "id"], name="connection_of_owner"),
@@ -225,9 +224,9 @@ class Connection(models.Model):
 
     @property
     def consent_ends_at(self) -> datetime | None:
-        """Say when Amazon ends this grant, or None when unknown or before the rule took effect.
+        """Return when Amazon ends this grant; None when unknown, or when the consent is older than the rule.
 
-        Amazon's policy of 2026: a refresh token ends a fixed number of days after the consent.
+        The rule is Amazon's policy of 2026: a refresh token ends a fixed number of days after the consent.
         """
         if self.consented_at is None or self.consented_at.date() < settings.CONSENT_EFFECTIVE_DATE:
             return None
