@@ -234,7 +234,7 @@ class TestAccessToken:
     def test_it_is_given_so_often_a_minute(
         self, service: APIClient, address: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("accounts.api.throttling.AccessTokenThrottle.most_per_minute", 2)
+        monkeypatch.setattr("accounts.api.throttling.AccessTokenThrottle.max_per_minute", 2)
         assert [service.post(address).status_code for _ in range(3)] == [200, 200, 429]
 
     @pytest.mark.django_db(transaction=True)

@@ -4,7 +4,6 @@ import json
 import time
 from http import HTTPStatus
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 from django.contrib.auth.models import User
@@ -17,7 +16,7 @@ from psycopg_pool import PoolTimeout
 from rest_framework.test import APIClient
 
 from accounts.api import parsing, problems
-from accounts.api.throttling import READING, WRITING, Pace, PersonThrottle
+from accounts.api.throttling import Pace
 from tests.accounts.conftest import AccountFactory, person
 
 LIST = "/api/v1/accounts/"
@@ -222,24 +221,6 @@ class TestRequests:
 
 
 class TestThrottle:
-    @pytest.mark.parametrize(("pace", "method"), [(READING, "get"), (WRITING, "patch")])
-    def test_it_slows_who_asks_too_fast(
-        self, api: APIClient, pace: Pace, method: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        clock = Mock(return_value=1_000.0)
-        monkeypatch.setattr("accounts.api.throttling.time.monotonic", clock)
-        throttle, request = PersonThrottle(), Mock(method=method.upper(), **{"user.pk": 1})
-        view = Mock()
-        assert all(throttle.allow_request(request, view) for _ in range(pace.burst))
-        assert not throttle.allow_request(request, view)
-        wait = throttle.wait()
-        assert wait is not None
-        clock.return_value += wait + 0.001
-        assert throttle.allow_request(request, view)
-        assert not throttle.allow_request(request, view)
-        another = Mock(method=method.upper(), **{"user.pk": 2})
-        assert throttle.allow_request(another, view)
-
     def test_it_says_when_to_come_back(self, api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("accounts.api.throttling.READING", Pace(per_second=0.1, burst=1))
         assert api.get(LIST).status_code == 200
