@@ -11,7 +11,7 @@ from accounts.api.exceptions import ContentTooLarge
 from accounts.strict_json import BadJSONError, read_json
 
 # 100,000 ids are 4 MB.
-LARGEST_BODY = 8 * 1024 * 1024  # bytes
+MAX_BODY_BYTES = 8 * 1024 * 1024
 
 
 class StrictJSONParser(BaseParser):
@@ -20,9 +20,9 @@ class StrictJSONParser(BaseParser):
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
-        body = stream.read(LARGEST_BODY + 1)
-        if len(body) > LARGEST_BODY:
-            raise ContentTooLarge(f"The body is larger than {LARGEST_BODY // 1024**2} MB.")
+        body = stream.read(MAX_BODY_BYTES + 1)
+        if len(body) > MAX_BODY_BYTES:
+            raise ContentTooLarge(f"The body is larger than {MAX_BODY_BYTES // 1024**2} MB.")
         try:
             return read_json(body)
         except BadJSONError as error:

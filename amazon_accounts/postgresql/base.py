@@ -6,10 +6,10 @@ from psycopg_pool import ConnectionPool
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Checks the connection that the pool hands out, as CONN_HEALTH_CHECKS does, but without that one's patience.
+    """Checks each connection that the pool hands out. The first dead connection clears the pool.
 
-    After a restart of PostgreSQL the pool is full of dead connections, which its own check tries one after the
-    other, waiting longer after each. Here the first dead one clears the pool.
+    After a restart of PostgreSQL all connections of the pool are dead. Its own check, CONN_HEALTH_CHECKS, would try
+    them one after the other and wait longer after each.
     """
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:

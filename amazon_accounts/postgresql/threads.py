@@ -1,4 +1,4 @@
-"""How asynchronous code reaches the database: one short function in a thread, its connection given back at once."""
+"""Lets asynchronous code use the database: a short function runs in a thread and gives its connection back."""
 
 import functools
 import gc
@@ -16,24 +16,22 @@ from django.db import connections
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
-# Threads of our own: the loop's default ones also resolve host names, which takes as long as it takes. Together
-# fewer than a connection pool holds, so that none of them waits for a connection.
+# The default threads of the event loop also resolve host names, which can take long, so the database has its own.
+# They are fewer than the connections of a pool, so that no thread waits for a connection.
 THREADS = ThreadPoolExecutor(max_workers=6, thread_name_prefix="database")
 RESERVED = ThreadPoolExecutor(max_workers=3, thread_name_prefix="database-reserved")
 
-#: Of the interpreter's lock. Every statement is handed to a thread and back, and each time the busy loop keeps the
-#: lock for so long; Python's own 5 ms would be most of what a statement takes.
+# How long a thread may hold the interpreter's lock. Each statement goes to a thread and back, and waits for the lock
+# of the busy event loop each time. Python's default of 5 ms would be most of the time that a statement takes.
 SWITCH_SECONDS = 0.0005
 
 _threads: ContextVar[ThreadPoolExecutor] = ContextVar("threads of the database", default=THREADS)
 
 
 def tune_interpreter() -> None:
-    """For a process that does much by `in_thread`; called when everything is imported.
-
-    What is loaded until then stays for ever: not to look through it for garbage spares the loop a pause of 60 ms in
-    every few seconds of a long walk.
-    """
+    """Tune a process that uses `in_thread` much. Call it when everything is imported."""
+    # What is imported stays until the process ends. Without a search for garbage in it, a long sync is spared a pause
+    # of 60 ms every few seconds.
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.collect()
     gc.freeze()
@@ -41,7 +39,7 @@ def tune_interpreter() -> None:
 
 @contextmanager
 def reserved_threads() -> Iterator[None]:
-    """What runs in this block, and the tasks it starts, does not wait for the long statements of others."""
+    """Let this block, and the tasks that it starts, use threads that no long statement of other code occupies."""
     before = _threads.set(RESERVED)
     try:
         yield
@@ -50,13 +48,16 @@ def reserved_threads() -> Iterator[None]:
 
 
 def in_thread(function: Callable[Parameters, Result]) -> Callable[Parameters, Awaitable[Result]]:
-    """Make a function that uses the ORM awaitable. It must not leave a transaction, cursor or lazy queryset behind."""
+    """Make a function that uses the ORM awaitable.
+
+    It must not leave a transaction, a cursor or a lazy queryset behind.
+    """
 
     def with_own_connection(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         try:
             return function(*args, **kwargs)
         finally:
-            # Back to the pool before anybody waits for Amazon.
+            # The connection returns to the pool before the caller waits for Amazon.
             connections.close_all()
 
     @functools.wraps(function)
@@ -67,12 +68,12 @@ def in_thread(function: Callable[Parameters, Result]) -> Callable[Parameters, Aw
     return awaitable
 
 
-# Connection exceptions, and what a server says that stops, starts or crashes.
+# Connection exceptions, and the errors of a server that stops, starts or crashes.
 _OUTAGE_STATES = ("08", "57P")
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether this error of Django's says that the database itself is away, rather than that it refused something."""
+    """Return whether an error of Django's means that the database is away, not that it refused a statement."""
     cause = error.__cause__
     if isinstance(cause, psycopg.InterfaceError):
         return True

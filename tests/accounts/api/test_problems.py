@@ -169,7 +169,7 @@ class TestRequests:
         check(api.get(address, headers={"Accept": "image/png"}), 406)
 
     def test_a_body_that_is_too_large(self, api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(parsing, "LARGEST_BODY", 1024)
+        monkeypatch.setattr(parsing, "MAX_BODY_BYTES", 1024)
         check(api.post(BATCH, b" " * 1025, content_type="application/json"), 413)
         check(api.post(BATCH, b" " * 1024, content_type="application/json"), 400)
 
