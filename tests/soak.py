@@ -1,8 +1,8 @@
-"""Does no token ever expire? `python -m tests.soak`: ten minutes of an hour each, with everything dying.
+"""A soak test: no token may expire while every process dies again and again. `python -m tests.soak` takes ten minutes.
 
 Tokens live 60 s and are refreshed 30 s before their end; the check runs every 5 s; Login with Amazon gives up after
 3 s. 200 connections. One call in five to Login with Amazon ends in a 5xx or hangs. Once a minute worker and scheduler
-are killed with -9; twice PostgreSQL restarts. In the end must hold:
+are killed with -9; twice PostgreSQL restarts. At the end all of this must be true:
 
     no call to the API carried an expired token
     every live connection had a valid token at every sample, one a second
@@ -10,7 +10,7 @@ are killed with -9; twice PostgreSQL restarts. In the end must hold:
     every call to the token endpoint belongs to a refresh in the history
     the success rate is 100 %
 
-Exits with 1 if one of these does not hold. It runs in a folder of its own and leaves nothing behind.
+Exits with 1 if one of these does not hold. It runs in a folder of its own and deletes it.
 """
 
 import argparse
@@ -54,7 +54,7 @@ class Plan:
 
 @dataclass
 class Result:
-    """What was seen; `broken` are the promises that did not hold."""
+    """What was observed. `broken` lists the promises that did not hold."""
 
     samples: int = 0
     stale: list[str] = field(default_factory=list)
@@ -143,7 +143,7 @@ def soak(plan: Plan, folder: Path) -> Result:
 
 
 def connect_all(plan: Plan, amazon: Any) -> dict[str, str]:
-    """A connection for every login, its token fresh; which connection belongs to which login."""
+    """Make a connection with a fresh token for every login; return the login of each connection."""
     from django.conf import settings
     from django.contrib.auth.models import User
     from django.utils import timezone
@@ -214,12 +214,13 @@ def restart_postgres(folder: Path) -> None:
 
 
 def judge(result: Result, amazon: Any, logins: dict[str, str]) -> None:
-    """Compare what we wrote down with what Amazon saw."""
+    """Compare our history with the journal of the sandbox."""
     from django.utils import timezone
 
     from tokens.models import Connection, TokenRefresh
 
-    time.sleep(4)  # let what is under way end
+    # Let the last refreshes end.
+    time.sleep(4)
     entries = amazon.do("GET", "/journal?limit=200000")
     entries = entries["entries"] if isinstance(entries, dict) else entries
     calls = [entry for entry in entries if entry["area"] == "api"]
@@ -234,8 +235,8 @@ def judge(result: Result, amazon: Any, logins: dict[str, str]) -> None:
     by_login: dict[str, list[TokenRefresh]] = {login: [] for login in logins.values()}
     for refresh in refreshes:
         by_login[logins[str(refresh.connection_id)]].append(refresh)
-    result.expect("one refresh of a login at a time", list(overlaps(by_login)))
-    result.expect("every call is in the history", list(unclaimed(asked, by_login)))
+    result.expect("one refresh of a login at a time", list(find_overlaps(by_login)))
+    result.expect("every call is in the history", list(find_unknown_calls(asked, by_login)))
     for login in sorted({line.split(",")[0] for line in result.stale}):
         print(f"--- refreshes of {login}, whose token was seen expired", file=sys.stderr)
         for refresh in by_login[login]:
@@ -258,19 +259,19 @@ def judge(result: Result, amazon: Any, logins: dict[str, str]) -> None:
     }
 
 
-def overlaps(by_login: dict[str, list[Any]]) -> Iterator[str]:
-    """Refreshes of one login that were under way together, or followed a dead one within its lease."""
+def find_overlaps(by_login: dict[str, list[Any]]) -> Iterator[str]:
+    """Find refreshes of one login that ran together, or that followed a dead one within its lease."""
     for login, refreshes in by_login.items():
         for one, other in itertools.pairwise(refreshes):
             if one.outcome == "lost":
                 if other.started_at < one.started_at + LEASE:
                     yield f"{login} at {other.started_at:%H:%M:%S} within the lease of a dead process"
             elif one.finished_at is None or other.started_at < one.finished_at:
-                yield f"{login} at {other.started_at:%H:%M:%S} while another was under way"
+                yield f"{login} at {other.started_at:%H:%M:%S} while another one ran"
 
 
-def unclaimed(asked: list[dict[str, Any]], by_login: dict[str, list[Any]]) -> Iterator[str]:
-    """Calls to the token endpoint at a time when no refresh of that login was open."""
+def find_unknown_calls(asked: list[dict[str, Any]], by_login: dict[str, list[Any]]) -> Iterator[str]:
+    """Find calls to the token endpoint at a time when no refresh of that login was open."""
     for entry in asked:
         moment = datetime.fromtimestamp(entry["time"]).astimezone()
         for refresh in by_login[entry["login"]]:

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 TOKEN_SLOTS = 10
 DEFAULT_CONCURRENCY = 10
-# Our supervisor gives us five seconds.
+# The supervisor of `make run` kills a process after five seconds.
 GRACEFUL_SECONDS = 3.5
 POLLING_SECONDS = 2.0
 # Synchronous tasks and host names are waited for in threads; the default is six on a small machine.

@@ -12,7 +12,7 @@ MIN_DELAY_SECONDS = 1.0
 
 
 def choose_refresh_delay(life: float) -> timedelta:
-    """Return how long a token with a life of so many seconds is left alone.
+    """Return how long a token that lives for `life` seconds is left alone.
 
     It is refreshed TOKEN_REFRESH_LEAD_SECONDS before its end, or at half of its life if that is later. Jitter only
     makes the refresh earlier.

@@ -162,7 +162,7 @@ class LeaseKeeper:
 
 @asynccontextmanager
 async def keep_leases(*leases: Lease, every: float = RENEWAL_SECONDS) -> AsyncIterator[LeaseKeeper]:
-    """Renew these leases, and those that the keeper is given to hold, while the block runs."""
+    """Renew these leases while the block runs, and the leases that the keeper is given to hold."""
     keeper = LeaseKeeper()
     keeper.hold(leases)
     renewal = asyncio.create_task(keeper.renew_forever(every), name="renew token leases")

@@ -109,8 +109,8 @@ async def refresh_one(
     """Refresh this connection, or wait for the refresh that another caller has started.
 
     None when its `refresh_count` is no longer `seen`: then a newer token is stored. Raises an AmazonError when the
-    connection is unusable. With a `probe_pause`, while Amazon refuses our application, one caller in each pause of
-    so many seconds asks Amazon; the other callers get ApplicationRefusedError without a call.
+    connection is unusable. With a `probe_pause`, while Amazon refuses our application, one caller in each pause
+    (seconds) asks Amazon; the other callers get ApplicationRefusedError without a call.
     """
     refusal = await read_refusal()
     if refusal is not None and probe_pause is not None:

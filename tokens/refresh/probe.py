@@ -18,7 +18,7 @@ async def read_refusal() -> ApplicationRefusal | None:
 
 
 async def take_probe(refusal: ApplicationRefusal, *, pause: float) -> bool:
-    """Return whether the caller may ask Amazon now: one caller may, in each pause of so many seconds."""
+    """Return whether the caller may ask Amazon now: one caller may, in each pause (seconds)."""
     return await in_thread(application.take_probe)(refusal, pause=pause)
 
 

@@ -16,7 +16,7 @@ from tokens.refresh.one import refresh_connections
 
 class Command(OperatorCommand):
     help = (
-        "Refresh tokens now, in this process: those that are due, or all, or those of the named connections."
+        "Refresh tokens now, in this process: of the connections that are due, of all, or of the named ones."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
