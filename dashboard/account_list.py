@@ -57,11 +57,10 @@ class AccountList:
 
     @property
     def errors(self) -> list[str]:
-        """The reasons why filters cannot be used."""
         return [f"{name}: {text}" for name, text in self.query.errors.items() if name in FILTERS]
 
     def typed(self, name: str) -> str:
-        """Return what a field shows: what was typed, whether it can be used or not."""
+        # Return what a field shows: what was typed, whether it can be used or not.
         return next(iter(self.query.rejected.get(name) or self.query.given.get(name) or ()), "")
 
     def values(self, name: str) -> list[str]:
@@ -83,7 +82,7 @@ class AccountList:
         return replace(self, query=self.query.without(*names))
 
     def toggle_address(self, name: str, value: str) -> str:
-        """Return the address of the first page with one choice turned on or off."""
+        # Return the address of the first page with one choice turned on or off.
         others = [each for each in self.values(name) if each != value]
         values = others if value in self.values(name) else [*self.values(name), value]
         return _address(self._pairs({**self.query.given, name: values}))
@@ -107,7 +106,7 @@ class AccountList:
 
     @property
     def hidden_inputs(self) -> list[tuple[str, str]]:
-        """What a search keeps."""
+        # What a search keeps.
         return [pair for pair in self._pairs(self.query.given) if pair[0] != "search"]
 
     def _pairs(self, given: Mapping[str, list[str]], *, ordering: str = "") -> list[tuple[str, str]]:
@@ -120,7 +119,7 @@ class AccountList:
         return pairs + [(name, value) for name, (value, default) in shown.items() if value != default]
 
     def accounts(self, user: User) -> QuerySet[Account]:
-        """Return what matches. A connection that does not exist matches nothing."""
+        # Return what matches. A connection that does not exist matches nothing.
         try:
             return filter_accounts(user, self.query)
         except NotFoundError:

@@ -63,7 +63,7 @@ class UpdateForm(forms.Form):
         return cleaned
 
     def full_clean(self) -> None:
-        """Put the cursor into the field at fault."""
+        # Put the cursor into the field at fault.
         super().full_clean()
         if self.errors:
             at_fault = next((name for name in self.fields if name in self.errors), "set_labels")
@@ -71,7 +71,6 @@ class UpdateForm(forms.Form):
 
     @property
     def options(self) -> dict[str, Any]:
-        """What `start_batch` takes."""
         labels: dict[str, str | None] = dict(self.cleaned_data["set_labels"])
         labels |= dict.fromkeys(self.cleaned_data["remove_labels"])
         options: dict[str, Any] = {"labels": labels} if labels else {}
@@ -81,5 +80,4 @@ class UpdateForm(forms.Form):
 
 
 def _lines(text: str) -> list[str]:
-    """The lines that are not blank, without the blanks at their ends."""
     return [line for line in (line.strip() for line in text.splitlines()) if line]

@@ -52,7 +52,6 @@ def settle_syncs(run_id: UUID | None = None) -> None:
 
 
 def finish_if_done(batch: BatchOperation) -> None:
-    """End the batch unless one of its items still waits or runs. The caller holds the batch."""
     counts = BatchItem.objects.count_by_state([batch.pk])[batch.pk]
     if counts[BatchItem.State.WAITING] or counts[BatchItem.State.RUNNING]:
         return

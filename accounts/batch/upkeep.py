@@ -15,7 +15,6 @@ MAX_PRUNED = 1_000
 
 
 def find_unstarted() -> list[UUID]:
-    """Return the batches that have items nobody has begun. Most have a job; the job of the others was lost."""
     unstarted = BatchItem.objects.filter(batch=OuterRef("pk"), state=BatchItem.State.WAITING, run=None)
     return list(BatchOperation.objects.unfinished().filter(Exists(unstarted)).values_list("pk", flat=True))
 

@@ -68,7 +68,7 @@ class _LastSyncedPaginator(KeysetPaginator[Account]):
         return list(ordered[: self.page_size + 1])
 
     def _fetch_few_ids(self) -> list[UUID] | None:
-        """Return the ids of all rows, or None if there are too many to sort."""
+        # Return the ids of all rows, or None if there are too many to sort.
         if not self.queryset.query.where:
             return None
         ids = list(self.queryset.order_by().values_list("pk", flat=True)[: self.max_sorted + 1])
@@ -85,7 +85,6 @@ class _LastSyncedPaginator(KeysetPaginator[Account]):
         return rows.alias(synced=synced).filter(select_after(keys, position, descending=descending))
 
     def _select_page(self, position: list[Any] | None, *, descending: bool) -> QuerySet[Any]:
-        """Select the ids of a page and one more, from the index of one connection after the other."""
         connections = Connection.objects.alias(synced=Coalesce("last_synced_at", Value(NEVER)))
         begin: Value | Case = Value(LAST_ID if descending else FIRST_ID, output_field=models.UUIDField())
         if position is not None:

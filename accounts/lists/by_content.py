@@ -57,7 +57,6 @@ def filter_by_content(
 
 
 def _measure_shares(samples: Mapping[str, str]) -> dict[str, float]:
-    """Return the share of the accounts that meets each filter, measured in a sample of the table."""
     names = ("metadata", "labels", "search")
     parameters = {name: samples.get(name) for name in names} | {"pages": SAMPLE_PAGES}
     with database.cursor() as cursor:
@@ -93,7 +92,7 @@ def _contains_text(term: str) -> _Content:
 
 
 def _find_by_trigrams(term: str) -> QuerySet[AccountSearch, Any]:
-    """Return the accounts with this text: from the index of trigrams, and from the names not in it yet."""
+    # Return the accounts with this text: from the index of trigrams, and from the names not in it yet.
     matching = (
         AccountSearch.objects.filter(Contains(F("text"), Lower(Value(term)))).order_by().values("account")
     )

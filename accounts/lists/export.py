@@ -77,7 +77,7 @@ def _read_chunks(accounts: QuerySet[Account], chunk_size: int) -> Iterator[list[
 
 
 def _format_cell(value: Any) -> str:
-    """Return the text of one cell: lists of words with spaces between, other structures as JSON."""
+    # Return the text of one cell: lists of words with spaces between, other structures as JSON.
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -77,7 +77,6 @@ class KeysetPaginator(Generic[Row]):
         )
 
     def _fetch_rows(self, position: list[Any] | None, *, descending: bool) -> list[Row]:
-        """Return the rows of a page that begins after the position, and one more if there is one."""
         queryset = self.queryset
         if position is not None:
             queryset = queryset.filter(select_after(self.columns, position, descending=descending))
@@ -87,7 +86,6 @@ class KeysetPaginator(Generic[Row]):
         return [getattr(row, column) for column in self.columns]
 
     def _get_fields(self) -> Sequence[Any]:
-        """Return the model fields whose values a position holds."""
         options = self.queryset.model._meta
         names = [options.pk.name if column == "pk" else column for column in self.columns]
         return [options.get_field(name) for name in names]

@@ -88,7 +88,7 @@ def _list_context(user: User, state: AccountList) -> dict[str, Any]:
 
 
 def _may_have_inactive(state: AccountList, groups: list[Group]) -> bool:
-    """Return whether accounts that match may be inactive. The chip's count ignores the choice of a status."""
+    # Return whether accounts that match may be inactive. The chip's count ignores the choice of a status.
     inactive = next(chip for group in groups for chip in group.chips if chip.id == "chip-status-inactive")
     return inactive.number != 0 and (inactive.current or not state.values("status"))
 

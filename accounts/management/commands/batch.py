@@ -82,7 +82,6 @@ def _read_ids(name: str) -> list[str]:
 
 
 def _read_query(query: str) -> AccountQuery:
-    """Read the query string of a list. How the list is ordered and shown does not matter to a batch."""
     return read_account_query(QueryDict(query.removeprefix("?")), paging=["ordering"], ignored=PAGE_ONLY)
 
 
@@ -94,13 +93,13 @@ def _read_labels(text: str) -> Any:
 
 
 async def _follow(batch_id: UUID, amazon: AmazonClient, progress: "_Progress") -> None:
-    """Do the batch and its syncs here, unless a worker is faster, until everything has ended or is postponed."""
+    # Do the batch and its syncs here, unless a worker is faster, until everything has ended or is postponed.
     while await in_thread(run_chunk)(batch_id):
         await in_thread(progress.show)()
     slots = asyncio.Semaphore(MAX_CONCURRENCY)
 
     async def sync(run_id: UUID) -> SyncRun | None:
-        """Return the run, or None if another process has it or another run of its connection is active."""
+        # Return the run, or None if another process has it or another run of its connection is active.
         async with slots:
             try:
                 run = await sync_connection(run_id, amazon)
@@ -152,7 +151,6 @@ class _Progress:
         self._bar.close()
 
     def show(self) -> bool:
-        """Move the bar; return whether the batch has ended."""
         self._batch.refresh_from_db()
         counts = self._batch.count_items()
         self._bar.update(self._batch.total - counts["waiting"] - counts["running"] - self._bar.n)

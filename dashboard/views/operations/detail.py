@@ -90,7 +90,7 @@ def _find_waits(batch: BatchOperation) -> dict[UUID, Wait]:
 
 
 def _join_waits(waits: dict[UUID, Wait]) -> Wait | None:
-    """Return the longest pause, with the regions of all."""
+    # Return the longest pause, with the regions of all.
     if not waits:
         return None
     regions = {region for wait in waits.values() for region in wait.regions}

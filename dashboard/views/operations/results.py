@@ -32,7 +32,6 @@ class ItemRow:
 def list_results(
     parameters: QueryDict, batch: BatchOperation, waits: Mapping[UUID, Wait], *, page_size: int = PAGE_SIZE
 ) -> dict[str, Any]:
-    """Return the context of a page of the results, in the order of the accounts' ids."""
     result, after = _read_result(parameters), _parse_id(parameters.get("after", ""))
     items = _select_items(batch, result)
     if after:

@@ -60,7 +60,7 @@ def _parse_id(text: str) -> UUID | None:
 
 
 def start_operation(request: StaffRequest) -> HttpResponse:
-    """Ask back with the number of accounts, counted here. Only what is confirmed is started."""
+    # Ask back with the number of accounts, counted here. Only what is confirmed is started.
     try:
         operation = Operation(request.POST.get("operation", ""))
     except ValueError:
@@ -101,7 +101,6 @@ def start_operation(request: StaffRequest) -> HttpResponse:
 def describe_request(
     operation: Operation, accounts: QuerySet[Account], *, errors: list[str], max_items: int = MAX_ITEMS
 ) -> dict[str, Any]:
-    """Return what the dialog says about the accounts: how many there are, and of how many connections."""
     accounts = accounts.order_by()
     number = accounts.values("pk")[: max_items + 1].count()
     is_sync = operation == Operation.SYNC
@@ -128,7 +127,7 @@ def _refuse(request: StaffRequest, reasons: list[str]) -> HttpResponse:
 
 
 def _dialog(request: StaffRequest, body: str, context: dict[str, Any], *, title: str) -> HttpResponse:
-    """Answer with a dialog, or with a page of the same content to browsers without script."""
+    # Answer with a dialog, or with a page of the same content to browsers without script.
     if is_partial(request):
         return render(request, body, context)
     return page(request, "dashboard/frame/confirm_page.html", {**context, "confirm_body": body}, title=title)
