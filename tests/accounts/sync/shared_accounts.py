@@ -37,11 +37,11 @@ def make_shared_world(sandbox: Sandbox) -> World:
     maker = Maker(world)
     first, second = world.add_login("first"), world.add_login("second")
     for name in ("one", "two"):
-        maker.find_account(name, "seller", ["US"], first)
+        maker.account(name, "seller", ["US"], first)
     for name in ("three", "four", "five"):
-        maker.find_account(name, "seller", ["DE"], first, second)
+        maker.account(name, "seller", ["DE"], first, second)
     for name in ("six", "seven"):
-        maker.find_account(name, "vendor", ["JP"], second)
+        maker.account(name, "vendor", ["JP"], second)
     sandbox.reset(world)
     return sandbox.world
 

@@ -15,7 +15,7 @@ from django.contrib.auth.models import User
 
 from accounts.models import SyncRun
 from accounts.sync.claims import AnotherRunActiveError
-from accounts.sync.requests import request_sync
+from accounts.sync.requests import queue_sync
 from accounts.sync.run import sync_connection
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.models import RateLimit
@@ -119,7 +119,7 @@ class Trial:
         self.sandbox.faults.add("run", area="api", nth=self.chance.randint(1, 12), function=die)
 
     async def _synced(self, connection: Connection, *, calm: bool) -> SyncRun:
-        requested = await in_thread(request_sync)(None, connection, trigger=SyncRun.Trigger.MANUAL)
+        requested = await in_thread(queue_sync)(connection, trigger=SyncRun.Trigger.MANUAL)
         if requested.state == SyncRun.State.WAITING:
             syncing = asyncio.create_task(sync_connection(requested.pk, self.amazon, max_wait=0.3))
             if not calm and self.chance.random() < 0.1:
