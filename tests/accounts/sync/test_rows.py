@@ -17,10 +17,10 @@ from accounts.sync.rows import (
     parse_profiles,
 )
 from amazon_accounts.amazon_ads.answers import (
-    ads_accounts_page,
-    dsp_advertisers_page,
-    manager_accounts_page,
-    profiles_page,
+    read_ads_accounts,
+    read_dsp_advertisers,
+    read_manager_accounts,
+    read_profiles,
 )
 from amazon_accounts.amazon_ads.hosts import Region
 
@@ -50,7 +50,7 @@ def test_every_profile_that_an_ads_account_names_is_one_row_of_four_equal_lists(
     name: str, alternate_ids: list[dict[str, Any]], countries: list[str]
 ) -> None:
     item = make_ads_account(accountName=name, alternateIds=alternate_ids, countryCodes=countries)
-    page = ads_accounts_page([item])
+    page = read_ads_accounts([item])
     found = parse_ads_accounts(page.items, "ads_accounts")
     assert len(found.accounts) + len(found.rejected) + len(page.rejected) == 1
     for row in found.accounts:
@@ -69,7 +69,7 @@ def test_every_profile_that_an_ads_account_names_is_one_row_of_four_equal_lists(
 def test_a_profile_has_the_region_of_its_country_or_else_the_region_asked(
     number: int, country: str, asked: str
 ) -> None:
-    items = profiles_page([make_profile(number, country)]).items
+    items = read_profiles([make_profile(number, country)]).items
     (row,) = parse_profiles(items, asked, "edit").profiles
     assert row.region == (find_region_of_country(country) or asked)
     assert row.profile_id == str(number)
@@ -84,7 +84,7 @@ def test_a_region_is_one_of_amazons_or_unknown(country: str) -> None:
 
 @pytest.mark.parametrize("level", ["edit", "view", None])
 def test_profiles_keep_the_access_level_they_were_read_with(level: str | None) -> None:
-    (row,) = parse_profiles(profiles_page([make_profile(1, "US")]).items, "NA", level).profiles
+    (row,) = parse_profiles(read_profiles([make_profile(1, "US")]).items, "NA", level).profiles
     assert row.access_level == level
 
 
@@ -97,7 +97,7 @@ def test_an_entity_id_in_an_object_of_its_own_belongs_to_the_profile_of_that_cou
             {"countryCode": "US", "profileId": 1},
         ]
     )
-    (row,) = parse_ads_accounts(ads_accounts_page([item]).items, "ads_accounts").accounts
+    (row,) = parse_ads_accounts(read_ads_accounts([item]).items, "ads_accounts").accounts
     assert dict(zip(row.profile_ids, row.profile_entities, strict=True)) == {"1": "ENTITY1", "2": "ENTITY2"}
 
 
@@ -110,7 +110,7 @@ def test_two_profiles_of_one_country_take_its_entity_ids_in_order() -> None:
             {"countryCode": "US", "profileId": 2},
         ]
     )
-    (row,) = parse_ads_accounts(ads_accounts_page([item]).items, "ads_accounts").accounts
+    (row,) = parse_ads_accounts(read_ads_accounts([item]).items, "ads_accounts").accounts
     assert row.profile_entities == ["ENTITY1", "ENTITY2"]
 
 
@@ -124,7 +124,7 @@ def test_two_profiles_of_one_country_take_its_entity_ids_in_order() -> None:
     ],
 )
 def test_amazons_word_becomes_a_status_and_is_kept(word: str, status: str) -> None:
-    items = ads_accounts_page([make_ads_account(status=word)]).items
+    items = read_ads_accounts([make_ads_account(status=word)]).items
     (row,) = parse_ads_accounts(items, "ads_accounts").accounts
     assert (row.status, row.amazon_status) == (status, word)
 
@@ -138,7 +138,7 @@ def test_amazons_word_becomes_a_status_and_is_kept(word: str, status: str) -> No
     ],
 )
 def test_errors_are_kept_by_country(errors: Any, stored: Any) -> None:
-    items = ads_accounts_page([make_ads_account(errors=errors)]).items
+    items = read_ads_accounts([make_ads_account(errors=errors)]).items
     (row,) = parse_ads_accounts(items, "ads_accounts").accounts
     assert msgspec.json.decode(row.errors) == stored
 
@@ -148,14 +148,14 @@ def test_errors_are_kept_by_country(errors: Any, stored: Any) -> None:
 )
 def test_an_item_whose_name_or_id_is_too_long_is_rejected(field: str, longest: int) -> None:
     fitting, long = ("ä" * (longest // 2), "ä" * (longest // 2) + "a")
-    items = ads_accounts_page([make_ads_account(**{field: fitting}), make_ads_account(**{field: long})]).items
+    items = read_ads_accounts([make_ads_account(**{field: fitting}), make_ads_account(**{field: long})]).items
     found = parse_ads_accounts(items, "ads_accounts")
     assert len(found.accounts) == len(found.rejected) == 1
     assert "longer than" in found.rejected[0].reason
 
 
 def test_metadata_that_is_too_long_is_left_out_and_named() -> None:
-    items = ads_accounts_page([make_ads_account(notes="x" * MAX_METADATA_BYTES)]).items
+    items = read_ads_accounts([make_ads_account(notes="x" * MAX_METADATA_BYTES)]).items
     found = parse_ads_accounts(items, "ads_accounts")
     assert found.accounts[0].metadata == "{}"
     (omission,) = found.omissions
@@ -163,7 +163,7 @@ def test_metadata_that_is_too_long_is_left_out_and_named() -> None:
 
 
 def test_only_the_agencies_of_the_region_are_asked_for_advertisers() -> None:
-    items = profiles_page(
+    items = read_profiles(
         [make_profile(1, "US", "agency"), make_profile(2, "JP", "agency"), make_profile(3, "XX", "agency")]
     ).items
     assert find_agencies(items, "NA") == ["1", "3"]
@@ -171,7 +171,7 @@ def test_only_the_agencies_of_the_region_are_asked_for_advertisers() -> None:
 
 
 def test_attribution_profiles_and_sellers_are_no_agencies() -> None:
-    items = profiles_page(
+    items = read_profiles(
         [make_profile(1, "US", "agency", "AMAZON_ATTRIBUTION"), make_profile(2, "US")]
     ).items
     assert find_agencies(items, "NA") == []
@@ -179,7 +179,7 @@ def test_attribution_profiles_and_sellers_are_no_agencies() -> None:
 
 def test_a_dsp_advertiser_is_an_account_of_its_own_type() -> None:
     answer = {"response": [{"advertiserId": "7", "name": "Brand", "country": "GB"}], "totalResults": 1}
-    page, _ = dsp_advertisers_page(answer)
+    page, _ = read_dsp_advertisers(answer)
     (row,) = parse_dsp_advertisers(page.items, "dsp_advertisers:EU:1").accounts
     assert (row.amazon_account_id, row.account_type, row.countries) == ("7", "advertiser", ["UK"])
     assert row.seen_in == ["dsp_advertisers:EU:1"]
@@ -191,7 +191,7 @@ def test_a_manager_account_and_its_linked_advertiser_have_scopes_of_their_own() 
         "managerAccountName": "Agency",
         "linkedAccounts": [{"dspAdvertiserId": "7", "accountName": "Brand"}, {"profileId": "1"}],
     }
-    page = manager_accounts_page({"managerAccounts": [entry]})
+    page = read_manager_accounts({"managerAccounts": [entry]})
     found = parse_manager_accounts(page.items, "NA")
     manager, advertiser = found.accounts
     assert (manager.amazon_account_id, manager.seen_in) == ("M1", ["manager_accounts:NA"])
