@@ -33,7 +33,6 @@ MAX_POSTPONEMENTS = 3
 MAX_POSTPONEMENT = timedelta(minutes=5)
 # After this many runs in a row in which Amazon answered 401 to every call, the login itself counts as refused.
 UNAUTHORIZED_RUNS = 3
-UNFINISHED = [SyncRun.State.WAITING, SyncRun.State.RUNNING]
 
 
 class RunLostError(Exception):
@@ -159,7 +158,7 @@ def may_be_postponed(claim: RunClaim, until: datetime) -> bool:
 
 @transaction.atomic
 def close_unfinished_runs(connection: Connection, error: str) -> None:
-    unfinished = SyncRun.objects.filter(connection=connection, state__in=UNFINISHED)
+    unfinished = SyncRun.objects.unfinished().filter(connection=connection)
     closed = list(unfinished.select_for_update().values_list("pk", flat=True))
     SyncRun.objects.filter(pk__in=closed).update(
         state=SyncRun.State.FAILED, finished_at=Greatest(Now(), F("created_at")), error=error

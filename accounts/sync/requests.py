@@ -14,7 +14,6 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from accounts.models import SyncRun
-from accounts.sync.claims import UNFINISHED
 from accounts.sync.run import queue_run, run_sync
 from amazon_accounts.postgresql import statements
 from tokens.errors import refuse_unusable
@@ -88,7 +87,7 @@ def request_due(limit: int = MAX_DUE) -> int:
     due = (
         Connection.objects.live()
         .filter(Q(next_sync_at__isnull=True) | Q(next_sync_at__lte=Now()))
-        .filter(~Exists(SyncRun.objects.filter(connection=OuterRef("pk"), state__in=UNFINISHED)))
+        .filter(~Exists(SyncRun.objects.unfinished().filter(connection=OuterRef("pk"))))
         .order_by(F("next_sync_at").asc(nulls_first=True))[:limit]
     )
     requested = [SyncRun(connection=connection, trigger=SyncRun.Trigger.SCHEDULED) for connection in due]
