@@ -12,8 +12,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from dashboard.metrics import export_metrics
-from dashboard.monitoring import is_database_ready, run_checks
+from dashboard.monitoring.metrics import export_metrics
+from dashboard.monitoring.readiness import is_database_ready, run_checks
 
 
 @never_cache

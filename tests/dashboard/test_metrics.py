@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from amazon_accounts.amazon_ads.models import Family, RateLimit, RateLimitHour
 from amazon_accounts.amazon_ads.pacing.reservation import RateLimitKey, reserve
-from dashboard.monitoring import run_checks
+from dashboard.monitoring.readiness import run_checks
 from tests.dashboard.conftest import MakeAccount, MakeConnection
 from tokens.models import Heartbeat, TokenRefresh
 

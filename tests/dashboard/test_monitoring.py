@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from dashboard.monitoring import Check, MigrationCheck, is_database_ready
+from dashboard.monitoring.readiness import Check, MigrationCheck, is_database_ready
 from tests.dashboard.conftest import LogIn
 from tests.database_outage import DatabaseOutage
 from tokens.models import Heartbeat

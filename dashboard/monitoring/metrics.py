@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from accounts.models import Account, SyncRun
 from amazon_accounts.amazon_ads.pacing.report import count_calls, report_pacing
-from dashboard.monitoring import is_database_ready, run_checks
+from dashboard.monitoring.readiness import is_database_ready, run_checks
 from tokens.models import Connection, TokenRefresh
 
 HOUR = timedelta(hours=1)

@@ -1,0 +1,1 @@
+"""What machines ask about the product: readiness and Prometheus metrics."""
