@@ -13,7 +13,7 @@ from tokens.encryption import DecryptionError, Secret
 
 
 def find_encryption_problem() -> str:
-    """Return what is wrong with TOKEN_ENCRYPTION_KEYS; an empty text if they fit or no token is stored."""
+    """Return what is wrong with TOKEN_ENCRYPTION_KEYS, or "" if they fit or no token is stored."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT to_regclass('tokens_connection') IS NOT NULL")
@@ -35,7 +35,6 @@ def find_encryption_problem() -> str:
 
 
 def require_fitting_keys() -> None:
-    """Raise ImproperlyConfigured if TOKEN_ENCRYPTION_KEYS cannot decrypt the stored tokens."""
     problem = find_encryption_problem()
     # This thread may never use its connection again.
     connection.close()

@@ -94,7 +94,7 @@ class EncryptedTextField(_SecretField):
         return None if value is None else Secret(value)
 
     def to_python(self, value: Secret | str | None) -> Secret | None:
-        """Read what `value_to_string` wrote: ciphertext."""
+        # The text is what `value_to_string` wrote: ciphertext.
         return Secret(value) if isinstance(value, str) else value
 
     def get_prep_value(self, value: Any) -> Any:
@@ -107,4 +107,5 @@ class EncryptedTextField(_SecretField):
         return "" if secret is None else secret.ciphertext
 
     def formfield(self, **kwargs: Any) -> None:
-        """No form ever shows a secret."""
+        # No form ever shows a secret.
+        return

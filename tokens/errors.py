@@ -52,12 +52,12 @@ UNUSABLE: Final[dict[str, type[AmazonError]]] = {
 
 
 def raise_if_unusable(connection: Connection) -> None:
-    """Raise the AmazonError that fits `Connection.reason_unusable`, unless that is empty."""
+    """Raise the AmazonError that fits the state of an unusable connection, with `reason_unusable` as its text."""
     if reason := connection.reason_unusable:
         raise UNUSABLE[connection.state](reason)
 
 
 def refuse_unusable(connection: Connection) -> None:
-    """Raise ConnectionUnusableError, with the reason as its text, if a person must mend the connection first."""
+    """Raise ConnectionUnusableError, with `reason_unusable` as its text, if a person must mend the connection."""
     if reason := connection.reason_unusable:
         raise ConnectionUnusableError(reason)

@@ -34,9 +34,10 @@ class Rotated(NamedTuple):
 
 
 def rotate(*, batch_size: int = BATCH_SIZE) -> dict[str, int]:
-    """Rewrite every token that is not under the first key.
+    """Encrypt every stored token again that is not under the first key.
 
-    Return how many tokens were `rotated`, were `current` already, and are `unreadable` with every key.
+    Return how many tokens were `rotated`, how many were `current` already, and how many are `unreadable`: no
+    key decrypts them.
     """
     counts = {"rotated": 0, "current": 0, "unreadable": 0}
     after: UUID | None = None
@@ -65,7 +66,6 @@ def _rotate_column(column: str, rows: Sequence[StoredTokens], counts: dict[str, 
 
 
 def read_tokens(after: UUID | None, *, limit: int) -> list[StoredTokens]:
-    """Read the tokens of the connections whose ids follow this one."""
     with connection.cursor() as cursor:
         cursor.execute(load(__file__, "read_tokens"), {"after": after, "batch_size": limit})
         return [StoredTokens(*row) for row in cursor.fetchall()]
@@ -87,7 +87,7 @@ def _encrypt_again(ciphertext: str) -> str | None:
 
 
 def replace_tokens(column: str, tokens: Sequence[Rotated]) -> int:
-    """Store the fresh ciphertext where the stale one still is; return how many were replaced."""
+    """Store the fresh ciphertext where the stale one is still stored; return how many were replaced."""
     if not tokens:
         return 0
     with connection.cursor() as cursor:

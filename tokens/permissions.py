@@ -14,6 +14,6 @@ def may(user: Actor, permission: str) -> bool:
 
 
 def require(user: Actor, permission: str) -> None:
-    """Raise PermissionDenied, with the name of the permission as its text, unless the person has it."""
+    """Raise PermissionDenied, with the name of the permission as its text, unless the actor has it."""
     if not may(user, permission):
         raise PermissionDenied(permission)

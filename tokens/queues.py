@@ -16,7 +16,6 @@ UPKEEP = "upkeep"
 
 
 def amazon_of(context: JobContext) -> AmazonClient:
-    """Return the one client of this worker process, which `runworker` hands to every task."""
     return cast("AmazonClient", context.additional_context["amazon"])
 
 

@@ -9,7 +9,7 @@ from tokens.models import Alert, Connection, TokenRefresh
 
 
 def create_alert(kind: Alert.Kind, key: str, text: str, connection: Connection | None = None) -> None:
-    """Create an alert, unless one with this key exists: nothing is reported twice."""
+    # One thing that is noticed twice has the same key, and is reported once.
     Alert.objects.bulk_create(
         [Alert(kind=kind, key=f"{kind}:{key}", text=text, connection=connection)], ignore_conflicts=True
     )
@@ -46,7 +46,7 @@ def alert_consent_ending(connection: Connection, ends_at: datetime, days: int) -
 
 
 def alert_application() -> None:
-    """Create one alert when Amazon refuses our application, and one when a refresh has succeeded since.
+    """Create one alert when Amazon refuses our application, and one after a later refresh has succeeded.
 
     Both are derived from stored rows, so that no alert is lost when a process dies.
     """

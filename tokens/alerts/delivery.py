@@ -72,7 +72,6 @@ class DeliveryError(Exception):
 # The worker runs it before the syncs that wait for the same slots.
 @app.task(queue=UPKEEP, name="tokens.send_alerts", priority=10)
 def send_due_alerts() -> int:
-    """Send all messages that are due; return how many were sent."""
     sent = 0
     while (message := _claim()) is not None:
         sent += _deliver(*message)
@@ -84,7 +83,7 @@ def due_alerts_exist() -> bool:
 
 
 def _claim() -> tuple[UUID, list[Alert]] | None:
-    """Claim a message that no other process is sending: first a message that failed before, then a new one."""
+    # A message that failed before goes first, under its old id.
     now = timezone.now()
     with transaction.atomic():
         due = Alert.objects.select_for_update(skip_locked=True).filter(next_try_at__lte=now)
@@ -104,7 +103,7 @@ def _claim() -> tuple[UUID, list[Alert]] | None:
 
 
 def _gather(due: QuerySet[Alert]) -> list[Alert]:
-    """Gather new alerts of one kind, unless a message of that kind was sent a moment ago."""
+    # A kind that was sent a moment ago stays quiet for a while. Its new alerts become one message then.
     since = timezone.now() - QUIET
     recent = Alert.objects.filter(Q(sent_at__gt=since) | Q(told_at__gt=since)).values("kind")
     oldest = due.exclude(kind__in=recent).order_by("created_at").first()
@@ -167,7 +166,6 @@ def _mail(message_id: UUID, title: str, body: str, recipients: list[str]) -> Non
 
 
 def _notify(claimed: QuerySet[Alert], title: str, body: str, *, taken_by: Sequence[str]) -> None:
-    """Send the message to each address that does not have it yet. Raises DeliveryError if an address fails."""
     taken = list(taken_by)
     problems = []
     for number, address in enumerate(settings.ALERT_URLS, start=1):

@@ -19,7 +19,7 @@ WARNING_DAYS = (1, 7, 30)
 
 @app.task(queue=TOKENS, name="tokens.warn_of_consent_ends")
 def warn_of_consent_ends() -> int:
-    """Create an alert for each consent that ends soon, once for each of WARNING_DAYS; return how many end soon."""
+    """Create an alert for each consent that ends soon, one for each of WARNING_DAYS; return how many end soon."""
     now = timezone.now()
     life = timedelta(days=settings.CONSENT_DAYS)
     rule_began = datetime.combine(settings.CONSENT_EFFECTIVE_DATE, time_of_day.min, UTC)

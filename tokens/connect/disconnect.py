@@ -12,7 +12,8 @@ from tokens.signals import connection_changed
 def disconnect_connection(user: User | None, connection: Connection) -> bool:
     """Erase the tokens; accounts and history stay. Return False if the connection was disconnected before.
 
-    None is the system itself. Raises PermissionDenied. A refresh that runs meanwhile cannot bring the tokens back.
+    `user` is None for the system itself. Raises PermissionDenied. A refresh that is running cannot bring the
+    tokens back.
     """
     require(user, "tokens.disconnect_connection")
     now = timezone.now()

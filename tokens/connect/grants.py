@@ -71,7 +71,7 @@ class Proof:
 
 
 def connect(consent: Consent) -> Connected:
-    """Store the grant in the connection that this login has already, or as a new connection."""
+    """Store the grant in the connection that this login has already, or in a new connection."""
     try:
         with transaction.atomic():
             known = _connection_of_login(consent)
@@ -88,7 +88,7 @@ def connect(consent: Consent) -> Connected:
 
 
 def _connection_of_login(consent: Consent) -> Connection | None:
-    """Find the connection of this login. A login without an identity is found by its refresh token."""
+    # Without an identity, a login is recognized by its refresh token.
     of_owner = Connection.objects.filter(owner=consent.owner, client_id=settings.AMAZON_CLIENT_ID)
     candidates = of_owner.exclude(state=Connection.State.DISCONNECTED)
     if consent.identity.user_id is not None:

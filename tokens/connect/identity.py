@@ -27,7 +27,7 @@ class Identity:
 
 
 async def ask_identity(grant: Grant, amazon: AmazonClient, *, scope: str | None = None) -> Identity:
-    """Ask Amazon which login this is, unless the `profile` scope is missing."""
+    # Without the `profile` scope, Amazon refuses the question.
     if not tells_identity(scope or settings.AMAZON_SCOPES):
         return Identity()
     try:

@@ -11,5 +11,4 @@ def is_identity(scope: str) -> bool:
 
 
 def tells_identity(text: str) -> bool:
-    """Return whether Amazon tells with these scopes which login it is."""
     return any(map(is_identity, split_scopes(text)))

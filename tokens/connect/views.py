@@ -26,7 +26,6 @@ from tokens.models import Connection
 @login_required
 @permission_required("tokens.connect_amazon", raise_exception=True)
 def connect_amazon(request: HttpRequest) -> HttpResponse:
-    """Send the browser to Amazon, to connect a login or (`connection`) to reconnect one in place."""
     form = ConnectForm(request.POST if request.method == "POST" else request.GET)
     if not form.is_valid():
         for name, errors in form.errors.items():

@@ -36,7 +36,6 @@ class Login:
 
 
 def read_login(label: str, refresh_token: str, regions: str, consented_at: str) -> Login:
-    """Check the parts of a login. Raises CommandError."""
     label = label.strip()
     _refuse_misplaced_tokens(label, regions, consented_at)
     if not label or len(label) > 200 or "\0" in label:
@@ -66,13 +65,12 @@ def _consented_at(text: str) -> datetime | None:
 
 
 def _refuse_misplaced_tokens(*texts: str) -> None:
-    """Refuse texts with a token in them, which would be stored and shown as plain text."""
+    # A token in one of these texts would be stored and shown as plain text.
     if any(LIKE_A_TOKEN.search(text) for text in texts):
         raise CommandError("A token is where none belongs; a text with a comma in it must be in quotes.")
 
 
 def read_token(stdin: TextIO) -> str:
-    """Read one refresh token. Raises CommandError."""
     try:
         token = stdin.readline().removeprefix(BYTE_ORDER_MARK).strip()
     except UnicodeDecodeError:
@@ -89,7 +87,7 @@ def read_row(cells: list[str]) -> Login:
 
 
 def read_rows(path: str, stdin: TextIO) -> Iterator[tuple[int, list[str]]]:
-    """Yield each row below the header, with the number of its last line. `-` is standard input."""
+    """Yield each row below the header, with the number of its last line. The path `-` is standard input."""
     name = "Standard input" if path == "-" else path
     reader = csv.reader(io.StringIO(_read_text(path, name, stdin), newline=""))
     is_first = True

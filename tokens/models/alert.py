@@ -15,7 +15,6 @@ class AlertQuerySet(ConnectionPartQuerySet["Alert"]):
     # An alert without a connection is shown to people who see all connections.
 
     def undelivered(self) -> Self:
-        """Those that were tried and not sent."""
         return self.filter(next_try_at__isnull=False).exclude(error="")
 
 

@@ -15,7 +15,6 @@ from tokens.permissions import Actor
 
 class AuthorizationAttemptQuerySet(models.QuerySet["AuthorizationAttempt"]):
     def visible_to(self, user: Actor) -> Self:
-        """Return the attempts of this person, or all of them to who may see all connections."""
         if sees_all_connections(user):
             return self
         return self.filter(user=user) if isinstance(user, User) and user.is_active else self.none()

@@ -29,7 +29,6 @@ def all_regions() -> list[str]:
 
 
 def late_before(now: datetime | None = None) -> datetime:
-    """Return the time before which the last sync of a connection is too long ago."""
     return (now or timezone.now()) - INTERVALS_UNTIL_LATE * timedelta(seconds=settings.SYNC_INTERVAL_SECONDS)
 
 
@@ -38,7 +37,7 @@ def where_live() -> Q:
 
 
 def where_late(now: datetime | None = None) -> Q:
-    """Match the connections that are late although no sync of them failed."""
+    # A connection whose syncs fail is failing, and not late.
     return Q(sync_failures=0, last_synced_at__lt=late_before(now))
 
 
@@ -48,7 +47,6 @@ def sees_all_connections(user: Actor) -> bool:
 
 class ConnectionQuerySet(models.QuerySet["Connection"]):
     def visible_to(self, user: Actor) -> Self:
-        """Return the connections that a person owns, or all of them to who may see all."""
         if sees_all_connections(user):
             return self
         return self.filter(owner=user) if isinstance(user, User) and user.is_active else self.none()
@@ -57,7 +55,7 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
         return self.filter(ACTIVE)
 
     def live(self) -> Self:
-        """Return the connections that may be refreshed and synced."""
+        # Amazon may be called with these connections.
         return self.filter(where_live())
 
     def broken(self) -> Self:
@@ -71,7 +69,7 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
 
 
 class Connection(models.Model):
-    """One authorised Amazon login of one Login with Amazon application."""
+    """One authorized Amazon login of one Login with Amazon application."""
 
     class State(models.TextChoices):
         ACTIVE = "active"
@@ -112,8 +110,8 @@ class Connection(models.Model):
     next_sync_at = models.DateTimeField(null=True, blank=True)
     sync_failures = models.PositiveIntegerField(default=0, help_text="Failed syncs since the last good one")
     sync_error = models.TextField(blank=True, default="")
-    # Amazon's lists that the last sync could not read, by their names in SyncRun.sources. What is in them is taken
-    # from another connection that can read them.
+    # Amazon's lists that the last sync could not read, by their names in SyncRun.sources. What
+    # these lists hold is taken from another connection that can read them.
     unread_lists = ArrayField(models.TextField(), default=list, db_default=[], blank=True, editable=False)
 
     created_at = models.DateTimeField(default=timezone.now)
@@ -191,7 +189,6 @@ class Connection(models.Model):
 
     @property
     def amazon_user(self) -> str:
-        """Name the login as people know it, or an empty string when Amazon did not tell."""
         return self.amazon_user_email or self.amazon_user_name or self.amazon_user_id or ""
 
     @property
@@ -200,7 +197,7 @@ class Connection(models.Model):
 
     @property
     def reason_unusable(self) -> str:
-        """Say in one sentence why Amazon may not be called with this connection; "" when it may be called."""
+        """Why Amazon may not be called with this connection, in one sentence; "" when it may be called."""
         if self.state == self.State.DISCONNECTED:
             return "The connection is disconnected."
         if self.state != self.State.ACTIVE:
@@ -219,12 +216,12 @@ class Connection(models.Model):
 
     @property
     def is_late(self) -> bool:
-        """Say whether the last sync is too long ago although no sync failed."""
+        # The same rule as `where_late`.
         return not self.is_failing and self.last_synced_at is not None and self.last_synced_at < late_before()
 
     @property
     def consent_ends_at(self) -> datetime | None:
-        """Return when Amazon ends this grant; None when unknown, or when the consent is older than the rule.
+        """When Amazon ends this grant; None when the consent's date is unknown or before the rule took effect.
 
         The rule is Amazon's policy of 2026: a refresh token ends a fixed number of days after the consent.
         """
@@ -237,7 +234,7 @@ Part = TypeVar("Part", bound=models.Model)
 
 
 class ConnectionPartQuerySet(models.QuerySet[Part]):
-    """Rows that belong to a connection: who sees the connection sees them."""
+    """Rows that belong to a connection. A person who sees the connection sees its rows."""
 
     def visible_to(self, user: Actor) -> Self:
         if sees_all_connections(user):

@@ -19,14 +19,12 @@ class TokenRefreshQuerySet(ConnectionPartQuerySet["TokenRefresh"]):
         return self.filter(started_at__gte=moment)
 
     def judged(self) -> Self:
-        """Return those that tell how well refreshing works: all but dead grants and refused applications.
-
-        Those that another refresh went on with (lost, superseded) are not counted twice.
-        """
+        # A dead grant or a refused application says nothing about how well refreshing works. A refresh that
+        # was lost or superseded was made again by another one, and would be counted twice.
         return self.filter(left_fresh__isnull=False).exclude(outcome__in=UNCOUNTED)
 
     def success_rate(self) -> float | None:
-        """Return the share of the judged that left a valid token; None without any."""
+        """Return the share of the judged refreshes after which the token was valid; None if there are none."""
         counted = self.judged().aggregate(fresh=Count("pk", filter=Q(left_fresh=True)), all=Count("pk"))
         return counted["fresh"] / counted["all"] if counted["all"] else None
 

@@ -37,7 +37,7 @@ ADVICE: tuple[tuple[type[Exception], str], ...] = (
 
 @contextmanager
 def raise_one_line_errors() -> Iterator[None]:
-    """Raise CommandError, which ends in one line and exit status 1, for errors that a person can cause."""
+    # A CommandError ends in one line and exit status 1.
     try:
         yield
     except (AmazonError, PostponedError, AuthorizationError, DecryptionError) as error:
@@ -50,7 +50,6 @@ def raise_one_line_errors() -> Iterator[None]:
 
 
 def add_advice(error: Exception) -> str:
-    """Return the error in one line, and what a person can do about it."""
     line = _one_line(error)
     for kind, advice in ADVICE:
         if isinstance(error, kind):
@@ -75,7 +74,6 @@ class OperatorCommand(BaseCommand):
 def run_with_amazon(
     operation: Callable[[AmazonClient], Coroutine[Any, Any, Result]],
 ) -> Result:
-    """Run an operation that talks to Amazon, in this process."""
 
     async def run() -> Result:
         async with AmazonClient() as amazon:

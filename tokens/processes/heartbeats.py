@@ -41,7 +41,6 @@ class Beats:
 
 
 def count_beats() -> Beats:
-    """Count the processes that gave a sign of life lately."""
     alive = Heartbeat.objects.filter(beat_at__gt=Now() - SILENCE)
     counts = alive.aggregate(
         workers=Count("pk", filter=Q(kind=Heartbeat.Kind.WORKER)),
@@ -59,7 +58,7 @@ class Pulse:
         self._heartbeat_id: UUID | None = None
 
     def beat(self, *, leads: bool = False) -> float:
-        """Write a sign of life; return the seconds until the next one is due."""
+        """Write the time into the row of this process; return the seconds until the next beat is due."""
         try:
             if self._heartbeat_id is None:
                 heartbeat = Heartbeat(kind=self._kind, host=socket.gethostname()[:255], pid=os.getpid())

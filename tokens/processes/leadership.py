@@ -33,7 +33,7 @@ class Leadership:
         self.resign()
 
     def try_to_lead(self) -> bool:
-        """Return True if this process leads now. While the database is away, nobody can lead."""
+        # While the database is away, no process leads.
         try:
             with self._one_at_a_time:
                 if self._connection is None:

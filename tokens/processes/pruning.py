@@ -27,7 +27,7 @@ ABANDONED_AFTER = timedelta(hours=1)
 
 @app.task(queue=UPKEEP, name="tokens.prune")
 def prune_tokens_histories(*, batch_size: int = BATCH_SIZE) -> int:
-    """Delete every row that is older than its history is kept; return how many rows."""
+    """Delete the rows that are older than their history is kept; return how many rows were deleted."""
     now = timezone.now()
     close_abandoned_refreshes()
     old_rows = [
@@ -47,7 +47,7 @@ def prune_tokens_histories(*, batch_size: int = BATCH_SIZE) -> int:
 
 
 def close_abandoned_refreshes() -> None:
-    """Close as lost the open refreshes of disconnected connections, which no later refresh will close."""
+    # A disconnected or broken connection is not refreshed again, so no later refresh closes the open one.
     now = timezone.now()
     TokenRefresh.objects.filter(outcome=None, started_at__lt=now - ABANDONED_AFTER).exclude(
         connection__state="active"

@@ -30,7 +30,7 @@ class ScheduledJob:
 
 
 def scheduled_jobs() -> dict[str, ScheduledJob]:
-    """Collect the JOBS of every app's `jobs.py`."""
+    # Every app may have a module `jobs` with its list of JOBS.
     jobs = [
         job
         for config in apps.get_app_configs()

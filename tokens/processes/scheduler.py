@@ -38,7 +38,6 @@ class Scheduler:
         self._leading_changed.set()
 
     def run(self) -> None:
-        """Run until stopped. Survives any outage of the database."""
         beating = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         beating.start()
         with self._leadership:
@@ -75,7 +74,7 @@ class Scheduler:
         logger.info("This scheduler no longer leads.", extra={"action": "scheduler_resigned"})
 
     def _watch(self, scheduler: BlockingScheduler) -> None:
-        """Shut the scheduler down when the process is stopped or the lead is lost."""
+        # APScheduler does not stop by itself when the lead is lost or the process is told to end.
         while not self._stopping.wait(1.0) and self._leadership.still_leads():
             pass
         while not scheduler.running:
@@ -105,7 +104,7 @@ _current = _Current()
 
 
 def _store_jobs(scheduler: BlockingScheduler) -> None:
-    """Put every job in the store, to run at once and then by its interval. Remove jobs that no longer exist."""
+    # Every job runs at once when a process begins to lead, and then by its interval.
     jobs = scheduled_jobs()
     removed, _ = DjangoJob.objects.exclude(id__in=jobs).delete()
     if removed:
@@ -126,7 +125,7 @@ def _store_jobs(scheduler: BlockingScheduler) -> None:
 
 
 def run_job(job_id: str) -> None:
-    """Defer one scheduled job, if this process still leads."""
+    # Another process may lead by now, and would defer the same job.
     job = scheduled_jobs().get(job_id)
     try:
         if job is None or _current.leadership is None or not _current.leadership.still_leads():

@@ -23,7 +23,6 @@ async def rescue_stalled_jobs(context: JobContext) -> None:
 
 
 async def rescue(jobs: JobManager) -> int:
-    """Queue the jobs of dead workers again; return how many."""
     await jobs.prune_stalled_workers(SILENCE_SECONDS)
     rescued = 0
     for job in await jobs.get_stalled_jobs(seconds_since_heartbeat=SILENCE_SECONDS):

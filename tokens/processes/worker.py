@@ -74,7 +74,8 @@ class _Lane:
                 await asyncio.sleep(1)
 
     async def _until_the_database_answers(self) -> None:
-        """Ask by a plain connection: a pool waits ever longer between its tries, and gives up opening."""
+        # A pool waits longer after each failed try, and at last gives up. A plain connection is asked every
+        # second.
         while not self._stopping:
             try:
                 connection = await psycopg.AsyncConnection.connect(
@@ -108,10 +109,8 @@ class _Lane:
 
 
 def _with_connector(connector: PsycopgConnector) -> App:
-    """Return the app with a connector of its own for the worker's bookkeeping.
-
-    The tasks keep the app they belong to, and so defer through Django's connection: within its transactions.
-    """
+    # The worker's bookkeeping has a connector of its own. The tasks keep the app that they belong to, so that
+    # what they defer is part of Django's transactions.
     app = copy.copy(procrastinate_app.current_app)
     app.connector = connector
     app.job_manager = JobManager(connector=connector)
@@ -123,7 +122,7 @@ def _task_middleware(app: App) -> dict[str, Any]:
 
 
 async def run_worker(concurrency: int = DEFAULT_CONCURRENCY) -> None:
-    """Work until SIGTERM or SIGINT. Survives any outage of the database."""
+    """Work until SIGTERM or SIGINT. No outage of the database ends the worker."""
     tune_interpreter()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="worker"))

@@ -67,12 +67,11 @@ class _StoredToken:
         return self.seconds_left > min(MIN_LIFE_SECONDS, self.life_seconds / 4)
 
     def choose(self, *, was_refreshed: bool) -> str | None:
-        """Return the token if a caller can use it. A token that was just refreshed serves until its end."""
+        # A token whose whole life is short is not fresh even when it is new. It serves until its end.
         return self.access_token if self.is_fresh or (was_refreshed and self.seconds_left > 0) else None
 
 
 def _read_stored_token(connection: Connection) -> _StoredToken:
-    """Raise an AmazonError if the connection is unusable or its token cannot be decrypted."""
     raise_if_unusable(connection)
     if connection.expires_at is None or connection.access_token is None:
         return _StoredToken()
@@ -149,10 +148,10 @@ async def get_access_token(
     rejected: str | None = None,
     max_wait: float = MAX_WAIT_SECONDS,
 ) -> str:
-    """Return a fresh token for a call to Amazon, refreshed first if need be.
+    """Return a fresh token for a call to Amazon, and refresh it first if necessary.
 
-    `rejected` is a token that Amazon just answered with 401. Raises an AmazonError or PostponedError if there is no
-    token to be had.
+    `rejected` is a token that Amazon has just answered with 401. Raises AmazonError or PostponedError if no
+    token can be had.
     """
     was_refreshed = False
     while True:
@@ -175,7 +174,7 @@ async def get_access_token(
 
 
 async def _refresh_for_all(connection: Connection, amazon: AmazonClient, max_wait: float) -> Refreshed | None:
-    """Refresh once for all callers in this process who ask meanwhile."""
+    # Callers in this process who ask for the same connection share one refresh.
     with reserved_threads():
         return await amazon.shared_calls.join(
             ("refresh", connection.pk),

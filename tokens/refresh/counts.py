@@ -21,7 +21,7 @@ class RefreshCounts(Counter[str]):
 
 
 async def run_to_the_end(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Run all of them to their end, then raise the first error: the defect of one must not stop the others."""
+    # The error of one must not stop the others, so the first error is raised when all have ended.
     for result in await asyncio.gather(*coroutines, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result

@@ -14,8 +14,8 @@ MIN_DELAY_SECONDS = 1.0
 def choose_refresh_delay(life: float) -> timedelta:
     """Return how long a token that lives for `life` seconds is left alone.
 
-    It is refreshed TOKEN_REFRESH_LEAD_SECONDS before its end, or at half of its life if that is later. Jitter only
-    makes the refresh earlier.
+    It is refreshed TOKEN_REFRESH_LEAD_SECONDS before its end, or at half of its life if that is later. Jitter
+    only makes the refresh earlier.
     """
     lead = min(settings.TOKEN_REFRESH_LEAD_SECONDS, life / 2)
     jitter = random.random() * min(lead * JITTER, life / 2 - lead)
@@ -23,6 +23,6 @@ def choose_refresh_delay(life: float) -> timedelta:
 
 
 def choose_retry_delay() -> timedelta:
-    """Return when a failed refresh is due again: before the next check, however long the outage was."""
+    # A failed refresh is due again before the next check, after an outage of any length.
     longest = min(MAX_RETRY_SECONDS, settings.TOKEN_REFRESH_CHECK_SECONDS / 2)
     return timedelta(seconds=longest * random.uniform(0.5, 1))

@@ -121,7 +121,6 @@ async def _work_off(
 async def _application_may_refresh(
     amazon: AmazonClient, before: datetime, max_wait: float, counts: RefreshCounts
 ) -> bool:
-    """Return whether Amazon accepts our application. After a refusal, refresh one connection to find out."""
     refusal = await read_refusal()
     if refusal is None:
         return True

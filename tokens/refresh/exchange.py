@@ -59,7 +59,7 @@ class _Verdict(Enum):
 
 
 async def refresh_leased(lease: Lease, amazon: AmazonClient, *, max_wait: float) -> Refreshed:
-    """Refresh one connection. The caller keeps the lease alive meanwhile."""
+    # The caller renews the lease meanwhile.
     calls = CallStats()
     try:
         refreshed = await _exchange(lease, amazon, max_wait, calls)
@@ -74,7 +74,6 @@ async def refresh_leased(lease: Lease, amazon: AmazonClient, *, max_wait: float)
 async def give_back(
     lease: Lease, error: AmazonError | PostponedError, calls: CallStats | None = None
 ) -> Refreshed:
-    """End a lease without a token, for this reason. The connection is tried again later."""
     tries = calls.requests if calls else 0
     outcome = await _record(outcomes.record_failure, lease, error, tries=tries)
     return Refreshed(outcome, error=error)
@@ -123,7 +122,7 @@ async def _judge_refusal(lease: Lease, refused: str, refusals: int) -> _NextTry 
 async def _record(
     function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
 ) -> Result:
-    """Record in the database, and wait for the end of an outage: what Amazon answered must not be lost."""
+    # What Amazon answered must not be lost, so an outage of the database is waited for.
     retrying = AsyncRetrying(
         retry=retry_if_exception_type((OperationalError, InterfaceError)),
         wait=wait_exponential(multiplier=0.1, max=1),

@@ -42,9 +42,10 @@ class Lease:
 
 
 def take_due_leases(*, limit: int, before: datetime, healthy: bool) -> list[Lease]:
-    """Take the leases of connections that were due at `before`, soonest first.
+    """Take the leases of connections that were due at `before`, the oldest first.
 
-    `healthy` says whether they are connections whose last refresh went well, or connections whose last one failed.
+    `healthy` chooses between connections whose last refresh succeeded and connections whose last refresh
+    failed.
     """
     return _take_leases(TokenRefresh.Trigger.SCHEDULED, limit=limit, before=before, healthy=healthy)
 
@@ -54,7 +55,8 @@ def take_lease(
 ) -> Lease | None:
     """Take the lease of this connection, due or not.
 
-    None when it is being refreshed, when it cannot be refreshed, or when its `refresh_count` is no longer `seen`.
+    Return None when another process holds it, when the connection cannot be refreshed, or when its
+    `refresh_count` is no longer `seen`.
     """
     leases = _take_leases(trigger, connection_id=connection_id, seen=seen)
     return leases[0] if leases else None
@@ -96,13 +98,12 @@ def _take_leases(
 
 
 def count_due(*, limit: int) -> int:
-    """Count the connections that are due, up to a limit."""
     due = Connection.objects.live().filter(next_refresh_at__lte=Now())
     return len(due.order_by("next_refresh_at").values_list("pk")[:limit])
 
 
 def database_now() -> datetime:
-    """Return the time of the database, which all processes share."""
+    # The clocks of the processes may differ; they share the clock of the database.
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         now: datetime = cursor.fetchone()[0]
@@ -124,7 +125,7 @@ def seconds_until_lost() -> float | None:
 
 
 def renew_leases(leases: Collection[Lease]) -> int:
-    """Prolong these leases; return how many. A lease that was lost stays lost."""
+    # A lease that another process has taken stays lost.
     with connection.cursor() as cursor:
         cursor.execute(
             load(__file__, "renew_leases"),
@@ -162,7 +163,6 @@ class LeaseKeeper:
 
 @asynccontextmanager
 async def keep_leases(*leases: Lease, every: float = RENEWAL_SECONDS) -> AsyncIterator[LeaseKeeper]:
-    """Renew these leases while the block runs, and the leases that the keeper is given to hold."""
     keeper = LeaseKeeper()
     keeper.hold(leases)
     renewal = asyncio.create_task(keeper.renew_forever(every), name="renew token leases")

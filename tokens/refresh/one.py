@@ -39,7 +39,7 @@ async def refresh_connections(
 ) -> RefreshCounts:
     """Refresh these connections now, due or not. A refresh that another process has started is waited for.
 
-    While Amazon refuses our application, the first connection asks whether it still does.
+    While Amazon refuses our application, the first connection asks whether Amazon still refuses it.
     """
     counts = RefreshCounts()
     waiting = deque(connection_ids)
@@ -67,11 +67,8 @@ async def refresh_queued(
     seen: int | None = None,
     max_wait: float = MAX_WAIT_SECONDS,
 ) -> None:
-    """Refresh the connection that a task was queued for, unless its `refresh_count` is no longer `seen`.
-
-    Hundreds of these tasks may wait. While Amazon refuses our application, one of them asks now and then whether it
-    still does, and the others end without a call.
-    """
+    # Hundreds of these tasks may wait. While Amazon refuses our application, one task in each pause asks
+    # Amazon, and the other tasks end without a call. A person who has corrected something waits less.
     pause: float = settings.TOKEN_REFRESH_CHECK_SECONDS
     if trigger != Trigger.ON_USE:
         pause = min(pause, MAX_PROBE_PAUSE_FOR_PEOPLE_SECONDS)
@@ -133,7 +130,6 @@ async def refresh_one(
 
 
 def _read_usable(connection_id: UUID) -> Connection:
-    """Read the connection; raise an AmazonError if it may not be refreshed at all."""
     connection = Connection.objects.only("state", "client_id", "lease_id", "refresh_count").get(
         pk=connection_id
     )
@@ -142,7 +138,6 @@ def _read_usable(connection_id: UUID) -> Connection:
 
 
 async def _wait_for(refresh_id: UUID) -> Refreshed | None:
-    """Wait until a refresh of another process ends; None when its lease runs out first."""
     while True:
         is_held, refreshed = await in_thread(_read_outcome)(refresh_id)
         if refreshed is not None or not is_held:
@@ -151,7 +146,7 @@ async def _wait_for(refresh_id: UUID) -> Refreshed | None:
 
 
 def _read_outcome(refresh_id: UUID) -> tuple[bool, Refreshed | None]:
-    """Return whether the lease of this refresh is still held, and how the refresh ended if it did."""
+    """Return whether the lease of this refresh is still held, and how the refresh ended (None while it runs)."""
     refresh = (
         TokenRefresh.objects.filter(pk=refresh_id)
         .values_list("outcome", "error", "error_code", "connection__lease_id")

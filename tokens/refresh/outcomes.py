@@ -24,7 +24,7 @@ Outcome = TokenRefresh.Outcome
 
 
 def record_success(lease: Lease, grant: Grant, *, sent_at: float, tries: int) -> Outcome:
-    """Store the new token. `sent_at` is the reading of the monotonic clock from which its life counts."""
+    """Store the new token. Its life counts from `sent_at`, a reading of the monotonic clock."""
     parameters = {
         "access_token": Secret.seal(grant.access_token).ciphertext,
         "refresh_token": Secret.seal(grant.refresh_token).ciphertext if grant.refresh_token else None,
@@ -60,8 +60,8 @@ def _keep_rotated_refresh_token(lease: Lease, grant: Grant) -> None:
 def record_refusal(lease: Lease, refused: str, refusals: int) -> Secret | None:
     """Record that Amazon has refused this refresh token `refusals` times in a row.
 
-    Return the refresh token that is stored now, or None when the lease is lost. If it is another token, its count
-    of refusals is 0. To record the same refusal twice changes nothing.
+    Return the refresh token that is stored now, or None when the lease is lost. If another token is stored,
+    its count of refusals is 0. Recording the same refusal twice changes nothing.
     """
     with transaction.atomic():
         stored = _leased(lease).select_for_update().values_list("refresh_token", flat=True).first()
@@ -72,7 +72,7 @@ def record_refusal(lease: Lease, refused: str, refusals: int) -> Secret | None:
 
 
 def read_refresh_token(lease: Lease) -> Secret | None:
-    """Read the stored refresh token again; None when the lease is lost."""
+    # There is none when the lease is lost.
     return _leased(lease).values_list("refresh_token", flat=True).first()
 
 
@@ -85,7 +85,6 @@ def record_revoked(lease: Lease, error: GrantRevokedError, *, tries: int) -> Out
 
 
 def record_failure(lease: Lease, error: AmazonError | PostponedError, *, tries: int) -> Outcome:
-    """Let the connection be tried again soon."""
     outcome = Outcome(error.kind) if error.kind != "forbidden" else Outcome.PERMANENT
     changes: dict[str, object] = {"lease_id": None, "next_refresh_at": Now() + choose_retry_delay()}
     # The other outcomes concern every connection, so they are no error of this one.

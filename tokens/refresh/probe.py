@@ -13,17 +13,15 @@ Outcome = TokenRefresh.Outcome
 
 
 async def read_refusal() -> ApplicationRefusal | None:
-    """Return the refusal of the application we run as, or None while Amazon accepts it."""
     return await in_thread(application.get_refusal)(settings.AMAZON_CLIENT_ID, settings.AMAZON_CLIENT_SECRET)
 
 
 async def take_probe(refusal: ApplicationRefusal, *, pause: float) -> bool:
-    """Return whether the caller may ask Amazon now: one caller may, in each pause (seconds)."""
+    """Return whether the caller may ask Amazon now: in each `pause` (seconds), one caller may."""
     return await in_thread(application.take_probe)(refusal, pause=pause)
 
 
 async def require_probe(refusal: ApplicationRefusal, *, pause: float) -> None:
-    """Raise ApplicationRefusedError, without a call to Amazon, unless the caller may ask now."""
     if not await take_probe(refusal, pause=pause):
         raise ApplicationRefusedError(refusal.message, code=refusal.code)
 

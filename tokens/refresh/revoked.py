@@ -11,14 +11,14 @@ from tokens.signals import connection_changed
 
 
 def mark_revoked(connection: Connection, error: str) -> bool:
-    """Mark a connection whose grant Amazon refuses. Return False if the grant was replaced meanwhile."""
+    """Mark a connection whose grant Amazon refuses. Return False if it has another grant by now."""
     same_grant = Connection.objects.active().filter(grant_version=connection.grant_version)
     with transaction.atomic():
         return mark_revoked_in(same_grant, connection.pk, error)
 
 
 def mark_revoked_in(connections: ConnectionQuerySet, connection_id: UUID, error: str) -> bool:
-    """Mark the connection if it is among these, with its alert and signal. The caller opens the transaction."""
+    # The caller has opened the transaction: the alert and the signal belong to the change.
     marked = connections.filter(pk=connection_id).update(
         state=Connection.State.REAUTHORIZATION_REQUIRED,
         next_refresh_at=None,

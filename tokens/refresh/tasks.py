@@ -54,11 +54,8 @@ def request_refresh(user: User | None, connection: Connection) -> bool:
 
 
 def queue_refresh(connection: Connection, *, trigger: TokenRefresh.Trigger) -> bool:
-    """Queue a refresh of this connection; return False if a refresh waits already.
-
-    It checks no permission: the operation that calls it has done that. With the trigger ON_USE, the refresh is not
-    made when another one has ended since the connection was read.
-    """
+    # No permission is checked here, because the operation that calls this has checked it.
+    # A refresh for the use of a token is not made when another one has stored a new token meanwhile.
     fence = {"seen": connection.refresh_count} if trigger == TokenRefresh.Trigger.ON_USE else {}
     return defer_once(
         refresh_connection,
