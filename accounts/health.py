@@ -140,7 +140,7 @@ def _count_processes_and_refreshes(user: User, now: datetime) -> dict[str, int]:
         client_id=settings.AMAZON_CLIENT_ID, last_refused_at__gt=recently
     )
     counts: QuerySet[Any, Any] = _count_as("judged", judged).union(
-        _count_as("valid", judged.filter(left_fresh=True)),
+        _count_as("valid", judged.filter(token_valid_after=True)),
         _count_as("workers", alive.filter(kind=Heartbeat.Kind.WORKER)),
         _count_as("schedulers", alive.filter(kind=Heartbeat.Kind.SCHEDULER, leads=True)),
         _count_as("refusals", refusals),

@@ -53,7 +53,7 @@ def rows(
         grant_version=1,
         trigger="manual",
         outcome="succeeded",
-        left_fresh=True,
+        token_valid_after=True,
         finished_at=now + timedelta(seconds=1),
     )
     TokenRefresh.objects.create(connection=connection, grant_version=1, trigger="manual")

@@ -76,7 +76,7 @@ def test_refreshes_of_the_last_hour(client: Client, alice: User, make_connection
         moment = now - timedelta(minutes=minutes)
         TokenRefresh.objects.create(
             connection=connection, grant_version=1, trigger="scheduled", outcome=outcome,
-            started_at=moment, finished_at=moment, left_fresh=None if outcome == "lost" else outcome == "succeeded",
+            started_at=moment, finished_at=moment, token_valid_after=None if outcome == "lost" else outcome == "succeeded",
         )  # fmt: skip
     assert read_metrics(client)["token_refreshes_last_hour"] == {
         label(outcome="succeeded"): 2,

@@ -217,5 +217,5 @@ def _record_proof(connection: Connection, consent: Consent) -> None:
         outcome=TokenRefresh.Outcome.SUCCEEDED,
         request_id=consent.grant.request_id,
         new_expires_at=connection.expires_at,
-        left_fresh=True,
+        token_valid_after=True,
     )

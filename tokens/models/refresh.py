@@ -21,11 +21,13 @@ class TokenRefreshQuerySet(ConnectionPartQuerySet["TokenRefresh"]):
     def judged(self) -> Self:
         # A dead grant or a refused application says nothing about how well refreshing works. A refresh that
         # was lost or superseded was made again by another one, and would be counted twice.
-        return self.filter(left_fresh__isnull=False).exclude(outcome__in=UNCOUNTED)
+        return self.filter(token_valid_after__isnull=False).exclude(outcome__in=UNCOUNTED)
 
     def success_rate(self) -> float | None:
         """Return the share of the judged refreshes after which the token was valid; None if there are none."""
-        counted = self.judged().aggregate(fresh=Count("pk", filter=Q(left_fresh=True)), all=Count("pk"))
+        counted = self.judged().aggregate(
+            fresh=Count("pk", filter=Q(token_valid_after=True)), all=Count("pk")
+        )
         return counted["fresh"] / counted["all"] if counted["all"] else None
 
 
@@ -61,7 +63,11 @@ class TokenRefresh(models.Model):
     error = models.TextField(blank=True, default="")
     request_id = models.TextField(blank=True, default="")
     new_expires_at = models.DateTimeField(null=True, blank=True)
-    left_fresh = models.BooleanField(null=True, help_text="Whether the token was valid when this ended")
+    token_valid_after = models.BooleanField(
+        null=True,
+        db_column="left_fresh",
+        help_text="Whether the connection had a valid token when the refresh ended",
+    )
 
     objects = TokenRefreshQuerySet.as_manager()
 

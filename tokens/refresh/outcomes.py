@@ -116,7 +116,7 @@ def _close(lease: Lease, outcome: Outcome, error: AmazonError | PostponedError, 
     )
     TokenRefresh.objects.filter(pk=lease.refresh_id, outcome=None).update(
         outcome=outcome,
-        left_fresh=Exists(has_valid_token),
+        token_valid_after=Exists(has_valid_token),
         finished_at=Greatest(Now(), F("started_at")),
         tries=tries,
         error=str(error),

@@ -92,7 +92,7 @@ def _give_rows(user: User, new_account: AccountFactory) -> None:
         trigger="manual",
         outcome="succeeded",
         finished_at=later,
-        left_fresh=True,
+        token_valid_after=True,
     )
     AccessTokenRequest.objects.create(connection=connection, user=user, outcome="given")
     Alert.objects.create(

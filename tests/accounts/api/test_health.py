@@ -91,7 +91,9 @@ def test_the_success_rate_leaves_out_refused_grants_and_applications(
             started_at=now,
             finished_at=now,
             # The transient failure came while the old token was still valid for long.
-            left_fresh=None if outcome in {"superseded", "lost"} else outcome in {"succeeded", "transient"},
+            token_valid_after=None
+            if outcome in {"superseded", "lost"}
+            else outcome in {"succeeded", "transient"},
         )
     assert check_health(alice)["tokens"]["success_rate_24h"] == 0.75
     assert check_health(bob)["tokens"]["success_rate_24h"] is None

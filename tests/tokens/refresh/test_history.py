@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 def test_the_success_rate_leaves_out_what_is_not_ours(connect: ConnectionFactory) -> None:
     connection = connect()
-    for outcome, left_fresh in [
+    for outcome, token_valid_after in [
         ("succeeded", True),
         ("succeeded", True),
         ("transient", True),  # the old token was still good
@@ -24,8 +24,10 @@ def test_the_success_rate_leaves_out_what_is_not_ours(connect: ConnectionFactory
         ("superseded", False),
         ("lost", None),
     ]:
-        new_refresh(connection, outcome, left_fresh=left_fresh)
-    new_refresh(connection, "transient", left_fresh=False, started_at=timezone.now() - timedelta(days=2))
+        new_refresh(connection, outcome, token_valid_after=token_valid_after)
+    new_refresh(
+        connection, "transient", token_valid_after=False, started_at=timezone.now() - timedelta(days=2)
+    )
     since = timezone.now() - timedelta(days=1)
     assert TokenRefresh.objects.since(since).success_rate() == 0.75
 
