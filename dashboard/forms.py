@@ -26,7 +26,7 @@ class UpdateForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2, "class": "c-field", "placeholder": "budget"}),
     )
     sync = forms.ChoiceField(
-        label="Synchronisation",
+        label="Sync",
         required=False,
         choices=SYNC_CHOICES,
         widget=forms.Select(attrs={"class": "c-field"}),
@@ -55,7 +55,7 @@ class UpdateForm(forms.Form):
         if self.errors:
             return cleaned
         if not self.options:
-            raise ValidationError("Name at least one label to set or remove, or choose the synchronisation.")
+            raise ValidationError("Name at least one label to set or remove, or choose whether to sync.")
         try:
             check_changes(self.options, ("labels", "sync_enabled"))
         except ValidationError as error:

@@ -59,7 +59,7 @@ class AmazonEndpoint:
         request = Request(scope, receive)
         call = await _read_call(request)
         if call is None:
-            await _send(page(404, "Not Found", "The made-up Amazon has nothing here."), None, send)
+            await _send(page(404, "Not Found", "The sandbox Amazon has nothing here."), None, send)
             return
 
         async def closed() -> None:

@@ -204,7 +204,7 @@ def measure(size: int, port: int, *, keep: bool) -> Measured:
 
 
 def prepare(size: int, *, keep: bool) -> str:
-    """Make the database with so many accounts, and connect to it."""
+    """Make the database with `size` accounts, and connect to it."""
     from django.core.management import call_command
     from django.db import connection
 

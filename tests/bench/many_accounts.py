@@ -1,4 +1,4 @@
-"""A database of made-up accounts, always the same ones: for the benchmarks of lists, pages and batches.
+"""A database of generated accounts, the same accounts each time, for the benchmarks of lists, pages and batches.
 
 Of the accounts 90% are active, 5% inactive, 3% suspended, 2% pending; a fifth are vendors, a sixth are in Germany; half
 have the label `team: north`, one of a thousand `campaign: spring`; every second name has `Garden` in it, one of fifty
@@ -54,7 +54,7 @@ PROFILE = {
 
 
 def fill(number: int) -> User:
-    """Put so many accounts into the empty database; return the operator who owns them."""
+    """Put `number` accounts into the empty database; return the operator who owns them."""
     owner = User.objects.create_user(OWNER, is_staff=True)
     owner.groups.add(Group.objects.get(name="Operator"))
     User.objects.create_superuser(BOSS)

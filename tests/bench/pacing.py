@@ -1,6 +1,6 @@
 """How well the shared pace works: `make bench`, or `python -m tests.bench.pacing`.
 
-A made-up Amazon that limits to 20 requests a second with a burst of 20, once per region, once per endpoint, and once
+A sandbox Amazon that limits to 20 requests a second with a burst of 20, once per region, once per endpoint, and once
 with a limit that halves in the middle. 1,000 calls from 4 processes and 10 logins, all seeds fixed:
 
     (a) plain    httpx, 20 calls at once in each process, tenacity's exponential backoff, 5 attempts

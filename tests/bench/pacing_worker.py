@@ -16,7 +16,7 @@ from typing import Any
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "amazon_accounts.settings")
 
 CLIENT_ID = "amzn1.application-oa2-client.5a4d0b0c0d0e4f5061728394a5b6c7d8"
-#: Of one process, so many are under way at once, in the plain client and in ours.
+#: How many calls each process makes at once, in the plain client and in ours.
 AT_ONCE = 20
 ATTEMPTS = 5
 ROUTES = {

@@ -125,7 +125,7 @@ async def test_the_page_posts_to_its_own_path(amazon: AmazonCaller, prefix: str)
 async def test_the_page_names_application_scopes_and_logins(amazon: AmazonCaller) -> None:
     text = (await ask(amazon)).text
     for part in (
-        "made-up Amazon",
+        "sandbox Amazon",
         "Amazon Accounts (local)",
         "your name",
         "Amazon Ads accounts",

@@ -111,7 +111,7 @@ class Control:
         sandbox = self._sandbox
         world = sandbox.world
         return {
-            "what": "a made-up Amazon; its control path is described in amazon_accounts/sandbox/control/routes.py",
+            "what": "a sandbox Amazon; its control path is described in amazon_accounts/sandbox/control/routes.py",
             "now": sandbox.clock.moment().isoformat(),
             "seed": world.seed,
             "logins": {

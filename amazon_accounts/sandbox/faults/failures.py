@@ -54,7 +54,7 @@ def _busy(call: Call, options: Options) -> Answer:
 
 
 def _page(status: int, title: str) -> Callable[[Call, Options], Answer]:
-    return lambda _call, _options: answers.page(status, title, "The made-up Amazon was asked to fail.")
+    return lambda _call, _options: answers.page(status, title, "The sandbox Amazon was asked to fail.")
 
 
 def _unauthorized(call: Call, _options: Options) -> Answer:
@@ -98,7 +98,7 @@ def _lwa_error(_call: Call, options: Options) -> Answer:
 
 def _plain_text(_call: Call, _options: Options) -> Answer:
     return Answer(
-        400, body=b"Invalid request: the made-up Amazon was asked to say so.", content_type="text/plain"
+        400, body=b"Invalid request: the sandbox Amazon was asked to say so.", content_type="text/plain"
     )
 
 

@@ -73,7 +73,7 @@ def write_error_page(code: str, text: str) -> Answer:
         "We're sorry!",
         "<h1>We're sorry!</h1><p>An error occurred when we tried to process your request.</p>"
         f"<p>400 Bad Request: {escape(text)}</p><p><code>{escape(code)}</code></p>"
-        '<p class="note">This is the made-up Amazon of your local installation.</p>',
+        '<p class="note">This is the sandbox Amazon of your local installation.</p>',
     )
 
 
@@ -97,8 +97,8 @@ def write_consent_page(
     name = escape(client.name)
     return _write_document(
         200,
-        "Sign in with the made-up Amazon",
-        '<p class="note"><strong>This is a made-up Amazon</strong> for trying things out. Nothing here is real, '
+        "Sign in with the sandbox Amazon",
+        '<p class="note"><strong>This is a sandbox Amazon</strong> for trying things out. Nothing here is real, '
         "and no password is needed.</p>"
         f"<h1>{name} asks for access to your Amazon account</h1>{warning}"
         f"<p>It would like to</p><ul>{permissions}</ul>"
