@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 MAX_ERRORS = 20
 
 
-def refusal(errors: Mapping[str, str]) -> ValidationError:
+def build_validation_error(errors: Mapping[str, str]) -> ValidationError:
     """Return an error that names the first 20 fields; the last of them says how many more there are.
 
     Otherwise a request with 100,000 unknown names would be answered with tens of megabytes.

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, Subquery
 from django.utils import timezone
 
-from accounts.errors import refusal
+from accounts.errors import build_validation_error
 from accounts.models import Account
 from tokens.permissions import require
 
@@ -105,7 +105,7 @@ def check_changes(changes: Any, offered: Collection[str], *, within: str = "") -
         elif not isinstance(value, bool):
             errors[f"{prefix}{name}"] = "It must be true or false."
     if errors:
-        raise refusal(errors)
+        raise build_validation_error(errors)
     return changes
 
 

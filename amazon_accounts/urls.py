@@ -1,13 +1,13 @@
 from django.contrib import admin
 from django.urls import include, path, re_path
 
-from accounts.api.problems import not_found
+from accounts.api.problems import answer_not_found
 
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("connect/amazon/", include("tokens.connect.urls")),
     path("api/v1/", include("accounts.api.urls")),
-    re_path(r"^api/", not_found),
+    re_path(r"^api/", answer_not_found),
     path("", include("dashboard.urls")),
 ]
 

@@ -1,4 +1,4 @@
-"""Accounts: the list, one of them, what operators say about it, and its history."""
+"""Accounts: the list, one account, and changes of what operators say about it."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -17,26 +17,25 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.api import documentation, examples
-from accounts.api.authentication import person
-from accounts.api.documentation import account_filters, describe, page_example, page_of
-from accounts.api.exceptions import PreconditionFailed
-from accounts.api.lists import DEFAULT_PAGE_SIZE, PageParameters, Word, page_response, read_parameters
-from accounts.api.representation import Shown
+from accounts.api.authentication import get_person
+from accounts.api.documentation import build_page_example, describe, describe_account_filters, describe_page
+from accounts.api.lists import DEFAULT_PAGE_SIZE, PageParameters, Word, read_parameters, respond_with_page
+from accounts.api.representation import ReadOnlySerializer
 from accounts.lists.account_pages import paginate_accounts
 from accounts.lists.filters import filter_accounts
 from accounts.lists.parameters import DEFAULT_ORDERING, ORDERINGS, PAGE_ONLY, PAGING, read_account_query
 from accounts.models import Account, AccountAccess, AccountManager, Profile
-from accounts.update import VersionConflictError, update_account
+from accounts.update import update_account
 
 PROFILE_FIELDS = ("profile_id", "country_code", "marketplace_id", "currency_code", "timezone", "type")
-
-
 EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 class AccountListParameters(PageParameters):
     ordering = Word(
-        ORDERINGS, default=DEFAULT_ORDERING, help_text="`-` before it for descending; ties go by id."
+        ORDERINGS,
+        default=DEFAULT_ORDERING,
+        help_text="`-` before the name sorts in descending order. Equal values are ordered by id.",
     )
 
 
@@ -51,13 +50,12 @@ class ProfileInAccount(serializers.Serializer[Any]):
 
 @extend_schema_field(ProfileInAccount(many=True))
 class ProfilesInAccount(serializers.Field[Any, Any, Any, Any]):
-    """The list as PostgreSQL made it."""
-
     def to_representation(self, value: list[dict[str, str]]) -> list[dict[str, str]]:
+        # PostgreSQL has built the list already.
         return value
 
 
-class AccountSerializer(Shown):
+class AccountSerializer(ReadOnlySerializer):
     id = serializers.UUIDField()
     amazon_account_id = serializers.CharField()
     name = serializers.CharField(allow_blank=True)
@@ -66,24 +64,26 @@ class AccountSerializer(Shown):
     amazon_status = serializers.CharField(allow_null=True, help_text="Amazon's own word, where it gives one.")
     account_type = Word(Account.Type)
     health = Word(Account.Health)
-    connection = serializers.UUIDField(source="connection_id", help_text="The login it is synced by.")
-    connections = serializers.ListField(
-        child=serializers.UUIDField(), source="connection_ids", help_text="All logins that see it."
+    connection = serializers.UUIDField(
+        source="connection_id", help_text="The login that the account is synced by."
     )
-    parent = serializers.UUIDField(  # type: ignore[assignment] # fields leave the class
+    connections = serializers.ListField(
+        child=serializers.UUIDField(), source="connection_ids", help_text="All logins that see the account."
+    )
+    parent_ = serializers.UUIDField(
         source="parent_id", allow_null=True, help_text="The agency that a DSP advertiser belongs to."
     )
     managers = serializers.ListField(
-        child=serializers.UUIDField(), source="manager_ids", help_text="The manager accounts above it."
+        child=serializers.UUIDField(),
+        source="manager_ids",
+        help_text="The manager accounts that the account belongs to.",
     )
     countries = serializers.ListField(child=serializers.CharField())
     profiles = ProfilesInAccount(source="profile_list")
-    errors = serializers.JSONField(  # type: ignore[assignment] # fields leave the class
-        help_text="What Amazon reports, by country."
-    )
+    errors_ = serializers.JSONField(help_text="The errors that Amazon reports, by country.")
     metadata = serializers.JSONField(help_text="What Amazon says; a sync rewrites it.")
     labels = serializers.DictField(
-        child=serializers.CharField(allow_blank=True), help_text="What operators say; no sync touches it."
+        child=serializers.CharField(allow_blank=True), help_text="What operators say; no sync changes it."
     )
     is_default = serializers.BooleanField()
     sync_enabled = serializers.BooleanField()
@@ -93,8 +93,7 @@ class AccountSerializer(Shown):
     sync_error = serializers.CharField(allow_blank=True)
 
 
-def with_relations(accounts: QuerySet[Account]) -> QuerySet[Account]:
-    """Select all that an account's representation needs in the one query of its page."""
+def select_relations(accounts: QuerySet[Account]) -> QuerySet[Account]:
     profiles = Profile.objects.filter(account=OuterRef("pk")).order_by("country_code", "profile_id")
     accesses = AccountAccess.objects.filter(account=OuterRef("pk")).order_by("connection_id")
     managers = AccountManager.objects.filter(account=OuterRef("pk")).order_by("manager_id")
@@ -117,20 +116,13 @@ def with_relations(accounts: QuerySet[Account]) -> QuerySet[Account]:
     )
 
 
-def represented(accounts: list[Account]) -> Any:
-    return AccountSerializer(accounts, many=True).data
-
-
-def version_tag(account: Account) -> str:
-    """Name the version of what can be changed through the API."""
+def _build_version_tag(account: Account) -> str:
     return f'"{(account.updated_at - EPOCH) // MICROSECOND:x}"'
 
 
-def versions_named(if_match: str) -> set[datetime] | None:
-    """Return the versions that an If-Match header accepts, None for any.
-
-    A weak tag counts as a strong one, against RFC 9110: compression on the way makes our tags weak.
-    """
+def _parse_if_match(if_match: str) -> set[datetime] | None:
+    """Return the versions that an If-Match header accepts, None if it accepts any."""
+    # Against RFC 9110 a weak tag counts as a strong tag: a proxy that compresses answers makes our tags weak.
     tags = [tag.strip().removeprefix("W/").strip('"') for tag in if_match.split(",")]
     if "*" in tags:
         return None
@@ -140,29 +132,27 @@ def versions_named(if_match: str) -> set[datetime] | None:
 class AccountList(APIView):
     @describe(
         "List accounts",
-        "Amazon's accounts as the last sync found them. A page is found by key, not by number: follow `next`."
-        " The query string of the accounts page in the dashboard is a valid one here; its `view` changes nothing.",
+        "The accounts as the last sync found them. Pages have no numbers: follow `next`. The query string of the"
+        " accounts page in the dashboard is valid here, too; its `view` changes nothing.",
         operation_id="list_accounts",
-        parameters=[*account_filters(), AccountListParameters],
-        response=page_of(AccountSerializer),
-        example=page_example(examples.ACCOUNT),
+        parameters=[*describe_account_filters(), AccountListParameters],
+        response=describe_page(AccountSerializer),
+        example=build_page_example(examples.ACCOUNT),
         errors=[404],
         behind=documentation.SYNC,
     )
     def get(self, request: Request) -> Response:
         query = read_account_query(request.query_params, paging=PAGING, ignored=PAGE_ONLY).check()
-        accounts = with_relations(filter_accounts(person(request), query))
+        accounts = select_relations(filter_accounts(get_person(request), query))
         paginator = paginate_accounts(accounts, query.ordering, query.page_size or DEFAULT_PAGE_SIZE)
-        return page_response(request, paginator, represented, query.cursor)
+        return respond_with_page(request, paginator, AccountSerializer, query.cursor)
 
 
 class AccountChangesRequest(serializers.Serializer[Any]):
-    """What a PATCH may say; what it leaves out stays."""
-
     labels = serializers.DictField(
         child=serializers.CharField(allow_blank=True, allow_null=True, max_length=256),
         required=False,
-        help_text="A string sets a label, null removes it; others stay. At most 64 labels on an account.",
+        help_text="A string sets a label, null removes it. Other labels stay. An account has at most 64 labels.",
     )
     is_default = serializers.BooleanField(required=False)
     sync_enabled = serializers.BooleanField(required=False)
@@ -172,7 +162,9 @@ ETAG = OpenApiParameter(
     "ETag", location=OpenApiParameter.HEADER, response=[200], description="The version of what operators say."
 )
 IF_MATCH = OpenApiParameter(
-    "If-Match", location=OpenApiParameter.HEADER, description="An `ETag`: change this version and no other."
+    "If-Match",
+    location=OpenApiParameter.HEADER,
+    description="An `ETag`. The account is changed only if it still has this version.",
 )
 
 
@@ -188,12 +180,12 @@ class AccountDetail(APIView):
     )
     def get(self, request: Request, account_id: UUID) -> Response:
         read_parameters(request, serializers.Serializer)
-        accounts = with_relations(Account.objects.visible_to(person(request)))
-        return _account_response(get_object_or_404(accounts, pk=account_id))
+        accounts = select_relations(Account.objects.visible_to(get_person(request)))
+        return _respond_with_account(get_object_or_404(accounts, pk=account_id))
 
     @describe(
         "Change what operators say about an account",
-        "What is left out stays as it is. With `If-Match` nothing is changed if somebody else was faster.",
+        "Fields that are left out stay as they are. With `If-Match` nothing is changed if somebody else has changed the account meanwhile.",
         operation_id="update_account",
         request=AccountChangesRequest,
         request_examples={
@@ -208,16 +200,14 @@ class AccountDetail(APIView):
         headers=[ETAG],
     )
     def patch(self, request: Request, account_id: UUID) -> Response:
-        versions = versions_named(request.headers.get("If-Match", "*"))
+        versions = _parse_if_match(request.headers.get("If-Match", "*"))
         try:
-            update_account(person(request), account_id, request.data, versions=versions)
+            update_account(get_person(request), account_id, request.data, versions=versions)
         except Account.DoesNotExist:
             raise Http404 from None
-        except VersionConflictError:
-            raise PreconditionFailed from None
-        account = with_relations(Account.objects.visible_to(person(request))).get(pk=account_id)
-        return _account_response(account)
+        account = select_relations(Account.objects.visible_to(get_person(request))).get(pk=account_id)
+        return _respond_with_account(account)
 
 
-def _account_response(account: Account) -> Response:
-    return Response(AccountSerializer(account).data, headers={"ETag": version_tag(account)})
+def _respond_with_account(account: Account) -> Response:
+    return Response(AccountSerializer(account).data, headers={"ETag": _build_version_tag(account)})

@@ -1,4 +1,4 @@
-"""API tokens: one look-up by the token's digest."""
+"""Authentication by API tokens."""
 
 from typing import cast
 
@@ -14,12 +14,9 @@ REFUSED = "The API token is wrong, has expired, or belongs to somebody who may n
 
 
 class TokenAuthentication(KnoxTokenAuthentication):
-    """`Authorization: Token ...`, as knox does it, but with one query however many tokens a person has.
-
-    Expired tokens are deleted by the pruning job, not here.
-    """
-
     def authenticate_credentials(self, token: bytes) -> tuple[User, AuthToken]:
+        # Knox reads all tokens of a person and deletes the expired ones. Here one query finds the token by its
+        # digest, and a job deletes expired tokens.
         try:
             digest = hash_token(token.decode())
         except UnicodeError:
@@ -34,6 +31,6 @@ class TokenAuthentication(KnoxTokenAuthentication):
         return found.user, found
 
 
-def person(request: Request) -> User:
-    """Return who asks; nobody gets as far as a view without being signed in."""
+def get_person(request: Request) -> User:
+    # Every view of the API requires authentication, so this is never an AnonymousUser.
     return cast("User", request.user)

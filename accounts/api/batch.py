@@ -1,4 +1,4 @@
-"""Batch operations: start one, see how far it is, stop it, try again."""
+"""Batch operations: start one, follow it, cancel it, retry what failed."""
 
 from typing import Any
 from uuid import UUID
@@ -13,15 +13,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.api import documentation, examples
-from accounts.api.authentication import person
-from accounts.api.documentation import describe, page_example, page_of
-from accounts.api.exceptions import Conflict
-from accounts.api.lists import PageParameters, Word, page_response, read_parameters, refuse_body
-from accounts.api.representation import Shown
+from accounts.api.authentication import get_person
+from accounts.api.documentation import build_page_example, describe, describe_page
+from accounts.api.lists import PageParameters, Word, read_parameters, refuse_body, respond_with_rows
+from accounts.api.representation import ReadOnlySerializer
 from accounts.batch import cancel_batch, retry_batch, start_batch
-from accounts.batch.ending import BatchStateError
-from accounts.errors import refusal
-from accounts.lists.pages import KeysetPaginator
+from accounts.errors import build_validation_error
 from accounts.models import BatchItem, BatchOperation
 from accounts.update import LABEL_NAME
 
@@ -46,7 +43,7 @@ class BatchSerializer(serializers.Serializer[Any]):
         }
 
 
-class BatchItemSerializer(Shown):
+class BatchItemSerializer(ReadOnlySerializer):
     account = serializers.UUIDField(source="account_id")
     state = Word(BatchItem.State)
     message = serializers.CharField(allow_blank=True)
@@ -59,7 +56,7 @@ LABELS = {
     "additionalProperties": {"type": ["string", "null"], "maxLength": 256, "pattern": r"^[^\x00]*$"},
     "description": "A string sets a label, null removes it.",
 }
-# By hand: that there are ids or a filter, and options for an update alone, serializers cannot say.
+# A serializer cannot say that a request has either ids or a filter, and that only an update has options.
 REQUEST = {
     "type": "object",
     "required": ["operation"],
@@ -72,14 +69,14 @@ REQUEST = {
             "maxItems": 100_000,
             "uniqueItems": True,
         },
-        "filter": documentation.filter_object()
-        | {"description": "The parameters of `GET accounts/`; all accounts if it is empty."},
+        "filter": documentation.describe_filter_object()
+        | {"description": "The parameters of `GET accounts/`. An empty filter chooses all accounts."},
         "options": {
             "type": "object",
             "properties": {"labels": LABELS | {"minProperties": 1}, "sync_enabled": {"type": "boolean"}},
             "minProperties": 1,
             "additionalProperties": False,
-            "description": "For an update alone.",
+            "description": "Only for an update.",
         },
     },
     "additionalProperties": False,
@@ -96,21 +93,22 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
     type={"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[ -~]+$"},
     location=OpenApiParameter.HEADER,
-    description="Any ASCII text of yours, of at most 200 characters, that stands for this request.",
+    description="An ASCII text of at most 200 characters that you choose for this request.",
 )
 LOCATION = OpenApiParameter(
     "Location",
     location=OpenApiParameter.HEADER,
     response=[202],
-    description="Where the operation can be followed.",
+    description="The address that shows the progress of the operation.",
 )
 
 
 class BatchStart(APIView):
     @describe(
         "Act on many accounts",
-        "On these accounts, or on all that a filter chooses, at most 100,000. It is stored and answered; workers do it."
-        " With an `Idempotency-Key` the same request is the same operation, however often it comes.\n\n"
+        "Acts on the named accounts, or on all accounts that a filter chooses, at most 100,000. The answer comes once"
+        " the operation is stored; workers do the rest. Repeated requests with the same `Idempotency-Key` start one"
+        " operation.\n\n"
         "`sync` needs the permission `accounts.sync_account`, `disconnect` and `reconnect`"
         " `accounts.disconnect_account`, `update` `accounts.update_account`.",
         operation_id="start_batch",
@@ -137,22 +135,22 @@ class BatchStart(APIView):
         behind=documentation.SYNC,
     )
     def post(self, request: Request) -> Response:
-        body = _checked(request.data)
+        body = _check_body(request.data)
         batch = start_batch(
-            person(request),
+            get_person(request),
             body["operation"],
             account_ids=body.get("account_ids"),
             filters=body.get("filter"),
             options=body.get("options"),
             idempotency_key=request.headers.get("Idempotency-Key"),
         )
-        return _accepted(request, batch)
+        return _respond_accepted(request, batch)
 
 
-def _checked(body: Any) -> dict[str, Any]:
-    """Return the body if its fields have the right types; what they mean is checked by the operation."""
+def _check_body(body: Any) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise ValidationError("The body must be a JSON object.")
+    # Only the types of the fields: the operation checks their values.
     unknown = f"There is no such field. Those there are: {', '.join(FIELDS)}."
     errors = {name[:60]: unknown for name in body if name not in FIELDS}
     types = {"operation": (str, "a string"), "account_ids": (list, "a list of ids")}
@@ -163,17 +161,17 @@ def _checked(body: Any) -> dict[str, Any]:
     if "operation" not in body:
         errors["operation"] = f"It is missing. It is one of: {', '.join(BatchOperation.Operation.values)}."
     if errors:
-        raise refusal(errors)
+        raise build_validation_error(errors)
     return body
 
 
-def _accepted(request: Request, batch: BatchOperation) -> Response:
+def _respond_accepted(request: Request, batch: BatchOperation) -> Response:
     location = request.build_absolute_uri(reverse("api:batch", args=[batch.pk]))
     return Response(BatchSerializer(batch).data, status=202, headers={"Location": location})
 
 
-def _visible(request: Request, batch_id: UUID) -> BatchOperation:
-    return get_object_or_404(BatchOperation.objects.visible_to(person(request)), pk=batch_id)
+def _get_visible(request: Request, batch_id: UUID) -> BatchOperation:
+    return get_object_or_404(BatchOperation.objects.visible_to(get_person(request)), pk=batch_id)
 
 
 class BatchDetail(APIView):
@@ -186,7 +184,7 @@ class BatchDetail(APIView):
     )
     def get(self, request: Request, batch_id: UUID) -> Response:
         read_parameters(request, serializers.Serializer)
-        return Response(BatchSerializer(_visible(request, batch_id)).data)
+        return Response(BatchSerializer(_get_visible(request, batch_id)).data)
 
 
 class BatchItemListParameters(PageParameters):
@@ -196,28 +194,25 @@ class BatchItemListParameters(PageParameters):
 class BatchItemList(APIView):
     @describe(
         "List the results of an operation",
-        "One for each account.",
+        "One result for each account.",
         operation_id="list_batch_items",
         parameters=[BatchItemListParameters],
-        response=page_of(BatchItemSerializer),
-        example=page_example(examples.BATCH_ITEM),
+        response=describe_page(BatchItemSerializer),
+        example=build_page_example(examples.BATCH_ITEM),
         errors=[404],
     )
     def get(self, request: Request, batch_id: UUID) -> Response:
         given = read_parameters(request, BatchItemListParameters)
-        items = BatchItem.objects.filter(batch=_visible(request, batch_id))
+        items = BatchItem.objects.filter(batch=_get_visible(request, batch_id))
         if "state" in given:
             items = items.filter(state=given["state"])
-        paginator = KeysetPaginator(items, "account_id", given["page_size"], unique=True)
-        return page_response(
-            request, paginator, lambda rows: BatchItemSerializer(rows, many=True).data, given.get("cursor")
-        )
+        return respond_with_rows(request, items, "account_id", BatchItemSerializer, given, unique=True)
 
 
 class BatchCancel(APIView):
     @describe(
         "Cancel an operation",
-        "What waits is skipped; what is under way ends as it ends. Needs the permission of the operation.",
+        "Skips the accounts that wait. Accounts that are in progress go on to their end. Needs the permission of the operation.",
         operation_id="cancel_batch",
         response=BatchSerializer,
         example=examples.BATCH | {"state": "cancelled"},
@@ -226,17 +221,14 @@ class BatchCancel(APIView):
     )
     def post(self, request: Request, batch_id: UUID) -> Response:
         refuse_body(request)
-        batch = _visible(request, batch_id)
-        try:
-            return Response(BatchSerializer(cancel_batch(person(request), batch)).data)
-        except BatchStateError as error:
-            raise Conflict(str(error)) from error
+        batch = cancel_batch(get_person(request), _get_visible(request, batch_id))
+        return Response(BatchSerializer(batch).data)
 
 
 class BatchRetry(APIView):
     @describe(
         "Retry what failed",
-        "As part of the same operation. Needs the permission of the operation.",
+        "Retries the failed accounts as part of the same operation. Needs the permission of the operation.",
         operation_id="retry_batch",
         status=202,
         response=BatchSerializer,
@@ -247,8 +239,5 @@ class BatchRetry(APIView):
     )
     def post(self, request: Request, batch_id: UUID) -> Response:
         refuse_body(request)
-        batch = _visible(request, batch_id)
-        try:
-            return _accepted(request, retry_batch(person(request), batch))
-        except BatchStateError as error:
-            raise Conflict(str(error)) from error
+        batch = retry_batch(get_person(request), _get_visible(request, batch_id))
+        return _respond_accepted(request, batch)

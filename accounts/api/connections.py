@@ -1,6 +1,5 @@
-"""Connections: the list, one of them, and what can be done with one. No token is ever part of them."""
+"""Connections: the list, one connection, and what people can do with it. No answer contains a token."""
 
-from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -11,18 +10,15 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.api import documentation, examples
-from accounts.api.authentication import person
-from accounts.api.documentation import describe, page_example, page_of
-from accounts.api.exceptions import Conflict
+from accounts.api.authentication import get_person
+from accounts.api.documentation import build_page_example, describe, describe_page
 from accounts.api.histories import SyncRunSerializer
-from accounts.api.lists import PageParameters, Word, page_response, read_parameters, refuse_body
-from accounts.api.representation import Shown
-from accounts.lists.pages import KeysetPaginator
+from accounts.api.lists import PageParameters, Word, read_parameters, refuse_body, respond_with_rows
+from accounts.api.representation import ReadOnlySerializer
 from accounts.models import SyncRun
 from accounts.sync.requests import request_sync
 from amazon_accounts.amazon_ads.hosts import Region
 from tokens.connect.disconnect import disconnect_connection
-from tokens.errors import ConnectionUnusableError
 from tokens.models import Connection
 from tokens.refresh.tasks import request_refresh
 
@@ -31,12 +27,14 @@ class ConnectionListParameters(PageParameters):
     state = Word(Connection.State, required=False)
 
 
-class ConnectionSerializer(Shown):
+class ConnectionSerializer(ReadOnlySerializer):
     id = serializers.UUIDField()
-    label = serializers.CharField()  # type: ignore[assignment] # fields leave the class
-    owner = serializers.CharField(source="owner.username", help_text="The user name of who connected it.")
+    label_ = serializers.CharField()
+    owner = serializers.CharField(
+        source="owner.username", help_text="The user name of the person who connected it."
+    )
     amazon_user = serializers.CharField(
-        allow_blank=True, help_text="The Amazon login, as far as Amazon told: mail address, name or id."
+        allow_blank=True, help_text="What Amazon says of the login: its e-mail address, name or id."
     )
     regions = serializers.ListField(child=Word(Region))
     state = Word(Connection.State)
@@ -49,33 +47,30 @@ class ConnectionSerializer(Shown):
     last_error = serializers.CharField(allow_blank=True)
 
 
-def visible(request: Request) -> QuerySet[Connection]:
-    connections = Connection.objects.visible_to(person(request)).select_related("owner")
+def _select_visible(request: Request) -> QuerySet[Connection]:
+    connections = Connection.objects.visible_to(get_person(request)).select_related("owner")
     return connections.defer("access_token", "refresh_token")
 
 
-def represented(connection: Connection) -> Any:
-    return ConnectionSerializer(connection).data
+def _get_visible(request: Request, connection_id: UUID) -> Connection:
+    return get_object_or_404(_select_visible(request), pk=connection_id)
 
 
 class ConnectionList(APIView):
     @describe(
         "List connections",
-        "The Amazon logins that were connected. Never a token.",
+        "The connected Amazon logins. The answer never contains a token.",
         operation_id="list_connections",
         parameters=[ConnectionListParameters],
-        response=page_of(ConnectionSerializer),
-        example=page_example(examples.CONNECTION),
+        response=describe_page(ConnectionSerializer),
+        example=build_page_example(examples.CONNECTION),
     )
     def get(self, request: Request) -> Response:
         given = read_parameters(request, ConnectionListParameters)
-        connections = visible(request)
+        connections = _select_visible(request)
         if "state" in given:
             connections = connections.filter(state=given["state"])
-        paginator = KeysetPaginator(connections, "label", given["page_size"])
-        return page_response(
-            request, paginator, lambda rows: ConnectionSerializer(rows, many=True).data, given.get("cursor")
-        )
+        return respond_with_rows(request, connections, "label", ConnectionSerializer, given)
 
 
 class ConnectionDetail(APIView):
@@ -88,13 +83,13 @@ class ConnectionDetail(APIView):
     )
     def get(self, request: Request, connection_id: UUID) -> Response:
         read_parameters(request, serializers.Serializer)
-        return Response(represented(get_object_or_404(visible(request), pk=connection_id)))
+        return Response(ConnectionSerializer(_get_visible(request, connection_id)).data)
 
 
 class ConnectionRefresh(APIView):
     @describe(
         "Refresh a connection's token",
-        "A worker does it at once; `refreshes/` shows what came of it.",
+        "A worker refreshes it at once; `refreshes/` shows the outcome.",
         operation_id="refresh_connection",
         status=202,
         response=ConnectionSerializer,
@@ -105,18 +100,15 @@ class ConnectionRefresh(APIView):
     )
     def post(self, request: Request, connection_id: UUID) -> Response:
         refuse_body(request)
-        connection = get_object_or_404(visible(request), pk=connection_id)
-        try:
-            request_refresh(person(request), connection)
-        except ConnectionUnusableError as error:
-            raise Conflict(str(error)) from error
-        return Response(represented(connection), status=202)
+        connection = _get_visible(request, connection_id)
+        request_refresh(get_person(request), connection)
+        return Response(ConnectionSerializer(connection).data, status=202)
 
 
 class ConnectionSync(APIView):
     @describe(
         "Sync a connection's accounts",
-        "Joins a sync that waits already. `sync-runs/` shows how it goes.",
+        "If a sync of the connection waits already, that sync is the answer. `sync-runs/` shows its progress.",
         operation_id="sync_connection",
         status=202,
         response=SyncRunSerializer,
@@ -127,11 +119,8 @@ class ConnectionSync(APIView):
     )
     def post(self, request: Request, connection_id: UUID) -> Response:
         refuse_body(request)
-        connection = get_object_or_404(visible(request), pk=connection_id)
-        try:
-            run = request_sync(person(request), connection, trigger=SyncRun.Trigger.API)
-        except ConnectionUnusableError as error:
-            raise Conflict(str(error)) from error
+        connection = _get_visible(request, connection_id)
+        run = request_sync(get_person(request), connection, trigger=SyncRun.Trigger.API)
         return Response(SyncRunSerializer(run).data, status=202)
 
 
@@ -147,5 +136,5 @@ class ConnectionDisconnect(APIView):
     )
     def post(self, request: Request, connection_id: UUID) -> Response:
         refuse_body(request)
-        disconnect_connection(person(request), get_object_or_404(visible(request), pk=connection_id))
-        return Response(represented(visible(request).get(pk=connection_id)))
+        disconnect_connection(get_person(request), _get_visible(request, connection_id))
+        return Response(ConnectionSerializer(_get_visible(request, connection_id)).data)

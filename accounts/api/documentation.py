@@ -1,4 +1,4 @@
-"""How the views tell what they do, for the OpenAPI document: one decorator, and the errors that all have in common."""
+"""The description of the API for its OpenAPI document."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
@@ -15,10 +15,11 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
-from accounts.api.problems import MEDIA_TYPE, problem
+from accounts.api.problems import MEDIA_TYPE, build_problem
+from accounts.api.representation import ReadOnlySerializer
 from accounts.lists.parameters import MAX_SEARCH_LENGTH, MAX_VALUES, AccountFilterSet
 
-# What Amazon is asked, with the media types it insists on.
+# The calls to Amazon, with the media types that Amazon requires.
 LIST_ADS_ACCOUNTS = (
     "`POST /adsAccounts/list` (sent and accepted: `application/vnd.listaccountsresource.v1+json`)"
 )
@@ -33,19 +34,19 @@ SYNC = (LIST_ADS_ACCOUNTS, LIST_PROFILES, LIST_MANAGERS, LIST_ADVERTISERS)
 View = TypeVar("View", bound=Callable[..., Any])
 
 ALWAYS = {
-    400: "Something in the request is wrong, and nothing was done. `errors` names each field and its rule.",
+    400: "The request is invalid, and nothing was done. `errors` names each wrong field and its rule.",
     401: "The API token is missing, wrong or has expired.",
-    406: "The client accepts no media type that this has.",
-    429: "Too many requests; `Retry-After` says in how many seconds to come back.",
+    406: "The address offers no media type that the client accepts.",
+    429: "Too many requests; `Retry-After` says after how many seconds to try again.",
 }
 SOMETIMES = {
     403: "The permission is missing; `detail` names it.",
-    404: "It is not there, or it is somebody else's.",
-    409: "It does not fit the present state of the thing.",
+    404: "The object does not exist, or it belongs to another person.",
+    409: "The state of the object does not allow the request.",
     412: "The account has changed since the version that `If-Match` names.",
     413: "The body is larger than 8 MB.",
     415: "The body is not `application/json`.",
-    503: "It could not be done in time; `Retry-After` says when to try again.",
+    503: "The answer was not ready in time; `Retry-After` says after how many seconds to try again.",
 }
 EXAMPLES = {
     400: ("status: “on” is not one of: active, suspended, pending, inactive.", "status"),
@@ -64,32 +65,31 @@ EXAMPLES = {
 
 class ProblemErrorSerializer(serializers.Serializer[Any]):
     field = serializers.CharField(
-        allow_blank=True, help_text="The field or parameter at fault; empty: the whole body."
+        allow_blank=True, help_text="The wrong field or parameter; empty if the whole body is wrong."
     )
     detail = serializers.CharField()
 
 
-class ProblemSerializer(serializers.Serializer[Any]):
+class ProblemSerializer(ReadOnlySerializer):
     """Problem details (RFC 9457)."""
 
     type = serializers.CharField()
     title = serializers.CharField()
     status = serializers.IntegerField()
     detail = serializers.CharField()
-    errors = ProblemErrorSerializer(many=True)  # type: ignore[assignment] # fields leave the class
+    errors_ = ProblemErrorSerializer(many=True)
 
 
-class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class TokenScheme(OpenApiAuthenticationExtension):
     target_class = "accounts.api.authentication.TokenAuthentication"
     name = "token"
 
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        del auto_schema
+    def get_security_definition(self, _auto_schema: Any) -> dict[str, str]:
         return {
             "type": "apiKey",
             "in": "header",
             "name": "Authorization",
-            "description": "`Token ` and an API token, as `manage.py api_token` prints it.",
+            "description": "The word `Token`, a space, and an API token from `manage.py api_token`.",
         }
 
 
@@ -109,17 +109,17 @@ def describe(
     errors: Sequence[int] = (),
     headers: Sequence[OpenApiParameter] = (),
 ) -> Callable[[View], View]:
-    """Describe one operation of the API: what it answers, what it needs, what can go wrong.
-
-    `behind` names the calls of Amazon's that it leads to, or that its data came by.
-    """
+    """Describe one operation of the API. `behind` names the calls to Amazon that it causes or that its data is from."""
     return extend_schema(
         operation_id=operation_id,
         summary=summary,
-        description="\n\n".join(filter(None, [text, _permission_text(permission), _calls_text(behind)])),
+        description="\n\n".join(
+            filter(None, [text, _describe_permission(permission), _describe_calls(behind)])
+        ),
         parameters=[*parameters, *headers],
         request=request,
-        responses=_response(response, example, status) | _problems(errors, permission, request),
+        responses=_describe_response(response, example, status)
+        | _describe_problems(errors, permission, request),
         examples=[
             OpenApiExample(name, value=value, request_only=True)
             for name, value in (request_examples or {}).items()
@@ -128,79 +128,78 @@ def describe(
     )
 
 
-def _permission_text(permission: str) -> str:
+def _describe_permission(permission: str) -> str:
     return (
-        f"Needs the permission `{permission}`." if permission else "Shows what is yours; needs no permission."
+        f"Needs the permission `{permission}`."
+        if permission
+        else "Shows what you may see; needs no permission."
     )
 
 
-def _calls_text(calls: Sequence[str]) -> str:
+def _describe_calls(calls: Sequence[str]) -> str:
     return "\n".join(["At Amazon:", "", *(f"- {call}" for call in calls)]) if calls else ""
 
 
-def _response(response: Any, example: Any, status: int) -> dict[Any, Any]:
+def _describe_response(response: Any, example: Any, status: int) -> dict[Any, Any]:
     if isinstance(response, dict):
         return response
     examples = [OpenApiExample("example", value=example, response_only=True, status_codes=[str(status)])]
     return {status: OpenApiResponse(response, description=HTTPStatus(status).phrase, examples=examples)}
 
 
-def _problems(errors: Sequence[int], permission: str, request: Any) -> dict[Any, Any]:
+def _describe_problems(errors: Sequence[int], permission: str, request: Any) -> dict[Any, Any]:
     statuses = {*ALWAYS, *errors, *({403} if permission else ())}
     if request is not None:
         statuses |= {413, 415}
-    return {(status, MEDIA_TYPE): _problem(status) for status in sorted(statuses)}
+    return {(status, MEDIA_TYPE): _describe_problem(status) for status in sorted(statuses)}
 
 
-def _problem(status: int) -> OpenApiResponse:
+def _describe_problem(status: int) -> OpenApiResponse:
     detail, field = EXAMPLES[status]
     errors = [{"field": field, "detail": detail.removeprefix(f"{field}: ")}] if field else []
     return OpenApiResponse(
         ProblemSerializer,
         description=(ALWAYS | SOMETIMES)[status],
-        examples=[OpenApiExample("problem", value=problem(status, detail, errors), response_only=True)],
+        examples=[OpenApiExample("problem", value=build_problem(status, detail, errors), response_only=True)],
     )
 
 
 @cache
-def page_of(serializer: type[serializers.Serializer[Any]]) -> Any:
-    """Return the envelope of a list."""
+def describe_page(serializer: type[serializers.Serializer[Any]]) -> Any:
     name = serializer.__name__.removesuffix("Serializer")
     return inline_serializer(
         f"{name}Page",
         {
             "results": serializer(many=True),
-            "next": serializers.URLField(allow_null=True, help_text="The next page; null: this is the last."),
+            "next": serializers.URLField(allow_null=True, help_text="The next page; null on the last page."),
             "previous": serializers.URLField(
-                allow_null=True, help_text="The page before; null: this is the first."
+                allow_null=True, help_text="The previous page; null on the first page."
             ),
         },
     )
 
 
-def page_example(row: Any) -> dict[str, Any]:
+def build_page_example(row: Any) -> dict[str, Any]:
     return {"results": [row], "next": None, "previous": None}
 
 
-def account_filters() -> list[OpenApiParameter]:
-    """Return the parameters of the filter of accounts."""
+def describe_account_filters() -> list[OpenApiParameter]:
     return [
-        OpenApiParameter(name, type=_any_of(schema) if several else schema, description=text)
-        for name, schema, several, text in _filters()
+        OpenApiParameter(name, type=_build_array(schema) if several else schema, description=text)
+        for name, schema, several, text in _read_filters()
     ]
 
 
-def filter_object() -> dict[str, Any]:
-    """Return the schema of the same filter as an object in a body."""
+def describe_filter_object() -> dict[str, Any]:
     properties = {
-        name: {"oneOf": [schema, _any_of(schema)]} if several else schema
-        for name, schema, several, _ in _filters()
+        name: {"oneOf": [schema, _build_array(schema)]} if several else schema
+        for name, schema, several, _ in _read_filters()
     }
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
-def _filters() -> Iterator[tuple[str, dict[str, Any], bool, str]]:
-    """Yield each parameter's name, the schema of one value, whether there may be several, and what it means."""
+def _read_filters() -> Iterator[tuple[str, dict[str, Any], bool, str]]:
+    """Yield the name of each parameter, the schema of one value, whether it takes several values, and its help text."""
     for name, filter_ in AccountFilterSet.base_filters.items():
         extra = filter_.extra
         if "choices" in extra:
@@ -220,12 +219,12 @@ def _filters() -> Iterator[tuple[str, dict[str, Any], bool, str]]:
             yield name, {"type": "object"}, False, extra["help_text"]
 
 
-def _any_of(item: dict[str, Any]) -> dict[str, Any]:
+def _build_array(item: dict[str, Any]) -> dict[str, Any]:
     return {"type": "array", "items": item, "minItems": 1, "maxItems": MAX_VALUES}
 
 
 def finish(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Say what REST framework's tool knows no way to say: that parameters which are objects come as JSON."""
+    # drf-spectacular has no way to say that a parameter which is an object is sent as JSON.
     for path in result["paths"].values():
         for operation in path.values():
             for parameter in operation.get("parameters", []):

@@ -1,4 +1,4 @@
-"""Things as the API shows them, for the OpenAPI document."""
+"""Examples of answers for the OpenAPI document."""
 
 from typing import Any
 

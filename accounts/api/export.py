@@ -10,13 +10,14 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from accounts.api.accounts import represented, with_relations
-from accounts.api.authentication import person
-from accounts.api.documentation import account_filters, describe
+from accounts.api.accounts import AccountSerializer, select_relations
+from accounts.api.authentication import get_person
+from accounts.api.documentation import describe, describe_account_filters
 from accounts.api.lists import Word, read_parameters
 from accounts.lists.export import stream_accounts
 from accounts.lists.filters import filter_accounts
 from accounts.lists.parameters import read_account_query
+from accounts.models import Account
 
 MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 
@@ -26,8 +27,7 @@ class ExportParameters(serializers.Serializer[Any]):
 
 
 class CSVRenderer(BaseRenderer):
-    """For the negotiation of the media type alone; the stream renders itself."""
-
+    # Only for the negotiation of the media type: the stream renders itself.
     media_type = "text/csv"
     format = "csv"
 
@@ -37,26 +37,30 @@ class JSONLinesRenderer(CSVRenderer):
     format = "jsonl"
 
 
+def represent_accounts(accounts: list[Account]) -> list[dict[str, Any]]:
+    return list(AccountSerializer(accounts, many=True).data)
+
+
 class AccountExport(APIView):
-    # The first one renders errors, too.
+    # The first renderer also renders errors.
     renderer_classes = [JSONRenderer, CSVRenderer, JSONLinesRenderer]
 
     @describe(
         "Export accounts",
-        "All that match, in the order of their ids, streamed. In CSV, text that a spreadsheet would take for a formula"
-        " has a quote before it.",
+        "Streams all accounts that match, ordered by id. In CSV, a text that a spreadsheet would read as a formula"
+        " begins with a quote.",
         operation_id="export_accounts",
-        parameters=[*account_filters(), ExportParameters],
+        parameters=[*describe_account_filters(), ExportParameters],
         response={(200, "text/csv"): OpenApiTypes.STR, (200, "application/x-ndjson"): OpenApiTypes.STR},
         errors=[404],
     )
     def get(self, request: Request) -> StreamingHttpResponse:
         format_ = read_parameters(request, ExportParameters, alone=False)["format"]
         query = read_account_query(request.query_params, ignored=["format"]).check()
-        accounts = filter_accounts(person(request), query)
+        accounts = filter_accounts(get_person(request), query)
         today = timezone.now().date()
         return StreamingHttpResponse(
-            stream_accounts(with_relations(accounts), lambda rows: list(represented(rows)), format_),
+            stream_accounts(select_relations(accounts), represent_accounts, format_),
             content_type=MEDIA_TYPES[format_],
             headers={"Content-Disposition": f'attachment; filename="accounts-{today}.{format_}"'},
         )

@@ -1,4 +1,4 @@
-"""How everything stands."""
+"""The health of tokens, accounts, syncs and pacing."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.api import examples
-from accounts.api.authentication import person
+from accounts.api.authentication import get_person
 from accounts.api.documentation import describe
 from accounts.api.lists import Word, read_parameters
 from accounts.health import check_health
@@ -23,13 +23,14 @@ class ReasonSerializer(serializers.Serializer[Any]):
 
 class TokensSerializer(serializers.Serializer[Any]):
     valid = serializers.IntegerField()
-    expiring = serializers.IntegerField(help_text="Valid, but due to be refreshed.")
+    expiring = serializers.IntegerField(help_text="Valid, but due for a refresh.")
     expired = serializers.IntegerField()
     broken = serializers.IntegerField(help_text="Logins that must be connected again.")
     next_expiry = serializers.DateTimeField(allow_null=True)
     success_rate_24h = serializers.FloatField(
         allow_null=True,
-        help_text="Share of the last day's refreshes that left a valid token, of all but dead grants and refused applications.",
+        help_text="The share of the last day's refreshes that left a valid token. Refreshes of revoked grants and those that"
+        " Amazon refused because of the application are not counted.",
     )
 
 
@@ -41,9 +42,11 @@ class StatusCounts(serializers.Serializer[Any]):
 
 
 class SyncsSerializer(serializers.Serializer[Any]):
-    last_synced_at = serializers.DateTimeField(allow_null=True, help_text="The last good sync of any login.")
+    last_synced_at = serializers.DateTimeField(
+        allow_null=True, help_text="When a login was last synced without failure."
+    )
     failing = serializers.IntegerField(help_text="Logins whose last sync failed.")
-    late = serializers.IntegerField(help_text="Logins not synced for two intervals.")
+    late = serializers.IntegerField(help_text="Logins that were not synced for two intervals.")
     next_sync_at = serializers.DateTimeField(allow_null=True)
 
 
@@ -51,7 +54,7 @@ class PaceSerializer(serializers.Serializer[Any]):
     region = Word(Region, allow_null=True, help_text="null: Login with Amazon, which has no region.")
     family = Word(Family)
     requests_per_second = serializers.FloatField()
-    throttled_last_hour = serializers.IntegerField(help_text="Answers 429 from Amazon.")
+    throttled_last_hour = serializers.IntegerField(help_text="How many calls Amazon answered with 429.")
     blocked_until = serializers.DateTimeField(allow_null=True)
     circuit_open_until = serializers.DateTimeField(allow_null=True)
 
@@ -67,12 +70,12 @@ class HealthSerializer(serializers.Serializer[Any]):
 
 class Health(APIView):
     @describe(
-        "Show how everything stands",
-        "Tokens, accounts and syncs of what is yours; the pace that Amazon allows to all.",
+        "Show the health",
+        "Tokens, accounts and syncs that you may see, and the pace that Amazon allows.",
         operation_id="get_health",
         response=HealthSerializer,
         example=examples.HEALTH,
     )
     def get(self, request: Request) -> Response:
         read_parameters(request, serializers.Serializer)
-        return Response(HealthSerializer(check_health(person(request))).data)
+        return Response(HealthSerializer(check_health(get_person(request))).data)

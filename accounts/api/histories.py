@@ -1,4 +1,4 @@
-"""Histories: syncs, changes of accounts, refreshes of tokens. Newest first."""
+"""Histories of syncs, of changes of accounts, and of token refreshes, newest first."""
 
 from uuid import UUID
 
@@ -11,11 +11,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.api import documentation, examples
-from accounts.api.authentication import person
-from accounts.api.documentation import describe, page_example, page_of
-from accounts.api.lists import PageParameters, Word, page_response, read_parameters
-from accounts.api.representation import Shown
-from accounts.lists.pages import KeysetPaginator
+from accounts.api.authentication import get_person
+from accounts.api.documentation import build_page_example, describe, describe_page
+from accounts.api.lists import PageParameters, Word, read_parameters, respond_with_rows
+from accounts.api.representation import ReadOnlySerializer
 from accounts.models import Account, AccountChange, SyncRun
 from tokens.models import Connection, TokenRefresh
 
@@ -25,7 +24,7 @@ class SyncRunListParameters(PageParameters):
     state = Word(SyncRun.State, required=False)
 
 
-class SyncRunSerializer(Shown):
+class SyncRunSerializer(ReadOnlySerializer):
     id = serializers.UUIDField()
     connection = serializers.UUIDField(source="connection_id")
     trigger = Word(SyncRun.Trigger)
@@ -40,33 +39,30 @@ class SyncRunSerializer(Shown):
     gone = serializers.IntegerField()
     rejected = serializers.IntegerField()
     requests = serializers.IntegerField(help_text="Calls made to Amazon.")
-    throttled = serializers.IntegerField(help_text="Calls that Amazon refused for being too many.")
+    throttled = serializers.IntegerField(help_text="Calls that Amazon answered with 429.")
     error = serializers.CharField(allow_blank=True)
-    sources = serializers.JSONField(help_text="What came of each source, per region.")
+    sources = serializers.JSONField(help_text="The outcome of each source, by region.")
 
 
 class SyncRunList(APIView):
     @describe(
         "List syncs",
-        "Newest first, with what came of each source in each region.",
+        "Newest first, with the outcome of each source in each region.",
         operation_id="list_sync_runs",
         parameters=[SyncRunListParameters],
-        response=page_of(SyncRunSerializer),
-        example=page_example(examples.RUN),
+        response=describe_page(SyncRunSerializer),
+        example=build_page_example(examples.RUN),
         errors=[404],
         behind=documentation.SYNC,
     )
     def get(self, request: Request) -> Response:
         given = read_parameters(request, SyncRunListParameters)
-        runs = SyncRun.objects.visible_to(person(request))
+        runs = SyncRun.objects.visible_to(get_person(request))
         if "connection" in given:
-            runs = runs.filter(connection=_connection(request, given["connection"]))
+            runs = runs.filter(connection=_check_visible_connection(request, given["connection"]))
         if "state" in given:
             runs = runs.filter(state=given["state"])
-        paginator = KeysetPaginator(runs, "-created_at", given["page_size"])
-        return page_response(
-            request, paginator, lambda rows: SyncRunSerializer(rows, many=True).data, given.get("cursor")
-        )
+        return respond_with_rows(request, runs, "-created_at", SyncRunSerializer, given)
 
 
 class ChangeListParameters(PageParameters):
@@ -74,7 +70,7 @@ class ChangeListParameters(PageParameters):
     kind = Word(AccountChange.Kind, required=False)
 
 
-class ChangeSerializer(Shown):
+class ChangeSerializer(ReadOnlySerializer):
     account = serializers.UUIDField(source="account_id")
     kind = Word(AccountChange.Kind)
     profile_id = serializers.CharField(allow_blank=True)
@@ -82,12 +78,14 @@ class ChangeSerializer(Shown):
     new = serializers.JSONField(allow_null=True)
     changed_at = serializers.DateTimeField()
     run = serializers.UUIDField(
-        source="run_id", allow_null=True, help_text="The sync that found it, if one did."
+        source="run_id",
+        allow_null=True,
+        help_text="The sync that found the change; null if a person made it.",
     )
     changed_by = serializers.CharField(
         source="changed_by_name",
         allow_null=True,
-        help_text="The user name of who did it; null if a sync or a command did.",
+        help_text="The user name of the person who made the change; null if a sync or a command made it.",
     )
 
 
@@ -97,11 +95,11 @@ class ChangeList(APIView):
         "What syncs and people changed, newest first.",
         operation_id="list_changes",
         parameters=[ChangeListParameters],
-        response=page_of(ChangeSerializer),
-        example=page_example(examples.CHANGE),
+        response=describe_page(ChangeSerializer),
+        example=build_page_example(examples.CHANGE),
     )
     def get(self, request: Request) -> Response:
-        return _changes(request, AccountChange.objects.visible_to(person(request)))
+        return _respond_with_changes(request, AccountChange.objects.visible_to(get_person(request)))
 
 
 class AccountChangeList(APIView):
@@ -110,68 +108,62 @@ class AccountChangeList(APIView):
         "What syncs and people changed, newest first.",
         operation_id="list_account_changes",
         parameters=[ChangeListParameters],
-        response=page_of(ChangeSerializer),
-        example=page_example(examples.CHANGE),
+        response=describe_page(ChangeSerializer),
+        example=build_page_example(examples.CHANGE),
         errors=[404],
     )
     def get(self, request: Request, account_id: UUID) -> Response:
-        account = get_object_or_404(Account.objects.visible_to(person(request)).only("pk"), pk=account_id)
-        return _changes(request, AccountChange.objects.filter(account=account))
+        account = get_object_or_404(Account.objects.visible_to(get_person(request)).only("pk"), pk=account_id)
+        return _respond_with_changes(request, AccountChange.objects.filter(account=account))
 
 
-def _changes(request: Request, changes: QuerySet[AccountChange]) -> Response:
+def _respond_with_changes(request: Request, changes: QuerySet[AccountChange]) -> Response:
     given = read_parameters(request, ChangeListParameters)
     if "since" in given:
         changes = changes.filter(changed_at__gte=given["since"])
     if "kind" in given:
         changes = changes.filter(kind=given["kind"])
     changes = changes.annotate(changed_by_name=F("changed_by__username"))
-    paginator = KeysetPaginator(changes, "-changed_at", given["page_size"])
-    return page_response(
-        request, paginator, lambda rows: ChangeSerializer(rows, many=True).data, given.get("cursor")
-    )
+    return respond_with_rows(request, changes, "-changed_at", ChangeSerializer, given)
 
 
 class RefreshListParameters(PageParameters):
     outcome = Word(TokenRefresh.Outcome, required=False)
 
 
-class RefreshSerializer(Shown):
+class RefreshSerializer(ReadOnlySerializer):
     id = serializers.UUIDField()
     trigger = Word(TokenRefresh.Trigger)
     tries = serializers.IntegerField(help_text="Calls made to Amazon.")
     started_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)
-    outcome = Word(TokenRefresh.Outcome, allow_null=True, help_text="null: under way.")
+    outcome = Word(TokenRefresh.Outcome, allow_null=True, help_text="null: it has not ended.")
     error_code = serializers.CharField(allow_blank=True)
     error = serializers.CharField(allow_blank=True)
-    request_id = serializers.CharField(allow_blank=True, help_text="Amazon's id of its answer.")
+    request_id = serializers.CharField(allow_blank=True, help_text="The id that Amazon gave its answer.")
     new_expires_at = serializers.DateTimeField(allow_null=True)
 
 
 class RefreshList(APIView):
     @describe(
         "List the refreshes of a connection's token",
-        "Newest first. Never a token.",
+        "Newest first. The answer never contains a token.",
         operation_id="list_refreshes",
         parameters=[RefreshListParameters],
-        response=page_of(RefreshSerializer),
-        example=page_example(examples.REFRESH),
+        response=describe_page(RefreshSerializer),
+        example=build_page_example(examples.REFRESH),
         errors=[404],
         behind=[documentation.REFRESH],
     )
     def get(self, request: Request, connection_id: UUID) -> Response:
         given = read_parameters(request, RefreshListParameters)
-        refreshes = TokenRefresh.objects.filter(connection=_connection(request, connection_id))
+        refreshes = TokenRefresh.objects.filter(connection=_check_visible_connection(request, connection_id))
         if "outcome" in given:
             refreshes = refreshes.filter(outcome=given["outcome"])
-        paginator = KeysetPaginator(refreshes, "-started_at", given["page_size"])
-        return page_response(
-            request, paginator, lambda rows: RefreshSerializer(rows, many=True).data, given.get("cursor")
-        )
+        return respond_with_rows(request, refreshes, "-started_at", RefreshSerializer, given)
 
 
-def _connection(request: Request, connection_id: UUID) -> UUID:
-    if not Connection.objects.visible_to(person(request)).filter(pk=connection_id).exists():
+def _check_visible_connection(request: Request, connection_id: UUID) -> UUID:
+    if not Connection.objects.visible_to(get_person(request)).filter(pk=connection_id).exists():
         raise Http404
     return connection_id

@@ -1,15 +1,16 @@
-"""What all lists have in common: strict parameters, pages by key, one envelope."""
+"""What all lists share: strict parameters, keyset pages and one envelope."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.errors import refusal
+from accounts.errors import build_validation_error
 from accounts.lists.pages import KeysetPaginator
 from accounts.lists.parameters import MAX_CURSOR_LENGTH, MAX_PAGE_SIZE
 
@@ -17,26 +18,23 @@ DEFAULT_PAGE_SIZE = 100
 
 
 class Word(serializers.ChoiceField):
-    """One of some words; a wrong one is answered with the right ones."""
-
     def __init__(self, choices: type[Any] | list[str], **kwargs: Any) -> None:
         words = choices if isinstance(choices, list) else list(choices.values)
         super().__init__(choices=words, **kwargs)
+        # REST framework's message does not name the valid words.
         self.error_messages["invalid_choice"] = f"“{{input}}” is not one of: {', '.join(words)}."
 
 
-# The letters are base64's. They are described, so that nobody tries addresses of 200 kB; whether a cursor is one of
-# ours is known from its signature.
+# A cursor is signed base64. The pattern and the length are only for the OpenAPI document; the paginator checks the
+# signature.
 @extend_schema_field(
     {"type": "string", "pattern": "^[A-Za-z0-9_:-]+$", "minLength": 1, "maxLength": MAX_CURSOR_LENGTH}
 )
 class Cursor(serializers.CharField):
-    """Where a page begins; only the paginator can read it."""
+    pass
 
 
 class PageParameters(serializers.Serializer[Any]):
-    """The parameters of every list; subclasses add theirs."""
-
     page_size = serializers.IntegerField(
         min_value=1, max_value=MAX_PAGE_SIZE, default=DEFAULT_PAGE_SIZE, help_text="Rows on a page."
     )
@@ -50,9 +48,10 @@ class PageParameters(serializers.Serializer[Any]):
 def read_parameters(
     request: Request, parameters: type[serializers.Serializer[Any]], *, alone: bool = True
 ) -> dict[str, Any]:
-    """Return these parameters of the query string, validated; repeated and empty ones are errors.
+    """Return the validated parameters of the query string, or raise a ValidationError by parameter.
 
-    Unknown ones, too, unless they are not `alone`: then somebody else reads the others.
+    Repeated and empty parameters are errors. Unknown parameters are errors if `alone`; otherwise another reader
+    checks them.
     """
     query = request.query_params
     declared = parameters().fields
@@ -69,35 +68,51 @@ def read_parameters(
 
 
 def refuse_unknown(query: Mapping[str, Any], offered: list[str]) -> None:
-    those = f"Those there are: {', '.join(offered)}." if offered else "It takes none."
-    unknown = [name for name in query if name not in offered]
-    if unknown:
-        raise refusal({name[:60]: f"There is no such parameter. {those}" for name in unknown})
+    hint = f"Those there are: {', '.join(offered)}." if offered else "It takes none."
+    if unknown := [name for name in query if name not in offered]:
+        raise build_validation_error({name[:60]: f"There is no such parameter. {hint}" for name in unknown})
 
 
 def refuse_body(request: Request) -> None:
-    """For what is asked by the address alone: a body would be meant for something, and be ignored."""
+    # The address says all. A client that sends a body expects it to change something.
     if request.data:
         raise ValidationError("This takes no body.")
 
 
-def page_response(
+def respond_with_rows(
+    request: Request,
+    rows: QuerySet[Any],
+    ordering: str,
+    serializer: type[serializers.Serializer[Any]],
+    given: Mapping[str, Any],
+    *,
+    unique: bool = False,
+) -> Response:
+    """Answer with the page of the rows that the validated parameters of the list ask for.
+
+    `unique` says that no two rows have the same value of the ordering.
+    """
+    paginator = KeysetPaginator(rows, ordering, given["page_size"], unique=unique)
+    return respond_with_page(request, paginator, serializer, given.get("cursor"))
+
+
+def respond_with_page(
     request: Request,
     paginator: KeysetPaginator[Any],
-    represent: Callable[[list[Any]], Any],
+    serializer: type[serializers.Serializer[Any]],
     cursor: str | None,
 ) -> Response:
     page = paginator.page(cursor)
     return Response(
         {
-            "results": represent(page.items),
-            "next": _link(request, page.next_cursor),
-            "previous": _link(request, page.previous_cursor),
+            "results": serializer(page.items, many=True).data,
+            "next": _build_link(request, page.next_cursor),
+            "previous": _build_link(request, page.previous_cursor),
         }
     )
 
 
-def _link(request: Request, cursor: str | None) -> str | None:
+def _build_link(request: Request, cursor: str | None) -> str | None:
     if cursor is None:
         return None
     query = request.query_params.copy()

@@ -7,10 +7,10 @@ from django.core.exceptions import ValidationError
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
-from accounts.api.exceptions import ContentTooLarge
+from accounts.api.exceptions import ContentTooLargeError
 from accounts.strict_json import BadJSONError, read_json
 
-# 100,000 ids are 4 MB.
+# A batch of 100,000 ids is 4 MB.
 MAX_BODY_BYTES = 8 * 1024 * 1024
 
 
@@ -22,7 +22,7 @@ class StrictJSONParser(BaseParser):
     ) -> Any:
         body = stream.read(MAX_BODY_BYTES + 1)
         if len(body) > MAX_BODY_BYTES:
-            raise ContentTooLarge(f"The body is larger than {MAX_BODY_BYTES // 1024**2} MB.")
+            raise ContentTooLargeError(f"The body is larger than {MAX_BODY_BYTES // 1024**2} MB.")
         try:
             return read_json(body)
         except BadJSONError as error:

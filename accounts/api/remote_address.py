@@ -1,4 +1,4 @@
-"""Where a request comes from."""
+"""The address that a request comes from."""
 
 import ipaddress
 
@@ -6,9 +6,12 @@ from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
 
-def remote_address(request: Request) -> str | None:
-    """The IP address of whoever asks: behind NUM_PROXIES proxies the one that the outermost of them saw."""
-    # REST framework keeps its reading of X-Forwarded-For with its throttles.
+def read_remote_address(request: Request) -> str | None:
+    """Return the IP address of the client, None if it is malformed.
+
+    Behind NUM_PROXIES proxies this is the address that the outermost proxy saw.
+    """
+    # REST framework reads X-Forwarded-For in its throttles.
     found = BaseThrottle().get_ident(request)
     try:
         return str(ipaddress.ip_address(found))

@@ -1,4 +1,4 @@
-"""How many requests one person may make."""
+"""Limits of how many requests one person may make."""
 
 import time
 from collections import OrderedDict
@@ -33,7 +33,8 @@ MAX_CLOCKS = 10_000
 
 
 class RequestClocks:
-    """A generic cell rate: each request moves its clock on, and a clock may be ahead of the time by the burst."""
+    # The generic cell rate algorithm: each request moves the clock of its key forward. A clock may be ahead of the
+    # time by the burst.
 
     def __init__(self, *, max_clocks: int = MAX_CLOCKS) -> None:
         self._max_clocks = max_clocks
@@ -82,8 +83,7 @@ class PersonThrottle(BaseThrottle):
 
 
 class AccessTokenThrottle(BaseThrottle):
-    """Limits the access tokens of one person over all web processes, by counting the audit."""
-
+    # Counts the audit of handed-out tokens, so that the limit holds across all web processes.
     max_per_minute = 60
 
     def allow_request(self, request: Request, _view: "APIView") -> bool:

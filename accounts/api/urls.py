@@ -1,14 +1,22 @@
-"""Addresses of the REST API, under /api/v1/. Each works without its last slash, too."""
+"""The addresses of the REST API under /api/v1/. Each address also works without its last slash."""
 
-from django.urls import path, re_path
+from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from accounts.api import access_token, accounts, batch, connections, export, health, histories, profiles
-from accounts.api.problems import not_found, with_last_slash
+from accounts.api.problems import add_last_slash, answer_not_found
 
 docs = SpectacularSwaggerSplitView.as_view(url_name="api:schema", template_name="accounts/api_docs.html")
 
 app_name = "api"
+CONNECTION = [
+    path("", connections.ConnectionDetail.as_view(), name="connection"),
+    path("access-token/", access_token.ConnectionAccessToken.as_view(), name="connection-access-token"),
+    path("disconnect/", connections.ConnectionDisconnect.as_view(), name="connection-disconnect"),
+    path("refresh/", connections.ConnectionRefresh.as_view(), name="connection-refresh"),
+    path("refreshes/", histories.RefreshList.as_view(), name="connection-refreshes"),
+    path("sync/", connections.ConnectionSync.as_view(), name="connection-sync"),
+]
 urlpatterns = [
     path("accounts/", accounts.AccountList.as_view(), name="accounts"),
     path("accounts/amazon-profiles/", profiles.ProfileList.as_view(), name="profiles"),
@@ -26,32 +34,9 @@ urlpatterns = [
         "accounts/<uuid:account_id>/changes/", histories.AccountChangeList.as_view(), name="account-changes"
     ),
     path("connections/", connections.ConnectionList.as_view(), name="connections"),
-    path("connections/<uuid:connection_id>/", connections.ConnectionDetail.as_view(), name="connection"),
-    path(
-        "connections/<uuid:connection_id>/access-token/",
-        access_token.ConnectionAccessToken.as_view(),
-        name="connection-access-token",
-    ),
-    path(
-        "connections/<uuid:connection_id>/disconnect/",
-        connections.ConnectionDisconnect.as_view(),
-        name="connection-disconnect",
-    ),
-    path(
-        "connections/<uuid:connection_id>/refresh/",
-        connections.ConnectionRefresh.as_view(),
-        name="connection-refresh",
-    ),
-    path(
-        "connections/<uuid:connection_id>/refreshes/",
-        histories.RefreshList.as_view(),
-        name="connection-refreshes",
-    ),
-    path(
-        "connections/<uuid:connection_id>/sync/", connections.ConnectionSync.as_view(), name="connection-sync"
-    ),
+    path("connections/<uuid:connection_id>/", include(CONNECTION)),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", docs, name="docs"),
-    re_path(r".*[^/]$", with_last_slash),
-    re_path(r"", not_found),
+    re_path(r".*[^/]$", add_last_slash),
+    re_path(r"", answer_not_found),
 ]

@@ -11,7 +11,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.datastructures import MultiValueDict
 
-from accounts.errors import refusal
+from accounts.errors import build_validation_error
 from accounts.lists.account_pages import ACCOUNT_ORDERINGS
 from accounts.models import Account
 from accounts.strict_json import BadJSONError, read_json
@@ -204,7 +204,7 @@ class AccountQuery:
     def check(self) -> Self:
         """Return itself, or raise a ValidationError by parameter."""
         if errors := self.unknown or self.errors:
-            raise refusal(errors)
+            raise build_validation_error(errors)
         return self
 
     def without(self, *names: str) -> Self:

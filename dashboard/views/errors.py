@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.template import loader
 
-from accounts.api.problems import answer as problem_answer
+from accounts.api.problems import build_response as build_problem_response
 from dashboard.frame.page import ConsoleRequest, page
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ def forbidden(request: ConsoleRequest, exception: Exception) -> HttpResponse:
 
 def bad_request(request: ConsoleRequest, exception: Exception) -> HttpResponse:
     if request.path.startswith("/api/"):
-        return problem_answer(HTTPStatus.BAD_REQUEST, "The API does not take this request.")
+        return build_problem_response(HTTPStatus.BAD_REQUEST, "The API does not take this request.")
     return _answer(
         request,
         HTTPStatus.BAD_REQUEST,
@@ -89,7 +89,7 @@ def server_error(request: ConsoleRequest) -> HttpResponse:
     reference = uuid4().hex[:12]
     logger.error("Answered %s %s with an error page, reference %s", request.method, request.path, reference)
     if request.path.startswith("/api/"):
-        return problem_answer(
+        return build_problem_response(
             HTTPStatus.INTERNAL_SERVER_ERROR,
             f"Something went wrong here. Its reference in the log is {reference}.",
         )

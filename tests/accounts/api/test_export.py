@@ -12,7 +12,8 @@ from django.contrib.auth.models import User
 from django.http import StreamingHttpResponse
 from rest_framework.test import APIClient
 
-from accounts.api.accounts import represented, with_relations
+from accounts.api.accounts import select_relations
+from accounts.api.export import represent_accounts
 from accounts.lists.csv_text import FORMULA_STARTS, escape_formula
 from accounts.lists.export import COLUMNS, stream_accounts
 from accounts.models import Account, Profile
@@ -82,8 +83,8 @@ def test_other_text_stays(db: None) -> None:
 
 def test_each_is_there_once_though_names_change(accounts: list[Account]) -> None:
     stream: Iterator[str] = stream_accounts(
-        with_relations(Account.objects.filter(user=accounts[0].user)),
-        lambda rows: list(represented(rows)),
+        select_relations(Account.objects.filter(user=accounts[0].user)),
+        represent_accounts,
         "jsonl",
         chunk_size=3,
     )
@@ -111,8 +112,8 @@ def test_memory_does_not_grow_with_the_accounts(alice: User, new_account: Accoun
         tracemalloc.start()
         try:
             stream = stream_accounts(
-                with_relations(Account.objects.filter(user=alice)),
-                lambda rows: list(represented(rows)),
+                select_relations(Account.objects.filter(user=alice)),
+                represent_accounts,
                 "csv",
                 chunk_size=20,
             )

@@ -1,6 +1,7 @@
 """The OpenAPI document: checked in, complete, and shown without anything from elsewhere."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 import yaml
 from django.core.management import call_command
 from django.test import Client
-from django.urls import URLPattern, get_resolver
+from django.urls import URLResolver, get_resolver
 
 CHECKED_IN = Path(__file__).resolve().parents[3] / "docs" / "openapi.yaml"
 
@@ -35,15 +36,18 @@ def test_it_is_checked_in_as_it_is(tmp_path: Path) -> None:
     )
 
 
+def list_addresses(resolver: URLResolver, prefix: str) -> Iterator[str]:
+    for pattern in resolver.url_patterns:
+        address = prefix + re.sub(r"<uuid:(\w+)>", r"{\1}", str(pattern.pattern))
+        if isinstance(pattern, URLResolver):
+            yield from list_addresses(pattern, address)
+        elif pattern.name not in {None, "schema", "docs"}:
+            yield address
+
+
 def test_it_has_every_address(document: dict[str, Any]) -> None:
     assert document["openapi"] == "3.1.0"
-    patterns = get_resolver("accounts.api.urls").url_patterns
-    addresses = {
-        "/api/v1/" + re.sub(r"<uuid:(\w+)>", r"{\1}", str(pattern.pattern))
-        for pattern in patterns
-        if isinstance(pattern, URLPattern) and pattern.name not in {None, "schema", "docs"}
-    }
-    assert set(document["paths"]) == addresses
+    assert set(document["paths"]) == set(list_addresses(get_resolver("accounts.api.urls"), "/api/v1/"))
 
 
 def test_each_operation_has_examples_errors_and_its_permission(document: dict[str, Any]) -> None:
