@@ -1,4 +1,4 @@
-"""What the modules that store share about one run: its claim, what it has read, and its transactions."""
+"""The state and the transactions that the storing modules share during one run."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,11 +12,11 @@ from accounts.sync.coverage import Coverage
 from accounts.sync.fences import fence_run, hold_run
 from amazon_accounts.postgresql.statements import load
 
-# The number of a listing that does not exist: under it the mark is staged.
+# The mark is a row that is staged before all others, under the number of a listing that does not exist.
 MARK_LISTING: Final = -1
 
-# The source whose data is stored when two sources show one account: the first of these.
-WEIGHTS: Final = [
+# When two sources show one account, the data of the earlier source in this list is stored.
+SOURCE_PRECEDENCE: Final = [
     str(source)
     for source in (
         Account.Source.ADS_ACCOUNTS,
@@ -26,10 +26,11 @@ WEIGHTS: Final = [
     )
 ]
 
-# The planner has no true statistics of the staging tables, which are filled and emptied all day. It would take ten
-# thousand rows for a few and join them with ten thousand others one by one. So a chunk comes out of a function that
-# states its size; what concerns a whole run is joined by hashing; and large tables are looked up row by row, through
-# a LATERAL with OFFSET, which leaves the planner no other way. No statement runs long enough to be worth compiling.
+# The planner's statistics of the staging tables are always outdated, because the tables are filled and
+# emptied all day. It might expect a few rows where there are ten thousand, and join them one by one. So
+# statements read staged rows through functions that declare their number of rows, and join the rows of a
+# whole run by hash. They look up large tables row by row: LATERAL with OFFSET forces the planner to do so.
+# Compiling (jit) would take longer than it saves.
 PLAN_BY_HASH: Final = "SET LOCAL work_mem = '32MB'; SET LOCAL jit = off; SET LOCAL enable_nestloop = off"
 PLAN_BY_INDEX: Final = (
     "SET LOCAL work_mem = '32MB'; SET LOCAL jit = off; SET LOCAL enable_nestloop = on;"
@@ -39,25 +40,25 @@ IS_MARKED: Final = load(__file__, "is_staging_marked")
 
 
 class StagingLostError(Exception):
-    """The database crashed, so the rows that the run had staged are lost."""
+    """The database crashed, and the staged rows of the run are lost."""
 
 
 class Store:
-    """The state of one run's writing. One thread at a time may use it."""
+    """The claim, the coverage and the transactions of one run. Not thread-safe."""
 
     def __init__(self, claim: RunClaim, coverage: Coverage) -> None:
         self.claim = claim
         self.coverage = coverage
-        # The scopes whose lists were read to their end. Empty until all lists were read.
+        # The scopes whose lists were read to their end; empty until all lists have been read.
         self.complete_scopes: list[str] = []
         self.is_marked = False
         self.has_profiles_without_entity = False
-        # None until it was looked up.
+        # Whether merges may find profile-only accounts to adopt; None until it is looked up.
         self.may_adopt: bool | None = None
 
     @contextmanager
     def open_staging(self) -> Iterator[CursorWrapper]:
-        """Open a transaction that stages rows made of staged rows. Raises RunLostError and StagingLostError."""
+        """Open a transaction that stages rows from staged rows. Raises RunLostError and StagingLostError."""
         with hold_run(self.claim) as cursor:
             self._check_mark(cursor)
             cursor.execute(PLAN_BY_HASH)
@@ -72,7 +73,6 @@ class Store:
             yield cursor
 
     def parameters(self, **more: Any) -> Mapping[str, Any]:
-        """Return the parameters that the statements of a sync share."""
         return {
             "run": self.claim.run_id,
             "started_at": self.claim.started_at,
@@ -82,7 +82,7 @@ class Store:
             "complete_regions": self._complete_regions(Account.Source.PROFILES),
             "complete_manager_regions": self._complete_regions(Account.Source.MANAGER_ACCOUNTS),
             "complete_scopes": self.complete_scopes,
-            "weights": WEIGHTS,
+            "precedence": SOURCE_PRECEDENCE,
             **more,
         }
 
@@ -90,7 +90,7 @@ class Store:
         return [listing.region for listing in self.coverage.listings_of(source) if listing.proves_absence]
 
     def _check_mark(self, cursor: CursorWrapper) -> None:
-        # After a crash the unlogged tables are empty, so the mark is gone with the rows that were staged after it.
+        # A crash empties the unlogged tables, so the mark disappears with all rows that were staged after it.
         cursor.execute(IS_MARKED, {"run": self.claim.run_id, "listing": MARK_LISTING})
         if cursor.fetchone() != (self.is_marked,):
             raise StagingLostError

@@ -19,7 +19,7 @@ RUN: Final[dict[str, Any]] = {
     "complete_regions": ["NA", "EU"],
     "complete_manager_regions": ["NA"],
     "complete_scopes": ["ads_accounts", "profiles:NA", "dsp_advertisers:NA:1"],
-    "weights": ["ads_accounts", "profiles", "dsp_advertisers", "manager_accounts"],
+    "precedence": ["ads_accounts", "profiles", "dsp_advertisers", "manager_accounts"],
 }
 CHUNK: Final = {**RUN, "listing": 0, "after": 0, "up_to": 1000}
 BATCH: Final = {"batch": ID}

@@ -1,6 +1,6 @@
--- Turns profile-only accounts into the ads accounts that name one of their profiles now: same row and labels, new key.
--- Runs before merge_accounts for the same chunk. Of several such rows, the oldest is taken. An account that was
--- disconnected here, or whose sync is off, keeps its connection.
+-- Turns a profile-only account into the ads account that now names one of its profiles: same row, new key.
+-- Relies on running before merge_accounts for the same chunk. If an ads account could adopt several rows, it
+-- adopts the oldest row. An account that a person disconnected, or whose sync is off, keeps its connection.
 WITH newcomer AS MATERIALIZED (
     SELECT staged.amazon_account_id, staged.profile_ids
       FROM accounts_staged_chunk(%(run)s, %(listing)s, %(after)s, %(up_to)s) staged

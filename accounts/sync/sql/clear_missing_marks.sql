@@ -1,5 +1,5 @@
--- Clears the mark of accounts that were missed once and are shown again, even if they are shown so that they cannot be
--- stored. What could be stored was cleared by merge_accounts.
+-- Clears the missing mark of accounts that are shown again but cannot be stored.
+-- Relies on merge_accounts, which clears the mark of accounts that can be stored.
 UPDATE accounts_accountaccess access
    SET missing_since = NULL
   FROM user_accounts account

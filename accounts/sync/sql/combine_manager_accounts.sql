@@ -1,6 +1,6 @@
--- Combines the staged parts (position < 0) of each manager account, and of each advertiser behind a link, into one row.
--- The row has what every region reports, and belongs to the listing of the first region. Returns the listing of each
--- row.
+-- Combines the staged parts (position < 0) of each manager account, and of each linked advertiser, into one
+-- row. The row contains what every region reports. It belongs to the listing of the first region. Returns the
+-- listing of each row.
 WITH part AS (
     SELECT staged.*, region.key AS region, region.value AS raw
       FROM accounts_staged_account staged

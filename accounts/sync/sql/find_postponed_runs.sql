@@ -1,5 +1,5 @@
--- Of the given runs, those that wait because Amazon asked for it: until when, and in which regions.
--- The job of a waiting run has the queueing lock "task:run".
+-- Lists which of these runs are postponed, until when, and in which regions.
+-- Relies on the job of a waiting run having the queueing lock "task:run".
 SELECT run.id,
        job.scheduled_at,
        ARRAY(

@@ -1,5 +1,6 @@
--- Lists the profiles that no ads account names and that carry no entity id, so that no account can be keyed by them.
--- Returns listing, profile id, scope and, where a profile-only account already has the profile, that account's key.
+-- Lists the profiles that no ads account names and that have no entity id, which would be the key of their
+-- account. Returns listing, profile id, scope and, if a profile-only account has the profile already, the key
+-- of that account.
 SELECT staged.walk, staged.profile_id, 'profiles:' || staged.region,
        (SELECT account.amazon_account_id
           FROM (SELECT account_id FROM accounts_profile present

@@ -1,5 +1,5 @@
--- Runs that have waited for 10 seconds although no job for them exists and no other run of their connection is active.
--- A job that waits is found by its queueing lock "task:run", a job that is being done by its argument.
+-- Lists the runs that have waited for 10 seconds without a job, while no other run of their connection was
+-- running. Finds a waiting job by its queueing lock "task:run", and a running job by its argument.
 SELECT run.id
   FROM accounts_syncrun AS run
  WHERE run.state = 'waiting'

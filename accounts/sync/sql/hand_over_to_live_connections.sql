@@ -1,5 +1,5 @@
--- Gives the accounts of a connection that Amazon refuses to other connections that see them and work; the rest stay.
--- Returns the ids of the new connections.
+-- Gives the accounts of a connection that Amazon refuses to live connections that see the same accounts.
+-- An account that no live connection sees keeps its connection. Returns the ids of the new connections.
 WITH moved AS (
     UPDATE user_accounts account
        SET connection_id = new_owner.connection_id, updated_at = statement_timestamp()

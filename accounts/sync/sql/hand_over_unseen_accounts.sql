@@ -1,6 +1,7 @@
 -- Gives accounts that their connection does not see any more to another connection that sees them.
--- A connection that works is preferred; then the one that has seen the account for the longest time. An account that no
--- connection sees becomes not_visible. Returns the ids of those accounts, and the ids of the new connections.
+-- A live connection is preferred, then the connection that has seen the account for the longest time. An
+-- account that no connection sees becomes not_visible. Returns the ids of the accounts that became
+-- not_visible, and the ids of the new connections.
 WITH unowned AS MATERIALIZED (
     SELECT account.id
       FROM user_accounts account

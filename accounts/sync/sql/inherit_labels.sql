@@ -1,6 +1,6 @@
 -- Copies the labels of profile-only accounts that are gone to the ads accounts that name their profiles now.
--- A label that the ads account has already stays. Needed only where the ads account existed before: a new ads account
--- takes over the row, and so the labels (see adopt_profile_only_accounts).
+-- Labels of the ads account are not overwritten. Only ads accounts that existed before need this: a new ads
+-- account takes over the row with its labels (see adopt_profile_only_accounts).
 WITH inherited AS (
     SELECT successor.id, jsonb_object_agg(label.key, label.value ORDER BY gone.first_seen_at DESC, gone.id) AS labels
       FROM user_accounts gone

@@ -1,4 +1,4 @@
--- Lists the scopes in which a connection sees accounts, as its access rows remember them.
+-- Lists the scopes in which a connection sees accounts, according to its access rows.
 SELECT DISTINCT unnest(seen_in)
   FROM accounts_accountaccess
  WHERE connection_id = %(connection)s

@@ -1,18 +1,20 @@
--- Merges one chunk of staged rows into accounts, access rows and profiles, and writes only what differs.
+-- Merges one chunk of staged rows into accounts, access rows and profiles, and writes only differences.
 -- Returns three counts: accounts created, accounts changed, and accounts in the chunk.
 --
--- Relies on adopt_profile_only_accounts having run for the chunk, on the fence that the transaction holds, and on the
--- profiles of all regions being staged. Every part of the statement sees the database as it was before the statement,
--- so each part compares with the old rows. What several parts need is computed once (MATERIALIZED):
+-- Relies on three conditions: adopt_profile_only_accounts has run for the chunk, the transaction holds the
+-- locks of fence_run, and the profiles of all regions are staged. Every part of the statement sees the
+-- database as it was before the statement, so each part compares with the old rows. A part that several
+-- others use is computed once (MATERIALIZED):
 --
 --   chunk      the staged rows, the last row of each key, in the order of the keys
---   matched    each staged row with its stored account and access row, and whether this run may write the account
+--   matched    each staged row with its stored account and access row, and whether this run may write the
+--              account
 --   stored     the profiles that these accounts have now
 --   named      the profiles that the ads accounts name
---   looked_up  each named profile with what /v2/profiles reports of it and what is stored of it
---   profile    the profiles as they should be. Where the profiles of a region could not be read to their end, the
---              stored profile stays
---   summary    what the profiles tell about their account
+--   looked_up  each named profile with its staged row (from /v2/profiles) and its stored row
+--   profile    the profiles as they should be. A stored profile stays if the profiles of its region were not
+--              read to their end
+--   summary    account type and metadata, computed from the profiles of an account
 --   desired    the accounts as they should be
 WITH chunk AS MATERIALIZED (
     SELECT * FROM accounts_staged_chunk(%(run)s, %(listing)s, %(after)s, %(up_to)s)
@@ -36,14 +38,15 @@ WITH chunk AS MATERIALIZED (
                     WHERE present.connection_id = account.connection_id
                       AND current_connection.state = 'active'
                       AND current_connection.client_id = %(client)s
-                      -- Amazon shows that connection the lists in which it saw the account.
+                      -- Does not count if its last sync could read none of the lists that showed the account.
                       AND NOT coalesce((
                           SELECT bool_and(scope = ANY(current_connection.unread_lists))
                             FROM unnest(present.seen_in) scope
                            WHERE split_part(scope, ':', 1) = account.source), false)))
-               -- When two sources show one key, the weightier source is used as long as it shows the key.
-               AND (account.source = chunk.source OR array_position(%(weights)s::text[], chunk.source)
-                        < array_position(%(weights)s::text[], account.source::text)
+               -- When two sources show one key, the earlier source in the precedence is used while it shows
+               -- the key.
+               AND (account.source = chunk.source OR array_position(%(precedence)s::text[], chunk.source)
+                        < array_position(%(precedence)s::text[], account.source::text)
                     OR NOT EXISTS (SELECT FROM unnest(access.seen_in) scope
                                     WHERE split_part(scope, ':', 1) = account.source
                                       AND (NOT (scope = ANY(%(complete_scopes)s::text[])) OR EXISTS (
@@ -74,7 +77,8 @@ WITH chunk AS MATERIALIZED (
      WHERE matched.may_write
 ), looked_up AS (
     SELECT named.*, staged.run_id IS NOT NULL AS is_reported, stored.id AS old_id,
-           -- /v2/profiles does not report the profile, which proves nothing: its region was not read to the end.
+           -- The stored profile stays: /v2/profiles does not report it, but its region was not read to the
+           -- end.
            staged.run_id IS NULL AND stored.id IS NOT NULL
                AND NOT (stored.region = ANY(%(complete_regions)s::text[])) AS is_kept,
            staged.region AS reported_region, staged.country_code AS reported_country_code, staged.marketplace_id,
@@ -144,7 +148,7 @@ WITH chunk AS MATERIALIZED (
       FROM matched
       LEFT JOIN summary ON summary.account_id = matched.account_id
       LEFT JOIN LATERAL (
-           -- The agency of a DSP advertiser: the one of the first profile that shows it.
+           -- The parent of a DSP advertiser is the agency of the first profile that shows it.
            SELECT agency_profile.account_id AS parent_id
              FROM accounts_profile agency_profile
              JOIN user_accounts agency ON agency.id = agency_profile.account_id AND agency.user_id = %(user)s
@@ -155,7 +159,7 @@ WITH chunk AS MATERIALIZED (
             ORDER BY agency.connection_id = %(connection)s DESC, agency.id LIMIT 1) agency ON true
      CROSS JOIN LATERAL (
            SELECT CASE WHEN matched.source = 'manager_accounts'
-                       -- One entry per region; the entry of a region that could not be read stays.
+                       -- One entry per region. The entry of a region that could not be read stays.
                        THEN (coalesce(old_metadata, '{}') - %(complete_manager_regions)s::text[]) || matched.metadata
                        WHEN summary.reported IS NULL THEN matched.metadata
                        ELSE matched.metadata || jsonb_build_object('profiles', summary.reported) END AS metadata

@@ -1,4 +1,4 @@
--- Gives each of these DSP advertisers the first agency that still shows it as its parent.
+-- Sets the parent of each of these DSP advertisers to the first agency that still shows the advertiser.
 UPDATE user_accounts account
    SET parent_id = agency.account_id, updated_at = statement_timestamp()
   FROM accounts_accountaccess access

@@ -1,8 +1,8 @@
--- Removes what the lists that were read to their end do not show any more.
--- An access row loses the scopes that do not show its account; a row that loses its last scope is deleted. If more than
--- half of the connection's rows would go at once, only rows that the run before missed as well are deleted; the others
--- are marked, and the next run decides. Returns what happened ('removed', 'marked', 'reduced'), the scope, a count and,
--- for 'reduced', the accounts.
+-- Removes access to accounts that the lists which were read to their end do not show any more.
+-- An access row loses the scopes that do not show its account. A row that loses its last scope is deleted. If
+-- one run would delete more than half of the connection's rows, it deletes only rows that the previous run
+-- had marked, and marks the other rows for the next run. Returns the kind of change ('removed', 'marked',
+-- 'reduced'), the scope, a count and, for 'reduced', the accounts.
 WITH suspect AS MATERIALIZED (
     SELECT access.*, account.amazon_account_id
       FROM accounts_accountaccess access
@@ -11,7 +11,7 @@ WITH suspect AS MATERIALIZED (
             WHERE present.id = access.account_id LIMIT 1) account
      WHERE access.connection_id = %(connection)s
        AND access.seen_in && %(complete_scopes)s::text[]
-       -- Most accounts are shown in every list that showed them before, and need no second look.
+       -- Skips the accounts that every earlier list still shows, which are nearly all.
        AND NOT EXISTS (SELECT FROM accounts_staged_of(%(run)s) staged
                         WHERE staged.amazon_account_id = account.amazon_account_id
                           AND staged.seen_in @> access.seen_in)

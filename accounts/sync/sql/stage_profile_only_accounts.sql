@@ -1,10 +1,10 @@
 -- Stages accounts for the profiles that no ads account of this run names.
--- Each is keyed by the entity id of its profiles and belongs to the listing of its first region. Returns the listing of
--- each row.
+-- The key of an account is the entity id of its profiles. The account belongs to the listing of its first
+-- region. Returns the listing of each row.
 --
--- When the list of ads accounts could not be read to its end, or misses so many accounts that a second run must confirm
--- it (see remove_access), only profiles that stood alone before are staged: an ads account that we have not seen may
--- name the others. Profiles of such an account stay with it while their region could not be read to its end.
+-- If the list of ads accounts was not read to its end, or misses more than half of the accounts (see
+-- remove_access), an unread ads account may name a profile. Then only profiles of stored profile-only
+-- accounts are staged. A stored profile stays with its account if its region was not read to its end.
 WITH listed AS MATERIALIZED (
     SELECT position, amazon_account_id, profile_ids
       FROM accounts_staged_of(%(run)s)
@@ -14,7 +14,7 @@ WITH listed AS MATERIALIZED (
       FROM listed
      CROSS JOIN LATERAL unnest(listed.profile_ids) AS name (profile_id)
     UNION ALL
-    -- Ads accounts that were listed, but could not be read: the profiles they had before count as named.
+    -- An ads account that is listed but cannot be stored still names its stored profiles.
     SELECT profile.profile_id
       FROM listed
      CROSS JOIN LATERAL (
@@ -46,7 +46,7 @@ WITH listed AS MATERIALIZED (
 ), profile_only AS MATERIALIZED (
     SELECT DISTINCT ON (unclaimed.profile_id) unclaimed.*
       FROM unclaimed
-     -- A scalar subquery, so that the list is judged only when there is such a profile.
+     -- A scalar subquery, so that ads_list is computed only if there is an unclaimed profile.
      WHERE (SELECT is_trusted FROM ads_list)
         OR EXISTS (
            SELECT FROM (SELECT user_id, source FROM user_accounts present

@@ -1,6 +1,6 @@
 -- Returns the staged accounts of one listing between two positions, the last row of each key.
--- A function in PL/pgSQL is as large as its ROWS say. Of a table that is filled and emptied all day the planner knows
--- next to nothing: it would take thousands of rows for one, and join them with other tables row by row.
+-- ROWS tells the planner how many rows to expect. Its own statistics of the table are always outdated,
+-- because the table is filled and emptied all day: it would expect one row instead of thousands.
 CREATE OR REPLACE FUNCTION accounts_staged_chunk(run uuid, of_walk integer, behind bigint, upto bigint)
 RETURNS SETOF accounts_staged_account ROWS 1000 STABLE LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,6 +1,6 @@
 -- Returns the short columns of all staged profiles of a run.
--- A function in PL/pgSQL is as large as its ROWS say. Of a table that is filled and emptied all day the planner knows
--- next to nothing: it would take thousands of rows for one, and join them with other tables row by row.
+-- ROWS tells the planner how many rows to expect. Its own statistics of the table are always outdated,
+-- because the table is filled and emptied all day: it would expect one row instead of thousands.
 CREATE OR REPLACE FUNCTION accounts_staged_profiles_of(run uuid)
 RETURNS TABLE (walk smallint, profile_id text, new_account_id uuid, region text, country_code text, name text,
                entity_id text)
