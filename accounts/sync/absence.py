@@ -1,7 +1,4 @@
-"""What Amazon's lists do not show any more: access rows that end, and accounts that become not visible.
-
-Only a list that was read to its end proves that an account is not in it.
-"""
+"""Removing access to accounts that Amazon's lists do not show any more."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,18 +22,18 @@ REMOVE_ACCESS: Final = load(__file__, "remove_access")
 
 @dataclass(frozen=True, kw_only=True)
 class Removal:
-    """What a run removed. `gone` and `unconfirmed` count access rows by scope: removed, and waiting for a second run.
+    """What a run removed."""
 
-    `new_owners` are the connections that accounts went to because this connection does not see them any more.
-    """
-
+    # Access rows by scope: removed, and marked until a second run confirms that the list misses the account.
     gone: Mapping[str, int]
     unconfirmed: Mapping[str, int]
+    # The connections that received accounts which this connection does not see any more.
     new_owners: Sequence[UUID]
 
 
 def find_complete_scopes(store: Store) -> None:
-    """Find which of the lists that showed accounts before were read to their end. All lists must have been read."""
+    # Only a list that was read to its end proves that an account is not in it, so this runs after the last
+    # list.
     with database.cursor() as cursor:
         cursor.execute(LIST_SCOPES, store.parameters())
         scopes = [scope for (scope,) in cursor.fetchall()]
@@ -44,7 +41,6 @@ def find_complete_scopes(store: Store) -> None:
 
 
 def remove_unseen(store: Store) -> Removal:
-    """Remove what the lists that were read to their end do not show any more."""
     parameters = store.parameters(max_labels=MAX_LABELS)
     counts: dict[str, dict[str, int]] = {"removed": {}, "marked": {}, "reduced": {}}
     reduced: list[UUID] = []
@@ -66,7 +62,7 @@ def remove_unseen(store: Store) -> Removal:
 
 
 def count_accounts(store: Store) -> Mapping[int, int]:
-    """Return how many accounts each listing showed, by its number. Pages and lists may show an account repeatedly."""
+    """Return the number of different accounts that each listing showed, by the number of the listing."""
     with database.cursor() as cursor:
         cursor.execute(COUNT_ACCOUNTS, store.parameters())
         counted: dict[int, Any] = dict(cursor.fetchall())

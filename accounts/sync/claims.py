@@ -1,4 +1,4 @@
-"""What a process writes about a sync run that it has claimed. Each function is one short transaction."""
+"""Claiming a sync run, and what the process that owns the run writes about it, in short transactions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,9 +29,11 @@ from tokens.models import Connection
 from tokens.refresh.revoked import mark_revoked
 
 MAX_POSTPONEMENTS = 3
-# A run that would have to wait longer ends with what it has, so that its other lists are not delayed as well.
+# A run whose wait would be longer ends without the missing list, so that its other lists are not delayed as
+# well.
 MAX_POSTPONEMENT = timedelta(minutes=5)
-# After this many runs in a row in which Amazon answered 401 to every call, the login itself counts as refused.
+# After this many runs in a row in which Amazon answered 401 to every call, the login itself counts as
+# refused.
 UNAUTHORIZED_RUNS = 3
 
 
@@ -40,7 +42,7 @@ class RunLostError(Exception):
 
 
 class RunTakenError(Exception):
-    """The run does not wait any more: another process claimed it, or it was closed."""
+    """The run is not waiting any more: another process claimed it, or it was closed."""
 
 
 class AnotherRunActiveError(Exception):
@@ -49,7 +51,7 @@ class AnotherRunActiveError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class RunClaim:
-    """A run that this process owns, and its connection as it was when the run was claimed."""
+    """A run that this process owns. The fields about its connection are as of the claim."""
 
     run_id: UUID
     started_at: datetime
@@ -61,7 +63,7 @@ class RunClaim:
 
 
 def claim_run(run_id: UUID) -> RunClaim:
-    """Make a waiting run ours. Raises RunTakenError or AnotherRunActiveError."""
+    """Mark a waiting run as running, for this process. Raises RunTakenError or AnotherRunActiveError."""
     try:
         with transaction.atomic():
             claimed = SyncRun.objects.filter(pk=run_id, state=SyncRun.State.WAITING).update(
@@ -91,7 +93,7 @@ def owned_by(claim: RunClaim) -> dict[str, Any]:
 
 
 def beat(claim: RunClaim, listings: Sequence[Listing]) -> bool:
-    """Store that the run lives and how far it is; return whether the claim still owns it."""
+    """Store a heartbeat and the progress so far; return whether the process still owns the run."""
     return (
         SyncRun.objects.filter(**owned_by(claim)).update(
             heartbeat_at=Now(), sources=[listing.as_data() for listing in listings], **totals(listings)
@@ -104,10 +106,10 @@ def beat(claim: RunClaim, listings: Sequence[Listing]) -> bool:
 def close_run(
     claim: RunClaim, state: SyncRun.State, listings: Sequence[Listing], error: str = ""
 ) -> UUID | None:
-    """Close the run, and record on its connection how it went.
+    """Close the run and record the result on its connection. Raises RunLostError.
 
-    Returns the run of the same connection that waits, if there is one. Its job may have been dropped while this run
-    was active, so the caller queues it in the same transaction. Raises RunLostError.
+    Returns the waiting run of the same connection, if there is one. Its job may have been dropped while this
+    run was active, so the caller queues it in the same transaction.
     """
     connection = Connection.objects.select_for_update(no_key=True).get(pk=claim.connection_id)
     closed = SyncRun.objects.filter(**owned_by(claim)).update(
@@ -119,6 +121,7 @@ def close_run(
     )
     if not closed:
         raise RunLostError
+    # After a reconnection the result says nothing about the new grant.
     if connection.grant_version == claim.grant_version:
         _record_on_connection(connection, state, listings, error)
     note_end(claim.run_id)
@@ -128,9 +131,9 @@ def close_run(
 
 
 def return_run(claim: RunClaim, listings: Sequence[Listing], reason: str, *, is_postponed: bool) -> bool:
-    """Let the run wait again. The caller queues it in the same transaction.
+    """Set the run back to waiting. The caller queues it in the same transaction.
 
-    Returns False if another run of the connection waits already. Raises RunLostError.
+    Returns False if another run of the connection is waiting already. Raises RunLostError.
     """
     try:
         with transaction.atomic():
@@ -189,12 +192,14 @@ def _record_on_connection(
     connection: Connection, state: SyncRun.State, listings: Sequence[Listing], error: str
 ) -> None:
     if is_application_refused(listings):
-        # The connection is not to blame, and is tried again soon.
+        # The fault lies with our client id or secret, so the connection is not marked as failed and is synced
+        # soon.
         connection.next_sync_at = next_sync_at(connection.pk, failures=max(connection.sync_failures, 1))
         connection.save(update_fields=["next_sync_at"])
         return
     succeeded = state == SyncRun.State.SUCCEEDED
     failures = 0 if succeeded else connection.sync_failures + (not is_only_postponed(listings))
+    # The list of ads accounts is the largest part of a sync: data that it has refreshed counts as synced.
     if succeeded or any(listing.is_list and listing.is_usable for listing in listings):
         connection.last_synced_at = Now()
     connection.sync_failures = failures
@@ -212,7 +217,7 @@ def _record_on_connection(
 
 
 def _refuse_login(connection: Connection) -> None:
-    # Only if Amazon accepts another login: otherwise the application is to blame, and no login.
+    # If Amazon accepts no other login either, the fault lies with the application, and no login is marked.
     ended = SyncRun.objects.filter(connection=connection, finished_at__isnull=False)
     last = list(ended.order_by("-created_at", "-id")[:UNAUTHORIZED_RUNS])
     if len(last) < UNAUTHORIZED_RUNS or not all(is_unauthorized(run.sources) for run in last):

@@ -1,4 +1,4 @@
-"""Which lists a run has read, and what each list proves about accounts that it does not show."""
+"""Which lists a run has read, and which of them prove that an account is gone."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from accounts.sync.listing import Listing, Outcome
 
 
 class Coverage:
-    """The listings of one run, and the profiles and manager accounts on which further lists depend.
+    """The listings of one run, and the profiles and manager accounts on which other lists depend.
 
     A scope names a list as AccountAccess.seen_in does: "source", "source:region" or "source:region:parent".
     """
@@ -15,8 +15,8 @@ class Coverage:
     def __init__(self) -> None:
         self.listings: list[Listing] = []
         self.ads_accounts = self.start_listing(Account.Source.ADS_ACCOUNTS)
-        # By region, whether or not they could be stored: all profiles, and the manager accounts that may have more
-        # links than Amazon shows.
+        # All profiles by region, and the manager accounts whose links Amazon may show only in part. Items
+        # that could not be stored are included.
         self.shown_profiles: dict[str, set[str]] = {}
         self.cut_managers: dict[str, set[str]] = {}
 
@@ -29,7 +29,6 @@ class Coverage:
         return (listing for listing in self.listings if listing.source == source)
 
     def proves_absence(self, scope: str) -> bool:
-        """Whether an account that the list does not show is not in it any more."""
         source, region, parent = (*scope.split(":", 2), "", "")[:3]
         listing = self._find(scope)
         if source == Account.Source.PROFILES:
@@ -43,15 +42,16 @@ class Coverage:
         above = self.source_listing(scope)
         if not parent or above is None:
             return False
-        # Nobody asked for the list, because its agency's profile or its manager account may have gone.
+        # The list was not requested: Amazon does not show its parent, an agency's profile or a manager
+        # account. A complete list of the parents proves that the parent, and the whole list with it, is gone.
         shown = self.shown_profiles if source == Account.Source.DSP_ADVERTISERS else self.cut_managers
         return above.proves_absence and parent not in shown.get(region, ())
 
     def source_listing(self, scope: str) -> Listing | None:
-        """Return the listing to which changes of this list are counted.
+        """Return the listing that counts the changes of this scope.
 
-        It is the list's own listing, or the listing that no longer shows the list's parent. None if the connection
-        no longer has the region.
+        It is the scope's own listing or, if the list was not requested, the listing of its parents. None if
+        the connection has lost the region.
         """
         if (listing := self._find(scope)) is not None:
             return listing

@@ -1,7 +1,6 @@
-"""Transactions in which a run still belongs to its process. Whatever a run writes, it writes inside one.
+"""Transactions that keep a run from being closed by another process while it writes.
 
-Order of locks: connection, run, person. Two connections of one person see the same accounts, so merges of one person
-take turns, and statements sort the rows that they write by key. So syncs neither collide nor deadlock.
+Locks are always taken in the order connection, run, person, so that two syncs cannot deadlock.
 """
 
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from django.db.backends.utils import CursorWrapper
 from accounts.sync.claims import RunClaim, RunLostError
 from amazon_accounts.postgresql.statements import load
 
-# Keeps our advisory locks apart from the locks of other applications.
+# The first key of our advisory locks, so that they differ from the locks of other applications.
 LOCK_CLASS: Final = 20260
 
 LOCK_RUN: Final = load(__file__, "lock_run")
@@ -35,8 +34,8 @@ def hold_run(claim: RunClaim) -> Iterator[CursorWrapper]:
 def fence_run(claim: RunClaim) -> Iterator[CursorWrapper]:
     """Open a transaction in which accounts may be changed.
 
-    Raises RunLostError if the run was closed, or its connection was disconnected or reconnected: then what Amazon
-    answered is not about this connection any more.
+    Raises RunLostError if the run was closed, or if its connection was disconnected or reconnected, because
+    Amazon's answers belong to the old grant.
     """
     with transaction.atomic(), database.cursor() as cursor:
         cursor.execute(
@@ -51,7 +50,8 @@ def fence_run(claim: RunClaim) -> Iterator[CursorWrapper]:
 
 
 def lock_person(cursor: CursorWrapper, user_id: int) -> None:
-    """Wait until nobody else changes this person's accounts; hold the lock until the transaction ends."""
+    # Two connections of one person may see the same accounts, so only one transaction at a time may change
+    # the accounts of a person. The lock is released when the transaction ends.
     cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, user_id])
 
 

@@ -1,4 +1,4 @@
-"""Syncing a connection in this process, beside the workers."""
+"""Syncing a connection in this process instead of a worker."""
 
 import asyncio
 from collections.abc import Callable
@@ -25,7 +25,7 @@ async def sync_now(
     on_progress: OnProgress | None = None,
     on_waiting: Callable[[], None] = lambda: None,
 ) -> SyncRun:
-    """Sync this connection in this process. If a worker syncs it, wait for that run to end, and then sync."""
+    """Sync this connection here. If a worker is syncing it, wait until that run has ended, and then sync."""
     while True:
         run = await in_thread(open_run)(connection, trigger=SyncRun.Trigger.MANUAL)
         if run.state != SyncRun.State.WAITING:
@@ -35,7 +35,8 @@ async def sync_now(
         except AnotherRunActiveError:
             pass
         except RunTakenError:
-            # A worker claimed the run after we requested it, so what it stores is as new as what we would store.
+            # A worker claimed the run after it was requested here, so its result is as fresh as ours would
+            # be.
             if (ended := await _wait_for_end(run.pk, on_waiting)) is not None:
                 return ended
         on_waiting()

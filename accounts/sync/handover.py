@@ -1,4 +1,4 @@
-"""Accounts that go to another connection when their connection is disconnected here or refused by Amazon."""
+"""Giving accounts to another connection when their connection is disconnected or refused by Amazon."""
 
 from collections.abc import Collection, Mapping
 from functools import partial
@@ -24,7 +24,6 @@ HAND_OVER_TO_LIVE: Final = load(__file__, "hand_over_to_live_connections")
 
 @transaction.atomic
 def hand_over_disconnected(connection: Connection) -> None:
-    """Remove what the connection saw. Accounts that no other connection sees become not visible."""
     with database.cursor() as cursor:
         lock_person(cursor, connection.owner_id)
         change_in_the_name_of(connection.disconnected_by_id)
@@ -36,7 +35,6 @@ def hand_over_disconnected(connection: Connection) -> None:
 
 @transaction.atomic
 def hand_over_broken(connection: Connection) -> None:
-    """Give the accounts to other connections that see them and work. The other accounts stay and show the reason."""
     with database.cursor() as cursor:
         lock_person(cursor, connection.owner_id)
         cursor.execute(HAND_OVER_TO_LIVE, _parameters(connection))
@@ -47,10 +45,10 @@ def hand_over_broken(connection: Connection) -> None:
 def hand_over_unseen(
     cursor: CursorWrapper, parameters: Mapping[str, Any], *, include_unsynced: bool
 ) -> tuple[list[UUID], list[UUID]]:
-    """Give accounts that their connection does not see any more to a connection that does.
+    """Give the accounts that their connection does not see any more to a connection that sees them.
 
-    Returns the accounts that no connection sees, and the connections that accounts went to. Accounts whose sync is
-    off keep their connection unless `include_unsynced`.
+    Returns the accounts that no connection sees, and the connections that received accounts. Accounts whose
+    sync is off keep their connection unless `include_unsynced`.
     """
     cursor.execute(HAND_OVER_UNSEEN, {**parameters, "include_unsynced": include_unsynced})
     vanished, new_owners = cursor.fetchone()
@@ -58,7 +56,8 @@ def hand_over_unseen(
 
 
 def _sync_after_commit(connections: Collection[UUID]) -> None:
-    # A merge holds its connection while it waits for the person's lock, which this transaction holds.
+    # The update locks connections. A merge locks its connection before the person, and this transaction holds
+    # the lock of the person already, so the update waits for the commit.
     transaction.on_commit(partial(sync_soon, connections))
 
 

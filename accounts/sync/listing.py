@@ -1,4 +1,4 @@
-"""What a sync run reports about each of Amazon's lists that it read."""
+"""A listing: what a sync run reports about one of Amazon's lists."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -30,14 +30,14 @@ class Outcome(StrEnum):
 class Listing:
     """One reading of one of Amazon's lists, in one region if the list is regional.
 
-    `seen` counts the items of the list. `created`, `changed`, `unchanged` and `gone` count accounts; in a listing of
-    profiles, only the accounts that no other list shows.
+    `seen` counts the items of the list. `created`, `changed`, `unchanged` and `gone` count accounts. A
+    listing of profiles counts only the accounts that no other list shows.
     """
 
     number: int
     source: str
     region: str = ""
-    # The agency whose DSP advertisers these are.
+    # The agency profile whose DSP advertisers are listed.
     profile_id: str = ""
     outcome: Outcome | None = None
     pages: int = 0
@@ -52,9 +52,10 @@ class Listing:
     calls: list[CallStats] = field(default_factory=list)
     postponed_until: datetime | None = None
     is_unconfirmed: bool = False
-    # The list shows an item that may be any of the stored accounts, so it cannot prove that an account is gone.
+    # The list has an item that could not be identified. It may be any stored account, so the list cannot
+    # prove that an account is gone.
     is_incomplete: bool = False
-    # How many rows are staged, and how many of these are merged.
+    # The number of staged rows, and how many of them are merged.
     staged: int = 0
     merged: int = 0
     _began: float = field(default_factory=time.monotonic)
@@ -62,7 +63,7 @@ class Listing:
 
     @property
     def scope(self) -> str:
-        """The name of this list in AccountAccess.seen_in."""
+        # AccountAccess.seen_in names the lists that show an account by this.
         return ":".join(part for part in (self.source, self.region, self.profile_id) if part)
 
     @property
@@ -71,7 +72,6 @@ class Listing:
 
     @property
     def proves_absence(self) -> bool:
-        """Whether an account that this list does not show is not there any more."""
         return self.outcome == Outcome.COMPLETE and not self.is_incomplete
 
     @property
@@ -107,7 +107,6 @@ class Listing:
             self.errors.append({"kind": "left_out", "message": sentence})
 
     def mark_unconfirmed(self, count: int) -> None:
-        # The run misses more than half of all accounts, so another run must confirm it.
         self.is_unconfirmed = True
         self.errors.append(
             {
@@ -121,7 +120,7 @@ class Listing:
     def reject(self, items: Sequence[Rejected]) -> None:
         self.rejected += len(items)
         self.rejected_items.extend(items[: MAX_NAMED - len(self.rejected_items)])
-        # An item without an id of its own is named "item 3", and may be any account.
+        # The parser names an item without a readable id "item 3". Such an item may be any account.
         self.is_incomplete = self.is_incomplete or any(item.identifier.startswith("item ") for item in items)
 
     def as_data(self) -> dict[str, Any]:
@@ -150,7 +149,7 @@ class Listing:
 
 
 def totals(listings: Sequence[Listing]) -> dict[str, int]:
-    # Here `seen` counts accounts, in a listing it counts items.
+    # `seen` of a run counts accounts, while `seen` of a listing counts items.
     created = sum(listing.created for listing in listings)
     changed = sum(listing.changed for listing in listings)
     unchanged = sum(listing.unchanged for listing in listings)
@@ -167,7 +166,7 @@ def totals(listings: Sequence[Listing]) -> dict[str, int]:
 
 
 def state_of(listings: Sequence[Listing]) -> SyncRun.State:
-    # A forbidden list is an answer, and makes no run partial.
+    # "Forbidden" is a complete answer: a connection without permission for a list can still succeed.
     if not any(listing.is_usable for listing in listings):
         return SyncRun.State.FAILED
     if any(listing.outcome == Outcome.FAILED for listing in listings):
@@ -183,7 +182,7 @@ def is_application_refused(listings: Sequence[Listing]) -> bool:
 
 
 def is_unauthorized(sources: Sequence[Mapping[str, Any]]) -> bool:
-    # Amazon refuses even the access token that it has just issued.
+    # Amazon refuses an access token that it has just issued.
     return bool(sources) and all(
         source["outcome"] == Outcome.FORBIDDEN
         and source["errors"]

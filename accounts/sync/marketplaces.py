@@ -17,7 +17,7 @@ _REGION_OF_COUNTRY = {
 
 
 def show_country(code: str) -> str:
-    """Return the code that people see: Amazon uses both UK and GB for one country."""
+    # Amazon uses both UK and GB for one country. Its console shows UK.
     return "UK" if code == "GB" else code
 
 

@@ -1,8 +1,8 @@
-"""Merging: one statement compares up to a thousand staged rows with what is stored, and writes what differs.
+"""Merging: one statement compares up to a thousand staged rows with the stored rows and writes the
+differences.
 
-A row that is the same is neither written nor locked. ON CONFLICT DO UPDATE would lock every row that it meets, and
-write a kilobyte of WAL for each. An account's data comes from its own connection; another connection that sees the
-account only writes its access row, and takes the account over when its connection fails or no longer sees it.
+Only the connection of an account writes the account's data. Other connections that see the account write
+their access row. They take the account over when its connection fails or does not see the account any more.
 """
 
 from dataclasses import dataclass
@@ -21,12 +21,14 @@ from amazon_accounts.amazon_ads.answers import Rejected
 from amazon_accounts.amazon_ads.hosts import Region
 from amazon_accounts.postgresql.statements import load
 
-# Rows that one statement merges.
+# The maximum for one statement.
 CHUNK_ROWS: Final = 1000
 MAX_ATTEMPTS: Final = 3
 
 ADOPT: Final = load(__file__, "adopt_profile_only_accounts")
 FIND_STAGED_KEY: Final = load(__file__, "find_staged_key")
+# An unchanged row is neither written nor locked. ON CONFLICT DO UPDATE would lock every row that it meets and
+# write a kilobyte of WAL for each.
 MERGE: Final = load(__file__, "merge_accounts")
 SEES_PROFILE_ONLY: Final = load(__file__, "sees_profile_only_accounts")
 
@@ -35,7 +37,7 @@ PROFILE_SCOPES: Final = [f"{Account.Source.PROFILES}:{region}" for region in Reg
 
 @dataclass(frozen=True)
 class Merged:
-    """What became of some staged rows."""
+    """Counts of merged rows, and the rows that could not be stored."""
 
     created: int = 0
     changed: int = 0
@@ -52,7 +54,7 @@ class Merged:
 
 
 def merge_rows(store: Store, listing: Listing, *, up_to: int) -> Merged:
-    """Merge the staged rows of this listing up to a position. Rows that cannot be stored are returned as rejected."""
+    """Merge the staged rows of this listing up to a position."""
     merged = _merge_range(store, listing, listing.merged, up_to)
     listing.merged = up_to
     return merged
@@ -67,11 +69,12 @@ def _merge_range(store: Store, listing: Listing, after: int, up_to: int) -> Merg
         if up_to - after == 1:
             key = _find_key(store, listing, up_to)
             return Merged(rejected=(Rejected(key, explain_refusal(error)),))
+    # One bad row fails its whole statement, so the range is halved until the bad row is alone.
     middle = (after + up_to) // 2
     return _merge_range(store, listing, after, middle) + _merge_range(store, listing, middle, up_to)
 
 
-# A batch operation, for one, writes accounts in another order.
+# A batch operation locks accounts in another order, so a deadlock is possible and the statement is repeated.
 @retry(retry=retry_if_exception(is_deadlock), stop=stop_after_attempt(MAX_ATTEMPTS), reraise=True)
 def _merge_once(store: Store, listing: Listing, after: int, up_to: int) -> Merged:
     parameters = store.parameters(listing=listing.number, after=after, up_to=up_to)

@@ -1,4 +1,4 @@
-"""Profile-only accounts: accounts of profiles that no ads account names."""
+"""Staging profile-only accounts: the accounts of profiles that no ads account names."""
 
 from typing import Final
 
@@ -14,12 +14,9 @@ NO_ENTITY: Final = "It does not say whose profile it is: its `accountInfo.id` is
 
 
 def stage_profile_accounts(store: Store) -> None:
-    """Stage the accounts that only profiles show, each in the listing of its first region.
-
-    Profiles that name no account are rejected in their listing. Profiles stand alone for the first time only if the
-    list of ads accounts was read to its end: one that we have not seen may name them.
-    """
     listings = store.coverage.listings
+    # An incomplete list of ads accounts may miss the account that names a profile, so a profile becomes an
+    # account of its own only when the list is complete.
     parameters = store.parameters(list_is_complete=store.coverage.ads_accounts.proves_absence)
     without_entity = []
     with store.open_staging() as cursor:
@@ -28,6 +25,7 @@ def stage_profile_accounts(store: Store) -> None:
         if store.has_profiles_without_entity:
             cursor.execute(FIND_WITHOUT_ENTITY, parameters)
             without_entity = cursor.fetchall()
+    # Without an entity id there is no key to store an account under.
     for number, profile_id, scope, account_id in without_entity:
         listings[number].reject([Rejected(profile_id, NO_ENTITY)])
         if account_id is not None:

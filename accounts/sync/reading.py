@@ -1,4 +1,4 @@
-"""Asking Amazon for every list that a connection can see, and handing each page on to be stored."""
+"""Reading every list that a connection can see at Amazon, and passing each page to the writer."""
 
 import asyncio
 import time
@@ -19,16 +19,16 @@ from amazon_accounts.amazon_ads.hosts import Region
 from tokens.refresh.access import ConnectionTokenSource
 
 TOKEN_SECONDS = 5.0
-# An answer holds up to 5,000 profiles: this many answers are in memory at once.
+# The maximum in memory at once: one answer holds up to 5,000 profiles.
 MAX_PROFILE_ANSWERS = 2
-# The advertisers of this many agencies are read at once.
+# The maximum of agencies whose advertisers are read at once.
 MAX_DSP_LISTINGS = 4
 
 Item = TypeVar("Item", bound=Answer)
 
 
 class RecentToken:
-    """Remembers an access token for TOKEN_SECONDS, because a listing needs a token twenty times a second."""
+    """Keeps an access token for TOKEN_SECONDS, because a listing may need a token twenty times a second."""
 
     def __init__(self, source: TokenSource) -> None:
         self._source = source
@@ -77,7 +77,7 @@ class Reader:
         )
 
     async def _read_ads_accounts(self) -> None:
-        # Any host answers for all regions: if one is down, the next one is asked.
+        # Every host returns the ads accounts of all regions, so when a host is down the next host is asked.
         listing = self._coverage.ads_accounts
         hosts = list(dict.fromkeys([*self._claim.regions, *Region.values]))
         for host in hosts:
@@ -104,7 +104,8 @@ class Reader:
         await run_all(self._read_dsp_advertisers(region, profile_id) for profile_id in agencies)
 
     async def _read_profiles(self, region: str) -> list[str]:
-        # The profiles that can be changed come first, and only their ids stay in memory for the second list.
+        # Amazon lists editable profiles and viewable profiles separately. The editable profiles are read
+        # first, and only their ids stay in memory.
         view = self._coverage.start_listing(Account.Source.PROFILES, region)
         edit = self._coverage.start_listing(PROFILES_EDIT, region)
         agencies: set[str] = set()
@@ -116,6 +117,7 @@ class Reader:
                 shown |= _with_rejected(editable, page)
                 agencies.update(rows.find_agencies(page.items, region))
                 await self._writer.stage_profiles(view, page, region, "edit")
+        # Without the list of editable profiles, the access level of a viewable profile is unknown.
         access_level = "view" if edit.outcome == Outcome.COMPLETE else None
         async with self._profile_answers:
             if (page := await self._ask(view, self._api(view).profiles(region, "view"))) is not None:
@@ -157,7 +159,7 @@ class Reader:
         return api
 
     async def _ask(self, listing: Listing, call: Awaitable[Page[Item]]) -> Page[Item] | None:
-        """Return the answer of a list without pages; None, with the error noted, when Amazon gave none."""
+        """Return the answer of a list without pages; note the error and return None if the call failed."""
         try:
             page = await call
         except (AmazonError, PostponedError) as error:
@@ -183,7 +185,7 @@ class Reader:
 
 
 async def run_all(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Run all to their end. The first error cancels the others, and is raised itself instead of a group."""
+    """Run all to their end. The first error cancels the others and is raised itself, not in a group."""
     try:
         async with asyncio.TaskGroup() as group:
             for coroutine in coroutines:
@@ -193,5 +195,5 @@ async def run_all(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
 
 
 def _with_rejected(identifiers: set[str], page: Page[Item]) -> set[str]:
-    # Amazon shows these items, though they could not be understood.
+    # Amazon shows the rejected items as well: an item that cannot be read is not gone.
     return identifiers | {item.identifier for item in page.rejected}

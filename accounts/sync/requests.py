@@ -1,4 +1,4 @@
-"""Requesting syncs: a request joins the run that waits for its connection, or makes one and queues it."""
+"""Requesting syncs: a request joins the waiting run of its connection, or creates and queues a run."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -38,14 +38,14 @@ def request_sync(user: User | None, connection: Connection, *, trigger: SyncRun.
 def queue_sync(
     connection: Connection, *, trigger: SyncRun.Trigger, requested_by: User | None = None
 ) -> SyncRun:
-    """Queue a sync of this connection, or join the run that waits already; never a run that is running.
+    """Queue a sync of this connection, or join its waiting run.
 
-    It checks no permission: the operation that calls it has done that. An unusable connection gets a run that has
-    failed, with the reason.
+    The caller must have checked the permission. An unusable connection gets a failed run that shows the
+    reason.
     """
     run = open_run(connection, trigger=trigger, requested_by=requested_by)
     if run.state == SyncRun.State.WAITING:
-        # A run that waits because Amazon asked for it is tried at once: some of its lists may be free.
+        # A postponed run starts at once, because Amazon may already answer for some of its lists.
         queue_run(run.pk, at=timezone.now() if run.postponed else None)
     return run
 
@@ -54,9 +54,9 @@ def queue_sync(
 def open_run(
     connection: Connection, *, trigger: SyncRun.Trigger, requested_by: User | None = None
 ) -> SyncRun:
-    """Return the run that waits for this connection, or a new one, without queueing it.
+    """Return the waiting run of this connection, or a new run, without queueing it.
 
-    A connection that cannot be synced gets a run that has failed, so that its history shows the reason.
+    An unusable connection gets a failed run that shows the reason.
     """
     if reason := connection.reason_unusable:
         return SyncRun.objects.create(
@@ -72,18 +72,17 @@ def open_run(
     while True:
         run = SyncRun(connection=connection, trigger=trigger, requested_by=requested_by)
         SyncRun.objects.bulk_create([run], ignore_conflicts=True)
-        # The lock lasts to the end of the transaction around: a batch that is cancelled in the meantime must see
-        # that others joined its run. Nothing is found if the run that waited was just claimed.
+        # The lock lasts until the outer transaction ends, so that a batch that is cancelled in the meantime
+        # sees that others have joined its run. No run is found if a worker has just claimed the waiting run.
         if (found := waiting.select_for_update(no_key=True).first()) is not None:
             if found.trigger == SyncRun.Trigger.BATCH != trigger:
-                # The run goes on for this request even if the batch is cancelled.
+                # The run now also serves this request, so a cancelled batch must not end it.
                 waiting.filter(pk=found.pk).update(trigger=trigger)
             return found
 
 
 @transaction.atomic
 def request_due(limit: int = MAX_DUE) -> int:
-    """Request a run of each live connection whose turn has come, longest overdue first; return how many."""
     due = (
         Connection.objects.live()
         .filter(Q(next_sync_at__isnull=True) | Q(next_sync_at__lte=Now()))
@@ -98,7 +97,7 @@ def request_due(limit: int = MAX_DUE) -> int:
     return len(stored)
 
 
-# A short task: in the queue of the tokens it need not wait for syncs.
+# A short task, so it uses the queue of the tokens, where it does not wait behind syncs.
 @app.task(queue=TOKENS, name="accounts.sync_due")
 def sync_due() -> None:
     request_due()
@@ -106,7 +105,7 @@ def sync_due() -> None:
 
 @dataclass(frozen=True)
 class Wait:
-    """Until when Amazon is left alone, and in which regions; no region if the global list is concerned."""
+    """Until when a run is postponed, and in which regions; no region for the list of ads accounts."""
 
     until: datetime
     regions: tuple[str, ...]

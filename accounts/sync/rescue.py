@@ -1,4 +1,4 @@
-"""Runs whose process died are closed and requested again; runs that lost their job are queued again."""
+"""Restarting runs whose process died, and queueing waiting runs that have lost their job."""
 
 import logging
 from datetime import timedelta
@@ -24,13 +24,12 @@ logger = logging.getLogger(__name__)
 
 # Six missed heartbeats.
 DEAD_AFTER = timedelta(seconds=30)
-# Runs of one connection in a row whose process died are started again this many times: the run may kill its process.
+# In a row, for one connection: the run itself may be what kills its process.
 MAX_RESTARTS = 3
 DIED = "The process that ran it died."
 
 
 def rescue() -> int:
-    """Close the runs whose process died, and queue each run that waits without a job; return how many died."""
     dead = SyncRun.objects.filter(state=SyncRun.State.RUNNING, heartbeat_at__lt=Now() - DEAD_AFTER)
     rescued = sum(_rescue_run(run) for run in dead.select_related("connection"))
     for run_id in _find_waiting_without_job():
@@ -38,7 +37,7 @@ def rescue() -> int:
     return rescued
 
 
-# A short task: in the queue of the tokens it need not wait for syncs.
+# A short task, so it uses the queue of the tokens, where it does not wait behind syncs.
 @app.task(queue=TOKENS, name="accounts.rescue_runs")
 def rescue_runs() -> None:
     rescue()
@@ -47,6 +46,7 @@ def rescue_runs() -> None:
 @transaction.atomic
 def _rescue_run(run: SyncRun) -> bool:
     connection = Connection.objects.select_for_update(no_key=True).get(pk=run.connection_id)
+    # The run may have sent a heartbeat or ended since it was found, so the update checks again.
     closed = SyncRun.objects.filter(
         pk=run.pk,
         state=SyncRun.State.RUNNING,
@@ -73,7 +73,7 @@ def _rescue_run(run: SyncRun) -> bool:
 
 
 def _count_deaths(connection: Connection) -> int:
-    # Only deaths in a row count: a run that ends in another way ends the series.
+    # Only consecutive deaths count: a run that ends in any other way resets the count.
     ended = SyncRun.objects.filter(connection=connection, finished_at__isnull=False)
     errors = ended.order_by("-created_at", "-id").values_list("error", flat=True)[: MAX_RESTARTS + 1]
     return len(list(takewhile(lambda error: error == DIED, errors)))

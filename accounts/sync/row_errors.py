@@ -1,10 +1,11 @@
-"""Errors of the database that are about one row, and the sentence that people read about them."""
+"""Database errors that one row causes, and the sentence that people read about them."""
 
 from django.db import Error
 
 
 def is_about_row(error: BaseException) -> bool:
-    """Whether a row is the cause: a value that does not fit (SQLSTATE 22, 23) or exceeds a limit (54)."""
+    # SQLSTATE 22 and 23: a value does not fit its column or a constraint. 54: it exceeds a limit of
+    # PostgreSQL.
     return _sqlstate(error)[:2] in {"22", "23", "54"}
 
 
@@ -13,7 +14,7 @@ def is_deadlock(error: BaseException) -> bool:
 
 
 def explain_refusal(error: Error) -> str:
-    """Return the database's message without its details, which would quote the values."""
+    # The details of the message would quote values of the row, so only the primary message is used.
     diagnosis = getattr(error.__cause__, "diag", None)
     return f"The database refused it: {getattr(diagnosis, 'message_primary', None) or 'no reason given'}."
 

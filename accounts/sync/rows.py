@@ -1,4 +1,4 @@
-"""Amazon's answers as rows that can be staged. An item that cannot be stored is rejected by name."""
+"""Turning Amazon's answers into rows for staging. An item that cannot be stored is rejected with a reason."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ from amazon_accounts.amazon_ads.foreign_text import clean_explanation
 # An index row of PostgreSQL holds 2,704 bytes. A longer name could be stored, but no index could sort by it.
 MAX_NAME_BYTES: Final = 2000
 MAX_ID_BYTES: Final = 500
-# Of what Amazon says about one item. Pages, exports and searches should not carry more.
+# For one item. Larger metadata would slow down pages, exports and searches.
 MAX_METADATA_BYTES: Final = 256 * 1024
 
 STATUSES: Final = {
@@ -43,7 +43,10 @@ class UnstorableError(ValueError):
 
 @dataclass
 class StagedAccount:
-    """A row of accounts_staged_account without run, listing and position. `errors`, `metadata`, `links` are JSON."""
+    """A row of accounts_staged_account without run, listing and position.
+
+    `errors`, `metadata` and `links` are JSON.
+    """
 
     amazon_account_id: str
     source: Account.Source
@@ -101,13 +104,13 @@ class StagedProfile:
 
 @dataclass
 class Rows:
-    """What a page became: rows to stage, items that cannot be stored, and sentences about what was left out."""
+    """The result of parsing a page: rows to stage, rejected items, and sentences about omitted parts."""
 
     accounts: list[StagedAccount] = field(default_factory=list)
     profiles: list[StagedProfile] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     omissions: list[str] = field(default_factory=list)
-    # By account id, the scopes that show the account, where they differ from the scope of the listing.
+    # The scopes that show an account, by account id, if they differ from the scope of the listing.
     scopes: dict[str, set[str]] = field(default_factory=dict)
 
     def reject(self, identifier: str, error: UnstorableError) -> None:
@@ -160,7 +163,7 @@ def _parse_ads_account(item: AdsAccount, scope: str, rows: Rows) -> StagedAccoun
 
 
 def _find_errors(item: AdsAccount) -> Mapping[str, Any]:
-    """Return Amazon's errors by country; errors in any other form are under the empty country."""
+    # Amazon documents errors by country. Errors in any other form are stored under the empty country.
     given = item.raw.get("errors")
     if isinstance(given, dict):
         return given
@@ -168,18 +171,16 @@ def _find_errors(item: AdsAccount) -> Mapping[str, Any]:
 
 
 def _find_named_profiles(alternate_ids: Sequence[AlternateId]) -> list[tuple[str, str, str]]:
-    """Return profile id, country and entity id of each profile that an ads account names.
-
-    Amazon gives profile id and entity id in one object, or in two objects of the same country.
-    """
-    lone_entities: dict[str, list[str]] = {}
+    """Return profile id, country and entity id of each profile that an ads account names."""
+    # Amazon sends the profile id and the entity id in one object, or in two objects with the same country.
+    separate_entities: dict[str, list[str]] = {}
     for found in alternate_ids:
         if found.entity_id and not found.profile_id:
-            lone_entities.setdefault(found.country_code, []).append(found.entity_id)
+            separate_entities.setdefault(found.country_code, []).append(found.entity_id)
     profiles: dict[str, tuple[str, str, str]] = {}
     for found in alternate_ids:
         if found.profile_id:
-            entities = lone_entities.get(found.country_code, [])
+            entities = separate_entities.get(found.country_code, [])
             entity = found.entity_id or (entities[0] if entities else "")
             if not found.entity_id and len(entities) > 1:
                 entities.pop(0)
@@ -188,7 +189,7 @@ def _find_named_profiles(alternate_ids: Sequence[AlternateId]) -> list[tuple[str
 
 
 def parse_profiles(items: Iterable[ProfileAnswer], region: str, access_level: str | None) -> Rows:
-    """`access_level` is None if it is not known whether the profiles can be changed."""
+    # `access_level` is None if it is unknown whether the profiles can be edited.
     rows = Rows()
     for item in items:
         try:
@@ -219,15 +220,13 @@ def _parse_profile(item: ProfileAnswer, region: str, access_level: str | None, r
 
 
 def find_region(item: ProfileAnswer, asked: str) -> str:
-    # Each of Amazon's hosts shows its own region. A test server that stands in for all hosts shows every region.
+    # A host of Amazon shows the profiles of its own region. A test server may show all regions on every host.
     return find_region_of_country(item.country_code) or asked
 
 
 def find_agencies(items: Iterable[ProfileAnswer], region: str) -> list[str]:
-    """Return the ids of the profiles of this region through which DSP advertisers are reached.
-
-    Profiles of Amazon Attribution have no DSP advertisers.
-    """
+    # DSP advertisers are listed through agency profiles. Profiles of Amazon Attribution have no DSP
+    # advertisers.
     return sorted(
         {
             item.profile_id
@@ -261,10 +260,8 @@ def parse_dsp_advertisers(items: Iterable[DspAdvertiser], scope: str) -> Rows:
 
 
 def parse_manager_accounts(items: Iterable[ManagerAccount], region: str) -> Rows:
-    """Parse manager accounts, and the DSP advertisers that they link.
-
-    Amazon: advertisers of a managed service are reached only through a manager account.
-    """
+    # The links of a manager account are the only place where Amazon shows DSP advertisers of a managed
+    # service.
     rows = Rows()
     for item in items:
         try:
@@ -285,7 +282,6 @@ def parse_manager_accounts(items: Iterable[ManagerAccount], region: str) -> Rows
 
 
 def name_managed_scope(region: str, manager_id: str) -> str:
-    """Return the scope of the accounts that one manager account links."""
     return f"{Account.Source.MANAGER_ACCOUNTS}:{region}:{manager_id}"
 
 

@@ -1,4 +1,4 @@
-"""One sync from its claim to its end, the task that does it, and the queueing of that task."""
+"""Running one sync from its claim to its end, as a task."""
 
 import asyncio
 import logging
@@ -33,9 +33,9 @@ QUEUE = "sync"
 HEARTBEAT_SECONDS = 5.0
 
 STOPPED = "The process that ran it was stopped."
-OUR_FAULT = "A fault of ours ended it; the log tells more."
+INTERNAL_ERROR = "An error in Amazon Accounts ended the sync. The log has the details."
 STAGING_LOST = "The database crashed and lost what had been read."
-RECONNECTED = "The connection was reconnected meanwhile."
+RECONNECTED = "The connection was reconnected while the sync was running."
 
 OnProgress = Callable[[Sequence[Listing]], None]
 
@@ -45,12 +45,13 @@ async def run_sync(context: JobContext, run_id: str) -> None:
     try:
         await sync_connection(UUID(run_id), amazon_of(context))
     except (RunTakenError, AnotherRunActiveError) as error:
-        # A run that was taken needs nothing more. If another run is active, its end queues this run.
+        # RunTakenError: another process handles this run. AnotherRunActiveError: the end of the active run
+        # queues this run again.
         logger.info("Sync run %s is not started: %s", run_id, error.__doc__)
 
 
 def queue_run(run_id: UUID, *, at: datetime | None = None) -> None:
-    """Queue the job of a waiting run. If it is queued already, only its time changes, and only when `at` is given."""
+    """Queue the job of a waiting run. If the job exists already, move it to `at` unless that is None."""
     lock = queueing_lock(run_id)
     try:
         with transaction.atomic():
@@ -76,10 +77,11 @@ async def sync_connection(
     heartbeat_seconds: float = HEARTBEAT_SECONDS,
     on_progress: OnProgress | None = None,
 ) -> SyncRun:
-    """Claim this waiting run, make the stored accounts equal what Amazon shows, and return the run as it ended.
+    """Claim this waiting run, make the stored accounts equal what Amazon shows, and return the run as it
+    ended.
 
-    No call to Amazon waits longer than `max_wait` seconds for its turn. If a call would wait longer, the run goes back
-    to the queue, and the run returned waits again. Raises RunTakenError or AnotherRunActiveError.
+    If a call to Amazon would wait longer than `max_wait` seconds for its turn, the run is postponed: the
+    returned run is waiting again. Raises RunTakenError or AnotherRunActiveError.
     """
     claim = await _claim_run(run_id)
     runner = SyncRunner(
@@ -88,7 +90,9 @@ async def sync_connection(
     try:
         await runner.run()
     except RunLostError:
-        logger.warning("Sync run %s is not ours any more.", run_id, extra={"action": "sync_lost"})
+        logger.warning(
+            "Sync run %s belongs to this process no longer.", run_id, extra={"action": "sync_lost"}
+        )
         await in_thread(_abandon)(claim, runner.listings)
     except StagingLostError:
         logger.warning("Sync run %s begins again.", run_id, extra={"action": "sync_staging_lost"})
@@ -100,13 +104,13 @@ async def sync_connection(
         raise
     except Exception:
         with suppress(RunLostError):
-            await in_thread(_close)(claim, SyncRun.State.FAILED, runner.listings, OUR_FAULT)
+            await in_thread(_close)(claim, SyncRun.State.FAILED, runner.listings, INTERNAL_ERROR)
         raise
     return await in_thread(SyncRun.objects.get)(pk=run_id)
 
 
 class SyncRunner:
-    """Does the work of a claimed run, and settles it."""
+    """Does the work of a claimed run, and ends or postpones the run."""
 
     def __init__(
         self,
@@ -152,7 +156,8 @@ class SyncRunner:
         try:
             return await in_thread(claims.beat)(self._claim, self.listings)
         except (OperationalError, InterfaceError):
-            # A heartbeat that the database does not take ends nothing: the work itself will fail if it must.
+            # A short outage may miss only the heartbeat. If it hits the work as well, the work raises the
+            # error.
             return True
 
     async def _read_and_store(self) -> None:
@@ -169,7 +174,7 @@ class SyncRunner:
 
 
 async def _claim_run(run_id: UUID) -> RunClaim:
-    # If this process is stopped while it claims the run, it gives the run back.
+    # A worker that is stopped during the claim must return the run, or nobody continues it until the rescue.
     claiming = asyncio.ensure_future(in_thread(claims.claim_run)(run_id))
     try:
         return await asyncio.shield(claiming)
@@ -181,12 +186,13 @@ async def _claim_run(run_id: UUID) -> RunClaim:
 
 @transaction.atomic
 def _close(claim: RunClaim, state: SyncRun.State, listings: Sequence[Listing], error: str) -> None:
-    # In one transaction, so that the run behind this one cannot be forgotten.
+    # One transaction, so that a crash after closing cannot leave the waiting run without a job.
     if (next_run := claims.close_run(claim, state, listings, error)) is not None:
         queue_run(next_run)
 
 
 def _abandon(claim: RunClaim, listings: Sequence[Listing]) -> None:
+    # The run is still open if only its connection was changed.
     try:
         _close(claim, SyncRun.State.FAILED, listings, RECONNECTED)
     except RunLostError:
@@ -206,5 +212,5 @@ def _postpone(claim: RunClaim, until: datetime, listings: Sequence[Listing], rea
         if claims.return_run(claim, listings, reason, is_postponed=True):
             queue_run(claim.run_id, at=until)
             return
-    # Another run was requested in the meantime. It will read what this run could not.
+    # Another run was requested in the meantime, and will read the lists that this run could not read.
     _close(claim, SyncRun.State.PARTIAL, listings, reason)

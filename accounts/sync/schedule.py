@@ -20,15 +20,17 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def next_sync_at(connection_id: UUID, *, failures: int, soon: bool = False) -> datetime:
     """Return when to sync the connection again, after this number of failures in a row.
 
-    A hash of the id spreads the connections over the sync interval, and each keeps its place in it. A connection that
-    failed is tried again early, then more and more rarely. `soon`: another sync must confirm what the last one saw.
+    `soon`: another sync must confirm that accounts are gone.
     """
     now = timezone.now()
     interval = timedelta(seconds=settings.SYNC_INTERVAL_SECONDS)
     if soon:
         return now + min(CONFIRMATION, interval)
     if failures:
+        # The pause doubles with each failure.
         return now + min(min(FIRST_RETRY, interval) * (1 << min(failures - 1, 20)), MAX_RETRY)
+    # A hash of the id gives each connection a fixed place in the sync interval, which spreads the syncs
+    # evenly.
     phase = _share(connection_id) * interval
     return now + (interval - (now - _EPOCH - phase) % interval)
 
@@ -38,6 +40,6 @@ def _share(connection_id: UUID) -> float:
 
 
 def sync_soon(connection_ids: Collection[UUID]) -> None:
-    # They may know better data of the accounts that they got.
+    # The new connections of handed-over accounts may receive newer data about them.
     if connection_ids:
         Connection.objects.live().filter(pk__in=connection_ids).update(next_sync_at=Now())

@@ -1,7 +1,8 @@
-"""Staging: rows are copied, as they come from Amazon, into unlogged tables, under their run and listing.
+"""Staging: rows from Amazon are copied into unlogged tables, under their run and listing.
 
-Rows of one listing have the positions 1, 2, 3 and so on. Position 0 says that a list shows an account that cannot be
-stored. Negative positions are parts of manager accounts, which `manager_accounts` combines.
+Rows of a listing have the positions 1, 2, 3 and so on. Rows at position 0 name accounts that a list shows but
+that cannot be stored. Rows at negative positions are parts of manager accounts, which `manager_accounts`
+combines.
 """
 
 from collections import Counter
@@ -63,22 +64,19 @@ _profile_values = attrgetter(*PROFILE_COLUMNS)
 
 
 def stage_accounts(store: Store, listing: Listing, accounts: Sequence[StagedAccount]) -> list[Rejected]:
-    """Stage accounts in the order they came; return the accounts that the database refuses."""
+    """Stage accounts. This and the next functions return what the database refuses."""
     rejected = _copy_accounts(store, listing, accounts, count(listing.staged + 1))
     listing.staged += len(accounts)
     return rejected
 
 
 def stage_account_parts(store: Store, listing: Listing, parts: Sequence[StagedAccount]) -> list[Rejected]:
-    """Stage what one region reports of manager accounts; return the parts that the database refuses."""
     return _copy_accounts(store, listing, parts, count(-len(parts)))
 
 
 def stage_shown(store: Store, listing: Listing, scopes: Mapping[str, Iterable[str]]) -> None:
-    """Stage that lists show accounts that cannot be stored, so that the accounts are not taken for gone.
-
-    `scopes` has the scopes that show an account, by the account's id.
-    """
+    """Record that lists show these accounts. `scopes` maps an account id to the scopes that show it."""
+    # An account that cannot be stored must not count as gone, and be removed.
     shown = [
         StagedAccount(key, Account.Source(listing.source), sorted(seen_in), "", None, Account.Status.ACTIVE)
         for key, seen_in in scopes.items()
@@ -88,7 +86,6 @@ def stage_shown(store: Store, listing: Listing, scopes: Mapping[str, Iterable[st
 
 
 def stage_profiles(store: Store, listing: Listing, profiles: Sequence[StagedProfile]) -> list[Rejected]:
-    """Stage profiles; return the profiles that the database refuses."""
     _stage_mark(store)
     rows = [(store.claim.run_id, listing.number, *_profile_values(profile)) for profile in profiles]
     refused = _copy(store.claim, "accounts_staged_profile", ("run_id", "walk", *PROFILE_COLUMNS), rows)
@@ -98,7 +95,7 @@ def stage_profiles(store: Store, listing: Listing, profiles: Sequence[StagedProf
 
 
 def count_staged(cursor: CursorWrapper, listings: Iterable[Listing]) -> None:
-    """Set how many rows of each listing a statement has staged, from the listings that the statement returns."""
+    # The statement has returned the number of the listing for each row that it staged.
     found = Counter(number for (number,) in cursor.fetchall())
     for listing in listings:
         if listing.number in found:
@@ -150,7 +147,7 @@ def _account_values(account: StagedAccount) -> tuple[Any, ...]:
 
 
 def _array(values: Sequence[str]) -> str:
-    """Write an array of texts as PostgreSQL does: several times faster than the driver's conversion."""
+    # The text form of an array in PostgreSQL. Several times faster than the conversion of the driver.
     if not values:
         return "{}"
     text = "".join(values)
@@ -177,9 +174,9 @@ def _copy(
             raise
         if len(rows) == 1:
             return [(0, explain_refusal(error))]
-        # COPY takes all rows or none, so the rows are halved until the refused row stands alone.
+        # COPY stores all rows or none, so the rows are halved until the refused row is alone.
         half = len(rows) // 2
         before = _copy(claim, table, columns, rows[:half])
-        behind = _copy(claim, table, columns, rows[half:])
-        return before + [(half + index, reason) for index, reason in behind]
+        after = _copy(claim, table, columns, rows[half:])
+        return before + [(half + index, reason) for index, reason in after]
     return []

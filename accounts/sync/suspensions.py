@@ -8,13 +8,13 @@ from tokens.models import Alert
 
 
 def alert_suspensions(run_id: UUID) -> None:
-    """Write an alert for each active account that this run found suspended; a second call writes none again."""
     changes = AccountChange.objects.filter(
         run_id=run_id,
         kind=AccountChange.Kind.STATUS,
         old=Account.Status.ACTIVE,
         new=Account.Status.SUSPENDED,
     ).select_related("account__connection")
+    # The id of the change is the key of the alert, so a second call creates no second alert.
     for change in changes:
         account = change.account
         name = f"“{account.name}”" if account.name else "without a name"

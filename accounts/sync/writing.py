@@ -1,4 +1,4 @@
-"""Storing what is read in the order in which it can be stored: staged at once, merged when its parts are known."""
+"""Storing the pages of a run: a page is staged at once, and merged when everything it refers to is known."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -24,17 +24,18 @@ Item = TypeVar("Item", bound=Answer)
 
 
 class Writer:
-    """Stages and merges what a Reader reads, one statement of the run at a time."""
+    """Stages and merges the pages that a Reader reads, with one database connection."""
 
     def __init__(self, claim: RunClaim, coverage: Coverage) -> None:
         self.ads_accounts_read = asyncio.Event()
-        # Of every region.
+        # Set when the profiles of every region have been read.
         self.profiles_read = asyncio.Event()
         self._coverage = coverage
         self._store = Store(claim, coverage)
-        # A run uses one database connection, so that a few runs cannot take the whole pool.
+        # One thread at a time uses the database, so that a few runs cannot take the whole connection pool.
         self._database = asyncio.Lock()
-        # An account can be merged when its profiles, or the agency above it, are known.
+        # Ads accounts can be merged when all profiles are known, DSP advertisers when their agencies are
+        # known.
         self._mergeable: set[str] = set()
 
     async def store_pages(
@@ -43,7 +44,7 @@ class Writer:
         pages: AsyncGenerator[Page[Item], None],
         to_rows: Callable[[list[Item]], Rows],
     ) -> None:
-        # Up to a thousand items are stored while the next pages are on their way.
+        # While up to a thousand items are stored, the next pages are requested.
         storing = asyncio.create_task(asyncio.sleep(0))
         waiting: Page[Item] = Page([])
         is_cut = False
@@ -73,7 +74,8 @@ class Writer:
         await self._in_database(self._stage_accounts, listing, page, to_rows, are_parts=True)
 
     async def merge_while_reading(self) -> None:
-        # Ads accounts need their profiles, and the accounts that only profiles show need all ads accounts.
+        # Ads accounts need their profiles. Profile-only accounts need all ads accounts. DSP advertisers need
+        # both, because the account of an agency profile becomes their parent.
         ads_accounts = self._coverage.ads_accounts
         await self.profiles_read.wait()
         self._mergeable.add(Account.Source.ADS_ACCOUNTS)
@@ -86,6 +88,7 @@ class Writer:
         await self._merge_all(Account.Source.DSP_ADVERTISERS, at_least=CHUNK_ROWS)
 
     async def finish(self) -> None:
+        # Manager accounts link accounts of all lists, and absence is decided when all lists are known.
         await self._merge_all(Account.Source.DSP_ADVERTISERS)
         await self._merge_manager_accounts()
         await self._remove_unseen()
@@ -117,7 +120,7 @@ class Writer:
         rejected = [*page.rejected, *found.rejected, *refused]
         listing.reject(rejected)
         listing.note_omissions(found.omissions)
-        # Amazon shows these accounts, though we cannot store them: they must not be taken away.
+        # Amazon shows the rejected accounts as well, so access to them must not be removed.
         staging.stage_shown(
             self._store,
             listing,
@@ -131,7 +134,8 @@ class Writer:
         refused = staging.stage_profiles(self._store, listing, found.profiles)
         listing.reject([*page.rejected, *found.rejected, *refused])
         listing.note_omissions(found.omissions)
-        # A profile that cannot be stored may belong to any account, so the listing proves no account's absence.
+        # A profile that cannot be stored may belong to any account, so the listing proves no account's
+        # absence.
         listing.is_incomplete = listing.is_incomplete or bool(listing.rejected)
 
     async def _merge(self, listing: Listing, *, at_least: int = 1) -> None:
@@ -164,6 +168,7 @@ class Writer:
         await self._in_database(sync_soon, removal.new_owners)
         counted = await self._in_database(absence.count_accounts, self._store)
         for listing in listings:
+            # An account that several lists show may be written by one listing and counted by another.
             listing.unchanged = max(0, counted.get(listing.number, 0) - listing.created - listing.changed)
         for scope, count in removal.gone.items():
             if (source := self._coverage.source_listing(scope)) is not None:

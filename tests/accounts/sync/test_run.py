@@ -25,7 +25,7 @@ from accounts.sync.listing import Listing
 from accounts.sync.reading import run_all
 from accounts.sync.requests import open_run, queue_sync
 from accounts.sync.rescue import rescue
-from accounts.sync.run import OUR_FAULT, STAGING_LOST, sync_connection
+from accounts.sync.run import INTERNAL_ERROR, STAGING_LOST, sync_connection
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.models import RateLimit
 from amazon_accounts.postgresql.threads import in_thread
@@ -256,7 +256,7 @@ async def test_a_fault_of_ours_closes_the_run_and_is_raised(
     with pytest.raises(ZeroDivisionError):
         await syncing
     ended = await read(run)
-    assert (ended.state, ended.error) == ("failed", OUR_FAULT)
+    assert (ended.state, ended.error) == ("failed", INTERNAL_ERROR)
     assert str(waiting[0].pk) in await in_thread(queued_runs)()
 
 
