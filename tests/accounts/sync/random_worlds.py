@@ -14,7 +14,7 @@ from accounts.sync.rescue import DEAD_AFTER, rescue
 from amazon_accounts.sandbox.calls import Call
 from amazon_accounts.sandbox.state import Sandbox
 from amazon_accounts.sandbox.world import AdsAccount, Alternate, Login, Maker, Profile, World, default_client
-from tests.accounts.sync.picture import Picture, expected, stored
+from tests.accounts.sync.expected_rows import AccountsById, build_expected, read_stored
 from tokens.models import Connection
 
 COUNTRIES = ["US", "CA", "DE", "UK", "JP"]
@@ -315,7 +315,7 @@ def look(owner_id: int) -> Before:
     return before
 
 
-def wrongly_gone(before: Before, owner_id: int, truths: dict[str, Picture]) -> set[str]:
+def wrongly_gone(before: Before, owner_id: int, truths: dict[str, AccountsById]) -> set[str]:
     """Accounts that are shown as gone now, although a login that saw them sees them still. `truths` is by connection."""
     gone = Account.objects.filter(
         user_id=owner_id, inactive_reason=Account.InactiveReason.NOT_VISIBLE
@@ -337,7 +337,7 @@ def differences(truth: dict[str, object], connection: Connection) -> list[str]:
 
     Who sees what, for all accounts; their details, for those that are this connection's to write.
     """
-    should, there = expected(truth), stored(connection)
+    should, there = build_expected(truth), read_stored(connection)
     found = [f"{key} is missing" for key in should.keys() - there.keys()]
     found += [f"{key} is not at Amazon" for key in there.keys() - should.keys()]
     mine = set(
@@ -356,7 +356,7 @@ def differences(truth: dict[str, object], connection: Connection) -> list[str]:
     return found + _wrong_links(should, mine, connection)
 
 
-def _wrong_links(should: Picture, mine: set[str], connection: Connection) -> list[str]:
+def _wrong_links(should: AccountsById, mine: set[str], connection: Connection) -> list[str]:
     links = set(
         AccountManager.objects.filter(manager__amazon_account_id__in=mine, manager__connection=connection)
         .filter(account__connection=connection, account__accesses__connection=connection)

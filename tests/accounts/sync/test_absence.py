@@ -70,7 +70,7 @@ def answer_of(sandbox: Sandbox, kind: str, region: str, **details: Any) -> list[
 # --- Agencies and their advertisers -----------------------------------------------------------------------------
 
 
-async def test_an_agency_that_calls_itself_something_new_keeps_its_advertisers(
+async def test_an_agency_whose_type_changes_keeps_its_advertisers(
     connect: ConnectionFactory, sync: Sync, agency: WorldProfile
 ) -> None:
     connection = await in_thread(connect)("first")
@@ -82,7 +82,7 @@ async def test_an_agency_that_calls_itself_something_new_keeps_its_advertisers(
     assert await active(source="dsp_advertisers") == 3
 
 
-async def test_an_agency_that_cannot_be_understood_keeps_its_advertisers(
+async def test_an_agency_that_cannot_be_parsed_keeps_its_advertisers(
     connect: ConnectionFactory, sync: Sync, sandbox: Sandbox, agency: WorldProfile
 ) -> None:
     connection = await in_thread(connect)("first")
@@ -137,7 +137,7 @@ async def managed_advertiser(
     return manager
 
 
-async def test_a_manager_account_that_cannot_be_understood_keeps_its_advertisers(
+async def test_a_manager_account_that_cannot_be_parsed_keeps_its_advertisers(
     connect: ConnectionFactory, sync: Sync, sandbox: Sandbox, world: World, login: Login, agency: WorldProfile
 ) -> None:
     connection = await in_thread(connect)("first")
@@ -165,7 +165,7 @@ async def test_a_managed_advertiser_that_cannot_be_stored_is_not_gone(
 # --- Ads accounts and profiles ----------------------------------------------------------------------------------
 
 
-async def test_an_account_with_an_odd_id_that_cannot_be_understood_is_not_gone(
+async def test_an_account_that_cannot_be_parsed_is_not_gone(
     connect: ConnectionFactory, sync: Sync, sandbox: Sandbox, world: World, login: Login
 ) -> None:
     odd = world.add_ads_account(AdsAccount(f"<b>odd</b> &amp; {'y' * 250}", "Odd"), login)
@@ -185,7 +185,7 @@ async def test_an_account_with_an_odd_id_that_cannot_be_understood_is_not_gone(
     assert len(identifier) == 200
 
 
-async def test_a_profile_that_no_longer_says_whose_it_is_keeps_its_account(
+async def test_a_profile_that_loses_its_entity_id_keeps_its_account(
     connect: ConnectionFactory, sync: Sync, world: World, login: Login
 ) -> None:
     alone = Maker(world).profile("ES", "ALONE", "seller", login, name="Alone")
@@ -197,7 +197,7 @@ async def test_a_profile_that_no_longer_says_whose_it_is_keeps_its_account(
     assert await active(name="Alone") == 1
 
 
-async def test_what_stood_alone_keeps_its_profiles_while_the_list_is_away(
+async def test_a_profile_only_account_keeps_its_profiles_while_the_list_fails(
     connect: ConnectionFactory, sync: Sync, sandbox: Sandbox, world: World, login: Login
 ) -> None:
     first, second = (
@@ -222,7 +222,7 @@ async def test_what_stood_alone_keeps_its_profiles_while_the_list_is_away(
     assert kept == {str(first.profile_id), str(second.profile_id)}
 
 
-async def test_an_account_missed_once_and_shown_again_is_missed_no_more_though_it_cannot_be_stored(
+async def test_an_account_that_is_shown_again_but_cannot_be_stored_is_not_missing(
     connect: ConnectionFactory, sync: Sync, world: World
 ) -> None:
     connection = await in_thread(connect)("first")
@@ -235,7 +235,7 @@ async def test_an_account_missed_once_and_shown_again_is_missed_no_more_though_i
     assert (await in_thread(access.get)()).missing_since is None
 
 
-async def test_a_region_that_the_connection_has_no_more_ends_no_sync_and_takes_nothing_away(
+async def test_a_region_that_the_connection_has_lost_removes_no_account(
     connect: ConnectionFactory, sync: Sync
 ) -> None:
     connection = await in_thread(connect)("alice")
@@ -250,7 +250,7 @@ async def test_a_region_that_the_connection_has_no_more_ends_no_sync_and_takes_n
 # --- What follows -----------------------------------------------------------------------------------------------
 
 
-async def test_labels_go_on_with_the_ads_account_that_was_here_before(
+async def test_an_existing_ads_account_inherits_the_labels_of_a_profile_only_account(
     connect: ConnectionFactory, sync: Sync, world: World, login: Login
 ) -> None:
     alone = Maker(world).profile("ES", "ALONE", "seller", login, name="Alone")
@@ -266,7 +266,7 @@ async def test_labels_go_on_with_the_ads_account_that_was_here_before(
     assert (await in_thread(Account.objects.get)(name="Alone")).inactive_reason == "not_visible"
 
 
-async def test_an_account_that_is_disconnected_while_not_visible_has_not_appeared(
+async def test_disconnecting_an_account_that_is_not_visible_is_not_recorded_as_appearing(
     connect: ConnectionFactory, sync: Sync, world: World
 ) -> None:
     await sync(await in_thread(connect)("first"))
@@ -279,7 +279,7 @@ async def test_an_account_that_is_disconnected_while_not_visible_has_not_appeare
     assert kinds == ["vanished", "status", "status"]
 
 
-async def test_people_are_told_of_a_suspension_though_the_login_is_disconnected_meanwhile(
+async def test_a_suspension_raises_an_alert_even_if_the_connection_is_disconnected_during_the_run(
     connect: ConnectionFactory, amazon: AmazonClient, sync: Sync, sandbox: Sandbox, world: World
 ) -> None:
     connection = await in_thread(connect)("first")
@@ -322,7 +322,7 @@ def empty_staging() -> None:
         cursor.execute("TRUNCATE accounts_staged_account, accounts_staged_profile")
 
 
-async def test_a_run_whose_staged_rows_were_lost_in_a_crash_begins_again(
+async def test_a_run_whose_staged_rows_were_lost_in_a_crash_starts_again(
     connect: ConnectionFactory,
     amazon: AmazonClient,
     sync: Sync,
@@ -341,7 +341,7 @@ async def test_a_run_whose_staged_rows_were_lost_in_a_crash_begins_again(
     assert (await sync_connection(run.pk, amazon)).state == "succeeded"
 
 
-async def test_a_run_that_is_not_ours_any_more_stages_nothing(connect: ConnectionFactory) -> None:
+async def test_a_closed_run_stages_nothing(connect: ConnectionFactory) -> None:
     @in_thread
     def stage() -> None:
         connection = connect("alice")
@@ -358,8 +358,8 @@ async def test_a_run_that_is_not_ours_any_more_stages_nothing(connect: Connectio
     await stage()
 
 
-def test_an_item_is_named_as_amazon_named_it() -> None:
-    walk = Listing(0, Account.Source.ADS_ACCOUNTS)
-    walk.reject([Rejected("<i>1</i>\u202e2", "Its name is longer than 2,000 bytes.")])
-    assert walk.as_data()["rejected_items"][0]["identifier"] == "1 2"
-    assert walk.rejected_items[0].identifier == "<i>1</i>\u202e2"
+def test_the_identifier_of_a_rejected_item_is_shown_without_markup() -> None:
+    listing = Listing(0, Account.Source.ADS_ACCOUNTS)
+    listing.reject([Rejected("<i>1</i>\u202e2", "Its name is longer than 2,000 bytes.")])
+    assert listing.as_data()["rejected_items"][0]["identifier"] == "1 2"
+    assert listing.rejected_items[0].identifier == "<i>1</i>\u202e2"

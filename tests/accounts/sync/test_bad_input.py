@@ -43,7 +43,7 @@ def stored(key: str) -> Account:
     return Account.objects.get(amazon_account_id=key)
 
 
-async def test_hostile_names_are_stored_as_they_came(
+async def test_hostile_names_are_stored_unchanged(
     connect: ConnectionFactory, sync: Sync, world: World
 ) -> None:
     maker = Maker(world)
@@ -57,7 +57,7 @@ async def test_hostile_names_are_stored_as_they_came(
         assert (await stored(key)).name == name
 
 
-async def test_what_postgresql_cannot_keep_is_replaced(
+async def test_characters_that_postgresql_cannot_store_are_replaced(
     connect: ConnectionFactory, sync: Sync, world: World
 ) -> None:
     first_of(world).account_name = "a\x00b\ud83dc"
@@ -65,7 +65,7 @@ async def test_what_postgresql_cannot_keep_is_replaced(
     assert (await stored(first_of(world).ads_account_id)).name == "a\ufffdb\ufffdc"
 
 
-async def test_unknown_values_are_stored_and_shown(
+async def test_unknown_values_are_stored(
     connect: ConnectionFactory, sync: Sync, world: World, sandbox: Sandbox
 ) -> None:
     sandbox.faults.add("unknown_values", area="api")
@@ -82,7 +82,7 @@ async def test_unknown_values_are_stored_and_shown(
     assert (profile.country_code, profile.currency_code, profile.type) == ("XX", "XXX", "new_type")
 
 
-async def test_errors_of_any_shape_are_kept(
+async def test_errors_of_any_form_are_stored(
     connect: ConnectionFactory, sync: Sync, world: World, sandbox: Sandbox
 ) -> None:
     sandbox.faults.add("odd_errors", area="api")
@@ -95,7 +95,7 @@ async def test_errors_of_any_shape_are_kept(
 
 
 @pytest.mark.parametrize("number", [2**53 + 1, 2**63, 2**64 - 1])
-async def test_ids_of_any_size_are_text(
+async def test_large_ids_are_stored_as_text(
     connect: ConnectionFactory, sync: Sync, world: World, number: int
 ) -> None:
     profile = next(iter(world.profiles.values()))
@@ -118,7 +118,7 @@ async def test_ids_may_change_between_numbers_and_texts(
     assert (run.state, run.created, run.gone) == ("succeeded", 0, 0)
 
 
-async def test_a_name_too_long_for_any_list_is_reported_and_nothing_is_lost(
+async def test_an_account_with_a_name_that_is_too_long_is_rejected_and_keeps_its_row(
     connect: ConnectionFactory, sync: Sync, world: World
 ) -> None:
     connection = await in_thread(connect)("login-1")
@@ -134,7 +134,7 @@ async def test_a_name_too_long_for_any_list_is_reported_and_nothing_is_lost(
     assert (account.status, account.name) == ("active", "Account 1-1")
 
 
-async def test_a_record_without_an_id_takes_nothing_away(
+async def test_an_item_without_an_id_removes_no_account(
     connect: ConnectionFactory, sync: Sync, world: World, sandbox: Sandbox
 ) -> None:
     connection = await in_thread(connect)("login-1")
@@ -145,7 +145,7 @@ async def test_a_record_without_an_id_takes_nothing_away(
     assert await in_thread(Account.objects.filter(status="active").count)() == 3
 
 
-async def test_metadata_beyond_all_measure_is_left_out_and_reported(
+async def test_metadata_that_is_too_long_is_omitted_and_reported(
     connect: ConnectionFactory, sync: Sync, world: World
 ) -> None:
     account = first_of(world)
@@ -160,7 +160,7 @@ async def test_metadata_beyond_all_measure_is_left_out_and_reported(
     assert found.name == "Account 1-1"
 
 
-async def test_errors_beyond_all_measure_are_left_out_and_reported(
+async def test_errors_that_are_too_long_are_omitted_and_reported(
     connect: ConnectionFactory, sync: Sync, world: World
 ) -> None:
     account = first_of(world)
@@ -172,7 +172,7 @@ async def test_errors_beyond_all_measure_are_left_out_and_reported(
     assert (await stored(account.ads_account_id)).errors == {}
 
 
-async def test_five_thousand_profiles_are_perhaps_not_all(
+async def test_a_list_of_five_thousand_profiles_counts_as_cut(
     connect: ConnectionFactory, sync: Sync, world: World, sandbox: Sandbox
 ) -> None:
     connection = await in_thread(connect)("login-1")
@@ -195,7 +195,7 @@ async def test_five_thousand_profiles_are_perhaps_not_all(
     assert await in_thread(Profile.objects.filter(region="NA", type="").count)() == 0
 
 
-async def test_fifty_links_are_perhaps_not_all(
+async def test_a_list_of_fifty_links_counts_as_cut(
     connect: ConnectionFactory, sync: Sync, sandbox: Sandbox
 ) -> None:
     sandbox.reset(generated_world(accounts_per_login=53, regions=("NA",)))
@@ -216,7 +216,7 @@ async def test_fifty_links_are_perhaps_not_all(
     assert await in_thread(account.links.count)() == 38
 
 
-async def test_a_row_that_the_database_refuses_is_named_and_the_others_are_stored(
+async def test_a_row_that_the_database_refuses_is_rejected_and_other_rows_are_stored(
     connect: ConnectionFactory, sync: Sync, world: World
 ) -> None:
     bad = first_of(world)
@@ -231,7 +231,7 @@ async def test_a_row_that_the_database_refuses_is_named_and_the_others_are_store
     assert await in_thread(AccountAccess.objects.count)() == await in_thread(Account.objects.count)()
 
 
-async def test_a_row_that_cannot_be_stored_any_more_is_not_gone(
+async def test_an_account_that_cannot_be_stored_any_more_is_not_gone(
     connect: ConnectionFactory, sync: Sync, world: World
 ) -> None:
     connection = await in_thread(connect)("login-1")

@@ -19,14 +19,14 @@ def changes() -> list[tuple[str, str, object, object]]:
     ]
 
 
-async def test_the_first_sight_is_no_change(connect: ConnectionFactory, sync: Sync) -> None:
+async def test_the_first_sync_records_no_change(connect: ConnectionFactory, sync: Sync) -> None:
     await sync(await in_thread(connect)())
     assert await changes() == []
     account = await in_thread(Account.objects.get)(name="Nordwind Outdoor")
     assert account.first_seen_at is not None
 
 
-async def test_each_change_is_told_with_old_new_and_run(
+async def test_each_change_is_recorded_with_old_value_new_value_and_run(
     connect: ConnectionFactory, sync: Sync, sandbox: Sandbox
 ) -> None:
     connection = await in_thread(connect)()
@@ -70,7 +70,7 @@ async def test_each_change_is_told_with_old_new_and_run(
     assert len(await changes()) == 5
 
 
-async def test_vanishing_and_appearing_again_are_changes(
+async def test_vanishing_and_appearing_are_changes(
     connect: ConnectionFactory, sync: Sync, sandbox: Sandbox
 ) -> None:
     connection = await in_thread(connect)()
@@ -87,7 +87,7 @@ async def test_vanishing_and_appearing_again_are_changes(
     ]
 
 
-async def test_changes_by_people_are_written_down_as_well(connect: ConnectionFactory, sync: Sync) -> None:
+async def test_changes_by_people_are_recorded(connect: ConnectionFactory, sync: Sync) -> None:
     await sync(await in_thread(connect)())
     await in_thread(Account.objects.filter(name="Nordwind Outdoor").update)(
         status="inactive", inactive_reason="disconnected", labels={"team": "north"}
@@ -97,7 +97,7 @@ async def test_changes_by_people_are_written_down_as_well(connect: ConnectionFac
     assert change.run_id is None
 
 
-async def test_people_are_told_once_when_an_active_account_becomes_suspended(
+async def test_a_suspension_of_an_active_account_raises_one_alert(
     connect: ConnectionFactory, sync: Sync, sandbox: Sandbox
 ) -> None:
     connection = await in_thread(connect)()

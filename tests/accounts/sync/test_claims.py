@@ -81,7 +81,7 @@ def count_staged() -> int:
     return row[0]
 
 
-def test_a_claim_knows_the_connection_as_it_was(connection: Connection, claim: RunClaim) -> None:
+def test_a_claim_has_the_connection_as_of_the_claim(connection: Connection, claim: RunClaim) -> None:
     assert claim.connection_id == connection.pk
     assert claim.owner_id == connection.owner_id
     assert claim.client_id == connection.client_id
@@ -109,7 +109,7 @@ def test_a_run_that_was_closed_cannot_be_claimed(connection: Connection) -> None
         claim_run(run.pk)
 
 
-def test_a_heartbeat_shows_how_far_the_run_is(claim: RunClaim) -> None:
+def test_a_heartbeat_stores_the_progress(claim: RunClaim) -> None:
     listing = ended_listing()
     listing.created, listing.pages = 7, 2
     assert beat(claim, [listing])
@@ -120,7 +120,7 @@ def test_a_heartbeat_shows_how_far_the_run_is(claim: RunClaim) -> None:
 
 
 @pytest.mark.parametrize("state", [SUCCEEDED, FAILED])
-def test_a_closed_run_takes_no_more_from_its_owner(claim: RunClaim, state: SyncRun.State) -> None:
+def test_a_closed_run_accepts_no_writes_from_its_owner(claim: RunClaim, state: SyncRun.State) -> None:
     close_run(claim, state, [ended_listing()])
     assert not beat(claim, [])
     with pytest.raises(RunLostError):
@@ -130,7 +130,7 @@ def test_a_closed_run_takes_no_more_from_its_owner(claim: RunClaim, state: SyncR
     assert run_of(claim).state == state
 
 
-def test_a_run_that_was_claimed_again_takes_nothing_from_its_first_owner(claim: RunClaim) -> None:
+def test_a_run_that_was_claimed_again_accepts_no_writes_from_its_first_owner(claim: RunClaim) -> None:
     assert return_run(claim, [], "stopped", is_postponed=False)
     second = claim_run(claim.run_id)
     assert not beat(claim, [])
@@ -139,14 +139,18 @@ def test_a_run_that_was_claimed_again_takes_nothing_from_its_first_owner(claim: 
     assert beat(second, [])
 
 
-def test_the_end_of_a_run_clears_what_it_staged_and_is_signalled(claim: RunClaim, ended: list[UUID]) -> None:
+def test_the_end_of_a_run_deletes_its_staged_rows_and_sends_a_signal(
+    claim: RunClaim, ended: list[UUID]
+) -> None:
     stage(claim.run_id)
     close_run(claim, SUCCEEDED, [ended_listing()])
     assert count_staged() == 0
     assert ended == [claim.run_id]
 
 
-def test_a_good_run_clears_the_failures_of_its_connection(connection: Connection, claim: RunClaim) -> None:
+def test_a_succeeded_run_resets_the_failures_of_its_connection(
+    connection: Connection, claim: RunClaim
+) -> None:
     Connection.objects.update(sync_failures=3, sync_error="It failed.", next_sync_at=None)
     close_run(claim, SUCCEEDED, [ended_listing()])
     connection.refresh_from_db()
@@ -165,7 +169,7 @@ def test_a_partial_run_that_read_the_ads_accounts_counts_as_a_sync(
     assert (connection.sync_failures, connection.sync_error) == (1, "profiles EU: down")
 
 
-def test_a_failed_run_is_no_sync(connection: Connection, claim: RunClaim) -> None:
+def test_a_failed_run_does_not_count_as_a_sync(connection: Connection, claim: RunClaim) -> None:
     down = ended_listing()
     down.fail(TransientError("Down."))
     close_run(claim, FAILED, [down], "Down.")
@@ -173,7 +177,7 @@ def test_a_failed_run_is_no_sync(connection: Connection, claim: RunClaim) -> Non
     assert (connection.last_synced_at, connection.sync_failures) == (None, 1)
 
 
-def test_being_asked_to_wait_is_no_failure_of_the_connection(connection: Connection, claim: RunClaim) -> None:
+def test_a_postponement_is_no_failure_of_the_connection(connection: Connection, claim: RunClaim) -> None:
     waiting = ended_listing("profiles", region="EU")
     waiting.fail(PostponedError(timezone.now() + timedelta(hours=1), "Wait"))
     close_run(claim, PARTIAL, [ended_listing(), waiting], "Wait.")
@@ -193,7 +197,7 @@ def test_a_refused_application_is_no_failure_of_the_connection(
     assert connection.next_sync_at < timezone.now() + timedelta(minutes=6)
 
 
-def test_what_must_be_confirmed_is_synced_again_within_a_minute(
+def test_an_unconfirmed_removal_is_synced_again_within_a_minute(
     connection: Connection, claim: RunClaim
 ) -> None:
     doubtful = ended_listing("profiles", region="EU")
@@ -216,7 +220,7 @@ def test_the_connection_remembers_which_lists_were_not_read(connection: Connecti
     assert connection.unread_lists == ["profiles:EU", "manager_accounts:FE"]
 
 
-def test_a_run_of_an_older_consent_says_nothing_about_the_connection(
+def test_a_run_of_an_earlier_consent_does_not_change_the_connection(
     connection: Connection, claim: RunClaim
 ) -> None:
     Connection.objects.update(grant_version=F("grant_version") + 1)
@@ -226,12 +230,14 @@ def test_a_run_of_an_older_consent_says_nothing_about_the_connection(
     assert run_of(claim).state == FAILED
 
 
-def test_the_end_of_a_run_names_the_run_behind_it(connection: Connection, claim: RunClaim) -> None:
+def test_the_end_of_a_run_returns_the_waiting_run_of_the_connection(
+    connection: Connection, claim: RunClaim
+) -> None:
     waiting = open_run(connection, trigger=MANUAL)
     assert close_run(claim, SUCCEEDED, []) == waiting.pk
 
 
-def test_the_end_of_a_run_names_no_run_of_another_connection(
+def test_the_end_of_a_run_returns_no_run_of_another_connection(
     connect: ConnectionFactory, claim: RunClaim
 ) -> None:
     open_run(connect("bob"), trigger=MANUAL)
@@ -239,7 +245,7 @@ def test_the_end_of_a_run_names_no_run_of_another_connection(
 
 
 @pytest.mark.parametrize("is_postponed", [True, False])
-def test_a_run_that_goes_back_waits_as_if_never_claimed(claim: RunClaim, *, is_postponed: bool) -> None:
+def test_a_returned_run_waits_as_if_it_had_never_been_claimed(claim: RunClaim, *, is_postponed: bool) -> None:
     stage(claim.run_id)
     assert return_run(claim, [ended_listing()], "Wait.", is_postponed=is_postponed)
     run = run_of(claim)
@@ -249,13 +255,13 @@ def test_a_run_that_goes_back_waits_as_if_never_claimed(claim: RunClaim, *, is_p
     assert count_staged() == 0
 
 
-def test_a_run_does_not_go_back_beside_another_that_waits(connection: Connection, claim: RunClaim) -> None:
+def test_a_run_is_not_returned_while_another_run_is_waiting(connection: Connection, claim: RunClaim) -> None:
     open_run(connection, trigger=MANUAL)
     assert not return_run(claim, [], "Wait.", is_postponed=True)
     assert run_of(claim).state == SyncRun.State.RUNNING
 
 
-def test_a_run_may_be_postponed_for_a_while_and_a_few_times(claim: RunClaim) -> None:
+def test_postponements_are_limited_in_length_and_number(claim: RunClaim) -> None:
     soon = timezone.now() + MAX_POSTPONEMENT - timedelta(seconds=5)
     assert may_be_postponed(claim, soon)
     assert not may_be_postponed(claim, soon + timedelta(seconds=10))

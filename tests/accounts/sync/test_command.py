@@ -14,7 +14,7 @@ from accounts.models import Account, SyncRun
 from accounts.sync.requests import request_sync
 from accounts.sync.rescue import DEAD_AFTER
 from amazon_accounts.sandbox.world import generated_world
-from tests.accounts.sync.picture import differences
+from tests.accounts.sync.expected_rows import find_differences
 from tests.processes import eventually, run, running
 from tests.sandbox_fixtures import SandboxServer
 from tokens.models import Connection
@@ -43,7 +43,7 @@ def connected(owner: User, server: SandboxServer, settings: LazySettings, login:
     )
 
 
-def test_it_syncs_every_live_connection_and_prints_counts_last(
+def test_it_syncs_every_live_connection_and_prints_the_counts(
     owner: User, sandbox_server: SandboxServer, settings: LazySettings
 ) -> None:
     alice = connected(owner, sandbox_server, settings)
@@ -52,7 +52,7 @@ def test_it_syncs_every_live_connection_and_prints_counts_last(
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith("11 seen, 11 created, 0 changed, 0 unchanged, 0 gone")
     assert "2 succeeded, 0 partial, 0 failed, 0 postponed" in done.stdout
-    assert differences(sandbox_server.sandbox.truth("alice"), alice) == []
+    assert find_differences(sandbox_server.sandbox.truth("alice"), alice) == []
 
 
 def test_it_prints_json(owner: User, sandbox_server: SandboxServer, settings: LazySettings) -> None:
@@ -66,7 +66,7 @@ def test_it_prints_json(owner: User, sandbox_server: SandboxServer, settings: La
     assert printed_run["sources"][0]["source"] == "ads_accounts"
 
 
-def test_it_says_in_one_line_what_failed(
+def test_it_explains_a_failure_in_one_line(
     owner: User, sandbox_server: SandboxServer, settings: LazySettings
 ) -> None:
     connected(owner, sandbox_server, settings)
@@ -79,7 +79,7 @@ def test_it_says_in_one_line_what_failed(
     assert "Traceback" not in done.stderr
 
 
-def test_it_reports_what_is_postponed(
+def test_it_reports_a_postponed_run(
     owner: User, sandbox_server: SandboxServer, settings: LazySettings
 ) -> None:
     connected(owner, sandbox_server, settings)
@@ -103,7 +103,7 @@ def test_it_reports_what_is_postponed(
         (["--wait", "nan"], "--wait must be a number of seconds"),
     ],
 )
-def test_it_refuses_nonsense(db: None, arguments: list[str], words: str) -> None:
+def test_it_refuses_invalid_arguments(db: None, arguments: list[str], words: str) -> None:
     with pytest.raises(CommandError, match=words):
         call_command("sync_accounts", *arguments)
 
@@ -118,7 +118,7 @@ def test_it_refuses_a_connection_that_cannot_be_synced(
         call_command("sync_accounts", "--connection", str(connection.pk))
 
 
-def test_a_worker_syncs_what_is_asked_for(
+def test_a_worker_runs_a_requested_sync(
     owner: User, sandbox_server: SandboxServer, settings: LazySettings, tmp_path: Path
 ) -> None:
     connection = connected(owner, sandbox_server, settings)
@@ -131,7 +131,7 @@ def test_a_worker_syncs_what_is_asked_for(
 
 
 @pytest.mark.slow
-def test_a_killed_sync_is_done_again_within_a_minute(
+def test_a_killed_sync_is_repeated_within_a_minute(
     owner: User,
     sandbox_server: SandboxServer,
     settings: LazySettings,
@@ -156,5 +156,5 @@ def test_a_killed_sync_is_done_again_within_a_minute(
     assert time.monotonic() - killed_at < 60
     requested.refresh_from_db()
     assert (requested.state, requested.error) == ("failed", "The process that ran it died.")
-    assert differences(sandbox_server.sandbox.truth("login-1"), connection) == []
+    assert find_differences(sandbox_server.sandbox.truth("login-1"), connection) == []
     assert DEAD_AFTER.total_seconds() < 60

@@ -24,7 +24,7 @@ def read(
     return listing
 
 
-def test_listings_are_numbered_and_the_ads_accounts_are_the_first(coverage: Coverage) -> None:
+def test_listings_are_numbered_and_ads_accounts_come_first(coverage: Coverage) -> None:
     coverage.start_listing(PROFILES, "EU")
     assert [(listing.number, listing.scope) for listing in coverage.listings] == [
         (0, "ads_accounts"),
@@ -32,7 +32,7 @@ def test_listings_are_numbered_and_the_ads_accounts_are_the_first(coverage: Cove
     ]
 
 
-def test_listings_that_start_meanwhile_are_found_too(coverage: Coverage) -> None:
+def test_listings_that_start_during_an_iteration_are_included(coverage: Coverage) -> None:
     found = coverage.listings_of(DSP)
     first = coverage.start_listing(DSP, "EU", "1")
     assert next(found) is first
@@ -49,13 +49,13 @@ def test_only_a_complete_list_proves_absence(coverage: Coverage, outcome: Outcom
     assert coverage.proves_absence("ads_accounts") is proves
 
 
-def test_a_list_that_is_still_read_proves_nothing(coverage: Coverage) -> None:
+def test_an_unfinished_list_proves_nothing(coverage: Coverage) -> None:
     coverage.start_listing(MANAGERS, "EU")
     assert not coverage.proves_absence("ads_accounts")
     assert not coverage.proves_absence("manager_accounts:EU")
 
 
-def test_a_list_with_a_nameless_item_proves_nothing(coverage: Coverage) -> None:
+def test_a_list_with_an_unidentified_item_proves_nothing(coverage: Coverage) -> None:
     coverage.ads_accounts.end(Outcome.COMPLETE)
     coverage.ads_accounts.reject([Rejected("item 3", "It has no id.")])
     assert not coverage.proves_absence("ads_accounts")
@@ -95,13 +95,13 @@ def test_the_advertisers_of_an_agency_that_is_gone_are_gone(coverage: Coverage) 
     assert not coverage.proves_absence("dsp_advertisers:EU:1"), "the profile is there, but was not asked"
 
 
-def test_the_advertisers_of_an_agency_stay_if_the_profiles_are_not_all_known(coverage: Coverage) -> None:
+def test_the_advertisers_of_an_agency_stay_if_the_profiles_are_incomplete(coverage: Coverage) -> None:
     read(coverage, PROFILES, "EU", outcome=Outcome.FAILED)
     coverage.shown_profiles["EU"] = set()
     assert not coverage.proves_absence("dsp_advertisers:EU:2")
 
 
-def test_an_agency_that_was_read_speaks_for_itself(coverage: Coverage) -> None:
+def test_the_listing_of_an_agency_decides_about_its_advertisers(coverage: Coverage) -> None:
     read(coverage, PROFILES, "EU")
     read(coverage, DSP, "EU", "1")
     read(coverage, DSP, "EU", "2", Outcome.FAILED)
@@ -109,7 +109,7 @@ def test_an_agency_that_was_read_speaks_for_itself(coverage: Coverage) -> None:
     assert not coverage.proves_absence("dsp_advertisers:EU:2")
 
 
-def test_the_links_of_a_manager_account_that_may_have_more_stay(coverage: Coverage) -> None:
+def test_links_stay_if_the_manager_account_may_have_more_links(coverage: Coverage) -> None:
     read(coverage, MANAGERS, "EU")
     coverage.cut_managers["EU"] = {"cut"}
     assert coverage.proves_absence("manager_accounts:EU")
@@ -129,7 +129,7 @@ def test_the_links_of_a_manager_account_that_may_have_more_stay(coverage: Covera
         ("dsp_advertisers:FE:1", None),
     ],
 )
-def test_changes_are_counted_to_the_list_or_to_the_list_above(
+def test_changes_are_counted_by_the_list_or_by_the_list_of_its_parents(
     coverage: Coverage, scope: str, source: str | None
 ) -> None:
     for each, region, parent in ((PROFILES, "EU", ""), (MANAGERS, "EU", ""), (DSP, "EU", "1")):

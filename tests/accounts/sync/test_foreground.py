@@ -27,7 +27,7 @@ async def test_it_syncs_without_a_worker_and_leaves_no_job(
     assert await in_thread(queued_runs)() == []
 
 
-async def test_it_does_the_run_that_waits(connect: ConnectionFactory, amazon: AmazonClient) -> None:
+async def test_it_uses_the_waiting_run(connect: ConnectionFactory, amazon: AmazonClient) -> None:
     connection = await in_thread(connect)()
     waiting = await in_thread(queue_sync)(connection, trigger=SyncRun.Trigger.SCHEDULED)
     assert (await sync_now(connection, amazon)).pk == waiting.pk
@@ -41,7 +41,7 @@ async def test_it_returns_a_failed_run_for_an_unusable_connection(
     assert (run.state, run.error) == ("failed", connection.reason_unusable)
 
 
-async def test_it_waits_for_the_run_of_a_worker_and_then_syncs(
+async def test_it_waits_until_the_run_of_a_worker_has_ended_and_then_syncs(
     connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
 ) -> None:
     connection = await in_thread(connect)()
@@ -57,7 +57,7 @@ async def test_it_waits_for_the_run_of_a_worker_and_then_syncs(
     assert waited
 
 
-async def test_it_begins_again_when_its_waiting_run_is_closed_by_somebody_else(
+async def test_it_starts_again_when_the_run_that_it_waits_for_is_closed(
     connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
 ) -> None:
     connection = await in_thread(connect)()

@@ -89,7 +89,7 @@ async def test_another_connection_takes_over_when_the_first_cannot_read_its_list
     assert (await find_account("new")).connection == second
 
 
-async def test_an_unread_region_of_another_connection_is_no_reason_to_take_over(
+async def test_an_unread_region_of_the_connection_does_not_hand_its_accounts_over(
     connect: ConnectionFactory, sync: Sync, world: World, sandbox: Sandbox
 ) -> None:
     first, second = await in_thread(connect)("first"), await in_thread(connect)("second")

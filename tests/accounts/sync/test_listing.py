@@ -43,7 +43,7 @@ def listing() -> Listing:
         (("dsp_advertisers", "EU", "1"), "dsp_advertisers:EU:1"),
     ],
 )
-def test_its_scope_names_list_region_and_agency(parts: tuple[str, str, str], scope: str) -> None:
+def test_a_scope_names_list_region_and_agency(parts: tuple[str, str, str], scope: str) -> None:
     assert Listing(0, *parts).scope == scope
 
 
@@ -62,7 +62,7 @@ def test_an_error_is_kept_with_what_amazon_said() -> None:
     ]
 
 
-def test_a_forbidden_list_is_no_failure() -> None:
+def test_a_forbidden_list_does_not_fail() -> None:
     forbidden = listing()
     forbidden.fail(ForbiddenError("No."))
     assert forbidden.outcome == Outcome.FORBIDDEN
@@ -70,7 +70,7 @@ def test_a_forbidden_list_is_no_failure() -> None:
     assert not forbidden.is_usable
 
 
-def test_a_postponed_list_knows_until_when() -> None:
+def test_a_postponed_list_has_the_end_of_its_wait() -> None:
     postponed = listing()
     postponed.fail(PostponedError(MOMENT, "Wait"))
     assert (postponed.outcome, postponed.postponed_until) == (Outcome.FAILED, MOMENT)
@@ -79,7 +79,7 @@ def test_a_postponed_list_knows_until_when() -> None:
     assert not is_only_postponed([])
 
 
-def test_an_error_after_which_another_host_answered_ends_nothing() -> None:
+def test_a_noted_error_does_not_end_the_listing() -> None:
     noted = listing()
     noted.note(TransientError("Down."))
     assert noted.outcome is None
@@ -87,7 +87,7 @@ def test_an_error_after_which_another_host_answered_ends_nothing() -> None:
     assert noted.proves_absence
 
 
-def test_a_listing_that_must_be_confirmed_counts_as_failed_but_as_read() -> None:
+def test_an_unconfirmed_listing_has_failed_but_counts_as_read() -> None:
     doubtful = ended_listing()
     doubtful.mark_unconfirmed(1_200)
     assert doubtful.outcome == Outcome.FAILED
@@ -110,14 +110,14 @@ def test_all_bad_items_are_counted_and_the_first_are_named(batches: list[int]) -
     assert not bad.is_incomplete
 
 
-def test_a_nameless_bad_item_makes_it_incomplete() -> None:
+def test_an_unidentified_item_makes_a_listing_incomplete() -> None:
     bad = ended_listing()
     bad.reject([Rejected("item 1", "It has no id.")])
     assert bad.is_incomplete
     assert not bad.proves_absence
 
 
-def test_parts_that_were_left_out_are_named_up_to_a_limit() -> None:
+def test_omissions_are_listed_up_to_a_limit() -> None:
     large = listing()
     large.note_omissions([f"Part {number}" for number in range(MAX_NAMED + 5)])
     large.note_omissions(["one more"])
@@ -125,7 +125,7 @@ def test_parts_that_were_left_out_are_named_up_to_a_limit() -> None:
     assert large.errors[0] == {"kind": "left_out", "message": "Part 0"}
 
 
-def test_its_data_adds_up_the_calls() -> None:
+def test_the_data_of_a_listing_adds_up_its_calls() -> None:
     asked = ended_listing("dsp_advertisers", region="EU", profile_id="1")
     asked.calls = [
         CallStats(requests=2, throttled=1, waited_seconds=0.25),
@@ -138,7 +138,7 @@ def test_its_data_adds_up_the_calls() -> None:
     assert ended_listing().as_data()["region"] is None
 
 
-def test_its_time_stops_when_it_ends() -> None:
+def test_the_time_of_a_listing_stops_when_it_ends() -> None:
     ended = ended_listing()
     assert ended.seconds == ended.seconds
     running = listing()
@@ -168,7 +168,7 @@ OUTCOMES = st.lists(st.sampled_from(Outcome), max_size=6)
 
 
 @given(OUTCOMES)
-def test_a_run_fails_exactly_when_no_list_can_be_used(outcomes: list[Outcome]) -> None:
+def test_a_run_fails_if_and_only_if_no_list_is_usable(outcomes: list[Outcome]) -> None:
     state = state_of([ended_listing(outcome=outcome) for outcome in outcomes])
     usable = {Outcome.COMPLETE, Outcome.CUT} & set(outcomes)
     if not usable:
@@ -179,7 +179,7 @@ def test_a_run_fails_exactly_when_no_list_can_be_used(outcomes: list[Outcome]) -
         assert state == SyncRun.State.SUCCEEDED
 
 
-def test_a_refused_application_is_the_only_reason_or_none() -> None:
+def test_the_application_counts_as_refused_only_if_it_is_the_reason_of_every_failure() -> None:
     refused, down = listing(), listing()
     refused.fail(ApplicationRefusedError("invalid_client"))
     down.fail(TransientError("Down."))
@@ -207,7 +207,7 @@ def test_a_login_is_unauthorized_when_every_list_answers_401(
     assert is_unauthorized(listings) is expected
 
 
-def test_a_partial_run_explains_its_failed_lists_and_says_each_sentence_once() -> None:
+def test_a_partial_run_explains_its_failed_lists_without_repetition() -> None:
     listings = [ended_listing(Account.Source.ADS_ACCOUNTS)]
     for region in ("EU", "FE"):
         down = Listing(1, "manager_accounts", region)
@@ -218,12 +218,12 @@ def test_a_partial_run_explains_its_failed_lists_and_says_each_sentence_once() -
     assert explanation([*listings, forbidden]) == "manager accounts EU, manager accounts FE: Amazon is down."
 
 
-def test_a_failed_run_explains_what_was_forbidden() -> None:
+def test_a_failed_run_explains_its_forbidden_lists() -> None:
     forbidden = listing()
     forbidden.fail(ForbiddenError("Not yours."))
     assert explanation([forbidden]) == "profiles EU: Not yours."
 
 
-def test_a_good_run_needs_no_explanation() -> None:
+def test_a_succeeded_run_has_no_explanation() -> None:
     assert explanation([ended_listing()]) == ""
     assert explanation([]) == ""

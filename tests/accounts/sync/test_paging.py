@@ -9,7 +9,7 @@ from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
 from amazon_accounts.sandbox.world import generated_world
 from tests.accounts.sync.conftest import ConnectionFactory, Sync
-from tests.accounts.sync.picture import differences
+from tests.accounts.sync.expected_rows import find_differences
 from tokens.models import Connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,7 +24,7 @@ def big(sandbox: Sandbox) -> Sandbox:
 
 @in_thread
 def compared(sandbox: Sandbox, connection: Connection) -> list[str]:
-    return differences(sandbox.truth("login-1"), connection)
+    return find_differences(sandbox.truth("login-1"), connection)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def compared(sandbox: Sandbox, connection: Connection) -> list[str]:
         ("extra_fields", {}),
     ],
 )
-async def test_it_ends_right(
+async def test_all_accounts_are_stored_despite_faults_of_pages(
     connect: ConnectionFactory, sync: Sync, big: Sandbox, fault: str, options: dict[str, Any]
 ) -> None:
     connection = await in_thread(connect)("login-1")
@@ -64,7 +64,7 @@ async def test_it_ends_right(
         {"no_dsp_advertiser": "null"},
     ],
 )
-async def test_every_way_to_say_it_is_understood(
+async def test_every_form_of_an_answer_is_understood(
     connect: ConnectionFactory, sync: Sync, sandbox: Sandbox, switch: dict[str, Any]
 ) -> None:
     connection = await in_thread(connect)("alice")
@@ -76,7 +76,7 @@ async def test_every_way_to_say_it_is_understood(
     assert run.seen == first.seen
 
 
-async def test_great_britain_is_one_country(connect: ConnectionFactory, sync: Sync, sandbox: Sandbox) -> None:
+async def test_gb_and_uk_are_one_country(connect: ConnectionFactory, sync: Sync, sandbox: Sandbox) -> None:
     sandbox.faults.add("switch", united_kingdom="GB")
     connection = await in_thread(connect)("alice")
     await sync(connection)
@@ -93,16 +93,16 @@ async def test_the_list_may_come_as_an_array_of_wrappers(
     assert (await sync(connection)).seen == 11
 
 
-async def test_a_walk_in_a_circle_is_a_named_error(
+async def test_pages_that_never_end_are_a_named_error(
     connect: ConnectionFactory, sync: Sync, big: Sandbox
 ) -> None:
     connection = await in_thread(connect)("login-1")
     await sync(connection)
     big.faults.add("repeating_token", path="/adsAccounts/list", nth=[3, 4])
     run = await sync(connection)
-    walk = run.sources[0]
-    assert (run.state, walk["outcome"], run.gone) == ("partial", "failed", 0)
-    assert walk["errors"][-1]["message"] == "The pages of Amazon's list lead in a circle."
+    listing = run.sources[0]
+    assert (run.state, listing["outcome"], run.gone) == ("partial", "failed", 0)
+    assert listing["errors"][-1]["message"] == "The pages of Amazon's list never end."
 
 
 async def test_a_token_that_is_stale_twice_is_a_named_error(
@@ -112,7 +112,7 @@ async def test_a_token_that_is_stale_twice_is_a_named_error(
     big.faults.add("stale_page_token", path="/adsAccounts/list", nth=[3, 6])
     run = await sync(connection)
     assert run.sources[0]["outcome"] == "failed"
-    assert "Amazon refused the page it had named itself" in run.error
+    assert "Amazon refused the page that it had named itself" in run.error
 
 
 async def test_an_expired_token_goes_on_with_the_same_page(
@@ -121,5 +121,5 @@ async def test_an_expired_token_goes_on_with_the_same_page(
     connection = await in_thread(connect)("login-1")
     big.faults.add("end_token", path="/adsAccounts/list", nth=4)
     run = await sync(connection)
-    walk = run.sources[0]
-    assert (walk["pages"], walk["requests"]) == (5, 6)
+    listing = run.sources[0]
+    assert (listing["pages"], listing["requests"]) == (5, 6)

@@ -23,7 +23,7 @@ from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
 from tests.accounts.sync import random_worlds
 from tests.accounts.sync.conftest import ConnectionFactory
-from tests.accounts.sync.picture import expected
+from tests.accounts.sync.expected_rows import build_expected
 from tests.sandbox_fixtures import SandboxTransport
 from tokens.connect.disconnect import disconnect_connection
 from tokens.models import Connection
@@ -36,7 +36,7 @@ STEPS = 9
 
 
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + WORLDS))
-async def test_a_random_world(
+async def test_the_tables_agree_with_a_random_world(
     seed: int,
     owner: User,
     connect: ConnectionFactory,
@@ -135,7 +135,7 @@ class Trial:
 
     async def _nothing_is_wrongly_gone(self, before: Any) -> None:
         truths = {
-            str(each.pk): expected(self.sandbox.truth(name))
+            str(each.pk): build_expected(self.sandbox.truth(name))
             for name, each in self.connections.items()
             if each.state != Connection.State.DISCONNECTED
         }

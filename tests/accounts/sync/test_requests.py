@@ -37,7 +37,7 @@ def disconnected() -> dict[str, Any]:
     }
 
 
-def test_a_request_joins_the_run_that_waits(connect: ConnectionFactory) -> None:
+def test_a_request_joins_the_waiting_run(connect: ConnectionFactory) -> None:
     connection = connect()
     first = request_sync(None, connection, trigger=MANUAL)
     second = request_sync(None, connection, trigger=SyncRun.Trigger.API)
@@ -45,7 +45,7 @@ def test_a_request_joins_the_run_that_waits(connect: ConnectionFactory) -> None:
     assert queued_runs() == [str(first.pk)]
 
 
-def test_a_request_never_joins_a_run_that_has_begun(connect: ConnectionFactory) -> None:
+def test_a_request_never_joins_a_running_run(connect: ConnectionFactory) -> None:
     connection = connect()
     first = request_sync(None, connection, trigger=MANUAL)
     claim_run(first.pk)
@@ -55,12 +55,14 @@ def test_a_request_never_joins_a_run_that_has_begun(connect: ConnectionFactory) 
         claim_run(second.pk)
 
 
-def test_a_request_names_who_asked(connect: ConnectionFactory, admin: User) -> None:
+def test_a_request_records_the_person(connect: ConnectionFactory, admin: User) -> None:
     run = request_sync(admin, connect(), trigger=SyncRun.Trigger.API)
     assert (run.requested_by, run.trigger, run.state) == (admin, "api", "waiting")
 
 
-def test_a_person_without_the_permission_requests_nothing(connect: ConnectionFactory, owner: User) -> None:
+def test_a_person_without_the_permission_cannot_request_a_sync(
+    connect: ConnectionFactory, owner: User
+) -> None:
     with pytest.raises(PermissionDenied, match="sync_account"):
         request_sync(owner, connect(), trigger=MANUAL)
     assert not SyncRun.objects.exists()
@@ -88,7 +90,7 @@ def test_an_unusable_connection_gets_a_failed_run_with_the_reason(
     assert queued_runs() == []
 
 
-def test_a_run_of_a_batch_goes_on_for_a_person_who_joins_it(connect: ConnectionFactory) -> None:
+def test_a_person_who_joins_a_run_takes_it_over_from_its_batch(connect: ConnectionFactory) -> None:
     connection = connect()
     run = queue_sync(connection, trigger=SyncRun.Trigger.BATCH)
     queue_sync(connection, trigger=MANUAL)
@@ -118,14 +120,14 @@ def test_a_constraint_allows_one_running_run_of_a_connection(connect: Connection
 
 
 @pytest.mark.parametrize("change", ["connected", "healed"])
-def test_a_new_consent_is_synced_at_once(connect: ConnectionFactory, change: str) -> None:
+def test_a_new_consent_queues_a_sync(connect: ConnectionFactory, change: str) -> None:
     connection_changed.send(sender=Connection, connection=connect(), change=change)
     run = SyncRun.objects.get()
     assert (run.trigger, run.state) == ("connect", "waiting")
     assert queued_runs() == [str(run.pk)]
 
 
-def test_connections_that_are_due_get_one_run_each(connect: ConnectionFactory) -> None:
+def test_each_connection_that_is_due_gets_one_run(connect: ConnectionFactory) -> None:
     now = timezone.now()
     due = [connect("alice", next_sync_at=None), connect("bob", next_sync_at=now - timedelta(seconds=1))]
     connect("charlie", next_sync_at=now + timedelta(minutes=1))
@@ -139,7 +141,7 @@ def test_connections_that_are_due_get_one_run_each(connect: ConnectionFactory) -
     assert len(queued_runs()) == 2
 
 
-def test_the_connection_that_is_overdue_longest_comes_first(connect: ConnectionFactory) -> None:
+def test_the_connection_that_is_longest_overdue_comes_first(connect: ConnectionFactory) -> None:
     now = timezone.now()
     connect("alice", next_sync_at=now - timedelta(minutes=1))
     never = connect("bob", next_sync_at=None)
@@ -156,13 +158,15 @@ def test_a_connection_that_is_being_synced_is_not_due(connect: ConnectionFactory
     assert request_due() == 0
 
 
-def test_the_scheduled_task_requests_what_is_due(connect: ConnectionFactory) -> None:
+def test_the_scheduled_task_requests_due_syncs(connect: ConnectionFactory) -> None:
     connect(next_sync_at=None)
     sync_due()
     assert len(queued_runs()) == 1
 
 
-def test_the_job_of_a_run_is_a_contract_with_databases_that_exist(connect: ConnectionFactory) -> None:
+def test_the_name_and_arguments_of_the_job_stay_as_existing_databases_have_them(
+    connect: ConnectionFactory,
+) -> None:
     run = queue_sync(connect(), trigger=MANUAL)
     [job] = queued_jobs()
     assert (job.task_name, job.queue_name) == ("accounts.run_sync", "sync")
@@ -191,7 +195,7 @@ def test_a_request_starts_a_postponed_run_at_once(connect: ConnectionFactory) ->
     assert scheduled_at <= timezone.now()
 
 
-def test_the_wait_of_a_postponed_run_names_time_and_regions(connect: ConnectionFactory) -> None:
+def test_the_wait_of_a_postponed_run_has_its_end_and_its_regions(connect: ConnectionFactory) -> None:
     run = open_run(connect(), trigger=MANUAL)
     until = timezone.now() + timedelta(minutes=3)
     sources = [ended_listing("profiles", region=region).as_data() for region in ("NA", "FE", "EU")]

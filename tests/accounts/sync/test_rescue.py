@@ -40,7 +40,7 @@ def test_a_run_whose_process_died_is_closed_and_requested_again(connect: Connect
     assert str(again.pk) in queued_runs()
 
 
-def test_a_run_that_beats_is_left_alone(connect: ConnectionFactory) -> None:
+def test_a_run_with_a_recent_heartbeat_is_not_rescued(connect: ConnectionFactory) -> None:
     run = queue_sync(connect(), trigger=MANUAL)
     claim_run(run.pk)
     assert rescue() == 0
@@ -60,7 +60,9 @@ def test_a_death_counts_as_a_failure_of_the_connection(connect: ConnectionFactor
     assert connection.next_sync_at is not None
 
 
-def test_a_run_that_kills_every_process_is_not_started_for_ever(connect: ConnectionFactory) -> None:
+def test_a_run_that_kills_every_process_is_restarted_a_limited_number_of_times(
+    connect: ConnectionFactory,
+) -> None:
     connection = connect()
     for _ in range(MAX_RESTARTS + 1):
         start_and_kill(connection)
@@ -68,7 +70,7 @@ def test_a_run_that_kills_every_process_is_not_started_for_ever(connect: Connect
     assert not SyncRun.objects.filter(state=SyncRun.State.WAITING).exists()
 
 
-def test_failures_that_were_no_deaths_do_not_count_as_restarts(connect: ConnectionFactory) -> None:
+def test_other_failures_do_not_count_as_deaths(connect: ConnectionFactory) -> None:
     connection = connect()
     Connection.objects.update(sync_failures=10)
     start_and_kill(connection)
@@ -86,7 +88,7 @@ def test_a_run_of_a_connection_that_became_unusable_is_not_requested_again(
     assert list(SyncRun.objects.all()) == [dead]
 
 
-def test_the_run_that_waits_behind_a_dead_one_is_queued(connect: ConnectionFactory) -> None:
+def test_the_run_that_waits_for_a_dead_run_is_queued(connect: ConnectionFactory) -> None:
     connection = connect()
     start_and_kill(connection)
     waiting = open_run(connection, trigger=SyncRun.Trigger.API)
@@ -110,13 +112,13 @@ def test_a_run_that_waits_with_a_job_is_not_queued_twice(connect: ConnectionFact
     assert queued_runs() == [str(run.pk)]
 
 
-def test_a_new_run_may_still_get_its_job_from_who_requested_it(connect: ConnectionFactory) -> None:
+def test_a_new_run_without_a_job_is_not_queued_yet(connect: ConnectionFactory) -> None:
     open_run(connect(), trigger=MANUAL)
     rescue()
     assert queued_runs() == []
 
 
-def test_a_run_that_waits_for_another_of_its_connection_is_left_alone(connect: ConnectionFactory) -> None:
+def test_a_run_that_waits_for_another_run_is_not_queued(connect: ConnectionFactory) -> None:
     connection = connect()
     claim_run(open_run(connection, trigger=MANUAL).pk)
     make_older(open_run(connection, trigger=MANUAL), timedelta(minutes=1))
@@ -124,7 +126,7 @@ def test_a_run_that_waits_for_another_of_its_connection_is_left_alone(connect: C
     assert queued_runs() == []
 
 
-def test_a_run_whose_job_has_just_begun_is_left_alone(connect: ConnectionFactory) -> None:
+def test_a_run_whose_job_has_just_started_is_not_queued(connect: ConnectionFactory) -> None:
     run = queue_sync(connect(), trigger=MANUAL)
     make_older(run, timedelta(minutes=1))
     with database.cursor() as cursor:

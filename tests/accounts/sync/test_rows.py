@@ -46,7 +46,7 @@ def make_ads_account(**fields: Any) -> dict[str, Any]:
 
 
 @given(name=NAMES, alternate_ids=ALTERNATE_IDS, countries=st.lists(COUNTRIES, max_size=5))
-def test_every_profile_that_an_ads_account_names_is_one_row_of_four_equal_lists(
+def test_the_four_profile_lists_of_a_row_have_one_entry_for_each_named_profile(
     name: str, alternate_ids: list[dict[str, Any]], countries: list[str]
 ) -> None:
     item = make_ads_account(accountName=name, alternateIds=alternate_ids, countryCodes=countries)
@@ -66,7 +66,7 @@ def test_every_profile_that_an_ads_account_names_is_one_row_of_four_equal_lists(
 
 
 @given(number=IDS, country=COUNTRIES, asked=st.sampled_from(["NA", "EU", "FE"]))
-def test_a_profile_has_the_region_of_its_country_or_else_the_region_asked(
+def test_a_profile_has_the_region_of_its_country_or_the_requested_region(
     number: int, country: str, asked: str
 ) -> None:
     items = read_profiles([make_profile(number, country)]).items
@@ -83,12 +83,12 @@ def test_a_region_is_one_of_amazons_or_unknown(country: str) -> None:
 
 
 @pytest.mark.parametrize("level", ["edit", "view", None])
-def test_profiles_keep_the_access_level_they_were_read_with(level: str | None) -> None:
+def test_profiles_have_the_access_level_of_their_list(level: str | None) -> None:
     (row,) = parse_profiles(read_profiles([make_profile(1, "US")]).items, "NA", level).profiles
     assert row.access_level == level
 
 
-def test_an_entity_id_in_an_object_of_its_own_belongs_to_the_profile_of_that_country() -> None:
+def test_a_separate_entity_id_belongs_to_the_profile_of_its_country() -> None:
     item = make_ads_account(
         alternateIds=[
             {"countryCode": "US", "entityId": "ENTITY1"},
@@ -123,7 +123,7 @@ def test_two_profiles_of_one_country_take_its_entity_ids_in_order() -> None:
         ("NEW_WORD", "pending"),
     ],
 )
-def test_amazons_word_becomes_a_status_and_is_kept(word: str, status: str) -> None:
+def test_the_status_of_amazon_is_mapped_and_stored(word: str, status: str) -> None:
     items = read_ads_accounts([make_ads_account(status=word)]).items
     (row,) = parse_ads_accounts(items, "ads_accounts").accounts
     assert (row.status, row.amazon_status) == (status, word)
@@ -137,7 +137,7 @@ def test_amazons_word_becomes_a_status_and_is_kept(word: str, status: str) -> No
         (None, {}),
     ],
 )
-def test_errors_are_kept_by_country(errors: Any, stored: Any) -> None:
+def test_errors_are_stored_by_country(errors: Any, stored: Any) -> None:
     items = read_ads_accounts([make_ads_account(errors=errors)]).items
     (row,) = parse_ads_accounts(items, "ads_accounts").accounts
     assert msgspec.json.decode(row.errors) == stored
@@ -154,7 +154,7 @@ def test_an_item_whose_name_or_id_is_too_long_is_rejected(field: str, longest: i
     assert "longer than" in found.rejected[0].reason
 
 
-def test_metadata_that_is_too_long_is_left_out_and_named() -> None:
+def test_metadata_that_is_too_long_is_omitted_with_a_sentence() -> None:
     items = read_ads_accounts([make_ads_account(notes="x" * MAX_METADATA_BYTES)]).items
     found = parse_ads_accounts(items, "ads_accounts")
     assert found.accounts[0].metadata == "{}"
@@ -177,7 +177,7 @@ def test_attribution_profiles_and_sellers_are_no_agencies() -> None:
     assert find_agencies(items, "NA") == []
 
 
-def test_a_dsp_advertiser_is_an_account_of_its_own_type() -> None:
+def test_a_dsp_advertiser_is_an_account_of_type_advertiser() -> None:
     answer = {"response": [{"advertiserId": "7", "name": "Brand", "country": "GB"}], "totalResults": 1}
     page, _ = read_dsp_advertisers(answer)
     (row,) = parse_dsp_advertisers(page.items, "dsp_advertisers:EU:1").accounts
@@ -185,7 +185,7 @@ def test_a_dsp_advertiser_is_an_account_of_its_own_type() -> None:
     assert row.seen_in == ["dsp_advertisers:EU:1"]
 
 
-def test_a_manager_account_and_its_linked_advertiser_have_scopes_of_their_own() -> None:
+def test_a_manager_account_and_its_linked_advertiser_have_different_scopes() -> None:
     entry = {
         "managerAccountId": "M1",
         "managerAccountName": "Agency",

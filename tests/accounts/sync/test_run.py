@@ -93,7 +93,7 @@ async def test_failures_are_counted_until_a_run_succeeds(
     assert connection.last_synced_at is not None
 
 
-async def test_a_refused_application_is_held_against_no_connection(
+async def test_a_refused_application_is_no_failure_of_the_connection_that_met_it(
     connect: ConnectionFactory, sync: Sync, sandbox: Sandbox
 ) -> None:
     connection = await in_thread(connect)()
@@ -159,7 +159,7 @@ async def test_progress_can_be_read_while_it_runs(
     assert during.heartbeat_at > during.started_at
 
 
-async def test_progress_is_told_page_by_page(connect: ConnectionFactory, sync: Sync) -> None:
+async def test_progress_is_reported_for_each_page(connect: ConnectionFactory, sync: Sync) -> None:
     seen: list[int] = []
 
     def note(listings: Sequence[Listing]) -> None:
@@ -192,7 +192,7 @@ async def test_a_run_reports_every_list(connect: ConnectionFactory, sync: Sync, 
 
 
 @pytest.mark.parametrize("what", ["reconnected", "disconnected", "rescued"])
-async def test_a_run_that_is_not_ours_any_more_writes_nothing(
+async def test_a_lost_run_writes_nothing(
     connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox, what: str
 ) -> None:
     connection, run = await requested(connect)
@@ -237,7 +237,7 @@ async def test_the_heartbeat_of_a_lost_run_stops_its_work(
     assert is_cancelled
 
 
-async def test_a_fault_of_ours_closes_the_run_and_is_raised(
+async def test_an_error_in_the_program_closes_the_run_and_is_raised(
     connect: ConnectionFactory, amazon: AmazonClient
 ) -> None:
     connection, run = await requested(connect)
@@ -260,7 +260,7 @@ async def test_a_fault_of_ours_closes_the_run_and_is_raised(
     assert str(waiting[0].pk) in await in_thread(queued_runs)()
 
 
-async def test_a_run_whose_staged_rows_were_lost_goes_back_to_the_queue(
+async def test_a_run_whose_staged_rows_were_lost_returns_to_the_queue(
     connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
 ) -> None:
     _, run = await requested(connect)
@@ -280,7 +280,7 @@ async def test_a_run_whose_staged_rows_were_lost_goes_back_to_the_queue(
     assert str(run.pk) in await in_thread(queued_runs)()
 
 
-async def test_a_run_that_is_stopped_goes_back_to_the_queue(
+async def test_a_stopped_run_returns_to_the_queue(
     connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
 ) -> None:
     sandbox.faults.add("slow", path="/adsAccounts/list", seconds=5)
@@ -293,7 +293,7 @@ async def test_a_run_that_is_stopped_goes_back_to_the_queue(
     assert str(run.pk) in await in_thread(queued_runs)()
 
 
-async def test_a_run_that_is_stopped_leaves_the_work_to_the_run_that_waits(
+async def test_a_stopped_run_fails_if_another_run_is_waiting(
     connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
 ) -> None:
     sandbox.faults.add("slow", path="/adsAccounts/list", seconds=5)
@@ -306,7 +306,7 @@ async def test_a_run_that_is_stopped_leaves_the_work_to_the_run_that_waits(
     assert str(waiting.pk) in await in_thread(queued_runs)()
 
 
-async def test_a_run_that_is_stopped_while_it_is_claimed_goes_back_to_the_queue(
+async def test_a_run_that_is_stopped_during_its_claim_returns_to_the_queue(
     connect: ConnectionFactory, amazon: AmazonClient
 ) -> None:
     _, run = await requested(connect)
@@ -341,7 +341,7 @@ async def test_a_run_that_is_stopped_while_it_is_claimed_goes_back_to_the_queue(
     assert (await read(run)).state == "waiting"
 
 
-async def test_the_run_that_waits_is_queued_when_the_run_before_it_ends(
+async def test_the_waiting_run_is_queued_when_the_active_run_ends(
     connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
 ) -> None:
     connection, run = await requested(connect)
@@ -355,7 +355,7 @@ async def test_the_run_that_waits_is_queued_when_the_run_before_it_ends(
     assert str(waiting[0].pk) in await in_thread(queued_runs)()
 
 
-async def test_a_run_that_must_wait_goes_back_to_the_queue(
+async def test_a_postponed_run_returns_to_the_queue(
     connect: ConnectionFactory, sync: Sync, sandbox: Sandbox
 ) -> None:
     connection = await in_thread(connect)()
@@ -371,7 +371,7 @@ async def test_a_run_that_must_wait_goes_back_to_the_queue(
     assert connection.sync_failures == 0
 
 
-async def test_a_run_that_must_wait_ends_if_another_waits_already(
+async def test_a_run_is_not_postponed_if_another_run_is_waiting(
     connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
 ) -> None:
     connection, run = await requested(connect)
@@ -387,7 +387,7 @@ async def test_a_run_that_must_wait_ends_if_another_waits_already(
     assert str(waiting[0].pk) in await in_thread(queued_runs)()
 
 
-async def test_a_run_that_would_have_to_wait_long_ends_with_what_there_is(
+async def test_a_run_whose_wait_would_be_long_ends_partial(
     connect: ConnectionFactory, sync: Sync, sandbox: Sandbox
 ) -> None:
     connection = await in_thread(connect)()
@@ -403,7 +403,7 @@ async def test_a_run_that_would_have_to_wait_long_ends_with_what_there_is(
     assert connection.next_sync_at - timezone.now() <= timedelta(seconds=settings.SYNC_INTERVAL_SECONDS)
 
 
-async def test_a_run_is_not_put_back_for_ever(
+async def test_a_run_is_postponed_a_limited_number_of_times(
     connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
 ) -> None:
     _, run = await requested(connect)

@@ -31,7 +31,7 @@ def test_a_connection_never_waits_longer_than_the_interval(connection_id: UUID, 
 
 
 @given(st.uuids(), INTERVALS, FAILURES)
-def test_a_failure_is_tried_again_after_a_while_but_within_a_day(
+def test_a_failed_connection_is_synced_again_within_a_day(
     connection_id: UUID, interval: int, failures: int
 ) -> None:
     with override_settings(SYNC_INTERVAL_SECONDS=interval):
@@ -45,14 +45,12 @@ def test_more_failures_never_shorten_the_wait(connection_id: UUID, failures: int
 
 
 @given(st.uuids(), INTERVALS, st.integers(0, 100))
-def test_what_must_be_confirmed_is_confirmed_within_a_minute(
-    connection_id: UUID, interval: int, failures: int
-) -> None:
+def test_a_confirmation_is_due_within_a_minute(connection_id: UUID, interval: int, failures: int) -> None:
     with override_settings(SYNC_INTERVAL_SECONDS=interval):
         assert wait(connection_id, failures=failures, soon=True) <= CONFIRMATION + MARGIN
 
 
-def test_the_first_failure_waits_five_minutes_and_each_further_one_twice_as_long() -> None:
+def test_the_wait_after_a_failure_starts_at_five_minutes_and_doubles() -> None:
     waits = [wait(uuid4(), failures=count) for count in (1, 2, 3, 4)]
     assert abs(waits[0] - timedelta(minutes=5)) < MARGIN
     assert all(abs(later - 2 * earlier) < 2 * MARGIN for earlier, later in pairwise(waits))
@@ -71,7 +69,7 @@ def test_connections_are_spread_over_the_interval() -> None:
 
 
 @override_settings(SYNC_INTERVAL_SECONDS=3600)
-def test_a_connection_keeps_its_place() -> None:
+def test_a_connection_keeps_its_place_in_the_interval() -> None:
     connection_id = uuid4()
     first, second = (next_sync_at(connection_id, failures=0) for _ in range(2))
     assert abs(second - first) < MARGIN or abs(second - first) > timedelta(seconds=3598)
@@ -83,7 +81,9 @@ def later() -> datetime:
 
 
 @pytest.mark.django_db
-def test_connections_that_got_accounts_are_synced_next(connect: ConnectionFactory, later: datetime) -> None:
+def test_connections_that_received_accounts_are_synced_next(
+    connect: ConnectionFactory, later: datetime
+) -> None:
     chosen, other = connect("alice", next_sync_at=later), connect("bob", next_sync_at=later)
     sync_soon([chosen.pk])
     due = Connection.objects.filter(next_sync_at__lte=timezone.now() + MARGIN)
@@ -93,9 +93,7 @@ def test_connections_that_got_accounts_are_synced_next(connect: ConnectionFactor
 
 
 @pytest.mark.django_db
-def test_a_connection_that_cannot_be_synced_is_left_alone(
-    connect: ConnectionFactory, later: datetime
-) -> None:
+def test_an_unusable_connection_is_not_synced_sooner(connect: ConnectionFactory, later: datetime) -> None:
     broken = connect(state=Connection.State.REAUTHORIZATION_REQUIRED, next_sync_at=later)
     sync_soon([broken.pk])
     sync_soon([])

@@ -15,7 +15,7 @@ from amazon_accounts.sandbox.world import (
     generated_world,
 )
 from tests.accounts.sync.conftest import ConnectionFactory, Sync
-from tests.accounts.sync.picture import expected
+from tests.accounts.sync.expected_rows import build_expected
 from tests.accounts.sync.shared_accounts import (
     find_account,
     list_seen_by,
@@ -99,7 +99,7 @@ async def test_profiles_become_accounts_only_when_all_ads_accounts_are_known(
     assert (await sync(connection)).created == 4
 
 
-async def test_advertisers_have_their_agency_as_parent_and_go_with_it(
+async def test_advertisers_have_their_agency_as_parent_and_vanish_with_it(
     connect: ConnectionFactory, sync: Sync, sandbox: Sandbox
 ) -> None:
     connection = await in_thread(connect)("alice")
@@ -198,7 +198,7 @@ async def test_each_source_of_a_large_login_is_stored_as_its_kind(
     run = await sync(connection)
     assert run.state == "succeeded"
     assert await list_seen_by(connection) == {
-        each["name"] for each in expected(sandbox.truth("login-1")).values()
+        each["name"] for each in build_expected(sandbox.truth("login-1")).values()
     }
     assert run.created == run.seen == 1150 + 2 + 240 + 2
     again = await sync(connection)

@@ -7,7 +7,7 @@ from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
 from amazon_accounts.sandbox.world import demo_world
 from tests.accounts.sync.conftest import ConnectionFactory, Sync
-from tests.accounts.sync.picture import differences
+from tests.accounts.sync.expected_rows import find_differences
 from tokens.models import Connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @in_thread
 def compared(sandbox: Sandbox, login: str, connection: Connection) -> list[str]:
-    return differences(sandbox.truth(login), connection)
+    return find_differences(sandbox.truth(login), connection)
 
 
 @pytest.mark.parametrize("login", ["alice", "bob", "charlie"])
@@ -28,7 +28,7 @@ async def test_it_makes_the_tables_equal_what_amazon_shows(
     assert await compared(sandbox, login, connection) == []
 
 
-async def test_it_finds_nothing_new_the_second_time(
+async def test_a_second_sync_changes_nothing(
     connect: ConnectionFactory, sync: Sync, sandbox: Sandbox
 ) -> None:
     connection = await in_thread(connect)("alice")
@@ -38,7 +38,7 @@ async def test_it_finds_nothing_new_the_second_time(
     assert (second.created, second.changed, second.unchanged, second.gone) == (0, 0, 11, 0)
 
 
-async def test_it_knows_the_demo_world(connect: ConnectionFactory, sync: Sync, sandbox: Sandbox) -> None:
+async def test_it_stores_the_demo_world(connect: ConnectionFactory, sync: Sync, sandbox: Sandbox) -> None:
     sandbox.reset(demo_world())
     for login in sandbox.world.logins:
         owner = await in_thread(User.objects.create_user)(login)

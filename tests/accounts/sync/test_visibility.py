@@ -111,7 +111,7 @@ async def test_a_region_that_is_down_removes_no_account(
     assert (run.changed, run.gone) == (0, 0)
 
 
-async def test_another_host_is_asked_for_the_list_when_the_first_is_down(
+async def test_the_next_host_is_asked_for_the_list_when_a_host_is_down(
     connect: ConnectionFactory, sync: Sync, sandbox: Sandbox
 ) -> None:
     connection = await in_thread(connect)("bob")
