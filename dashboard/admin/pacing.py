@@ -1,4 +1,4 @@
-"""How fast we may call Amazon, and what Amazon refuses."""
+"""The admin of rate limits, their counts, parked logins and refused applications."""
 
 from django.contrib import admin
 
@@ -14,6 +14,8 @@ class RateLimitAdmin(ReadOnlyAdmin):
         "growing",
         "blocked_until",
         "circuit_open_until",
+        # The counts are of this hour, which is over if no call was made since.
+        "hour",
         "requests",
         "throttled",
     ]

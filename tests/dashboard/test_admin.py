@@ -291,3 +291,13 @@ def test_refreshes_come_with_their_outcomes_per_hour_and_filters(client: Client)
     assert "c-fill-good" in page
     found = client.get("/admin/tokens/tokenrefresh/?outcome__exact=transient")
     assert list(found.context["cl"].result_list) == []
+
+
+def test_a_rate_limit_shows_the_hour_of_its_counts(client: Client) -> None:
+    hour = timezone.now().replace(year=2025, month=3, day=9, hour=14, minute=0, second=0, microsecond=0)
+    RateLimit.objects.create(
+        region="EU", family="accounts", pace=2, burst=10, slot_at=hour, hour=hour, requests=701, throttled=3
+    )
+    shown = squeeze(client.get(address(RateLimit)).content.decode())
+    assert "9 Mar 2025, 14:00 UTC" in shown
+    assert shown.index("9 Mar 2025, 14:00 UTC") < shown.index(">701<")
