@@ -211,7 +211,7 @@ class AdsApi:
         return await self._call(request, answers.split_ads_accounts)
 
     async def profiles(self, region: str, access_level: Literal["view", "edit"]) -> Page[ProfileAnswer]:
-        """Return the profiles of the region that the login may view or edit. Amazon shows 5,000 at most."""
+        # Amazon shows 5,000 profiles at most.
         request = ApiRequest(
             region=region,
             method="GET",
@@ -222,7 +222,6 @@ class AdsApi:
         return await self._call(request, answers.read_profiles)
 
     async def manager_accounts(self, region: str) -> Page[ManagerAccount]:
-        """Return the manager accounts with their linked accounts in the region."""
         request = ApiRequest(region=region, method="GET", path="/managerAccounts", accept=MANAGER_ACCOUNTS)
         return await self._call(request, answers.read_manager_accounts)
 

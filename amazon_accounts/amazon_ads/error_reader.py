@@ -38,7 +38,7 @@ class Refusal:
 
 
 def find_request_id(headers: Mapping[str, str], body: object = None, secrets: Iterable[str] = ()) -> str:
-    """Return the id that Amazon's support asks for, from the body or else from the headers."""
+    # Amazon's support asks for this id.
     candidates: list[object] = []
     if isinstance(body, dict):
         candidates += [body.get("requestId"), body.get("request_id")]
@@ -119,7 +119,6 @@ def _classify_401(text: str) -> type[AmazonError]:
 
 
 def build_lwa_error(refusal: Refusal, description: str, *, with_code: bool) -> AmazonError:
-    """Build the error of a token request, which had a code (`with_code`) or a refresh token."""
     return _build(_classify_lwa(refusal, with_code=with_code), refusal, description)
 
 

@@ -17,7 +17,6 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def mask_secrets(text: str, secrets: Iterable[str] = ()) -> str:
-    """Mask the secrets, and everything that looks like a token."""
     for secret in secrets:
         if secret:
             text = text.replace(secret, MASK)
@@ -39,7 +38,6 @@ def clean_explanation(text: object, secrets: Iterable[str] = ()) -> str:
 
 
 def clean_identifier(text: object, secrets: Iterable[str] = ()) -> str:
-    """Keep the characters of error codes and request ids, at most 100."""
     if isinstance(text, int) and not isinstance(text, bool):
         text = str(text)
     if not isinstance(text, str):

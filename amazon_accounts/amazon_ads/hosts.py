@@ -41,7 +41,6 @@ LWA_PATHS: dict[LwaPart, str] = {
 
 
 def api_url(region: str) -> str:
-    """Return the base address of the Ads API in a region, without a slash at its end."""
     region = Region(region)
     return _fill_in_region(settings.AMAZON_ADS_API_URL, region) or API_HOSTS[region]
 

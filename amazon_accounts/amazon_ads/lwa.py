@@ -69,7 +69,6 @@ class AmazonUser:
 
 
 def build_authorize_url(*, region: str = "NA", state: str, redirect_uri: str, code_challenge: str) -> str:
-    """Build the address of the consent page, for PKCE with S256."""
     query = urlencode(
         {
             "client_id": settings.AMAZON_CLIENT_ID,
@@ -92,7 +91,7 @@ class LoginWithAmazon:
         self._accepted_at = float("-inf")
 
     async def exchange_code(self, code: str, *, redirect_uri: str, code_verifier: str) -> Grant:
-        """Exchange the code of a consent for tokens, with one attempt, because a code is valid once."""
+        # One attempt only, because a code is valid once.
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -113,7 +112,6 @@ class LoginWithAmazon:
         max_wait: float = MAX_WAIT_SECONDS,
         stats: CallStats | None = None,
     ) -> Grant:
-        """Exchange a refresh token for a new access token. `stats` counts the calls."""
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
         return await self._request_grant(form, (refresh_token,), subject, max_wait=max_wait, stats=stats)
 

@@ -83,7 +83,6 @@ class Wire:
         await self._http.aclose()
 
     async def send(self, request: Request) -> Reply:
-        """Return the whole answer, also when its status is an error."""
         headers: Mapping[str, str] = {}
         max_seconds = min(self._timeouts.exchange, request.max_seconds)
         try:

@@ -11,7 +11,6 @@ BATCH_SIZE = 1000
 
 
 def delete_in_batches(rows: QuerySet[Any], *, batch_size: int = BATCH_SIZE) -> int:
-    """Delete these rows, one batch in a transaction; return how many."""
     model: type[Model] = rows.model
     deleted = 0
     while batch := list(rows.order_by().values_list("pk", flat=True)[:batch_size]):

@@ -1,4 +1,7 @@
-"""Lets asynchronous code use the database: a short function runs in a thread and gives its connection back."""
+"""Lets asynchronous code use the database: a short function runs in a thread and gives its connection back.
+
+The function must not leave a transaction, a cursor or a lazy queryset behind.
+"""
 
 import functools
 import gc
@@ -29,9 +32,7 @@ _threads: ContextVar[ThreadPoolExecutor] = ContextVar("threads of the database",
 
 
 def tune_interpreter() -> None:
-    """Tune a process that uses `in_thread` much. Call it when everything is imported."""
-    # What is imported stays until the process ends. Without a search for garbage in it, a long sync is spared a pause
-    # of 60 ms every few seconds.
+    # Imported objects live until the process ends. Looking for garbage among them pauses a sync for 60 ms each time.
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.collect()
     gc.freeze()
@@ -39,7 +40,6 @@ def tune_interpreter() -> None:
 
 @contextmanager
 def reserved_threads() -> Iterator[None]:
-    """Let this block, and the tasks that it starts, use threads that no long statement of other code occupies."""
     before = _threads.set(RESERVED)
     try:
         yield
@@ -48,11 +48,6 @@ def reserved_threads() -> Iterator[None]:
 
 
 def in_thread(function: Callable[Parameters, Result]) -> Callable[Parameters, Awaitable[Result]]:
-    """Make a function that uses the ORM awaitable.
-
-    It must not leave a transaction, a cursor or a lazy queryset behind.
-    """
-
     def with_own_connection(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         try:
             return function(*args, **kwargs)

@@ -76,7 +76,7 @@ def _with_optional_ids(entry: Mapping[str, Any], *names: str) -> Json:
 
 
 def _text_of_id(value: object) -> object:
-    """Return an id as text. A value that cannot be an id is returned as it is, for the validation to name."""
+    # A value that cannot be an id is returned as it is. The validation names it.
     if isinstance(value, bool):
         return value
     if isinstance(value, float) and value.is_integer():

@@ -74,7 +74,7 @@ def read_manager_accounts(value: object) -> Page[ManagerAccount]:
 
 
 def read_dsp_advertisers(value: object) -> tuple[Page[DspAdvertiser], int]:
-    """Return a page of DSP advertisers, and the number of all advertisers that Amazon counts."""
+    # The second value is the number of all advertisers that Amazon counts.
     found = _check_list(value.get("response") if isinstance(value, dict) else None, "DSP advertisers")
     total = value.get("totalResults") if isinstance(value, dict) else None
     if isinstance(total, str) and total.isdigit():

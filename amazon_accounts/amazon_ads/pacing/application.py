@@ -55,7 +55,6 @@ def take_probe(refusal: ApplicationRefusal, *, pause: float) -> bool:
 
 
 def record_acceptance(client_id: str, secret: str) -> bool:
-    """Record that Amazon accepted the pair. Return whether a refusal ended."""
     lifted, _ = ApplicationRefusal.objects.filter(client_id=client_id, secret_digest=_digest(secret)).delete()
     if lifted:
         logger.warning(

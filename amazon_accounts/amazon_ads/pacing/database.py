@@ -37,10 +37,7 @@ class PacingDatabase:
     async def try_to_record(
         self, function: Callable[Parameters, object], *args: Parameters.args, **kwargs: Parameters.kwargs
     ) -> bool:
-        """Run a function that records what an answer taught. Return False if the database is away.
-
-        Amazon's answer is used in both cases.
-        """
+        # Amazon's answer is used even if the database is away and learns nothing from it.
         try:
             await self.run(function, *args, **kwargs)
         except PaceUnavailableError as error:

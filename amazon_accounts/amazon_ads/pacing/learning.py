@@ -130,7 +130,6 @@ def record_failure(key: RateLimitKey, subject: str) -> None:
 
 @transaction.atomic
 def record_failed_probe(key: RateLimitKey) -> None:
-    """Open the circuit again, for twice as long, after its probe failed."""
     limit, now = lock_rate_limit(key)
     if limit is None or limit.circuit_open_until is None:
         return
@@ -140,13 +139,13 @@ def record_failed_probe(key: RateLimitKey) -> None:
 
 
 def give_probe_back(key: RateLimitKey) -> None:
-    """Let the next call probe the open circuit, because this call was not made."""
+    # The call that took the probe was not made. The next call probes the open circuit.
     RateLimit.objects.filter(**key._asdict()).update(probe_until=None)
 
 
 @transaction.atomic
 def record_answer(key: RateLimitKey, *, is_probe: bool) -> None:
-    """Record that Amazon answered, which ends the failures in a row. The answer to a probe closes the circuit."""
+    # An answer ends the failures in a row. The answer to a probe closes the circuit.
     limit, _ = lock_rate_limit(key)
     if limit is None:
         return
@@ -175,5 +174,4 @@ def _open_circuit(limit: RateLimit, now: datetime) -> None:
 
 
 def _is_shared(limit: RateLimit, now: datetime) -> bool:
-    """Return whether a second login made calls here lately."""
     return limit.other_login_at is not None and limit.other_login_at > now - pace.LOGIN_MEMORY

@@ -93,12 +93,12 @@ def slow_down(pace: float, *, growing: bool, since: SinceSlowed | None) -> float
 
 
 def probe_faster(pace: float, probes: int) -> float:
-    """Raise the pace a little: from 2% up to 16%, more after each probe in a row that went well."""
+    # From 2% up to 16%: more after each probe in a row that went well.
     return pace * (1 + min(FIRST_PROBE_STEP * 2.0 ** min(probes, 10), MAX_PROBE_STEP))
 
 
 def fade(pace: float, allowed: Bounds, *, unused: timedelta) -> float:
-    """Halve the distance between an unused pace and its start for each day."""
+    # Halves the distance between an unused pace and its start for each day.
     left: float = 0.5 ** min(unused / timedelta(days=1), 1000.0)
     return min(allowed.start + (pace - allowed.start) * left, allowed.ceiling)
 

@@ -234,7 +234,6 @@ class _Call(Generic[Prepared, Result]):
         return isinstance(error, TransientError) and (error.retry_after or 0) <= self.budget.seconds_left
 
     def choose_pause(self, state: tenacity.RetryCallState) -> float:
-        """Return the seconds before the next attempt: what Amazon asks for, or exponential backoff with full jitter."""
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, ThrottledError):
             return 0.0  # The next slot comes when the pause of the login is over.
@@ -242,6 +241,6 @@ class _Call(Generic[Prepared, Result]):
         return asked or self.limiter.jitter(0, pace.max_backoff_seconds(state.attempt_number))
 
     async def record_end(self, error: AmazonError) -> None:
-        """Record that the call ended without an answer. A call that never reached Amazon does not count."""
+        # A call that never reached Amazon does not count.
         if isinstance(error, TransientError) and not isinstance(error, PaceUnavailableError):
             await self.limiter.database.try_to_record(learning.record_failure, self.key, self.subject)

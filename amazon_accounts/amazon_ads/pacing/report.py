@@ -37,7 +37,6 @@ class CallTotals:
 
 
 def report_pacing() -> list[PacingReport]:
-    """Report on all rate limits, by family and region, in one query."""
     moment = now()
     this_hour = moment.replace(minute=0, second=0, microsecond=0)
     hour_before = RateLimitHour.objects.filter(rate_limit=OuterRef("pk"), hour=this_hour - HOUR)

@@ -159,7 +159,7 @@ def lock_rate_limit(key: RateLimitKey) -> tuple[RateLimit | None, datetime]:
 
 
 def _bring_up_to_date(limit: RateLimit, now: datetime) -> None:
-    """Apply what time alone changes: close the hour, fade an old pace, raise a proven pace a little."""
+    # Applies what time alone changes: the hour ends, an old pace fades, a proven pace grows a little.
     allowed = pace.bounds_of(limit.family)
     if limit.hour < _hour_of(now):
         _close_hour(limit, now)
