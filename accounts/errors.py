@@ -1,4 +1,4 @@
-"""What is wrong with a request, by field."""
+"""Errors in a request, by field."""
 
 from collections.abc import Mapping
 from itertools import islice
@@ -9,13 +9,11 @@ MAX_ERRORS = 20
 
 
 def build_validation_error(errors: Mapping[str, str]) -> ValidationError:
-    """Return an error that names the first 20 fields; the last of them says how many more there are.
-
-    Otherwise a request with 100,000 unknown names would be answered with tens of megabytes.
-    """
+    """Return an error that names the first 20 fields. The text of the last field says how many more are wrong."""
+    # The answer to a request with 100,000 unknown names would be tens of megabytes.
     named = dict(islice(errors.items(), MAX_ERRORS))
     if more := len(errors) - len(named):
-        # Not an entry of its own, because it has no field, and callers put a prefix before each field.
+        # The number gets no entry of its own, because callers put a prefix before each field.
         last = next(reversed(named))
         named[last] += f" And {more:,} more {'is' if more == 1 else 'are'} wrong."
     return ValidationError(named)

@@ -1,4 +1,4 @@
-"""How everything a person sees is doing: tokens, accounts, syncs, and the pace that Amazon allows."""
+"""The health of the tokens, accounts and syncs that a person sees, and of the pace that Amazon allows."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,9 +19,8 @@ State = Literal["healthy", "degraded", "error"]
 
 
 class Reason(TypedDict):
-    """Why the state is not healthy, as a sentence."""
-
     state: Literal["degraded", "error"]
+    # A sentence for people.
     text: str
 
 
@@ -75,7 +74,7 @@ class _ConnectionCounts:
 
 
 def check_health(user: User) -> Health:
-    """Return the health of what this person sees. Costs four queries."""
+    # Costs four queries: the page of the overview asks each time it is loaded.
     now = timezone.now()
     connections = _count_connections(user, now)
     counts = _count_processes_and_refreshes(user, now)
@@ -127,14 +126,14 @@ def _count_accounts(user: User) -> dict[str, int]:
 
 
 def _count_processes_and_refreshes(user: User, now: datetime) -> dict[str, int]:
-    """Count in one query: living workers, leading schedulers, refusals of our application, and refreshes.
+    """Count in one query the workers that are alive, leading schedulers, refusals of our application, and refreshes.
 
-    Of the last day's refreshes, those that say something about the console are counted ("judged"), and how many of
-    them left a valid token ("valid").
+    "judged" is the number of the last day's refreshes that count for the success rate, "valid" the number of those
+    refreshes that left a valid token.
     """
     alive = Heartbeat.objects.filter(beat_at__gt=now - SILENCE)
     judged = TokenRefresh.objects.visible_to(user).since(now - timedelta(days=1)).judged()
-    # Each check probes a refused application. No refusal in two checks means that it is accepted again.
+    # Each check probes a refused application. Two checks without a refusal mean that Amazon accepts it again.
     recently = now - timedelta(seconds=2 * settings.TOKEN_REFRESH_CHECK_SECONDS + 60)
     refusals = ApplicationRefusal.objects.filter(
         client_id=settings.AMAZON_CLIENT_ID, last_refused_at__gt=recently
@@ -155,7 +154,7 @@ def _count_as(word: str, rows: QuerySet[Any]) -> QuerySet[Any, Any]:
 
 
 def _compute_success_rate(counts: dict[str, int]) -> float | None:
-    # The same as TokenRefreshQuerySet.success_rate, from numbers that are counted already.
+    # TokenRefreshQuerySet.success_rate would need a query of its own.
     return round(counts["valid"] / counts["judged"], 4) if counts["judged"] else None
 
 

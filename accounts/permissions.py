@@ -1,4 +1,4 @@
-"""The three groups that come with the project, and the backend that reads the permissions of a person."""
+"""The three groups of the project, and the authentication backend that reads a person's permissions."""
 
 from typing import Any
 
@@ -38,16 +38,14 @@ GROUPS = {"Viewer": VIEWER, "Operator": OPERATOR, "Administrator": ADMINISTRATOR
 
 
 def create_missing_groups(using: str, **_: Any) -> None:
-    """Create those of the three groups that are not there; what people made of the others is theirs.
-
-    Sent after each `migrate`: only then do the permissions exist.
-    """
+    # Connected to post_migrate, because the permissions exist only after `migrate`. An existing group keeps the
+    # permissions that people gave it.
     for name in GROUPS.keys() - set(Group.objects.using(using).values_list("name", flat=True)):
         group = Group.objects.using(using).create(name=name)
-        group.permissions.set(_permissions(GROUPS[name], using))
+        group.permissions.set(_find_permissions(GROUPS[name], using))
 
 
-def _permissions(names: list[str], using: str) -> list[Permission]:
+def _find_permissions(names: list[str], using: str) -> list[Permission]:
     wanted = Q(pk__in=[])
     for name in names:
         app_label, codename = name.split(".")
@@ -56,11 +54,8 @@ def _permissions(names: list[str], using: str) -> list[Permission]:
 
 
 class OneQueryBackend(ModelBackend):
-    """Django's own backend, but asks for a person's permissions and those of their groups at once.
-
-    Every page and API request asks for them.
-    """
-
+    # Every page and every API request needs the permissions. Django's own backend reads the permissions of the person
+    # and the permissions of the groups in two queries.
     def get_all_permissions(self, user_obj: AbstractBaseUser | AnonymousUser, obj: Any = None) -> set[str]:
         if not isinstance(user_obj, User) or not user_obj.is_active or obj is not None:
             return set()
@@ -68,8 +63,8 @@ class OneQueryBackend(ModelBackend):
             return super().get_all_permissions(user_obj)
         known: set[str] | None = user_obj.__dict__.get("_known_permissions")
         if known is None:
-            theirs = Q(user=user_obj.pk) | Q(group__user=user_obj.pk)
-            names = Permission.objects.filter(theirs).order_by().distinct()
+            granted = Q(user=user_obj.pk) | Q(group__user=user_obj.pk)
+            names = Permission.objects.filter(granted).order_by().distinct()
             known = {
                 f"{app}.{name}" for app, name in names.values_list("content_type__app_label", "codename")
             }

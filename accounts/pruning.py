@@ -1,4 +1,4 @@
-"""Deleting old sync runs and account changes, and rows that dead runs left behind."""
+"""Deletes old sync runs, old account changes, and rows that abandoned runs have left."""
 
 import logging
 from datetime import datetime, timedelta
@@ -19,10 +19,10 @@ RUNS_KEPT = timedelta(days=90)
 CHANGES_KEPT = timedelta(days=400)
 
 
-# In the queue of the tokens it need not wait for long syncs.
+# In the queue of the tokens the task does not wait for long syncs.
 @app.task(queue=TOKENS, name="accounts.prune")
 def prune_sync_history() -> int:
-    """Delete runs and changes that are older than they are kept; return how many rows were deleted."""
+    """Delete runs and changes after their retention time. Return the number of deleted rows."""
     now = timezone.now()
     pruned = _delete_runs(now - RUNS_KEPT)
     pruned += delete_in_batches(AccountChange.objects.filter(changed_at__lt=now - CHANGES_KEPT))

@@ -1,4 +1,4 @@
-"""What happens to accounts when something happens to a connection, and to batches when a sync ends."""
+"""Reactions to signals: of accounts to a change of a connection, of batches to the end of a sync."""
 
 from functools import partial
 from typing import Any
@@ -18,7 +18,7 @@ from tokens.signals import connection_changed
 
 @receiver(connection_changed, dispatch_uid="accounts")
 def on_connection_changed(connection: Connection, change: str, **_: Any) -> None:
-    # Part of the transaction that makes the change.
+    # Runs inside the transaction that changes the connection.
     if change in {"connected", "healed"}:
         queue_sync(connection, trigger=SyncRun.Trigger.CONNECT)
     elif change == "broken":
@@ -29,5 +29,5 @@ def on_connection_changed(connection: Connection, change: str, **_: Any) -> None
 
 @receiver(sync_ended, dispatch_uid="accounts.batch")
 def on_sync_ended(run_id: UUID, **_: Any) -> None:
-    # After the transaction: it holds the connection of the run, and a batch must be held before its connections.
+    # After the transaction, which locks the connection of the run: a batch must be locked before its connections.
     transaction.on_commit(partial(settle_syncs, run_id))

@@ -1,4 +1,4 @@
-"""A strict reader of JSON from people. It refuses what PostgreSQL cannot store and what is ambiguous."""
+"""A strict JSON reader for requests. It refuses values that PostgreSQL cannot store, and ambiguous objects."""
 
 import json
 import math
@@ -18,10 +18,10 @@ class BadJSONError(ValueError):
 
 
 def read_json(text: bytes | str) -> Any:
-    """Return the value, or raise BadJSONError with a sentence that a person can act on.
+    """Return the value, or raise BadJSONError with a sentence that tells a person what to change.
 
-    Beside malformed text it refuses: a name twice in one object, NaN, infinite numbers, integers of more than 20
-    characters, lone surrogates, NUL characters, more than 32 levels.
+    Refuses malformed text, a name that stands twice in one object, NaN, infinite numbers, integers of more than 20
+    characters, lone surrogates, NUL characters, and more than 32 levels.
     """
     try:
         value = _DECODER.decode(text if isinstance(text, str) else text.decode())
@@ -45,7 +45,7 @@ class _Refused:
     key: str = ""
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Refused:
+def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Refused:
     read = dict(pairs)
     if len(read) == len(pairs):
         return read
@@ -57,18 +57,18 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Refused:
     return _Refused(f"“{name[:60]}” stands twice in one object, and only one can be meant.", name)
 
 
-def _integer(digits: str) -> int | _Refused:
+def _read_integer(digits: str) -> int | _Refused:
     return int(digits) if len(digits) <= MAX_INTEGER_LENGTH else _Refused("It is too large a number.")
 
 
-def _number(digits: str) -> float | _Refused:
+def _read_number(digits: str) -> float | _Refused:
     return number if math.isfinite(number := float(digits)) else _Refused("It is too large a number.")
 
 
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=_object,
-    parse_int=_integer,
-    parse_float=_number,
+    object_pairs_hook=_read_object,
+    parse_int=_read_integer,
+    parse_float=_read_number,
     parse_constant=lambda name: _Refused(f"{name} is not a number."),
 )
 
@@ -91,7 +91,7 @@ def _refuse_what_cannot_be_stored(value: Any, level: int, field: str) -> None:
 
 
 def _join_path(field: str, key: str, level: int) -> str:
-    # At most two names, because no request has fields further inside.
+    # A path has at most two names, because the fields of requests are at most two levels deep.
     if not field:
         return key[:60]
     return f"{field}.{key[:60]}" if level == 2 else field
