@@ -1,18 +1,14 @@
-"""`manage.py api_token` and `manage.py batch`."""
+"""`manage.py batch`."""
 
 import io
 import json
 from collections import Counter
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
-from django.utils import timezone
-from knox.models import AuthToken
-from rest_framework.test import APIClient
 
 from accounts.models import Account, BatchOperation
 from tests.accounts.conftest import AccountFactory
@@ -26,31 +22,6 @@ def output(*arguments: str, **options: Any) -> str:
     out = io.StringIO()
     call_command(*arguments, stdout=out, stderr=io.StringIO(), **options)
     return out.getvalue()
-
-
-class TestAPIToken:
-    def test_it_prints_a_token_last(self, alice: User) -> None:
-        token = output("api_token", "alice").splitlines()[-1]
-        assert (
-            APIClient().get("/api/v1/accounts/", headers={"Authorization": f"Token {token}"}).status_code
-            == 200
-        )
-
-    def test_it_lives_as_long_as_asked(self, alice: User) -> None:
-        output("api_token", "alice", "--days", "3")
-        expiry = AuthToken.objects.get().expiry
-        assert expiry is not None
-        assert abs(expiry - timezone.now() - timedelta(days=3)) < timedelta(minutes=1)
-
-    @pytest.mark.parametrize(
-        ("arguments", "words"),
-        [(["carol"], "no user “carol”"), (["alice", "--days", "0"], "--days"), (["gone"], "may not sign in")],
-    )
-    def test_it_refuses(self, alice: User, arguments: list[str], words: str) -> None:
-        User.objects.create_user("gone", is_active=False)
-        with pytest.raises(CommandError, match=words):
-            output("api_token", *arguments)
-        assert not AuthToken.objects.exists()
 
 
 class TestBatch:

@@ -8,22 +8,22 @@ from knox.settings import knox_settings
 
 from tokens.processes.commands import OperatorCommand
 
-LONGEST = 3650  # days
+MAX_DAYS = 3650
 
 
 class Command(OperatorCommand):
-    help = "Make an API token for somebody and print it, once: only its digest is kept."
+    help = "Make an API token for a person and print it. It is shown only now, because only its digest is stored."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("user", metavar="USER", help="the user name")
         days = knox_settings.TOKEN_TTL.days
         parser.add_argument(
-            "--days", type=int, default=days, metavar="N", help=f"how long it is valid ({days})"
+            "--days", type=int, default=days, metavar="N", help=f"days until it expires ({days})"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not 1 <= options["days"] <= LONGEST:
-            raise CommandError(f"--days must be from 1 to {LONGEST}.")
+        if not 1 <= options["days"] <= MAX_DAYS:
+            raise CommandError(f"--days must be from 1 to {MAX_DAYS}.")
         user = User.objects.filter(username=options["user"]).first()
         if user is None:
             raise CommandError(f"There is no user “{options['user']}”.")
