@@ -1,8 +1,12 @@
 from django.apps import AppConfig
+from django.core.checks import Tags, register
 
 
 class TokensConfig(AppConfig):
     name = "tokens"
 
     def ready(self) -> None:
-        from tokens import checks  # noqa: F401  registers them
+        # The models that the check reads cannot be imported before this moment.
+        from tokens.checks import check_keys
+
+        register(check_keys, Tags.database)

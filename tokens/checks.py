@@ -1,10 +1,10 @@
-"""Whether TOKEN_ENCRYPTION_KEYS decrypt the stored tokens: no process starts if they do not."""
+"""Whether TOKEN_ENCRYPTION_KEYS can decrypt the stored tokens. No process starts if they cannot."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from django.apps import AppConfig
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 
@@ -36,7 +36,7 @@ def find_encryption_problem() -> str:
 
 def require_fitting_keys() -> None:
     problem = find_encryption_problem()
-    # This thread may never use its connection again.
+    # The caller may be a thread that never uses its connection again.
     connection.close()
     if problem:
         raise ImproperlyConfigured(problem)
@@ -50,8 +50,7 @@ def _is_readable(secret: Secret) -> bool:
     return True
 
 
-@register(Tags.database)
-def keys_fit(
+def check_keys(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
     if not databases:

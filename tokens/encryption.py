@@ -1,6 +1,6 @@
-"""Secrets at rest: a model field whose text is ciphertext in the database and never plain in memory by accident.
+"""Secrets at rest: a model field that holds ciphertext, in the database and in memory.
 
-The first of TOKEN_ENCRYPTION_KEYS encrypts, all of them decrypt.
+The first of TOKEN_ENCRYPTION_KEYS encrypts; each of them decrypts.
 """
 
 from functools import lru_cache
@@ -30,7 +30,7 @@ def cipher() -> MultiFernet:
 
 
 class Secret:
-    """A secret as it is stored. It holds ciphertext only, so that no repr, log or traceback can show more."""
+    """A secret as it is stored. It holds only ciphertext, so that no repr, log or traceback shows the plain text."""
 
     __slots__ = ("ciphertext",)
 
@@ -56,7 +56,7 @@ class Secret:
 
 
 class _SealOnAssignment:
-    """Turns what is assigned to the field into a Secret at once."""
+    """Encrypts a string as soon as it is assigned to the field."""
 
     def __init__(self, field: "EncryptedTextField") -> None:
         self.field = field
@@ -65,7 +65,8 @@ class _SealOnAssignment:
         if instance is None:
             return self
         name = self.field.attname
-        if name not in instance.__dict__:  # deferred
+        # The field may be deferred.
+        if name not in instance.__dict__:
             instance.refresh_from_db(fields=[name])
         return instance.__dict__[name]
 
@@ -73,19 +74,20 @@ class _SealOnAssignment:
         instance.__dict__[self.field.attname] = Secret.seal(value) if isinstance(value, str) else value
 
 
+# TextField is generic only in the stubs of Django.
 if TYPE_CHECKING:
     _SecretField = models.TextField[Secret | str | None, Secret | None]
 else:
-    _SecretField = models.TextField  # generic in the stubs only
+    _SecretField = models.TextField
 
 
 class EncryptedTextField(_SecretField):
-    """Text that is encrypted at rest. Reads as a Secret; a string assigned to it is encrypted at once."""
+    """Text that is encrypted at rest. Its value is a Secret; a string that is assigned to it is encrypted."""
 
     description = "Encrypted text"
 
-    def contribute_to_class(self, cls: type[models.Model], name: str, private_only: bool = False) -> None:  # noqa: FBT001, FBT002  Django's signature
-        super().contribute_to_class(cls, name, private_only)
+    def contribute_to_class(self, cls: type[models.Model], name: str, *args: Any, **kwargs: Any) -> None:
+        super().contribute_to_class(cls, name, *args, **kwargs)
         setattr(cls, self.attname, _SealOnAssignment(self))
 
     def from_db_value(

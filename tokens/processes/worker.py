@@ -1,4 +1,4 @@
-"""A worker process: two lanes of the task queue, one of them for tokens alone, and the client that they share."""
+"""A worker process: two lanes of the task queue, one of them only for tokens, and the client that both use."""
 
 import asyncio
 import contextlib
@@ -32,12 +32,12 @@ DEFAULT_CONCURRENCY = 10
 # The supervisor of `make run` kills a process after five seconds.
 GRACEFUL_SECONDS = 3.5
 POLLING_SECONDS = 2.0
-# Synchronous tasks and host names are waited for in threads; the default is six on a small machine.
+# Synchronous tasks and look-ups of host names run in threads. Python's default is six on a small machine.
 THREADS = 32
 
 
 class ResilientConnector(PsycopgConnector):
-    """Listens again after a restart of the database; the original gives up for good at its second failure."""
+    """Listens again after every restart of the database. Procrastinate's own connector gives up at the second failure."""
 
     async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
         while True:
@@ -48,7 +48,7 @@ class ResilientConnector(PsycopgConnector):
 
 
 class _Lane:
-    """A Procrastinate worker for some queues, started again whenever the database took it down."""
+    """A Procrastinate worker for some queues. It is started again when an outage of the database has ended it."""
 
     def __init__(self, name: str, queues: list[str], concurrency: int, amazon: AmazonClient) -> None:
         self._name = name
@@ -61,7 +61,7 @@ class _Lane:
     def stop(self) -> None:
         self._stopping = True
         if self._worker is not None:
-            self._worker.stop()  # type: ignore[no-untyped-call]  # Procrastinate's
+            self._worker.stop()
 
     async def run(self) -> None:
         while not self._stopping:
@@ -105,7 +105,7 @@ class _Lane:
             )
             if self._stopping:
                 return
-            await self._worker.run()  # type: ignore[no-untyped-call]
+            await self._worker.run()
 
 
 def _with_connector(connector: PsycopgConnector) -> App:
@@ -127,7 +127,7 @@ async def run_worker(concurrency: int = DEFAULT_CONCURRENCY) -> None:
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="worker"))
     app = procrastinate_app.current_app
-    app.perform_import_paths()  # type: ignore[no-untyped-call]
+    app.perform_import_paths()
     others = sorted({task.queue for task in app.tasks.values()} - {TOKENS})
     stopping = asyncio.Event()
     async with AmazonClient() as amazon:
