@@ -1,0 +1,105 @@
+"""What a person may ask of a new connection."""
+
+from uuid import uuid4
+
+import pytest
+from django.core.exceptions import ValidationError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokens.connect.forms import ConnectForm, RegionsField
+
+REGIONS = ["NA", "EU", "FE"]
+UNKNOWN = "Unknown region. The regions are NA, EU, FE."
+field = RegionsField(required=False, max_length=100)
+
+
+class TestRegionsField:
+    @pytest.mark.parametrize(
+        ("text", "regions"),
+        [
+            ("", []),
+            (None, []),
+            (" , ,", []),
+            ("NA", ["NA"]),
+            ("eu", ["EU"]),
+            ("fe, na", ["FE", "NA"]),
+            (",NA,,EU,", ["NA", "EU"]),
+            ("NA,na,Na", ["NA"]),
+        ],
+    )
+    def test_regions_are_read_in_the_order_they_are_written(
+        self, text: str | None, regions: list[str]
+    ) -> None:
+        assert field.clean(text) == regions
+
+    @given(
+        chosen=st.lists(st.sampled_from(REGIONS), max_size=8),
+        blanks=st.sampled_from(["", " ", "  "]),
+        lower=st.booleans(),
+    )
+    def test_each_region_is_taken_once(self, chosen: list[str], blanks: str, lower: bool) -> None:
+        text = f"{blanks},{blanks}".join(chosen)
+        assert field.clean(text.lower() if lower else text) == list(dict.fromkeys(chosen))
+
+    @given(text=st.text("abcdefghijklmnopqrstuvwxyz,. ", max_size=20))
+    def test_any_other_text_is_refused_and_not_repeated(self, text: str) -> None:
+        words = {word.strip().upper() for word in text.split(",")} - {""}
+        if words <= set(REGIONS):
+            assert set(field.clean(text)) == words
+        else:
+            with pytest.raises(ValidationError) as raised:
+                field.clean(text)
+            assert raised.value.messages == [UNKNOWN]
+
+    @pytest.mark.parametrize("text", ["XX", "NA,XX", "N A", "NA;EU", "Atzr|secret"])
+    def test_an_unknown_region_is_refused(self, text: str) -> None:
+        with pytest.raises(ValidationError) as raised:
+            field.clean(text)
+        assert raised.value.messages == [UNKNOWN]
+
+    def test_a_long_text_is_refused(self) -> None:
+        with pytest.raises(ValidationError, match="at most 100 characters"):
+            field.clean("NA," * 50)
+
+
+class TestConnectForm:
+    def test_nothing_is_required(self) -> None:
+        form = ConnectForm({})
+        assert form.is_valid()
+        assert form.cleaned_data == {"region": "NA", "regions": [], "label": "", "connection": None}
+
+    @pytest.mark.parametrize("region", ["na", "NA", "eu", "Fe"])
+    def test_a_region_is_read_in_any_case(self, region: str) -> None:
+        form = ConnectForm({"region": region})
+        assert form.is_valid()
+        assert form.cleaned_data["region"] == region.upper()
+
+    def test_everything_may_be_asked_for(self) -> None:
+        connection = uuid4()
+        form = ConnectForm(
+            {"region": "eu", "regions": "fe", "label": " Garden shop ", "connection": str(connection)}
+        )
+        assert form.is_valid()
+        assert form.cleaned_data == {
+            "region": "EU",
+            "regions": ["FE"],
+            "label": "Garden shop",
+            "connection": connection,
+        }
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("region", "xx"),
+            ("region", "north"),
+            ("regions", "xx"),
+            ("label", "x" * 201),
+            ("label", "a\0b"),
+            ("connection", "7"),
+        ],
+    )
+    def test_one_bad_value_is_refused_by_its_name(self, name: str, value: str) -> None:
+        form = ConnectForm({name: value})
+        assert not form.is_valid()
+        assert list(form.errors) == [name]
