@@ -14,7 +14,7 @@ class Family(models.TextChoices):
 class RateLimit(models.Model):
     """The pace that all workers on all machines share, for one family of endpoints in one region.
 
-    All its times are PostgreSQL's. `reservation.py` gives out the slots, `learning.py` records Amazon's answers.
+    All its times are PostgreSQL's. `reservation.py` gives out the slots, `throttling.py` and `circuit.py` record Amazon's answers.
     """
 
     # Empty for Login with Amazon, whose tokens are global.

@@ -1,1 +1,1 @@
-"""How fast Amazon is called: shared slots in PostgreSQL, retries after a 429, and learning the pace."""
+"""How fast Amazon is called: shared slots in PostgreSQL, what a 429 changes, retries, and the circuit."""

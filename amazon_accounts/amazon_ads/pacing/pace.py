@@ -6,11 +6,11 @@ ends this growth. Afterwards the pace stays just below what Amazon served, and i
 
 import math
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from amazon_accounts.amazon_ads.models import Family
+from amazon_accounts.amazon_ads.models import Family, RateLimit
 
 # How long a call waits for slots, unless its caller sets another limit.
 MAX_WAIT_SECONDS = 60.0
@@ -114,3 +114,8 @@ def max_backoff_seconds(attempt: int) -> float:
     doublings = min(attempt - 1, 60)
     seconds = settings.AMAZON_BACKOFF_BASE_SECONDS * math.ldexp(1.0, doublings)
     return min(seconds, settings.AMAZON_BACKOFF_MAX_SECONDS)
+
+
+def is_shared(limit: RateLimit, now: datetime) -> bool:
+    """Return whether more than one login made calls under this limit lately."""
+    return limit.other_login_at is not None and limit.other_login_at > now - LOGIN_MEMORY

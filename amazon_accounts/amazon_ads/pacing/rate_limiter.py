@@ -24,7 +24,7 @@ from amazon_accounts.amazon_ads.errors import (
     UnreachableError,
 )
 from amazon_accounts.amazon_ads.models import Family
-from amazon_accounts.amazon_ads.pacing import learning, pace
+from amazon_accounts.amazon_ads.pacing import circuit, pace, throttling
 from amazon_accounts.amazon_ads.pacing.database import PacingDatabase
 from amazon_accounts.amazon_ads.pacing.reservation import RateLimitKey
 from amazon_accounts.amazon_ads.pacing.slots import CallStats, Slot, SlotQueue, WaitBudget
@@ -169,7 +169,7 @@ class _Call(Generic[Prepared, Result]):
 
     async def _give_back(self, slot: Slot) -> None:
         if slot.reservation.is_probe:
-            await self.limiter.database.try_to_record(learning.give_probe_back, self.key)
+            await self.limiter.database.try_to_record(circuit.give_probe_back, self.key)
 
     async def _send(self, slot: Slot, prepared: Prepared) -> Result:
         self.budget.stats.requests += 1
@@ -183,7 +183,7 @@ class _Call(Generic[Prepared, Result]):
         except TransientError as error:
             self._log_failure(error)
             if slot.reservation.is_probe:
-                await self.limiter.database.try_to_record(learning.record_failed_probe, self.key)
+                await self.limiter.database.try_to_record(circuit.record_failed_probe, self.key)
             raise
         except AmazonError as error:
             self._log_failure(error)
@@ -195,7 +195,7 @@ class _Call(Generic[Prepared, Result]):
     async def _record_throttled(self, slot: Slot, error: ThrottledError) -> None:
         self.budget.stats.throttled += 1
         await self.limiter.database.try_to_record(
-            learning.record_throttled,
+            throttling.record_throttled,
             self.key,
             self.subject,
             slot.reservation,
@@ -207,7 +207,7 @@ class _Call(Generic[Prepared, Result]):
         # Any answer shows that Amazon is there. It is news only if Amazon failed to answer before.
         if slot.reservation.is_ailing:
             await self.limiter.database.try_to_record(
-                learning.record_answer, self.key, is_probe=slot.reservation.is_probe
+                circuit.record_answer, self.key, is_probe=slot.reservation.is_probe
             )
 
     def _log_failure(self, error: AmazonError) -> None:
@@ -243,4 +243,4 @@ class _Call(Generic[Prepared, Result]):
     async def record_end(self, error: AmazonError) -> None:
         # A call that never reached Amazon does not count.
         if isinstance(error, TransientError) and not isinstance(error, PaceUnavailableError):
-            await self.limiter.database.try_to_record(learning.record_failure, self.key, self.subject)
+            await self.limiter.database.try_to_record(circuit.record_failure, self.key, self.subject)

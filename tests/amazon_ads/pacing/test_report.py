@@ -12,9 +12,10 @@ from hypothesis.extra.django import TestCase
 from pytest_django import DjangoAssertNumQueries
 
 from amazon_accounts.amazon_ads.models import Family, RateLimit, RateLimitHour
-from amazon_accounts.amazon_ads.pacing.learning import record_failure, record_throttled
+from amazon_accounts.amazon_ads.pacing.circuit import record_failure
 from amazon_accounts.amazon_ads.pacing.report import CallTotals, PacingReport, count_calls, report_pacing
 from amazon_accounts.amazon_ads.pacing.reservation import HOURS_KEPT, RateLimitKey, reserve
+from amazon_accounts.amazon_ads.pacing.throttling import record_throttled
 
 pytestmark = pytest.mark.django_db
 

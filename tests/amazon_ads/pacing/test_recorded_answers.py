@@ -8,13 +8,9 @@ from django.conf import LazySettings
 from django.utils.timezone import now
 
 from amazon_accounts.amazon_ads.models import Family, ParkedLogin, RateLimit
-from amazon_accounts.amazon_ads.pacing.learning import (
-    record_answer,
-    record_failed_probe,
-    record_failure,
-    record_throttled,
-)
+from amazon_accounts.amazon_ads.pacing.circuit import record_answer, record_failed_probe, record_failure
 from amazon_accounts.amazon_ads.pacing.reservation import RateLimitKey, reserve
+from amazon_accounts.amazon_ads.pacing.throttling import record_throttled
 
 pytestmark = pytest.mark.django_db
 
