@@ -1,4 +1,7 @@
-"""What a person may do: the question that every operation asks first."""
+"""Whether a person may do something. Every operation asks here first.
+
+`accounts/permissions.py` has the groups, and the backend that reads the permissions of a person.
+"""
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.core.exceptions import PermissionDenied

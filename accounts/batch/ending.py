@@ -9,7 +9,7 @@ from django.db import connection as database
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.batch.permissions import require_operation
+from accounts.batch.operations import require_operation
 from accounts.models import BatchItem, BatchOperation, SyncRun
 from accounts.models.sync import UNFINISHED
 from amazon_accounts.postgresql.statements import load

@@ -20,7 +20,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.batch.ending import BatchStateError, finish, hold_batch
-from accounts.batch.permissions import Operation, require_operation
+from accounts.batch.operations import Operation, require_operation
 from accounts.batch.tasks import queue_batch
 from accounts.lists.any_of import id_is_one_of
 from accounts.lists.by_connection import NotFoundError

@@ -15,7 +15,7 @@ from unfold.contrib.filters.admin import ChoicesCheckboxFilter
 from unfold.decorators import display
 
 from accounts.batch import start_batch
-from accounts.batch.permissions import PERMISSIONS
+from accounts.batch.operations import PERMISSIONS
 from accounts.lists.filters import filter_accounts
 from accounts.models import (
     Account,

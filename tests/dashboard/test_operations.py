@@ -15,7 +15,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.batch import start_batch
-from accounts.batch.permissions import Operation
+from accounts.batch.operations import Operation
 from accounts.batch.work import run_chunk
 from accounts.lists.csv_text import FORMULA_STARTS
 from accounts.models import Account, BatchItem, BatchOperation, SyncRun

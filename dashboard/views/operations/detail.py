@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.batch import cancel_batch, retry_batch
 from accounts.batch.ending import BatchStateError
-from accounts.batch.permissions import PERMISSIONS, Operation
+from accounts.batch.operations import PERMISSIONS, Operation
 from accounts.models import BatchItem, BatchOperation, SyncRun
 from accounts.models.sync import UNFINISHED
 from accounts.sync.requests import Wait, find_waits

@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
-from accounts.batch.permissions import Operation
+from accounts.batch.operations import Operation
 from accounts.lists.pages import KeysetPaginator
 from accounts.models import BatchOperation
 from accounts.models.batch import count_items

@@ -12,7 +12,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from accounts.batch import start_batch
-from accounts.batch.permissions import PERMISSIONS, Operation
+from accounts.batch.operations import PERMISSIONS, Operation
 from accounts.batch.start import MAX_ITEMS
 from accounts.lists.by_connection import NotFoundError
 from accounts.lists.filters import filter_accounts

@@ -15,7 +15,7 @@ from django.db import connection as database
 from django.db import transaction
 
 from accounts.batch import start_batch
-from accounts.batch.permissions import PERMISSIONS
+from accounts.batch.operations import PERMISSIONS
 from accounts.batch.start import MIN_IDS_TO_SAMPLE
 from accounts.lists.by_connection import NotFoundError
 from accounts.models import Account, BatchItem, BatchOperation

@@ -1,4 +1,4 @@
-"""The permission that each operation needs."""
+"""The operations of a batch, and the permission that each operation needs."""
 
 from django.contrib.auth.models import User
 
@@ -16,5 +16,5 @@ PERMISSIONS = {
 
 
 def require_operation(user: User | None, operation: str) -> None:
-    # Raise PermissionDenied unless the person may do this. None is a command: it may do everything.
+    """Raise PermissionDenied unless the person may do this. None is the system, which may do everything."""
     require(user, PERMISSIONS[Operation(operation)])
