@@ -47,6 +47,7 @@ def update_account(
 def _update(
     user: User, account_id: UUID, changes: dict[str, Any], versions: Collection[datetime] | None
 ) -> None:
+    # An account that the person does not see is not found, whatever the person may do.
     account, *others = _lock(user, account_id, with_default=bool(changes.get("is_default")))
     require(user, "accounts.update_account")
     if versions is not None and account.updated_at not in versions:
@@ -62,7 +63,8 @@ def _update(
 
 
 def _lock(user: User, account_id: UUID, *, with_default: bool) -> list[Account]:
-    """Lock the account and, if wanted, the default account of its owner; return the account first."""
+    # The account is returned first, then the default account of its owner. Both are locked in the order of ids, so that
+    # two requests cannot wait for each other.
     wanted = Q(pk=account_id)
     if with_default:
         owner = Account.objects.filter(pk=account_id).values("user")
@@ -90,11 +92,11 @@ def _merge_labels(labels: dict[str, str], changes: dict[str, str | None]) -> dic
 
 
 def check_changes(changes: Any, offered: Collection[str], *, within: str = "") -> dict[str, Any]:
-    """Return the changes unchanged, or raise a ValidationError by field; `within` is the field around them."""
+    # The errors name the fields as they stand in the request; `within` is the field around the changes.
     if not isinstance(changes, dict):
         raise ValidationError({within: f"It must be an object with any of: {', '.join(offered)}."})
     prefix = f"{within}." if within else ""
-    unknown = f"There is no such field. Those there are: {', '.join(offered)}."
+    unknown = f"There is no such field. The fields are: {', '.join(offered)}."
     errors = {}
     for name, value in changes.items():
         if name not in offered:

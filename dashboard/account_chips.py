@@ -54,11 +54,11 @@ class Tally:
 
 
 def count_groups(user: User, state: AccountList, *, cap: int = MAX_COUNT) -> tuple[list[Group], Count]:
-    """Return the chips of each group, and how many accounts match.
+    """Return the chips of each group, and the number of accounts that match. One query counts for all groups.
 
-    The counts of a group ignore its own choice and obey all others. One query counts for all groups. Above `cap`
-    accounts the chips have no numbers: nobody reads them, and they would cost more than the page.
+    The counts of a group ignore the choice in this group and obey the choices in all others.
     """
+    # Above `cap` accounts the chips have no numbers, because counting would take longer than the page.
     tallies = _tally(state.without(*GROUPS).accounts(user), cap)
     groups = [
         Group(title, [_make_chip(state, tallies, name, value, status) for value, status in words.items()])
@@ -86,11 +86,9 @@ def _make_chip(
 
 
 def _tally(accounts: QuerySet[Account], cap: int) -> list[Tally] | None:
-    """Count the accounts by their words in the groups; None if there are more than `cap`.
-
-    Sync and health follow from the account and its connection. Accounts that agree in these columns are counted
-    together, and a model instance gives the words.
-    """
+    """Count the accounts by their words in the groups; None if there are more than `cap`."""
+    # The words of sync and health depend only on these columns and the connection. Accounts that agree in them are
+    # counted together, and one instance of the model gives the words of all.
     columns = accounts.order_by().values_list("status", "account_type", "sync_enabled", "connection_id")
     try:
         matched, parameters = columns[: cap + 1].query.sql_with_params()

@@ -1,7 +1,7 @@
-"""The state of the accounts page, all of it in its address, under the names that the API uses.
+"""The state of the accounts page. The address holds all of it, under the parameter names of the API.
 
 The page ignores unknown parameters, because people edit addresses and keep old bookmarks. It shows which filters cannot
-be used, and refuses to act on "all that match" such a filter.
+be used, and refuses an operation on "all that match" while there is such a filter.
 """
 
 import json
@@ -31,7 +31,7 @@ PAGE_SIZE = 24
 VIEWS = ("cards", "table")
 DEFAULT_VIEW = "cards"
 
-# The names that the addresses of this page had before they were the API's.
+# The parameter names of this page before it took over the names of the API. Bookmarks still have them.
 OLD_NAMES = {
     "type": "account_type",
     "sync": "sync_status",
@@ -60,7 +60,7 @@ class AccountList:
         return [f"{name}: {text}" for name, text in self.query.errors.items() if name in FILTERS]
 
     def typed(self, name: str) -> str:
-        # Return what a field shows: what was typed, whether it can be used or not.
+        # A field shows what a person typed, even if the filter cannot be used.
         return next(iter(self.query.rejected.get(name) or self.query.given.get(name) or ()), "")
 
     def values(self, name: str) -> list[str]:
@@ -82,7 +82,7 @@ class AccountList:
         return replace(self, query=self.query.without(*names))
 
     def toggle_address(self, name: str, value: str) -> str:
-        # Return the address of the first page with one choice turned on or off.
+        # The cursor is left out: another choice begins at its first page.
         others = [each for each in self.values(name) if each != value]
         values = others if value in self.values(name) else [*self.values(name), value]
         return _address(self._pairs({**self.query.given, name: values}))
@@ -94,7 +94,7 @@ class AccountList:
         return _address([*self._pairs(self.query.given), *([("cursor", cursor)] if cursor else [])])
 
     def view_address(self, view: str) -> str:
-        """Return the address of this page in a view. It names the view, since a cookie keeps the last one."""
+        # The address names the default view too, because without a name the page takes the last view from a cookie.
         pairs = [pair for pair in self._pairs(self.query.given) if pair[0] != "view"]
         return _address([*pairs, *([("cursor", self.cursor)] if self.cursor else []), ("view", view)])
 
@@ -106,7 +106,7 @@ class AccountList:
 
     @property
     def hidden_inputs(self) -> list[tuple[str, str]]:
-        # What a search keeps.
+        # A search keeps all parameters but the old search text.
         return [pair for pair in self._pairs(self.query.given) if pair[0] != "search"]
 
     def _pairs(self, given: Mapping[str, list[str]], *, ordering: str = "") -> list[tuple[str, str]]:
@@ -119,7 +119,7 @@ class AccountList:
         return pairs + [(name, value) for name, (value, default) in shown.items() if value != default]
 
     def accounts(self, user: User) -> QuerySet[Account]:
-        # Return what matches. A connection that does not exist matches nothing.
+        # A connection that does not exist matches no account: the page is empty, not an error.
         try:
             return filter_accounts(user, self.query)
         except NotFoundError:
@@ -140,10 +140,11 @@ def _address(pairs: list[tuple[str, str]]) -> str:
 
 
 def translate_parameters(parameters: QueryDict) -> QueryDict:
-    """Return the parameters under their present names, without those that a form sent empty."""
+    """Return the parameters under their present names, without the parameters that a form sent empty."""
     translated = QueryDict(mutable=True)
     for old_name, old_values in parameters.lists():
         name, values = OLD_NAMES.get(old_name, old_name), old_values
+        # Where an address has both names, the present name wins.
         if name != old_name and name in parameters:
             continue
         if old_name == "label":
@@ -160,7 +161,8 @@ def translate_parameters(parameters: QueryDict) -> QueryDict:
 
 
 def _translate_labels(values: list[str]) -> list[str]:
-    """Return `team:north` texts as one JSON object, or a text that is no label as it is."""
+    # Several labels meant accounts that have all of them, which is one JSON object today. A text that is no label stays,
+    # so that the page shows it as an error.
     labels = {}
     for value in filter(None, values):
         name, colon, text = value.partition(":")

@@ -1,4 +1,4 @@
-"""What people fill in, on our pages and in the admin alike."""
+"""The form of an update of accounts, on the pages and in the admin."""
 
 from typing import Any
 
@@ -46,6 +46,7 @@ class UpdateForm(forms.Form):
     def clean_remove_labels(self) -> list[str]:
         names = _lines(self.cleaned_data["remove_labels"])
         for name in names:
+            # If the labels to set have an error themselves, they are missing here.
             if name in self.cleaned_data.get("set_labels", {}):
                 raise ValidationError(f"“{name[:40]}” is set and removed.")
         return names
@@ -63,7 +64,7 @@ class UpdateForm(forms.Form):
         return cleaned
 
     def full_clean(self) -> None:
-        # Put the cursor into the field at fault.
+        # The browser puts the cursor into the first field with an error.
         super().full_clean()
         if self.errors:
             at_fault = next((name for name in self.fields if name in self.errors), "set_labels")

@@ -151,7 +151,7 @@ def _check_body(body: Any) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise ValidationError("The body must be a JSON object.")
     # Only the types of the fields: the operation checks their values.
-    unknown = f"There is no such field. Those there are: {', '.join(FIELDS)}."
+    unknown = f"There is no such field. The fields are: {', '.join(FIELDS)}."
     errors = {name[:60]: unknown for name in body if name not in FIELDS}
     types = {"operation": (str, "a string"), "account_ids": (list, "a list of ids")}
     types |= dict.fromkeys(("filter", "options"), (dict, "an object"))

@@ -68,7 +68,7 @@ def read_parameters(
 
 
 def refuse_unknown(query: Mapping[str, Any], offered: list[str]) -> None:
-    hint = f"Those there are: {', '.join(offered)}." if offered else "It takes none."
+    hint = f"The parameters are: {', '.join(offered)}." if offered else "It takes none."
     if unknown := [name for name in query if name not in offered]:
         raise build_validation_error({name[:60]: f"There is no such parameter. {hint}" for name in unknown})
 

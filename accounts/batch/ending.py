@@ -28,19 +28,14 @@ class BatchStateError(Exception):
 
 @contextmanager
 def hold_batch(batch_id: UUID) -> Iterator[BatchOperation]:
-    """Open a transaction that locks the batch, and yield the batch as it is now.
-
-    All changes of a batch and its items are made inside, so that they happen one after the other.
-    """
+    # All changes of a batch and its items are made inside this transaction, so that they happen one after the other.
     with transaction.atomic():
         yield BatchOperation.objects.select_for_update(no_key=True).get(pk=batch_id)
 
 
 def settle_syncs(run_id: UUID | None = None) -> None:
-    """Update all items that wait for a sync, or for this one, from the state of the sync.
-
-    Called when a sync ends. A scheduled task repeats it without a run, in case a worker died before the call.
-    """
+    # Called with its run when a sync ends. A scheduled task calls it without a run, because a worker may have died
+    # between the end of its sync and the call.
     items = BatchItem.objects.filter(state__in=UNFINISHED, run__isnull=False)
     if run_id is not None:
         items = items.filter(run=run_id)
@@ -52,6 +47,7 @@ def settle_syncs(run_id: UUID | None = None) -> None:
 
 
 def finish_if_done(batch: BatchOperation) -> None:
+    # Counted in the database: the columns of the batch are written only at its end.
     counts = BatchItem.objects.count_by_state([batch.pk])[batch.pk]
     if counts[BatchItem.State.WAITING] or counts[BatchItem.State.RUNNING]:
         return
@@ -68,6 +64,7 @@ def finish_if_done(batch: BatchOperation) -> None:
 
 def finish(batch: BatchOperation, state: BatchOperation.State, counts: Mapping[str, int]) -> None:
     batch.state = state
+    # The clock of another machine may have given `created_at`.
     batch.finished_at = max(timezone.now(), batch.created_at)
     batch.succeeded = counts.get(BatchItem.State.SUCCEEDED, 0)
     batch.failed = counts.get(BatchItem.State.FAILED, 0)
@@ -78,15 +75,17 @@ def finish(batch: BatchOperation, state: BatchOperation.State, counts: Mapping[s
 def cancel_batch(user: User | None, batch: BatchOperation) -> BatchOperation:
     """Skip the items that wait; items that run end normally. Raises BatchStateError if the batch has ended.
 
-    A sync that waits for this batch alone is not made.
+    A waiting sync that no other batch needs is deleted or ended.
     """
     with hold_batch(batch.pk) as batch, database.cursor() as cursor:
         require_operation(user, batch.operation)
         if batch.is_finished:
             raise BatchStateError("The operation has ended; nothing waits any more.")
+        # An item whose run has started in the meantime is not skipped.
         cursor.execute(FOLLOW_RUN, {"batch": batch.pk})
         waiting = BatchItem.objects.filter(batch=batch, state=BatchItem.State.WAITING)
-        # Locked, so that nobody joins a run while we end it, and in the order in which others lock several runs.
+        # The lock keeps other batches from joining a run while it is ended. All code locks several runs in the order of
+        # their connections, so that no two transactions wait for each other.
         runs = SyncRun.objects.filter(
             state=SyncRun.State.WAITING, pk__in=waiting.filter(run__isnull=False).values("run")
         )

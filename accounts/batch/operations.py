@@ -16,5 +16,5 @@ PERMISSIONS = {
 
 
 def require_operation(user: User | None, operation: str) -> None:
-    """Raise PermissionDenied unless the person may do this. None is the system, which may do everything."""
+    # `user` None is a command: it may do everything.
     require(user, PERMISSIONS[Operation(operation)])

@@ -33,8 +33,8 @@ from accounts.update import check_changes
 MAX_ITEMS = 100_000
 MAX_KEY_LENGTH = 200  # characters
 IDEMPOTENCY_KEY = re.compile(rf"[ -~]{{1,{MAX_KEY_LENGTH}}}")
-# To look for 100,000 ids takes a second. Of a longer list than this, the first ids are checked alone first, so that
-# a list of wrong ids is refused at once.
+# It takes a second to look for 100,000 ids. If a list is longer than this, its first ids are checked before the rest,
+# so that a list of wrong ids is refused at once.
 MIN_IDS_TO_SAMPLE = 1_000
 SAMPLE_SIZE = 100
 
@@ -65,6 +65,7 @@ def start_batch(
     }
     _check_request(request, idempotency_key, max_items)
     require_operation(user, operation)
+    # The digest tells a repeated request from another request that uses the same key by mistake.
     digest = _digest(request) if idempotency_key else ""
     if existing := _find_existing(user, idempotency_key, digest):
         return existing
@@ -81,7 +82,7 @@ def start_batch(
     try:
         _store(batch, accounts, ids, max_items)
     except IntegrityError:
-        # Two requests with the same key came at once, and the other was stored first.
+        # Two requests came at once with the same key, and the other request was stored first.
         if existing := _find_existing(user, idempotency_key, digest):
             return existing
         raise
@@ -96,6 +97,7 @@ def retry_batch(user: User | None, batch: BatchOperation) -> BatchOperation:
         if not failed.update(state=BatchItem.State.WAITING, message="", run=None):
             raise BatchStateError("No item of the operation has failed.")
         batch.state = BatchOperation.State.WAITING
+        # The failed items may be anywhere, so the work begins before the first account again.
         batch.position = batch.finished_at = batch.cancelled_at = None
         batch.started_at = timezone.now()
         batch.succeeded = batch.failed = batch.skipped = 0
@@ -118,6 +120,7 @@ def retry_batch(user: User | None, batch: BatchOperation) -> BatchOperation:
 def _check_request(request: Mapping[str, Any], idempotency_key: str | None, max_items: int) -> None:
     operation, ids, options = request["operation"], request["account_ids"], request["options"]
     errors: dict[str, str] = {}
+    # All errors are collected, so that a person can correct them at once.
     if operation not in Operation.values:
         errors["operation"] = f"It must be one of: {', '.join(Operation.values)}."
     if (ids is None) == (request["filter"] is None):
@@ -166,6 +169,7 @@ def _read_ids(user: User | None, account_ids: Sequence[Any]) -> list[UUID]:
 
 
 def _parse_ids(values: Sequence[Any]) -> list[UUID]:
+    # msgspec reads 100,000 ids in a third of the time that UUID() takes. Its errors do not name the wrong value.
     try:
         return msgspec.convert(values, list[UUID])
     except msgspec.ValidationError:
@@ -194,6 +198,7 @@ def _filter_accounts(user: User | None, filters: AccountQuery | Mapping[str, Any
         return filter_accounts(user, query.check())
     except ValidationError as error:
         named = {f"filter.{name}": messages for name, messages in error.message_dict.items()}
+        # NotFoundError stays NotFoundError: the API answers it with 404.
         raise type(error)(named) from None
 
 
@@ -213,7 +218,8 @@ def _store(batch: BatchOperation, accounts: AccountQuerySet, ids: list[UUID] | N
 
 
 def _insert_items(batch: BatchOperation, account_ids: QuerySet[Any, Any]) -> int:
-    # Without `elide_empty`, Django compiles a queryset that it knows to be empty, too.
+    # One statement inserts the items, and no id of an account passes through Python. `elide_empty=False` makes Django
+    # compile a queryset that it knows to be empty.
     compiler = account_ids.query.get_compiler(DEFAULT_DB_ALIAS, elide_empty=False)
     chosen, parameters = compiler.as_sql()
     insert = (

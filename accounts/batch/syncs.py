@@ -10,10 +10,7 @@ MAX_CONNECTIONS_PER_CHUNK = 50
 
 
 def request_syncs(batch: BatchOperation, *, max_connections: int = MAX_CONNECTIONS_PER_CHUNK) -> bool:
-    """Request a sync for some connections of the batch; return True while connections are left.
-
-    A run that waits already is joined, not repeated.
-    """
+    """Request a sync for some connections of the batch; return True while connections are left."""
     items = BatchItem.objects.filter(batch=batch, state=BatchItem.State.WAITING, run=None)
     off = Q(sync_enabled=False) | Q(inactive_reason=Account.InactiveReason.DISCONNECTED)
     items.filter(account__in=Account.objects.filter(off)).update(
@@ -25,6 +22,7 @@ def request_syncs(batch: BatchOperation, *, max_connections: int = MAX_CONNECTIO
         if reason := connection.reason_unusable:
             of_connection.update(state=BatchItem.State.FAILED, message=reason)
         else:
+            # If a run of the connection waits already, `queue_sync` returns that run.
             run = queue_sync(connection, trigger=SyncRun.Trigger.BATCH, requested_by=batch.user)
             of_connection.update(run=run)
     return items.exists()

@@ -27,9 +27,10 @@ async def run_batch(batch_id: str) -> None:
 
 
 def queue_batch(batch_id: UUID) -> None:
-    """Queue the task that does the batch, unless it is queued. Part of the transaction of the caller."""
+    # The job is stored in the transaction of the caller: a batch that is rolled back leaves no job behind.
     job = run_batch.configure(queueing_lock=f"{run_batch.name}:{batch_id}")
     try:
+        # The inner transaction keeps the transaction of the caller usable when the job is queued already.
         with transaction.atomic():
             job.defer(batch_id=str(batch_id))
     except AlreadyEnqueued:

@@ -1,4 +1,4 @@
-"""Looking after batches that were left alone: those without a job, and those that ended long ago."""
+"""Upkeep of batches: find batches that have lost their job, and delete batches that ended long ago."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -20,11 +20,10 @@ def find_unstarted() -> list[UUID]:
 
 
 def prune_ended() -> int:
-    """Delete batches that ended 90 days ago, with their items; return how many batches."""
     old = BatchOperation.objects.filter(created_at__lt=timezone.now() - RETENTION, finished_at__isnull=False)
     batch_ids = list(old.order_by("created_at").values_list("pk", flat=True)[:MAX_PRUNED])
     for batch_id in batch_ids:
-        # In SQL: Django would read all items first, up to 100,000.
+        # Written in SQL, because Django would read all items of a batch first, up to 100,000.
         with transaction.atomic(), database.cursor() as cursor:
             cursor.execute("DELETE FROM accounts_batchitem WHERE batch_id = %s", [batch_id])
             cursor.execute("DELETE FROM accounts_batchoperation WHERE id = %s", [batch_id])

@@ -50,11 +50,13 @@ def run_chunk(batch_id: UUID, *, max_accounts: int = MAX_ACCOUNTS_PER_CHUNK) -> 
 
 def _change_accounts(batch: BatchOperation, max_accounts: int) -> bool:
     waiting = BatchItem.objects.filter(batch=batch, state=BatchItem.State.WAITING)
+    # Without the position, each chunk would read over all items that have ended.
     if batch.position is not None:
         waiting = waiting.filter(account_id__gt=batch.position)
     ids = list(waiting.order_by("account_id").values_list("account_id", flat=True)[:max_accounts])
     if not ids:
         return False
+    # The triggers that record changes read from here who made them.
     change_in_the_name_of(batch.user_id)
     name, parameters_of = _STATEMENTS[Operation(batch.operation)]
     with database.cursor() as cursor:

@@ -34,7 +34,7 @@ def paginate_accounts(
     if column not in ACCOUNT_ORDERINGS:
         offered = ", ".join(f"{name}, -{name}" for name in ACCOUNT_ORDERINGS)
         raise ValidationError(
-            {"ordering": f"There is no ordering “{column[:40]}”. Those there are: {offered}."}
+            {"ordering": f"There is no ordering “{column[:40]}”. The orderings are: {offered}."}
         )
     if column == "last_synced_at":
         return _LastSyncedPaginator(queryset, ordering, page_size, max_sorted=max_sorted)
@@ -55,6 +55,7 @@ class _LastSyncedPaginator(KeysetPaginator[Account]):
         self.max_sorted = max_sorted
 
     def _fetch_rows(self, position: list[Any] | None, *, descending: bool) -> list[Account]:
+        # Sorting is fastest for a few accounts. For many accounts it would read all of them for one page.
         ids = self._fetch_few_ids()
         if ids == []:
             return []
@@ -69,6 +70,7 @@ class _LastSyncedPaginator(KeysetPaginator[Account]):
 
     def _fetch_few_ids(self) -> list[UUID] | None:
         # Return the ids of all rows, or None if there are too many to sort.
+        # Without a filter there are as many rows as accounts, so counting would cost more than it saves.
         if not self.queryset.query.where:
             return None
         ids = list(self.queryset.order_by().values_list("pk", flat=True)[: self.max_sorted + 1])

@@ -19,7 +19,7 @@ class _AnyOf(Func):
 
 
 def id_is_one_of(ids: Collection[UUID] | QuerySet[Any, Any]) -> _AnyOf:
-    """Return the condition that a row's id is one of these, or of those that a query of one column returns."""
+    """Return the condition that the id of a row is one of `ids`: a collection, or a query of one column."""
     if isinstance(ids, QuerySet):
         return _AnyOf(F("pk"), ArraySubquery(ids))
     return _AnyOf(F("pk"), Value(list(ids), output_field=ArrayField(UUIDField())))

@@ -19,11 +19,9 @@ class NotFoundError(ValidationError):
 
 
 def select_by_connection(user: AbstractBaseUser | AnonymousUser | None, filters: Mapping[str, Any]) -> Q:
-    """Return the condition of the three filters, from one look at the connections.
-
-    The condition holds the ids of connections, no sub-select. PostgreSQL then knows how many accounts each
-    connection has, and takes the right index for one broken connection of a thousand as well as for all.
-    """
+    """Return the condition of the three filters. Costs one query; raises NotFoundError for an unknown connection."""
+    # The condition holds the ids of connections, not a sub-select. PostgreSQL then knows how many accounts each
+    # connection has, and takes the right index for one broken connection of a thousand as well as for all.
     wanted = {UUID(value) for value in filters.get("connection") or ()}
     states = _ConnectionStates(user, wanted)
     if wanted - states.ids:
@@ -37,6 +35,7 @@ def select_by_connection(user: AbstractBaseUser | AnonymousUser | None, filters:
 
 
 def _any_of(conditions: Iterable[Q]) -> Q:
+    # An empty Q would match every row.
     either = Q(pk__in=[])
     for condition in conditions:
         either |= condition
@@ -44,7 +43,7 @@ def _any_of(conditions: Iterable[Q]) -> Q:
 
 
 class _ConnectionStates:
-    """The connections that are not well, or those that are wanted.
+    """The connections with trouble, or the connections that the filter names.
 
     The conditions say in SQL what `Account.sync_status` and `Account.health` say of one row.
     """
@@ -55,7 +54,7 @@ class _ConnectionStates:
         if wanted:
             connections = connections.filter(pk__in=wanted)
             if user is not None:
-                # Somebody who sees all accounts sees their connections in each account.
+                # A person who sees all accounts sees in each account which connection it has.
                 accounts = Account.objects.visible_to(user).filter(connection=OuterRef("pk"))
                 visible = Connection.objects.visible_to(user).values("pk")
                 connections = connections.filter(Q(pk__in=visible) | Exists(accounts))

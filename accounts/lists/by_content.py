@@ -37,11 +37,9 @@ class _Content:
 def filter_by_content(
     accounts: AccountQuerySet, filters: Mapping[str, Any], *, common_share: float = COMMON_SHARE
 ) -> AccountQuerySet:
-    """Apply `search`, `metadata` and `labels`: by index if few rows match, else row by row in the list's order.
-
-    PostgreSQL guesses that few rows contain a text or an object. When many do, it would collect and sort all of
-    them for one page.
-    """
+    """Apply `search`, `metadata` and `labels`. Costs one query, which counts the matches in a sample."""
+    # PostgreSQL guesses that few rows contain a text or an object, and takes the index. When many rows do, it would
+    # collect and sort all of them for one page; then the rows are read in the order of the list instead.
     contents = {
         name: _contains_object(name, filters[name]) for name in ("metadata", "labels") if filters.get(name)
     }
@@ -66,7 +64,7 @@ def _measure_shares(samples: Mapping[str, str]) -> dict[str, float]:
 
 
 def _hide_from_index(condition: Q) -> Case:
-    """Write the condition so that no index answers it and PostgreSQL guesses that half of the rows meet it."""
+    # No index answers a CASE, and PostgreSQL guesses that half of the rows meet it.
     return Case(
         When(condition, then=Value(value=True)), default=Value(value=False), output_field=BooleanField()
     )
@@ -92,7 +90,7 @@ def _contains_text(term: str) -> _Content:
 
 
 def _find_by_trigrams(term: str) -> QuerySet[AccountSearch, Any]:
-    # Return the accounts with this text: from the index of trigrams, and from the names not in it yet.
+    # New names are not in the index of trigrams yet, so their texts are read.
     matching = (
         AccountSearch.objects.filter(Contains(F("text"), Lower(Value(term)))).order_by().values("account")
     )

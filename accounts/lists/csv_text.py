@@ -15,5 +15,5 @@ def format_csv(rows: Iterable[Sequence[str]]) -> str:
 
 
 def escape_formula(text: str) -> str:
-    """Put a quote before text that a spreadsheet would run: the spreadsheet shows the rest as text."""
+    # After a quote, a spreadsheet shows the cell as text.
     return f"'{text}" if text.lstrip(" ").startswith(FORMULA_STARTS) else text

@@ -1,4 +1,4 @@
-"""All accounts that match, as CSV or JSON Lines, streamed in chunks, so that memory does not grow with them."""
+"""The export of accounts as CSV or JSON Lines. It is streamed in chunks, so its memory does not grow."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -46,11 +46,7 @@ Represent = Callable[[list[Account]], list[Row]]
 def stream_accounts(
     accounts: QuerySet[Account], represent: Represent, format_: str, *, chunk_size: int = CHUNK_SIZE
 ) -> Iterator[str]:
-    """Yield the accounts in the order of their ids, each once, whatever changes meanwhile.
-
-    `represent` turns accounts into rows. Between two chunks the database connection goes back to the pool, so that a
-    slow reader does not keep one.
-    """
+    """Yield the texts of a file, with each account once, in the order of ids. `represent` turns accounts into rows."""
     chunks = (represent(chunk) for chunk in _read_chunks(accounts, chunk_size))
     if format_ == "csv":
         yield format_csv([COLUMNS])
@@ -67,6 +63,7 @@ def _read_chunks(accounts: QuerySet[Account], chunk_size: int) -> Iterator[list[
     while True:
         rest = ordered if after is None else ordered.filter(pk__gt=after)
         chunk = list(rest[:chunk_size])
+        # The database connection goes back to the pool between two chunks, so that a slow reader does not keep it.
         if not connection.in_atomic_block:
             connection.close()
         if chunk:
@@ -77,7 +74,7 @@ def _read_chunks(accounts: QuerySet[Account], chunk_size: int) -> Iterator[list[
 
 
 def _format_cell(value: Any) -> str:
-    # Return the text of one cell: lists of words with spaces between, other structures as JSON.
+    # A list of words is written as the words with spaces between them, every other structure as JSON.
     if value is None:
         return ""
     if isinstance(value, bool):

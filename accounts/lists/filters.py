@@ -19,10 +19,10 @@ def filter_accounts(
     *,
     common_share: float = COMMON_SHARE,
 ) -> AccountQuerySet:
-    """Return the accounts that this person may see and that the query, or an object of its filters, chooses.
+    """Return the accounts that the person may see and that the query, or an object of its filters, chooses.
 
-    `user` None is a command: it sees all. Wrong filters of an object are a ValidationError by parameter; a
-    connection that the person may not see is a NotFoundError. Costs at most two queries, before the returned one.
+    `user` None is a command: it sees all accounts. Raises ValidationError by parameter for wrong filters of an
+    object, and NotFoundError for a connection that the person may not see. Costs at most two queries.
     """
     query = asked if isinstance(asked, AccountQuery) else read_account_query(asked).check()
     filters = query.filters
@@ -33,6 +33,7 @@ def filter_accounts(
     if filters.get("country"):
         accounts = accounts.filter(countries__overlap=filters["country"])
     if filters.get("marketplace"):
+        # A join would return an account once for each of its profiles.
         profiles = Profile.objects.filter(account=OuterRef("pk"), marketplace_id__in=filters["marketplace"])
         accounts = accounts.filter(Exists(profiles))
     if any(filters.get(name) for name in ("connection", "sync_status", "health")):

@@ -1,4 +1,4 @@
-"""Pages by key, not by number: an index finds each page, however deep, and pages stay right while rows change."""
+"""Pages that begin after a key: an index finds every page, and no row is skipped or repeated while others change."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Count:
 
 
 def count_capped(queryset: QuerySet[Any], cap: int = MAX_COUNT) -> Count:
-    """Count at most `cap` rows: a page needs "10,000+" and not the second that the exact number takes."""
+    # A page shows "10,000+", because the exact number of a million rows takes a second.
     number = queryset.order_by().values("pk")[: cap + 1].count()
     return Count(min(number, cap), capped=number > cap)
 
@@ -62,6 +62,7 @@ class KeysetPaginator(Generic[Row]):
     def page(self, cursor: str | None = None) -> Page[Row]:
         backward, position = self._read_cursor(cursor) if cursor else (False, None)
         rows = self._fetch_rows(position, descending=self.ordering.startswith("-") != backward)
+        # One row more than a page was read: it tells whether another page follows.
         has_more = len(rows) > self.page_size
         rows = rows[: self.page_size]
         if backward:
@@ -115,11 +116,9 @@ def order_by(columns: Sequence[str], *, descending: bool) -> list[str]:
 
 
 def select_after(columns: Sequence[str], values: Sequence[Any], *, descending: bool) -> Q:
-    """Return the condition "after these values in this order", as a comparison of rows: `(a, b) > (x, y)`.
-
-    An index starts to read at the values. For `a > x OR (a = x AND b > y)` it reads all rows before them, for
-    `a >= x AND (a > x OR b > y)` all rows with the same `a`, which is half a table if `a` is the status.
-    """
+    """Return the condition "after these values in this order", as a comparison of rows: `(a, b) > (x, y)`."""
+    # PostgreSQL starts to read the index at the values. For `a > x OR (a = x AND b > y)` it would read all rows before
+    # the values, for `a >= x AND (a > x OR b > y)` all rows with the same `a`: half a table if `a` is the status.
     if len(columns) == 1:
         return Q(**{f"{columns[0]}__{'lt' if descending else 'gt'}": values[0]})
     comparison = TupleLessThan if descending else TupleGreaterThan

@@ -1,4 +1,4 @@
-"""The one reader of what is asked of the list of accounts, for the API, the dashboard and the command alike."""
+"""Reads the parameters of the list of accounts, for the API, the dashboard and the command."""
 
 import json
 import re
@@ -208,7 +208,7 @@ class AccountQuery:
         return self
 
     def without(self, *names: str) -> Self:
-        """Return the same query on its first page, without these filters."""
+        # A cursor belongs to its filters, so the new query begins at its first page.
         return replace(
             self,
             given={name: values for name, values in self.given.items() if name not in names},
@@ -220,15 +220,15 @@ class AccountQuery:
 def read_account_query(
     parameters: Mapping[str, Any], *, paging: Collection[str] = (), ignored: Collection[str] = ()
 ) -> AccountQuery:
-    """Read a query string (`QueryDict`), or an object with the same names, without raising what `check()` raises.
+    """Read a query string (`QueryDict`), or an object with the same names. Only `check()` raises most errors.
 
-    The values of an object are a string, a list of strings, or an object for `metadata` and `labels`; others raise a
-    ValidationError. `paging` names the parameters of pages that the caller offers, `ignored` those that somebody
-    else reads.
+    The values of an object are a string, a list of strings, or an object for `metadata` and `labels`; other values
+    raise a ValidationError here. `paging` names the parameters of pages that the caller offers, `ignored` the
+    parameters that other code reads.
     """
     texts = _as_texts(parameters)
     offered = [*FILTERS, *paging]
-    unknown = f"There is no such parameter. Those there are: {', '.join([*offered, *ignored])}."
+    unknown = f"There is no such parameter. The parameters are: {', '.join([*offered, *ignored])}."
     errors = {name: error for name in offered if (error := _error_in_texts(name, texts.get(name)))}
     given = {name: values for name, values in texts.items() if name in offered and name not in errors}
     values: dict[str, Any] = {}

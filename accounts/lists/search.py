@@ -8,7 +8,7 @@ MAX_NAMES_PER_CHUNK = 2_000
 
 
 def index_some(limit: int = MAX_NAMES_PER_CHUNK) -> int:
-    """Put the names of some accounts that are new or were renamed into the index; return how many."""
+    # In chunks, so that no transaction holds the locks of many rows.
     with connection.cursor() as cursor:
         cursor.execute(load(__file__, "index_names"), {"limit": limit})
         return int(cursor.rowcount)

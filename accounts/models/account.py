@@ -23,7 +23,6 @@ def sees_all_accounts(user: Actor) -> bool:
 
 class AccountQuerySet(models.QuerySet["Account"]):
     def visible_to(self, user: Actor) -> Self:
-        """Return the accounts of this person, or all of them to who may see all."""
         if sees_all_accounts(user):
             return self
         return self.filter(user=user) if isinstance(user, User) and user.is_active else self.none()
@@ -159,7 +158,7 @@ class Account(models.Model):
             # A rare status or type, in the list's first ordering.
             models.Index(fields=["status", "name", "id"], name="account_status_name"),
             models.Index(fields=["account_type", "name", "id"], name="account_type_name"),
-            # Both together, in the other orderings: small, for it names no account.
+            # A status and a type together, in the other orderings: small, because it names no account.
             models.Index(fields=["status", "account_type"], name="account_status_type"),
             # `?country=`.
             GinIndex(fields=["countries"], name="account_countries"),
@@ -237,11 +236,12 @@ class AccountAccess(models.Model):
     # Indexed by the constraint below.
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="accesses", db_index=False)
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="accesses")
-    # The lists that show it, such as `ads_accounts`, `profiles:EU` or `dsp_advertisers:NA:<profile id>`. A complete
-    # walk of one of them may take that one away; the access ends with the last.
+    # The lists that show the account, such as `ads_accounts`, `profiles:EU` or `dsp_advertisers:NA:<profile id>`.
+    # A complete listing that misses the account removes its entry. Without any entry the access ends.
     seen_in = ArrayField(models.TextField(), default=in_the_list_of_ads_accounts)
     since = models.DateTimeField(default=timezone.now)
-    # A walk missed it together with more than half of the connection's accounts: it goes when the next one agrees.
+    # When a listing misses more than half of the connection's accounts, they are only marked. The access ends if the
+    # next listing misses the account too.
     missing_since = models.DateTimeField(null=True, blank=True)
 
     objects = AccountAccessQuerySet.as_manager()
@@ -261,7 +261,7 @@ class AccountAccess(models.Model):
 
 class AccountManagerQuerySet(models.QuerySet["AccountManager"]):
     def visible_to(self, user: Actor) -> Self:
-        """Return the links of which this person sees both accounts."""
+        # A link tells about both accounts, so a person must see both.
         if sees_all_accounts(user):
             return self
         accounts = Account.objects.visible_to(user)
@@ -274,7 +274,7 @@ class AccountManager(models.Model):
     # Indexed by the constraint below.
     manager = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="links", db_index=False)
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="manager_links")
-    # Each region's host tells the links of its own marketplaces.
+    # The host of each region reports the links of its own marketplaces.
     regions = ArrayField(models.CharField(max_length=2, choices=Region.choices), default=list)
 
     objects = AccountManagerQuerySet.as_manager()
@@ -303,7 +303,7 @@ class Profile(models.Model):
     id = models.BigAutoField(primary_key=True)
     # Indexed by the constraint below.
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="profiles", db_index=False)
-    # A 64-bit unsigned number at Amazon. The same one may stand under several ads accounts.
+    # A 64-bit unsigned number at Amazon. Several ads accounts may name the same profile.
     profile_id = models.TextField()
     # Empty when only an ads account names the profile, in a country we do not know.
     region = models.CharField(max_length=2, choices=Region.choices, blank=True, default="")

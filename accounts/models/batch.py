@@ -18,7 +18,6 @@ from tokens.permissions import Actor
 
 class BatchOperationQuerySet(models.QuerySet["BatchOperation"]):
     def visible_to(self, user: Actor) -> Self:
-        """Return the batches that this person started, or all of them to who may see all accounts."""
         if sees_all_accounts(user):
             return self
         return self.filter(user=user) if isinstance(user, User) and user.is_active else self.none()
@@ -61,19 +60,19 @@ class BatchOperation(models.Model):
         null=True, blank=True, help_text="The filter that chose the accounts, if one did"
     )
     total = models.PositiveIntegerField(default=0)
-    # What came of the items, written when the last one ended; while some are under way they are counted.
+    # How the items ended, written when the last item ends. Until then `count_items` counts them.
     succeeded = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0)
     skipped = models.PositiveIntegerField(default=0)
-    # The account that was done last: the next chunk begins behind it.
+    # The account that was done last: the next chunk begins after it.
     position = models.UUIDField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now)
-    # When it began, or began again to do what had failed.
+    # When the work started, or started again for the failed items.
     started_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     idempotency_key = models.CharField(max_length=200, null=True, blank=True, editable=False)
-    # Of the request that came with the key: another request with the same key is a mistake.
+    # Of the request that had the key: a different request with the same key is refused.
     request_digest = models.CharField(max_length=64, blank=True, default="", editable=False)
 
     objects = BatchOperationQuerySet.as_manager()
@@ -105,10 +104,10 @@ class BatchOperation(models.Model):
             ),
         ]
         indexes = [
-            # A person's operations, newest first, and everybody's; the latter prunes, too.
+            # The list of one person and of everybody, newest first. The second index also serves pruning.
             models.Index(fields=["user", "-created_at", "-id"], name="batch_of_user"),
             models.Index(fields=["-created_at", "-id"], name="batch_by_time"),
-            # Those that still run: they are few, and looked for after every sync.
+            # The few batches that have not ended, which the scheduled tasks look for.
             models.Index(fields=["id"], condition=Q(state__in=UNFINISHED), name="batch_unfinished"),
         ]
 
@@ -121,7 +120,7 @@ class BatchOperation(models.Model):
 
     @property
     def known_counts(self) -> dict[str, int] | None:
-        """The number of items in each state, or None while some items may have ended and others not."""
+        """The number of items in each state, or None while it must be counted."""
         if self.started_at is not None and not self.is_finished:
             return None
         return {
@@ -147,13 +146,11 @@ def count_items(batches: Sequence[BatchOperation]) -> dict[UUID, dict[str, int]]
 
 class BatchItemQuerySet(models.QuerySet["BatchItem"]):
     def visible_to(self, user: Actor) -> Self:
-        """Return the items of the batches that this person sees."""
         if sees_all_accounts(user):
             return self
         return self.filter(batch__in=BatchOperation.objects.visible_to(user))
 
     def count_by_state(self, batch_ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
-        """Count these batches' items in each state, as they are in the database now."""
         counts = {batch_id: dict.fromkeys(BatchItem.State.values, 0) for batch_id in batch_ids}
         states = self.filter(batch__in=batch_ids).order_by().values_list("batch_id", "state")
         for batch_id, state, number in states.annotate(number=Count("account_id")):
@@ -162,7 +159,7 @@ class BatchItemQuerySet(models.QuerySet["BatchItem"]):
 
 
 class BatchItem(models.Model):
-    """What a batch operation does to one account, and what came of it."""
+    """One account of a batch operation, and its result."""
 
     class State(models.TextChoices):
         WAITING = "waiting"
@@ -171,7 +168,7 @@ class BatchItem(models.Model):
         FAILED = "failed"
         SKIPPED = "skipped"
 
-    # Also the rule that no operation has an account twice, and the order in which its items are done and shown.
+    # It keeps an account from being twice in a batch, and is the order in which items are done and shown.
     pk = models.CompositePrimaryKey("batch_id", "account_id")
     # No constraints in the database: checking them takes longer than inserting the rows, 100,000 at once while
     # somebody waits. Items are inserted from rows of `user_accounts` and deleted with their operation.

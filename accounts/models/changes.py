@@ -21,7 +21,7 @@ class AccountChangeQuerySet(AccountPartQuerySet["AccountChange"]):
 
 
 class AccountChange(models.Model):
-    """One change of one account, old and new. The first sight of an account is `Account.first_seen_at`, no change."""
+    """One change of one account. A new account is no change: `Account.first_seen_at` tells when it was found."""
 
     class Kind(models.TextChoices):
         NAME = "name"

@@ -59,6 +59,7 @@ def accounts(request: StaffRequest) -> HttpResponse:
 
 
 def _list_context(user: User, state: AccountList) -> dict[str, Any]:
+    # A cursor that is old or of another ordering leads to the first page.
     try:
         rows = state.page(user)
     except ValidationError:
@@ -88,7 +89,7 @@ def _list_context(user: User, state: AccountList) -> dict[str, Any]:
 
 
 def _may_have_inactive(state: AccountList, groups: list[Group]) -> bool:
-    # Return whether accounts that match may be inactive. The chip's count ignores the choice of a status.
+    # The number of the chip ignores the choice of a status, so the choice is looked at too.
     inactive = next(chip for group in groups for chip in group.chips if chip.id == "chip-status-inactive")
     return inactive.number != 0 and (inactive.current or not state.values("status"))
 
@@ -146,24 +147,24 @@ def account(request: StaffRequest, account_id: UUID) -> HttpResponse:
 
 
 def _links(user: User, account: Account) -> list[AccountManager]:
-    """Return the links to the managers above and the accounts below."""
+    # One query reads both directions: the managers above the account and the accounts below it.
     links = AccountManager.objects.visible_to(user).filter(Q(manager=account) | Q(account=account))
     related = links.select_related("manager", "account").order_by("id")
     return list(related.defer("manager__metadata", "account__metadata")[:MAX_RELATED])
 
 
 def _why(account: Account, ready: set[str]) -> str:
-    """Say why nobody can advertise with an account, or not everywhere, and what comes next."""
+    """Return why an account cannot advertise, or not in all countries, and what happens next."""
     if account.status == Account.Status.SUSPENDED:
         why = "Amazon has disabled this account, so nobody can advertise with it."
-        step = "Amazon does not say why; the advertiser has to ask there."
+        step = "Amazon does not say why; the advertiser has to ask Amazon."
     elif account.status == Account.Status.PENDING:
         why = _why_pending(account, ready)
-        step = "It names nothing that anybody would have to do."
+        step = "Amazon asks for nothing that you could do."
     else:
         return ""
     if account.errors:
-        step = "The advertiser has to settle with Amazon what it reports below."
+        step = "The advertiser has to settle with Amazon the errors listed below."
     return f"{why} {step} Each sync asks again."
 
 
@@ -180,7 +181,7 @@ def _why_pending(account: Account, ready: set[str]) -> str:
 
 @dataclass(frozen=True)
 class Report:
-    """One thing that Amazon holds against an account, in one country or in all."""
+    """One error that Amazon reports for an account, in one country or in all."""
 
     country: str
     text: str
@@ -188,7 +189,7 @@ class Report:
 
 
 def _reports(errors: Any) -> list[Report]:
-    """Read what Amazon reports by country; whatever shape it has, show it and never fail on it."""
+    # Amazon does not document the shape of its reports. A report of an unknown shape is shown as its text.
     if not isinstance(errors, dict):
         return [Report("", str(errors), "")] if errors else []
     reports = []

@@ -42,11 +42,11 @@ TAX = {"DE": [{"errorCode": "TAX", "errorMessage": "A valid VAT number is missin
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
-        ({"status": "suspended"}, "Amazon does not say why; the advertiser has to ask there."),
-        ({"status": "suspended", "errors": TAX}, "settle with Amazon what it reports below"),
+        ({"status": "suspended"}, "Amazon does not say why; the advertiser has to ask Amazon."),
+        ({"status": "suspended", "errors": TAX}, "settle with Amazon the errors listed below"),
         (
             {"status": "pending", "amazon_status": "PENDING"},
-            "has not finished the registration of this account in DE, FR, IT. It names nothing",
+            "has not finished the registration of this account in DE, FR, IT. Amazon asks for nothing",
         ),
         (
             {"status": "pending", "amazon_status": "PARTIALLY_CREATED", "errors": TAX},

@@ -2,7 +2,7 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -44,6 +44,9 @@ class Command(OperatorCommand):
         parser.add_argument("--labels", metavar="JSON", help='for update: {"set": "this", "remove": null}')
         parser.add_argument("--json", action="store_true", help="print the counts as JSON")
 
+    # As in `createsuperuser`, callers may pass `stdin`.
+    stealth_options = ("stdin",)
+
     def handle(self, *args: Any, **options: Any) -> None:
         batch = self._start(options)
         with _Progress(batch) as progress:
@@ -59,11 +62,12 @@ class Command(OperatorCommand):
             raise CommandError(_explanation(batch))
 
     def _start(self, options: dict[str, Any]) -> BatchOperation:
+        stdin = cast("TextIO", options.get("stdin", sys.stdin))
         try:
             return start_batch(
                 None,
                 options["operation"],
-                account_ids=None if options["ids"] is None else _read_ids(options["ids"]),
+                account_ids=None if options["ids"] is None else _read_ids(options["ids"], stdin),
                 filters=None if options["filter"] is None else _read_query(options["filter"]),
                 options=None if options["labels"] is None else {"labels": _read_labels(options["labels"])},
             )
@@ -73,9 +77,9 @@ class Command(OperatorCommand):
             ) from error
 
 
-def _read_ids(name: str) -> list[str]:
+def _read_ids(name: str, stdin: TextIO) -> list[str]:
     try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+        text = stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
     except (OSError, UnicodeError) as error:
         raise CommandError(f"{name} cannot be read: {error}") from error
     return text.split()
@@ -93,13 +97,13 @@ def _read_labels(text: str) -> Any:
 
 
 async def _follow(batch_id: UUID, amazon: AmazonClient, progress: "_Progress") -> None:
-    # Do the batch and its syncs here, unless a worker is faster, until everything has ended or is postponed.
+    # Workers may do parts of the batch at the same time. The loop ends when everything has ended or is postponed.
     while await in_thread(run_chunk)(batch_id):
         await in_thread(progress.show)()
     slots = asyncio.Semaphore(MAX_CONCURRENCY)
 
     async def sync(run_id: UUID) -> SyncRun | None:
-        # Return the run, or None if another process has it or another run of its connection is active.
+        # None means that another process has the run, or that another run of its connection is active.
         async with slots:
             try:
                 run = await sync_connection(run_id, amazon)
@@ -115,6 +119,7 @@ async def _follow(batch_id: UUID, amazon: AmazonClient, progress: "_Progress") -
         if any(run.finished_at is None for run in ours):
             # Amazon asked for a long pause, so the run was put back in the queue.
             return
+        # The scheduler may not run, so the command itself looks for runs whose worker died.
         await in_thread(settle_syncs)()
         await in_thread(rescue)()
         if not ours:

@@ -46,7 +46,7 @@ class Progress:
     def of(cls, batch: BatchOperation, counts: dict[str, int]) -> "Progress":
         succeeded, failed, skipped = (counts[word] for word in ("succeeded", "failed", "skipped"))
         ended, left = succeeded + failed + skipped, None
-        # All accounts of a connection end at once, and one sync does not tell how long the next one takes.
+        # A sync ends all accounts of its connection at once, and tells nothing about how long the next sync takes.
         if ended and batch.started_at and not batch.is_finished and batch.operation != Operation.SYNC:
             spent = (timezone.now() - batch.started_at) / timedelta(seconds=1)
             left = round(spent / ended * (batch.total - ended))
@@ -67,6 +67,7 @@ def operation(request: StaffRequest, batch_id: UUID) -> HttpResponse:
         "may_change": request.user.has_perm(PERMISSIONS[Operation(batch.operation)]),
     }
     partial = "dashboard/operations/progress.html"
+    # The page asks for its head every second, and for the results less often.
     if request.htmx.target != "head":
         partial = "dashboard/operations/results.html"
         context |= list_results(request.GET, batch, waits)
@@ -81,7 +82,7 @@ def get_visible_batch(request: StaffRequest, batch_id: UUID) -> BatchOperation:
 
 
 def _find_waits(batch: BatchOperation) -> dict[UUID, Wait]:
-    """Return the pauses that Amazon asked for, by sync run of the batch."""
+    """Return the pauses that Amazon asked for, by the id of the sync run."""
     if batch.is_finished or batch.operation != Operation.SYNC:
         return {}
     postponed = SyncRun.objects.filter(state=SyncRun.State.WAITING, postponed__gt=0)
@@ -90,7 +91,7 @@ def _find_waits(batch: BatchOperation) -> dict[UUID, Wait]:
 
 
 def _join_waits(waits: dict[UUID, Wait]) -> Wait | None:
-    # Return the longest pause, with the regions of all.
+    # The page shows one pause: the longest, with the regions of all pauses.
     if not waits:
         return None
     regions = {region for wait in waits.values() for region in wait.regions}

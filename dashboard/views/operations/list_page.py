@@ -43,6 +43,7 @@ def _list_operations(request: StaffRequest) -> HttpResponse:
         batches = batches.filter(operation=kind)
     paginator = KeysetPaginator(batches, "-created_at", PAGE_SIZE)
     after = request.GET.get("after", "")
+    # A cursor that is old or forged leads to the first page.
     try:
         found = paginator.page(after)
     except ValidationError:

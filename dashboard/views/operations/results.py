@@ -36,6 +36,7 @@ def list_results(
     items = _select_items(batch, result)
     if after:
         items = items.filter(account_id__gt=after)
+    # One item more than a page tells whether another page follows.
     found = list(items[: page_size + 1])
     shown = found[:page_size]
     chosen = {"result": result}
@@ -73,6 +74,7 @@ def _parse_id(text: str) -> UUID | None:
 
 def _select_items(batch: BatchOperation, result: str) -> QuerySet[BatchItem]:
     items = BatchItem.objects.filter(batch=batch).select_related("account").order_by("account_id")
+    # `metadata` and `errors` of an account can be long, and are not shown.
     items = items.only("state", "message", "run", "account__name", "account__amazon_account_id")
     return items.filter(state=result) if result else items
 

@@ -1,4 +1,4 @@
-"""Asking back about an operation on selected accounts, and starting it."""
+"""Confirming an operation on selected accounts, and starting it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +48,7 @@ class Selection:
                 return filter_accounts(request.user, self.filters)
             except NotFoundError:
                 return Account.objects.none()
+        # One id more than allowed is enough to say that there are too many.
         ids = [account_id for text in self.ids[: MAX_ITEMS + 1] if (account_id := _parse_id(text))]
         return Account.objects.visible_to(request.user).filter(pk__in=ids)
 
@@ -60,7 +61,7 @@ def _parse_id(text: str) -> UUID | None:
 
 
 def start_operation(request: StaffRequest) -> HttpResponse:
-    # Ask back with the number of accounts, counted here. Only what is confirmed is started.
+    # The first request shows how many accounts are selected. Only a request with `confirm` starts the operation.
     try:
         operation = Operation(request.POST.get("operation", ""))
     except ValueError:
@@ -127,7 +128,7 @@ def _refuse(request: StaffRequest, reasons: list[str]) -> HttpResponse:
 
 
 def _dialog(request: StaffRequest, body: str, context: dict[str, Any], *, title: str) -> HttpResponse:
-    # Answer with a dialog, or with a page of the same content to browsers without script.
+    # A browser without scripts gets a page with the content of the dialog.
     if is_partial(request):
         return render(request, body, context)
     return page(request, "dashboard/frame/confirm_page.html", {**context, "confirm_body": body}, title=title)
