@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from django.db import DataError, OperationalError
+from django.db import connection as database
 from django.db.backends.utils import CursorWrapper
 
 from accounts.models import Account
@@ -165,6 +166,8 @@ def _copy(
     try:
         with (
             hold_run(claim) as cursor,
+            # Django translates the errors of `execute`, but not the errors of COPY.
+            database.wrap_database_errors,
             cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy,
         ):
             for row in rows:
