@@ -1,4 +1,4 @@
-"""Owners, connections of the sandbox's logins, and syncs that run here."""
+"""Fixtures: an owner, connections of the sandbox's logins, and syncs in the process of the test."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -23,7 +23,7 @@ Sync = Callable[..., Awaitable[SyncRun]]
 
 @pytest.fixture(autouse=True)
 def quick_amazon(settings: LazySettings) -> None:
-    """No waiting between tries, and a pace that stops nobody."""
+    # No pause before a call is repeated, and a pace that no test reaches.
     settings.AMAZON_BACKOFF_BASE_SECONDS = 0.001
     settings.AMAZON_BACKOFF_MAX_SECONDS = 0.01
     settings.AMAZON_REQUESTS_PER_SECOND = 10_000.0
@@ -41,7 +41,7 @@ def owner(db: None) -> User:
 
 @pytest.fixture
 def connect(owner: User, sandbox: Sandbox, settings: LazySettings) -> ConnectionFactory:
-    """connect("bob"): a live connection of this login of the sandbox, whose token is fetched on use."""
+    """Create connections: `connect("bob")` is a live connection of this login, without an access token."""
 
     def make(login: str = "alice", **fields: Any) -> Connection:
         return Connection.objects.create(
@@ -65,7 +65,7 @@ async def amazon(sandbox_transport: SandboxTransport, transactional_db: None) ->
 
 @pytest.fixture
 def sync(amazon: AmazonClient) -> Sync:
-    """await sync(connection): the run as it ended."""
+    """Sync a connection: `await sync(connection)` returns the run as it ended."""
 
     async def run(connection: Connection, **options: Any) -> SyncRun:
         requested = await in_thread(request_sync)(None, connection, trigger=SyncRun.Trigger.MANUAL)

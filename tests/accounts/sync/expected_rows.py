@@ -1,4 +1,5 @@
-"""The accounts that the tables should contain, computed from the sandbox's data, and the accounts that they contain.
+"""The accounts that the tables should contain, computed from the sandbox's data, and the accounts that they
+contain.
 
 This code shares nothing with the product, so that an error in one of them shows up as a difference.
 """

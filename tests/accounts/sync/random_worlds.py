@@ -1,4 +1,4 @@
-"""Worlds that change at random, faults that strike anywhere, and what must hold all the same."""
+"""Worlds that change at random, random faults, and checks that must hold after every sync."""
 
 import random
 from collections.abc import Callable
@@ -13,7 +13,16 @@ from accounts.sync.handover import hand_over_broken
 from accounts.sync.rescue import DEAD_AFTER, rescue
 from amazon_accounts.sandbox.calls import Call
 from amazon_accounts.sandbox.state import Sandbox
-from amazon_accounts.sandbox.world import AdsAccount, Alternate, Login, Maker, Profile, World, default_client
+from amazon_accounts.sandbox.world import (
+    AdsAccount,
+    Alternate,
+    Link,
+    Login,
+    Maker,
+    Profile,
+    World,
+    default_client,
+)
 from tests.accounts.sync.expected_rows import AccountsById, build_expected, read_stored
 from tokens.models import Connection
 
@@ -30,7 +39,7 @@ NAMES = [
 ]
 STATUSES = ["CREATED", "CREATED", "CREATED", "DISABLED", "PENDING", "PARTIALLY_CREATED", "NEW_WORD", None]
 
-# Faults that end in a good answer, an error or nothing: none of them makes Amazon tell what is not so.
+# Faults that end in a correct answer, an error or no answer, but never in a wrong answer.
 FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("error_500", {}),
     ("error_503", {}),
@@ -56,7 +65,7 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("ids_as_strings", {}),
     ("throttle", {"seconds": 0.05}),
 ]
-# Amazon tells otherwise than it is: the run may well succeed, and must not take away what it could not read.
+# Wrong answers: the run may succeed, but must not remove what it could not read.
 LIES = ["missing_ids", "unknown_values", "odd_errors", "missing_fields"]
 SWITCHES: list[dict[str, Any]] = [
     {"alternate_ids": "separate"},
@@ -71,7 +80,7 @@ SWITCHES: list[dict[str, Any]] = [
 PATHS = ["/adsAccounts/list", "/v2/profiles", "/managerAccounts", "/dsp/advertisers", ""]
 
 
-def made_world(chance: random.Random, seed: int) -> World:
+def make_world(chance: random.Random, seed: int) -> World:
     world = World(seed)
     world.add_client(default_client([]))
     maker = Maker(world)
@@ -79,7 +88,7 @@ def made_world(chance: random.Random, seed: int) -> World:
     for _ in range(chance.randint(2, 14)):
         new_account(chance, world, maker, some(chance, logins))
     for _ in range(chance.randint(0, 4)):
-        new_lone_profile(chance, maker, some(chance, logins))
+        new_unclaimed_profile(chance, maker, some(chance, logins))
     for number in range(chance.randint(0, 2)):
         maker.agency(
             f"Agency {number}",
@@ -110,7 +119,7 @@ def new_account(chance: random.Random, world: World, maker: Maker, logins: list[
             world.profiles[alternate.profile_id].has_campaigns = False
 
 
-def new_lone_profile(chance: random.Random, maker: Maker, logins: list[Login]) -> None:
+def new_unclaimed_profile(chance: random.Random, maker: Maker, logins: list[Login]) -> None:
     owner = maker.seller_id()
     for country in chance.sample(COUNTRIES, chance.randint(1, 2)):
         maker.profile(country, owner, "seller", *logins, name=chance.choice(NAMES))
@@ -120,7 +129,7 @@ def new_manager(chance: random.Random, world: World, maker: Maker, logins: list[
     maker.manager(chance.choice(NAMES), some_links(chance, world, maker), *logins)
 
 
-def some_links(chance: random.Random, world: World, maker: Maker) -> list:  # type: ignore[type-arg]
+def some_links(chance: random.Random, world: World, maker: Maker) -> list[Link]:
     profiles = chance.sample(list(world.profiles.values()), min(len(world.profiles), chance.randint(0, 4)))
     links = [maker.link(profile, "linked") for profile in profiles if profile.type != "agency"]
     for advertiser_id in chance.sample(list(world.dsp_advertisers), min(len(world.dsp_advertisers), 1)):
@@ -131,7 +140,7 @@ def some_links(chance: random.Random, world: World, maker: Maker) -> list:  # ty
 
 
 def change_world(chance: random.Random, world: World) -> None:
-    """One thing that may happen at Amazon."""
+    # One random change.
     maker = Maker(world)
     logins = list(world.logins.values())
     chance.choice(CHANGES)(chance, world, maker, logins)
@@ -182,10 +191,10 @@ def _new_account(chance: random.Random, world: World, maker: Maker, logins: list
 
 
 def _new_profile(chance: random.Random, _world: World, maker: Maker, logins: list[Login]) -> None:
-    new_lone_profile(chance, maker, some(chance, logins))
+    new_unclaimed_profile(chance, maker, some(chance, logins))
 
 
-def _lone_profiles(world: World) -> list[Profile]:
+def _find_unclaimed_profiles(world: World) -> list[Profile]:
     named = {found.profile_id for account in world.ads_accounts.values() for found in account.alternates}
     return [
         profile
@@ -195,8 +204,8 @@ def _lone_profiles(world: World) -> list[Profile]:
 
 
 def _name_profile(chance: random.Random, world: World, maker: Maker, _logins: list[Login]) -> None:
-    """An ads account comes to name a profile that stood alone."""
-    for profile in _lone_profiles(world)[:1]:
+    # A new ads account names a profile that no ads account named before.
+    for profile in _find_unclaimed_profiles(world)[:1]:
         account = AdsAccount(
             maker.ads_account_id(),
             "named",
@@ -209,7 +218,7 @@ def _name_profile(chance: random.Random, world: World, maker: Maker, _logins: li
 
 
 def _forget_profile(chance: random.Random, world: World, _maker: Maker, _logins: list[Login]) -> None:
-    """An ads account no longer names one of its profiles, which stands alone from now on."""
+    # No ads account names the first profile of an ads account any more.
     for account in _some_accounts(chance, world)[:1]:
         account.alternates = account.alternates[1:]
 
@@ -268,7 +277,7 @@ CHANGES: list[Callable[[random.Random, World, Maker, list[Login]], None]] = [
 
 
 def set_faults(chance: random.Random, sandbox: Sandbox, changed: list[str]) -> bool:
-    """Let some faults strike the calls to come; return whether Amazon tells the truth all the same."""
+    """Add random faults; return whether all answers of Amazon will still be correct."""
     sandbox.faults.clear()
     for _ in range(chance.choice([0, 0, 1, 1, 2, 3])):
         kind, options = chance.choice(FAULTS)
@@ -287,7 +296,7 @@ def set_faults(chance: random.Random, sandbox: Sandbox, changed: list[str]) -> b
         sandbox.faults.add(lie, area="api", path=chance.choice(PATHS), probability=0.5)
         return False
     if chance.random() < 0.15:
-        # The world changes while it is looked at.
+        # The world changes while it is read.
         def change(_call: Call) -> None:
             change_world(chance, sandbox.world)
             changed.append("in the middle of the run")
@@ -298,13 +307,13 @@ def set_faults(chance: random.Random, sandbox: Sandbox, changed: list[str]) -> b
 
 @dataclass
 class Before:
-    """What was there before a run."""
+    """The status of each account before a run, and the connections that saw it."""
 
     visible: dict[str, str] = field(default_factory=dict)
     seen_by: dict[str, set[str]] = field(default_factory=dict)
 
 
-def look(owner_id: int) -> Before:
+def read_before(owner_id: int) -> Before:
     accounts = Account.objects.filter(user_id=owner_id)
     before = Before(visible=dict(accounts.values_list("amazon_account_id", "status")))
     pairs = AccountAccess.objects.filter(account__user_id=owner_id).values_list(
@@ -315,8 +324,11 @@ def look(owner_id: int) -> Before:
     return before
 
 
-def wrongly_gone(before: Before, owner_id: int, truths: dict[str, AccountsById]) -> set[str]:
-    """Accounts that are shown as gone now, although a login that saw them sees them still. `truths` is by connection."""
+def find_wrongly_gone(before: Before, owner_id: int, truths: dict[str, AccountsById]) -> set[str]:
+    """Return the accounts that are not visible now, although a login that saw them still sees them.
+
+    `truths` maps the id of a connection to what its login sees.
+    """
     gone = Account.objects.filter(
         user_id=owner_id, inactive_reason=Account.InactiveReason.NOT_VISIBLE
     ).values_list("amazon_account_id", flat=True)
@@ -332,33 +344,33 @@ def wrongly_gone(before: Before, owner_id: int, truths: dict[str, AccountsById])
     }
 
 
-def differences(truth: dict[str, object], connection: Connection) -> list[str]:
-    """What a succeeded run should have made equal, and did not.
+def find_differences(truth: dict[str, object], connection: Connection) -> list[str]:
+    """Return one line for each difference that a succeeded run has left.
 
-    Who sees what, for all accounts; their details, for those that are this connection's to write.
+    Access is compared for all accounts, details for the accounts that this connection writes.
     """
     should, there = build_expected(truth), read_stored(connection)
     found = [f"{key} is missing" for key in should.keys() - there.keys()]
     found += [f"{key} is not at Amazon" for key in there.keys() - should.keys()]
-    mine = set(
+    owned = set(
         Account.objects.filter(connection=connection, sync_enabled=True)
         .exclude(inactive_reason=Account.InactiveReason.DISCONNECTED)
         .filter(amazon_account_id__in=should)
         .values_list("amazon_account_id", flat=True)
     )
-    for key in should.keys() & there.keys() & mine:
+    for key in should.keys() & there.keys() & owned:
         for name in ("source", "type", "name", "status", "amazon_status", "countries", "errors", "profiles"):
             if should[key][name] != there[key][name]:
                 found.append(f"{key}: {name} should be {should[key][name]!r}, is {there[key][name]!r}")
         parents, parent = should[key]["parents"], there[key]["parents"]
         if not parent <= parents or bool(parent) != bool(parents):
             found.append(f"{key}: parent should be of {parents}, is {parent}")
-    return found + _wrong_links(should, mine, connection)
+    return found + _wrong_links(should, owned, connection)
 
 
-def _wrong_links(should: AccountsById, mine: set[str], connection: Connection) -> list[str]:
+def _wrong_links(should: AccountsById, owned: set[str], connection: Connection) -> list[str]:
     links = set(
-        AccountManager.objects.filter(manager__amazon_account_id__in=mine, manager__connection=connection)
+        AccountManager.objects.filter(manager__amazon_account_id__in=owned, manager__connection=connection)
         .filter(account__connection=connection, account__accesses__connection=connection)
         .values_list("manager__amazon_account_id", "account__amazon_account_id")
     )
@@ -366,14 +378,14 @@ def _wrong_links(should: AccountsById, mine: set[str], connection: Connection) -
         (manager, key)
         for key, account in should.items()
         for manager in account["managers"]
-        if manager in mine and key in mine
+        if manager in owned and key in owned
     }
-    missing, surplus = wanted - links, {link for link in links if link[1] in mine} - wanted
-    return [f"link {link} is missing" for link in missing] + [f"link {link} is too much" for link in surplus]
+    missing, surplus = wanted - links, {link for link in links if link[1] in owned} - wanted
+    return [f"link {link} is missing" for link in missing] + [f"link {link} is surplus" for link in surplus]
 
 
-def take_for_dead(connection: Connection) -> None:
-    """What happens to a run whose worker hangs: it is closed and another one waits; then it wakes up."""
+def close_as_dead(connection: Connection) -> None:
+    # As if the worker hung: its run is closed and requested again, and then the worker continues.
     SyncRun.objects.filter(connection=connection, state=SyncRun.State.RUNNING).update(
         heartbeat_at=F("heartbeat_at") - 2 * DEAD_AFTER
     )
@@ -381,7 +393,7 @@ def take_for_dead(connection: Connection) -> None:
 
 
 def operate(chance: random.Random, owner_id: int) -> None:
-    """Something that people do."""
+    # One random action of a person.
     account = chance.choice([*Account.objects.filter(user_id=owner_id), None])
     if account is None:
         return

@@ -1,4 +1,4 @@
-"""What tests do with sync runs: look at their jobs, and let them start, die and grow old."""
+"""Helpers for tests of sync runs: their jobs, their deaths, their age."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -45,7 +45,7 @@ async def wait_until_started(run: SyncRun) -> None:
 
 
 async def poll_until(is_true: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
-    """Wait for what another session of the database does. Fails when it takes longer than this."""
+    """Wait until another session of the database has done something; fail after this number of seconds."""
     for _ in range(int(seconds / 0.02)):
         if await is_true():
             return

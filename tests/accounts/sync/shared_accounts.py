@@ -1,4 +1,4 @@
-"""Two logins that share accounts, and what is stored of them."""
+"""Two logins that share accounts, and readers of what is stored about them."""
 
 from accounts.models import Account, AccountAccess
 from amazon_accounts.postgresql.threads import in_thread
@@ -18,7 +18,7 @@ def find_account(name: str) -> Account:
 
 @in_thread
 def list_statuses() -> dict[str, str]:
-    """Status by name, with the reason where there is one."""
+    """Return the status of each account by its name, with the reason if there is one."""
     return {
         name: f"{status}: {reason}" if reason else status
         for name, status, reason in Account.objects.values_list("name", "status", "inactive_reason")
@@ -31,7 +31,7 @@ def list_seen_by(connection: Connection) -> set[str]:
 
 
 def make_shared_world(sandbox: Sandbox) -> World:
-    """Two logins that share three of their five accounts each."""
+    # Two logins with five accounts each, three of which they share.
     world = World(1)
     world.add_client(default_client([]))
     maker = Maker(world)

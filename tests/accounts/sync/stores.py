@@ -21,7 +21,7 @@ SCOPE = "ads_accounts"
 
 
 def open_store(connection: Connection, *regions: str) -> Store:
-    """Return the store of a new run that has read its list of ads accounts and the profiles of these regions."""
+    """Return the store of a new run that has read its ads accounts and the profiles of these regions."""
     coverage = Coverage()
     for region in regions:
         coverage.start_listing(Account.Source.PROFILES, region)

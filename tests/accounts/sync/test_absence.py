@@ -1,27 +1,23 @@
-"""What is shown, only not so that it could be understood or stored, is not gone."""
+"""An account that Amazon shows is not gone, even if it cannot be parsed or stored."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection as database
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import Account, AccountAccess, AccountChange, Profile, SyncRun
-from accounts.sync.claims import RunLostError, claim_run, close_unfinished_runs
-from accounts.sync.coverage import Coverage
-from accounts.sync.listing import Listing
 from accounts.sync.requests import request_sync
 from accounts.sync.run import sync_connection
-from accounts.sync.staging import stage_shown
-from accounts.sync.store import Store
-from amazon_accounts.amazon_ads.answers import Rejected
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
 from amazon_accounts.sandbox.world import AdsAccount, Alternate, Login, Maker, World, default_client
 from amazon_accounts.sandbox.world import Profile as WorldProfile
 from tests.accounts.sync.conftest import ConnectionFactory, Sync
+from tests.accounts.sync.runs import poll_until
+from tests.accounts.sync.stores import empty_staging
 from tokens.connect import disconnect as connections
 from tokens.models import Alert, Connection
 
@@ -32,7 +28,7 @@ TOO_LONG = "x" * 2500
 
 @pytest.fixture
 def world(sandbox: Sandbox) -> World:
-    """One login with ads accounts enough that one more or less is not most of them."""
+    """One login with six ads accounts, so that one or two of them are not more than half."""
     world = World(1)
     world.add_client(default_client([]))
     login = world.add_login("first")
@@ -63,11 +59,8 @@ def changed(name: str, **fields: Any) -> None:
 
 
 def answer_of(sandbox: Sandbox, kind: str, region: str, **details: Any) -> list[dict[str, Any]]:
-    """What the login is shown in the region, each with these details."""
+    """Return what the login is shown in the region, with these details in each item."""
     return [{**each, **details} for each in sandbox.truth("first")[kind][region]]
-
-
-# --- Agencies and their advertisers -----------------------------------------------------------------------------
 
 
 async def test_an_agency_whose_type_changes_keeps_its_advertisers(
@@ -121,13 +114,10 @@ async def test_advertisers_that_are_counted_but_not_shown_are_not_gone(
     )
 
 
-# --- Manager accounts -------------------------------------------------------------------------------------------
-
-
 async def managed_advertiser(
     world: World, login: Login, agency: WorldProfile, connection: Connection, sync: Sync
 ) -> Any:
-    """Only its manager account shows it."""
+    """Sync an advertiser that only its manager account shows, and return the manager account."""
     maker = Maker(world)
     advertiser = maker.advertiser(agency, "Managed")
     manager = maker.manager("Group", [maker.link(agency, "Managed", advertiser=advertiser)], login)
@@ -162,9 +152,6 @@ async def test_a_managed_advertiser_that_cannot_be_stored_is_not_gone(
     assert (await sync(connection)).gone == 1
 
 
-# --- Ads accounts and profiles ----------------------------------------------------------------------------------
-
-
 async def test_an_account_that_cannot_be_parsed_is_not_gone(
     connect: ConnectionFactory, sync: Sync, sandbox: Sandbox, world: World, login: Login
 ) -> None:
@@ -179,7 +166,7 @@ async def test_an_account_that_cannot_be_parsed_is_not_gone(
     run = await sync(connection)
     assert (run.state, run.rejected, run.gone) == ("succeeded", 1, 0)
     assert await active(name="Odd") == 1
-    # Where people read it, it is one line of plain text.
+    # People read it as one line of plain text.
     identifier = run.sources[0]["rejected_items"][0]["identifier"]
     assert identifier.startswith("odd & yyy")
     assert len(identifier) == 200
@@ -247,9 +234,6 @@ async def test_a_region_that_the_connection_has_lost_removes_no_account(
     assert await active() == before
 
 
-# --- What follows -----------------------------------------------------------------------------------------------
-
-
 async def test_an_existing_ads_account_inherits_the_labels_of_a_profile_only_account(
     connect: ConnectionFactory, sync: Sync, world: World, login: Login
 ) -> None:
@@ -285,41 +269,26 @@ async def test_a_suspension_raises_an_alert_even_if_the_connection_is_disconnect
     connection = await in_thread(connect)("first")
     await sync(connection)
     next(iter(world.ads_accounts.values())).status = "DISABLED"
-    await disturbed(connection, amazon, sandbox, lambda: connections.disconnect_connection(None, connection))
+    await sync_disturbed(
+        connection, amazon, sandbox, lambda: connections.disconnect_connection(None, connection)
+    )
     kinds = await in_thread(lambda: list(Alert.objects.values_list("kind", flat=True)))()
     assert "account_suspended" in kinds
 
 
-# --- What was staged --------------------------------------------------------------------------------------------
-
-
-async def disturbed(
+async def sync_disturbed(
     connection: Connection, amazon: AmazonClient, sandbox: Sandbox, disturbance: Callable[[], Any]
 ) -> SyncRun:
-    """A sync in which this happens when the ads accounts are merged and the manager accounts not yet read."""
+    """Sync, and disturb the run when its ads accounts are merged and its manager accounts not yet read."""
+    merged = SyncRun.objects.filter(Q(changed__gt=0) | Q(unchanged__gt=0), state="running")
 
     async def happen(_call: object) -> None:
-        await in_thread(wait_for_merge)()
+        await poll_until(in_thread(merged.exists))
         await in_thread(disturbance)()
-
-    def wait_for_merge() -> None:
-        merged = SyncRun.objects.filter(state="running", changed__gt=0) | SyncRun.objects.filter(
-            state="running", unchanged__gt=0
-        )
-        deadline = timezone.now() + timezone.timedelta(seconds=20)  # type: ignore[attr-defined]
-        while not merged.exists() and timezone.now() < deadline:
-            with database.cursor() as cursor:
-                cursor.execute("SELECT pg_sleep(0.05)")
 
     sandbox.faults.add("run", path="/managerAccounts", region="NA", function=happen)
     requested = await in_thread(request_sync)(None, connection, trigger=SyncRun.Trigger.MANUAL)
-    return await sync_connection(requested.pk, amazon)
-
-
-def empty_staging() -> None:
-    """As a crash of the database leaves it."""
-    with database.cursor() as cursor:
-        cursor.execute("TRUNCATE accounts_staged_account, accounts_staged_profile")
+    return await sync_connection(requested.pk, amazon, heartbeat_seconds=0.05)
 
 
 async def test_a_run_whose_staged_rows_were_lost_in_a_crash_starts_again(
@@ -333,33 +302,9 @@ async def test_a_run_whose_staged_rows_were_lost_in_a_crash_starts_again(
     connection = await in_thread(connect)("first")
     await sync(connection)
     before = await in_thread(lambda: list(Profile.objects.order_by("pk").values()))()
-    run = await disturbed(connection, amazon, sandbox, empty_staging)
+    run = await sync_disturbed(connection, amazon, sandbox, empty_staging)
     assert (run.state, run.error) == ("waiting", "The database crashed and lost what had been read.")
     assert await in_thread(lambda: list(Profile.objects.order_by("pk").values()))() == before
     assert await active() == 10
     sandbox.faults.clear()
     assert (await sync_connection(run.pk, amazon)).state == "succeeded"
-
-
-async def test_a_closed_run_stages_nothing(connect: ConnectionFactory) -> None:
-    @in_thread
-    def stage() -> None:
-        connection = connect("alice")
-        run = request_sync(None, connection, trigger=SyncRun.Trigger.MANUAL)
-        claim = claim_run(run.pk)
-        close_unfinished_runs(connection, "The connection was disconnected.")
-        coverage = Coverage()
-        with pytest.raises(RunLostError):
-            stage_shown(Store(claim, coverage), coverage.ads_accounts, {"some-account": ["ads_accounts"]})
-        with database.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM accounts_staged_account")
-            assert cursor.fetchone() == (0,)
-
-    await stage()
-
-
-def test_the_identifier_of_a_rejected_item_is_shown_without_markup() -> None:
-    listing = Listing(0, Account.Source.ADS_ACCOUNTS)
-    listing.reject([Rejected("<i>1</i>\u202e2", "Its name is longer than 2,000 bytes.")])
-    assert listing.as_data()["rejected_items"][0]["identifier"] == "1 2"
-    assert listing.rejected_items[0].identifier == "<i>1</i>\u202e2"

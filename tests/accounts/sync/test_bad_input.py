@@ -1,4 +1,4 @@
-"""Odd things from Amazon are stored as they are or reported by name; they never end a run and never vanish."""
+"""Unusual items from Amazon are stored or rejected by name; they fail no run and remove no account."""
 
 import random
 import string
@@ -191,7 +191,7 @@ async def test_a_list_of_five_thousand_profiles_counts_as_cut(
     assert (run.state, run.gone, run.created) == ("succeeded", 0, 1)
     many = await stored("MANY")
     assert await in_thread(many.profiles.count)() == 5000
-    # What it did not show may be beyond the cut.
+    # A profile that is not shown may be in the part that was cut off.
     assert await in_thread(Profile.objects.filter(region="NA", type="").count)() == 0
 
 
@@ -209,7 +209,7 @@ async def test_a_list_of_fifty_links_counts_as_cut(
     assert await in_thread(account.links.count)() == 49
     manager.links = links[2:]
     await sync(connection)
-    # Fifty are shown; the first two may be among those that are not.
+    # Fifty links are shown. Amazon may have left out the first two.
     assert await in_thread(account.links.count)() == 49 + 3
     manager.links = links[2:40]
     await sync(connection)
@@ -220,7 +220,7 @@ async def test_a_row_that_the_database_refuses_is_rejected_and_other_rows_are_st
     connect: ConnectionFactory, sync: Sync, world: World
 ) -> None:
     bad = first_of(world)
-    # More than an index of PostgreSQL takes, however it is packed.
+    # Too large for an index row of PostgreSQL, even when it is compressed.
     bad.country_codes = ["".join(random.Random(1).choices(string.printable, k=9000))]
     run = await sync(await in_thread(connect)("login-1"))
     assert run.state == "succeeded"

@@ -1,4 +1,4 @@
-"""What changed on an account is written down, by whatever path it changed."""
+"""Every change of an account is recorded, whether a sync or a person made it."""
 
 import pytest
 

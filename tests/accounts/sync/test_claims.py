@@ -49,7 +49,7 @@ def claim(connection: Connection) -> RunClaim:
 
 @pytest.fixture
 def ended() -> Iterator[list[UUID]]:
-    """The runs whose end was signalled."""
+    # The ids that the signal has reported.
     runs: list[UUID] = []
 
     def note(run_id: UUID, **_: Any) -> None:

@@ -34,7 +34,9 @@ def owner(transactional_db: None) -> User:
     return User.objects.create_user("owner")
 
 
-def connected(owner: User, server: SandboxServer, settings: LazySettings, login: str = "alice") -> Connection:
+def make_connection(
+    owner: User, server: SandboxServer, settings: LazySettings, login: str = "alice"
+) -> Connection:
     return Connection.objects.create(
         owner=owner,
         label=f"Login of {login}",
@@ -46,8 +48,8 @@ def connected(owner: User, server: SandboxServer, settings: LazySettings, login:
 def test_it_syncs_every_live_connection_and_prints_the_counts(
     owner: User, sandbox_server: SandboxServer, settings: LazySettings
 ) -> None:
-    alice = connected(owner, sandbox_server, settings)
-    connected(owner, sandbox_server, settings, "charlie")
+    alice = make_connection(owner, sandbox_server, settings)
+    make_connection(owner, sandbox_server, settings, "charlie")
     done = run("sync_accounts", **QUICK)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith("11 seen, 11 created, 0 changed, 0 unchanged, 0 gone")
@@ -56,8 +58,8 @@ def test_it_syncs_every_live_connection_and_prints_the_counts(
 
 
 def test_it_prints_json(owner: User, sandbox_server: SandboxServer, settings: LazySettings) -> None:
-    connection = connected(owner, sandbox_server, settings)
-    connected(owner, sandbox_server, settings, "charlie")
+    connection = make_connection(owner, sandbox_server, settings)
+    make_connection(owner, sandbox_server, settings, "charlie")
     done = run("sync_accounts", "--json", "--connection", str(connection.pk), **QUICK)
     printed: dict[str, Any] = json.loads(done.stdout)
     assert (printed["created"], printed["succeeded"]) == (11, 1)
@@ -69,7 +71,7 @@ def test_it_prints_json(owner: User, sandbox_server: SandboxServer, settings: La
 def test_it_explains_a_failure_in_one_line(
     owner: User, sandbox_server: SandboxServer, settings: LazySettings
 ) -> None:
-    connected(owner, sandbox_server, settings)
+    make_connection(owner, sandbox_server, settings)
     sandbox_server.sandbox.faults.add("error_500", area="api")
     done = run("sync_accounts", **QUICK, AMAZON_MAX_ATTEMPTS="1")
     assert done.returncode == 1
@@ -82,7 +84,7 @@ def test_it_explains_a_failure_in_one_line(
 def test_it_reports_a_postponed_run(
     owner: User, sandbox_server: SandboxServer, settings: LazySettings
 ) -> None:
-    connected(owner, sandbox_server, settings)
+    make_connection(owner, sandbox_server, settings)
     sandbox_server.sandbox.faults.add(
         "throttle", path="/managerAccounts", region="FE", seconds=100, retry_after="100"
     )
@@ -111,7 +113,7 @@ def test_it_refuses_invalid_arguments(db: None, arguments: list[str], words: str
 def test_it_refuses_a_connection_that_cannot_be_synced(
     owner: User, sandbox_server: SandboxServer, settings: LazySettings
 ) -> None:
-    connection = connected(owner, sandbox_server, settings)
+    connection = make_connection(owner, sandbox_server, settings)
     connection.state = Connection.State.REAUTHORIZATION_REQUIRED
     connection.save(update_fields=["state"])
     with pytest.raises(CommandError, match="must be reconnected"):
@@ -121,7 +123,7 @@ def test_it_refuses_a_connection_that_cannot_be_synced(
 def test_a_worker_runs_a_requested_sync(
     owner: User, sandbox_server: SandboxServer, settings: LazySettings, tmp_path: Path
 ) -> None:
-    connection = connected(owner, sandbox_server, settings)
+    connection = make_connection(owner, sandbox_server, settings)
     with running("runworker", log=tmp_path / "worker.log", **QUICK) as worker:
         requested = request_sync(None, connection, trigger=SyncRun.Trigger.API)
         eventually(
@@ -138,7 +140,7 @@ def test_a_killed_sync_is_repeated_within_a_minute(
     tmp_path: Path,
 ) -> None:
     sandbox_server.sandbox.reset(generated_world(accounts_per_login=300))
-    connection = connected(owner, sandbox_server, settings, "login-1")
+    connection = make_connection(owner, sandbox_server, settings, "login-1")
     slow = sandbox_server.sandbox.faults.add("slow", path="/adsAccounts/list", seconds=1.0, after=1)
     requested = request_sync(None, connection, trigger=SyncRun.Trigger.SCHEDULED)
     with running("runworker", log=tmp_path / "first.log", **QUICK) as worker:

@@ -65,7 +65,7 @@ def test_a_list_with_an_unidentified_item_proves_nothing(coverage: Coverage) -> 
     ("ads_accounts", "profiles", "proves"),
     [
         (Outcome.COMPLETE, Outcome.COMPLETE, True),
-        # A login that may not list ads accounts has accounts that only profiles show.
+        # A login without permission to list ads accounts has profile-only accounts.
         (Outcome.FORBIDDEN, Outcome.COMPLETE, True),
         (Outcome.FAILED, Outcome.COMPLETE, False),
         (Outcome.CUT, Outcome.COMPLETE, False),

@@ -1,4 +1,4 @@
-"""Syncing here and now, beside the workers."""
+"""Syncing a connection in this process instead of a worker."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What a run reports about a list."""
+"""What a run reports about one of Amazon's lists."""
 
 from datetime import UTC, datetime
 
@@ -227,3 +227,10 @@ def test_a_failed_run_explains_its_forbidden_lists() -> None:
 def test_a_succeeded_run_has_no_explanation() -> None:
     assert explanation([ended_listing()]) == ""
     assert explanation([]) == ""
+
+
+def test_the_identifier_of_a_rejected_item_is_shown_without_markup() -> None:
+    listing = Listing(0, Account.Source.ADS_ACCOUNTS)
+    listing.reject([Rejected("<i>1</i>\u202e2", "Its name is longer than 2,000 bytes.")])
+    assert listing.as_data()["rejected_items"][0]["identifier"] == "1 2"
+    assert listing.rejected_items[0].identifier == "<i>1</i>\u202e2"

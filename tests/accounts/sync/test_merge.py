@@ -1,4 +1,4 @@
-"""Staged rows are merged into accounts; bad rows are named, deadlocks repeated, and equal rows not written."""
+"""Merging staged rows: differences are written, bad rows named, and deadlocks repeated."""
 
 import random
 import string

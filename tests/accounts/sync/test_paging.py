@@ -1,4 +1,4 @@
-"""However Amazon turns its pages: the picture is right, or the error has a name."""
+"""Pages of a list, with every fault of a page: all accounts are stored, or the error is named."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def big(sandbox: Sandbox) -> Sandbox:
-    """A login whose list has five pages."""
+    # The list of the login has five pages.
     sandbox.reset(generated_world(accounts_per_login=420))
     return sandbox
 

@@ -1,7 +1,7 @@
-"""Whatever happens: a run that succeeds over a world that stood still leaves tables that equal it, and nothing that
-is still at Amazon is ever shown as gone.
+"""After a succeeded run the tables equal an unchanged world, and no account that Amazon still shows is gone.
 
-    WORLDS=200 pytest tests/accounts/test_random_worlds.py     the long form; WORLDS_FROM=17 begins with that one
+WORLDS=200 pytest tests/accounts/sync/test_random_worlds.py     200 worlds; WORLDS_FROM=17 begins with world
+17
 """
 
 import asyncio
@@ -46,7 +46,7 @@ async def test_the_tables_agree_with_a_random_world(
 ) -> None:
     settings.AMAZON_MAX_ATTEMPTS = 2
     chance = random.Random(seed)
-    sandbox.reset(random_worlds.made_world(chance, seed))
+    sandbox.reset(random_worlds.make_world(chance, seed))
     connections = {login: await in_thread(connect)(login) for login in sandbox.world.logins}
     async with AmazonClient(transport=sandbox_transport) as amazon:
         world = Trial(chance, sandbox, owner, connect, amazon, connections)
@@ -57,7 +57,7 @@ async def test_the_tables_agree_with_a_random_world(
 
 @dataclass
 class Trial:
-    """A world in which things happen, and its logins, of which one is synced after another."""
+    """A changing world, and its logins, which are synced in random order."""
 
     chance: random.Random
     sandbox: Sandbox
@@ -68,37 +68,37 @@ class Trial:
     story: list[str] = field(default_factory=list)
 
     async def live(self, *, calm: bool) -> None:
-        """Something happens at Amazon or here, then one login is synced, and the tables are judged."""
+        # One step: a change at Amazon or here, a sync of one login, and the comparison of the tables.
         changed: list[str] = []
         self.sandbox.faults.clear()
-        tells_truth = calm or await self._trouble(changed)
+        is_truthful = calm or await self._disturb(changed)
         login = self.chance.choice(list(self.connections))
-        connection = await self._chosen(login, calm=calm)
+        connection = await self._choose_connection(login, calm=calm)
         if not calm and self.chance.random() < 0.15:
-            self._kill_in_the_middle(connection)
+            self._kill_during_run(connection)
         await in_thread(RateLimit.objects.all().delete)()
-        before = await in_thread(random_worlds.look)(self.owner.pk)
-        run = await self._synced(connection, calm=calm)
+        before = await in_thread(random_worlds.read_before)(self.owner.pk)
+        run = await self._sync(connection, calm=calm)
         self.story.append(f"{login}: {run.state} {run.error} {changed} {list(self.sandbox.faults.rules)}")
         if not changed:
-            await self._nothing_is_wrongly_gone(before)
-            if tells_truth:
-                await self._a_good_run_is_true(run, login, connection)
+            await self._check_gone(before)
+            if is_truthful:
+                await self._check_tables(run, login, connection)
 
-    async def _trouble(self, changed: list[str]) -> bool:
-        """Change the world and let faults strike; return whether Amazon tells the truth all the same."""
+    async def _disturb(self, changed: list[str]) -> bool:
+        """Change the world and add faults; return whether all answers of Amazon will still be correct."""
         for _ in range(self.chance.randint(0, 3)):
             random_worlds.change_world(self.chance, self.sandbox.world)
         if self.chance.random() < 0.3:
             await in_thread(random_worlds.operate)(self.chance, self.owner.pk)
-        tells_truth = random_worlds.set_faults(self.chance, self.sandbox, changed)
+        is_truthful = random_worlds.set_faults(self.chance, self.sandbox, changed)
         if self.chance.random() < 0.5:
             switch = self.chance.choice(random_worlds.SWITCHES)
             self.sandbox.faults.add("switch", area="api", **switch)
-        return tells_truth
+        return is_truthful
 
-    async def _chosen(self, login: str, *, calm: bool) -> Connection:
-        """The connection to sync, which may break, heal, or be disconnected and connected anew before that."""
+    async def _choose_connection(self, login: str, *, calm: bool) -> Connection:
+        """Return the connection to sync. It may first break, heal, or be disconnected and connected again."""
         connection = self.connections[login]
         if not calm and self.chance.random() < 0.1:
             await in_thread(random_worlds.break_or_heal)(self.chance, connection)
@@ -112,13 +112,13 @@ class Trial:
             await in_thread(random_worlds.break_or_heal)(self.chance, connection)
         return connection
 
-    def _kill_in_the_middle(self, connection: Connection) -> None:
+    def _kill_during_run(self, connection: Connection) -> None:
         async def die(_call: object) -> None:
-            await in_thread(random_worlds.take_for_dead)(connection)
+            await in_thread(random_worlds.close_as_dead)(connection)
 
         self.sandbox.faults.add("run", area="api", nth=self.chance.randint(1, 12), function=die)
 
-    async def _synced(self, connection: Connection, *, calm: bool) -> SyncRun:
+    async def _sync(self, connection: Connection, *, calm: bool) -> SyncRun:
         requested = await in_thread(queue_sync)(connection, trigger=SyncRun.Trigger.MANUAL)
         if requested.state == SyncRun.State.WAITING:
             syncing = asyncio.create_task(sync_connection(requested.pk, self.amazon, max_wait=0.3))
@@ -127,23 +127,23 @@ class Trial:
                 syncing.cancel()
             await asyncio.gather(syncing, return_exceptions=True)
             if not syncing.cancelled() and isinstance(syncing.exception(), AnotherRunActiveError):
-                # A process was stopped in the very moment when it took the run; that is found out later.
-                await in_thread(random_worlds.take_for_dead)(connection)
+                # A process was stopped while it claimed the run, which the rescue finds out later.
+                await in_thread(random_worlds.close_as_dead)(connection)
             elif not syncing.cancelled():
                 syncing.result()
         return await in_thread(SyncRun.objects.get)(pk=requested.pk)
 
-    async def _nothing_is_wrongly_gone(self, before: Any) -> None:
+    async def _check_gone(self, before: Any) -> None:
         truths = {
             str(each.pk): build_expected(self.sandbox.truth(name))
             for name, each in self.connections.items()
             if each.state != Connection.State.DISCONNECTED
         }
-        gone = await in_thread(random_worlds.wrongly_gone)(before, self.owner.pk, truths)
+        gone = await in_thread(random_worlds.find_wrongly_gone)(before, self.owner.pk, truths)
         assert not gone, (gone, self.story)
 
-    async def _a_good_run_is_true(self, run: SyncRun, login: str, connection: Connection) -> None:
-        is_all_told = all(source["outcome"] == "complete" for source in run.sources)
-        if run.state == SyncRun.State.SUCCEEDED and is_all_told:
-            found = await in_thread(random_worlds.differences)(self.sandbox.truth(login), connection)
+    async def _check_tables(self, run: SyncRun, login: str, connection: Connection) -> None:
+        is_complete = all(source["outcome"] == "complete" for source in run.sources)
+        if run.state == SyncRun.State.SUCCEEDED and is_complete:
+            found = await in_thread(random_worlds.find_differences)(self.sandbox.truth(login), connection)
             assert found == [], "\n".join([*found, *self.story, *map(str, run.sources)])

@@ -1,4 +1,4 @@
-"""A sync is requested once, by a person with the permission or by the system, and queued with its row."""
+"""A request checks its permission, joins a waiting run or creates one, and queues it in its transaction."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""One sync from its claim to its end: reported, fenced, stopped, postponed."""
+"""One sync from its claim to its end, with every way in which it can end."""
 
 import asyncio
 import threading
@@ -225,7 +225,7 @@ async def test_the_heartbeat_of_a_lost_run_stops_its_work(
     async def hang(_call: object) -> None:
         nonlocal is_cancelled
         try:
-            await in_thread(close_unfinished_runs)(connection, "Closed by somebody else.")
+            await in_thread(close_unfinished_runs)(connection, "Closed in the meantime.")
             await asyncio.sleep(60)
         except asyncio.CancelledError:
             is_cancelled = True
@@ -233,7 +233,7 @@ async def test_the_heartbeat_of_a_lost_run_stops_its_work(
 
     sandbox.faults.add("run", path="/adsAccounts/list", function=hang)
     ended = await asyncio.wait_for(sync_connection(run.pk, amazon, heartbeat_seconds=0.05), 20)
-    assert (ended.state, ended.error) == ("failed", "Closed by somebody else.")
+    assert (ended.state, ended.error) == ("failed", "Closed in the meantime.")
     assert is_cancelled
 
 
@@ -365,7 +365,7 @@ async def test_a_postponed_run_returns_to_the_queue(
     assert "EU" in run.error
     until = (await in_thread(scheduled_times)())[-1]
     assert until - timezone.now() > timedelta(seconds=100)
-    # What could be read is stored already.
+    # The lists that could be read are stored already.
     assert await in_thread(AccountAccess.objects.count)() > 0
     await in_thread(connection.refresh_from_db)()
     assert connection.sync_failures == 0
@@ -396,7 +396,7 @@ async def test_a_run_whose_wait_would_be_long_ends_partial(
     assert (run.state, run.postponed) == ("partial", 0)
     assert "FE" in run.error
     await in_thread(connection.refresh_from_db)()
-    # Being asked to wait is no failure, and the other lists are synced as often as ever.
+    # A postponement is no failure, so the other lists are synced as often as before.
     assert (connection.sync_failures, connection.sync_error) == (0, run.error)
     assert connection.last_synced_at is not None
     assert connection.next_sync_at is not None

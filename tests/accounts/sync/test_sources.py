@@ -112,7 +112,7 @@ async def test_advertisers_have_their_agency_as_parent_and_vanish_with_it(
 
     assert agency.account_type == "agency"
     assert await below() == ["active"] * 3
-    # Disconnecting an agency here does not touch what hangs below it.
+    # Disconnecting an agency does not disconnect its advertisers.
     await in_thread(Account.objects.filter(pk=agency.pk).update)(
         status="inactive", inactive_reason="disconnected"
     )
