@@ -8,13 +8,15 @@ from django.core import serializers
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.core.management.base import CommandError, SystemCheckError
-from django.db import connection as database
+from django.db.models import TextField
+from django.db.models.functions import Cast
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.database_outage import DatabaseOutage
 from tests.tokens.conftest import new_connection
-from tokens.checks import find_encryption_problem, require_fitting_keys
-from tokens.connect.disconnect import disconnect_connection
+from tokens.checks import check_keys, find_encryption_problem, require_fitting_keys
 from tokens.encryption import DecryptionError, Secret
-from tokens.key_rotation import Rotated, read_tokens, replace_tokens, rotate
 from tokens.models import Connection
 
 pytestmark = pytest.mark.django_db
@@ -28,9 +30,8 @@ def stored(settings: LazySettings, db: None) -> Connection:
 
 
 def ciphertext(column: str = "refresh_token") -> str:
-    with database.cursor() as cursor:
-        cursor.execute(f"SELECT {column} FROM tokens_connection")  # noqa: S608
-        return str(cursor.fetchone()[0])
+    # A plain text column shows what is stored.
+    return str(Connection.objects.values_list(Cast(column, TextField()), flat=True).get())
 
 
 def test_it_stores_ciphertext_and_reads_plain_text(stored: Connection) -> None:
@@ -98,50 +99,55 @@ def test_every_key_decrypts_and_the_first_encrypts(stored: Connection, settings:
     assert Fernet(newest).decrypt(sealed.ciphertext.encode()).decode() == PLAIN
 
 
-def test_rotation_puts_every_token_under_the_first_key(stored: Connection, settings: LazySettings) -> None:
-    old = settings.TOKEN_ENCRYPTION_KEYS
-    newest = Fernet.generate_key().decode()
-    settings.TOKEN_ENCRYPTION_KEYS = [newest, *old]
-    assert rotate() == {"rotated": 2, "current": 0, "unreadable": 0}
-    assert rotate() == {"rotated": 0, "current": 2, "unreadable": 0}
-    settings.TOKEN_ENCRYPTION_KEYS = [newest]
-    again = Connection.objects.get()
-    assert again.refresh_token is not None
-    assert again.refresh_token.reveal() == PLAIN
+@given(plain=st.text(max_size=200))
+def test_any_text_is_sealed_and_revealed(plain: str) -> None:
+    sealed = Secret.seal(plain)
+    assert sealed.reveal() == plain
+    assert len(plain) < 4 or plain not in sealed.ciphertext
 
 
-def test_rotation_changes_only_the_ciphertext_that_it_read(
-    stored: Connection, settings: LazySettings
-) -> None:
-    (row,) = read_tokens(None, limit=10)
-    assert row.access_token is not None
-    Connection.objects.update(access_token="Atza|newer")
-    rotated = Rotated(row.connection_id, stale=row.access_token, fresh=Secret.seal("Atza|older").ciphertext)
-    assert replace_tokens("access_token", [rotated]) == 0
-    again = Connection.objects.get()
-    assert again.access_token is not None
-    assert again.access_token.reveal() == "Atza|newer"
+class TestField:
+    def test_a_token_may_be_missing(self, stored: Connection) -> None:
+        Connection.objects.update(access_token=None, expires_at=None)
+        assert Connection.objects.get().access_token is None
+
+    def test_a_deferred_token_is_read_when_it_is_used(self, stored: Connection) -> None:
+        connection = Connection.objects.defer("refresh_token").get()
+        assert connection.refresh_token is not None
+        assert connection.refresh_token.reveal() == PLAIN
+
+    def test_a_string_that_is_assigned_is_encrypted_at_once(self, stored: Connection) -> None:
+        stored.access_token = "Atza|plain"
+        assert isinstance(stored.access_token, Secret)
+        assert stored.access_token.reveal() == "Atza|plain"
+
+    def test_an_update_encrypts_too(self, stored: Connection) -> None:
+        Connection.objects.update(refresh_token="Atzr|plain")
+        assert "plain" not in ciphertext()
+        assert Secret(ciphertext()).reveal() == "Atzr|plain"
+
+    def test_the_same_token_has_another_ciphertext_each_time(self) -> None:
+        assert Secret.seal(PLAIN).ciphertext != Secret.seal(PLAIN).ciphertext
+
+    def test_no_form_shows_it(self) -> None:
+        assert Connection._meta.get_field("refresh_token").formfield() is None
+
+    def test_a_missing_token_is_serialized_as_null(self, stored: Connection) -> None:
+        stored.access_token = None
+        (item,) = json.loads(serializers.serialize("json", [stored]))
+        assert item["fields"]["access_token"] is None
 
 
-def test_rotation_goes_through_all_tokens_batch_by_batch(stored: Connection, settings: LazySettings) -> None:
-    for number in range(4):
-        new_connection(stored.owner, settings, f"{PLAIN}-{number}")
-    settings.TOKEN_ENCRYPTION_KEYS = [Fernet.generate_key().decode(), *settings.TOKEN_ENCRYPTION_KEYS]
-    assert rotate(batch_size=2) == {"rotated": 10, "current": 0, "unreadable": 0}
-    settings.TOKEN_ENCRYPTION_KEYS = settings.TOKEN_ENCRYPTION_KEYS[:1]
-    revealed = [
-        token.reveal() for token in Connection.objects.values_list("refresh_token", flat=True) if token
-    ]
-    assert sorted(revealed) == [PLAIN, *(f"{PLAIN}-{number}" for number in range(4))]
+def test_any_key_fits_while_no_token_is_stored(transactional_db: None) -> None:
+    assert find_encryption_problem() == ""
 
 
-def test_a_disconnected_connection_has_nothing_to_rotate(stored: Connection) -> None:
-    disconnect_connection(None, stored)
-    assert rotate() == {"rotated": 0, "current": 0, "unreadable": 0}
+def test_an_outage_is_no_problem_of_the_keys(database_outage: DatabaseOutage) -> None:
+    with database_outage:
+        assert find_encryption_problem() == ""
 
 
-def test_rotation_leaves_what_it_cannot_read(stored: Connection, settings: LazySettings) -> None:
-    before = ciphertext()
+def test_the_check_needs_a_database(stored: Connection, settings: LazySettings) -> None:
     settings.TOKEN_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
-    assert rotate() == {"rotated": 0, "current": 0, "unreadable": 2}
-    assert ciphertext() == before
+    assert check_keys(None) == []
+    assert [each.id for each in check_keys(None, ["default"])] == ["tokens.E001"]

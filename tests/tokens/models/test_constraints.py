@@ -1,0 +1,144 @@
+"""What the database refuses to store, and how rows are called."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.auth.models import User
+from django.db import IntegrityError, models
+from django.utils import timezone
+
+from tests.tokens.conftest import ConnectionFactory, new_connection
+from tests.tokens.factories import new_refresh
+from tokens.models import AccessTokenRequest, Alert, AuthorizationAttempt, Connection, Heartbeat, TokenRefresh
+
+pytestmark = pytest.mark.django_db
+
+MOMENT = datetime(2026, 8, 1, 12, 30, tzinfo=UTC)
+
+
+def refused(constraint: str) -> Any:
+    return pytest.raises(IntegrityError, match=constraint)
+
+
+class TestConnection:
+    @pytest.mark.parametrize(
+        ("changes", "constraint"),
+        [
+            ({"state": "sleeping"}, "connection_state_is_known|only_active_connections_are_due"),
+            ({"refresh_token": None}, "active_connection_has_refresh_token"),
+            ({"state": "disconnected", "next_refresh_at": None}, "disconnected_connection_has_no_tokens"),
+            ({"expires_at": None}, "access_token_has_an_expiry"),
+            ({"state": "reauthorization_required"}, "only_active_connections_are_due"),
+            ({"regions": []}, "connection_regions_are_known"),
+            ({"regions": ["NA", "XX"]}, "connection_regions_are_known"),
+            ({"grant_version": 0}, "connection_counts_are_not_negative"),
+        ],
+    )
+    def test_a_state_that_contradicts_itself_is_refused(
+        self, connect: ConnectionFactory, changes: dict[str, Any], constraint: str
+    ) -> None:
+        connect()
+        with refused(constraint):
+            Connection.objects.update(**changes)
+
+    def test_a_person_has_one_connection_of_a_login(self, connect: ConnectionFactory) -> None:
+        connect(amazon_user_id="7")
+        with refused("one_connection_per_owner_client_and_login"):
+            connect(amazon_user_id="7")
+
+    def test_connections_of_unknown_logins_may_be_many(self, connect: ConnectionFactory) -> None:
+        connect(amazon_user_id=None)
+        connect(amazon_user_id=None)
+
+    def test_a_person_with_connections_cannot_be_deleted(self, connect: ConnectionFactory) -> None:
+        with pytest.raises(models.ProtectedError):
+            connect().owner.delete()
+
+    @pytest.mark.parametrize(
+        ("fields", "name"),
+        [
+            ({}, ""),
+            ({"amazon_user_id": "7"}, "7"),
+            ({"amazon_user_id": "7", "amazon_user_name": "Bob"}, "Bob"),
+            ({"amazon_user_name": "Bob", "amazon_user_email": "bob@example.test"}, "bob@example.test"),
+        ],
+    )
+    def test_a_login_is_called_by_what_people_know_best(self, fields: dict[str, str], name: str) -> None:
+        assert Connection(**fields).amazon_user == name
+
+    @pytest.mark.parametrize(
+        ("consented_at", "ends"),
+        [
+            (None, None),
+            (datetime(2025, 12, 31, 23, 59, tzinfo=UTC), None),
+            (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 31, tzinfo=UTC)),
+        ],
+    )
+    def test_a_consent_ends_if_it_is_younger_than_the_rule(
+        self, settings: LazySettings, consented_at: datetime | None, ends: datetime | None
+    ) -> None:
+        settings.CONSENT_DAYS = 30
+        settings.CONSENT_EFFECTIVE_DATE = datetime(2026, 1, 1, tzinfo=UTC).date()
+        assert Connection(consented_at=consented_at).consent_ends_at == ends
+
+
+class TestRefresh:
+    def test_a_connection_has_one_open_refresh(self, connect: ConnectionFactory) -> None:
+        connection = connect()
+        new_refresh(connection, None)
+        new_refresh(connection, "succeeded")
+        with refused("one_open_refresh_per_connection"):
+            new_refresh(connection, None)
+
+    @pytest.mark.parametrize(
+        ("changes", "constraint"),
+        [
+            ({"outcome": None}, "closed_refresh_has_an_outcome"),
+            ({"finished_at": None}, "closed_refresh_has_an_outcome"),
+            ({"finished_at": MOMENT}, "refresh_ends_after_it_began"),
+            ({"trigger": "whim"}, "refresh_trigger_is_known"),
+        ],
+    )
+    def test_a_refresh_that_contradicts_itself_is_refused(
+        self, connect: ConnectionFactory, changes: dict[str, Any], constraint: str
+    ) -> None:
+        new_refresh(connect())
+        with refused(constraint):
+            TokenRefresh.objects.update(**changes)
+
+
+def test_a_sent_alert_is_not_due() -> None:
+    alert = Alert.objects.create(kind="connection_broken", key="1", text="It broke.")
+    with refused("sent_alert_is_not_due"):
+        Alert.objects.filter(pk=alert.pk).update(sent_at=timezone.now())
+
+
+def test_undelivered_alerts_were_tried_and_failed() -> None:
+    due = timezone.now() + timedelta(minutes=1)
+    for key, fields in {
+        "new": {},
+        "failed": {"error": "No room."},
+        "given up": {"error": "No room.", "next_try_at": None},
+    }.items():
+        Alert.objects.create(kind="connection_broken", key=key, text="", **{"next_try_at": due, **fields})
+    assert [alert.key for alert in Alert.objects.undelivered()] == ["failed"]
+
+
+def test_rows_say_what_they_are(settings: LazySettings) -> None:
+    connection = new_connection(User.objects.create_user("bob"), settings, "Atzr|x", label="Garden shop")
+    assert str(connection) == "Garden shop"
+    refresh = TokenRefresh(connection=connection, started_at=MOMENT)
+    assert str(refresh) == f"{connection.pk} 2026-08-01 12:30 UTC running"
+    request = AccessTokenRequest(connection=connection, requested_at=MOMENT, outcome="given")
+    assert str(request) == f"{connection.pk} 2026-08-01 12:30 UTC given"
+    attempt = AuthorizationAttempt(user=connection.owner, created_at=MOMENT)
+    assert str(attempt) == f"{connection.owner_id} 2026-08-01 12:30 UTC"
+    assert str(Heartbeat(kind="worker", host="one", pid=7)) == "worker one:7"
+    assert str(Alert(text="It broke.")) == "It broke."
+
+
+def test_ids_grow_with_time(connect: ConnectionFactory) -> None:
+    first, second = connect(), connect()
+    assert first.pk < second.pk

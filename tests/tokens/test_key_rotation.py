@@ -1,0 +1,168 @@
+"""Encrypting every stored token again under the first key."""
+
+import io
+import json
+
+import pytest
+from cryptography.fernet import Fernet
+from django.conf import LazySettings
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db.models import TextField
+from django.db.models.functions import Cast
+
+from tests.tokens.conftest import new_connection
+from tokens.checks import find_encryption_problem
+from tokens.connect.disconnect import disconnect_connection
+from tokens.encryption import Secret
+from tokens.key_rotation import Rotated, read_tokens, replace_tokens, rotate
+from tokens.models import Connection
+
+pytestmark = pytest.mark.django_db
+
+PLAIN = "Atzr|a-very-secret-token"
+
+
+def ciphertext(column: str = "refresh_token") -> str:
+    return str(Connection.objects.values_list(Cast(column, TextField()), flat=True).get())
+
+
+@pytest.fixture
+def stored(settings: LazySettings, db: None) -> Connection:
+    return new_connection(User.objects.create_user("bob"), settings, PLAIN)
+
+
+@pytest.fixture
+def new_key(settings: LazySettings, stored: Connection) -> str:
+    """Make another key the first of TOKEN_ENCRYPTION_KEYS."""
+    key = Fernet.generate_key().decode()
+    settings.TOKEN_ENCRYPTION_KEYS = [key, *settings.TOKEN_ENCRYPTION_KEYS]
+    return key
+
+
+def test_rotation_puts_every_token_under_the_first_key(stored: Connection, settings: LazySettings) -> None:
+    old = settings.TOKEN_ENCRYPTION_KEYS
+    newest = Fernet.generate_key().decode()
+    settings.TOKEN_ENCRYPTION_KEYS = [newest, *old]
+    assert rotate() == {"rotated": 2, "current": 0, "unreadable": 0}
+    assert rotate() == {"rotated": 0, "current": 2, "unreadable": 0}
+    settings.TOKEN_ENCRYPTION_KEYS = [newest]
+    again = Connection.objects.get()
+    assert again.refresh_token is not None
+    assert again.refresh_token.reveal() == PLAIN
+
+
+def test_rotation_changes_only_the_ciphertext_that_it_read(stored: Connection) -> None:
+    (row,) = read_tokens(None, limit=10)
+    assert row.access_token is not None
+    Connection.objects.update(access_token="Atza|newer")
+    rotated = Rotated(row.connection_id, stale=row.access_token, fresh=Secret.seal("Atza|older").ciphertext)
+    assert replace_tokens("access_token", [rotated]) == 0
+    again = Connection.objects.get()
+    assert again.access_token is not None
+    assert again.access_token.reveal() == "Atza|newer"
+
+
+def test_rotation_goes_through_all_tokens_batch_by_batch(stored: Connection, settings: LazySettings) -> None:
+    for number in range(4):
+        new_connection(stored.owner, settings, f"{PLAIN}-{number}")
+    settings.TOKEN_ENCRYPTION_KEYS = [Fernet.generate_key().decode(), *settings.TOKEN_ENCRYPTION_KEYS]
+    assert rotate(batch_size=2) == {"rotated": 10, "current": 0, "unreadable": 0}
+    settings.TOKEN_ENCRYPTION_KEYS = settings.TOKEN_ENCRYPTION_KEYS[:1]
+    revealed = [
+        token.reveal() for token in Connection.objects.values_list("refresh_token", flat=True) if token
+    ]
+    assert sorted(revealed) == [PLAIN, *(f"{PLAIN}-{number}" for number in range(4))]
+
+
+def test_a_disconnected_connection_has_nothing_to_rotate(stored: Connection) -> None:
+    disconnect_connection(None, stored)
+    assert rotate() == {"rotated": 0, "current": 0, "unreadable": 0}
+
+
+def test_a_token_that_no_key_decrypts_is_left_as_it_is(stored: Connection, settings: LazySettings) -> None:
+    before = ciphertext()
+    settings.TOKEN_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+    assert rotate() == {"rotated": 0, "current": 0, "unreadable": 2}
+    assert ciphertext() == before
+
+
+class TestInterruption:
+    def test_a_rotation_goes_on_where_the_last_one_was_killed(
+        self, stored: Connection, settings: LazySettings, new_key: str
+    ) -> None:
+        for number in range(3):
+            new_connection(stored.owner, settings, f"{PLAIN}-{number}")
+        # The process dies after the first batch: one connection of four is rotated.
+        (first,) = read_tokens(None, limit=1)
+        for column, stale in (("access_token", first.access_token), ("refresh_token", first.refresh_token)):
+            assert stale is not None
+            fresh = Secret.seal(Secret(stale).reveal()).ciphertext
+            assert replace_tokens(column, [Rotated(first.connection_id, stale, fresh)]) == 1
+        counts = rotate(batch_size=1)
+        assert counts["current"] >= 2
+        assert counts["rotated"] + counts["current"] == 8
+        settings.TOKEN_ENCRYPTION_KEYS = [new_key]
+        assert find_encryption_problem() == ""
+
+    def test_both_keys_decrypt_in_the_middle_of_a_rotation(
+        self, stored: Connection, settings: LazySettings, new_key: str
+    ) -> None:
+        new_connection(stored.owner, settings, f"{PLAIN}-2")
+        assert find_encryption_problem() == ""
+        revealed = {
+            each.reveal() for each in Connection.objects.values_list("refresh_token", flat=True) if each
+        }
+        assert revealed == {PLAIN, f"{PLAIN}-2"}
+
+    def test_a_token_that_a_refresh_stores_meanwhile_stays(self, stored: Connection, new_key: str) -> None:
+        (row,) = read_tokens(None, limit=1)
+        assert row.refresh_token is not None
+        Connection.objects.update(refresh_token="Atzr|rotated by Amazon")
+        stale = Rotated(row.connection_id, row.refresh_token, Secret.seal(PLAIN).ciphertext)
+        assert replace_tokens("refresh_token", [stale]) == 0
+        assert Secret(ciphertext()).reveal() == "Atzr|rotated by Amazon"
+
+    def test_nothing_to_replace_is_no_statement(self, stored: Connection) -> None:
+        assert replace_tokens("access_token", []) == 0
+
+    def test_tokens_are_read_from_the_id_on_that_was_reached(
+        self, stored: Connection, settings: LazySettings
+    ) -> None:
+        second = new_connection(stored.owner, settings, PLAIN)
+        (row,) = read_tokens(stored.pk, limit=10)
+        assert row.connection_id == second.pk
+        assert read_tokens(second.pk, limit=10) == []
+
+
+class TestCommand:
+    def run(self, *arguments: str) -> str:
+        out = io.StringIO()
+        call_command("rotate_encryption_keys", *arguments, stdout=out)
+        return out.getvalue()
+
+    def test_it_prints_its_counts(self, stored: Connection, new_key: str) -> None:
+        assert self.run() == "2 rotated, 0 current, 0 unreadable\n"
+        assert self.run() == "0 rotated, 2 current, 0 unreadable\n"
+
+    def test_it_prints_its_counts_as_json(self, stored: Connection, new_key: str) -> None:
+        assert json.loads(self.run("--json")) == {"rotated": 2, "current": 0, "unreadable": 0}
+
+    def test_it_does_nothing_without_the_old_key(self, stored: Connection, settings: LazySettings) -> None:
+        before = ciphertext()
+        settings.TOKEN_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
+        with pytest.raises(CommandError, match="TOKEN_ENCRYPTION_KEYS cannot decrypt 2 of 2 stored tokens"):
+            self.run()
+        assert ciphertext() == before
+
+    def test_it_fails_when_a_token_stays_unreadable(self, stored: Connection, settings: LazySettings) -> None:
+        for _ in range(50):
+            new_connection(stored.owner, settings, PLAIN)
+        # The check before each command reads a sample: the 50 oldest and the 50 newest connections.
+        lost = new_connection(stored.owner, settings, PLAIN)
+        for _ in range(50):
+            new_connection(stored.owner, settings, PLAIN)
+        Connection.objects.filter(pk=lost.pk).update(access_token=Secret("of a key that is gone"))
+        with pytest.raises(CommandError, match="Some tokens cannot be decrypted"):
+            self.run()
