@@ -1,4 +1,4 @@
-"""Why a connection gives no token, beside what Amazon itself answers. All are AmazonErrors of the fitting kind."""
+"""Why a connection gives no token, other than what Amazon answers. Each is an AmazonError of the fitting kind."""
 
 from typing import Final
 
@@ -31,7 +31,7 @@ class ConnectionUnusableError(Exception):
     """This connection can give no token until a person has mended it."""
 
 
-# What a refresh that ended so would have raised.
+# The error that a refresh with this outcome would have raised.
 ERRORS: Final[dict[str, type[AmazonError]]] = {
     Outcome.TRANSIENT.value: TransientError,
     Outcome.THROTTLED.value: ThrottledError,

@@ -1,4 +1,4 @@
-"""Rewriting every stored token under the first key, while everything runs."""
+"""Encrypting every stored token again with the first key, while all processes run."""
 
 import logging
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What other apps may hear of connections."""
+"""Signals about connections, for other apps."""
 
 from django.dispatch import Signal
 

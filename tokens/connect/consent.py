@@ -1,6 +1,6 @@
 """When a consent ends, and the warnings before it.
 
-Amazon's policy of 2026: a refresh token ends a fixed number of days after the consent, whatever is done with it.
+Amazon's policy of 2026: a refresh token ends a fixed number of days after the consent, used or not.
 """
 
 from datetime import UTC, datetime, timedelta

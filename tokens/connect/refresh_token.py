@@ -32,7 +32,8 @@ async def connect_with_refresh_token(
 ) -> Connected:
     """Connect the login of a refresh token. A refresh proves the token before anything is stored.
 
-    Without a user, the system itself connects. Raises PermissionDenied, AmazonError, PostponedError or AlreadyConnectedError.
+    `user` is None for the system itself. Raises PermissionDenied, AmazonError, PostponedError or
+    AlreadyConnectedError.
     """
     await in_thread(require)(user, "tokens.connect_amazon")
     started_at = timezone.now()

@@ -13,7 +13,7 @@ class AccessTokenRequestQuerySet(ConnectionPartQuerySet["AccessTokenRequest"]):
 
 
 class AccessTokenRequest(models.Model):
-    """Who asked for an access token of a connection, when and from where. The token itself is nowhere."""
+    """Who asked for an access token of a connection, when and from where. The token itself is not stored."""
 
     class Outcome(models.TextChoices):
         GIVEN = "given"

@@ -19,7 +19,7 @@ class AlertQuerySet(ConnectionPartQuerySet["Alert"]):
 
 
 class Alert(models.Model):
-    """One thing that people are to be told. Its key makes it one message, however often it is noticed."""
+    """One event that people are told about. Its key makes sure that they are told once."""
 
     class Kind(models.TextChoices):
         CONNECTION_BROKEN = "connection_broken"
@@ -35,7 +35,7 @@ class Alert(models.Model):
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, null=True, related_name="alerts")
     text = models.TextField()
     created_at = models.DateTimeField(default=timezone.now)
-    # Claimed together with others of its kind: they are one message, and its id stays when it is sent again.
+    # Alerts of one kind that are claimed together are one message. Its id stays when it is sent again.
     message_id = models.UUIDField(null=True, blank=True)
     next_try_at = models.DateTimeField(default=timezone.now, null=True, blank=True)
     tries = models.PositiveIntegerField(default=0)

@@ -21,9 +21,9 @@ class AuthorizationAttemptQuerySet(models.QuerySet["AuthorizationAttempt"]):
 
 
 class AuthorizationAttempt(models.Model):
-    """One way to Amazon's consent page and, perhaps, back. Its row is deleted by the first return.
+    """A visit to Amazon's consent page that has not returned yet. The first return deletes the row.
 
-    Nothing in it opens anything: the state is a digest, and the PKCE verifier is derived from the state itself.
+    The row holds no secret: the state is stored as a digest, and the PKCE verifier is derived from the state.
     """
 
     state_digest = models.CharField(primary_key=True, max_length=64, editable=False)

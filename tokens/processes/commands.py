@@ -1,4 +1,4 @@
-"""What the commands share: an error that a person can cause is one readable line."""
+"""What the commands share. An error that a person can cause ends in one readable line."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-#: What a person can do about an error. A subclass stands before its base class.
+# What a person can do about an error. A subclass stands before its base class.
 ADVICE: tuple[tuple[type[Exception], str], ...] = (
     (ApplicationRefusedError, "Check AMAZON_CLIENT_ID and AMAZON_CLIENT_SECRET."),
     (GrantRevokedError, "Sign in at Amazon again, and give the refresh token of the new consent."),

@@ -16,9 +16,9 @@ from tokens.models import Heartbeat
 logger = logging.getLogger(__name__)
 
 BEAT_SECONDS = 5.0
-# How soon a process tries again that could not write its first beat.
+# A process that could not write its first beat tries again after this time.
 RETRY_SECONDS = 1.0
-# A process that was silent for longer counts as dead.
+# A process that was silent for a longer time counts as dead.
 SILENCE = timedelta(seconds=30)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from tokens.models import TokenRefresh
 
-# More than the client has connections, so that these do not rest while an outcome is recorded.
+# More than the connections of the client, so that these are busy while other refreshes record their outcome.
 CONCURRENCY: Final = 16
 SKIPPED: Final = "skipped"
 

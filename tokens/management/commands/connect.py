@@ -20,21 +20,25 @@ LINE_ERRORS = (CommandError, AmazonError, PostponedError, AuthorizationError)
 
 class Command(OperatorCommand):
     help = (
-        "Connect an Amazon login by its refresh token, read from standard input: a refresh proves it, then the "
-        "connection's id is printed. With --csv, many."
+        "Connect an Amazon login by its refresh token, which is read from standard input. A refresh proves the token; "
+        "then the id of the connection is printed. With --csv, connect many logins."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--owner", required=True, metavar="USER", help="whose connection it will be")
-        parser.add_argument("--label", metavar="TEXT", help="what people call it")
-        parser.add_argument("--regions", default="", metavar="NA,EU", help="of NA, EU, FE; all by default")
         parser.add_argument(
-            "--consented-at", default="", metavar="DATE", help="when the login consented, if known"
+            "--owner", required=True, metavar="USER", help="the person who will own the connection"
+        )
+        parser.add_argument("--label", metavar="TEXT", help="the name of the connection")
+        parser.add_argument(
+            "--regions", default="", metavar="NA,EU", help="some of NA, EU and FE; all by default"
+        )
+        parser.add_argument(
+            "--consented-at", default="", metavar="DATE", help="the day of the consent, if known"
         )
         parser.add_argument(
             "--csv",
             metavar="FILE",
-            help=f"many at once (- is standard input), with the columns {', '.join(COLUMNS)}; the last two may be empty",
+            help=f"a file (- is standard input) with the columns {', '.join(COLUMNS)}; the last two may be empty",
         )
         parser.add_argument(
             "--wait", type=float, default=60.0, metavar="SECONDS", help="how long to wait for a slot (60)"
@@ -66,7 +70,9 @@ class Command(OperatorCommand):
 
         connected = run_with_amazon(operation)
         self.stderr.write(
-            "Connected." if connected.is_new else "This login was connected already; it is updated."
+            "Connected."
+            if connected.is_new
+            else "This login was connected already. Its connection is updated."
         )
         self.stdout.write(str(connected.connection.pk))
 

@@ -15,15 +15,18 @@ from tokens.refresh.one import refresh_connections
 
 
 class Command(OperatorCommand):
-    help = (
-        "Refresh tokens now, in this process: of the connections that are due, of all, or of the named ones."
-    )
+    help = "Refresh tokens now, in this process. Without an option, only the connections that are due are refreshed."
 
     def add_arguments(self, parser: CommandParser) -> None:
         which = parser.add_mutually_exclusive_group()
         which.add_argument("--all", action="store_true", help="every live connection, due or not")
         which.add_argument(
-            "--connection", action="append", type=UUID, default=[], metavar="ID", help="may be repeated"
+            "--connection",
+            action="append",
+            type=UUID,
+            default=[],
+            metavar="ID",
+            help="this connection; may be repeated",
         )
         parser.add_argument(
             "--wait", type=float, default=60.0, metavar="SECONDS", help="how long to wait for a slot (60)"

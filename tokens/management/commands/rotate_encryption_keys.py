@@ -9,8 +9,8 @@ from tokens.processes.commands import OperatorCommand
 
 class Command(OperatorCommand):
     help = (
-        "Rewrite every token under the first of TOKEN_ENCRYPTION_KEYS, while everything runs. May be interrupted "
-        "and repeated."
+        "Encrypt every stored token with the first of TOKEN_ENCRYPTION_KEYS. All processes may run meanwhile, and an "
+        "interrupted rotation may be repeated."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -6,7 +6,7 @@ from tokens.processes.scheduler import Scheduler
 
 
 class Command(OperatorCommand):
-    help = "Run a scheduler: it defers what is due. Any number may run, one of them leads. Ends on SIGTERM."
+    help = "Run a scheduler, which queues the tasks that are due. Any number may run; one leads. Ends on SIGTERM."
 
     def handle(self, *args: Any, **options: Any) -> None:
         scheduler = Scheduler()

@@ -15,7 +15,7 @@ class Command(OperatorCommand):
             "--concurrency",
             type=int,
             default=DEFAULT_CONCURRENCY,
-            help="tasks at a time, beside those of the tokens, which have slots of their own",
+            help="how many tasks run at a time; tasks that refresh tokens have slots of their own",
         )
 
     def handle(self, *args: Any, concurrency: int, **options: Any) -> None:

@@ -1,0 +1,155 @@
+"""Delays, failures and texts of the messages that carry alerts."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.auth.models import User
+from django.core import mail
+from django.core.mail.backends.locmem import EmailBackend
+from django.utils import timezone
+
+from tests.tokens.alerts.test_alerts import let_claims_run_out
+from tests.tokens.conftest import ConnectionFactory
+from tokens.alerts import create as alerts
+from tokens.alerts import delivery
+from tokens.models import Alert
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MODULE = "tests.tokens.alerts.test_delivery"
+
+
+class UnreachableBackend(EmailBackend):
+    def send_messages(self, messages: Any) -> int:
+        raise ConnectionRefusedError("nobody listens")
+
+
+class SilentBackend(EmailBackend):
+    def send_messages(self, messages: Any) -> int:
+        raise TimeoutError("timed out")
+
+
+def new_alerts(number: int, kind: Alert.Kind = Alert.Kind.CONNECTION_BROKEN) -> list[Alert]:
+    return [Alert(kind=kind, key=str(each), text=f"Alert {each}.") for each in range(number)]
+
+
+class TestMessage:
+    @pytest.mark.parametrize("kind", Alert.Kind)
+    def test_one_alert_is_told_in_the_singular(self, kind: Alert.Kind, settings: LazySettings) -> None:
+        title, body = delivery.compose(new_alerts(1, kind))
+        assert title == delivery.TITLES[kind][0]
+        assert body == f"Alert 0.\n\n{settings.PUBLIC_URL}"
+
+    @pytest.mark.parametrize("kind", Alert.Kind)
+    def test_several_alerts_are_told_in_the_plural(self, kind: Alert.Kind) -> None:
+        title, _ = delivery.compose(new_alerts(3, kind))
+        assert title == delivery.TITLES[kind][1].format(count=3)
+
+    @pytest.mark.parametrize(
+        ("number", "more"), [(19, ""), (20, ""), (21, "And 1 more."), (500, "And 480 more.")]
+    )
+    def test_a_long_message_counts_what_it_leaves_out(self, number: int, more: str) -> None:
+        _, body = delivery.compose(new_alerts(number))
+        assert body.count("Alert ") == min(number, delivery.MAX_LINES)
+        assert ("more." in body) is bool(more)
+        assert more in body
+
+    def test_a_message_has_its_id_and_host(self, connect: ConnectionFactory, settings: LazySettings) -> None:
+        settings.PUBLIC_URL = "https://ads.example.com"
+        alerts.alert_connection_broken(connect())
+        delivery.send_due_alerts()
+        message_id = mail.outbox[0].extra_headers["Message-ID"]
+        assert message_id == f"<{Alert.objects.get().message_id}@ads.example.com>"
+
+
+class TestRecipients:
+    def test_only_active_staff_with_an_address_are_told(self, alice: User) -> None:
+        User.objects.create_user("bob", "bob@example.test", is_staff=True)
+        User.objects.create_user("carol", "carol@example.test")
+        User.objects.create_user("dora", "dora@example.test", is_staff=True, is_active=False)
+        User.objects.create_user("eve", is_staff=True)
+        alerts.create_alert(Alert.Kind.APPLICATION_REFUSED, "1", "Refused.")
+        assert delivery.send_due_alerts() == 1
+        assert mail.outbox[0].to == ["alice@example.test", "bob@example.test"]
+
+    def test_nobody_is_told_when_there_is_nothing_to_tell(self, alice: User) -> None:
+        assert delivery.send_due_alerts() == 0
+        assert mail.outbox == []
+
+
+class TestFailure:
+    @pytest.mark.parametrize(
+        ("backend", "words"),
+        [
+            ("UnreachableBackend", "ConnectionRefusedError: nobody listens"),
+            ("SilentBackend", "TimeoutError: timed out"),
+        ],
+    )
+    def test_the_error_of_the_mail_server_is_on_the_alert(
+        self, connect: ConnectionFactory, settings: LazySettings, backend: str, words: str
+    ) -> None:
+        settings.EMAIL_BACKEND = f"{MODULE}.{backend}"
+        alerts.alert_connection_broken(connect())
+        assert delivery.send_due_alerts() == 0
+        alert = Alert.objects.get()
+        assert words in alert.error
+        assert list(Alert.objects.undelivered()) == [alert]
+
+    @pytest.mark.parametrize(("tries", "minutes"), [(0, 2), (1, 4), (3, 16), (4, 32), (5, 60), (50, 60)])
+    def test_the_delay_doubles_up_to_an_hour(
+        self, connect: ConnectionFactory, settings: LazySettings, tries: int, minutes: int
+    ) -> None:
+        settings.EMAIL_BACKEND = f"{MODULE}.SilentBackend"
+        alerts.alert_connection_broken(connect())
+        Alert.objects.update(tries=tries)
+        delivery.send_due_alerts()
+        next_try_at = Alert.objects.get().next_try_at
+        assert next_try_at is not None
+        assert abs(next_try_at - timezone.now() - timedelta(minutes=minutes)) < timedelta(seconds=30)
+
+    def test_a_message_that_nobody_took_is_never_given_up(
+        self, connect: ConnectionFactory, settings: LazySettings
+    ) -> None:
+        settings.EMAIL_BACKEND = f"{MODULE}.SilentBackend"
+        alerts.alert_connection_broken(connect())
+        Alert.objects.update(created_at=timezone.now() - timedelta(days=30))
+        for _ in range(3):
+            let_claims_run_out()
+            delivery.send_due_alerts()
+        assert Alert.objects.get().next_try_at is not None
+
+    def test_one_kind_that_fails_does_not_hold_back_another(
+        self, connect: ConnectionFactory, settings: LazySettings
+    ) -> None:
+        settings.EMAIL_BACKEND = f"{MODULE}.SilentBackend"
+        alerts.alert_connection_broken(connect())
+        delivery.send_due_alerts()
+        settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+        alerts.alert_connection_healed(connect(label="Toy shop"))
+        assert delivery.send_due_alerts() == 1
+        assert [message.subject for message in mail.outbox] == ["A login is connected again"]
+
+
+class TestClaim:
+    def test_two_processes_do_not_send_the_same_message(self, connect: ConnectionFactory) -> None:
+        alerts.alert_connection_broken(connect())
+        first = delivery._claim()
+        assert first is not None
+        assert delivery._claim() is None
+
+    def test_a_message_has_a_limit_of_alerts(self) -> None:
+        Alert.objects.bulk_create(new_alerts(delivery.MAX_ALERTS_IN_MESSAGE + 1))
+        claimed = delivery._claim()
+        assert claimed is not None
+        assert len(claimed[1]) == delivery.MAX_ALERTS_IN_MESSAGE
+
+    def test_the_kind_of_the_oldest_alert_is_sent_first(self) -> None:
+        long_ago = timezone.now() - timedelta(hours=1)
+        alerts.create_alert(Alert.Kind.CONNECTION_BROKEN, "1", "New.")
+        alerts.create_alert(Alert.Kind.ACCOUNT_SUSPENDED, "2", "Old.")
+        Alert.objects.filter(kind=Alert.Kind.ACCOUNT_SUSPENDED).update(created_at=long_ago)
+        claimed = delivery._claim()
+        assert claimed is not None
+        assert [alert.text for alert in claimed[1]] == ["Old."]
