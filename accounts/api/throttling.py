@@ -62,7 +62,7 @@ class RequestClocks:
 
 class PersonThrottle(BaseThrottle):
     # Each web process counts for itself, which costs no query.
-    _clocks = RequestClocks()
+    clocks = RequestClocks()
 
     def __init__(self) -> None:
         self._wait: float | None = None
@@ -70,16 +70,12 @@ class PersonThrottle(BaseThrottle):
     def allow_request(self, request: Request, _view: "APIView") -> bool:
         reads = request.method in SAFE
         pace = READING if reads else WRITING
-        seconds = self._clocks.seconds_to_wait((request.user.pk, reads), pace, time.monotonic())
+        seconds = self.clocks.seconds_to_wait((request.user.pk, reads), pace, time.monotonic())
         self._wait = seconds or None
         return not seconds
 
     def wait(self) -> float | None:
         return self._wait
-
-    @classmethod
-    def forget(cls) -> None:
-        cls._clocks.clear()
 
 
 class AccessTokenThrottle(BaseThrottle):

@@ -23,7 +23,7 @@ ClientFactory = Callable[[User], APIClient]
 
 @pytest.fixture(autouse=True)
 def rested_throttle() -> None:
-    PersonThrottle.forget()
+    PersonThrottle.clocks.clear()
 
 
 def person(name: str, group: str) -> User:

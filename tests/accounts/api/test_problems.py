@@ -1,4 +1,4 @@
-"""Whatever goes wrong is told in the same way."""
+"""Every error of the API is answered as problem details."""
 
 import json
 import time
@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 from knox.models import AuthToken
-from psycopg_pool import PoolTimeout
 from rest_framework.test import APIClient
 
-from accounts.api import parsing, problems
-from accounts.api.throttling import Pace
-from tests.accounts.conftest import AccountFactory, person
+from accounts.api import problems
+from accounts.api.parsing import MAX_BODY_BYTES
+from accounts.api.throttling import READING, WRITING, Pace, PersonThrottle
+from tests.accounts.conftest import AccountFactory, ClientFactory, person
+from tests.database_outage import DatabaseOutage
 
 LIST = "/api/v1/accounts/"
 BATCH = "/api/v1/accounts/batch/"
@@ -168,10 +168,9 @@ class TestRequests:
         check(api.post(address), 405)
         check(api.get(address, headers={"Accept": "image/png"}), 406)
 
-    def test_a_body_that_is_too_large(self, api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(parsing, "MAX_BODY_BYTES", 1024)
-        check(api.post(BATCH, b" " * 1025, content_type="application/json"), 413)
-        check(api.post(BATCH, b" " * 1024, content_type="application/json"), 400)
+    def test_a_body_that_is_too_large(self, api: APIClient) -> None:
+        check(api.post(BATCH, b" " * (MAX_BODY_BYTES + 1), content_type="application/json"), 413)
+        check(api.post(BATCH, b" " * MAX_BODY_BYTES, content_type="application/json"), 400)
 
     def test_a_body_where_none_belongs(
         self, api: APIClient, alice: User, new_account: AccountFactory
@@ -220,31 +219,58 @@ class TestRequests:
         ]  # fmt: skip
 
 
+def spend_burst(user: User, pace: Pace, *, reads: bool) -> None:
+    # The requests count as made in five seconds, so that the pace does not allow the next request meanwhile.
+    for _ in range(pace.burst):
+        PersonThrottle.clocks.seconds_to_wait((user.pk, reads), pace, time.monotonic() + 5)
+
+
 class TestThrottle:
-    def test_it_says_when_to_come_back(self, api: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("accounts.api.throttling.READING", Pace(per_second=0.1, burst=1))
-        assert api.get(LIST).status_code == 200
+    def test_it_says_when_to_try_again(self, api: APIClient, alice: User) -> None:
+        spend_burst(alice, READING, reads=True)
         response = api.get(LIST)
         check(response, 429)
-        assert 1 <= int(response["Retry-After"]) <= 10
+        assert 4 <= int(response["Retry-After"]) <= 6
+
+    def test_it_counts_writes_apart_from_reads(
+        self, api: APIClient, alice: User, new_account: AccountFactory
+    ) -> None:
+        address = f"{LIST}{new_account(alice).pk}/"
+        spend_burst(alice, WRITING, reads=False)
+        check(api.patch(address, {"sync_enabled": False}, format="json"), 429)
+        assert api.get(address).json()["sync_enabled"] is True
+
+    def test_it_counts_each_person_apart(
+        self, api: APIClient, alice: User, bob: User, client_of: ClientFactory
+    ) -> None:
+        spend_burst(alice, READING, reads=True)
+        check(api.get(LIST), 429)
+        assert client_of(bob).get(LIST).status_code == 200
 
 
 class TestOurFaults:
-    @pytest.mark.parametrize("error", [OperationalError("gone"), PoolTimeout("none")])
-    def test_a_database_that_is_away(self, error: Exception) -> None:
-        response = problems.handle(error, {})
-        assert response is not None
-        assert response.status_code == 503
+    @pytest.mark.parametrize("method", ["get", "post"])
+    def test_a_database_that_is_away(
+        self, api: APIClient, database_outage: DatabaseOutage, method: str
+    ) -> None:
+        with database_outage:
+            response = getattr(api, method)(LIST)
+        check(response, 503)
         assert response["Retry-After"] == "5"
+        assert api.get(LIST).status_code == 200
 
-    def test_a_fault_is_djangos_to_report(self) -> None:
+    def test_a_bug_is_left_to_django(self) -> None:
         assert problems.handle(ZeroDivisionError(), {}) is None
 
-    def test_a_fault_is_told_as_a_problem(self, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("accounts.api.accounts.filter_accounts", lambda *args, **kwargs: 1 / 0)
+    @pytest.mark.urls("tests.accounts.api.failing_urls")
+    def test_a_bug_is_answered_with_a_reference_to_the_log(self, alice: User) -> None:
         client = Client(raise_request_exception=False)
         client.force_login(alice)
-        assert "Its reference in the log is" in check(client.get(LIST), 500)["detail"]
+        answer = check(client.get("/api/v1/failing/"), 500)
+        assert "Its reference in the log is" in answer["detail"]
+        assert "secret detail" not in answer["detail"]
+
+    def test_a_host_that_is_not_allowed(self, client: Client, db: None) -> None:
         check(client.get(LIST, headers={"Host": "elsewhere.example"}), 400)
 
     def test_a_permission_may_be_named_in_words(self, db: None) -> None:
