@@ -1,8 +1,10 @@
 """Syncing a connection in this process instead of a worker."""
 
 import asyncio
+from collections.abc import Callable, Iterator
 
 import pytest
+from django.db import connection as database
 
 from accounts.models import SyncRun
 from accounts.sync.claims import close_unfinished_runs
@@ -17,6 +19,26 @@ from tests.accounts.sync.runs import queued_runs, wait_until_started
 from tokens.models import Connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+# A worker that claims each run in the moment in which its request is committed.
+CLAIM_AT_COMMIT = """
+CREATE FUNCTION claim_at_commit() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE accounts_syncrun SET state = 'running', started_at = now(), heartbeat_at = now() WHERE id = NEW.id;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER claim_at_commit AFTER INSERT ON accounts_syncrun
+DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION claim_at_commit();
+"""
+
+
+@pytest.fixture
+def quick_worker(transactional_db: None) -> Iterator[None]:
+    with database.cursor() as cursor:
+        cursor.execute(CLAIM_AT_COMMIT)
+    yield
+    with database.cursor() as cursor:
+        cursor.execute("DROP FUNCTION claim_at_commit CASCADE")
 
 
 async def test_it_syncs_without_a_worker_and_leaves_no_job(
@@ -83,3 +105,43 @@ async def test_it_starts_again_when_the_run_that_it_waits_for_is_closed(
     await asyncio.gather(*closing)
     assert (await worker).error == "Closed."
     assert run.state == "succeeded"
+
+
+class Once:
+    """Runs a function of the database in the background, the first time that it is called."""
+
+    def __init__(self, function: Callable[[], object]) -> None:
+        self._function = function
+        self.calls = 0
+        self._running: asyncio.Future[object] | None = None
+
+    def __call__(self) -> None:
+        self.calls += 1
+        if self._running is None:
+            self._running = asyncio.ensure_future(in_thread(self._function)())
+
+
+@pytest.mark.usefixtures("quick_worker")
+async def test_it_returns_the_run_that_a_worker_claimed_first(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
+) -> None:
+    connection = await in_thread(connect)()
+    end = Once(lambda: close_unfinished_runs(connection, "Closed."))
+    run = await sync_now(connection, amazon, on_waiting=end)
+    assert (run.state, run.error) == ("failed", "Closed.")
+    assert await in_thread(SyncRun.objects.count)() == 1
+    assert end.calls > 0
+    assert sandbox.journal.entries() == []
+
+
+@pytest.mark.usefixtures("quick_worker")
+async def test_it_syncs_itself_when_the_worker_returns_the_run(
+    connect: ConnectionFactory, amazon: AmazonClient
+) -> None:
+    connection = await in_thread(connect)()
+    put_back = Once(
+        lambda: SyncRun.objects.update(state=SyncRun.State.WAITING, started_at=None, heartbeat_at=None)
+    )
+    run = await sync_now(connection, amazon, on_waiting=put_back)
+    assert (run.state, run.created) == ("succeeded", 11)
+    assert await in_thread(SyncRun.objects.count)() == 1

@@ -198,3 +198,51 @@ def test_a_manager_account_and_its_linked_advertiser_have_different_scopes() -> 
     assert (advertiser.amazon_account_id, advertiser.seen_in) == ("7", ["manager_accounts:NA:M1"])
     assert found.scopes == {"7": {"manager_accounts:NA:M1"}}
     assert [link["profile_id"] for link in msgspec.json.decode(manager.links or "")] == [None, "1"]
+
+
+@pytest.mark.parametrize("field", ["name", "advertiserId"])
+def test_a_dsp_advertiser_that_cannot_be_stored_is_rejected_alone(field: str) -> None:
+    entries = [{"advertiserId": "7", "name": "Brand"}, {"advertiserId": "8", "name": "Other"}]
+    entries[0][field] = "x" * (MAX_NAME_BYTES + 1)
+    page, _ = read_dsp_advertisers({"response": entries, "totalResults": 2})
+    found = parse_dsp_advertisers(page.items, "dsp_advertisers:EU:1")
+    assert [row.amazon_account_id for row in found.accounts] == ["8"]
+    assert [item.identifier for item in found.rejected] == [entries[0]["advertiserId"]]
+
+
+def test_a_manager_account_that_cannot_be_stored_keeps_its_advertisers() -> None:
+    entry = {
+        "managerAccountId": "M1",
+        "managerAccountName": "x" * (MAX_NAME_BYTES + 1),
+        "linkedAccounts": [{"dspAdvertiserId": "7", "accountName": "Brand"}],
+    }
+    found = parse_manager_accounts(read_manager_accounts({"managerAccounts": [entry]}).items, "NA")
+    assert [row.amazon_account_id for row in found.accounts] == ["7"]
+    assert [item.identifier for item in found.rejected] == ["M1"]
+
+
+def test_a_linked_advertiser_that_cannot_be_stored_is_rejected_alone() -> None:
+    entry = {
+        "managerAccountId": "M1",
+        "managerAccountName": "Agency",
+        "linkedAccounts": [
+            {"dspAdvertiserId": "7", "accountName": "x" * (MAX_NAME_BYTES + 1)},
+            {"dspAdvertiserId": "8", "accountName": "Brand"},
+        ],
+    }
+    found = parse_manager_accounts(read_manager_accounts({"managerAccounts": [entry]}).items, "NA")
+    assert [row.amazon_account_id for row in found.accounts] == ["M1", "8"]
+    assert [item.identifier for item in found.rejected] == ["7"]
+    # It is shown all the same, so its scope is known.
+    assert found.scopes["7"] == {"manager_accounts:NA:M1"}
+
+
+@pytest.mark.parametrize("where", ["name", "id", "marketplaceStringId"])
+def test_a_profile_with_a_detail_that_is_too_long_is_rejected_alone(where: str) -> None:
+    entries = [make_profile(1, "DE"), make_profile(2, "DE")]
+    info = entries[0]["accountInfo"]
+    assert isinstance(info, dict)
+    info[where] = "x" * (MAX_NAME_BYTES + 1)
+    found = parse_profiles(read_profiles(entries).items, "EU", "view")
+    assert [row.profile_id for row in found.profiles] == ["2"]
+    assert [item.identifier for item in found.rejected] == ["1"]
