@@ -1,12 +1,13 @@
 """How fast a sync is, and what it costs: `make bench`, or `python -m tests.bench.sync`.
 
-    whole    A made-up Amazon that takes 50 ms a call, pacing unbound. One login of 10,000 accounts: new, again, and
-             with 1% changed. A hundred logins of a hundred accounts. A login of 100 accounts at 200 ms a call.
-             The floor is the time of the longest row of calls that must follow each other: as they take a client
-             that does nothing else with the answers, on this machine and in this run.
-    storing  The same 10,000 rows from memory: as a sync stores them, by raw SQL, by bulk_create, by update_or_create.
+whole    One login of 10,000 accounts, in a sandbox that takes 50 ms for a call and allows any pace: new,
+unchanged, and with 1% changed. The floor is the time that a client needs to read the pages of the list one
+after the other, without storing them, on this machine and in this run. many     A hundred logins of a hundred
+accounts. hundred  One login of 100 accounts, at 200 ms for a call. storing  10,000 accounts from memory,
+stored as a sync does it, by raw SQL, by bulk_create and by update_or_create: new, unchanged, and with 1%
+changed.
 
-Exits with 1 if a bound is not kept. `--only`, `--accounts`, `--repeat` make it shorter or longer.
+Exits with 1 if a bound is exceeded. `--only`, `--accounts` and `--repeat` make it shorter or longer.
 """
 
 import argparse
@@ -40,16 +41,16 @@ class Bounds:
     kept: bool = True
 
     def check(
-        self, what: str, value: float, *, most: float | None = None, least: float | None = None
+        self, what: str, value: float, *, max_value: float | None = None, min_value: float | None = None
     ) -> None:
-        fine = (most is None or value <= most) and (least is None or value >= least)
+        fine = (max_value is None or value <= max_value) and (min_value is None or value >= min_value)
         self.kept &= fine
-        limit = f"at most {most:g}" if most is not None else f"at least {least:g}"
+        limit = f"at most {max_value:g}" if max_value is not None else f"at least {min_value:g}"
         print(f"   {'kept  ' if fine else 'BROKEN'} {what}: {value:.3g} ({limit})", flush=True)
 
 
 class Amazon:
-    """The sandbox in a process of its own."""
+    """A sandbox that runs in another process."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
@@ -64,8 +65,8 @@ class Amazon:
         self.do("DELETE", "/faults")
         self.do("POST", "/latency", {"seconds": seconds, "area": "api"})
 
-    def seconds_to_walk(self, login: str) -> tuple[int, float]:
-        """How many pages the login's list has, and how long it takes to ask for them one after the other."""
+    def measure_listing(self, login: str) -> tuple[int, float]:
+        """Return the number of pages of the login's list, and the seconds to read them in order."""
         from django.conf import settings
 
         from amazon_accounts.amazon_ads.client import LIST_ADS_ACCOUNTS
@@ -116,7 +117,7 @@ def running_amazon(port: int, logins: int, accounts: int) -> Iterator[Amazon]:
 
 
 def connect(amazon: Amazon, logins: int) -> list[Any]:
-    """A connection of each login, and before them one that sees nothing, to warm the process up with."""
+    # The first connection sees nothing. Its sync warms the process up.
     from django.conf import settings
     from django.contrib.auth.models import User
 
@@ -155,10 +156,10 @@ def sync(
     )
     if done.returncode:
         raise SystemExit(done.stderr)
-    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    if wrong := [run for run in told["runs"] if run["state"] != "succeeded"]:
+    measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    if wrong := [run for run in measured["runs"] if run["state"] != "succeeded"]:
         raise SystemExit(f"A sync failed: {wrong[0]}")
-    return told
+    return measured
 
 
 def measure_whole(environ: dict[str, str], port: int, accounts: int, bounds: Bounds) -> None:
@@ -166,36 +167,39 @@ def measure_whole(environ: dict[str, str], port: int, accounts: int, bounds: Bou
     with running_amazon(port, 1, accounts) as amazon:
         connections = connect(amazon, 1)
         amazon.set_latency(LATENCY)
-        pages, floor = amazon.seconds_to_walk("login-1")
+        pages, floor = amazon.measure_listing("login-1")
         print(
             f"   {pages} pages take a client that does nothing else {floor:.2f} s ({floor / pages * 1000:.1f} ms each)"
         )
         for name in ("new", "unchanged", "1% changed"):
             if name == "1% changed":
                 amazon.rename_some(100)
-            told = sync(amazon, connections, environ)
-            [run] = told["runs"]
+            measured = sync(amazon, connections, environ)
+            [run] = measured["runs"]
             print(
-                f"   {name:11} {told['seconds']:6.2f} s, floor {floor:.2f} s; CPU {told['cpu_seconds']:.2f} s,"
-                f" memory +{told['grown_megabytes']:.1f} MB; {run['created']:,} created, {run['changed']:,} changed",
+                f"   {name:11} {measured['seconds']:6.2f} s, floor {floor:.2f} s; CPU {measured['cpu_seconds']:.2f} s,"
+                f" memory +{measured['grown_megabytes']:.1f} MB; {run['created']:,} created, {run['changed']:,} changed",
                 flush=True,
             )
-            bounds.check(f"{name}: times the floor of its list pages", told["seconds"] / floor, most=1.2)
-            bounds.check(f"{name}: megabytes of growth", told["grown_megabytes"], most=30)
+            bounds.check(
+                f"{name}: times the floor of its list pages", measured["seconds"] / floor, max_value=1.2
+            )
+            bounds.check(f"{name}: megabytes of growth", measured["grown_megabytes"], max_value=30)
 
 
 def measure_many(environ: dict[str, str], port: int, logins: int, accounts: int) -> None:
     print(f"{logins} logins of {accounts} accounts, {LATENCY * 1000:.0f} ms a call, 10 at once")
-    # Of one login the list and the profiles go side by side; of each region the editable ones come first.
+    # The list and the profiles of a login are read at the same time. The profiles of a region take two calls
+    # in order.
     floor = 2 * LATENCY * -(-logins // 10)
     with running_amazon(port, logins, accounts) as amazon:
         connections = connect(amazon, logins)
         amazon.set_latency(LATENCY)
         for name in ("new", "unchanged"):
-            told = sync(amazon, connections, environ, concurrency=10)
+            measured = sync(amazon, connections, environ, concurrency=10)
             print(
-                f"   {name:11} {told['seconds']:6.2f} s, floor {floor:.2f} s; CPU {told['cpu_seconds']:.2f} s;"
-                f" {sum(run['requests'] for run in told['runs']):,} requests",
+                f"   {name:11} {measured['seconds']:6.2f} s, floor {floor:.2f} s; CPU {measured['cpu_seconds']:.2f} s;"
+                f" {sum(run['requests'] for run in measured['runs']):,} requests",
                 flush=True,
             )
 
@@ -206,11 +210,11 @@ def measure_hundred(environ: dict[str, str], port: int, bounds: Bounds) -> None:
     with running_amazon(port, 1, 100) as amazon:
         connections = connect(amazon, 1)
         amazon.set_latency(latency)
-        told = sync(amazon, connections, environ)
-        # Six answers of profiles, two at a time.
+        measured = sync(amazon, connections, environ)
+        # Six calls for profiles, two at a time.
         floor = 3 * latency
-        print(f"   new         {told['seconds']:6.2f} s, floor {floor:.2f} s", flush=True)
-        bounds.check("seconds over the floor", told["seconds"] - floor, most=1)
+        print(f"   new         {measured['seconds']:6.2f} s, floor {floor:.2f} s", flush=True)
+        bounds.check("seconds over the floor", measured["seconds"] - floor, max_value=1)
 
 
 def measure_storing(number: int, repeat: int, bounds: Bounds) -> None:
@@ -219,28 +223,36 @@ def measure_storing(number: int, repeat: int, bounds: Bounds) -> None:
 
     from amazon_accounts.postgresql.threads import tune_interpreter
     from tests.bench import sync_storing as storing
+    from tests.bench.sync_raw_sql import store_by_raw_sql
 
     settings.AMAZON_CLIENT_ID = "bench"
     owner, _ = User.objects.get_or_create(username="bench-storing")
     connection = storing.new_connection(owner)
     rows = {
-        "new": storing.made_rows(number),
-        "unchanged": storing.made_rows(number),
-        "1% changed": storing.made_rows(number, changed_every=100),
+        "new": storing.make_rows(number),
+        "unchanged": storing.make_rows(number),
+        "1% changed": storing.make_rows(number, changed_every=100),
     }
     ways: dict[str, Callable[[Any], storing.Measured]] = {
-        "ours": lambda given: storing.measure_store(connection, given),
-        "raw SQL": lambda given: storing.measure(lambda: storing.raw(connection, given)),
+        "sync": lambda given: storing.measure_store(connection, given),
+        "raw SQL": lambda given: storing.measure(lambda: store_by_raw_sql(connection, given)),
     }
-    tune_interpreter()  # as in a worker
-    taken: dict[tuple[str, str], list[storing.Measured]] = {}
+    # As in a worker.
+    tune_interpreter()
+    measured: dict[tuple[str, str], list[storing.Measured]] = {}
     for _ in range(repeat):
         for way, measure in ways.items():
             storing.empty_tables()
             for case, given in rows.items():
-                taken.setdefault((way, case), []).append(measure(given))
+                measured.setdefault((way, case), []).append(measure(given))
+    print_storing(number, repeat, measured)
+    orm_rows_per_second = measure_orm(storing, connection, rows, number)
+    check_storing(number, measured, orm_rows_per_second, bounds)
+
+
+def print_storing(number: int, repeat: int, measured: dict[tuple[str, str], list[Any]]) -> None:
     print(f"Storing {number:,} accounts with a profile each; the median of {repeat}")
-    for (way, case), found in taken.items():
+    for (way, case), found in measured.items():
         seconds, cpu = median(each.seconds for each in found), median(each.cpu_seconds for each in found)
         print(
             f"   {way:12} {case:11} {seconds * 1000:7.0f} ms, CPU {cpu * 1000:6.0f} ms,"
@@ -248,48 +260,52 @@ def measure_storing(number: int, repeat: int, bounds: Bounds) -> None:
             f" {found[-1].rows_written:,} rows written",
             flush=True,
         )
-    slow = measure_orm(storing, connection, rows, number)
-    # Each is compared with the other of its own round: the machine's speed changes from one moment to the next.
-    times_raw = {
+
+
+def check_storing(
+    number: int, measured: dict[tuple[str, str], list[Any]], orm_rows_per_second: float, bounds: Bounds
+) -> None:
+    # The speed of the machine varies, so each measurement is compared with the raw SQL of the same round.
+    cpu_ratio = {
         case: median(
-            ours.cpu_seconds / raw.cpu_seconds
-            for ours, raw in zip(taken["ours", case], taken["raw SQL", case], strict=True)
+            sync.cpu_seconds / raw.cpu_seconds
+            for sync, raw in zip(measured["sync", case], measured["raw SQL", case], strict=True)
         )
-        for case in rows
+        for case in ("new", "unchanged")
     }
-    bounds.check("new: speed beside raw SQL (by CPU)", 1 / times_raw["new"], least=0.7)
-    seconds = median(each.seconds for each in taken["ours", "new"])
-    bounds.check("new: times update_or_create", number / seconds / slow, least=20)
-    unchanged = taken["ours", "unchanged"]
-    bounds.check("unchanged: rows written", max(each.rows_written for each in unchanged), most=0)
+    bounds.check("new: speed relative to raw SQL (CPU)", 1 / cpu_ratio["new"], min_value=0.7)
+    seconds = median(each.seconds for each in measured["sync", "new"])
     bounds.check(
-        "unchanged: bytes of WAL a row", median(each.wal_bytes for each in unchanged) / number, most=10
+        "new: speed relative to update_or_create", number / seconds / orm_rows_per_second, min_value=20
     )
+    unchanged = measured["sync", "unchanged"]
+    bounds.check("unchanged: rows written", max(each.rows_written for each in unchanged), max_value=0)
     bounds.check(
-        "unchanged: times raw SQL of the same comparison (by CPU)",
-        times_raw["unchanged"],
-        most=1.3,
+        "unchanged: bytes of WAL a row", median(each.wal_bytes for each in unchanged) / number, max_value=10
     )
+    bounds.check("unchanged: time relative to raw SQL (CPU)", cpu_ratio["unchanged"], max_value=1.3)
 
 
 def measure_orm(storing: Any, connection: Any, rows: dict[str, Any], number: int) -> float:
-    """Print what the ORM's ways take; return update_or_create's rows a second."""
+    """Measure and print both ways of the ORM; return the rows per second of update_or_create."""
+    from tests.bench import sync_orm as orm
+
     storing.empty_tables()
     for case, given in rows.items():
-        taken = storing.measure(lambda given=given: storing.bulk_create(connection, given))
+        measured = storing.measure(lambda given=given: orm.store_by_bulk_create(connection, given))
         print(
-            f"   {'bulk_create':12} {case:11} {taken.seconds * 1000:7.0f} ms, CPU {taken.cpu_seconds * 1000:6.0f} ms,"
-            f" {number / taken.seconds:8,.0f} rows/s, WAL {taken.wal_bytes / number:7.1f} B/row",
+            f"   {'bulk_create':12} {case:11} {measured.seconds * 1000:7.0f} ms, CPU {measured.cpu_seconds * 1000:6.0f} ms,"
+            f" {number / measured.seconds:8,.0f} rows/s, WAL {measured.wal_bytes / number:7.1f} B/row",
             flush=True,
         )
     storing.empty_tables()
     rate = 0.0
     for case in ("new", "unchanged"):
-        taken = storing.measure(lambda case=case: storing.update_or_create(connection, rows[case]))
-        rate = rate or storing.SAMPLE / taken.seconds
+        measured = storing.measure(lambda case=case: orm.store_by_update_or_create(connection, rows[case]))
+        rate = rate or orm.SAMPLE / measured.seconds
         print(
-            f"   {'update_or_cr.':12} {case:11} {taken.seconds * 1000:7.0f} ms for {storing.SAMPLE} accounts,"
-            f" {storing.SAMPLE / taken.seconds:8,.0f} rows/s",
+            f"   {'update_or_cr.':12} {case:11} {measured.seconds * 1000:7.0f} ms for {orm.SAMPLE} accounts,"
+            f" {orm.SAMPLE / measured.seconds:8,.0f} rows/s",
             flush=True,
         )
     return rate

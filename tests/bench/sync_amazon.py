@@ -1,7 +1,7 @@
-"""The made-up Amazon of the sync benchmark: `python -m tests.bench.sync_amazon PORT LOGINS ACCOUNTS`.
+"""The sandbox of the sync benchmark: `python -m tests.bench.sync_amazon PORT LOGINS ACCOUNTS`.
 
-Sellers with one profile each, in the United States, Germany and Japan in turn: so no region has more than the 5,000
-profiles that Amazon shows. POST /_sandbox/... steers it as usual.
+Every account is a seller with one profile. The accounts are spread over the United States, Germany and Japan,
+because Amazon shows at most 5,000 profiles of a region.
 """
 
 import sys

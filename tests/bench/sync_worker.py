@@ -1,4 +1,4 @@
-"""One process that syncs connections and tells how that went: `python -m tests.bench.sync_worker CONCURRENCY ID ...`."""
+"""Sync connections and print the result: `python -m tests.bench.sync_worker CONCURRENCY ID ...`."""
 
 import asyncio
 import json
@@ -46,7 +46,7 @@ async def sync_all(ids: list[UUID], concurrency: int) -> dict[str, object]:
             names = ("seen", "created", "changed", "unchanged", "requests")
             return {"state": run.state, "error": run.error, **{name: getattr(run, name) for name in names}}
 
-        # Threads, connections, code: what a worker has long had when it begins a sync.
+        # The first sync loads code and opens threads and database connections, as a worker did long before.
         await one(ids[0])
         forget_peak()
         before, began, cpu = resident(), time.perf_counter(), time.process_time()
@@ -66,7 +66,8 @@ def main() -> None:
     django.setup()
     from amazon_accounts.postgresql.threads import tune_interpreter
 
-    tune_interpreter()  # as a worker does
+    # As in a worker.
+    tune_interpreter()
     concurrency, *ids = sys.argv[1:]
     print(json.dumps(asyncio.run(sync_all([UUID(each) for each in ids], int(concurrency)))))
 
