@@ -12,17 +12,18 @@ from accounts.models import SyncRun
 from accounts.sync.foreground import sync_now
 from accounts.sync.listing import Listing
 from amazon_accounts.amazon_ads.client import AmazonClient
+from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
 from tokens.models import Connection
 from tokens.processes.commands import OperatorCommand, run_with_amazon
 
-# Connections synced at once. More would gain little, because all of them share Amazon's pace.
+# A higher number would gain little, because all connections share the pace of the calls to Amazon.
 MAX_CONCURRENT_SYNCS = 4
 
 COUNTS = ("seen", "created", "changed", "unchanged", "gone", "rejected", "requests", "throttled")
 
 
 class Command(OperatorCommand):
-    help = "Sync accounts now, in this process: of every live connection, or of the named ones."
+    help = "Sync the accounts of every live connection, or of the given connections, in this process."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -31,9 +32,9 @@ class Command(OperatorCommand):
         parser.add_argument(
             "--wait",
             type=float,
-            default=60.0,
+            default=MAX_WAIT_SECONDS,
             metavar="SECONDS",
-            help="how long one call may wait for its turn at Amazon (60)",
+            help="the longest wait of a call for its turn at Amazon (%(default)g)",
         )
         parser.add_argument("--json", action="store_true", help="print the runs and counts as JSON")
 
@@ -69,7 +70,7 @@ class Command(OperatorCommand):
         totals = {name: sum(getattr(run, name) for run in finished) for name in COUNTS}
         states = [str(run.state) for run in finished]
         totals |= {state: states.count(state) for state in ("succeeded", "partial", "failed")}
-        # A postponed run waits again.
+        # A postponed run is in the state waiting again.
         totals["postponed"] = len(states) - sum(totals[state] for state in ("succeeded", "partial", "failed"))
         if as_json:
             self.stdout.write(
@@ -134,7 +135,7 @@ async def sync_all(
 
 
 class Progress:
-    """A bar on a terminal, nothing elsewhere."""
+    """Shows a progress bar if standard error is a terminal."""
 
     def __init__(self, total: int) -> None:
         self._bar = tqdm(
