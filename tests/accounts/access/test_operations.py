@@ -183,7 +183,7 @@ def _checks(function: ast.AST) -> bool:
 
 class TestMay:
     @pytest.mark.parametrize("user", [AnonymousUser(), User(is_active=False, is_superuser=True)])
-    def test_who_is_not_signed_in_may_do_nothing(self, user: Actor) -> None:
+    def test_a_person_who_is_not_signed_in_may_do_nothing(self, user: Actor) -> None:
         assert not may(user, "accounts.sync_account")
         with pytest.raises(PermissionDenied, match=r"^accounts\.sync_account$"):
             require(user, "accounts.sync_account")

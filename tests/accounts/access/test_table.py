@@ -1,4 +1,4 @@
-"""Who may what: every address of the project with every method, as everybody. A new address must be added here."""
+"""Which requests each person may make: every address with every method. A new address must be added to the table."""
 
 import re
 from collections.abc import Iterator
@@ -16,9 +16,9 @@ from accounts.batch import start_batch
 from accounts.models import Account, BatchOperation
 from tests.accounts.conftest import AccountFactory, person
 
-# Nobody is not signed in. The stranger is, but in no group, and what the address names is somebody else's.
-# The others are asked about what is their own. `>` is a redirect to the login. What is done by a button leads
-# everybody who only looks at its address to the page of the button.
+# "nobody" is not signed in. The stranger is signed in but in no group, and the addresses name objects of another
+# person. For the others the addresses name their own objects. `>` is a redirect to the login. A GET of an address that a
+# button posts to is redirected to the page of the button.
 PEOPLE = ("nobody", "stranger", "Viewer", "Operator", "Administrator")
 TABLE = """
 method  address                                             nobody stranger Viewer Operator Administrator
@@ -104,7 +104,7 @@ tokens.heartbeat                    403 403 403
 tokens.tokenrefresh                 200 200 200
 """
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-# An unknown address under /api/ is not found, whoever asks and however.
+# An unknown address under /api/ is not found, for every person and method.
 CATCH_ALL = {r"api/v1/.*[^/]$", "api/v1/", "^api/"}
 
 BODIES: dict[str, Any] = {
@@ -138,7 +138,7 @@ def everywhere() -> set[str]:
 
 
 class Somebody:
-    """One of the people, what the addresses name, and a client that speaks as them."""
+    """One of the people, the objects that the addresses name, and the requests of this person."""
 
     def __init__(self, who: str, new_account: AccountFactory) -> None:
         self.user = None
@@ -177,7 +177,7 @@ class Somebody:
 @pytest.mark.parametrize(
     ("method", "address", "answers"), rows(), ids=lambda value: value if isinstance(value, str) else ""
 )
-def test_each_may_what_the_table_says(
+def test_each_person_may_do_what_the_table_says(
     db: None, new_account: AccountFactory, method: str, address: str, answers: dict[str, str], who: str
 ) -> None:
     assert Somebody(who, new_account).ask(method, address) == answers[who]
@@ -188,7 +188,7 @@ def test_the_table_has_every_address() -> None:
 
 
 @pytest.mark.parametrize("address", sorted(everywhere()))
-def test_no_other_method_is_there(db: None, new_account: AccountFactory, address: str) -> None:
+def test_no_other_method_is_allowed(db: None, new_account: AccountFactory, address: str) -> None:
     allowed = {method for method, known, _ in rows() if known == address}
     somebody = Somebody("Administrator", new_account)
     assert {method for method in METHODS if somebody.ask(method, address) != "405"} == allowed
@@ -208,7 +208,7 @@ def test_an_object_of_another_person_is_not_found(
 ) -> None:
     somebody, another = Somebody(who, new_account), Somebody("Administrator", new_account)
     somebody.account, somebody.batch = another.account, another.batch
-    # Who lacks the permission learns that, whatever the address names.
+    # A person without the permission gets 403 for any object.
     assert somebody.ask(method, address) in {"404", "403"}
     if method == "GET" and "disconnect" not in address:
         assert somebody.ask(method, address) == "404"

@@ -378,7 +378,7 @@ class TestEachModel:
         assert all_keys_visible_to(user) == everything
 
     @pytest.mark.parametrize("who", ["inactive", "anonymous"])
-    def test_somebody_who_may_not_sign_in_sees_nothing(self, world: World, who: str) -> None:
+    def test_a_person_who_may_not_sign_in_sees_nothing(self, world: World, who: str) -> None:
         owner = allow(world.people["owner"], views=True, view_all=VIEW_ALL)
         owner.is_active = False
         user = owner if who == "inactive" else AnonymousUser()

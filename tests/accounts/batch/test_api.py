@@ -15,7 +15,7 @@ BATCH = "/api/v1/accounts/batch/"
 
 
 class TestAPI:
-    def test_it_is_started_followed_and_listed(
+    def test_a_batch_is_started_and_its_items_are_listed(
         self, api: APIClient, alice: User, bob: User, new_account: AccountFactory, client_of: ClientFactory
     ) -> None:
         accounts = [new_account(alice) for _ in range(3)]
@@ -100,7 +100,7 @@ class TestAPI:
         assert not BatchOperation.objects.exists()
 
     @pytest.mark.parametrize("key", ["", "x" * 201, "é"])
-    def test_a_key_is_of_printable_ascii(self, api: APIClient, key: str) -> None:
+    def test_a_key_must_be_printable_ascii(self, api: APIClient, key: str) -> None:
         response = api.post(
             BATCH, {"operation": "sync", "filter": {}}, format="json", headers={"Idempotency-Key": key}
         )

@@ -10,7 +10,7 @@ from tests.accounts.conftest import AccountFactory
 
 
 class TestDisconnect:
-    def test_it_disconnects_and_says_what_was_so_before(
+    def test_it_disconnects_and_skips_disconnected_accounts(
         self, alice: User, new_account: AccountFactory
     ) -> None:
         active = new_account(alice)
@@ -26,7 +26,9 @@ class TestDisconnect:
             assert account.disconnected_at is not None
             assert account.updated_at > version
 
-    def test_it_does_not_touch_others(self, alice: User, bob: User, new_account: AccountFactory) -> None:
+    def test_it_does_not_change_accounts_of_other_people(
+        self, alice: User, bob: User, new_account: AccountFactory
+    ) -> None:
         hers, his = new_account(alice), new_account(bob)
         run_to_end(start_batch(alice, "disconnect", filters={}))
         assert Account.objects.get(pk=his.pk).status == "active"
@@ -44,7 +46,7 @@ class TestReconnect:
             ("NEW", "pending"),
         ],
     )
-    def test_it_returns_to_what_amazon_said_last(
+    def test_the_status_follows_from_the_last_word_of_amazon(
         self, alice: User, new_account: AccountFactory, word: str | None, status: str
     ) -> None:
         account = new_account(alice, amazon_status=word)
@@ -54,7 +56,7 @@ class TestReconnect:
         assert results(batch) == {account.pk: ("succeeded", "Reconnected.")}
         assert (account.status, account.inactive_reason, account.disconnected_at) == (status, None, None)
 
-    def test_an_account_that_nobody_sees_stays_out_of_sight(
+    def test_an_account_that_no_connection_sees_stays_not_visible(
         self, alice: User, new_account: AccountFactory
     ) -> None:
         account, active = new_account(alice), new_account(alice)
@@ -77,7 +79,7 @@ class TestUpdate:
         assert (one.labels, another.labels) == ({"b": "2", "c": "3"}, {"c": "3"})
         assert not one.sync_enabled
 
-    def test_it_fails_for_accounts_that_would_have_too_many(
+    def test_it_fails_for_accounts_that_would_have_too_many_labels(
         self, alice: User, new_account: AccountFactory
     ) -> None:
         full = new_account(alice, labels={str(number): "" for number in range(64)})

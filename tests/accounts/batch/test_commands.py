@@ -45,6 +45,42 @@ class TestBatch:
         assert (counts["state"], counts["succeeded"]) == ("succeeded", 1)
         assert Account.objects.get(status="inactive") == chosen
 
+    @transactional
+    def test_it_reads_ids_from_standard_input(self, alice: User, new_account: AccountFactory) -> None:
+        chosen, other, _ = (new_account(alice) for _ in range(3))
+        stdin = io.StringIO(f"{chosen.pk}\n\n  {other.pk}  \n")
+        counts = json.loads(output("batch", "disconnect", "--ids", "-", "--json", stdin=stdin))
+        assert (counts["state"], counts["total"], counts["succeeded"]) == ("succeeded", 2, 2)
+        assert set(Account.objects.filter(status="inactive")) == {chosen, other}
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [("", "There must be 1 to 100,000 ids; there are 0"), ("x", "“x” is not the id of an account")],
+    )
+    def test_it_refuses_ids_from_standard_input_that_are_wrong(self, db: None, text: str, words: str) -> None:
+        with pytest.raises(CommandError, match=words):
+            output("batch", "disconnect", "--ids", "-", stdin=io.StringIO(text))
+        assert not BatchOperation.objects.exists()
+
+    def test_it_refuses_a_file_that_is_no_text(self, db: None, tmp_path: Path) -> None:
+        file = tmp_path / "ids"
+        file.write_bytes(b"\xff\xfe")
+        with pytest.raises(CommandError, match="cannot be read"):
+            output("batch", "disconnect", "--ids", str(file))
+
+    @transactional
+    def test_it_says_that_no_account_was_chosen(self, db: None) -> None:
+        printed = output("batch", "disconnect", "--filter", "status=suspended")
+        assert printed == "0 total, 0 waiting, 0 running, 0 succeeded, 0 failed, 0 skipped\n"
+
+    @transactional
+    def test_a_batch_that_fails_in_part_is_an_error(self, alice: User, new_account: AccountFactory) -> None:
+        new_account(alice, labels={str(number): "" for number in range(64)})
+        new_account(alice)
+        with pytest.raises(CommandError, match=r"1 of 2 failed\. It would have more than 64 labels\."):
+            output("batch", "update", "--filter", "", "--labels", '{"one more": ""}')
+        assert Account.objects.filter(labels={"one more": ""}).count() == 1
+
     def calls(self, server: SandboxServer) -> Counter[str]:
         """What the API was asked, how often; not Login with Amazon, which the first sync alone needs."""
         return Counter(
@@ -54,7 +90,7 @@ class TestBatch:
         )
 
     @transactional
-    def test_it_makes_the_calls_of_one_sync(
+    def test_it_makes_the_same_calls_as_one_sync(
         self, sandbox_server: SandboxServer, alice: User, settings: Any
     ) -> None:
         settings.AMAZON_REQUESTS_PER_SECOND = settings.AMAZON_MAX_REQUESTS_PER_SECOND = 1_000.0

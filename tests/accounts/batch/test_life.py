@@ -46,7 +46,7 @@ class TestLife:
             new_account(alice)
         return start_batch(alice, "update", filters={"status": "active"}, options={"labels": {"a": "b"}})
 
-    def test_it_goes_by_chunks(self, batch: BatchOperation) -> None:
+    def test_it_is_done_in_chunks(self, batch: BatchOperation) -> None:
         states = []
         while run_chunk(batch.pk, max_accounts=3):
             batch.refresh_from_db()
@@ -56,7 +56,7 @@ class TestLife:
         batch.refresh_from_db()
         assert (batch.state, batch.total, batch.succeeded) == ("succeeded", 8, 8)
 
-    def test_a_chunk_that_dies_is_done_again(self, batch: BatchOperation) -> None:
+    def test_a_chunk_that_failed_is_done_again(self, batch: BatchOperation) -> None:
         run_chunk(batch.pk, max_accounts=3)
         run_chunk(batch.pk, max_accounts=3)
         with refused_position(), pytest.raises(DatabaseError, match="killed in the middle"):
@@ -75,7 +75,7 @@ class TestLife:
         ]
         assert len(changed) == 2
 
-    def test_cancelling_skips_what_waits(self, batch: BatchOperation, alice: User) -> None:
+    def test_cancelling_skips_the_waiting_items(self, batch: BatchOperation, alice: User) -> None:
         run_chunk(batch.pk, max_accounts=3)
         ended = cancel_batch(alice, batch)
         assert (ended.state, ended.succeeded, ended.skipped) == ("cancelled", 3, 5)
@@ -83,11 +83,11 @@ class TestLife:
         with pytest.raises(BatchStateError):
             cancel_batch(alice, batch)
 
-    def test_there_is_nothing_to_retry_if_nothing_failed(self, batch: BatchOperation, alice: User) -> None:
+    def test_a_batch_without_failed_items_cannot_be_retried(self, batch: BatchOperation, alice: User) -> None:
         with pytest.raises(BatchStateError):
             retry_batch(alice, run_to_end(batch))
 
-    def test_the_job_exists_only_with_the_operation(self, batch: BatchOperation, alice: User) -> None:
+    def test_a_job_is_stored_only_with_its_batch(self, batch: BatchOperation, alice: User) -> None:
         def jobs() -> int:
             return ProcrastinateJob.objects.filter(task_name="accounts.run_batch").count()
 
@@ -101,13 +101,13 @@ class TestLife:
         queue_unstarted_batches()
         assert jobs() == 1
 
-    def test_of_nothing_it_is_done_at_once(self, alice: User) -> None:
+    def test_a_batch_of_no_accounts_ends_at_once(self, alice: User) -> None:
         batch = start_batch(alice, "sync", filters={"status": "suspended"})
         assert (batch.state, batch.total) == ("succeeded", 0)
         assert not ProcrastinateJob.objects.exists()
 
     @pytest.mark.parametrize("word", ["failing", "stale", "never"])
-    def test_a_filter_that_no_login_meets_chooses_nothing(
+    def test_a_filter_that_no_connection_matches_chooses_no_account(
         self, alice: User, new_account: AccountFactory, new_connection: ConnectionFactory, word: str
     ) -> None:
         healthy = new_connection(alice, last_synced_at=timezone.now())
@@ -116,7 +116,7 @@ class TestLife:
             batch = start_batch(alice, "sync", filters=filter_)
             assert (batch.state, batch.total) == ("succeeded", 0)
 
-    def test_old_ones_are_pruned(self, batch: BatchOperation) -> None:
+    def test_old_batches_are_pruned(self, batch: BatchOperation) -> None:
         run_to_end(batch)
         assert prune_ended() == 0
         long_ago = timezone.now() - timedelta(days=91)

@@ -35,11 +35,11 @@ class TestStart:
                 start_batch(alice, operation, account_ids=ids(account), options=options)
         assert not BatchOperation.objects.exists()
 
-    def test_a_command_may_do_all(self, alice: User, bob: User, new_account: AccountFactory) -> None:
+    def test_a_command_needs_no_permission(self, alice: User, bob: User, new_account: AccountFactory) -> None:
         accounts = [new_account(alice), new_account(bob)]
         assert run_to_end(start_batch(None, "disconnect", account_ids=ids(*accounts))).succeeded == 2
 
-    def test_the_same_key_is_the_same_operation(
+    def test_a_request_with_the_same_key_returns_the_same_batch(
         self, alice: User, bob: User, new_account: AccountFactory
     ) -> None:
         account = new_account(alice)
@@ -53,7 +53,9 @@ class TestStart:
         assert start_batch(bob, "sync", filters={}, idempotency_key="k") != once
 
     @pytest.mark.django_db(transaction=True)
-    def test_two_at_once_with_one_key_are_one(self, alice: User, new_account: AccountFactory) -> None:
+    def test_two_requests_at_once_with_one_key_make_one_batch(
+        self, alice: User, new_account: AccountFactory
+    ) -> None:
         account = new_account(alice)
 
         def start() -> BatchOperation:
@@ -79,14 +81,14 @@ class TestStart:
                 start_batch(alice, "sync", max_items=2, **chosen)
         assert not BatchItem.objects.exists()
 
-    def test_of_a_long_list_the_first_ids_are_checked_first(
+    def test_the_first_ids_of_a_long_list_are_checked_first(
         self, alice: User, new_account: AccountFactory
     ) -> None:
         hers = new_account(alice)
         with pytest.raises(NotFoundError, match=r"99 of 100 are not there, among them"):
             start_batch(alice, "sync", account_ids=[hers.pk, *(uuid4() for _ in range(MIN_IDS_TO_SAMPLE))])
 
-    def test_of_a_long_list_the_last_id_is_checked_too(
+    def test_the_last_id_of_a_long_list_is_checked_too(
         self, alice: User, new_account: AccountFactory
     ) -> None:
         hers = new_accounts_like(new_account(alice), MIN_IDS_TO_SAMPLE + 1)

@@ -21,7 +21,7 @@ class TestSync:
         now = timezone.now()
         SyncRun.objects.filter(pk=run.pk).update(state=state, started_at=now, finished_at=now, **fields)
 
-    def test_it_asks_for_one_run_of_each_login(
+    def test_it_requests_one_run_for_each_connection(
         self,
         alice: User,
         new_account: AccountFactory,
@@ -46,13 +46,13 @@ class TestSync:
         batch.refresh_from_db()
         assert (batch.state, batch.succeeded) == ("succeeded", 20)
 
-    def test_it_joins_a_run_that_waits(self, alice: User, new_account: AccountFactory) -> None:
+    def test_it_joins_a_waiting_run(self, alice: User, new_account: AccountFactory) -> None:
         account = new_account(alice)
         waiting = SyncRun.objects.create(connection=account.connection, trigger="scheduled")
         run_to_end(start_batch(alice, "sync", account_ids=ids(account)))
         assert BatchItem.objects.get().run == waiting
 
-    def test_it_skips_what_is_off_and_fails_for_dead_logins(
+    def test_it_skips_accounts_without_sync_and_fails_for_broken_connections(
         self, alice: User, new_account: AccountFactory, new_connection: ConnectionFactory
     ) -> None:
         off = new_account(alice, sync_enabled=False)
@@ -64,7 +64,7 @@ class TestSync:
         assert not SyncRun.objects.exists()
 
     @pytest.mark.parametrize(("outcome", "state"), [("failed", "partial"), ("forbidden", "succeeded")])
-    def test_of_a_run_only_what_was_in_no_list_that_could_be_read_fails(
+    def test_an_account_fails_only_if_no_list_that_shows_it_was_read(
         self, alice: User, new_account: AccountFactory, outcome: str, state: str
     ) -> None:
         accounts = {
@@ -128,9 +128,7 @@ class TestSync:
         settle_syncs(dead.pk)
         assert BatchItem.objects.get().run == waiting
 
-    def test_what_amazon_asked_us_to_put_off_waits_again(
-        self, alice: User, new_account: AccountFactory
-    ) -> None:
+    def test_an_item_of_a_postponed_run_waits_again(self, alice: User, new_account: AccountFactory) -> None:
         new_account(alice)
         batch = run_to_end(start_batch(alice, "sync", filters={}))
         SyncRun.objects.update(state="running", started_at=timezone.now())
@@ -140,7 +138,7 @@ class TestSync:
         assert cancel_batch(alice, batch).state == "cancelled"
         assert batch.count_items()["skipped"] == 1
 
-    def test_cancelling_ends_the_syncs_that_nobody_else_waits_for(
+    def test_cancelling_ends_the_syncs_that_only_this_batch_waits_for(
         self, alice: User, new_account: AccountFactory, new_connection: ConnectionFactory
     ) -> None:
         alone, shared, joined = (new_account(alice, connection=new_connection(alice)) for _ in range(3))
@@ -156,7 +154,7 @@ class TestSync:
         assert batch.count_items()["skipped"] == 3
         assert alone.connection_id not in states  # nothing of it has begun, so nothing failed
 
-    def test_a_run_that_had_begun_before_stays_in_the_history(
+    def test_a_cancelled_run_that_had_started_stays_in_the_history(
         self, alice: User, new_account: AccountFactory
     ) -> None:
         new_account(alice)
@@ -166,7 +164,7 @@ class TestSync:
         ended = SyncRun.objects.get()
         assert (ended.state, ended.error) == ("failed", "Cancelled while it waited for Amazon.")
 
-    def test_it_shows_what_is_under_way_and_cancels_the_rest(
+    def test_cancelling_lets_running_items_end(
         self, alice: User, new_account: AccountFactory, new_connection: ConnectionFactory
     ) -> None:
         running, waiting = new_account(alice), new_account(alice, connection=new_connection(alice))
@@ -182,7 +180,9 @@ class TestSync:
         assert (batch.state, batch.succeeded, batch.skipped) == ("cancelled", 1, 1)
         assert results(batch)[waiting.pk][0] == "skipped"
 
-    def test_retry_asks_again_for_what_failed(self, alice: User, new_account: AccountFactory) -> None:
+    def test_a_retry_requests_new_runs_for_failed_items(
+        self, alice: User, new_account: AccountFactory
+    ) -> None:
         new_account(alice)
         batch = run_to_end(start_batch(alice, "sync", filters={}))
         self.finish(SyncRun.objects.get(), "failed", error="Amazon is busy.")

@@ -1,4 +1,4 @@
-"""The filter of accounts: it says in SQL what the accounts say of themselves."""
+"""The filters of accounts: their SQL chooses the same accounts as the properties of the model."""
 
 import json
 import random
@@ -45,7 +45,7 @@ def world(
 @pytest.mark.parametrize(
     ("parameter", "words"), [("sync_status", Account.SyncStatus.values), ("health", Account.Health.values)]
 )
-def test_it_agrees_with_what_an_account_says_of_itself(
+def test_the_filter_agrees_with_the_property_of_an_account(
     alice: User, world: list[Account], parameter: str, words: list[str]
 ) -> None:
     said = {
@@ -72,7 +72,7 @@ def test_filters_are_combined(alice: User, world: list[Account]) -> None:
     }
 
 
-def test_it_knows_marketplaces_and_countries(alice: User, new_account: AccountFactory) -> None:
+def test_marketplaces_and_countries_are_filtered(alice: User, new_account: AccountFactory) -> None:
     german = new_account(alice, countries=["DE", "AT"])
     american = new_account(alice, countries=["US"])
     for account, marketplace in ((german, "A1PA6795UKMFR9"), (american, "ATVPDKIKX0DER")):
@@ -135,7 +135,7 @@ class TestContent:
         rows = list(filter_accounts(alice, {"search": term}, common_share=common_share).order_by("name"))
         assert [row.name for row in rows] == sorted(found)
 
-    def test_it_finds_an_id_of_ours(
+    def test_it_finds_our_own_id(
         self, alice: User, new_account: AccountFactory, *, indexed: bool, common_share: float
     ) -> None:
         account, _ = new_account(alice), new_account(alice)
@@ -145,7 +145,7 @@ class TestContent:
             account
         ]
 
-    def test_it_looks_into_objects(
+    def test_it_finds_objects_that_contain_the_object(
         self, alice: User, new_account: AccountFactory, common_share: float
     ) -> None:
         north = new_account(alice, labels={"team": "north", "tier": "1"}, metadata={"a": {"b": [1, 2]}})
@@ -167,7 +167,7 @@ class TestContent:
         assert filter_accounts(alice, {"labels": {}}, common_share=common_share).count() == 2
 
 
-def test_the_index_of_pieces_keeps_up(alice: User, new_account: AccountFactory) -> None:
+def test_a_renamed_account_is_indexed_again(alice: User, new_account: AccountFactory) -> None:
     account = new_account(alice, "first name")
     assert index_some() == 1
     Account.objects.filter(pk=account.pk).update(status="pending")
@@ -191,7 +191,7 @@ def test_the_index_of_pieces_keeps_up(alice: User, new_account: AccountFactory) 
         {"search": None},
     ],
 )
-def test_an_object_has_strings_in_it(alice: User, wrong: dict[str, Any]) -> None:
+def test_a_filter_with_a_value_of_a_wrong_type_is_refused(alice: User, wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError) as caught:
         filter_accounts(alice, wrong)
     assert set(caught.value.message_dict) == set(wrong)
@@ -207,7 +207,7 @@ def test_a_connection_of_another_person_does_not_exist(
     assert list(filter_accounts(None, {"connection": str(account.connection_id)})) == [account]
 
 
-def test_random_texts_are_found_as_python_finds_them(alice: User, new_account: AccountFactory) -> None:
+def test_a_search_finds_the_same_names_as_python(alice: User, new_account: AccountFactory) -> None:
     chance = random.Random(7)
     texts = ["".join(chance.choices("beBE% _\\ü", k=chance.randrange(1, 9))) for _ in range(60)]
     for text in texts:
@@ -220,7 +220,7 @@ def test_random_texts_are_found_as_python_finds_them(alice: User, new_account: A
 
 
 @pytest.mark.parametrize("parameter", ["metadata", "labels"])
-def test_an_object_is_of_limited_length(alice: User, parameter: str) -> None:
+def test_the_length_of_an_object_is_limited(alice: User, parameter: str) -> None:
     longest = {"a": "ü" * (MAX_JSON_LENGTH - len('{"a":""}'))}
     for value in (longest, json.dumps(longest, ensure_ascii=False, separators=(",", ":"))):
         assert not filter_accounts(alice, {parameter: value}).exists()

@@ -1,4 +1,4 @@
-"""Pages by key: whole, in order, in both directions, while rows come and go."""
+"""Pages of accounts: in order, in both directions, with each account once while others change."""
 
 import random
 from collections.abc import Callable
@@ -63,7 +63,9 @@ def page(request: pytest.FixtureRequest) -> PageReader:
 
 @pytest.mark.parametrize("ordering", ORDERINGS)
 @pytest.mark.parametrize("size", [1, 7, 40, 41])
-def test_it_walks_there_and_back(page: PageReader, accounts: list[Account], ordering: str, size: int) -> None:
+def test_pages_lead_to_the_end_and_back(
+    page: PageReader, accounts: list[Account], ordering: str, size: int
+) -> None:
     pages = [page(ordering, size=size)]
     while (cursor := pages[-1].next_cursor) is not None:
         pages.append(page(ordering, cursor, size))
@@ -78,7 +80,7 @@ def test_it_walks_there_and_back(page: PageReader, accounts: list[Account], orde
 
 
 @pytest.mark.parametrize("ordering", ORDERINGS)
-def test_it_shows_each_once_while_others_come_and_go(
+def test_each_account_is_shown_once_while_others_leave(
     page: PageReader, accounts: list[Account], ordering: str
 ) -> None:
     before = in_order(ordering)
@@ -124,7 +126,7 @@ def test_links_are_absolute_and_keep_the_filter(api: APIClient, accounts: list[A
 @pytest.mark.parametrize(
     "name", ["商店" * 333, "🛒" * 500, "\x01" * 2_000], ids=["Chinese", "emoji", "controls"]
 )
-def test_the_link_after_the_longest_name_leads_on(
+def test_the_link_after_a_very_long_name_leads_to_the_next_page(
     api: APIClient, alice: User, new_account: AccountFactory, name: str
 ) -> None:
     for ending in ("a", "b"):

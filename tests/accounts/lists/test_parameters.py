@@ -65,11 +65,11 @@ def test_metadata_that_is_no_object_is_refused(value: Any) -> None:
     assert "metadata" in read_account_query({"metadata": json.dumps(value)}).errors
 
 
-def test_a_parameter_that_may_be_given_once_is_refused_twice() -> None:
+def test_a_repeated_parameter_is_refused() -> None:
     assert read("search=a&search=b").errors == {"search": "It may be given once."}
 
 
-def test_very_many_values_are_refused() -> None:
+def test_more_values_than_the_maximum_are_refused() -> None:
     assert read("&".join(["country=DE"] * (MAX_VALUES + 1))).errors == {
         "country": "It may have at most 100 values."
     }
@@ -88,14 +88,14 @@ def test_pages_are_read_only_where_they_are_offered() -> None:
     assert set(caught.value.message_dict) == {"page_size"}
 
 
-def test_without_a_filter_the_query_begins_at_its_first_page() -> None:
+def test_a_query_without_a_filter_begins_at_its_first_page() -> None:
     query = read("status=active&country=DE&cursor=abc&ordering=status").without("country")
     assert (query.given, query.filters) == ({"status": ["active"]}, {"status": ["active"]})
     assert (query.cursor, query.ordering) == ("", "status")
 
 
 @pytest.mark.parametrize("name", ["status", "account_type", "sync_status", "health"])
-def test_a_wrong_word_is_answered_with_the_right_ones(name: str) -> None:
+def test_the_error_for_a_wrong_word_lists_the_right_words(name: str) -> None:
     assert read(f"{name}=bogus").errors[name].startswith("“bogus” is not one of: ")
 
 
