@@ -13,6 +13,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from amazon_accounts.sandbox.state import Sandbox
 from tests.tokens.conftest import ConnectionFactory, new_connection
 from tokens.connect.disconnect import disconnect_connection
+from tokens.encryption import Secret
 from tokens.errors import ConnectionUnusableError
 from tokens.models import AccessTokenRequest, Connection
 from tokens.refresh.access import TokenNotReadyError, hand_out_access_token
@@ -109,3 +110,60 @@ def test_it_needs_the_permission_and_hides_connections_of_another_person(
     with pytest.raises(Connection.DoesNotExist):
         hand_out_access_token(service, theirs.pk, None)
     assert outcomes() == []
+
+
+class TestStoredToken:
+    """A token is handed out while at least a minute, or a quarter of a short life, is left."""
+
+    @pytest.mark.parametrize(
+        ("life", "left", "is_fresh"),
+        [(3600, 61, True), (3600, 59, False), (60, 16, True), (60, 14, False), (4, 1.5, True)],
+    )
+    def test_its_freshness_depends_on_its_life(
+        self,
+        service: User,
+        connect: ConnectionFactory,
+        settings: LazySettings,
+        life: float,
+        left: float,
+        is_fresh: bool,
+    ) -> None:
+        settings.ACCESS_TOKEN_WAIT_SECONDS = 0
+        expires_at = timezone.now() + timedelta(seconds=left)
+        connection = connect(expires_at=expires_at, last_refreshed_at=expires_at - timedelta(seconds=life))
+        if is_fresh:
+            assert hand_out_access_token(service, connection.pk, None).expires_at == expires_at
+        else:
+            with pytest.raises(TokenNotReadyError):
+                hand_out_access_token(service, connection.pk, None)
+
+    def test_a_connection_without_a_token_gets_one_by_a_refresh(
+        self, service: User, connect: ConnectionFactory, settings: LazySettings
+    ) -> None:
+        settings.ACCESS_TOKEN_WAIT_SECONDS = 0
+        connection = connect(access_token=None, expires_at=None)
+        with pytest.raises(TokenNotReadyError, match="ask again"):
+            hand_out_access_token(service, connection.pk, None)
+        assert ProcrastinateJob.objects.get().args["trigger"] == "on_use"
+
+    def test_a_token_that_cannot_be_decrypted_is_refused(
+        self, service: User, connect: ConnectionFactory
+    ) -> None:
+        connection = connect()
+        Connection.objects.update(access_token=Secret("of a key that is gone"))
+        with pytest.raises(ConnectionUnusableError, match="its key is not among TOKEN_ENCRYPTION_KEYS"):
+            hand_out_access_token(service, connection.pk, None)
+        assert outcomes() == ["refused"]
+
+    def test_many_requests_queue_one_refresh(
+        self, service: User, stale: Connection, settings: LazySettings
+    ) -> None:
+        settings.ACCESS_TOKEN_WAIT_SECONDS = 0
+        for _ in range(3):
+            with pytest.raises(TokenNotReadyError):
+                hand_out_access_token(service, stale.pk, None)
+        assert ProcrastinateJob.objects.count() == 1
+        assert outcomes() == ["unavailable"] * 3
+
+    def test_the_type_of_the_token_is_bearer(self, service: User, connect: ConnectionFactory) -> None:
+        assert hand_out_access_token(service, connect().pk, None).token_type == "bearer"
