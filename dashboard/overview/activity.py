@@ -19,8 +19,11 @@ from tokens.models.connection import sees_all_connections
 
 Period = Literal["24h", "30d"]
 TONES: tuple[Tone, ...] = ("good", "attention", "bad")
-WORDS: dict[Tone, str] = {"good": "good", "attention": "tried again", "bad": "failed"}
-KINDS = {"sync": ("Syncs", SYNC_RUN), "refresh": ("Token refreshes", REFRESH)}
+# The title, the states, and what the tone "attention" means.
+KINDS = {
+    "sync": ("Syncs", SYNC_RUN, "partly done"),
+    "refresh": ("Token refreshes", REFRESH, "tried again"),
+}
 # Counting a month of a large console takes too long to do it for each page.
 CACHE_SECONDS: dict[Period, int] = {"24h": 30, "30d": 600}
 LENGTHS: dict[Period, timedelta] = {"24h": timedelta(hours=24), "30d": timedelta(days=30)}
@@ -29,11 +32,12 @@ LENGTHS: dict[Period, timedelta] = {"24h": timedelta(hours=24), "30d": timedelta
 @dataclass(frozen=True)
 class Activity:
     title: str
+    attention: str
     columns: list[Column]
 
     @property
     def chart(self) -> Chart:
-        columns = [replace(column, title=_describe(column)) for column in self.columns]
+        columns = [replace(column, title=self._describe(column)) for column in self.columns]
         return stack_columns(columns, width=480, height=110, labels=6, whole=True)
 
     @property
@@ -46,7 +50,7 @@ class Activity:
             return f"All {total:,} went well."
         worst = max(self.columns, key=lambda column: dict(column.parts).get("bad", 0))
         again, failed = int(sums.get("attention", 0)), int(sums.get("bad", 0))
-        summary = f"{total:,} in all, {again:,} tried again, {failed:,} failed"
+        summary = f"{total:,} in all, {again:,} {self.attention}, {failed:,} failed"
         return f"{summary}, most at {worst.title}." if failed else f"{summary}."
 
     @property
@@ -57,10 +61,15 @@ class Activity:
             if any(value for _, value in column.parts)
         ]
 
+    def _describe(self, column: Column) -> str:
+        words = {"good": "good", "attention": self.attention, "bad": "failed"}
+        counts = ", ".join(f"{int(dict(column.parts)[tone]):,} {words[tone]}" for tone in TONES)
+        return f"{column.title}: {counts}"
+
 
 def read_activity(user: User, period: Period) -> list[Activity]:
     zone = timezone.get_current_timezone_name()
-    key = f"activity:{period}:{zone}:{_name_viewers(user)}"
+    key = f"activity:{period}:{zone}:{_get_viewers_key(user)}"
     found: list[Activity] | None = cache.get(key)
     if found is None:
         found = _count(user, period)
@@ -72,7 +81,7 @@ def read_success_rates(user: User) -> dict[Period, float | None]:
     """Return the share of refreshes that left a valid token, for each period; None without any refresh."""
     rates: dict[Period, float | None] = {}
     for period, kept in CACHE_SECONDS.items():
-        key = f"success-rate:{period}:{_name_viewers(user)}"
+        key = f"success-rate:{period}:{_get_viewers_key(user)}"
         known: list[float | None] | None = cache.get(key)
         if known is None:
             refreshes = TokenRefresh.objects.visible_to(user).since(timezone.now() - LENGTHS[period])
@@ -82,7 +91,7 @@ def read_success_rates(user: User) -> dict[Period, float | None]:
     return rates
 
 
-def _name_viewers(user: User) -> str:
+def _get_viewers_key(user: User) -> str:
     # All people who see every connection share one answer.
     return "all" if sees_all_connections(user) else str(user.pk)
 
@@ -105,8 +114,8 @@ def _count(user: User, period: Period) -> list[Activity]:
             counted[kind][begin.astimezone(UTC)][tone] += rows
     form = "%H:00" if unit == "hour" else "%-d %b"
     return [
-        Activity(title, [_build_column(begin, counted[kind][begin], form) for begin in begins])
-        for kind, (title, _) in KINDS.items()
+        Activity(title, attention, [_build_column(begin, counted[kind][begin], form) for begin in begins])
+        for kind, (title, _, attention) in KINDS.items()
     ]
 
 
@@ -133,8 +142,3 @@ def _build_column(begin: datetime, sums: dict[Tone, int], form: str) -> Column:
     label = f"{local:{form}}"
     moment = f"{local:%-d %b} {label}" if ":" in label else label
     return Column(label, [(tone, sums[tone]) for tone in TONES], moment)
-
-
-def _describe(column: Column) -> str:
-    counts = ", ".join(f"{int(dict(column.parts)[tone]):,} {WORDS[tone]}" for tone in TONES)
-    return f"{column.title}: {counts}"

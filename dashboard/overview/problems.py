@@ -32,14 +32,14 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Troubled:
+class TroubledConnections:
     """The connections of one person that are not in order, and how many accounts each has."""
 
     connections: list[Connection]
     accounts: AccountCounts
 
     @classmethod
-    def of(cls, user: User, now: datetime) -> "Troubled":
+    def find(cls, user: User, now: datetime) -> "TroubledConnections":
         wrong = FAILING | Q(expires_at__lt=now) | where_late(now)
         connections = list(
             Connection.objects.visible_to(user)
@@ -59,21 +59,23 @@ def find_problems(user: User, *, suspended: int, pending: int) -> list[Problem]:
     Costs three queries.
     """
     now = timezone.now()
-    troubled = Troubled.of(user, now)
+    troubled = TroubledConnections.find(user, now)
     broken = [c for c in troubled.connections if c.is_broken]
     active = [c for c in troubled.connections if not c.is_broken]
     return [
-        *_name_broken_connections(broken, troubled),
-        *_name_expired_tokens([c for c in active if c.expires_at is not None and c.expires_at < now]),
-        *_name_failed_syncs([c for c in active if c.is_failing], troubled),
-        *_name_unsent_alerts(user),
-        *_name_late_syncs([c for c in active if c.is_late], troubled),
-        *_name_suspended_accounts(suspended),
-        *_name_pending_accounts(pending),
+        *_report_broken_connections(broken, troubled),
+        *_report_expired_tokens([c for c in active if c.expires_at is not None and c.expires_at < now]),
+        *_report_failed_syncs([c for c in active if c.is_failing], troubled),
+        *_report_unsent_alerts(user),
+        *_report_late_syncs([c for c in active if c.is_late], troubled),
+        *_report_suspended_accounts(suspended),
+        *_report_pending_accounts(pending),
     ]
 
 
-def _name_broken_connections(connections: list[Connection], troubled: Troubled) -> Iterator[Problem]:
+def _report_broken_connections(
+    connections: list[Connection], troubled: TroubledConnections
+) -> Iterator[Problem]:
     for connection in connections[:MAX_CONNECTIONS_NAMED]:
         accounts = troubled.count_accounts_of([connection])
         verb = "is" if accounts.number == 1 else "are"
@@ -97,7 +99,7 @@ def _name_broken_connections(connections: list[Connection], troubled: Troubled) 
         )
 
 
-def _name_expired_tokens(connections: list[Connection]) -> Iterator[Problem]:
+def _report_expired_tokens(connections: list[Connection]) -> Iterator[Problem]:
     if connections:
         yield Problem(
             tone="bad",
@@ -109,7 +111,7 @@ def _name_expired_tokens(connections: list[Connection]) -> Iterator[Problem]:
         )
 
 
-def _name_failed_syncs(connections: list[Connection], troubled: Troubled) -> Iterator[Problem]:
+def _report_failed_syncs(connections: list[Connection], troubled: TroubledConnections) -> Iterator[Problem]:
     if connections:
         accounts = troubled.count_accounts_of(connections)
         reasons = {connection.sync_error for connection in connections if connection.sync_error}
@@ -124,7 +126,7 @@ def _name_failed_syncs(connections: list[Connection], troubled: Troubled) -> Ite
         )
 
 
-def _name_late_syncs(connections: list[Connection], troubled: Troubled) -> Iterator[Problem]:
+def _report_late_syncs(connections: list[Connection], troubled: TroubledConnections) -> Iterator[Problem]:
     if connections:
         yield Problem(
             tone="attention",
@@ -136,7 +138,7 @@ def _name_late_syncs(connections: list[Connection], troubled: Troubled) -> Itera
         )
 
 
-def _name_unsent_alerts(user: User) -> Iterator[Problem]:
+def _report_unsent_alerts(user: User) -> Iterator[Problem]:
     if not may(user, "tokens.view_alert"):
         return
     alerts = Alert.objects.visible_to(user).undelivered()
@@ -157,7 +159,7 @@ def _name_unsent_alerts(user: User) -> Iterator[Problem]:
     )
 
 
-def _name_suspended_accounts(number: int) -> Iterator[Problem]:
+def _report_suspended_accounts(number: int) -> Iterator[Problem]:
     if number:
         yield Problem(
             tone="bad",
@@ -171,7 +173,7 @@ def _name_suspended_accounts(number: int) -> Iterator[Problem]:
         )
 
 
-def _name_pending_accounts(number: int) -> Iterator[Problem]:
+def _report_pending_accounts(number: int) -> Iterator[Problem]:
     if number:
         yield Problem(
             tone="attention",
