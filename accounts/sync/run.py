@@ -174,7 +174,7 @@ class SyncRunner:
 
 
 async def _claim_run(run_id: UUID) -> RunClaim:
-    # A worker that is stopped during the claim must return the run, or nobody continues it until the rescue.
+    # A worker that is stopped during the claim must return the run, or no process continues it until the rescue.
     claiming = asyncio.ensure_future(in_thread(claims.claim_run)(run_id))
     try:
         return await asyncio.shield(claiming)

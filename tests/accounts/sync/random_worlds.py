@@ -86,22 +86,22 @@ def make_world(chance: random.Random, seed: int) -> World:
     maker = Maker(world)
     logins = [world.add_login(name) for name in ("first", "second")]
     for _ in range(chance.randint(2, 14)):
-        new_account(chance, world, maker, some(chance, logins))
+        new_account(chance, world, maker, choose_some(chance, logins))
     for _ in range(chance.randint(0, 4)):
-        new_unclaimed_profile(chance, maker, some(chance, logins))
+        new_unclaimed_profile(chance, maker, choose_some(chance, logins))
     for number in range(chance.randint(0, 2)):
         maker.agency(
             f"Agency {number}",
             chance.choice(COUNTRIES),
-            *some(chance, logins),
+            *choose_some(chance, logins),
             advertisers=chance.randint(0, 3),
         )
     for _ in range(chance.randint(0, 2)):
-        new_manager(chance, world, maker, some(chance, logins))
+        new_manager(chance, world, maker, choose_some(chance, logins))
     return world
 
 
-def some(chance: random.Random, logins: list[Login]) -> list[Login]:
+def choose_some(chance: random.Random, logins: list[Login]) -> list[Login]:
     return chance.sample(logins, chance.randint(1, len(logins)))
 
 
@@ -187,11 +187,11 @@ def _hide_all(chance: random.Random, world: World, _maker: Maker, logins: list[L
 
 
 def _new_account(chance: random.Random, world: World, maker: Maker, logins: list[Login]) -> None:
-    new_account(chance, world, maker, some(chance, logins))
+    new_account(chance, world, maker, choose_some(chance, logins))
 
 
 def _new_profile(chance: random.Random, _world: World, maker: Maker, logins: list[Login]) -> None:
-    new_unclaimed_profile(chance, maker, some(chance, logins))
+    new_unclaimed_profile(chance, maker, choose_some(chance, logins))
 
 
 def _find_unclaimed_profiles(world: World) -> list[Profile]:
@@ -255,7 +255,7 @@ def _change_managers(chance: random.Random, world: World, maker: Maker, logins: 
     elif managers and chance.random() < 0.6:
         chance.choice(managers).links = some_links(chance, world, maker)
     else:
-        new_manager(chance, world, maker, some(chance, logins))
+        new_manager(chance, world, maker, choose_some(chance, logins))
 
 
 CHANGES: list[Callable[[random.Random, World, Maker, list[Login]], None]] = [

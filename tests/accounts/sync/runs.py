@@ -17,18 +17,18 @@ from amazon_accounts.postgresql.threads import in_thread
 MANUAL = SyncRun.Trigger.MANUAL
 
 
-def queued_runs() -> list[str]:
+def list_queued_runs() -> list[str]:
     """Return the ids of the runs that have a job, in the order in which they were queued."""
-    return [job.args["run_id"] for job in queued_jobs()]
+    return [job.args["run_id"] for job in list_queued_jobs()]
 
 
-def queued_jobs() -> list[ProcrastinateJob]:
+def list_queued_jobs() -> list[ProcrastinateJob]:
     return list(ProcrastinateJob.objects.filter(task_name=run_sync.name, status="todo").order_by("id"))
 
 
-def scheduled_times() -> list[datetime]:
+def list_scheduled_times() -> list[datetime]:
     """Return when the jobs that have a time may begin."""
-    return [job.scheduled_at for job in queued_jobs() if job.scheduled_at is not None]
+    return [job.scheduled_at for job in list_queued_jobs() if job.scheduled_at is not None]
 
 
 def let_die(run: SyncRun) -> None:
@@ -53,7 +53,7 @@ async def poll_until(is_true: Callable[[], Awaitable[bool]], seconds: float = 20
     pytest.fail(f"It did not happen within {seconds:g} seconds.")
 
 
-def ended_listing(
+def make_ended_listing(
     source: str = Account.Source.ADS_ACCOUNTS,
     outcome: Outcome = Outcome.COMPLETE,
     region: str = "",

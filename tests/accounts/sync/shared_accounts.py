@@ -31,7 +31,7 @@ def list_seen_by(connection: Connection) -> set[str]:
 
 
 def make_shared_world(sandbox: Sandbox) -> World:
-    # Two logins with five accounts each, three of which they share.
+    # Each login sees five accounts. Three accounts are shared.
     world = World(1)
     world.add_client(default_client([]))
     maker = Maker(world)

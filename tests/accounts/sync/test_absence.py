@@ -49,16 +49,16 @@ def agency(world: World, login: Login) -> WorldProfile:
 
 
 @in_thread
-def active(**lookups: Any) -> int:
+def count_active(**lookups: Any) -> int:
     return Account.objects.filter(status="active", **lookups).count()
 
 
 @in_thread
-def changed(name: str, **fields: Any) -> None:
+def change_account(name: str, **fields: Any) -> None:
     assert Account.objects.filter(name=name).update(**fields) == 1
 
 
-def answer_of(sandbox: Sandbox, kind: str, region: str, **details: Any) -> list[dict[str, Any]]:
+def build_answer(sandbox: Sandbox, kind: str, region: str, **details: Any) -> list[dict[str, Any]]:
     """Return what the login is shown in the region, with these details in each item."""
     return [{**each, **details} for each in sandbox.truth("first")[kind][region]]
 
@@ -68,11 +68,11 @@ async def test_an_agency_whose_type_changes_keeps_its_advertisers(
 ) -> None:
     connection = await in_thread(connect)("first")
     await sync(connection)
-    assert await active(source="dsp_advertisers") == 3
+    assert await count_active(source="dsp_advertisers") == 3
     agency.type = "holding"
     run = await sync(connection)
     assert (run.state, run.gone) == ("succeeded", 0)
-    assert await active(source="dsp_advertisers") == 3
+    assert await count_active(source="dsp_advertisers") == 3
 
 
 async def test_an_agency_that_cannot_be_parsed_keeps_its_advertisers(
@@ -82,18 +82,18 @@ async def test_an_agency_that_cannot_be_parsed_keeps_its_advertisers(
     await sync(connection)
     shown = [
         {**each, "timezone": 5} if each["profileId"] == agency.profile_id else each
-        for each in answer_of(sandbox, "profiles", "NA")
+        for each in build_answer(sandbox, "profiles", "NA")
     ]
     sandbox.faults.add("answer", path="/v2/profiles", region="NA", json=shown)
     run = await sync(connection)
     assert (run.rejected, run.gone) == (2, 0)
-    assert await active(source="dsp_advertisers") == 3
+    assert await count_active(source="dsp_advertisers") == 3
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        pytest.param({"totalResults": 3, "response": []}, id="nothing though there are some"),
+        pytest.param({"totalResults": 3, "response": []}, id="none of three"),
         pytest.param({"totalResults": 3, "response": [{"advertiserId": "1"}] * 3}, id="one thrice"),
     ],
 )
@@ -114,7 +114,7 @@ async def test_advertisers_that_are_counted_but_not_shown_are_not_gone(
     )
 
 
-async def managed_advertiser(
+async def make_managed_advertiser(
     world: World, login: Login, agency: WorldProfile, connection: Connection, sync: Sync
 ) -> Any:
     """Sync an advertiser that only its manager account shows, and return the manager account."""
@@ -123,7 +123,7 @@ async def managed_advertiser(
     manager = maker.manager("Group", [maker.link(agency, "Managed", advertiser=advertiser)], login)
     world.remove_profile(agency.profile_id)
     await sync(connection)
-    assert await active(name="Managed", source="manager_accounts") == 1
+    assert await count_active(name="Managed", source="manager_accounts") == 1
     return manager
 
 
@@ -131,23 +131,23 @@ async def test_a_manager_account_that_cannot_be_parsed_keeps_its_advertisers(
     connect: ConnectionFactory, sync: Sync, sandbox: Sandbox, world: World, login: Login, agency: WorldProfile
 ) -> None:
     connection = await in_thread(connect)("first")
-    await managed_advertiser(world, login, agency, connection, sync)
-    shown = answer_of(sandbox, "manager_accounts", "NA", managerAccountName=5)
+    await make_managed_advertiser(world, login, agency, connection, sync)
+    shown = build_answer(sandbox, "manager_accounts", "NA", managerAccountName=5)
     sandbox.faults.add("answer", path="/managerAccounts", region="NA", json={"managerAccounts": shown})
     run = await sync(connection)
     assert (run.state, run.rejected, run.gone) == ("succeeded", 1, 0)
-    assert await active(name="Managed") == await active(name="Group") == 1
+    assert await count_active(name="Managed") == await count_active(name="Group") == 1
 
 
 async def test_a_managed_advertiser_that_cannot_be_stored_is_not_gone(
     connect: ConnectionFactory, sync: Sync, world: World, login: Login, agency: WorldProfile
 ) -> None:
     connection = await in_thread(connect)("first")
-    manager = await managed_advertiser(world, login, agency, connection, sync)
+    manager = await make_managed_advertiser(world, login, agency, connection, sync)
     manager.links[0].account_name = TOO_LONG
     run = await sync(connection)
     assert (run.state, run.rejected, run.gone) == ("succeeded", 1, 0)
-    assert await active(name="Managed") == 1
+    assert await count_active(name="Managed") == 1
     manager.links = []
     assert (await sync(connection)).gone == 1
 
@@ -165,7 +165,7 @@ async def test_an_account_that_cannot_be_parsed_is_not_gone(
     sandbox.faults.add("answer", path="/adsAccounts/list", json={"adsAccounts": shown})
     run = await sync(connection)
     assert (run.state, run.rejected, run.gone) == ("succeeded", 1, 0)
-    assert await active(name="Odd") == 1
+    assert await count_active(name="Odd") == 1
     # People read it as one line of plain text.
     identifier = run.sources[0]["rejected_items"][0]["identifier"]
     assert identifier.startswith("odd & yyy")
@@ -181,7 +181,7 @@ async def test_a_profile_that_loses_its_entity_id_keeps_its_account(
     alone.account_id = ""
     run = await sync(connection)
     assert (run.state, run.rejected, run.gone) == ("succeeded", 1, 0)
-    assert await active(name="Alone") == 1
+    assert await count_active(name="Alone") == 1
 
 
 async def test_a_profile_only_account_keeps_its_profiles_while_the_list_fails(
@@ -227,11 +227,11 @@ async def test_a_region_that_the_connection_has_lost_removes_no_account(
 ) -> None:
     connection = await in_thread(connect)("alice")
     await sync(connection)
-    before = await active()
+    before = await count_active()
     await in_thread(Connection.objects.update)(regions=["FE"])
     run = await sync(connection)
     assert (run.state, run.gone) == ("succeeded", 0)
-    assert await active() == before
+    assert await count_active() == before
 
 
 async def test_an_existing_ads_account_inherits_the_labels_of_a_profile_only_account(
@@ -240,8 +240,8 @@ async def test_an_existing_ads_account_inherits_the_labels_of_a_profile_only_acc
     alone = Maker(world).profile("ES", "ALONE", "seller", login, name="Alone")
     connection = await in_thread(connect)("first")
     await sync(connection)
-    await changed("Alone", labels={"team": "north", "tier": "gold"})
-    await changed("Shop 1", labels={"team": "south"})
+    await change_account("Alone", labels={"team": "north", "tier": "gold"})
+    await change_account("Shop 1", labels={"team": "south"})
     shop = next(each for each in world.ads_accounts.values() if each.account_name == "Shop 1")
     shop.alternates.append(Alternate("ES", alone.profile_id))
     run = await sync(connection)
@@ -254,9 +254,9 @@ async def test_disconnecting_an_account_that_is_not_visible_is_not_recorded_as_a
     connect: ConnectionFactory, sync: Sync, world: World
 ) -> None:
     await sync(await in_thread(connect)("first"))
-    await changed("Shop 1", status="inactive", inactive_reason="not_visible")
-    await changed("Shop 1", status="inactive", inactive_reason="disconnected")
-    await changed("Shop 1", status="active", inactive_reason=None)
+    await change_account("Shop 1", status="inactive", inactive_reason="not_visible")
+    await change_account("Shop 1", status="inactive", inactive_reason="disconnected")
+    await change_account("Shop 1", status="active", inactive_reason=None)
     kinds = await in_thread(
         lambda: list(AccountChange.objects.order_by("pk").values_list("kind", flat=True))
     )()
@@ -305,6 +305,6 @@ async def test_a_run_whose_staged_rows_were_lost_in_a_crash_starts_again(
     run = await sync_disturbed(connection, amazon, sandbox, empty_staging)
     assert (run.state, run.error) == ("waiting", "The database crashed and lost what had been read.")
     assert await in_thread(lambda: list(Profile.objects.order_by("pk").values()))() == before
-    assert await active() == 10
+    assert await count_active() == 10
     sandbox.faults.clear()
     assert (await sync_connection(run.pk, amazon)).state == "succeeded"

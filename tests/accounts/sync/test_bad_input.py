@@ -34,12 +34,12 @@ def world(sandbox: Sandbox) -> World:
     return sandbox.world
 
 
-def first_of(world: World) -> AdsAccount:
+def pick_first(world: World) -> AdsAccount:
     return next(iter(world.ads_accounts.values()))
 
 
 @in_thread
-def stored(key: str) -> Account:
+def find_account(key: str) -> Account:
     return Account.objects.get(amazon_account_id=key)
 
 
@@ -54,15 +54,15 @@ async def test_hostile_names_are_stored_unchanged(
     run = await sync(await in_thread(connect)("login-1"))
     assert (run.state, run.rejected) == ("succeeded", 0)
     for key, name in made.items():
-        assert (await stored(key)).name == name
+        assert (await find_account(key)).name == name
 
 
 async def test_characters_that_postgresql_cannot_store_are_replaced(
     connect: ConnectionFactory, sync: Sync, world: World
 ) -> None:
-    first_of(world).account_name = "a\x00b\ud83dc"
+    pick_first(world).account_name = "a\x00b\ud83dc"
     await sync(await in_thread(connect)("login-1"))
-    assert (await stored(first_of(world).ads_account_id)).name == "a\ufffdb\ufffdc"
+    assert (await find_account(pick_first(world).ads_account_id)).name == "a\ufffdb\ufffdc"
 
 
 async def test_unknown_values_are_stored(
@@ -71,7 +71,7 @@ async def test_unknown_values_are_stored(
     sandbox.faults.add("unknown_values", area="api")
     run = await sync(await in_thread(connect)("login-1"))
     assert (run.state, run.rejected) == ("succeeded", 0)
-    account = await stored(first_of(world).ads_account_id)
+    account = await find_account(pick_first(world).ads_account_id)
     assert (account.status, account.amazon_status, account.account_type) == (
         "pending",
         "SUSPENDED",
@@ -99,7 +99,7 @@ async def test_large_ids_are_stored_as_text(
     connect: ConnectionFactory, sync: Sync, world: World, number: int
 ) -> None:
     profile = next(iter(world.profiles.values()))
-    first_of(world).alternates[0].profile_id = number
+    pick_first(world).alternates[0].profile_id = number
     world.profiles[number] = profile
     profile.profile_id = number
     world.logins["login-1"].profiles = {number: "edit"}
@@ -123,14 +123,14 @@ async def test_an_account_with_a_name_that_is_too_long_is_rejected_and_keeps_its
 ) -> None:
     connection = await in_thread(connect)("login-1")
     await sync(connection)
-    long = first_of(world)
+    long = pick_first(world)
     long.account_name = "ñ" * 1500
     run = await sync(connection)
     assert (run.state, run.rejected, run.gone) == ("succeeded", 1, 0)
     assert run.sources[0]["rejected_items"] == [
         {"identifier": long.ads_account_id, "reason": "Its name is longer than 2,000 bytes."}
     ]
-    account = await stored(long.ads_account_id)
+    account = await find_account(long.ads_account_id)
     assert (account.status, account.name) == ("active", "Account 1-1")
 
 
@@ -148,14 +148,14 @@ async def test_an_item_without_an_id_removes_no_account(
 async def test_metadata_that_is_too_long_is_omitted_and_reported(
     connect: ConnectionFactory, sync: Sync, world: World
 ) -> None:
-    account = first_of(world)
+    account = pick_first(world)
     account.extra = {"blob": {"text": "x" * 2_000_000}}
     run = await sync(await in_thread(connect)("login-1"))
     assert run.state == "succeeded"
     message = run.sources[0]["errors"][0]["message"]
     assert account.ads_account_id in message
     assert "was left out" in message
-    found = await stored(account.ads_account_id)
+    found = await find_account(account.ads_account_id)
     assert "blob" not in found.metadata
     assert found.name == "Account 1-1"
 
@@ -163,13 +163,13 @@ async def test_metadata_that_is_too_long_is_omitted_and_reported(
 async def test_errors_that_are_too_long_are_omitted_and_reported(
     connect: ConnectionFactory, sync: Sync, world: World
 ) -> None:
-    account = first_of(world)
+    account = pick_first(world)
     account.extra = {"errors": {"US": "x" * 2_000_000}}
     run = await sync(await in_thread(connect)("login-1"))
     assert run.state == "succeeded"
     messages = [error["message"] for error in run.sources[0]["errors"]]
     assert any("record of errors" in message and account.ads_account_id in message for message in messages)
-    assert (await stored(account.ads_account_id)).errors == {}
+    assert (await find_account(account.ads_account_id)).errors == {}
 
 
 async def test_a_list_of_five_thousand_profiles_counts_as_cut(
@@ -189,7 +189,7 @@ async def test_a_list_of_five_thousand_profiles_counts_as_cut(
     outcomes = {(each["source"], each["region"]): each["outcome"] for each in run.sources}
     assert outcomes[("profiles", "NA")] == outcomes[("profiles_edit", "NA")] == "cut"
     assert (run.state, run.gone, run.created) == ("succeeded", 0, 1)
-    many = await stored("MANY")
+    many = await find_account("MANY")
     assert await in_thread(many.profiles.count)() == 5000
     # A profile that is not shown may be in the part that was cut off.
     assert await in_thread(Profile.objects.filter(region="NA", type="").count)() == 0
@@ -205,7 +205,7 @@ async def test_a_list_of_fifty_links_counts_as_cut(
     manager = maker.manager("Group", links[:49], world.logins["login-1"])
     connection = await in_thread(connect)("login-1")
     await sync(connection)
-    account = await stored(manager.manager_account_id)
+    account = await find_account(manager.manager_account_id)
     assert await in_thread(account.links.count)() == 49
     manager.links = links[2:]
     await sync(connection)
@@ -219,7 +219,7 @@ async def test_a_list_of_fifty_links_counts_as_cut(
 async def test_a_row_that_the_database_refuses_is_rejected_and_other_rows_are_stored(
     connect: ConnectionFactory, sync: Sync, world: World
 ) -> None:
-    bad = first_of(world)
+    bad = pick_first(world)
     # Too large for an index row of PostgreSQL, even when it is compressed.
     bad.country_codes = ["".join(random.Random(1).choices(string.printable, k=9000))]
     run = await sync(await in_thread(connect)("login-1"))
@@ -236,7 +236,7 @@ async def test_an_account_that_cannot_be_stored_any_more_is_not_gone(
 ) -> None:
     connection = await in_thread(connect)("login-1")
     await sync(connection)
-    first_of(world).country_codes = ["".join(random.Random(1).choices(string.printable, k=9000))]
+    pick_first(world).country_codes = ["".join(random.Random(1).choices(string.printable, k=9000))]
     run = await sync(connection)
     assert (run.state, run.rejected, run.gone) == ("succeeded", 1, 0)
     assert await in_thread(Account.objects.filter(status="active").count)() == 3

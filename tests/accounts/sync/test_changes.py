@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @in_thread
-def changes() -> list[tuple[str, str, object, object]]:
+def list_changes() -> list[tuple[str, str, object, object]]:
     return [
         (change.account.name, str(change.kind), change.old, change.new)
         for change in AccountChange.objects.select_related("account").order_by("id")
@@ -21,7 +21,7 @@ def changes() -> list[tuple[str, str, object, object]]:
 
 async def test_the_first_sync_records_no_change(connect: ConnectionFactory, sync: Sync) -> None:
     await sync(await in_thread(connect)())
-    assert await changes() == []
+    assert await list_changes() == []
     account = await in_thread(Account.objects.get)(name="Nordwind Outdoor")
     assert account.first_seen_at is not None
 
@@ -42,7 +42,7 @@ async def test_each_change_is_recorded_with_old_value_new_value_and_run(
     vendor.valid_payment_method = not was_valid
     run = await sync(connection)
     assert run.changed == 3
-    assert sorted(await changes(), key=str) == sorted(
+    assert sorted(await list_changes(), key=str) == sorted(
         [
             ("Outdoor", "name", "Nordwind Outdoor", "Outdoor"),
             ("Outdoor", "status", "active", "suspended"),
@@ -67,7 +67,7 @@ async def test_each_change_is_recorded_with_old_value_new_value_and_run(
     )
     assert await in_thread(AccountChange.objects.filter(run=run).count)() == 5
     assert (await sync(connection)).changed == 0
-    assert len(await changes()) == 5
+    assert len(await list_changes()) == 5
 
 
 async def test_vanishing_and_appearing_are_changes(
@@ -81,7 +81,7 @@ async def test_vanishing_and_appearing_are_changes(
     await sync(connection)
     sandbox.world.let_see(login, ads_account_id=account.ads_account_id)
     await sync(connection)
-    assert await changes() == [
+    assert await list_changes() == [
         ("Nordwind Disabled", "vanished", "suspended", "inactive"),
         ("Nordwind Disabled", "appeared", "inactive", "suspended"),
     ]
@@ -92,7 +92,7 @@ async def test_changes_by_people_are_recorded(connect: ConnectionFactory, sync: 
     await in_thread(Account.objects.filter(name="Nordwind Outdoor").update)(
         status="inactive", inactive_reason="disconnected", labels={"team": "north"}
     )
-    assert await changes() == [("Nordwind Outdoor", "status", "active", "inactive")]
+    assert await list_changes() == [("Nordwind Outdoor", "status", "active", "inactive")]
     change = await in_thread(AccountChange.objects.get)()
     assert change.run_id is None
 

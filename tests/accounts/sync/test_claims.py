@@ -29,7 +29,7 @@ from accounts.sync.listing import PROFILES_EDIT, Outcome
 from accounts.sync.requests import open_run
 from amazon_accounts.amazon_ads.errors import ApplicationRefusedError, PostponedError, TransientError
 from tests.accounts.sync.conftest import ConnectionFactory
-from tests.accounts.sync.runs import MANUAL, ended_listing
+from tests.accounts.sync.runs import MANUAL, make_ended_listing
 from tokens.models import Connection
 
 pytestmark = pytest.mark.django_db
@@ -110,7 +110,7 @@ def test_a_run_that_was_closed_cannot_be_claimed(connection: Connection) -> None
 
 
 def test_a_heartbeat_stores_the_progress(claim: RunClaim) -> None:
-    listing = ended_listing()
+    listing = make_ended_listing()
     listing.created, listing.pages = 7, 2
     assert beat(claim, [listing])
     run = run_of(claim)
@@ -121,7 +121,7 @@ def test_a_heartbeat_stores_the_progress(claim: RunClaim) -> None:
 
 @pytest.mark.parametrize("state", [SUCCEEDED, FAILED])
 def test_a_closed_run_accepts_no_writes_from_its_owner(claim: RunClaim, state: SyncRun.State) -> None:
-    close_run(claim, state, [ended_listing()])
+    close_run(claim, state, [make_ended_listing()])
     assert not beat(claim, [])
     with pytest.raises(RunLostError):
         close_run(claim, FAILED, [])
@@ -143,7 +143,7 @@ def test_the_end_of_a_run_deletes_its_staged_rows_and_sends_a_signal(
     claim: RunClaim, ended: list[UUID]
 ) -> None:
     stage(claim.run_id)
-    close_run(claim, SUCCEEDED, [ended_listing()])
+    close_run(claim, SUCCEEDED, [make_ended_listing()])
     assert count_staged() == 0
     assert ended == [claim.run_id]
 
@@ -152,7 +152,7 @@ def test_a_succeeded_run_resets_the_failures_of_its_connection(
     connection: Connection, claim: RunClaim
 ) -> None:
     Connection.objects.update(sync_failures=3, sync_error="It failed.", next_sync_at=None)
-    close_run(claim, SUCCEEDED, [ended_listing()])
+    close_run(claim, SUCCEEDED, [make_ended_listing()])
     connection.refresh_from_db()
     assert (connection.sync_failures, connection.sync_error) == (0, "")
     assert connection.last_synced_at is not None
@@ -162,7 +162,7 @@ def test_a_succeeded_run_resets_the_failures_of_its_connection(
 def test_a_partial_run_that_read_the_ads_accounts_counts_as_a_sync(
     connection: Connection, claim: RunClaim
 ) -> None:
-    listings = [ended_listing(), ended_listing("profiles", Outcome.FAILED, "EU")]
+    listings = [make_ended_listing(), make_ended_listing("profiles", Outcome.FAILED, "EU")]
     close_run(claim, PARTIAL, listings, "profiles EU: down")
     connection.refresh_from_db()
     assert connection.last_synced_at is not None
@@ -170,7 +170,7 @@ def test_a_partial_run_that_read_the_ads_accounts_counts_as_a_sync(
 
 
 def test_a_failed_run_does_not_count_as_a_sync(connection: Connection, claim: RunClaim) -> None:
-    down = ended_listing()
+    down = make_ended_listing()
     down.fail(TransientError("Down."))
     close_run(claim, FAILED, [down], "Down.")
     connection.refresh_from_db()
@@ -178,9 +178,9 @@ def test_a_failed_run_does_not_count_as_a_sync(connection: Connection, claim: Ru
 
 
 def test_a_postponement_is_no_failure_of_the_connection(connection: Connection, claim: RunClaim) -> None:
-    waiting = ended_listing("profiles", region="EU")
+    waiting = make_ended_listing("profiles", region="EU")
     waiting.fail(PostponedError(timezone.now() + timedelta(hours=1), "Wait"))
-    close_run(claim, PARTIAL, [ended_listing(), waiting], "Wait.")
+    close_run(claim, PARTIAL, [make_ended_listing(), waiting], "Wait.")
     connection.refresh_from_db()
     assert (connection.sync_failures, connection.sync_error) == (0, "Wait.")
 
@@ -188,7 +188,7 @@ def test_a_postponement_is_no_failure_of_the_connection(connection: Connection, 
 def test_a_refused_application_is_no_failure_of_the_connection(
     connection: Connection, claim: RunClaim
 ) -> None:
-    refused = ended_listing()
+    refused = make_ended_listing()
     refused.fail(ApplicationRefusedError("invalid_client"))
     close_run(claim, FAILED, [refused], "invalid_client")
     connection.refresh_from_db()
@@ -200,9 +200,9 @@ def test_a_refused_application_is_no_failure_of_the_connection(
 def test_an_unconfirmed_removal_is_synced_again_within_a_minute(
     connection: Connection, claim: RunClaim
 ) -> None:
-    doubtful = ended_listing("profiles", region="EU")
+    doubtful = make_ended_listing("profiles", region="EU")
     doubtful.mark_unconfirmed(12)
-    close_run(claim, PARTIAL, [ended_listing(), doubtful], "It no longer shows 12 accounts.")
+    close_run(claim, PARTIAL, [make_ended_listing(), doubtful], "It no longer shows 12 accounts.")
     connection.refresh_from_db()
     assert connection.next_sync_at is not None
     assert connection.next_sync_at <= timezone.now() + timedelta(seconds=61)
@@ -210,10 +210,10 @@ def test_an_unconfirmed_removal_is_synced_again_within_a_minute(
 
 def test_the_connection_remembers_which_lists_were_not_read(connection: Connection, claim: RunClaim) -> None:
     listings = [
-        ended_listing(),
-        ended_listing("profiles", Outcome.FAILED, "EU"),
-        ended_listing(PROFILES_EDIT, Outcome.FAILED, "EU"),
-        ended_listing("manager_accounts", Outcome.FORBIDDEN, "FE"),
+        make_ended_listing(),
+        make_ended_listing("profiles", Outcome.FAILED, "EU"),
+        make_ended_listing(PROFILES_EDIT, Outcome.FAILED, "EU"),
+        make_ended_listing("manager_accounts", Outcome.FORBIDDEN, "FE"),
     ]
     close_run(claim, PARTIAL, listings)
     connection.refresh_from_db()
@@ -247,7 +247,7 @@ def test_the_end_of_a_run_returns_no_run_of_another_connection(
 @pytest.mark.parametrize("is_postponed", [True, False])
 def test_a_returned_run_waits_as_if_it_had_never_been_claimed(claim: RunClaim, *, is_postponed: bool) -> None:
     stage(claim.run_id)
-    assert return_run(claim, [ended_listing()], "Wait.", is_postponed=is_postponed)
+    assert return_run(claim, [make_ended_listing()], "Wait.", is_postponed=is_postponed)
     run = run_of(claim)
     assert (run.state, run.started_at, run.heartbeat_at) == ("waiting", None, None)
     assert (run.error, run.postponed) == ("Wait.", int(is_postponed))

@@ -15,7 +15,7 @@ from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
 from tests.accounts.sync.conftest import ConnectionFactory
-from tests.accounts.sync.runs import ended_listing
+from tests.accounts.sync.runs import make_ended_listing
 from tokens.models import Connection
 
 pytestmark = pytest.mark.django_db
@@ -124,7 +124,7 @@ async def test_connections_are_synced_side_by_side_and_returned_in_order(
 def test_progress_off_a_terminal_prints_nothing(
     connections: list[Connection], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    listing = ended_listing()
+    listing = make_ended_listing()
     listing.seen = 5
     with Progress(1) as progress:
         progress.show(connections[0], [listing])

@@ -15,7 +15,7 @@ from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
 from tests.accounts.sync.conftest import ConnectionFactory
-from tests.accounts.sync.runs import queued_runs, wait_until_started
+from tests.accounts.sync.runs import list_queued_runs, wait_until_started
 from tokens.models import Connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -46,7 +46,7 @@ async def test_it_syncs_without_a_worker_and_leaves_no_job(
 ) -> None:
     run = await sync_now(await in_thread(connect)(), amazon)
     assert (run.state, run.trigger, run.created) == ("succeeded", "manual", 11)
-    assert await in_thread(queued_runs)() == []
+    assert await in_thread(list_queued_runs)() == []
 
 
 async def test_it_uses_the_waiting_run(connect: ConnectionFactory, amazon: AmazonClient) -> None:

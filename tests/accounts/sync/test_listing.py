@@ -26,7 +26,7 @@ from amazon_accounts.amazon_ads.errors import (
     TransientError,
 )
 from amazon_accounts.amazon_ads.pacing.slots import CallStats
-from tests.accounts.sync.runs import ended_listing
+from tests.accounts.sync.runs import make_ended_listing
 
 MOMENT = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
@@ -75,7 +75,7 @@ def test_a_postponed_list_has_the_end_of_its_wait() -> None:
     postponed.fail(PostponedError(MOMENT, "Wait"))
     assert (postponed.outcome, postponed.postponed_until) == (Outcome.FAILED, MOMENT)
     assert is_only_postponed([postponed])
-    assert not is_only_postponed([postponed, ended_listing(outcome=Outcome.FAILED)])
+    assert not is_only_postponed([postponed, make_ended_listing(outcome=Outcome.FAILED)])
     assert not is_only_postponed([])
 
 
@@ -88,12 +88,12 @@ def test_a_noted_error_does_not_end_the_listing() -> None:
 
 
 def test_an_unconfirmed_listing_has_failed_but_counts_as_read() -> None:
-    doubtful = ended_listing()
+    doubtful = make_ended_listing()
     doubtful.mark_unconfirmed(1_200)
     assert doubtful.outcome == Outcome.FAILED
     assert not doubtful.is_unread
     assert "no longer shows 1,200 accounts." in doubtful.errors[-1]["message"]
-    one = ended_listing()
+    one = make_ended_listing()
     one.mark_unconfirmed(1)
     assert "no longer shows 1 account." in one.errors[-1]["message"]
 
@@ -111,7 +111,7 @@ def test_all_bad_items_are_counted_and_the_first_are_named(batches: list[int]) -
 
 
 def test_an_unidentified_item_makes_a_listing_incomplete() -> None:
-    bad = ended_listing()
+    bad = make_ended_listing()
     bad.reject([Rejected("item 1", "It has no id.")])
     assert bad.is_incomplete
     assert not bad.proves_absence
@@ -126,7 +126,7 @@ def test_omissions_are_listed_up_to_a_limit() -> None:
 
 
 def test_the_data_of_a_listing_adds_up_its_calls() -> None:
-    asked = ended_listing("dsp_advertisers", region="EU", profile_id="1")
+    asked = make_ended_listing("dsp_advertisers", region="EU", profile_id="1")
     asked.calls = [
         CallStats(requests=2, throttled=1, waited_seconds=0.25),
         CallStats(requests=3, throttled=0, waited_seconds=0.5),
@@ -134,12 +134,12 @@ def test_the_data_of_a_listing_adds_up_its_calls() -> None:
     data = asked.as_data()
     assert (data["requests"], data["throttled"], data["waited_seconds"]) == (5, 1, 0.75)
     assert (data["source"], data["region"], data["profile_id"]) == ("dsp_advertisers", "EU", "1")
-    assert "profile_id" not in ended_listing().as_data()
-    assert ended_listing().as_data()["region"] is None
+    assert "profile_id" not in make_ended_listing().as_data()
+    assert make_ended_listing().as_data()["region"] is None
 
 
 def test_the_time_of_a_listing_stops_when_it_ends() -> None:
-    ended = ended_listing()
+    ended = make_ended_listing()
     assert ended.seconds == ended.seconds
     running = listing()
     assert running.seconds <= running.seconds
@@ -152,7 +152,7 @@ counts = st.integers(0, 1000)
 def test_the_totals_of_a_run_are_sums(numbers: list[tuple[int, int, int, int, int]]) -> None:
     listings = []
     for created, changed, unchanged, gone, rejected in numbers:
-        each = ended_listing()
+        each = make_ended_listing()
         each.created, each.changed, each.unchanged = created, changed, unchanged
         each.gone, each.rejected = gone, rejected
         each.calls = [CallStats(requests=1)]
@@ -169,7 +169,7 @@ OUTCOMES = st.lists(st.sampled_from(Outcome), max_size=6)
 
 @given(OUTCOMES)
 def test_a_run_fails_if_and_only_if_no_list_is_usable(outcomes: list[Outcome]) -> None:
-    state = state_of([ended_listing(outcome=outcome) for outcome in outcomes])
+    state = state_of([make_ended_listing(outcome=outcome) for outcome in outcomes])
     usable = {Outcome.COMPLETE, Outcome.CUT} & set(outcomes)
     if not usable:
         assert state == SyncRun.State.FAILED
@@ -184,9 +184,9 @@ def test_the_application_counts_as_refused_only_if_it_is_the_reason_of_every_fai
     refused.fail(ApplicationRefusedError("invalid_client"))
     down.fail(TransientError("Down."))
     assert is_application_refused([refused])
-    assert is_application_refused([refused, ended_listing()])
+    assert is_application_refused([refused, make_ended_listing()])
     assert not is_application_refused([refused, down])
-    assert not is_application_refused([ended_listing()])
+    assert not is_application_refused([make_ended_listing()])
     assert not is_application_refused([])
 
 
@@ -208,7 +208,7 @@ def test_a_login_is_unauthorized_when_every_list_answers_401(
 
 
 def test_a_partial_run_explains_its_failed_lists_without_repetition() -> None:
-    listings = [ended_listing(Account.Source.ADS_ACCOUNTS)]
+    listings = [make_ended_listing(Account.Source.ADS_ACCOUNTS)]
     for region in ("EU", "FE"):
         down = Listing(1, "manager_accounts", region)
         down.fail(TransientError("Amazon is down."))
@@ -225,7 +225,7 @@ def test_a_failed_run_explains_its_forbidden_lists() -> None:
 
 
 def test_a_succeeded_run_has_no_explanation() -> None:
-    assert explanation([ended_listing()]) == ""
+    assert explanation([make_ended_listing()]) == ""
     assert explanation([]) == ""
 
 

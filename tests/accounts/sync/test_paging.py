@@ -23,7 +23,7 @@ def big(sandbox: Sandbox) -> Sandbox:
 
 
 @in_thread
-def compared(sandbox: Sandbox, connection: Connection) -> list[str]:
+def compare(sandbox: Sandbox, connection: Connection) -> list[str]:
     return find_differences(sandbox.truth("login-1"), connection)
 
 
@@ -49,7 +49,7 @@ async def test_all_accounts_are_stored_despite_faults_of_pages(
     big.faults.add(fault, path="/adsAccounts/list", **options)
     run = await sync(connection)
     assert (run.state, run.created, run.seen) == ("succeeded", 420, 420)
-    assert await compared(big, connection) == []
+    assert await compare(big, connection) == []
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,13 @@ from accounts.sync.requests import (
 )
 from accounts.sync.run import queue_run
 from tests.accounts.sync.conftest import ConnectionFactory
-from tests.accounts.sync.runs import MANUAL, ended_listing, queued_jobs, queued_runs, scheduled_times
+from tests.accounts.sync.runs import (
+    MANUAL,
+    list_queued_jobs,
+    list_queued_runs,
+    list_scheduled_times,
+    make_ended_listing,
+)
 from tokens.errors import ConnectionUnusableError
 from tokens.models import Connection
 from tokens.signals import connection_changed
@@ -42,7 +48,7 @@ def test_a_request_joins_the_waiting_run(connect: ConnectionFactory) -> None:
     first = request_sync(None, connection, trigger=MANUAL)
     second = request_sync(None, connection, trigger=SyncRun.Trigger.API)
     assert second == first
-    assert queued_runs() == [str(first.pk)]
+    assert list_queued_runs() == [str(first.pk)]
 
 
 def test_a_request_never_joins_a_running_run(connect: ConnectionFactory) -> None:
@@ -66,7 +72,7 @@ def test_a_person_without_the_permission_cannot_request_a_sync(
     with pytest.raises(PermissionDenied, match="sync_account"):
         request_sync(owner, connect(), trigger=MANUAL)
     assert not SyncRun.objects.exists()
-    assert queued_runs() == []
+    assert list_queued_runs() == []
 
 
 @pytest.mark.parametrize("state", [Connection.State.REAUTHORIZATION_REQUIRED, Connection.State.DISCONNECTED])
@@ -87,7 +93,7 @@ def test_an_unusable_connection_gets_a_failed_run_with_the_reason(
     run.refresh_from_db()
     assert (run.state, run.error) == ("failed", connection.reason_unusable)
     assert run.finished_at is not None
-    assert queued_runs() == []
+    assert list_queued_runs() == []
 
 
 def test_a_person_who_joins_a_run_takes_it_over_from_its_batch(connect: ConnectionFactory) -> None:
@@ -109,7 +115,7 @@ def test_a_batch_that_joins_the_run_of_a_person_does_not_take_it_over(connect: C
 def test_a_run_can_be_opened_without_a_job(connect: ConnectionFactory) -> None:
     run = open_run(connect(), trigger=MANUAL)
     assert run.state == SyncRun.State.WAITING
-    assert queued_runs() == []
+    assert list_queued_runs() == []
 
 
 def test_a_constraint_allows_one_running_run_of_a_connection(connect: ConnectionFactory) -> None:
@@ -124,7 +130,7 @@ def test_a_new_consent_queues_a_sync(connect: ConnectionFactory, change: str) ->
     connection_changed.send(sender=Connection, connection=connect(), change=change)
     run = SyncRun.objects.get()
     assert (run.trigger, run.state) == ("connect", "waiting")
-    assert queued_runs() == [str(run.pk)]
+    assert list_queued_runs() == [str(run.pk)]
 
 
 def test_each_connection_that_is_due_gets_one_run(connect: ConnectionFactory) -> None:
@@ -138,7 +144,7 @@ def test_each_connection_that_is_due_gets_one_run(connect: ConnectionFactory) ->
     assert set(SyncRun.objects.values_list("connection", "trigger")) == {
         (connection.pk, "scheduled") for connection in due
     }
-    assert len(queued_runs()) == 2
+    assert len(list_queued_runs()) == 2
 
 
 def test_the_connection_that_is_longest_overdue_comes_first(connect: ConnectionFactory) -> None:
@@ -161,14 +167,14 @@ def test_a_connection_that_is_being_synced_is_not_due(connect: ConnectionFactory
 def test_the_scheduled_task_requests_due_syncs(connect: ConnectionFactory) -> None:
     connect(next_sync_at=None)
     sync_due()
-    assert len(queued_runs()) == 1
+    assert len(list_queued_runs()) == 1
 
 
 def test_the_name_and_arguments_of_the_job_stay_as_existing_databases_have_them(
     connect: ConnectionFactory,
 ) -> None:
     run = queue_sync(connect(), trigger=MANUAL)
-    [job] = queued_jobs()
+    [job] = list_queued_jobs()
     assert (job.task_name, job.queue_name) == ("accounts.run_sync", "sync")
     assert job.queueing_lock == f"accounts.run_sync:{run.pk}"
     assert job.args == {"run_id": str(run.pk)}
@@ -179,10 +185,10 @@ def test_queueing_a_run_again_moves_its_job_only_when_a_time_is_given(connect: C
     later = timezone.now() + timedelta(minutes=3)
     queue_run(run.pk, at=later)
     queue_run(run.pk)
-    assert scheduled_times() == [later]
+    assert list_scheduled_times() == [later]
     earlier = later - timedelta(minutes=2)
     queue_run(run.pk, at=earlier)
-    assert scheduled_times() == [earlier]
+    assert list_scheduled_times() == [earlier]
 
 
 def test_a_request_starts_a_postponed_run_at_once(connect: ConnectionFactory) -> None:
@@ -191,14 +197,14 @@ def test_a_request_starts_a_postponed_run_at_once(connect: ConnectionFactory) ->
     SyncRun.objects.filter(pk=run.pk).update(postponed=1)
     queue_run(run.pk, at=timezone.now() + timedelta(minutes=3))
     assert queue_sync(connection, trigger=MANUAL) == run
-    [scheduled_at] = scheduled_times()
+    [scheduled_at] = list_scheduled_times()
     assert scheduled_at <= timezone.now()
 
 
 def test_the_wait_of_a_postponed_run_has_its_end_and_its_regions(connect: ConnectionFactory) -> None:
     run = open_run(connect(), trigger=MANUAL)
     until = timezone.now() + timedelta(minutes=3)
-    sources = [ended_listing("profiles", region=region).as_data() for region in ("NA", "FE", "EU")]
+    sources = [make_ended_listing("profiles", region=region).as_data() for region in ("NA", "FE", "EU")]
     for source in sources[:2]:
         source["errors"] = [{"kind": "postponed", "message": "Wait."}]
     SyncRun.objects.filter(pk=run.pk).update(postponed=1, sources=sources)

@@ -11,7 +11,7 @@ from accounts.sync.claims import claim_run
 from accounts.sync.requests import open_run, queue_sync
 from accounts.sync.rescue import DIED, MAX_RESTARTS, rescue, rescue_runs
 from tests.accounts.sync.conftest import ConnectionFactory
-from tests.accounts.sync.runs import MANUAL, let_die, make_older, queued_runs
+from tests.accounts.sync.runs import MANUAL, let_die, list_queued_runs, make_older
 from tokens.models import Connection
 
 pytestmark = pytest.mark.django_db
@@ -37,7 +37,7 @@ def test_a_run_whose_process_died_is_closed_and_requested_again(connect: Connect
     assert (dead.state, dead.error) == ("failed", DIED)
     again = SyncRun.objects.get(state=SyncRun.State.WAITING)
     assert again.trigger == SyncRun.Trigger.BATCH
-    assert str(again.pk) in queued_runs()
+    assert str(again.pk) in list_queued_runs()
 
 
 def test_a_run_with_a_recent_heartbeat_is_not_rescued(connect: ConnectionFactory) -> None:
@@ -95,27 +95,27 @@ def test_the_run_that_waits_for_a_dead_run_is_queued(connect: ConnectionFactory)
     lose_jobs()
     assert rescue() == 1
     assert SyncRun.objects.filter(state=SyncRun.State.WAITING).get() == waiting
-    assert queued_runs() == [str(waiting.pk)]
+    assert list_queued_runs() == [str(waiting.pk)]
 
 
 def test_a_run_that_waits_without_a_job_is_queued(connect: ConnectionFactory) -> None:
     run = open_run(connect(), trigger=MANUAL)
     make_older(run, timedelta(minutes=1))
     rescue_runs()
-    assert queued_runs() == [str(run.pk)]
+    assert list_queued_runs() == [str(run.pk)]
 
 
 def test_a_run_that_waits_with_a_job_is_not_queued_twice(connect: ConnectionFactory) -> None:
     run = queue_sync(connect(), trigger=MANUAL)
     make_older(run, timedelta(minutes=1))
     rescue()
-    assert queued_runs() == [str(run.pk)]
+    assert list_queued_runs() == [str(run.pk)]
 
 
 def test_a_new_run_without_a_job_is_not_queued_yet(connect: ConnectionFactory) -> None:
     open_run(connect(), trigger=MANUAL)
     rescue()
-    assert queued_runs() == []
+    assert list_queued_runs() == []
 
 
 def test_a_run_that_waits_for_another_run_is_not_queued(connect: ConnectionFactory) -> None:
@@ -123,7 +123,7 @@ def test_a_run_that_waits_for_another_run_is_not_queued(connect: ConnectionFacto
     claim_run(open_run(connection, trigger=MANUAL).pk)
     make_older(open_run(connection, trigger=MANUAL), timedelta(minutes=1))
     rescue()
-    assert queued_runs() == []
+    assert list_queued_runs() == []
 
 
 def test_a_run_whose_job_has_just_started_is_not_queued(connect: ConnectionFactory) -> None:

@@ -34,9 +34,9 @@ from tests.accounts.sync.conftest import ConnectionFactory, Sync
 from tests.accounts.sync.runs import (
     MANUAL,
     let_die,
+    list_queued_runs,
+    list_scheduled_times,
     poll_until,
-    queued_runs,
-    scheduled_times,
     wait_until_started,
 )
 from tokens.connect.disconnect import disconnect_connection
@@ -46,13 +46,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @in_thread
-def requested(connect: ConnectionFactory) -> tuple[Connection, SyncRun]:
+def request(connect: ConnectionFactory) -> tuple[Connection, SyncRun]:
     connection = connect()
     return connection, queue_sync(connection, trigger=MANUAL)
 
 
 @in_thread
-def read(run: SyncRun) -> SyncRun:
+def reload(run: SyncRun) -> SyncRun:
     return SyncRun.objects.get(pk=run.pk)
 
 
@@ -65,7 +65,7 @@ async def stop(syncing: "asyncio.Task[SyncRun]") -> None:
 async def test_a_run_that_cannot_be_claimed_is_refused(
     connect: ConnectionFactory, amazon: AmazonClient
 ) -> None:
-    connection, run = await requested(connect)
+    connection, run = await request(connect)
     await in_thread(claim_run)(run.pk)
     with pytest.raises(RunTakenError):
         await sync_connection(run.pk, amazon)
@@ -130,7 +130,7 @@ async def test_a_login_that_amazon_refuses_while_it_accepts_another_must_be_reco
 async def test_a_connection_that_became_unusable_ends_the_run_with_the_reason(
     connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
 ) -> None:
-    connection, run = await requested(connect)
+    connection, run = await request(connect)
     await in_thread(Connection.objects.update)(state=Connection.State.REAUTHORIZATION_REQUIRED)
     ended = await sync_connection(run.pk, amazon)
     await in_thread(connection.refresh_from_db)()
@@ -141,12 +141,12 @@ async def test_a_connection_that_became_unusable_ends_the_run_with_the_reason(
 async def test_progress_can_be_read_while_it_runs(
     connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
 ) -> None:
-    _, run = await requested(connect)
+    _, run = await request(connect)
     seen: list[SyncRun] = []
 
     async def look(_call: object) -> None:
         await asyncio.sleep(0.3)
-        seen.append(await read(run))
+        seen.append(await reload(run))
 
     sandbox.faults.add("run", path="/dsp/advertisers", function=look)
     ended = await sync_connection(run.pk, amazon, heartbeat_seconds=0.05)
@@ -195,7 +195,7 @@ async def test_a_run_reports_every_list(connect: ConnectionFactory, sync: Sync, 
 async def test_a_lost_run_writes_nothing(
     connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox, what: str
 ) -> None:
-    connection, run = await requested(connect)
+    connection, run = await request(connect)
 
     def happen() -> None:
         if what == "reconnected":
@@ -219,7 +219,7 @@ async def test_a_lost_run_writes_nothing(
 async def test_the_heartbeat_of_a_lost_run_stops_its_work(
     connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
 ) -> None:
-    connection, run = await requested(connect)
+    connection, run = await request(connect)
     is_cancelled = False
 
     async def hang(_call: object) -> None:
@@ -240,7 +240,7 @@ async def test_the_heartbeat_of_a_lost_run_stops_its_work(
 async def test_an_error_in_the_program_closes_the_run_and_is_raised(
     connect: ConnectionFactory, amazon: AmazonClient
 ) -> None:
-    connection, run = await requested(connect)
+    connection, run = await request(connect)
     waiting: list[SyncRun] = []
 
     def fail(_listings: Sequence[Listing]) -> None:
@@ -255,15 +255,15 @@ async def test_an_error_in_the_program_closes_the_run_and_is_raised(
     await request_another()
     with pytest.raises(ZeroDivisionError):
         await syncing
-    ended = await read(run)
+    ended = await reload(run)
     assert (ended.state, ended.error) == ("failed", INTERNAL_ERROR)
-    assert str(waiting[0].pk) in await in_thread(queued_runs)()
+    assert str(waiting[0].pk) in await in_thread(list_queued_runs)()
 
 
 async def test_a_run_whose_staged_rows_were_lost_returns_to_the_queue(
     connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
 ) -> None:
-    _, run = await requested(connect)
+    _, run = await request(connect)
 
     @in_thread
     def crash() -> None:
@@ -277,39 +277,39 @@ async def test_a_run_whose_staged_rows_were_lost_returns_to_the_queue(
     sandbox.faults.add("run", path="/dsp/advertisers", function=crash_database)
     ended = await sync_connection(run.pk, amazon)
     assert (ended.state, ended.error) == ("waiting", STAGING_LOST)
-    assert str(run.pk) in await in_thread(queued_runs)()
+    assert str(run.pk) in await in_thread(list_queued_runs)()
 
 
 async def test_a_stopped_run_returns_to_the_queue(
     connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
 ) -> None:
     sandbox.faults.add("slow", path="/adsAccounts/list", seconds=5)
-    _, run = await requested(connect)
+    _, run = await request(connect)
     syncing = asyncio.create_task(sync_connection(run.pk, amazon))
     await wait_until_started(run)
     await stop(syncing)
-    stopped = await read(run)
+    stopped = await reload(run)
     assert (stopped.state, stopped.started_at, stopped.postponed) == ("waiting", None, 0)
-    assert str(run.pk) in await in_thread(queued_runs)()
+    assert str(run.pk) in await in_thread(list_queued_runs)()
 
 
 async def test_a_stopped_run_fails_if_another_run_is_waiting(
     connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
 ) -> None:
     sandbox.faults.add("slow", path="/adsAccounts/list", seconds=5)
-    connection, run = await requested(connect)
+    connection, run = await request(connect)
     syncing = asyncio.create_task(sync_connection(run.pk, amazon))
     await wait_until_started(run)
     waiting = await in_thread(open_run)(connection, trigger=MANUAL)
     await stop(syncing)
-    assert (await read(run)).state == "failed"
-    assert str(waiting.pk) in await in_thread(queued_runs)()
+    assert (await reload(run)).state == "failed"
+    assert str(waiting.pk) in await in_thread(list_queued_runs)()
 
 
 async def test_a_run_that_is_stopped_during_its_claim_returns_to_the_queue(
     connect: ConnectionFactory, amazon: AmazonClient
 ) -> None:
-    _, run = await requested(connect)
+    _, run = await request(connect)
     is_locked, may_end = threading.Event(), threading.Event()
 
     def hold_row() -> None:
@@ -338,13 +338,13 @@ async def test_a_run_that_is_stopped_during_its_claim_returns_to_the_queue(
     await holding
     with pytest.raises(asyncio.CancelledError):
         await syncing
-    assert (await read(run)).state == "waiting"
+    assert (await reload(run)).state == "waiting"
 
 
 async def test_the_waiting_run_is_queued_when_the_active_run_ends(
     connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
 ) -> None:
-    connection, run = await requested(connect)
+    connection, run = await request(connect)
     waiting: list[SyncRun] = []
 
     async def request_another(_call: object) -> None:
@@ -352,7 +352,7 @@ async def test_the_waiting_run_is_queued_when_the_active_run_ends(
 
     sandbox.faults.add("run", path="/adsAccounts/list", function=request_another)
     assert (await sync_connection(run.pk, amazon)).state == "succeeded"
-    assert str(waiting[0].pk) in await in_thread(queued_runs)()
+    assert str(waiting[0].pk) in await in_thread(list_queued_runs)()
 
 
 async def test_a_postponed_run_returns_to_the_queue(
@@ -363,7 +363,7 @@ async def test_a_postponed_run_returns_to_the_queue(
     run = await sync(connection, max_wait=1)
     assert (run.state, run.postponed) == ("waiting", 1)
     assert "EU" in run.error
-    until = (await in_thread(scheduled_times)())[-1]
+    until = (await in_thread(list_scheduled_times)())[-1]
     assert until - timezone.now() > timedelta(seconds=100)
     # The lists that could be read are stored already.
     assert await in_thread(AccountAccess.objects.count)() > 0
@@ -374,7 +374,7 @@ async def test_a_postponed_run_returns_to_the_queue(
 async def test_a_run_is_not_postponed_if_another_run_is_waiting(
     connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
 ) -> None:
-    connection, run = await requested(connect)
+    connection, run = await request(connect)
     waiting: list[SyncRun] = []
 
     async def request_another(_call: object) -> None:
@@ -384,7 +384,7 @@ async def test_a_run_is_not_postponed_if_another_run_is_waiting(
     sandbox.faults.add("throttle", path="/v2/profiles", region="EU", seconds=200, retry_after="200")
     ended = await sync_connection(run.pk, amazon, max_wait=1)
     assert (ended.state, ended.postponed) == ("partial", 0)
-    assert str(waiting[0].pk) in await in_thread(queued_runs)()
+    assert str(waiting[0].pk) in await in_thread(list_queued_runs)()
 
 
 async def test_a_run_whose_wait_would_be_long_ends_partial(
@@ -406,7 +406,7 @@ async def test_a_run_whose_wait_would_be_long_ends_partial(
 async def test_a_run_is_postponed_a_limited_number_of_times(
     connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
 ) -> None:
-    _, run = await requested(connect)
+    _, run = await request(connect)
     sandbox.faults.add("throttle", path="/v2/profiles", region="EU", seconds=200, retry_after="200")
     states = [(await sync_connection(run.pk, amazon, max_wait=0.2)).state for _ in range(MAX_POSTPONEMENTS)]
     assert states == ["waiting"] * MAX_POSTPONEMENTS

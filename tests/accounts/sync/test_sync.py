@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @in_thread
-def compared(sandbox: Sandbox, login: str, connection: Connection) -> list[str]:
+def compare(sandbox: Sandbox, login: str, connection: Connection) -> list[str]:
     return find_differences(sandbox.truth(login), connection)
 
 
@@ -25,7 +25,7 @@ async def test_it_makes_the_tables_equal_what_amazon_shows(
     connection = await in_thread(connect)(login)
     run = await sync(connection)
     assert (run.state, run.error) == ("succeeded", "")
-    assert await compared(sandbox, login, connection) == []
+    assert await compare(sandbox, login, connection) == []
 
 
 async def test_a_second_sync_changes_nothing(
@@ -45,4 +45,4 @@ async def test_it_stores_the_demo_world(connect: ConnectionFactory, sync: Sync, 
         connection = await in_thread(connect)(login, owner=owner)
         run = await sync(connection)
         assert run.state == "succeeded", run.error
-        assert await compared(sandbox, login, connection) == []
+        assert await compare(sandbox, login, connection) == []
