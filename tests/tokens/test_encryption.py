@@ -5,11 +5,12 @@ from cryptography.fernet import Fernet
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core import serializers
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import FieldError, ImproperlyConfigured
 from django.core.management import call_command
 from django.core.management.base import CommandError, SystemCheckError
 from django.db.models import TextField
 from django.db.models.functions import Cast
+from django.forms import modelform_factory
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -130,7 +131,10 @@ class TestField:
         assert Secret.seal(PLAIN).ciphertext != Secret.seal(PLAIN).ciphertext
 
     def test_no_form_shows_it(self) -> None:
-        assert Connection._meta.get_field("refresh_token").formfield() is None
+        form = modelform_factory(Connection, fields=["label"])
+        assert set(form.base_fields) == {"label"}
+        with pytest.raises(FieldError, match="refresh_token"):
+            modelform_factory(Connection, fields=["refresh_token"])
 
     def test_a_missing_token_is_serialized_as_null(self, stored: Connection) -> None:
         stored.access_token = None

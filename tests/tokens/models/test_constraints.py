@@ -117,11 +117,12 @@ def test_a_sent_alert_is_not_due() -> None:
 
 def test_undelivered_alerts_were_tried_and_failed() -> None:
     due = timezone.now() + timedelta(minutes=1)
-    for key, fields in {
+    histories: dict[str, dict[str, Any]] = {
         "new": {},
         "failed": {"error": "No room."},
         "given up": {"error": "No room.", "next_try_at": None},
-    }.items():
+    }
+    for key, fields in histories.items():
         Alert.objects.create(kind="connection_broken", key=key, text="", **{"next_try_at": due, **fields})
     assert [alert.key for alert in Alert.objects.undelivered()] == ["failed"]
 
