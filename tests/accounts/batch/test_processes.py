@@ -60,7 +60,7 @@ def test_every_item_is_done_once_when_the_worker_is_killed(alice: User, many: Ac
     assert len(written) == before
 
     def has_ended_after_requeueing() -> bool:
-        # The scheduler calls this every minute. One call may come too early: before the job of the dead worker is gone.
+        # The scheduler calls this every 15 seconds. One call may come too early: before the job of the dead worker is gone.
         queue_unstarted_batches()
         return BatchOperation.objects.get().is_finished
 

@@ -89,7 +89,9 @@ class TestMissingPermission:
     def test_a_person_who_lost_the_permission_does_not_change_a_batch(
         self, alice: User, batch: BatchOperation, operation: Callable[[User, BatchOperation], object]
     ) -> None:
-        BatchItem.objects.filter(batch=batch, account=batch.items.first().account_id).update(state="failed")
+        BatchItem.objects.filter(
+            batch=batch, account=BatchItem.objects.earliest("account_id").account_id
+        ).update(state="failed")
         alice.groups.clear()
         with pytest.raises(PermissionDenied, match=r"accounts\.disconnect_account"):
             operation(User.objects.get(pk=alice.pk), batch)

@@ -33,7 +33,8 @@ def accounts(alice: User, new_account: AccountFactory, new_connection: Connectio
 
 
 def read_all(paginator: KeysetPaginator[Account]) -> list[Account]:
-    found, cursor = [], ""
+    found: list[Account] = []
+    cursor: str | None = ""
     while cursor is not None:
         page: Page[Account] = paginator.page(cursor)
         found += page.items
