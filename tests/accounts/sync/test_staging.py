@@ -2,7 +2,7 @@
 
 import pytest
 from django.db import OperationalError
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.pq import Format
@@ -41,6 +41,7 @@ def store(connection: Connection) -> Store:
     return open_store(connection, "EU")
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(texts, max_size=6))
 @example([""])
 @example(["NULL", "null"])
@@ -50,6 +51,7 @@ def test_the_text_form_of_an_array_is_read_by_the_driver_as_the_same_array(value
     assert loader.load(_array(values).encode()) == values
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(texts, min_size=1, max_size=6))
 @example(["NULL", "", '"', "\\"])
 def test_the_text_form_of_an_array_means_what_the_driver_writes(values: list[str]) -> None:
