@@ -3,17 +3,31 @@
 `accounts/permissions.py` has the groups, and the backend that reads the permissions of a person.
 """
 
+from typing import Final
+
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.core.exceptions import PermissionDenied
 
-# None is the system itself: a scheduled task, or a command run by the operator of the machine.
-Actor = AbstractBaseUser | AnonymousUser | None
+
+class System:
+    """No person but the product itself: a scheduled task, or a command run by the operator of the machine."""
+
+
+# The system may do everything. It has a name of its own, so that a person who is missing by mistake may do nothing.
+SYSTEM: Final = System()
+
+Actor = AbstractBaseUser | AnonymousUser | System
 
 
 def may(user: Actor, permission: str) -> bool:
-    if user is None:
+    if isinstance(user, System):
         return True
     return isinstance(user, User) and user.has_perm(permission)
+
+
+def get_person(user: User | System) -> User | None:
+    """Return the person for a row that records who asked; None for the system."""
+    return None if isinstance(user, System) else user
 
 
 def require(user: Actor, permission: str) -> None:

@@ -13,6 +13,7 @@ from accounts.batch.operations import require_operation
 from accounts.models import BatchItem, BatchOperation, SyncRun
 from accounts.models.sync import UNFINISHED
 from amazon_accounts.postgresql.statements import load
+from tokens.permissions import System
 
 State = BatchOperation.State
 
@@ -72,7 +73,7 @@ def finish(batch: BatchOperation, state: BatchOperation.State, counts: Mapping[s
     batch.save(update_fields=["state", "finished_at", "succeeded", "failed", "skipped"])
 
 
-def cancel_batch(user: User | None, batch: BatchOperation) -> BatchOperation:
+def cancel_batch(user: User | System, batch: BatchOperation) -> BatchOperation:
     """Skip the items that wait; items that run end normally. Raises BatchStateError if the batch has ended.
 
     A waiting sync that no other batch needs is deleted or ended.

@@ -3,7 +3,7 @@
 from django.contrib.auth.models import User
 
 from accounts.models import BatchOperation
-from tokens.permissions import require
+from tokens.permissions import System, require
 
 Operation = BatchOperation.Operation
 
@@ -15,6 +15,5 @@ PERMISSIONS = {
 }
 
 
-def require_operation(user: User | None, operation: str) -> None:
-    # `user` None is a command: it may do everything.
+def require_operation(user: User | System, operation: str) -> None:
     require(user, PERMISSIONS[Operation(operation)])

@@ -29,6 +29,7 @@ from accounts.lists.parameters import AccountQuery, read_account_query
 from accounts.models import Account, BatchItem, BatchOperation
 from accounts.models.account import AccountQuerySet
 from accounts.update import check_changes
+from tokens.permissions import System, get_person
 
 MAX_ITEMS = 100_000
 MAX_KEY_LENGTH = 200  # characters
@@ -42,7 +43,7 @@ UPDATE_OPTIONS = ("labels", "sync_enabled")
 
 
 def start_batch(
-    user: User | None,
+    user: User | System,
     operation: str,
     *,
     account_ids: Sequence[Any] | None = None,
@@ -53,7 +54,7 @@ def start_batch(
 ) -> BatchOperation:
     """Store a batch of these accounts, or of all that the filters choose, and queue it.
 
-    `user` None is a command. Nothing is stored unless everything is right: a ValidationError names the field, a
+    Nothing is stored unless everything is right: a ValidationError names the field, a
     NotFoundError accounts that the person does not see, PermissionDenied the permission. The same
     `idempotency_key` with the same request returns the batch that exists.
     """
@@ -72,7 +73,7 @@ def start_batch(
     ids = None if account_ids is None else _read_ids(user, account_ids)
     accounts = _filter_accounts(user, filters or {}) if ids is None else _visible_accounts(user, ids)
     batch = BatchOperation(
-        user=user,
+        user=get_person(user),
         operation=operation,
         options=request["options"],
         filter=request["filter"],
@@ -89,7 +90,7 @@ def start_batch(
     return batch
 
 
-def retry_batch(user: User | None, batch: BatchOperation) -> BatchOperation:
+def retry_batch(user: User | System, batch: BatchOperation) -> BatchOperation:
     """Do the failed items again, in the same batch. Raises BatchStateError if no item failed."""
     with hold_batch(batch.pk) as batch:
         require_operation(user, batch.operation)
@@ -147,16 +148,16 @@ def _digest(request: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _find_existing(user: User | None, idempotency_key: str | None, digest: str) -> BatchOperation | None:
+def _find_existing(user: User | System, idempotency_key: str | None, digest: str) -> BatchOperation | None:
     if idempotency_key is None:
         return None
-    existing = BatchOperation.objects.filter(user=user, idempotency_key=idempotency_key).first()
+    existing = BatchOperation.objects.filter(user=get_person(user), idempotency_key=idempotency_key).first()
     if existing is not None and existing.request_digest != digest:
         raise ValidationError({"Idempotency-Key": "It was used before, for another request."})
     return existing
 
 
-def _read_ids(user: User | None, account_ids: Sequence[Any]) -> list[UUID]:
+def _read_ids(user: User | System, account_ids: Sequence[Any]) -> list[UUID]:
     if len(account_ids) > MIN_IDS_TO_SAMPLE:
         sample = list(set(_parse_ids(account_ids[:SAMPLE_SIZE])))
         visible = _visible_accounts(user, sample)
@@ -187,12 +188,12 @@ def _is_id(value: Any) -> bool:
     return True
 
 
-def _visible_accounts(user: User | None, ids: list[UUID]) -> AccountQuerySet:
+def _visible_accounts(user: User | System, ids: list[UUID]) -> AccountQuerySet:
     accounts = Account.objects.visible_to(user)
     return accounts.filter(id_is_one_of(ids))
 
 
-def _filter_accounts(user: User | None, filters: AccountQuery | Mapping[str, Any]) -> AccountQuerySet:
+def _filter_accounts(user: User | System, filters: AccountQuery | Mapping[str, Any]) -> AccountQuerySet:
     try:
         query = filters if isinstance(filters, AccountQuery) else read_account_query(filters)
         return filter_accounts(user, query.check())

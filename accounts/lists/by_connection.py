@@ -4,12 +4,12 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, Q
 
 from accounts.models import Account
 from tokens.models import BROKEN, FAILING, Connection, late_before
+from tokens.permissions import Actor
 
 SYNCABLE = [Account.Status.ACTIVE, Account.Status.SUSPENDED, Account.Status.PENDING]
 
@@ -18,7 +18,7 @@ class NotFoundError(ValidationError):
     """A filter names something that does not exist or that this person may not see."""
 
 
-def select_by_connection(user: AbstractBaseUser | AnonymousUser | None, filters: Mapping[str, Any]) -> Q:
+def select_by_connection(user: Actor, filters: Mapping[str, Any]) -> Q:
     """Return the condition of the three filters. Costs one query; raises NotFoundError for an unknown connection."""
     # The condition holds the ids of connections, not a sub-select. PostgreSQL then knows how many accounts each
     # connection has, and takes the right index for one broken connection of a thousand as well as for all.
@@ -48,16 +48,15 @@ class _ConnectionStates:
     The conditions say in SQL what `Account.sync_status` and `Account.health` say of one row.
     """
 
-    def __init__(self, user: AbstractBaseUser | AnonymousUser | None, wanted: Collection[UUID]) -> None:
+    def __init__(self, user: Actor, wanted: Collection[UUID]) -> None:
         late = late_before()
         connections = Connection.objects.all()
         if wanted:
             connections = connections.filter(pk__in=wanted)
-            if user is not None:
-                # A person who sees all accounts sees in each account which connection it has.
-                accounts = Account.objects.visible_to(user).filter(connection=OuterRef("pk"))
-                visible = Connection.objects.visible_to(user).values("pk")
-                connections = connections.filter(Q(pk__in=visible) | Exists(accounts))
+            # A person who sees all accounts sees in each account which connection it has.
+            accounts = Account.objects.visible_to(user).filter(connection=OuterRef("pk"))
+            visible = Connection.objects.visible_to(user).values("pk")
+            connections = connections.filter(Q(pk__in=visible) | Exists(accounts))
         else:
             unwell = FAILING | Q(last_synced_at__isnull=True) | Q(last_synced_at__lt=late) | BROKEN
             connections = connections.filter(unwell)

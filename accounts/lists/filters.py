@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Exists, OuterRef
 
 from accounts.lists.by_connection import select_by_connection
@@ -11,17 +10,18 @@ from accounts.lists.by_content import COMMON_SHARE, filter_by_content
 from accounts.lists.parameters import AccountQuery, read_account_query
 from accounts.models import Account, Profile
 from accounts.models.account import AccountQuerySet
+from tokens.permissions import Actor
 
 
 def filter_accounts(
-    user: AbstractBaseUser | AnonymousUser | None,
+    user: Actor,
     asked: AccountQuery | Mapping[str, Any],
     *,
     common_share: float = COMMON_SHARE,
 ) -> AccountQuerySet:
     """Return the accounts that the person may see and that the query, or an object of its filters, chooses.
 
-    `user` None is a command: it sees all accounts. Raises ValidationError by parameter for wrong filters of an
+    Raises ValidationError by parameter for wrong filters of an
     object, and NotFoundError for a connection that the person may not see. Costs at most two queries.
     """
     query = asked if isinstance(asked, AccountQuery) else read_account_query(asked).check()

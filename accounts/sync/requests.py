@@ -18,20 +18,20 @@ from accounts.sync.run import queue_run, run_sync
 from amazon_accounts.postgresql import statements
 from tokens.errors import refuse_unusable
 from tokens.models import Connection
-from tokens.permissions import require
+from tokens.permissions import System, get_person, require
 from tokens.queues import TOKENS
 
 MAX_DUE = 500
 
 
-def request_sync(user: User | None, connection: Connection, *, trigger: SyncRun.Trigger) -> SyncRun:
-    """Queue a sync of this connection for a person, or for the system itself (None).
+def request_sync(user: User | System, connection: Connection, *, trigger: SyncRun.Trigger) -> SyncRun:
+    """Queue a sync of this connection.
 
     Raises PermissionDenied or ConnectionUnusableError.
     """
     require(user, "accounts.sync_account")
     refuse_unusable(connection)
-    return queue_sync(connection, trigger=trigger, requested_by=user)
+    return queue_sync(connection, trigger=trigger, requested_by=get_person(user))
 
 
 @transaction.atomic

@@ -15,6 +15,7 @@ from accounts.models import Account, AccountChange, Profile, SyncRun
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, squeeze, staff
 from tokens.connect.disconnect import disconnect_connection
 from tokens.models import Connection
+from tokens.permissions import SYSTEM
 
 
 @pytest.fixture
@@ -134,7 +135,7 @@ def test_a_change_names_the_person_or_the_sync_that_made_it(
     client: Client, alice: User, connection: Connection, account: Account
 ) -> None:
     run_chunk(start_batch(alice, "disconnect", account_ids=[account.pk]).pk)
-    run_chunk(start_batch(None, "reconnect", account_ids=[account.pk]).pk)
+    run_chunk(start_batch(SYSTEM, "reconnect", account_ids=[account.pk]).pk)
     run = SyncRun.objects.create(connection=connection, trigger="manual")
     AccountChange.objects.create(account=account, run=run, kind="name", old="Yard", new="Garden")
     by_person, by_command, by_sync = AccountChange.objects.order_by("id")

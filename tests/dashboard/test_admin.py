@@ -21,6 +21,7 @@ from accounts.models import Account, AccountManager, AccountSearch, BatchOperati
 from amazon_accounts.amazon_ads.models import RateLimit
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, squeeze, staff
 from tokens.models import Connection, Heartbeat, TokenRefresh
+from tokens.permissions import SYSTEM
 from tokens.refresh.tasks import request_refresh
 
 OURS = ("accounts", "tokens", "amazon_ads")
@@ -68,7 +69,7 @@ def rows(
         run_time=now,
         duration=1,
     )
-    request_refresh(None, connection)
+    request_refresh(SYSTEM, connection)
 
 
 def test_every_model_is_registered_unless_the_admin_cannot_name_its_key() -> None:

@@ -18,6 +18,7 @@ from tokens.connect.disconnect import disconnect_connection
 from tokens.encryption import Secret
 from tokens.key_rotation import Rotated, read_tokens, replace_tokens, rotate
 from tokens.models import Connection
+from tokens.permissions import SYSTEM
 
 pytestmark = pytest.mark.django_db
 
@@ -77,7 +78,7 @@ def test_rotation_goes_through_all_tokens_batch_by_batch(stored: Connection, set
 
 
 def test_a_disconnected_connection_has_nothing_to_rotate(stored: Connection) -> None:
-    disconnect_connection(None, stored)
+    disconnect_connection(SYSTEM, stored)
     assert rotate() == {"rotated": 0, "current": 0, "unreadable": 0}
 
 

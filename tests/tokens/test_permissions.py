@@ -12,7 +12,7 @@ from tests.tokens.conftest import ConnectionFactory, new_connection
 from tests.tokens.factories import new_refresh
 from tokens.alerts.create import alert_connection_broken, create_alert
 from tokens.models import AccessTokenRequest, Alert, AuthorizationAttempt, Connection, TokenRefresh
-from tokens.permissions import may, require
+from tokens.permissions import SYSTEM, may, require
 
 pytestmark = pytest.mark.django_db
 
@@ -26,8 +26,16 @@ def permit(user: User, codename: str) -> User:
 
 class TestMay:
     def test_the_system_may_do_everything(self) -> None:
-        assert may(None, PERMISSION)
-        require(None, PERMISSION)
+        assert may(SYSTEM, PERMISSION)
+        require(SYSTEM, PERMISSION)
+
+    def test_a_missing_person_may_do_nothing_and_sees_nothing(
+        self, alice: User, settings: Any, sandbox: Sandbox
+    ) -> None:
+        missing: Any = None
+        new_connection(alice, settings, "Atzr|a")
+        assert not may(missing, PERMISSION)
+        assert not Connection.objects.visible_to(missing).exists()
 
     def test_a_visitor_may_do_nothing(self) -> None:
         assert not may(AnonymousUser(), PERMISSION)
@@ -97,7 +105,7 @@ class TestVisibility:
     ) -> None:
         manager = permit(alice, "view_all_connections")
         assert set(model.objects.visible_to(manager)) == set(rows)
-        assert set(model.objects.visible_to(None)) == set(rows)
+        assert set(model.objects.visible_to(SYSTEM)) == set(rows)
 
     @pytest.mark.usefixtures("rows")
     def test_visitors_and_inactive_people_see_nothing(self, model: Any, alice: User) -> None:

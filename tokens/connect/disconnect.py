@@ -5,14 +5,14 @@ from django.db import transaction
 from django.utils import timezone
 
 from tokens.models import Connection
-from tokens.permissions import require
+from tokens.permissions import System, get_person, require
 from tokens.signals import connection_changed
 
 
-def disconnect_connection(user: User | None, connection: Connection) -> bool:
+def disconnect_connection(user: User | System, connection: Connection) -> bool:
     """Erase the tokens; accounts and history stay. Return False if the connection was disconnected before.
 
-    `user` is None for the system itself. Raises PermissionDenied. A refresh that is running cannot bring the
+    Raises PermissionDenied. A refresh that is running cannot bring the
     tokens back.
     """
     require(user, "tokens.disconnect_connection")
@@ -29,7 +29,7 @@ def disconnect_connection(user: User | None, connection: Connection) -> bool:
                 next_refresh_at=None,
                 lease_id=None,
                 disconnected_at=now,
-                disconnected_by=user,
+                disconnected_by=get_person(user),
             )
         )
         connection.refresh_from_db()

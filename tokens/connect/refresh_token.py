@@ -16,11 +16,11 @@ from amazon_accounts.postgresql.threads import in_thread
 from tokens.connect import grants
 from tokens.connect.grants import Connected, Consent, Proof
 from tokens.connect.identity import ask_identity
-from tokens.permissions import require
+from tokens.permissions import System, require
 
 
 async def connect_with_refresh_token(
-    user: User | None,
+    user: User | System,
     owner: User,
     label: str,
     refresh_token: str,
@@ -32,7 +32,7 @@ async def connect_with_refresh_token(
 ) -> Connected:
     """Connect the login of a refresh token. A refresh proves the token before anything is stored.
 
-    `user` is None for the system itself. Raises PermissionDenied, AmazonError, PostponedError or
+    Raises PermissionDenied, AmazonError, PostponedError or
     AlreadyConnectedError.
     """
     await in_thread(require)(user, "tokens.connect_amazon")

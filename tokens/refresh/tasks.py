@@ -11,7 +11,7 @@ from amazon_accounts.postgresql.threads import in_thread
 from tokens.alerts import create as alerts
 from tokens.errors import refuse_unusable
 from tokens.models import Connection, TokenRefresh
-from tokens.permissions import require
+from tokens.permissions import System, require
 from tokens.queues import TOKENS, amazon_of, defer_once
 from tokens.refresh.due import refresh_due
 from tokens.refresh.lease import count_due
@@ -43,8 +43,8 @@ async def refresh_connection(
     await refresh_queued(UUID(connection_id), TokenRefresh.Trigger(trigger), amazon_of(context), seen=seen)
 
 
-def request_refresh(user: User | None, connection: Connection) -> bool:
-    """Queue a refresh for a person, or for the system itself (None); return False if a refresh waits already.
+def request_refresh(user: User | System, connection: Connection) -> bool:
+    """Queue a refresh; return False if a refresh waits already.
 
     Raises PermissionDenied or ConnectionUnusableError.
     """

@@ -21,6 +21,7 @@ from accounts.sync.rescue import rescue
 from accounts.sync.run import sync_connection
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.postgresql.threads import in_thread
+from tokens.permissions import SYSTEM
 from tokens.processes.commands import OperatorCommand, run_with_amazon
 
 # Connections synced at once. All of them share Amazon's pace.
@@ -65,7 +66,7 @@ class Command(OperatorCommand):
         stdin = cast("TextIO", options.get("stdin", sys.stdin))
         try:
             return start_batch(
-                None,
+                SYSTEM,
                 options["operation"],
                 account_ids=None if options["ids"] is None else _read_ids(options["ids"], stdin),
                 filters=None if options["filter"] is None else _read_query(options["filter"]),

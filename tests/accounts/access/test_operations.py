@@ -24,7 +24,7 @@ from tokens.connect import oauth
 from tokens.connect.disconnect import disconnect_connection
 from tokens.connect.refresh_token import connect_with_refresh_token
 from tokens.models import AccessTokenRequest, AuthorizationAttempt, Connection
-from tokens.permissions import Actor, may, require
+from tokens.permissions import SYSTEM, Actor, may, require
 from tokens.refresh.access import hand_out_access_token
 from tokens.refresh.tasks import request_refresh
 
@@ -109,7 +109,7 @@ def person_with(permissions: set[str]) -> User:
 @pytest.fixture
 def scene(db: None, new_account: AccountFactory) -> Scene:
     account = new_account(User.objects.create_user("owner"))
-    batch = start_batch(None, "sync", account_ids=[str(account.pk)])
+    batch = start_batch(SYSTEM, "sync", account_ids=[str(account.pk)])
     BatchItem.objects.filter(batch=batch).update(state="failed")
     return Scene(account, batch)
 
@@ -188,7 +188,7 @@ class TestMay:
         with pytest.raises(PermissionDenied, match=r"^accounts\.sync_account$"):
             require(user, "accounts.sync_account")
 
-    @pytest.mark.parametrize("user", [None, User(is_active=True, is_superuser=True)])
+    @pytest.mark.parametrize("user", [SYSTEM, User(is_active=True, is_superuser=True)])
     def test_the_system_and_a_superuser_may_do_everything(self, user: Actor) -> None:
         assert may(user, "accounts.sync_account")
         require(user, "accounts.sync_account")

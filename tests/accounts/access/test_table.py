@@ -15,6 +15,7 @@ from knox.models import AuthToken
 from accounts.batch import start_batch
 from accounts.models import Account, BatchOperation
 from tests.accounts.conftest import AccountFactory, person
+from tokens.permissions import SYSTEM
 
 # "nobody" is not signed in. The stranger is signed in but in no group, and the addresses name objects of another
 # person. For the others the addresses name their own objects. `>` is a redirect to the login. A GET of an address that a
@@ -149,7 +150,7 @@ class Somebody:
         )
         assert owner is not None
         self.account: Account = new_account(owner)
-        self.batch = start_batch(None, "sync", filters={"connection": str(self.account.connection_id)})
+        self.batch = start_batch(SYSTEM, "sync", filters={"connection": str(self.account.connection_id)})
         BatchOperation.objects.filter(pk=self.batch.pk).update(user=owner)
 
     def ask(self, method: str, address: str) -> str:

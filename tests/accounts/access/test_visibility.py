@@ -34,7 +34,7 @@ from tokens.models import (
     Connection,
     TokenRefresh,
 )
-from tokens.permissions import Actor
+from tokens.permissions import SYSTEM, Actor
 
 # Nobody owns the rows of these models: the permission to view the model decides alone.
 WITHOUT_OWNER = {
@@ -370,7 +370,7 @@ class TestEachModel:
 
     @pytest.mark.parametrize("who", ["superuser", "system"])
     def test_a_superuser_and_the_system_see_everything(self, world: World, who: str) -> None:
-        user = User.objects.create_superuser("root") if who == "superuser" else None
+        user = User.objects.create_superuser("root") if who == "superuser" else SYSTEM
         everything = {
             model: {str(key) for key in model._default_manager.values_list("pk", flat=True)}
             for model in models_with_owner()

@@ -22,6 +22,7 @@ from accounts.models import Account, BatchItem, BatchOperation
 from tests.accounts.batch.batches import ids, run_to_end
 from tests.accounts.conftest import AccountFactory
 from tokens.models import Connection
+from tokens.permissions import SYSTEM
 
 
 class TestStart:
@@ -37,7 +38,7 @@ class TestStart:
 
     def test_a_command_needs_no_permission(self, alice: User, bob: User, new_account: AccountFactory) -> None:
         accounts = [new_account(alice), new_account(bob)]
-        assert run_to_end(start_batch(None, "disconnect", account_ids=ids(*accounts))).succeeded == 2
+        assert run_to_end(start_batch(SYSTEM, "disconnect", account_ids=ids(*accounts))).succeeded == 2
 
     def test_a_request_with_the_same_key_returns_the_same_batch(
         self, alice: User, bob: User, new_account: AccountFactory

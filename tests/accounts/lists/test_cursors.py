@@ -36,7 +36,7 @@ def read_all(paginator: KeysetPaginator[Account]) -> list[Account]:
     found: list[Account] = []
     cursor: str | None = ""
     while cursor is not None:
-        page: Page[Account] = paginator.page(cursor)
+        page = paginator.page(cursor)
         found += page.items
         cursor = page.next_cursor
     return found

@@ -17,6 +17,7 @@ from accounts.lists.parameters import MAX_JSON_LENGTH
 from accounts.lists.search import index_some
 from accounts.models import Account, AccountSearch, Profile
 from tests.accounts.conftest import AccountFactory, ConnectionFactory
+from tokens.permissions import SYSTEM
 
 
 @pytest.fixture
@@ -204,7 +205,7 @@ def test_a_connection_of_another_person_does_not_exist(
     with pytest.raises(NotFoundError):
         filter_accounts(alice, {"connection": str(account.connection_id)})
     assert list(filter_accounts(admin, {"connection": str(account.connection_id)})) == [account]
-    assert list(filter_accounts(None, {"connection": str(account.connection_id)})) == [account]
+    assert list(filter_accounts(SYSTEM, {"connection": str(account.connection_id)})) == [account]
 
 
 def test_a_search_finds_the_same_names_as_python(alice: User, new_account: AccountFactory) -> None:

@@ -16,6 +16,7 @@ from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
 from tests.sandbox_fixtures import SandboxTransport
 from tokens.models import Connection
+from tokens.permissions import SYSTEM
 
 ConnectionFactory = Callable[..., Connection]
 Sync = Callable[..., Awaitable[SyncRun]]
@@ -68,7 +69,7 @@ def sync(amazon: AmazonClient) -> Sync:
     """Sync a connection: `await sync(connection)` returns the run as it ended."""
 
     async def run(connection: Connection, **options: Any) -> SyncRun:
-        requested = await in_thread(request_sync)(None, connection, trigger=SyncRun.Trigger.MANUAL)
+        requested = await in_thread(request_sync)(SYSTEM, connection, trigger=SyncRun.Trigger.MANUAL)
         return await sync_connection(requested.pk, amazon, **options)
 
     return run

@@ -20,6 +20,7 @@ from tests.accounts.sync.runs import poll_until
 from tests.accounts.sync.stores import empty_staging
 from tokens.connect import disconnect as connections
 from tokens.models import Alert, Connection
+from tokens.permissions import SYSTEM
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -270,7 +271,7 @@ async def test_a_suspension_raises_an_alert_even_if_the_connection_is_disconnect
     await sync(connection)
     next(iter(world.ads_accounts.values())).status = "DISABLED"
     await sync_disturbed(
-        connection, amazon, sandbox, lambda: connections.disconnect_connection(None, connection)
+        connection, amazon, sandbox, lambda: connections.disconnect_connection(SYSTEM, connection)
     )
     kinds = await in_thread(lambda: list(Alert.objects.values_list("kind", flat=True)))()
     assert "account_suspended" in kinds
@@ -287,7 +288,7 @@ async def sync_disturbed(
         await in_thread(disturbance)()
 
     sandbox.faults.add("run", path="/managerAccounts", region="NA", function=happen)
-    requested = await in_thread(request_sync)(None, connection, trigger=SyncRun.Trigger.MANUAL)
+    requested = await in_thread(request_sync)(SYSTEM, connection, trigger=SyncRun.Trigger.MANUAL)
     return await sync_connection(requested.pk, amazon, heartbeat_seconds=0.05)
 
 

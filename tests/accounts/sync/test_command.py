@@ -18,6 +18,7 @@ from tests.accounts.sync.expected_rows import find_differences
 from tests.processes import eventually, run, running
 from tests.sandbox_fixtures import SandboxServer
 from tokens.models import Connection
+from tokens.permissions import SYSTEM
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -125,7 +126,7 @@ def test_a_worker_runs_a_requested_sync(
 ) -> None:
     connection = make_connection(owner, sandbox_server, settings)
     with running("runworker", log=tmp_path / "worker.log", **QUICK) as worker:
-        requested = request_sync(None, connection, trigger=SyncRun.Trigger.API)
+        requested = request_sync(SYSTEM, connection, trigger=SyncRun.Trigger.API)
         eventually(
             lambda: SyncRun.objects.get(pk=requested.pk).state == "succeeded", 30, describe=worker.output
         )
@@ -142,7 +143,7 @@ def test_a_killed_sync_is_repeated_within_a_minute(
     sandbox_server.sandbox.reset(generated_world(accounts_per_login=300))
     connection = make_connection(owner, sandbox_server, settings, "login-1")
     slow = sandbox_server.sandbox.faults.add("slow", path="/adsAccounts/list", seconds=1.0, after=1)
-    requested = request_sync(None, connection, trigger=SyncRun.Trigger.SCHEDULED)
+    requested = request_sync(SYSTEM, connection, trigger=SyncRun.Trigger.SCHEDULED)
     with running("runworker", log=tmp_path / "first.log", **QUICK) as worker:
         eventually(
             lambda: SyncRun.objects.get(pk=requested.pk).state == "running", 30, describe=worker.output

@@ -16,6 +16,7 @@ from tests.accounts.sync.conftest import ConnectionFactory
 from tests.accounts.sync.runs import MANUAL
 from tokens.connect.disconnect import disconnect_connection
 from tokens.models import Connection
+from tokens.permissions import SYSTEM
 
 pytestmark = pytest.mark.django_db
 
@@ -96,7 +97,7 @@ def claim_again(connection: Connection) -> None:
 
 
 def disconnect(connection: Connection) -> None:
-    disconnect_connection(None, connection)
+    disconnect_connection(SYSTEM, connection)
 
 
 def reconnect(connection: Connection) -> None:

@@ -20,6 +20,7 @@ from tests.accounts.sync.shared_accounts import (
 )
 from tokens.connect import disconnect as connections
 from tokens.models import Connection
+from tokens.permissions import SYSTEM
 from tokens.signals import connection_changed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -179,7 +180,7 @@ async def test_a_disconnected_connection_hands_its_accounts_over_at_once(
     first, second = await in_thread(connect)("first"), await in_thread(connect)("second")
     await sync(first)
     await sync(second)
-    await in_thread(connections.disconnect_connection)(None, first)
+    await in_thread(connections.disconnect_connection)(SYSTEM, first)
     assert await list_seen_by(first) == set()
     assert (await find_account("three")).connection == second
     found = await list_statuses()

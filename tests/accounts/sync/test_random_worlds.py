@@ -27,6 +27,7 @@ from tests.accounts.sync.expected_rows import build_expected
 from tests.sandbox_fixtures import SandboxTransport
 from tokens.connect.disconnect import disconnect_connection
 from tokens.models import Connection
+from tokens.permissions import SYSTEM
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -103,7 +104,7 @@ class Trial:
         if not calm and self.chance.random() < 0.1:
             await in_thread(random_worlds.break_or_heal)(self.chance, connection)
         elif not calm and self.chance.random() < 0.05:
-            await in_thread(disconnect_connection)(None, connection)
+            await in_thread(disconnect_connection)(SYSTEM, connection)
         connection = await in_thread(Connection.objects.get)(pk=connection.pk)
         if connection.state == Connection.State.DISCONNECTED:
             connection = await in_thread(self.connect)(login)

@@ -30,6 +30,7 @@ from tests.accounts.sync.runs import (
 )
 from tokens.errors import ConnectionUnusableError
 from tokens.models import Connection
+from tokens.permissions import SYSTEM
 from tokens.signals import connection_changed
 
 pytestmark = pytest.mark.django_db
@@ -45,17 +46,17 @@ def disconnected() -> dict[str, Any]:
 
 def test_a_request_joins_the_waiting_run(connect: ConnectionFactory) -> None:
     connection = connect()
-    first = request_sync(None, connection, trigger=MANUAL)
-    second = request_sync(None, connection, trigger=SyncRun.Trigger.API)
+    first = request_sync(SYSTEM, connection, trigger=MANUAL)
+    second = request_sync(SYSTEM, connection, trigger=SyncRun.Trigger.API)
     assert second == first
     assert list_queued_runs() == [str(first.pk)]
 
 
 def test_a_request_never_joins_a_running_run(connect: ConnectionFactory) -> None:
     connection = connect()
-    first = request_sync(None, connection, trigger=MANUAL)
+    first = request_sync(SYSTEM, connection, trigger=MANUAL)
     claim_run(first.pk)
-    second = request_sync(None, connection, trigger=MANUAL)
+    second = request_sync(SYSTEM, connection, trigger=MANUAL)
     assert second != first
     with pytest.raises(AnotherRunActiveError):
         claim_run(second.pk)
@@ -79,7 +80,7 @@ def test_a_person_without_the_permission_cannot_request_a_sync(
 def test_a_request_for_an_unusable_connection_is_refused(connect: ConnectionFactory, state: str) -> None:
     fields = disconnected() if state == Connection.State.DISCONNECTED else {"state": state}
     with pytest.raises(ConnectionUnusableError):
-        request_sync(None, connect(**fields), trigger=MANUAL)
+        request_sync(SYSTEM, connect(**fields), trigger=MANUAL)
     assert not SyncRun.objects.exists()
 
 

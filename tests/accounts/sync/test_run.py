@@ -41,6 +41,7 @@ from tests.accounts.sync.runs import (
 )
 from tokens.connect.disconnect import disconnect_connection
 from tokens.models import Alert, Connection
+from tokens.permissions import SYSTEM
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -201,7 +202,7 @@ async def test_a_lost_run_writes_nothing(
         if what == "reconnected":
             Connection.objects.filter(pk=connection.pk).update(grant_version=F("grant_version") + 1)
         elif what == "disconnected":
-            disconnect_connection(None, connection)
+            disconnect_connection(SYSTEM, connection)
         else:
             let_die(run)
             rescue()

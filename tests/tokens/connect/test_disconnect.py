@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from tests.tokens.conftest import ConnectionFactory
 from tokens.connect.disconnect import disconnect_connection
 from tokens.models import Connection
+from tokens.permissions import SYSTEM
 from tokens.signals import connection_changed
 
 pytestmark = pytest.mark.django_db
@@ -52,7 +53,7 @@ def test_who_disconnected_and_when_is_kept(connect: ConnectionFactory, operator:
 
 def test_the_system_may_disconnect(connect: ConnectionFactory) -> None:
     connection = connect()
-    assert disconnect_connection(None, connection)
+    assert disconnect_connection(SYSTEM, connection)
     assert connection.disconnected_by is None
 
 
@@ -66,14 +67,14 @@ def test_a_person_needs_the_permission(connect: ConnectionFactory, alice: User, 
 
 def test_a_connection_is_disconnected_once(connect: ConnectionFactory, changes: list[str]) -> None:
     connection = connect()
-    assert disconnect_connection(None, connection)
+    assert disconnect_connection(SYSTEM, connection)
     first = Connection.objects.get().disconnected_at
-    assert not disconnect_connection(None, connection)
+    assert not disconnect_connection(SYSTEM, connection)
     assert Connection.objects.get().disconnected_at == first
     assert changes == ["disconnected"]
 
 
 def test_a_broken_connection_may_be_disconnected(connect: ConnectionFactory) -> None:
     connection = connect(state="reauthorization_required", next_refresh_at=None)
-    assert disconnect_connection(None, connection)
+    assert disconnect_connection(SYSTEM, connection)
     assert Connection.objects.get().state == Connection.State.DISCONNECTED

@@ -24,6 +24,7 @@ from tokens.connect.grants import (
 )
 from tokens.connect.identity import Identity
 from tokens.models import Alert, Connection, TokenRefresh
+from tokens.permissions import SYSTEM
 
 pytestmark = pytest.mark.django_db
 
@@ -88,7 +89,7 @@ class TestConnect:
         assert Connection.objects.count() == 2
 
     def test_a_login_that_was_disconnected_gets_a_new_connection(self, alice: User) -> None:
-        disconnect_connection(None, connect(new_consent(alice)).connection)
+        disconnect_connection(SYSTEM, connect(new_consent(alice)).connection)
         assert connect(new_consent(alice)).is_new
 
     def test_a_login_without_an_identity_is_known_by_its_refresh_token(self, alice: User) -> None:

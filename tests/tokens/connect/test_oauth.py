@@ -18,6 +18,7 @@ from tests.tokens.conftest import new_connection
 from tokens.connect.disconnect import disconnect_connection
 from tokens.encryption import Secret
 from tokens.models import Alert, AuthorizationAttempt, Connection
+from tokens.permissions import SYSTEM
 from tokens.signals import connection_changed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -320,7 +321,7 @@ def test_another_login_that_comes_back_changes_nothing(browser: Client, sandbox:
 def test_a_disconnected_connection_can_be_reconnected(browser: Client, sandbox: Sandbox, alice: User) -> None:
     connect(browser, sandbox)
     connection = Connection.objects.get()
-    disconnect_connection(None, connection)
+    disconnect_connection(SYSTEM, connection)
     connect(browser, sandbox, connection=connection.pk)
     connection.refresh_from_db()
     assert connection.state == Connection.State.ACTIVE
@@ -332,7 +333,7 @@ def test_a_reconnected_login_that_has_another_connection_is_refused(
 ) -> None:
     connect(browser, sandbox)
     old = Connection.objects.get()
-    disconnect_connection(None, old)
+    disconnect_connection(SYSTEM, old)
     connect(browser, sandbox, label="The new one")
     told = connect(browser, sandbox, connection=old.pk)
     assert "which is connected already" in told

@@ -16,6 +16,7 @@ from tokens.connect.grants import Connected
 from tokens.connect.identity import Identity, ask_identity
 from tokens.connect.refresh_token import connect_with_refresh_token
 from tokens.models import Connection
+from tokens.permissions import SYSTEM, System
 
 pytestmark = pytest.mark.django_db
 
@@ -23,7 +24,7 @@ ADS = "advertising::campaign_management"
 
 
 async def connect(
-    amazon: AmazonClient, owner: User, token: str, *, user: User | None = None, **options: Any
+    amazon: AmazonClient, owner: User, token: str, *, user: User | System = SYSTEM, **options: Any
 ) -> Connected:
     options = {"regions": ["NA"], "consented_at": None, **options}
     return await connect_with_refresh_token(user, owner, "Garden shop", token, amazon=amazon, **options)

@@ -15,6 +15,7 @@ from tests.sandbox_fixtures import SandboxServer
 from tests.tokens.conftest import ConnectionFactory
 from tokens.connect.disconnect import disconnect_connection
 from tokens.models import Connection, TokenRefresh
+from tokens.permissions import SYSTEM
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -107,7 +108,7 @@ class TestBadInput:
 
     def test_a_connection_that_is_disconnected(self, connect: ConnectionFactory) -> None:
         connection = connect()
-        disconnect_connection(None, connection)
+        disconnect_connection(SYSTEM, connection)
         with pytest.raises(CommandError, match="is disconnected and has no token to refresh"):
             refresh_tokens("--connection", str(connection.pk))
 

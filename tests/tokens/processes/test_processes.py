@@ -16,6 +16,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from tests.processes import PROJECT, environment, eventually, run, running
 from tests.sandbox_fixtures import SandboxServer
 from tokens.models import Connection, TokenRefresh
+from tokens.permissions import SYSTEM
 from tokens.processes.heartbeats import count_beats
 from tokens.refresh.tasks import request_refresh
 
@@ -57,14 +58,14 @@ def test_connect_prints_the_id_last_and_knows_the_login(connection: Connection) 
 def test_a_worker_refreshes_and_ends_in_time(connection: Connection, tmp_path: Path) -> None:
     with running("runworker", log=tmp_path / "worker.log") as worker:
         worker.wait_for("The worker is ready")
-        assert request_refresh(None, connection)
+        assert request_refresh(SYSTEM, connection)
         eventually(lambda: Connection.objects.get().refresh_count == 1)
         eventually(lambda: count_beats().worker_is_alive)
 
         # The database goes away under it, twice.
         for _ in range(2):
             terminate_backends()
-            eventually(lambda: request_refresh(None, connection))
+            eventually(lambda: request_refresh(SYSTEM, connection))
             eventually(lambda: not ProcrastinateJob.objects.filter(task_name=REFRESH).exists(), 20)
         assert Connection.objects.get().refresh_count == 3
 
@@ -80,7 +81,7 @@ def test_a_killed_workers_job_is_queued_again(
     fault = sandbox_server.sandbox.faults.add("hang", path="/auth/o2/token", seconds=30)
     with running("runworker", log=tmp_path / "first.log") as worker:
         worker.wait_for("The worker is ready")
-        request_refresh(None, connection)
+        request_refresh(SYSTEM, connection)
         eventually(lambda: TokenRefresh.objects.filter(outcome=None).exists())
         worker.kill()
     sandbox_server.sandbox.faults.remove(fault.name)

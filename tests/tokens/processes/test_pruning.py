@@ -13,6 +13,7 @@ from tests.tokens.conftest import ConnectionFactory
 from tests.tokens.factories import new_refresh
 from tokens.connect.disconnect import disconnect_connection
 from tokens.models import AccessTokenRequest, Alert, AuthorizationAttempt, Heartbeat, TokenRefresh
+from tokens.permissions import SYSTEM
 from tokens.processes.pruning import close_abandoned_refreshes, prune_tokens_histories
 from tokens.refresh.tasks import request_refresh
 
@@ -96,7 +97,7 @@ def test_jobs_that_ended_a_week_ago_are_deleted_and_jobs_that_wait_are_not(
     connect: ConnectionFactory,
 ) -> None:
     for number in range(5):
-        request_refresh(None, connect(label=str(number)))
+        request_refresh(SYSTEM, connect(label=str(number)))
     with database.cursor() as cursor:
         cursor.execute(
             "UPDATE procrastinate_jobs SET status = 'failed'"
@@ -116,7 +117,7 @@ def test_the_open_refresh_of_a_disconnected_connection_is_closed_as_lost(connect
     gone, alive = connect(label="gone"), connect(label="alive")
     for connection in (gone, alive):
         new_refresh(connection, None, started_at=timezone.now() - timedelta(hours=2))
-    disconnect_connection(None, gone)
+    disconnect_connection(SYSTEM, gone)
     close_abandoned_refreshes()
     assert gone.refreshes.get().outcome == TokenRefresh.Outcome.LOST
     # The next refresh of this connection closes it.
@@ -126,6 +127,6 @@ def test_the_open_refresh_of_a_disconnected_connection_is_closed_as_lost(connect
 def test_a_refresh_of_a_disconnected_connection_may_take_an_hour_to_end(connect: ConnectionFactory) -> None:
     connection = connect()
     new_refresh(connection, None, started_at=timezone.now() - timedelta(minutes=59))
-    disconnect_connection(None, connection)
+    disconnect_connection(SYSTEM, connection)
     close_abandoned_refreshes()
     assert connection.refreshes.get().outcome is None

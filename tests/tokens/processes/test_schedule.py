@@ -8,6 +8,7 @@ from tests.database_outage import DatabaseOutage
 from tests.processes import eventually
 from tests.tokens.conftest import ConnectionFactory
 from tokens.alerts.create import alert_connection_broken
+from tokens.permissions import SYSTEM
 from tokens.processes import scheduler
 from tokens.processes.leadership import Leadership
 from tokens.processes.schedule import ScheduledJob, scheduled_jobs
@@ -75,8 +76,8 @@ def test_alerts_are_sent_only_when_some_are_due(connect: ConnectionFactory) -> N
 
 def test_a_refresh_that_waits_is_not_queued_again(connect: ConnectionFactory) -> None:
     connection = connect()
-    assert request_refresh(None, connection)
-    assert not request_refresh(None, connection)
+    assert request_refresh(SYSTEM, connection)
+    assert not request_refresh(SYSTEM, connection)
     assert queued() == [("tokens.refresh_connection", f"tokens.refresh:{connection.pk}")]
 
 

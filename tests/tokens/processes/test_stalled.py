@@ -16,6 +16,7 @@ from procrastinate.manager import JobManager
 from amazon_accounts.postgresql.threads import in_thread
 from tests.database_outage import DatabaseOutage
 from tests.tokens.conftest import ConnectionFactory
+from tokens.permissions import SYSTEM
 from tokens.processes.stalled import MAX_ATTEMPTS, rescue
 from tokens.refresh.tasks import request_refresh
 
@@ -63,7 +64,7 @@ def statuses() -> list[str]:
 
 
 def test_a_stalled_job_is_queued_again(connect: ConnectionFactory) -> None:
-    request_refresh(None, connect())
+    request_refresh(SYSTEM, connect())
     kill_the_worker()
     assert run_rescue() == 1
     assert statuses() == ["todo"]
@@ -71,7 +72,7 @@ def test_a_stalled_job_is_queued_again(connect: ConnectionFactory) -> None:
 
 
 def test_a_job_of_a_living_worker_is_left_alone(connect: ConnectionFactory) -> None:
-    request_refresh(None, connect())
+    request_refresh(SYSTEM, connect())
     kill_the_worker()
     with database.cursor() as cursor:
         cursor.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '20 seconds'")
@@ -83,9 +84,9 @@ def test_a_stalled_job_is_dropped_when_another_one_waits_for_the_same_work(
     connect: ConnectionFactory,
 ) -> None:
     connection = connect()
-    request_refresh(None, connection)
+    request_refresh(SYSTEM, connection)
     kill_the_worker()
-    assert request_refresh(None, connection)
+    assert request_refresh(SYSTEM, connection)
     assert run_rescue() == 0
     assert statuses() == ["todo"]
 
@@ -97,7 +98,7 @@ def test_a_stalled_job_is_kept_when_the_database_goes_away(
         assert len(jobs) == 1
         await in_thread(database_outage.begin)()
 
-    request_refresh(None, connect())
+    request_refresh(SYSTEM, connect())
     kill_the_worker()
     assert run_rescue(InterruptedManager(go_away)) == 0
     database_outage.end()
@@ -110,14 +111,14 @@ def test_a_stalled_job_that_another_rescue_has_queued_is_left_alone(connect: Con
         for job in jobs:
             await app.job_manager.retry_job(job)
 
-    request_refresh(None, connect())
+    request_refresh(SYSTEM, connect())
     kill_the_worker()
     assert run_rescue(InterruptedManager(rescue_first)) == 0
     assert statuses() == ["todo"]
 
 
 def test_a_job_that_kills_its_workers_fails_in_the_end(connect: ConnectionFactory) -> None:
-    request_refresh(None, connect())
+    request_refresh(SYSTEM, connect())
     kill_the_worker(attempts=MAX_ATTEMPTS - 1)
     assert run_rescue() == 1
     kill_the_worker(attempts=MAX_ATTEMPTS)

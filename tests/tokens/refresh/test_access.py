@@ -16,6 +16,7 @@ from tokens.connect.disconnect import disconnect_connection
 from tokens.encryption import Secret
 from tokens.errors import ConnectionUnusableError
 from tokens.models import AccessTokenRequest, Connection
+from tokens.permissions import SYSTEM
 from tokens.refresh.access import TokenNotReadyError, hand_out_access_token
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -92,7 +93,7 @@ def test_it_does_not_wait_for_ever(service: User, stale: Connection, settings: L
 def test_a_dead_connection_gives_no_token(service: User, connect: ConnectionFactory) -> None:
     broken = connect(state="reauthorization_required", next_refresh_at=None)
     gone = connect()
-    disconnect_connection(None, gone)
+    disconnect_connection(SYSTEM, gone)
     foreign = connect(client_id="amzn1.application-oa2-client.other")
     for connection in (broken, gone, foreign):
         with pytest.raises(ConnectionUnusableError):

@@ -16,6 +16,7 @@ from tests.tokens.conftest import ConnectionFactory
 from tests.tokens.factories import make_due
 from tokens.connect.disconnect import disconnect_connection
 from tokens.models import Connection, TokenRefresh
+from tokens.permissions import SYSTEM
 from tokens.refresh.access import get_access_token
 from tokens.refresh.counts import CONCURRENCY
 from tokens.refresh.due import refresh_due
@@ -78,7 +79,7 @@ async def test_a_refusal_that_comes_after_the_claim_was_lost_is_no_acceptance(
         ApplicationRefusal.objects.update(probed_at=timezone.now() - timedelta(minutes=6))
 
     async def on_call(_: object) -> None:
-        await in_thread(disconnect_connection)(None, connection)
+        await in_thread(disconnect_connection)(SYSTEM, connection)
 
     await in_thread(a_check_later)()
     sandbox.faults.add("run", path=TOKEN_PATH, options={"function": on_call})

@@ -18,6 +18,7 @@ from tests.tokens.conftest import ConnectionFactory
 from tests.tokens.factories import make_due, read_refreshes, reload
 from tokens.connect.disconnect import disconnect_connection
 from tokens.models import Connection, TokenRefresh
+from tokens.permissions import SYSTEM
 from tokens.refresh import lease
 from tokens.refresh.due import refresh_due
 from tokens.refresh.lease import keep_leases
@@ -42,7 +43,7 @@ async def test_a_connection_disconnected_in_mid_refresh_is_not_revived(
     connection = await in_thread(connect)("bob")
 
     async def on_call(_: object) -> None:
-        await in_thread(disconnect_connection)(None, connection)
+        await in_thread(disconnect_connection)(SYSTEM, connection)
 
     sandbox.faults.add("run", path=TOKEN_PATH, options={"function": on_call})
     assert dict(await refresh_due(amazon)) == {"superseded": 1}

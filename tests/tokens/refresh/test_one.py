@@ -27,6 +27,7 @@ from tokens.connect.disconnect import disconnect_connection
 from tokens.encryption import Secret
 from tokens.errors import ConnectionUnusableError, NotConnectedError, OtherApplicationError
 from tokens.models import Connection, TokenRefresh
+from tokens.permissions import SYSTEM
 from tokens.refresh import lease
 from tokens.refresh.one import refresh_connections, refresh_one, refresh_queued
 from tokens.refresh.tasks import queue_refresh, request_refresh
@@ -108,7 +109,7 @@ class TestRefreshOfAnotherProcess:
         self, connect: ConnectionFactory, amazon: AmazonClient
     ) -> None:
         def prune() -> None:
-            disconnect_connection(None, connection)
+            disconnect_connection(SYSTEM, connection)
             TokenRefresh.objects.all().delete()
 
         connection = await in_thread(connect)("bob")
@@ -125,7 +126,7 @@ class TestUnusable:
         self, connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
     ) -> None:
         connection = await in_thread(connect)("bob")
-        await in_thread(disconnect_connection)(None, connection)
+        await in_thread(disconnect_connection)(SYSTEM, connection)
         with pytest.raises(NotConnectedError, match="is disconnected"):
             await refresh_one(connection.pk, Trigger.MANUAL, amazon, max_wait=1)
         assert sandbox.journal.count() == 0
@@ -152,7 +153,7 @@ class TestUnusable:
     ) -> None:
         def make() -> list[Connection]:
             gone = connect("bob", label="Gone")
-            disconnect_connection(None, gone)
+            disconnect_connection(SYSTEM, gone)
             broken = connect("bob", state="reauthorization_required", next_refresh_at=None)
             return [gone, broken, connect("bob", client_id="another"), connect("charlie")]
 
@@ -186,7 +187,7 @@ class TestQueued:
         self, connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
     ) -> None:
         connection = await in_thread(connect)("bob")
-        await in_thread(disconnect_connection)(None, connection)
+        await in_thread(disconnect_connection)(SYSTEM, connection)
         await refresh_queued(connection.pk, Trigger.MANUAL, amazon)
         assert sandbox.journal.count() == 0
 
@@ -229,7 +230,7 @@ class TestRequest:
         self, connect: ConnectionFactory, fields: dict[str, str], reason: str
     ) -> None:
         with pytest.raises(ConnectionUnusableError, match=reason):
-            request_refresh(None, connect(**fields))
+            request_refresh(SYSTEM, connect(**fields))
         assert not ProcrastinateJob.objects.exists()
 
     def test_connections_are_queued_apart(self, connect: ConnectionFactory) -> None:

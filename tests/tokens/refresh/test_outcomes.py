@@ -27,6 +27,7 @@ from tests.tokens.factories import make_due
 from tokens.connect.disconnect import disconnect_connection
 from tokens.errors import UnreadableTokenError
 from tokens.models import Alert, Connection, TokenRefresh
+from tokens.permissions import SYSTEM
 from tokens.refresh import outcomes
 from tokens.refresh.lease import Lease, take_lease
 from tokens.refresh.revoked import mark_revoked
@@ -212,7 +213,7 @@ class TestSuccess:
         assert connection.refresh_token.reveal() == "Atzr|newer"
 
     def test_a_disconnected_connection_gets_no_token_back(self, connection: Connection, taken: Lease) -> None:
-        disconnect_connection(None, connection)
+        disconnect_connection(SYSTEM, connection)
         grant = new_grant(refresh_token="Atzr|rotated")
         outcome = outcomes.record_success(taken, grant, sent_at=time.monotonic(), tries=1)
         assert outcome == Outcome.SUPERSEDED

@@ -12,6 +12,7 @@ from amazon_accounts.amazon_ads.errors import AmazonError, ApplicationRefusedErr
 from tokens.connect.grants import AuthorizationError, Connected
 from tokens.connect.refresh_token import connect_with_refresh_token
 from tokens.management.logins import COLUMNS, Login, read_login, read_row, read_rows, read_token
+from tokens.permissions import SYSTEM
 from tokens.processes.commands import OperatorCommand, add_advice, run_with_amazon
 
 # A line of a CSV file may fail with one of these errors, and the other lines go on.
@@ -124,7 +125,7 @@ def log_each_try(*, wanted: bool) -> Iterator[None]:
 
 async def _connect(owner: User, login: Login, amazon: AmazonClient, max_wait: float) -> Connected:
     return await connect_with_refresh_token(
-        None,
+        SYSTEM,
         owner,
         login.label,
         login.refresh_token,
