@@ -37,6 +37,8 @@ def environment(**extra: str) -> dict[str, str]:
         "AMAZON_ADS_API_URL": settings.AMAZON_ADS_API_URL,
         "AMAZON_LWA_URL": settings.AMAZON_LWA_URL,
         "DB_POOL_MIN_SIZE": "1",
+        # A measured test run measures the processes that it starts.
+        **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")},
         **extra,
     }
 
