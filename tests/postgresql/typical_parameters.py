@@ -132,3 +132,17 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "tokens/sql/replace_refresh_tokens.sql": {"ids": [ID], "stale": ["old"], "fresh": ["new"]},
     "tokens/sql/sample_tokens.sql": {},
 }
+
+# A statement that chooses between two modes by its parameters is planned in the second mode too.
+SECOND_MODES: Final[dict[str, dict[str, Any]]] = {
+    "tokens/refresh/sql/take_leases.sql": {
+        "connection_id": ID,
+        "client_id": RUN["client"],
+        "before": None,
+        "healthy": None,
+        "batch_size": 1,
+        "seen": 7,
+        "lease_seconds": 15.0,
+        "trigger": "manual",
+    },
+}
