@@ -1,10 +1,7 @@
 """Helpers for tests of sync runs: their jobs, their deaths, their age."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
-import pytest
 from django.db.models import F
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -13,6 +10,7 @@ from accounts.models import Account, SyncRun
 from accounts.sync.listing import Listing, Outcome
 from accounts.sync.run import run_sync
 from amazon_accounts.postgresql.threads import in_thread
+from tests.polling import poll_until
 
 MANUAL = SyncRun.Trigger.MANUAL
 
@@ -42,15 +40,6 @@ def make_older(run: SyncRun, age: timedelta) -> None:
 
 async def wait_until_started(run: SyncRun) -> None:
     await poll_until(in_thread(SyncRun.objects.filter(pk=run.pk).exclude(state="waiting").exists))
-
-
-async def poll_until(is_true: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
-    """Wait until another session of the database has done something; fail after this number of seconds."""
-    for _ in range(int(seconds / 0.02)):
-        if await is_true():
-            return
-        await asyncio.sleep(0.02)
-    pytest.fail(f"It did not happen within {seconds:g} seconds.")
 
 
 def make_ended_listing(

@@ -36,9 +36,9 @@ from tests.accounts.sync.runs import (
     let_die,
     list_queued_runs,
     list_scheduled_times,
-    poll_until,
     wait_until_started,
 )
+from tests.polling import poll_until
 from tokens.connect.disconnect import disconnect_connection
 from tokens.models import Alert, Connection
 from tokens.permissions import SYSTEM

@@ -21,8 +21,9 @@ from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
 from tests.accounts.sync.conftest import ConnectionFactory
-from tests.accounts.sync.runs import MANUAL, let_die, poll_until
+from tests.accounts.sync.runs import MANUAL, let_die
 from tests.database_outage import DatabaseOutage
+from tests.polling import poll_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

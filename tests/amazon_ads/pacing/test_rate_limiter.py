@@ -18,10 +18,14 @@ from amazon_accounts.amazon_ads.errors import (
     UnreachableError,
 )
 from amazon_accounts.amazon_ads.models import Family, RateLimit
-from amazon_accounts.amazon_ads.pacing.rate_limiter import ExponentialBackoffRateLimiter
+from amazon_accounts.amazon_ads.pacing.rate_limiter import (
+    MAX_CONNECTIONS_PER_RATE_LIMIT,
+    ExponentialBackoffRateLimiter,
+)
 from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
 from tests.amazon_ads.conftest import OWN_TABLES, AdsApiFactory
+from tests.polling import poll_until
 
 pytestmark = OWN_TABLES
 
@@ -221,10 +225,12 @@ class BrokenTokens:
 async def test_a_region_that_hangs_leaves_room_for_the_others(
     api_for: AdsApiFactory, amazon: AmazonClient, sandbox: Sandbox
 ) -> None:
+    arrived: list[object] = []
+    sandbox.faults.add("run", region="EU", options={"function": arrived.append})
     sandbox.faults.add("hang", region="EU")
     alice = api_for()
     hanging = [asyncio.create_task(alice.profiles("EU", "view")) for _ in range(30)]
-    await asyncio.sleep(0.5)
+    await poll_until(lambda: len(arrived) == MAX_CONNECTIONS_PER_RATE_LIMIT)
     async with asyncio.timeout(10):
         await alice.profiles("NA", "view")
         await amazon.lwa.refresh(sandbox.refresh_token("alice"), subject="alice")
@@ -237,11 +243,14 @@ async def test_a_region_that_hangs_leaves_room_for_the_others(
 
 
 async def test_a_cancelled_call_gives_its_connection_back(api_for: AdsApiFactory, sandbox: Sandbox) -> None:
+    arrived: list[object] = []
+    sandbox.faults.add("run", options={"function": arrived.append})
     sandbox.faults.add("hang", count=12)
     alice = api_for()
     for _ in range(2):
         tasks = [asyncio.create_task(alice.profiles("NA", "view")) for _ in range(6)]
-        await asyncio.sleep(0.3)
+        await poll_until(lambda: len(arrived) == 6)
+        arrived.clear()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

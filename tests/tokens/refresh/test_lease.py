@@ -14,6 +14,7 @@ from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
 from tests.database_outage import DatabaseOutage
+from tests.polling import poll_until
 from tests.tokens.conftest import ConnectionFactory
 from tests.tokens.factories import make_due, read_refreshes, reload
 from tokens.connect.disconnect import disconnect_connection
@@ -125,28 +126,35 @@ async def test_leases_are_renewed_while_amazon_takes_its_time(connect: Connectio
     assert 14 < await in_thread(seconds_left)(connection) <= lease.LEASE_SECONDS
 
     await in_thread(make_due)(connection)
-    async with keep_leases(taken, every=0.05) as keeper:
-        await asyncio.sleep(0.5)
-        assert 9 < await in_thread(seconds_left)(connection) <= lease.RENEWED_SECONDS
-        keeper.release(taken)
-        await in_thread(make_due)(connection)
-        await asyncio.sleep(0.3)
-        assert await in_thread(seconds_left)(connection) <= 0
+    async with keep_leases(taken, every=0.05):
+        await poll_until(in_thread(lambda: 9 < seconds_left(connection) <= lease.RENEWED_SECONDS))
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_lease_that_was_released_is_not_renewed(connect: ConnectionFactory) -> None:
+    released = await in_thread(connect)("bob")
+    kept = await in_thread(connect)("charlie")
+    leases = await in_thread(lease.take_due_leases)(limit=2, before=timezone.now(), healthy=True)
+    async with keep_leases(*leases, every=0.05) as keeper:
+        keeper.release(next(each for each in leases if each.connection_id == released.pk))
+        await in_thread(make_due)(released)
+        await in_thread(make_due)(kept)
+        await poll_until(in_thread(lambda: seconds_left(kept) > 9))
+        assert await in_thread(seconds_left)(released) <= 0
 
 
 async def test_leases_are_renewed_again_after_an_outage_of_the_database(
-    connect: ConnectionFactory, database_outage: DatabaseOutage
+    connect: ConnectionFactory, database_outage: DatabaseOutage, caplog: pytest.LogCaptureFixture
 ) -> None:
     connection = await in_thread(connect)("bob")
     taken = await in_thread(lease.take_lease)(connection.pk, TokenRefresh.Trigger.MANUAL)
     assert taken is not None
     async with keep_leases(taken, every=0.05):
         await in_thread(database_outage.begin)()
-        await asyncio.sleep(0.3)
+        await poll_until(lambda: "Leases could not be renewed" in caplog.text)
         await in_thread(database_outage.end)()
         await in_thread(make_due)(connection)
-        await asyncio.sleep(0.5)
-        assert await in_thread(seconds_left)(connection) > 9
+        await poll_until(in_thread(lambda: seconds_left(connection) > 9))
 
 
 def test_a_lost_lease_is_not_renewed(connect: ConnectionFactory) -> None:
