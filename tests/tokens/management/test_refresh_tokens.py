@@ -10,6 +10,7 @@ from django.conf import LazySettings
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
 from tests.sandbox_fixtures import SandboxServer
 from tests.tokens.conftest import ConnectionFactory
@@ -82,21 +83,26 @@ def test_a_failure_is_explained(connect: ConnectionFactory, sandbox: Sandbox, se
         refresh_tokens()
 
 
-def test_a_broken_connection_is_skipped_and_the_reason_is_told(
-    connect: ConnectionFactory, sandbox: Sandbox
-) -> None:
+def test_a_broken_connection_is_refused_with_the_reason(connect: ConnectionFactory, sandbox: Sandbox) -> None:
     connection = connect("bob")
     sandbox.revoke("bob")
     with pytest.raises(CommandError, match="Sign in at Amazon again"):
         refresh_tokens()
-    with pytest.raises(CommandError, match="Not all were refreshed"):
+    with pytest.raises(CommandError, match=r"cannot be refreshed\. Amazon no longer accepts this login"):
         refresh_tokens("--connection", str(connection.pk))
 
 
-def test_a_failure_without_a_recorded_reason_is_told_without_one(connect: ConnectionFactory) -> None:
-    broken = connect("bob", state="reauthorization_required", next_refresh_at=None)
+def test_a_failure_without_a_recorded_reason_is_reported_without_one(
+    connect: ConnectionFactory, sandbox: Sandbox
+) -> None:
+    connection = connect("bob")
+
+    async def disconnect(_: object) -> None:
+        await in_thread(disconnect_connection)(SYSTEM, connection)
+
+    sandbox.faults.add("run", path="/auth/o2/token", options={"function": disconnect})
     with pytest.raises(CommandError) as raised:
-        refresh_tokens("--connection", str(broken.pk))
+        refresh_tokens("--connection", str(connection.pk))
     assert str(raised.value) == "Not all were refreshed."
 
 
@@ -109,12 +115,12 @@ class TestBadInput:
     def test_a_connection_that_is_disconnected(self, connect: ConnectionFactory) -> None:
         connection = connect()
         disconnect_connection(SYSTEM, connection)
-        with pytest.raises(CommandError, match="is disconnected and has no token to refresh"):
+        with pytest.raises(CommandError, match=r"cannot be refreshed\. The connection is disconnected"):
             refresh_tokens("--connection", str(connection.pk))
 
     def test_a_connection_of_another_application(self, connect: ConnectionFactory) -> None:
         connection = connect(client_id="another")
-        with pytest.raises(CommandError, match="belongs to the application another, but we run as"):
+        with pytest.raises(CommandError, match=r"cannot be refreshed\. The connection belongs to another"):
             refresh_tokens("--connection", str(connection.pk))
 
     @pytest.mark.parametrize(

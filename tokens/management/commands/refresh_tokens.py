@@ -2,10 +2,10 @@ import json
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from amazon_accounts.amazon_ads.client import AmazonClient
+from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
 from tokens.errors import ERRORS
 from tokens.models import Connection, TokenRefresh
 from tokens.processes.commands import OperatorCommand, add_advice, run_with_amazon
@@ -29,7 +29,11 @@ class Command(OperatorCommand):
             help="this connection; may be repeated",
         )
         parser.add_argument(
-            "--wait", type=float, default=60.0, metavar="SECONDS", help="how long to wait for a slot (60)"
+            "--wait",
+            type=float,
+            default=MAX_WAIT_SECONDS,
+            metavar="SECONDS",
+            help="how long to wait for a slot (%(default)g)",
         )
         parser.add_argument("--json", action="store_true", help="print the counts as JSON")
 
@@ -59,14 +63,8 @@ class Command(OperatorCommand):
         for connection_id in named:
             if connection_id not in known:
                 raise CommandError(f"There is no connection {connection_id}.")
-            connection = known[connection_id]
-            if connection.state == Connection.State.DISCONNECTED:
-                raise CommandError(f"Connection {connection_id} is disconnected and has no token to refresh.")
-            if not connection.is_of_this_application:
-                raise CommandError(
-                    f"Connection {connection_id} belongs to the application {connection.client_id}, "
-                    f"but we run as {settings.AMAZON_CLIENT_ID}."
-                )
+            if reason := known[connection_id].reason_unusable:
+                raise CommandError(f"Connection {connection_id} cannot be refreshed. {reason}")
         return list(dict.fromkeys(named))
 
     def _print(self, counts: RefreshCounts, *, as_json: bool) -> None:
