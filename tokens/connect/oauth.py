@@ -44,7 +44,11 @@ VERIFIER_PURPOSE: Final = "tokens.oauth.code_verifier"
 
 
 class UnknownAttemptError(AuthorizationError):
-    """This sign-in was not started in this browser, was used before, or is older than 10 minutes. Nothing was connected."""
+    def __init__(self) -> None:
+        super().__init__(
+            "This sign-in was not started in this browser, was used before, or is older than 10 minutes. "
+            "Nothing was connected."
+        )
 
 
 class RefusedAtAmazonError(AuthorizationError):
@@ -139,7 +143,7 @@ async def complete(
             identity = await ask_identity(grant, amazon, scope=answer.get("scope"))
     except TimeoutError as error:
         raise RefusedAtAmazonError(
-            "Amazon did not answer within 10 seconds. Nothing was connected. Try again."
+            f"Amazon did not answer within {settings.OAUTH_CALLBACK_SECONDS:g} seconds. Nothing was connected. Try again."
         ) from error
     except (AmazonError, PostponedError) as error:
         raise _explain(error) from error
