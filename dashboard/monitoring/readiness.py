@@ -59,11 +59,11 @@ MIGRATIONS = MigrationCheck()
 
 
 def _check_worker(alive: Beats) -> Check:
-    number = alive.workers
+    is_alive = alive.worker_is_alive
     return Check(
         "worker",
-        ok=number > 0,
-        detail=f"{number} alive." if number else "None is alive: start manage.py runworker.",
+        ok=is_alive,
+        detail=f"{alive.workers} alive." if is_alive else "None is alive: start manage.py runworker.",
     )
 
 

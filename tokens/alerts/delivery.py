@@ -186,6 +186,7 @@ def _notify(claimed: QuerySet[Alert], title: str, body: str, *, taken_by: Sequen
 
 
 def _notify_one(address: str, name: str, title: str, body: str) -> None:
+    # Imported here, because Apprise loads over a hundred plugins, and most processes never send an alert.
     import apprise
 
     notifier = apprise.Apprise()

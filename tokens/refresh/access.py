@@ -63,7 +63,7 @@ class _StoredToken:
 
     @property
     def is_fresh(self) -> bool:
-        # A quarter of a short life is enough, or tokens that live for a minute would be refreshed at every use.
+        # A token that lives only a minute never has MIN_LIFE_SECONDS left, so a quarter of its life is enough.
         return self.seconds_left > min(MIN_LIFE_SECONDS, self.life_seconds / 4)
 
     def choose(self, *, was_refreshed: bool) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from tokens.models import TokenRefresh
 
-# More than the connections of the client, so that these are busy while other refreshes record their outcome.
+# Higher than the number of HTTP connections, because a refresh that records its outcome uses none.
 CONCURRENCY: Final = 16
 SKIPPED: Final = "skipped"
 
@@ -21,7 +21,7 @@ class RefreshCounts(Counter[str]):
 
 
 async def run_to_the_end(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
-    # The error of one must not stop the others, so the first error is raised when all have ended.
+    # An error of one coroutine must not stop the others, so the first error is raised when all have ended.
     for result in await asyncio.gather(*coroutines, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result

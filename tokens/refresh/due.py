@@ -15,7 +15,7 @@ from amazon_accounts.postgresql.threads import in_thread, reserved_threads
 from tokens.models import TokenRefresh
 from tokens.refresh import lease
 from tokens.refresh.counts import CONCURRENCY, RefreshCounts, run_to_the_end
-from tokens.refresh.exchange import Refreshed, give_back, refresh_leased
+from tokens.refresh.exchange import Refreshed, record_as_failed, refresh_leased
 from tokens.refresh.lease import Lease, LeaseKeeper, keep_leases
 from tokens.refresh.probe import lift_refusal_if_accepted, read_refusal, take_probe
 
@@ -57,7 +57,7 @@ class _Backlog:
 
     async def refresh(self, taken: Lease, amazon: AmazonClient, *, max_wait: float) -> Refreshed:
         if self._obstacle is not None:
-            refreshed = await give_back(taken, self._obstacle)
+            refreshed = await record_as_failed(taken, self._obstacle)
         else:
             refreshed = await refresh_leased(taken, amazon, max_wait=max_wait)
         self._keeper.release(taken)
@@ -91,8 +91,8 @@ async def refresh_due(
     """Refresh every connection that is due, and no other. Any number of processes share the work.
 
     The leases of a process that died are taken as soon as they run out. Half of the slots refresh only connections
-    whose last refresh went well, so that failing connections never starve them. While Amazon refuses our
-    application, one connection asks whether it still does.
+    whose last refresh went well, so that failing connections never delay these. While Amazon refuses our
+    application, only one connection is refreshed, to find out whether Amazon still refuses it.
     """
     counts = RefreshCounts()
     with reserved_threads():
@@ -124,7 +124,7 @@ async def _application_may_refresh(
     refusal = await read_refusal()
     if refusal is None:
         return True
-    # Half of the pause that other callers keep, so that the check asks first as a rule.
+    # Half of the pause of other callers, so that usually this check is the caller that asks Amazon.
     if not await take_probe(refusal, pause=settings.TOKEN_REFRESH_CHECK_SECONDS / 2):
         return False
     for healthy in (True, False):
@@ -133,5 +133,5 @@ async def _application_may_refresh(
                 refreshed = await refresh_leased(taken, amazon, max_wait=max_wait)
             counts[refreshed.outcome.value] += 1
             return await lift_refusal_if_accepted(refreshed)
-    # Nothing is due, so there is nothing to ask with.
+    # No connection is due, so none can be used to ask Amazon.
     return True

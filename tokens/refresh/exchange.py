@@ -64,14 +64,14 @@ async def refresh_leased(lease: Lease, amazon: AmazonClient, *, max_wait: float)
     try:
         refreshed = await _exchange(lease, amazon, max_wait, calls)
     except DecryptionError as error:
-        refreshed = await give_back(lease, UnreadableTokenError(str(error)), calls)
+        refreshed = await record_as_failed(lease, UnreadableTokenError(str(error)), calls)
     except (AmazonError, PostponedError) as error:
-        refreshed = await give_back(lease, error, calls)
+        refreshed = await record_as_failed(lease, error, calls)
     _log(lease, refreshed, calls)
     return refreshed
 
 
-async def give_back(
+async def record_as_failed(
     lease: Lease, error: AmazonError | PostponedError, calls: CallStats | None = None
 ) -> Refreshed:
     tries = calls.requests if calls else 0

@@ -24,8 +24,7 @@ from tokens.models import Connection, TokenRefresh
 logger = logging.getLogger(__name__)
 
 LEASE_SECONDS = 15.0
-# A renewal holds for less than a new lease: the lease of a process that dies late in its work runs out as soon as
-# the lease of a process that dies at once.
+# Shorter than a new lease, so that the leases of a process that dies after a renewal run out sooner.
 RENEWED_SECONDS = 10.0
 RENEWAL_SECONDS = 2.5
 

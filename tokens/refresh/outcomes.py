@@ -58,10 +58,10 @@ def _keep_rotated_refresh_token(lease: Lease, grant: Grant) -> None:
 
 
 def record_refusal(lease: Lease, refused: str, refusals: int) -> Secret | None:
-    """Record that Amazon has refused this refresh token `refusals` times in a row.
+    """Record that Amazon has refused the refresh token `refused` in `refusals` calls in a row.
 
     Return the refresh token that is stored now, or None when the lease is lost. If another token is stored,
-    its count of refusals is 0. Recording the same refusal twice changes nothing.
+    0 is recorded. Recording the same refusal twice changes nothing.
     """
     with transaction.atomic():
         stored = _leased(lease).select_for_update().values_list("refresh_token", flat=True).first()
@@ -72,7 +72,7 @@ def record_refusal(lease: Lease, refused: str, refusals: int) -> Secret | None:
 
 
 def read_refresh_token(lease: Lease) -> Secret | None:
-    # There is none when the lease is lost.
+    # None when the lease is lost.
     return _leased(lease).values_list("refresh_token", flat=True).first()
 
 

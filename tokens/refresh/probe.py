@@ -1,4 +1,4 @@
-"""Whether Amazon accepts our application again after it refused it: a single refresh finds out."""
+"""While Amazon refuses our application, a single refresh finds out whether Amazon accepts it again."""
 
 from django.conf import settings
 
@@ -17,7 +17,7 @@ async def read_refusal() -> ApplicationRefusal | None:
 
 
 async def take_probe(refusal: ApplicationRefusal, *, pause: float) -> bool:
-    """Return whether the caller may ask Amazon now: in each `pause` (seconds), one caller may."""
+    """Return whether the caller may ask Amazon now. One caller in each `pause` (seconds) may ask."""
     return await in_thread(application.take_probe)(refusal, pause=pause)
 
 
@@ -37,7 +37,7 @@ async def lift_refusal_if_accepted(refreshed: Refreshed) -> bool:
 
 
 def _proves_acceptance(refreshed: Refreshed) -> bool:
-    # Amazon says something about a login only to an application that it accepts.
+    # Amazon gives or refuses a login's token only if it accepts the application that asks.
     if refreshed.outcome in {Outcome.SUCCEEDED, Outcome.REAUTHORIZATION_REQUIRED}:
         return True
     # A superseded refresh may have ended with any error.

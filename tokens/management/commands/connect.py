@@ -9,6 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.errors import AmazonError, ApplicationRefusedError, PostponedError
+from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
 from tokens.connect.grants import AuthorizationError, Connected
 from tokens.connect.refresh_token import connect_with_refresh_token
 from tokens.management.logins import COLUMNS, Login, read_login, read_row, read_rows, read_token
@@ -42,7 +43,11 @@ class Command(OperatorCommand):
             help=f"a file (- is standard input) with the columns {', '.join(COLUMNS)}; the last two may be empty",
         )
         parser.add_argument(
-            "--wait", type=float, default=60.0, metavar="SECONDS", help="how long to wait for a slot (60)"
+            "--wait",
+            type=float,
+            default=MAX_WAIT_SECONDS,
+            metavar="SECONDS",
+            help="how long to wait for a slot (%(default)g)",
         )
 
     # As in `createsuperuser`, callers may pass `stdin`.

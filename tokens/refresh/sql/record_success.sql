@@ -1,5 +1,6 @@
 -- Stores a new access token if the lease and the grant are still the same, and closes the refresh.
 -- Otherwise the connection stays as it is, and the refresh is closed as superseded.
+-- The column left_fresh is the model's field token_valid_after.
 WITH renewed AS (
     UPDATE tokens_connection
     SET
