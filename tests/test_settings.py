@@ -1,6 +1,5 @@
 """The settings that the environment gives, and the error for each wrong value."""
 
-import re
 import runpy
 from pathlib import Path
 from typing import Any
@@ -8,8 +7,6 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
-
-from amazon_accounts import __version__
 
 SETTINGS = Path(__file__).parents[1] / "amazon_accounts" / "settings.py"
 PRODUCTION = {
@@ -149,11 +146,3 @@ def test_a_malformed_mail_server_is_reported_without_its_password(settings_with:
 def test_a_malformed_sender_is_refused(settings_with: Any, sender: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"^DEFAULT_FROM_EMAIL must be"):
         settings_with(DEFAULT_FROM_EMAIL=sender)
-
-
-def test_the_version_is_the_newest_in_the_changelog(settings_with: Any) -> None:
-    text = (SETTINGS.parents[1] / "CHANGELOG.md").read_text()
-    released = re.search(r"^## \[?(\d+\.\d+\.\d+)", text, flags=re.MULTILINE)
-    assert released is not None
-    assert released[1] == __version__
-    assert settings_with()["SPECTACULAR_SETTINGS"]["VERSION"] == __version__
