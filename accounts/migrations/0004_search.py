@@ -1,15 +1,17 @@
 """The table that accounts are found by, kept true by triggers."""
 
-from pathlib import Path
-
 import django.contrib.postgres.indexes
 import django.db.models.deletion
 from django.db import migrations, models
 
 import accounts.models.search
 
-# The index needs the function, so it is installed here too.
-TRIGRAMS = (Path(__file__).parents[1] / "models/sql/functions/account_trigrams.sql").read_text()
+# The index below needs the function. 0012_functions installs the function in its current form.
+TRIGRAMS = """
+CREATE FUNCTION account_trigrams(content text) RETURNS text[] IMMUTABLE PARALLEL SAFE STRICT LANGUAGE sql AS $$
+    SELECT array(SELECT DISTINCT substr(content, i, 3) FROM generate_series(1, length(content) - 2) i)
+$$;
+"""
 
 FILL = """
 INSERT INTO accounts_accountsearch (account_id, text, is_indexed)

@@ -1,13 +1,15 @@
 """Who made a change: named by the transaction, as the run is, and noted by the column's own default."""
 
-from pathlib import Path
-
 import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-# The default of the new column needs the function, so it is installed here too.
-CURRENT_PERSON = (Path(__file__).parents[1] / "models/sql/functions/accounts_current_person.sql").read_text()
+# The default of the new column needs the function. 0012_functions installs the function in its current form.
+CURRENT_PERSON = """
+CREATE FUNCTION accounts_current_person() RETURNS integer STABLE LANGUAGE sql AS $$
+    SELECT nullif(current_setting('amazon_accounts.changed_by', true), '')::integer
+$$;
+"""
 
 
 class Migration(migrations.Migration):
