@@ -123,7 +123,12 @@ class Account(models.Model):
                 name="account_status_is_known",
             ),
             models.CheckConstraint(
-                condition=(Q(status="inactive") & Q(inactive_reason__in=["disconnected", "not_visible"]))
+                # A check that compares NULL is neither true nor false, and counts as met.
+                condition=Q(
+                    status="inactive",
+                    inactive_reason__isnull=False,
+                    inactive_reason__in=["disconnected", "not_visible"],
+                )
                 | (~Q(status="inactive") & Q(inactive_reason__isnull=True)),
                 name="inactive_account_has_a_reason",
             ),

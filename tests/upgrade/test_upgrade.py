@@ -137,6 +137,20 @@ def test_the_migration_keeps_every_row_of_0_1_0(old_database: Database) -> None:
             assert {column: new[column] for column in old} == old, table
 
 
+def test_the_migration_repairs_accounts_that_break_a_constraint(old_database: Database) -> None:
+    with psycopg.connect(**old_database.parameters) as database:
+        database.execute(
+            "UPDATE user_accounts SET is_default = true, status = 'inactive', inactive_reason = NULL"
+        )
+        query = (
+            "SELECT DISTINCT ON (user_id) id FROM user_accounts ORDER BY user_id, updated_at DESC, id DESC"
+        )
+        newest = database.execute(query).fetchall()
+    old_database.migrate()
+    assert sorted(old_database.fetch("SELECT id FROM user_accounts WHERE is_default")) == sorted(newest)
+    assert old_database.fetch("SELECT DISTINCT inactive_reason FROM user_accounts") == [("not_visible",)]
+
+
 def test_every_job_that_0_1_0_queued_has_a_task_today(old_database: Database) -> None:
     queued = {name for (name,) in old_database.fetch("SELECT task_name FROM procrastinate_jobs")}
     assert queued
