@@ -1,4 +1,4 @@
-"""Removing access to accounts that Amazon's lists do not show any more."""
+"""Removing access rows, and marking accounts `not_visible`, after a complete reading of a list."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import connection as database
 
 from accounts.sync.handover import hand_over_unseen
-from accounts.sync.store import PLAN_BY_HASH, PLAN_BY_INDEX, Store
+from accounts.sync.run_context import PLAN_BY_HASH, PLAN_BY_INDEX, RunContext
 from accounts.update import MAX_LABELS
 from amazon_accounts.postgresql.statements import load
 
@@ -31,26 +31,26 @@ class Removal:
     new_owners: Sequence[UUID]
 
 
-def find_complete_scopes(store: Store) -> None:
-    # Only a list that was read to its end proves that an account is not in it, so this runs after the last
+def record_complete_scopes(context: RunContext) -> None:
+    # Only a list that was read completely proves that an account is not in it, so this runs after the last
     # list.
     with database.cursor() as cursor:
-        cursor.execute(LIST_SCOPES, store.parameters())
+        cursor.execute(LIST_SCOPES, context.parameters())
         scopes = [scope for (scope,) in cursor.fetchall()]
-    store.complete_scopes = [scope for scope in scopes if store.coverage.proves_absence(scope)]
+    context.complete_scopes = [scope for scope in scopes if context.coverage.proves_absence(scope)]
 
 
-def remove_unseen(store: Store) -> Removal:
-    parameters = store.parameters(max_labels=MAX_LABELS)
+def remove_unseen(context: RunContext) -> Removal:
+    parameters = context.parameters(max_labels=MAX_LABELS)
     counts: dict[str, dict[str, int]] = {"removed": {}, "marked": {}, "reduced": {}}
     reduced: list[UUID] = []
-    with store.open_accounts() as cursor:
+    with context.open_accounts() as cursor:
         cursor.execute(PLAN_BY_HASH)
         cursor.execute(REMOVE_ACCESS, parameters)
         for what, scope, count, accounts in cursor.fetchall():
             counts[what][scope] = count
             reduced += accounts or []
-        if any(listing.rejected for listing in store.coverage.listings):
+        if any(listing.rejected for listing in context.coverage.listings):
             cursor.execute(CLEAR_MISSING_MARKS, parameters)
         cursor.execute(PLAN_BY_INDEX)
         if reduced:
@@ -61,9 +61,9 @@ def remove_unseen(store: Store) -> Removal:
     return Removal(gone=counts["removed"], unconfirmed=counts["marked"], new_owners=new_owners)
 
 
-def count_accounts(store: Store) -> Mapping[int, int]:
+def count_accounts(context: RunContext) -> Mapping[int, int]:
     """Return the number of different accounts that each listing showed, by the number of the listing."""
     with database.cursor() as cursor:
-        cursor.execute(COUNT_ACCOUNTS, store.parameters())
+        cursor.execute(COUNT_ACCOUNTS, context.parameters())
         counted: dict[int, Any] = dict(cursor.fetchall())
     return counted

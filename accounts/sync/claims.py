@@ -1,4 +1,4 @@
-"""Claiming a sync run, and what the process that owns the run writes about it, in short transactions."""
+"""The state of a sync run in the database: claiming, recording progress, returning and closing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -124,7 +124,7 @@ def close_run(
     # After a reconnection the result says nothing about the new grant.
     if connection.grant_version == claim.grant_version:
         _record_on_connection(connection, state, listings, error)
-    note_end(claim.run_id)
+    finish_closing(claim.run_id)
     if is_unauthorized([listing.as_data() for listing in listings]):
         transaction.on_commit(partial(_refuse_login, connection))
     return find_waiting_run(claim.connection_id)
@@ -167,11 +167,11 @@ def close_unfinished_runs(connection: Connection, error: str) -> None:
         state=SyncRun.State.FAILED, finished_at=Greatest(Now(), F("created_at")), error=error
     )
     for run_id in closed:
-        note_end(run_id)
+        finish_closing(run_id)
 
 
-def note_end(run_id: UUID) -> None:
-    # Part of the transaction that closes the run.
+def finish_closing(run_id: UUID) -> None:
+    # The caller closes the run in the same transaction.
     discard_staged(run_id)
     alert_suspensions(run_id)
     sync_ended.send(sender=SyncRun, run_id=run_id)
@@ -200,7 +200,7 @@ def _record_on_connection(
     succeeded = state == SyncRun.State.SUCCEEDED
     failures = 0 if succeeded else connection.sync_failures + (not is_only_postponed(listings))
     # The list of ads accounts is the largest part of a sync: data that it has refreshed counts as synced.
-    if succeeded or any(listing.is_list and listing.is_usable for listing in listings):
+    if succeeded or any(listing.is_ads_accounts and listing.is_usable for listing in listings):
         connection.last_synced_at = Now()
     connection.sync_failures = failures
     connection.sync_error = "" if succeeded else error

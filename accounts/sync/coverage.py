@@ -1,4 +1,4 @@
-"""Which lists a run has read, and which of them prove that an account is gone."""
+"""Which lists a run has read, and whether an account that is missing from a list is really gone."""
 
 from collections.abc import Iterator
 
@@ -29,6 +29,7 @@ class Coverage:
         return (listing for listing in self.listings if listing.source == source)
 
     def proves_absence(self, scope: str) -> bool:
+        """Return whether an account that is missing from this list is really gone."""
         source, region, parent = (*scope.split(":", 2), "", "")[:3]
         listing = self._find(scope)
         if source == Account.Source.PROFILES:

@@ -7,7 +7,7 @@ from uuid import UUID
 from accounts.models import SyncRun
 from accounts.sync.claims import AnotherRunActiveError, RunTakenError
 from accounts.sync.requests import open_run
-from accounts.sync.rescue import rescue
+from accounts.sync.rescue import rescue_runs
 from accounts.sync.run import OnProgress, sync_connection
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
@@ -40,7 +40,7 @@ async def sync_now(
             if (ended := await _wait_for_end(run.pk, on_waiting)) is not None:
                 return ended
         on_waiting()
-        await in_thread(rescue)()
+        await in_thread(rescue_runs)()
         await asyncio.sleep(POLL_SECONDS)
 
 
@@ -50,5 +50,5 @@ async def _wait_for_end(run_id: UUID, on_waiting: Callable[[], None]) -> SyncRun
         if run.state != SyncRun.State.RUNNING:
             return run if run.finished_at else None
         on_waiting()
-        await in_thread(rescue)()
+        await in_thread(rescue_runs)()
         await asyncio.sleep(POLL_SECONDS)

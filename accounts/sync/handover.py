@@ -1,4 +1,8 @@
-"""Giving accounts to another connection when their connection is disconnected or refused by Amazon."""
+"""Giving accounts to another connection.
+
+This happens when a complete list no longer shows an account, and when the connection is disconnected or
+refused by Amazon. `hand_over_unseen_accounts.sql` marks an account that no connection sees `not_visible`.
+"""
 
 from collections.abc import Collection, Mapping
 from functools import partial
@@ -56,8 +60,8 @@ def hand_over_unseen(
 
 
 def _sync_after_commit(connections: Collection[UUID]) -> None:
-    # The update locks connections. A merge locks its connection before the person, and this transaction holds
-    # the lock of the person already, so the update waits for the commit.
+    # `sync_soon` locks connections. This transaction holds the lock of the person, and a merge takes the lock
+    # of its connection first. In one transaction, both could deadlock, so `sync_soon` runs after the commit.
     transaction.on_commit(partial(sync_soon, connections))
 
 

@@ -67,11 +67,12 @@ class Listing:
         return ":".join(part for part in (self.source, self.region, self.profile_id) if part)
 
     @property
-    def is_list(self) -> bool:
+    def is_ads_accounts(self) -> bool:
         return self.source == Account.Source.ADS_ACCOUNTS
 
     @property
     def proves_absence(self) -> bool:
+        """Whether an account that is missing from this list is really gone."""
         return self.outcome == Outcome.COMPLETE and not self.is_incomplete
 
     @property

@@ -16,7 +16,7 @@ from tenacity import retry, retry_if_exception, stop_after_attempt
 from accounts.models import Account
 from accounts.sync.listing import Listing
 from accounts.sync.row_errors import explain_refusal, is_about_row, is_deadlock
-from accounts.sync.store import Store
+from accounts.sync.run_context import RunContext
 from amazon_accounts.amazon_ads.answers import Rejected
 from amazon_accounts.amazon_ads.hosts import Region
 from amazon_accounts.postgresql.statements import load
@@ -53,48 +53,48 @@ class Merged:
         )
 
 
-def merge_rows(store: Store, listing: Listing, *, up_to: int) -> Merged:
+def merge_rows(context: RunContext, listing: Listing, *, up_to: int) -> Merged:
     """Merge the staged rows of this listing up to a position."""
-    merged = _merge_range(store, listing, listing.merged, up_to)
+    merged = _merge_range(context, listing, listing.merged, up_to)
     listing.merged = up_to
     return merged
 
 
-def _merge_range(store: Store, listing: Listing, after: int, up_to: int) -> Merged:
+def _merge_range(context: RunContext, listing: Listing, after: int, up_to: int) -> Merged:
     try:
-        return _merge_once(store, listing, after, up_to)
+        return _merge_once(context, listing, after, up_to)
     except (DataError, IntegrityError, OperationalError) as error:
         if not is_about_row(error):
             raise
         if up_to - after == 1:
-            key = _find_key(store, listing, up_to)
+            key = _find_key(context, listing, up_to)
             return Merged(rejected=(Rejected(key, explain_refusal(error)),))
     # One bad row fails its whole statement, so the range is halved until the bad row is alone.
     middle = (after + up_to) // 2
-    return _merge_range(store, listing, after, middle) + _merge_range(store, listing, middle, up_to)
+    return _merge_range(context, listing, after, middle) + _merge_range(context, listing, middle, up_to)
 
 
 # A batch operation locks accounts in another order, so a deadlock is possible and the statement is repeated.
 @retry(retry=retry_if_exception(is_deadlock), stop=stop_after_attempt(MAX_ATTEMPTS), reraise=True)
-def _merge_once(store: Store, listing: Listing, after: int, up_to: int) -> Merged:
-    parameters = store.parameters(listing=listing.number, after=after, up_to=up_to)
-    with store.open_accounts() as cursor:
-        if listing.is_list and _may_adopt(store, cursor):
+def _merge_once(context: RunContext, listing: Listing, after: int, up_to: int) -> Merged:
+    parameters = context.parameters(listing=listing.number, after=after, up_to=up_to)
+    with context.open_accounts() as cursor:
+        if listing.is_ads_accounts and _may_adopt(context, cursor):
             cursor.execute(ADOPT, parameters)
         cursor.execute(MERGE, parameters)
         created, changed, seen = cursor.fetchone()
     return Merged(created, changed, seen - created - changed)
 
 
-def _may_adopt(store: Store, cursor: CursorWrapper) -> bool:
-    if store.may_adopt is None:
-        cursor.execute(SEES_PROFILE_ONLY, store.parameters(profile_scopes=PROFILE_SCOPES))
-        store.may_adopt = cursor.fetchone() == (True,)
-    return store.may_adopt
+def _may_adopt(context: RunContext, cursor: CursorWrapper) -> bool:
+    if context.may_adopt is None:
+        cursor.execute(SEES_PROFILE_ONLY, context.parameters(profile_scopes=PROFILE_SCOPES))
+        context.may_adopt = cursor.fetchone() == (True,)
+    return context.may_adopt
 
 
-def _find_key(store: Store, listing: Listing, position: int) -> str:
+def _find_key(context: RunContext, listing: Listing, position: int) -> str:
     with database.cursor() as cursor:
-        cursor.execute(FIND_STAGED_KEY, store.parameters(listing=listing.number, position=position))
+        cursor.execute(FIND_STAGED_KEY, context.parameters(listing=listing.number, position=position))
         found = cursor.fetchone()
     return found[0] if found else f"item {position}"

@@ -28,7 +28,7 @@ Item = TypeVar("Item", bound=Answer)
 
 
 class RecentToken:
-    """Keeps an access token for TOKEN_SECONDS, because a listing may need a token twenty times a second."""
+    """Keeps an access token for TOKEN_SECONDS: one listing may ask for a token twenty times a second."""
 
     def __init__(self, source: TokenSource) -> None:
         self._source = source

@@ -81,8 +81,11 @@ def open_run(
             return found
 
 
+# A short task, so it uses the queue of the tokens, where it does not wait behind syncs.
+@app.task(queue=TOKENS, name="accounts.sync_due")
 @transaction.atomic
-def request_due(limit: int = MAX_DUE) -> int:
+def sync_due(limit: int = MAX_DUE) -> int:
+    """Queue a sync of each connection whose next sync is due, the longest overdue first; return how many."""
     due = (
         Connection.objects.live()
         .filter(Q(next_sync_at__isnull=True) | Q(next_sync_at__lte=Now()))
@@ -95,12 +98,6 @@ def request_due(limit: int = MAX_DUE) -> int:
     for run_id in stored:
         queue_run(run_id)
     return len(stored)
-
-
-# A short task, so it uses the queue of the tokens, where it does not wait behind syncs.
-@app.task(queue=TOKENS, name="accounts.sync_due")
-def sync_due() -> None:
-    request_due()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from django.db.models.functions import Greatest, Now
 from procrastinate.contrib.django import app
 
 from accounts.models import SyncRun
-from accounts.sync.claims import find_waiting_run, note_end
+from accounts.sync.claims import find_waiting_run, finish_closing
 from accounts.sync.requests import open_run
 from accounts.sync.run import queue_run, run_sync
 from accounts.sync.schedule import next_sync_at
@@ -29,18 +29,15 @@ MAX_RESTARTS = 3
 DIED = "The process that ran it died."
 
 
-def rescue() -> int:
+# A short task, so it uses the queue of the tokens, where it does not wait behind syncs.
+@app.task(queue=TOKENS, name="accounts.rescue_runs")
+def rescue_runs() -> int:
+    """Close the runs whose process died, and queue waiting runs that have no job; return how many were closed."""
     dead = SyncRun.objects.filter(state=SyncRun.State.RUNNING, heartbeat_at__lt=Now() - DEAD_AFTER)
     rescued = sum(_rescue_run(run) for run in dead.select_related("connection"))
     for run_id in _find_waiting_without_job():
         queue_run(run_id)
     return rescued
-
-
-# A short task, so it uses the queue of the tokens, where it does not wait behind syncs.
-@app.task(queue=TOKENS, name="accounts.rescue_runs")
-def rescue_runs() -> None:
-    rescue()
 
 
 @transaction.atomic
@@ -59,8 +56,10 @@ def _rescue_run(run: SyncRun) -> bool:
     )
     if not closed:
         return False
-    logger.warning("Sync run %s died and is started again.", run.pk, extra={"action": "sync_rescued"})
-    note_end(run.pk)
+    logger.warning(
+        "Sync run %s is closed, because its process died.", run.pk, extra={"action": "sync_rescued"}
+    )
+    finish_closing(run.pk)
     connection.sync_failures += 1
     connection.sync_error = "The process that ran the last sync died."
     connection.next_sync_at = next_sync_at(connection.pk, failures=connection.sync_failures)

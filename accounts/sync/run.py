@@ -20,7 +20,7 @@ from accounts.sync.claims import AnotherRunActiveError, RunClaim, RunLostError, 
 from accounts.sync.coverage import Coverage
 from accounts.sync.listing import Listing, explanation, state_of
 from accounts.sync.reading import Reader, run_all
-from accounts.sync.store import StagingLostError
+from accounts.sync.run_context import StagingLostError
 from accounts.sync.writing import Writer
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
@@ -174,7 +174,8 @@ class SyncRunner:
 
 
 async def _claim_run(run_id: UUID) -> RunClaim:
-    # A worker that is stopped during the claim must return the run, or no process continues it until the rescue.
+    # The thread finishes the claim even if the worker is stopped. Unless the run is returned, it stays
+    # claimed until `rescue_runs` finds that its process is dead.
     claiming = asyncio.ensure_future(in_thread(claims.claim_run)(run_id))
     try:
         return await asyncio.shield(claiming)

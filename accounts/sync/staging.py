@@ -21,7 +21,7 @@ from accounts.sync.fences import hold_run
 from accounts.sync.listing import Listing
 from accounts.sync.row_errors import explain_refusal, is_about_row
 from accounts.sync.rows import MAX_ID_BYTES, StagedAccount, StagedProfile
-from accounts.sync.store import MARK_LISTING, Store
+from accounts.sync.run_context import MARK_LISTING, RunContext
 from amazon_accounts.amazon_ads.answers import Rejected
 
 ACCOUNT_COLUMNS: Final = (
@@ -64,18 +64,22 @@ PROFILE_COLUMNS: Final = (
 _profile_values = attrgetter(*PROFILE_COLUMNS)
 
 
-def stage_accounts(store: Store, listing: Listing, accounts: Sequence[StagedAccount]) -> list[Rejected]:
+def stage_accounts(
+    context: RunContext, listing: Listing, accounts: Sequence[StagedAccount]
+) -> list[Rejected]:
     """Stage accounts. This and the next functions return what the database refuses."""
-    rejected = _copy_accounts(store, listing, accounts, count(listing.staged + 1))
+    rejected = _copy_accounts(context, listing, accounts, count(listing.staged + 1))
     listing.staged += len(accounts)
     return rejected
 
 
-def stage_account_parts(store: Store, listing: Listing, parts: Sequence[StagedAccount]) -> list[Rejected]:
-    return _copy_accounts(store, listing, parts, count(-len(parts)))
+def stage_account_parts(
+    context: RunContext, listing: Listing, parts: Sequence[StagedAccount]
+) -> list[Rejected]:
+    return _copy_accounts(context, listing, parts, count(-len(parts)))
 
 
-def stage_shown(store: Store, listing: Listing, scopes: Mapping[str, Iterable[str]]) -> None:
+def stage_shown(context: RunContext, listing: Listing, scopes: Mapping[str, Iterable[str]]) -> None:
     """Record that lists show these accounts. `scopes` maps an account id to the scopes that show it."""
     # An account that cannot be stored must not count as gone, and be removed.
     shown = [
@@ -83,15 +87,17 @@ def stage_shown(store: Store, listing: Listing, scopes: Mapping[str, Iterable[st
         for key, seen_in in scopes.items()
         if 0 < len(key.encode()) <= MAX_ID_BYTES
     ]
-    _copy_accounts(store, listing, shown, [0] * len(shown))
+    _copy_accounts(context, listing, shown, [0] * len(shown))
 
 
-def stage_profiles(store: Store, listing: Listing, profiles: Sequence[StagedProfile]) -> list[Rejected]:
-    _stage_mark(store)
-    rows = [(store.claim.run_id, listing.number, *_profile_values(profile)) for profile in profiles]
-    refused = _copy(store.claim, "accounts_staged_profile", ("run_id", "walk", *PROFILE_COLUMNS), rows)
+def stage_profiles(
+    context: RunContext, listing: Listing, profiles: Sequence[StagedProfile]
+) -> list[Rejected]:
+    _stage_mark(context)
+    rows = [(context.claim.run_id, listing.number, *_profile_values(profile)) for profile in profiles]
+    refused = _copy(context.claim, "accounts_staged_profile", ("run_id", "walk", *PROFILE_COLUMNS), rows)
     if not all(profile.entity_id for profile in profiles):
-        store.has_profiles_without_entity = True
+        context.has_profiles_without_entity = True
     return [Rejected(profiles[index].profile_id, reason) for index, reason in refused]
 
 
@@ -103,24 +109,26 @@ def count_staged(cursor: CursorWrapper, listings: Iterable[Listing]) -> None:
             listing.staged = found[listing.number]
 
 
-def _stage_mark(store: Store) -> None:
-    if not store.is_marked:
-        store.is_marked = True
+def _stage_mark(context: RunContext) -> None:
+    if not context.is_marked:
+        context.is_marked = True
         mark = StagedAccount("mark", Account.Source.ADS_ACCOUNTS, [], "", None, Account.Status.ACTIVE)
-        row = (store.claim.run_id, MARK_LISTING, 0, *_account_values(mark))
-        _copy(store.claim, "accounts_staged_account", ("run_id", "walk", "position", *ACCOUNT_COLUMNS), [row])
+        row = (context.claim.run_id, MARK_LISTING, 0, *_account_values(mark))
+        _copy(
+            context.claim, "accounts_staged_account", ("run_id", "walk", "position", *ACCOUNT_COLUMNS), [row]
+        )
 
 
 def _copy_accounts(
-    store: Store, listing: Listing, accounts: Sequence[StagedAccount], positions: Iterable[int]
+    context: RunContext, listing: Listing, accounts: Sequence[StagedAccount], positions: Iterable[int]
 ) -> list[Rejected]:
-    _stage_mark(store)
+    _stage_mark(context)
     rows = [
-        (store.claim.run_id, listing.number, position, *_account_values(account))
+        (context.claim.run_id, listing.number, position, *_account_values(account))
         for position, account in zip(positions, accounts, strict=False)
     ]
     refused = _copy(
-        store.claim, "accounts_staged_account", ("run_id", "walk", "position", *ACCOUNT_COLUMNS), rows
+        context.claim, "accounts_staged_account", ("run_id", "walk", "position", *ACCOUNT_COLUMNS), rows
     )
     return [Rejected(accounts[index].amazon_account_id, reason) for index, reason in refused]
 

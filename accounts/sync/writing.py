@@ -13,8 +13,8 @@ from accounts.sync.listing import Listing, Outcome
 from accounts.sync.merge import CHUNK_ROWS, merge_rows
 from accounts.sync.profile_accounts import stage_profile_accounts
 from accounts.sync.rows import Rows
+from accounts.sync.run_context import RunContext
 from accounts.sync.schedule import sync_soon
-from accounts.sync.store import Store
 from amazon_accounts.amazon_ads.answers import Answer, Page, ProfileAnswer
 from amazon_accounts.postgresql.threads import in_thread
 
@@ -31,7 +31,7 @@ class Writer:
         # Set when the profiles of every region have been read.
         self.profiles_read = asyncio.Event()
         self._coverage = coverage
-        self._store = Store(claim, coverage)
+        self._context = RunContext(claim, coverage)
         # One thread at a time uses the database, so that a few runs cannot take the whole connection pool.
         self._database = asyncio.Lock()
         # Ads accounts can be merged when all profiles are known, DSP advertisers when their agencies are
@@ -82,7 +82,7 @@ class Writer:
         await self._merge(ads_accounts, at_least=CHUNK_ROWS)
         await self.ads_accounts_read.wait()
         await self._merge(ads_accounts)
-        await self._in_database(stage_profile_accounts, self._store)
+        await self._in_database(stage_profile_accounts, self._context)
         await self._merge_all(Account.Source.PROFILES)
         self._mergeable.add(Account.Source.DSP_ADVERTISERS)
         await self._merge_all(Account.Source.DSP_ADVERTISERS, at_least=CHUNK_ROWS)
@@ -116,13 +116,13 @@ class Writer:
     ) -> None:
         found = to_rows(page.items)
         stage = staging.stage_account_parts if are_parts else staging.stage_accounts
-        refused = stage(self._store, listing, found.accounts)
+        refused = stage(self._context, listing, found.accounts)
         rejected = [*page.rejected, *found.rejected, *refused]
         listing.reject(rejected)
         listing.note_omissions(found.omissions)
         # Amazon shows the rejected accounts as well, so access to them must not be removed.
         staging.stage_shown(
-            self._store,
+            self._context,
             listing,
             {item.identifier: found.scopes.get(item.identifier, {listing.scope}) for item in rejected},
         )
@@ -131,7 +131,7 @@ class Writer:
         self, listing: Listing, page: Page[ProfileAnswer], region: str, access_level: str | None
     ) -> None:
         found = rows.parse_profiles(page.items, region, access_level)
-        refused = staging.stage_profiles(self._store, listing, found.profiles)
+        refused = staging.stage_profiles(self._context, listing, found.profiles)
         listing.reject([*page.rejected, *found.rejected, *refused])
         listing.note_omissions(found.omissions)
         # A profile that cannot be stored may belong to any account, so the listing proves no account's
@@ -145,7 +145,7 @@ class Writer:
     def _merge_chunk(self, listing: Listing, at_least: int) -> bool:
         if listing.staged - listing.merged < at_least:
             return False
-        merged = merge_rows(self._store, listing, up_to=min(listing.merged + CHUNK_ROWS, listing.staged))
+        merged = merge_rows(self._context, listing, up_to=min(listing.merged + CHUNK_ROWS, listing.staged))
         listing.created += merged.created
         listing.changed += merged.changed
         listing.unchanged += merged.unchanged
@@ -157,16 +157,16 @@ class Writer:
             await self._merge(listing, at_least=at_least)
 
     async def _merge_manager_accounts(self) -> None:
-        await self._in_database(absence.find_complete_scopes, self._store)
-        await self._in_database(manager_accounts.combine_manager_accounts, self._store)
+        await self._in_database(absence.record_complete_scopes, self._context)
+        await self._in_database(manager_accounts.combine_manager_accounts, self._context)
         await self._merge_all(Account.Source.MANAGER_ACCOUNTS)
-        await self._in_database(manager_accounts.merge_links, self._store)
+        await self._in_database(manager_accounts.merge_links, self._context)
 
     async def _remove_unseen(self) -> None:
         listings = self._coverage.listings
-        removal = await self._in_database(absence.remove_unseen, self._store)
+        removal = await self._in_database(absence.remove_unseen, self._context)
         await self._in_database(sync_soon, removal.new_owners)
-        counted = await self._in_database(absence.count_accounts, self._store)
+        counted = await self._in_database(absence.count_accounts, self._context)
         for listing in listings:
             # An account that several lists show may be written by one listing and counted by another.
             listing.unchanged = max(0, counted.get(listing.number, 0) - listing.created - listing.changed)

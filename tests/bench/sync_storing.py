@@ -21,8 +21,8 @@ from accounts.sync.merge import CHUNK_ROWS, merge_rows
 from accounts.sync.profile_accounts import stage_profile_accounts
 from accounts.sync.requests import open_run
 from accounts.sync.rows import StagedAccount, StagedProfile, parse_ads_accounts, parse_profiles
+from accounts.sync.run_context import RunContext
 from accounts.sync.staging import stage_accounts, stage_profiles
-from accounts.sync.store import Store
 from amazon_accounts.amazon_ads.answers import read_ads_accounts, read_profiles
 from tokens.models import Connection
 
@@ -141,7 +141,7 @@ class StoredRows:
         run = open_run(connection, trigger=SyncRun.Trigger.MANUAL)
         self.claim = claim_run(run.pk)
         self.coverage = Coverage()
-        self.run_store = Store(self.claim, self.coverage)
+        self.context = RunContext(self.claim, self.coverage)
         for region in COUNTRIES.values():
             self.coverage.start_listing("profiles", region)
         for listing in self.coverage.listings:
@@ -149,14 +149,14 @@ class StoredRows:
 
     def store(self) -> None:
         listing, first_region = self.coverage.listings[:2]
-        stage_profiles(self.run_store, first_region, self.rows.profiles)
+        stage_profiles(self.context, first_region, self.rows.profiles)
         for first in range(0, len(self.rows.accounts), CHUNK_ROWS):
-            stage_accounts(self.run_store, listing, self.rows.accounts[first : first + CHUNK_ROWS])
-            merge_rows(self.run_store, listing, up_to=listing.staged)
-        stage_profile_accounts(self.run_store)
-        self.run_store.complete_scopes = ["ads_accounts", "profiles:NA", "profiles:EU", "profiles:FE"]
-        remove_unseen(self.run_store)
-        count_accounts(self.run_store)
+            stage_accounts(self.context, listing, self.rows.accounts[first : first + CHUNK_ROWS])
+            merge_rows(self.context, listing, up_to=listing.staged)
+        stage_profile_accounts(self.context)
+        self.context.complete_scopes = ["ads_accounts", "profiles:NA", "profiles:EU", "profiles:FE"]
+        remove_unseen(self.context)
+        count_accounts(self.context)
 
     def close(self) -> None:
         close_run(self.claim, SyncRun.State.SUCCEEDED, self.coverage.listings)

@@ -17,7 +17,7 @@ from accounts.lists.parameters import PAGE_ONLY, AccountQuery, read_account_quer
 from accounts.models import BatchItem, BatchOperation, SyncRun
 from accounts.strict_json import BadJSONError, read_json
 from accounts.sync.claims import AnotherRunActiveError, RunTakenError
-from accounts.sync.rescue import rescue
+from accounts.sync.rescue import rescue_runs
 from accounts.sync.run import sync_connection
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.postgresql.threads import in_thread
@@ -122,7 +122,7 @@ async def _follow(batch_id: UUID, amazon: AmazonClient, progress: "_Progress") -
             return
         # The scheduler may not run, so the command itself looks for runs whose worker died.
         await in_thread(settle_syncs)()
-        await in_thread(rescue)()
+        await in_thread(rescue_runs)()
         if not ours:
             await asyncio.sleep(POLL_SECONDS)
 

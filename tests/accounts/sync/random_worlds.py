@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import Account, AccountAccess, AccountManager, SyncRun
 from accounts.sync.handover import hand_over_broken
-from accounts.sync.rescue import DEAD_AFTER, rescue
+from accounts.sync.rescue import DEAD_AFTER, rescue_runs
 from amazon_accounts.sandbox.calls import Call
 from amazon_accounts.sandbox.state import Sandbox
 from amazon_accounts.sandbox.world import (
@@ -389,7 +389,7 @@ def close_as_dead(connection: Connection) -> None:
     SyncRun.objects.filter(connection=connection, state=SyncRun.State.RUNNING).update(
         heartbeat_at=F("heartbeat_at") - 2 * DEAD_AFTER
     )
-    rescue()
+    rescue_runs()
 
 
 def operate(chance: random.Random, owner_id: int) -> None:

@@ -16,7 +16,7 @@ from amazon_accounts.sandbox.state import Sandbox
 from amazon_accounts.sandbox.world import AdsAccount, Alternate, Login, Maker, World, default_client
 from amazon_accounts.sandbox.world import Profile as WorldProfile
 from tests.accounts.sync.conftest import ConnectionFactory, Sync
-from tests.accounts.sync.stores import empty_staging
+from tests.accounts.sync.contexts import empty_staging
 from tests.polling import poll_until
 from tokens.connect import disconnect as connections
 from tokens.models import Alert, Connection

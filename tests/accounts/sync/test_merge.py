@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from accounts.models import Account, AccountAccess, Profile
 from accounts.sync.claims import RunLostError, close_unfinished_runs
 from accounts.sync.merge import Merged, merge_rows
+from accounts.sync.run_context import RunContext
 from accounts.sync.staging import stage_accounts, stage_profiles
-from accounts.sync.store import Store
 from amazon_accounts.amazon_ads.answers import Rejected
 from amazon_accounts.postgresql.threads import in_thread
 from tests.accounts.sync.conftest import ConnectionFactory
-from tests.accounts.sync.stores import make_account, make_profile, merge, open_store
+from tests.accounts.sync.contexts import make_account, make_profile, merge, open_context
 from tests.database_outage import DatabaseOutage
 from tokens.models import Connection
 
@@ -34,13 +34,13 @@ def connection(connect: ConnectionFactory) -> Connection:
 
 
 @pytest.fixture
-def store(connection: Connection) -> Store:
-    return open_store(connection, "EU")
+def context(connection: Connection) -> RunContext:
+    return open_context(connection, "EU")
 
 
-def restart(connection: Connection, *regions: str) -> Store:
+def restart(connection: Connection, *regions: str) -> RunContext:
     close_unfinished_runs(connection, "Closed.")
-    return open_store(connection, *regions)
+    return open_context(connection, *regions)
 
 
 counts = st.builds(
@@ -58,8 +58,8 @@ def test_merged_counts_can_be_added_in_any_grouping(one: Merged, two: Merged, th
     assert one + Merged() == Merged() + one == one
 
 
-def test_a_new_account_is_created_with_its_access_row(connection: Connection, store: Store) -> None:
-    assert merge(store, make_account("a"), make_account("b")) == Merged(created=2)
+def test_a_new_account_is_created_with_its_access_row(connection: Connection, context: RunContext) -> None:
+    assert merge(context, make_account("a"), make_account("b")) == Merged(created=2)
     account = Account.objects.get(amazon_account_id="a")
     assert (account.user_id, account.connection, account.name) == (
         connection.owner_id,
@@ -69,8 +69,8 @@ def test_a_new_account_is_created_with_its_access_row(connection: Connection, st
     assert AccountAccess.objects.get(account=account).seen_in == ["ads_accounts"]
 
 
-def test_an_equal_row_is_not_written(connection: Connection, store: Store) -> None:
-    merge(store, make_account("a"))
+def test_an_equal_row_is_not_written(connection: Connection, context: RunContext) -> None:
+    merge(context, make_account("a"))
     before = Account.objects.get()
     assert merge(restart(connection), make_account("a")) == Merged(unchanged=1)
     assert Account.objects.get().updated_at == before.updated_at
@@ -88,51 +88,53 @@ def test_an_equal_row_is_not_written(connection: Connection, store: Store) -> No
     ],
 )
 def test_a_difference_in_any_column_is_written(
-    connection: Connection, store: Store, field: str, value: object
+    connection: Connection, context: RunContext, field: str, value: object
 ) -> None:
-    merge(store, make_account("a"), make_account("b"))
+    merge(context, make_account("a"), make_account("b"))
     again = merge(restart(connection), make_account("a", **{field: value}), make_account("b"))
     assert again == Merged(changed=1, unchanged=1)
 
 
-def test_of_several_rows_of_one_key_the_last_is_stored(store: Store) -> None:
-    merged = merge(store, make_account("a", name="first"), make_account("a", name="last"))
+def test_of_several_rows_of_one_key_the_last_is_stored(context: RunContext) -> None:
+    merged = merge(context, make_account("a", name="first"), make_account("a", name="last"))
     assert merged == Merged(created=1)
     assert Account.objects.get().name == "last"
 
 
-def test_a_chunk_is_merged_up_to_its_position_only(store: Store) -> None:
-    listing = store.coverage.ads_accounts
-    stage_accounts(store, listing, [make_account(key) for key in "abc"])
-    assert merge_rows(store, listing, up_to=2) == Merged(created=2)
+def test_a_chunk_is_merged_up_to_its_position_only(context: RunContext) -> None:
+    listing = context.coverage.ads_accounts
+    stage_accounts(context, listing, [make_account(key) for key in "abc"])
+    assert merge_rows(context, listing, up_to=2) == Merged(created=2)
     assert listing.merged == 2
     assert set(Account.objects.values_list("amazon_account_id", flat=True)) == {"a", "b"}
-    assert merge_rows(store, listing, up_to=3) == Merged(created=1)
+    assert merge_rows(context, listing, up_to=3) == Merged(created=1)
 
 
 @pytest.mark.parametrize("bad", [{0}, {3}, {6}, {1, 2}, {0, 6}, set(range(7))])
-def test_rows_that_the_database_refuses_are_named_and_the_others_merged(store: Store, bad: set[int]) -> None:
+def test_rows_that_the_database_refuses_are_named_and_the_others_merged(
+    context: RunContext, bad: set[int]
+) -> None:
     accounts = [make_account(str(index), countries=[HUGE] if index in bad else ["DE"]) for index in range(7)]
-    merged = merge(store, *accounts)
+    merged = merge(context, *accounts)
     assert [item.identifier for item in merged.rejected] == [str(index) for index in sorted(bad)]
     assert all(item.reason.startswith("The database refused it: index row") for item in merged.rejected)
     assert merged.created == 7 - len(bad) == Account.objects.count()
 
 
-def test_the_reason_of_a_refusal_does_not_quote_the_row(store: Store) -> None:
-    [rejected] = merge(store, make_account("a", countries=[HUGE])).rejected
+def test_the_reason_of_a_refusal_does_not_quote_the_row(context: RunContext) -> None:
+    [rejected] = merge(context, make_account("a", countries=[HUGE])).rejected
     assert HUGE[:20] not in rejected.reason
     assert len(rejected.reason) < 200
 
 
-def test_an_ads_account_has_the_type_of_most_of_its_profiles(store: Store) -> None:
+def test_an_ads_account_has_the_type_of_most_of_its_profiles(context: RunContext) -> None:
     types = {"1": "seller", "2": "vendor", "3": "vendor"}
     stage_profiles(
-        store, store.coverage.listings[1], [make_profile(key, type=kind) for key, kind in types.items()]
+        context, context.coverage.listings[1], [make_profile(key, type=kind) for key, kind in types.items()]
     )
     three = ["", "", ""]
     merge(
-        store,
+        context,
         make_account(
             "a",
             profile_ids=list(types),
@@ -147,39 +149,41 @@ def test_an_ads_account_has_the_type_of_most_of_its_profiles(store: Store) -> No
 
 @pytest.mark.parametrize("is_complete", [True, False])
 def test_a_profile_that_is_not_reported_keeps_its_details_if_its_region_was_not_read(
-    connection: Connection, store: Store, *, is_complete: bool
+    connection: Connection, context: RunContext, *, is_complete: bool
 ) -> None:
     named = make_account(
         "a", profile_ids=["1"], profile_countries=["DE"], profile_regions=["EU"], profile_entities=["E"]
     )
-    stage_profiles(store, store.coverage.listings[1], [make_profile("1")])
-    merge(store, named)
+    stage_profiles(context, context.coverage.listings[1], [make_profile("1")])
+    merge(context, named)
     again = restart(connection, *(["EU"] if is_complete else []))
     merged = merge(again, named)
     profile = Profile.objects.get()
     assert (profile.currency_code, merged.changed) == (("", 1) if is_complete else ("EUR", 0))
 
 
-def test_a_lost_run_merges_nothing(connection: Connection, store: Store) -> None:
-    stage_accounts(store, store.coverage.ads_accounts, [make_account("a")])
+def test_a_lost_run_merges_nothing(connection: Connection, context: RunContext) -> None:
+    stage_accounts(context, context.coverage.ads_accounts, [make_account("a")])
     close_unfinished_runs(connection, "Closed.")
     with pytest.raises(RunLostError):
-        merge_rows(store, store.coverage.ads_accounts, up_to=1)
+        merge_rows(context, context.coverage.ads_accounts, up_to=1)
     assert not Account.objects.exists()
 
 
-def test_an_outage_while_rows_are_merged_is_raised(store: Store, database_outage: DatabaseOutage) -> None:
-    stage_accounts(store, store.coverage.ads_accounts, [make_account("a"), make_account("b")])
+def test_an_outage_while_rows_are_merged_is_raised(
+    context: RunContext, database_outage: DatabaseOutage
+) -> None:
+    stage_accounts(context, context.coverage.ads_accounts, [make_account("a"), make_account("b")])
     with database_outage, pytest.raises(OperationalError):
-        merge_rows(store, store.coverage.ads_accounts, up_to=2)
+        merge_rows(context, context.coverage.ads_accounts, up_to=2)
     assert not Account.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)
 async def test_a_merge_that_loses_a_deadlock_is_repeated(connect: ConnectionFactory) -> None:
     connection = await in_thread(connect)()
-    store = await in_thread(open_store)(connection)
-    await in_thread(merge)(store, make_account("a"))
+    context = await in_thread(open_context)(connection)
+    await in_thread(merge)(context, make_account("a"))
     is_locked = threading.Event()
 
     def collide() -> None:
@@ -202,7 +206,7 @@ async def test_a_merge_that_loses_a_deadlock_is_repeated(connect: ConnectionFact
     thread = threading.Thread(target=run_and_close, args=[collide])
     thread.start()
     is_locked.wait(10)
-    merged = await in_thread(merge)(store, make_account("a", name="renamed"))
+    merged = await in_thread(merge)(context, make_account("a", name="renamed"))
     await in_thread(thread.join)(20)
     assert merged == Merged(changed=1)
     assert (await in_thread(Account.objects.get)()).name == "renamed"

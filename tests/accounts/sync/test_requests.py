@@ -15,7 +15,6 @@ from accounts.sync.requests import (
     find_waits,
     open_run,
     queue_sync,
-    request_due,
     request_sync,
     sync_due,
 )
@@ -140,8 +139,8 @@ def test_each_connection_that_is_due_gets_one_run(connect: ConnectionFactory) ->
     connect("charlie", next_sync_at=now + timedelta(minutes=1))
     connect("alice", state=Connection.State.REAUTHORIZATION_REQUIRED, amazon_user_id="x")
     connect("alice", client_id="another application")
-    assert request_due() == 2
-    assert request_due() == 0
+    assert sync_due() == 2
+    assert sync_due() == 0
     assert set(SyncRun.objects.values_list("connection", "trigger")) == {
         (connection.pk, "scheduled") for connection in due
     }
@@ -153,22 +152,16 @@ def test_the_connection_that_is_longest_overdue_comes_first(connect: ConnectionF
     connect("alice", next_sync_at=now - timedelta(minutes=1))
     never = connect("bob", next_sync_at=None)
     long_ago = connect("charlie", next_sync_at=now - timedelta(hours=1))
-    assert request_due(limit=1) == 1
+    assert sync_due(limit=1) == 1
     assert SyncRun.objects.get().connection == never
-    assert request_due(limit=1) == 1
+    assert sync_due(limit=1) == 1
     assert SyncRun.objects.latest("pk").connection == long_ago
 
 
 def test_a_connection_that_is_being_synced_is_not_due(connect: ConnectionFactory) -> None:
     connection = connect(next_sync_at=None)
     claim_run(queue_sync(connection, trigger=MANUAL).pk)
-    assert request_due() == 0
-
-
-def test_the_scheduled_task_requests_due_syncs(connect: ConnectionFactory) -> None:
-    connect(next_sync_at=None)
-    sync_due()
-    assert len(list_queued_runs()) == 1
+    assert sync_due() == 0
 
 
 def test_the_name_and_arguments_of_the_job_stay_as_existing_databases_have_them(

@@ -9,7 +9,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from accounts.models import SyncRun
 from accounts.sync.claims import claim_run
 from accounts.sync.requests import open_run, queue_sync
-from accounts.sync.rescue import DIED, MAX_RESTARTS, rescue, rescue_runs
+from accounts.sync.rescue import DIED, MAX_RESTARTS, rescue_runs
 from tests.accounts.sync.conftest import ConnectionFactory
 from tests.accounts.sync.runs import MANUAL, let_die, list_queued_runs, make_older
 from tokens.models import Connection
@@ -32,7 +32,7 @@ def lose_jobs() -> None:
 
 def test_a_run_whose_process_died_is_closed_and_requested_again(connect: ConnectionFactory) -> None:
     dead = start_and_kill(connect(), SyncRun.Trigger.BATCH)
-    assert rescue() == 1
+    assert rescue_runs() == 1
     dead.refresh_from_db()
     assert (dead.state, dead.error) == ("failed", DIED)
     again = SyncRun.objects.get(state=SyncRun.State.WAITING)
@@ -43,7 +43,7 @@ def test_a_run_whose_process_died_is_closed_and_requested_again(connect: Connect
 def test_a_run_with_a_recent_heartbeat_is_not_rescued(connect: ConnectionFactory) -> None:
     run = queue_sync(connect(), trigger=MANUAL)
     claim_run(run.pk)
-    assert rescue() == 0
+    assert rescue_runs() == 0
     run.refresh_from_db()
     assert run.state == SyncRun.State.RUNNING
 
@@ -51,7 +51,7 @@ def test_a_run_with_a_recent_heartbeat_is_not_rescued(connect: ConnectionFactory
 def test_a_death_counts_as_a_failure_of_the_connection(connect: ConnectionFactory) -> None:
     connection = connect()
     start_and_kill(connection)
-    rescue()
+    rescue_runs()
     connection.refresh_from_db()
     assert (connection.sync_failures, connection.sync_error) == (
         1,
@@ -66,7 +66,7 @@ def test_a_run_that_kills_every_process_is_restarted_a_limited_number_of_times(
     connection = connect()
     for _ in range(MAX_RESTARTS + 1):
         start_and_kill(connection)
-        assert rescue() == 1
+        assert rescue_runs() == 1
     assert not SyncRun.objects.filter(state=SyncRun.State.WAITING).exists()
 
 
@@ -74,7 +74,7 @@ def test_other_failures_do_not_count_as_deaths(connect: ConnectionFactory) -> No
     connection = connect()
     Connection.objects.update(sync_failures=10)
     start_and_kill(connection)
-    assert rescue() == 1
+    assert rescue_runs() == 1
     assert SyncRun.objects.filter(state=SyncRun.State.WAITING).exists()
 
 
@@ -84,7 +84,7 @@ def test_a_run_of_a_connection_that_became_unusable_is_not_requested_again(
     connection = connect()
     dead = start_and_kill(connection)
     Connection.objects.update(state=Connection.State.REAUTHORIZATION_REQUIRED)
-    assert rescue() == 1
+    assert rescue_runs() == 1
     assert list(SyncRun.objects.all()) == [dead]
 
 
@@ -93,7 +93,7 @@ def test_the_run_that_waits_for_a_dead_run_is_queued(connect: ConnectionFactory)
     start_and_kill(connection)
     waiting = open_run(connection, trigger=SyncRun.Trigger.API)
     lose_jobs()
-    assert rescue() == 1
+    assert rescue_runs() == 1
     assert SyncRun.objects.filter(state=SyncRun.State.WAITING).get() == waiting
     assert list_queued_runs() == [str(waiting.pk)]
 
@@ -108,13 +108,13 @@ def test_a_run_that_waits_without_a_job_is_queued(connect: ConnectionFactory) ->
 def test_a_run_that_waits_with_a_job_is_not_queued_twice(connect: ConnectionFactory) -> None:
     run = queue_sync(connect(), trigger=MANUAL)
     make_older(run, timedelta(minutes=1))
-    rescue()
+    rescue_runs()
     assert list_queued_runs() == [str(run.pk)]
 
 
 def test_a_new_run_without_a_job_is_not_queued_yet(connect: ConnectionFactory) -> None:
     open_run(connect(), trigger=MANUAL)
-    rescue()
+    rescue_runs()
     assert list_queued_runs() == []
 
 
@@ -122,7 +122,7 @@ def test_a_run_that_waits_for_another_run_is_not_queued(connect: ConnectionFacto
     connection = connect()
     claim_run(open_run(connection, trigger=MANUAL).pk)
     make_older(open_run(connection, trigger=MANUAL), timedelta(minutes=1))
-    rescue()
+    rescue_runs()
     assert list_queued_runs() == []
 
 
@@ -131,5 +131,5 @@ def test_a_run_whose_job_has_just_started_is_not_queued(connect: ConnectionFacto
     make_older(run, timedelta(minutes=1))
     with database.cursor() as cursor:
         cursor.execute("UPDATE procrastinate_jobs SET status = 'doing'")
-    rescue()
+    rescue_runs()
     assert ProcrastinateJob.objects.count() == 1

@@ -24,7 +24,7 @@ from accounts.sync.claims import (
 from accounts.sync.listing import Listing
 from accounts.sync.reading import run_all
 from accounts.sync.requests import open_run, queue_sync
-from accounts.sync.rescue import rescue
+from accounts.sync.rescue import rescue_runs
 from accounts.sync.run import INTERNAL_ERROR, STAGING_LOST, sync_connection
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.models import RateLimit
@@ -205,7 +205,7 @@ async def test_a_lost_run_writes_nothing(
             disconnect_connection(SYSTEM, connection)
         else:
             let_die(run)
-            rescue()
+            rescue_runs()
 
     async def intervene(_call: object) -> None:
         await in_thread(happen)()

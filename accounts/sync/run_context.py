@@ -1,4 +1,4 @@
-"""The state and the transactions that the storing modules share during one run."""
+"""What the storing modules share during one run: its claim, progress, parameters and transactions."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,11 +26,11 @@ SOURCE_PRECEDENCE: Final = [
     )
 ]
 
-# The planner's statistics of the staging tables are always outdated, because the tables are filled and
-# emptied all day. It might expect a few rows where there are ten thousand, and join them one by one. So
-# statements read staged rows through functions that declare their number of rows, and join the rows of a
-# whole run by hash. They look up large tables row by row: LATERAL with OFFSET forces the planner to do so.
-# Compiling (jit) would take longer than it saves.
+# PostgreSQL's planner misjudges the sizes of the staging tables, which are filled and emptied all day, and
+# picks nested loops for ten thousand rows. Therefore, statements read staged rows through functions that
+# declare a number of rows, and PLAN_BY_HASH joins the rows of a whole run by hash. PLAN_BY_INDEX looks up
+# rows of large tables by index, one after the other; LATERAL with OFFSET forces the planner to do so.
+# Compiling a statement (jit) would take longer than it saves.
 PLAN_BY_HASH: Final = "SET LOCAL work_mem = '32MB'; SET LOCAL jit = off; SET LOCAL enable_nestloop = off"
 PLAN_BY_INDEX: Final = (
     "SET LOCAL work_mem = '32MB'; SET LOCAL jit = off; SET LOCAL enable_nestloop = on;"
@@ -43,8 +43,8 @@ class StagingLostError(Exception):
     """The database crashed, and the staged rows of the run are lost."""
 
 
-class Store:
-    """The claim, the coverage and the transactions of one run. Not thread-safe."""
+class RunContext:
+    """The claim, the coverage, the SQL parameters and the transactions of one run. Not thread-safe."""
 
     def __init__(self, claim: RunClaim, coverage: Coverage) -> None:
         self.claim = claim

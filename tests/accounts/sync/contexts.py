@@ -1,4 +1,4 @@
-"""Staged rows and the store of a claimed run, for tests of the storing modules without Amazon."""
+"""Staged rows and the context of a claimed run, for tests of the storing modules without Amazon."""
 
 from typing import Any
 
@@ -12,22 +12,22 @@ from accounts.sync.listing import Outcome
 from accounts.sync.merge import Merged, merge_rows
 from accounts.sync.requests import open_run
 from accounts.sync.rows import StagedAccount, StagedProfile
+from accounts.sync.run_context import RunContext
 from accounts.sync.staging import stage_accounts
-from accounts.sync.store import Store
 from tests.accounts.sync.runs import MANUAL
 from tokens.models import Connection
 
 SCOPE = "ads_accounts"
 
 
-def open_store(connection: Connection, *regions: str) -> Store:
-    """Return the store of a new run that has read its ads accounts and the profiles of these regions."""
+def open_context(connection: Connection, *regions: str) -> RunContext:
+    """Return the context of a new run that has read its ads accounts and the profiles of these regions."""
     coverage = Coverage()
     for region in regions:
         coverage.start_listing(Account.Source.PROFILES, region)
     for listing in coverage.listings:
         listing.end(Outcome.COMPLETE)
-    return Store(claim_run(open_run(connection, trigger=MANUAL).pk), coverage)
+    return RunContext(claim_run(open_run(connection, trigger=MANUAL).pk), coverage)
 
 
 def make_account(key: str, **fields: Any) -> StagedAccount:
@@ -54,13 +54,13 @@ def make_profile(profile_id: str, **fields: Any) -> StagedProfile:
     return StagedProfile(profile_id, **(given | fields))
 
 
-def merge(store: Store, *accounts: StagedAccount) -> Merged:
-    listing = store.coverage.ads_accounts
-    assert stage_accounts(store, listing, accounts) == []
-    return merge_rows(store, listing, up_to=listing.staged)
+def merge(context: RunContext, *accounts: StagedAccount) -> Merged:
+    listing = context.coverage.ads_accounts
+    assert stage_accounts(context, listing, accounts) == []
+    return merge_rows(context, listing, up_to=listing.staged)
 
 
-def list_staged(store: Store, *columns: str) -> list[tuple[Any, ...]]:
+def list_staged(context: RunContext, *columns: str) -> list[tuple[Any, ...]]:
     """Return these columns (else key and position) of the staged accounts of the run, without the mark."""
     names = sql.SQL(", ").join(map(sql.Identifier, columns or ("amazon_account_id", "position")))
     statement = sql.SQL(
@@ -68,7 +68,7 @@ def list_staged(store: Store, *columns: str) -> list[tuple[Any, ...]]:
         " ORDER BY walk, position, amazon_account_id"
     ).format(names)
     with database.cursor() as cursor:
-        cursor.execute(statement, [store.claim.run_id])
+        cursor.execute(statement, [context.claim.run_id])
         rows: list[tuple[Any, ...]] = cursor.fetchall()
     return rows
 
