@@ -1,6 +1,7 @@
--- Turns a profile-only account into the ads account that now names one of its profiles: same row, new key.
--- Relies on running before merge_accounts for the same chunk. If an ads account could adopt several rows, it
--- adopts the oldest row. An account that a person disconnected, or whose sync is off, keeps its connection.
+-- When a new ads account contains a profile of a profile-only account, that row becomes the ads account.
+-- Must run before merge_accounts for the same chunk. If an ads account contains profiles of several
+-- profile-only accounts, the oldest row becomes the ads account. An account that a person disconnected, or
+-- whose sync is off, keeps its connection.
 WITH newcomer AS MATERIALIZED (
     SELECT staged.amazon_account_id, staged.profile_ids
       FROM accounts_staged_chunk(%(run)s, %(listing)s, %(after)s, %(up_to)s) staged

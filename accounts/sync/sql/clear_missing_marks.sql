@@ -1,5 +1,5 @@
--- Clears the missing mark of accounts that are shown again but cannot be stored.
--- Relies on merge_accounts, which clears the mark of accounts that can be stored.
+-- Clears missing_since of accounts that Amazon shows again, but that cannot be stored.
+-- merge_accounts clears missing_since of all other accounts that Amazon shows again.
 UPDATE accounts_accountaccess access
    SET missing_since = NULL
   FROM user_accounts account

@@ -12,8 +12,8 @@
 --   stored     the profiles that these accounts have now
 --   named      the profiles that the ads accounts name
 --   looked_up  each named profile with its staged row (from /v2/profiles) and its stored row
---   profile    the profiles as they should be. A stored profile stays if the profiles of its region were not
---              read to their end
+--   profile    the profiles as they should be. If the profiles of a region were not read
+--              completely, its stored profiles stay
 --   summary    account type and metadata, computed from the profiles of an account
 --   desired    the accounts as they should be
 WITH chunk AS MATERIALIZED (
@@ -43,8 +43,8 @@ WITH chunk AS MATERIALIZED (
                           SELECT bool_and(scope = ANY(current_connection.unread_lists))
                             FROM unnest(present.seen_in) scope
                            WHERE split_part(scope, ':', 1) = account.source), false)))
-               -- When two sources show one key, the earlier source in the precedence is used while it shows
-               -- the key.
+               -- When two sources show one account, the source that stands first in the precedence wins while
+               -- it still shows the account.
                AND (account.source = chunk.source OR array_position(%(precedence)s::text[], chunk.source)
                         < array_position(%(precedence)s::text[], account.source::text)
                     OR NOT EXISTS (SELECT FROM unnest(access.seen_in) scope
@@ -77,8 +77,8 @@ WITH chunk AS MATERIALIZED (
      WHERE matched.may_write
 ), looked_up AS (
     SELECT named.*, staged.run_id IS NOT NULL AS is_reported, stored.id AS old_id,
-           -- The stored profile stays: /v2/profiles does not report it, but its region was not read to the
-           -- end.
+           -- /v2/profiles does not show the profile, but the region was not read completely. Keep the stored
+           -- profile.
            staged.run_id IS NULL AND stored.id IS NOT NULL
                AND NOT (stored.region = ANY(%(complete_regions)s::text[])) AS is_kept,
            staged.region AS reported_region, staged.country_code AS reported_country_code, staged.marketplace_id,

@@ -1,7 +1,7 @@
 -- Stores which accounts each manager account manages, for the manager accounts that this run may write.
 -- A link leads to the accounts that have its profile and to its DSP advertiser. A link without profile and
--- advertiser leads to the account with its account id. Stored links stay if their region could not be read,
--- or if Amazon shows the maximum number of links there, because Amazon may leave out more links.
+-- advertiser leads to the account with its account id. Stored links stay in a region that could not be read,
+-- and in a region where Amazon's list was cut at its maximum.
 WITH reported AS MATERIALIZED (
     SELECT account.id AS manager_id, staged.links, staged.cut_regions
       FROM accounts_staged_account staged

@@ -2,9 +2,10 @@
 -- The key of an account is the entity id of its profiles. The account belongs to the listing of its first
 -- region. Returns the listing of each row.
 --
--- If the list of ads accounts was not read to its end, or misses more than half of the accounts (see
--- remove_access), an unread ads account may name a profile. Then only profiles of stored profile-only
--- accounts are staged. A stored profile stays with its account if its region was not read to its end.
+-- If the list of ads accounts was not read completely, or misses more than half of the accounts (see
+-- remove_access), an ads account that was not read may name the profile. In this case, only the profiles of
+-- stored profile-only accounts are staged. If the profiles of a region were not read completely, the stored
+-- profiles of this region stay with their account.
 WITH listed AS MATERIALIZED (
     SELECT position, amazon_account_id, profile_ids
       FROM accounts_staged_of(%(run)s)

@@ -1,6 +1,6 @@
 -- Returns the staged accounts of one listing between two positions, the last row of each key.
--- ROWS tells the planner how many rows to expect. Its own statistics of the table are always outdated,
--- because the table is filled and emptied all day: it would expect one row instead of thousands.
+-- The planner believes the ROWS value. Its statistics of the staging tables are outdated, because the tables
+-- are filled and emptied all day.
 CREATE OR REPLACE FUNCTION accounts_staged_chunk(run uuid, of_walk integer, behind bigint, upto bigint)
 RETURNS SETOF accounts_staged_account ROWS 1000 STABLE LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,6 +1,6 @@
 -- Returns the short columns of all staged accounts of a run.
--- ROWS tells the planner how many rows to expect. Its own statistics of the table are always outdated,
--- because the table is filled and emptied all day: it would expect one row instead of thousands.
+-- The planner believes the ROWS value. Its statistics of the staging tables are outdated, because the tables
+-- are filled and emptied all day.
 CREATE OR REPLACE FUNCTION accounts_staged_of(run uuid)
 RETURNS TABLE (walk smallint, "position" bigint, amazon_account_id text, source text, seen_in text[],
                profile_ids text[])

@@ -1,6 +1,6 @@
 -- Returns the short columns of all staged profiles of a run.
--- ROWS tells the planner how many rows to expect. Its own statistics of the table are always outdated,
--- because the table is filled and emptied all day: it would expect one row instead of thousands.
+-- The planner believes the ROWS value. Its statistics of the staging tables are outdated, because the tables
+-- are filled and emptied all day.
 CREATE OR REPLACE FUNCTION accounts_staged_profiles_of(run uuid)
 RETURNS TABLE (walk smallint, profile_id text, new_account_id uuid, region text, country_code text, name text,
                entity_id text)
