@@ -1,6 +1,6 @@
-"""Connecting an Amazon login by consent in the browser: the way to Amazon's page, and the return from it.
+"""Connecting an Amazon login by consent in the browser: the redirect to Amazon's page, and the return from it.
 
-What goes wrong on the way is an AuthorizationError, whose text is for the person at the browser.
+A failure is an AuthorizationError, whose text is for the person at the browser.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ class RefusedAtAmazonError(AuthorizationError):
     """Amazon did not let us in. Nothing was connected."""
 
 
-# What Amazon's page may answer instead of a code.
+# The errors that Amazon's page may return instead of a code.
 # https://developer.amazon.com/docs/login-with-amazon/authorization-code-grant.html
 REFUSALS: Final[Mapping[str, str]] = {
     "access_denied": "You cancelled at Amazon. Nothing was connected.",
@@ -113,7 +113,7 @@ def _digest(secret: str) -> str:
 
 
 def _code_verifier(state: str) -> str:
-    # The PKCE verifier is derived from the state, so that it is stored nowhere.
+    # The PKCE verifier is derived from the state, so it need not be stored.
     derived = salted_hmac(VERIFIER_PURPOSE, state, algorithm="sha256").digest()
     return base64.urlsafe_b64encode(derived).rstrip(b"=").decode()
 
@@ -121,9 +121,9 @@ def _code_verifier(state: str) -> str:
 async def complete(
     user: User, session_key: str, answer: Mapping[str, str], amazon: AmazonClient
 ) -> Connected:
-    """Connect the login, by the parameters that the browser brings back from Amazon's page.
+    """Connect the login with `answer`, the query parameters of the redirect from Amazon's page.
 
-    Raises AuthorizationError or PermissionDenied. Then nothing is changed and the attempt cannot be used again.
+    Raises AuthorizationError or PermissionDenied; then no connection is changed. An attempt works only once.
     """
     state = answer.get("state", "")
     attempt = await in_thread(_take_attempt)(user, session_key, state)
@@ -164,7 +164,7 @@ async def complete(
 
 
 def _take_attempt(user: User, session_key: str, state: str) -> AuthorizationAttempt:
-    # Deleted in the transaction that finds it, so that a state works once.
+    # The attempt is deleted in the transaction that reads it, so that a state works only once.
     with transaction.atomic():
         attempt = AuthorizationAttempt.objects.select_for_update().filter(state_digest=_digest(state)).first()
         if attempt is None:

@@ -1,4 +1,4 @@
-"""The browser's way to Amazon's consent page and back."""
+"""The views that send a browser to Amazon's consent page and receive it back."""
 
 from typing import cast
 from urllib.parse import urlencode

@@ -42,7 +42,7 @@ class FailingBackend(EmailBackend):
 
 
 class DyingBackend(EmailBackend):
-    """Takes the message; then the process dies."""
+    """Takes the message, then ends the process."""
 
     def send_messages(self, messages: Any) -> int:
         super().send_messages(messages)
@@ -57,7 +57,7 @@ def let_quiet_end() -> None:
     Alert.objects.filter(sent_at__isnull=False).update(sent_at=timezone.now() - delivery.QUIET)
 
 
-def test_what_breaks_together_is_one_message(connect: ConnectionFactory) -> None:
+def test_connections_that_break_together_are_one_message(connect: ConnectionFactory) -> None:
     for number in range(25):
         alerts.alert_connection_broken(connect(label=f"Shop {number}"))
     assert delivery.send_due_alerts() == 1
@@ -70,7 +70,7 @@ def test_what_breaks_together_is_one_message(connect: ConnectionFactory) -> None
     assert not delivery.due_alerts_exist()
 
 
-def test_what_was_told_is_not_told_again(connect: ConnectionFactory) -> None:
+def test_an_alert_that_was_sent_is_not_sent_again(connect: ConnectionFactory) -> None:
     connection = connect()
     alerts.alert_connection_broken(connection)
     alerts.alert_connection_broken(connection)
@@ -81,13 +81,13 @@ def test_what_was_told_is_not_told_again(connect: ConnectionFactory) -> None:
     assert len(mail.outbox) == 1
 
 
-def test_a_storm_is_one_message_in_ten_minutes(connect: ConnectionFactory) -> None:
+def test_many_alerts_of_one_kind_are_one_message_in_ten_minutes(connect: ConnectionFactory) -> None:
     alerts.alert_connection_broken(connect(label="First"))
     delivery.send_due_alerts()
     alerts.alert_connection_broken(connect(label="Second"))
     alerts.alert_connection_broken(connect(label="Third"))
     alerts.alert_connection_healed(connect(label="Fourth"))
-    assert delivery.send_due_alerts() == 1  # another kind need not wait
+    assert delivery.send_due_alerts() == 1  # an alert of another kind does not wait
     let_quiet_end()
     delivery.send_due_alerts()
     assert [message.subject for message in mail.outbox] == [
@@ -117,7 +117,7 @@ def test_a_message_that_could_not_be_sent_is_tried_again(
 def test_a_process_that_dies_before_sending_loses_nothing(connect: ConnectionFactory) -> None:
     alerts.alert_connection_broken(connect())
     assert delivery._claim() is not None
-    assert delivery.send_due_alerts() == 0  # it might still be sending
+    assert delivery.send_due_alerts() == 0  # the other process may still be sending
     let_claims_run_out()
     assert delivery.send_due_alerts() == 1
     assert len(mail.outbox) == 1
@@ -130,7 +130,7 @@ def test_a_process_that_dies_while_sending_sends_the_same_message_again(
     settings.EMAIL_BACKEND = "tests.tokens.alerts.test_alerts.DyingBackend"
     with pytest.raises(KeyboardInterrupt):
         delivery.send_due_alerts()
-    # What is new meanwhile is another message.
+    # A new alert goes into another message.
     alerts.alert_connection_broken(connect(label="Second"))
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     let_claims_run_out()
@@ -140,7 +140,7 @@ def test_a_process_that_dies_while_sending_sends_the_same_message_again(
     assert again.body == first.body
 
 
-def test_nobody_to_tell_is_said_on_the_alert(connect: ConnectionFactory) -> None:
+def test_an_alert_without_a_recipient_says_so(connect: ConnectionFactory) -> None:
     User.objects.update(email="")
     alerts.alert_connection_broken(connect())
     assert delivery.send_due_alerts() == 0
@@ -154,7 +154,7 @@ def test_it_sends_by_apprise(
     host = sandbox_server.url.removeprefix("http://")
     settings.ALERT_URLS = [f"json://{host}/nowhere"]
     alerts.alert_connection_broken(connect())
-    assert delivery.send_due_alerts() == 0  # the sandbox knows no such path
+    assert delivery.send_due_alerts() == 0  # the sandbox has no such path
     assert "Apprise could not reach address number 1" in Alert.objects.get().error
     assert not mail.outbox
     settings.ALERT_URLS = ["nonsense"]
@@ -165,14 +165,14 @@ def test_it_sends_by_apprise(
 
 @dataclass
 class Address:
-    """An address of alerts, and what it was sent."""
+    """An address in ALERT_URLS, and the titles of the messages that it received."""
 
     url: str = ""
     status: int = HTTPStatus.OK
     titles: list[str] = field(default_factory=list)
 
 
-def handler_of(address: Address) -> type[BaseHTTPRequestHandler]:
+def make_handler(address: Address) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -189,11 +189,11 @@ def handler_of(address: Address) -> type[BaseHTTPRequestHandler]:
 
 @pytest.fixture
 def addresses() -> Iterator[list[Address]]:
-    """Two addresses of Apprise, each a server of its own."""
+    """Two addresses for Apprise, each with its own server."""
     made = [Address(), Address()]
     with ExitStack() as stack:
         for address in made:
-            server = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), handler_of(address)))
+            server = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), make_handler(address)))
             Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
             stack.callback(server.shutdown)
             address.url = f"json://user:hunter2@127.0.0.1:{server.server_port}/"
@@ -201,7 +201,7 @@ def addresses() -> Iterator[list[Address]]:
 
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # Apprise's
-def test_an_address_that_has_the_message_does_not_get_it_again(
+def test_an_address_that_took_a_message_does_not_get_it_again(
     connect: ConnectionFactory,
     addresses: list[Address],
     settings: LazySettings,
@@ -232,7 +232,7 @@ def test_an_address_that_has_the_message_does_not_get_it_again(
 
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # Apprise's
-def test_a_storm_is_one_message_though_an_address_fails(
+def test_many_alerts_are_one_message_although_an_address_fails(
     connect: ConnectionFactory, addresses: list[Address], settings: LazySettings
 ) -> None:
     failing, good = addresses
@@ -250,7 +250,7 @@ def test_a_storm_is_one_message_though_an_address_fails(
 
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # Apprise's
-def test_an_address_that_fails_for_a_day_is_given_up_with_what_another_took(
+def test_a_message_that_one_address_took_is_given_up_after_a_day_of_failures_at_another(
     connect: ConnectionFactory, addresses: list[Address], settings: LazySettings
 ) -> None:
     failing, good = addresses
@@ -275,7 +275,7 @@ def test_every_kind_has_a_title(kind: str) -> None:
     assert many.format(count=2)
 
 
-def test_a_refused_application_is_told_once_and_so_is_its_return(
+def test_a_refused_application_is_reported_once_and_so_is_its_acceptance(
     connect: ConnectionFactory, settings: LazySettings
 ) -> None:
     pair = settings.AMAZON_CLIENT_ID, settings.AMAZON_CLIENT_SECRET
@@ -309,7 +309,7 @@ def record_refusal_and_die(settings: LazySettings) -> None:
     ApplicationRefusal.objects.update(refused_since=long_ago, last_refused_at=long_ago, probed_at=long_ago)
 
 
-async def test_a_refusal_that_a_dying_worker_recorded_is_told_though_the_next_check_lifts_it(
+async def test_a_refusal_recorded_by_a_dying_worker_is_reported_although_the_next_check_lifts_it(
     connect: ConnectionFactory, amazon: AmazonClient, settings: LazySettings
 ) -> None:
     await in_thread(connect)()
@@ -321,8 +321,8 @@ async def test_a_refusal_that_a_dying_worker_recorded_is_told_though_the_next_ch
     assert kinds == ["application_accepted", "application_refused"]
 
 
-def test_a_refusal_is_told_by_when_it_began(settings: LazySettings) -> None:
-    """A restored database may give its row the number of an earlier one."""
+def test_a_refusal_is_recognized_by_the_time_it_began(settings: LazySettings) -> None:
+    """In a restored database, a new refusal may have the id of an earlier refusal."""
     for _ in range(2):
         record_refusal_and_die(settings)
         ApplicationRefusal.objects.update(id=1)
@@ -359,7 +359,7 @@ def test_old_and_unknown_consents_never_end(connect: ConnectionFactory, settings
     assert consent.warn_of_consent_ends() == 0
 
 
-def test_a_new_consent_is_warned_of_anew(connect: ConnectionFactory, settings: LazySettings) -> None:
+def test_a_new_consent_gets_its_own_warning(connect: ConnectionFactory, settings: LazySettings) -> None:
     settings.CONSENT_EFFECTIVE_DATE = datetime(2020, 1, 1, tzinfo=UTC).date()
     connect(consented_at=timezone.now() - timedelta(days=settings.CONSENT_DAYS - 5))
     consent.warn_of_consent_ends()
@@ -368,7 +368,7 @@ def test_a_new_consent_is_warned_of_anew(connect: ConnectionFactory, settings: L
     assert Alert.objects.count() == 2
 
 
-def test_a_consent_is_warned_of_once_though_its_token_is_imported_each_night(
+def test_a_consent_gets_one_warning_although_its_token_is_imported_each_night(
     connect: ConnectionFactory, settings: LazySettings
 ) -> None:
     settings.CONSENT_EFFECTIVE_DATE = datetime(2020, 1, 1, tzinfo=UTC).date()
@@ -379,7 +379,7 @@ def test_a_consent_is_warned_of_once_though_its_token_is_imported_each_night(
     assert Alert.objects.count() == 1
 
 
-def test_a_mail_server_that_hangs_takes_no_slot_of_the_refreshes() -> None:
+def test_a_mail_server_that_hangs_does_not_delay_refreshes() -> None:
     assert delivery.send_due_alerts.queue != TOKENS
-    # In the other lane, alerts go before the syncs that wait there.
+    # In the other lane, alerts run before waiting syncs.
     assert delivery.send_due_alerts.priority > 0

@@ -66,13 +66,13 @@ def test_each_end_of_a_consent_is_announced_once_for_each_term(connection: Conne
     assert Alert.objects.count() == 3
 
 
-def test_the_same_key_of_two_kinds_is_two_alerts() -> None:
+def test_two_kinds_with_the_same_key_are_two_alerts() -> None:
     alerts.create_alert(Alert.Kind.APPLICATION_REFUSED, "1", "Refused.")
     alerts.create_alert(Alert.Kind.APPLICATION_ACCEPTED, "1", "Accepted.")
     assert Alert.objects.count() == 2
 
 
-def test_the_first_text_of_an_alert_stays() -> None:
+def test_an_alert_keeps_its_first_text() -> None:
     alerts.create_alert(Alert.Kind.APPLICATION_REFUSED, "1", "The first text.")
     alerts.create_alert(Alert.Kind.APPLICATION_REFUSED, "1", "Another text.")
     assert Alert.objects.get().text == "The first text."

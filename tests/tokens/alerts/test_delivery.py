@@ -37,20 +37,20 @@ def new_alerts(number: int, kind: Alert.Kind = Alert.Kind.CONNECTION_BROKEN) -> 
 
 class TestMessage:
     @pytest.mark.parametrize("kind", Alert.Kind)
-    def test_one_alert_is_told_in_the_singular(self, kind: Alert.Kind, settings: LazySettings) -> None:
+    def test_the_title_of_one_alert_is_singular(self, kind: Alert.Kind, settings: LazySettings) -> None:
         title, body = delivery.compose(new_alerts(1, kind))
         assert title == delivery.TITLES[kind][0]
         assert body == f"Alert 0.\n\n{settings.PUBLIC_URL}"
 
     @pytest.mark.parametrize("kind", Alert.Kind)
-    def test_several_alerts_are_told_in_the_plural(self, kind: Alert.Kind) -> None:
+    def test_the_title_of_several_alerts_is_plural(self, kind: Alert.Kind) -> None:
         title, _ = delivery.compose(new_alerts(3, kind))
         assert title == delivery.TITLES[kind][1].format(count=3)
 
     @pytest.mark.parametrize(
         ("number", "more"), [(19, ""), (20, ""), (21, "And 1 more."), (500, "And 480 more.")]
     )
-    def test_a_long_message_counts_what_it_leaves_out(self, number: int, more: str) -> None:
+    def test_a_long_message_counts_the_alerts_that_it_leaves_out(self, number: int, more: str) -> None:
         _, body = delivery.compose(new_alerts(number))
         assert body.count("Alert ") == min(number, delivery.MAX_LINES)
         assert ("more." in body) is bool(more)
@@ -65,7 +65,7 @@ class TestMessage:
 
 
 class TestRecipients:
-    def test_only_active_staff_with_an_address_are_told(self, alice: User) -> None:
+    def test_only_active_staff_with_an_address_get_messages(self, alice: User) -> None:
         User.objects.create_user("bob", "bob@example.test", is_staff=True)
         User.objects.create_user("carol", "carol@example.test")
         User.objects.create_user("dora", "dora@example.test", is_staff=True, is_active=False)
@@ -74,7 +74,7 @@ class TestRecipients:
         assert delivery.send_due_alerts() == 1
         assert mail.outbox[0].to == ["alice@example.test", "bob@example.test"]
 
-    def test_nobody_is_told_when_there_is_nothing_to_tell(self, alice: User) -> None:
+    def test_no_message_is_sent_without_an_alert(self, alice: User) -> None:
         assert delivery.send_due_alerts() == 0
         assert mail.outbox == []
 
@@ -109,7 +109,7 @@ class TestFailure:
         assert next_try_at is not None
         assert abs(next_try_at - timezone.now() - timedelta(minutes=minutes)) < timedelta(seconds=30)
 
-    def test_a_message_that_nobody_took_is_never_given_up(
+    def test_a_message_that_no_address_took_is_never_given_up(
         self, connect: ConnectionFactory, settings: LazySettings
     ) -> None:
         settings.EMAIL_BACKEND = f"{MODULE}.SilentBackend"
@@ -120,7 +120,7 @@ class TestFailure:
             delivery.send_due_alerts()
         assert Alert.objects.get().next_try_at is not None
 
-    def test_one_kind_that_fails_does_not_hold_back_another(
+    def test_a_failing_kind_does_not_delay_another_kind(
         self, connect: ConnectionFactory, settings: LazySettings
     ) -> None:
         settings.EMAIL_BACKEND = f"{MODULE}.SilentBackend"

@@ -1,4 +1,4 @@
-"""Where the mail server is, and whom mail comes from."""
+"""The settings of the mail server and of the sender."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def no_mail_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         ("smtp://me:pw@[::1]:26?tls=0", ("::1", 26, "me", "pw", False, False)),
     ],
 )
-def test_the_mail_server_is_one_address(
+def test_one_address_configures_the_mail_server(
     settings_with: Any, address: str, server: tuple[str, int, str, str, bool, bool]
 ) -> None:
     settings = settings_with(**PRODUCTION, EMAIL_URL=address)
@@ -40,7 +40,7 @@ def test_the_mail_server_is_one_address(
     assert settings["EMAIL_TIMEOUT"] == 20
 
 
-def test_mail_comes_from_the_public_host_or_from_whom_it_is_told(settings_with: Any) -> None:
+def test_the_sender_is_at_the_public_host_unless_it_is_set(settings_with: Any) -> None:
     settings = settings_with(**PRODUCTION)
     assert settings["DEFAULT_FROM_EMAIL"] == "Amazon Accounts <amazon-accounts@ads.example.com>"
     settings = settings_with(**PRODUCTION, DEFAULT_FROM_EMAIL="Ads <ads@example.com>")
@@ -70,7 +70,7 @@ def test_mail_comes_from_the_public_host_or_from_whom_it_is_told(settings_with: 
         ("DEFAULT_FROM_EMAIL", "Alerts <alerts@example.com>\nBcc: x@example.com"),
     ],
 )
-def test_a_bad_mail_setting_is_one_clear_error_without_the_password(
+def test_a_bad_mail_setting_is_a_one_line_error_without_the_password(
     settings_with: Any, name: str, value: str
 ) -> None:
     with pytest.raises(ImproperlyConfigured, match=f"^{name} must be") as refusal:

@@ -1,4 +1,4 @@
-"""What `connect --csv` says of lines that are not as they should be, and never says."""
+"""What `connect --csv` reports about bad lines, without repeating a token."""
 
 import io
 from pathlib import Path
@@ -56,7 +56,7 @@ def connect_csv(path: Path | str, stdin: TextIO | None = None) -> tuple[str, str
         (f"{'secretsecretsecret' * 20},{TOKEN}", "A label has 1 to 200 characters."),
     ],
 )
-def test_nothing_of_a_line_is_repeated(
+def test_an_error_repeats_nothing_of_its_line(
     alice: User, sandbox: Sandbox, tmp_path: Path, line: str, words: str
 ) -> None:
     path = tmp_path / "logins.csv"
@@ -80,8 +80,8 @@ def test_an_option_that_is_a_token_is_not_repeated(
     assert "secretsecret" not in str(raised.value)
 
 
-def test_no_cause_of_the_error_repeats_a_date() -> None:
-    """`--traceback` prints what an error comes from, too."""
+def test_the_error_in_a_date_has_no_cause_that_repeats_it() -> None:
+    """With `--traceback`, the command also prints the cause of an error."""
     with pytest.raises(CommandError) as raised:
         read_login("Acme", TOKEN, "", "secretsecretsecret")
     assert raised.value.__cause__ is None
@@ -93,7 +93,7 @@ def test_no_cause_of_the_error_repeats_a_date() -> None:
 @pytest.mark.parametrize(
     "header", ["label,refresh_token,regions", "Label, Refresh_Token ,REGIONS", "\nLABEL,REFRESH_TOKEN", ""]
 )
-def test_a_header_is_a_header_in_any_capitals_and_after_a_byte_order_mark(
+def test_a_header_is_recognized_in_any_case_and_after_a_byte_order_mark(
     alice: User,
     sandbox: Sandbox,
     tmp_path: Path,
@@ -104,7 +104,7 @@ def test_a_header_is_a_header_in_any_capitals_and_after_a_byte_order_mark(
     content = f"{mark}{header}\nÄcme,{sandbox.refresh_token('bob')}\n".encode()
     path = tmp_path / "logins.csv"
     path.write_bytes(content)
-    # As in a container without a locale, where Python takes anything.
+    # As in a container without a locale, where Python accepts any bytes.
     stdin = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", errors="surrogateescape")
     printed, error = connect_csv("-" if from_input else path, stdin)
     assert error == ""
@@ -113,7 +113,7 @@ def test_a_header_is_a_header_in_any_capitals_and_after_a_byte_order_mark(
 
 
 @pytest.mark.parametrize("from_input", [False, True], ids=["file", "standard input"])
-def test_text_that_is_not_utf_8_is_named_by_its_line(
+def test_the_error_about_text_that_is_not_utf_8_names_the_line(
     alice: User,
     sandbox: Sandbox,
     tmp_path: Path,
@@ -136,19 +136,19 @@ def test_a_token_on_standard_input_may_follow_a_byte_order_mark(alice: User, san
     assert Connection.objects.get().label == "Acme"
 
 
-def test_a_token_that_is_not_utf_8_is_no_token(alice: User, sandbox: Sandbox) -> None:
+def test_a_token_that_is_not_utf_8_is_refused(alice: User, sandbox: Sandbox) -> None:
     stdin = io.TextIOWrapper(io.BytesIO(b"Atzr|\xff\n"), encoding="utf-8")
     with pytest.raises(CommandError, match="This is no refresh token"):
         call_command("connect", owner="alice", label="Acme", stdin=stdin)
 
 
-def test_a_stored_token_that_cannot_be_decrypted_stops_no_line(
+def test_a_stored_token_that_cannot_be_decrypted_does_not_stop_a_line(
     alice: User, sandbox: Sandbox, settings: LazySettings, tmp_path: Path
 ) -> None:
     settings.AMAZON_SCOPES = "advertising::campaign_management"
     for _ in range(50):
         new_connection(alice, settings, "Atzr|x")
-    # The command looks at the 50 oldest and the 50 newest tokens before it begins, and not at this one.
+    # Before it begins, the command reads only the 50 oldest and the 50 newest tokens.
     unreadable = new_connection(alice, settings, "Atzr|x", label="Unreadable")
     Connection.objects.filter(pk=unreadable.pk).update(refresh_token=Secret("of a key that is gone"))
     for _ in range(50):

@@ -1,4 +1,4 @@
-"""Disconnecting erases the tokens here and keeps everything else."""
+"""Disconnecting erases the stored tokens and keeps everything else."""
 
 from collections.abc import Iterator
 from uuid import uuid4
@@ -18,13 +18,13 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def changes() -> Iterator[list[str]]:
-    heard: list[str] = []
+    received: list[str] = []
 
     def listener(change: str, **_: object) -> None:
-        heard.append(change)
+        received.append(change)
 
     connection_changed.connect(listener)
-    yield heard
+    yield received
     connection_changed.disconnect(listener)
 
 
@@ -43,7 +43,7 @@ def test_the_tokens_are_erased(connect: ConnectionFactory, operator: User) -> No
     assert (stored.next_refresh_at, stored.lease_id) == (None, None)
 
 
-def test_who_disconnected_and_when_is_kept(connect: ConnectionFactory, operator: User) -> None:
+def test_the_person_and_the_time_are_kept(connect: ConnectionFactory, operator: User) -> None:
     connection = connect()
     disconnect_connection(operator, connection)
     assert connection.disconnected_by == operator
@@ -65,7 +65,7 @@ def test_a_person_needs_the_permission(connect: ConnectionFactory, alice: User, 
     assert changes == []
 
 
-def test_a_connection_is_disconnected_once(connect: ConnectionFactory, changes: list[str]) -> None:
+def test_disconnecting_twice_changes_nothing(connect: ConnectionFactory, changes: list[str]) -> None:
     connection = connect()
     assert disconnect_connection(SYSTEM, connection)
     first = Connection.objects.get().disconnected_at

@@ -1,4 +1,4 @@
-"""What a person may ask of a new connection."""
+"""The form that starts a connection."""
 
 from uuid import uuid4
 
@@ -38,7 +38,7 @@ class TestRegionsField:
         blanks=st.sampled_from(["", " ", "  "]),
         lower=st.booleans(),
     )
-    def test_each_region_is_taken_once(self, chosen: list[str], blanks: str, lower: bool) -> None:
+    def test_a_repeated_region_counts_once(self, chosen: list[str], blanks: str, lower: bool) -> None:
         text = f"{blanks},{blanks}".join(chosen)
         assert field.clean(text.lower() if lower else text) == list(dict.fromkeys(chosen))
 
@@ -75,7 +75,7 @@ class TestConnectForm:
         assert form.is_valid()
         assert form.cleaned_data["region"] == region.upper()
 
-    def test_everything_may_be_asked_for(self) -> None:
+    def test_every_field_may_be_given(self) -> None:
         connection = uuid4()
         form = ConnectForm(
             {"region": "eu", "regions": "fe", "label": " Garden shop ", "connection": str(connection)}
@@ -99,7 +99,7 @@ class TestConnectForm:
             ("connection", "7"),
         ],
     )
-    def test_one_bad_value_is_refused_by_its_name(self, name: str, value: str) -> None:
+    def test_a_bad_value_is_an_error_of_its_field(self, name: str, value: str) -> None:
         form = ConnectForm({name: value})
         assert not form.is_valid()
         assert list(form.errors) == [name]

@@ -1,4 +1,4 @@
-"""Where a grant is stored: in a new connection, or in the connection that the login has already."""
+"""A grant is stored in a new connection, or in the connection that the login already has."""
 
 import time
 from datetime import timedelta
@@ -62,7 +62,7 @@ class TestConnect:
             (Identity("amzn1.account.BOB"), "amzn1.account.BOB"),
         ],
     )
-    def test_a_connection_without_a_label_is_called_by_its_login(
+    def test_a_connection_without_a_label_is_named_after_its_login(
         self, alice: User, identity: Identity, label: str
     ) -> None:
         assert connect(new_consent(alice, identity)).connection.label == label
@@ -92,7 +92,7 @@ class TestConnect:
         disconnect_connection(SYSTEM, connect(new_consent(alice)).connection)
         assert connect(new_consent(alice)).is_new
 
-    def test_a_login_without_an_identity_is_known_by_its_refresh_token(self, alice: User) -> None:
+    def test_a_login_without_an_identity_is_recognized_by_its_refresh_token(self, alice: User) -> None:
         first = connect(new_consent(alice, NOBODY, "Atzr|one")).connection
         assert connect(new_consent(alice, NOBODY, "Atzr|two")).is_new
         again = connect(new_consent(alice, NOBODY, "Atzr|one"))
@@ -119,7 +119,7 @@ class TestConnect:
         assert refresh.started_at == started_at
         assert refresh.token_valid_after is True
 
-    def test_a_grant_of_a_consent_page_has_no_refresh_in_the_history(self, alice: User) -> None:
+    def test_a_grant_from_the_consent_page_adds_no_refresh_to_the_history(self, alice: User) -> None:
         connect(new_consent(alice))
         assert not TokenRefresh.objects.exists()
 
@@ -168,7 +168,7 @@ class TestReconnect:
         with pytest.raises(WrongLoginError, match="Amazon did not tell which login"):
             reconnect(connection.pk, new_consent(alice, NOBODY))
 
-    def test_a_grant_without_an_identity_is_taken_when_none_is_asked_for(
+    def test_a_grant_without_an_identity_is_accepted_when_the_scopes_ask_for_none(
         self, alice: User, settings: LazySettings
     ) -> None:
         connection = connect(new_consent(alice)).connection
@@ -176,7 +176,7 @@ class TestReconnect:
         renewed = reconnect(connection.pk, new_consent(alice, NOBODY)).connection
         assert renewed.amazon_user_id == BOB.user_id
 
-    def test_a_connection_of_an_unknown_login_takes_any_login(self, alice: User) -> None:
+    def test_a_connection_of_an_unknown_login_accepts_any_login(self, alice: User) -> None:
         connection = connect(new_consent(alice, NOBODY)).connection
         assert reconnect(connection.pk, new_consent(alice, CAROL)).connection.amazon_user_id == CAROL.user_id
 
@@ -188,7 +188,7 @@ class TestReconnect:
         unknown.refresh_from_db()
         assert unknown.grant_version == 1
 
-    def test_a_disconnected_connection_comes_back(self, alice: User) -> None:
+    def test_a_disconnected_connection_becomes_active_again(self, alice: User) -> None:
         connection = connect(new_consent(alice)).connection
         disconnect_connection(make_superuser(alice), connection)
         back = reconnect(connection.pk, new_consent(alice)).connection
@@ -207,6 +207,6 @@ def test_a_refresh_of_the_old_grant_loses_its_lease(connect: ConnectionFactory, 
     assert connection.lease_id is None
 
 
-def test_an_error_without_a_text_says_what_its_class_says() -> None:
+def test_an_error_without_a_text_has_the_text_of_its_class() -> None:
     assert str(AuthorizationError()) == "The login could not be connected."
     assert str(AuthorizationError("Another text.")) == "Another text."

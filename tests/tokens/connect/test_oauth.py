@@ -28,19 +28,19 @@ START = "/connect/amazon/"
 
 @pytest.fixture
 def sandbox(sandbox_server: SandboxServer) -> Sandbox:
-    """Over HTTP: the web process makes a client of its own."""
+    """Over HTTP, because the view creates its own client."""
     return sandbox_server.sandbox
 
 
 @pytest.fixture
 def changes() -> Iterator[list[str]]:
-    heard: list[str] = []
+    received: list[str] = []
 
     def listener(change: str, **_: object) -> None:
-        heard.append(change)
+        received.append(change)
 
     connection_changed.connect(listener)
-    yield heard
+    yield received
     connection_changed.disconnect(listener)
 
 
@@ -58,7 +58,7 @@ def begin(browser: Client, **data: Any) -> str:
 
 
 def come_back(browser: Client, address: str) -> str:
-    """Follow Amazon's redirect; return what the person is told."""
+    """Follow Amazon's redirect; return the messages that the person sees."""
     parts = urlsplit(address)
     response = browser.get(f"{parts.path}?{parts.query}")
     assert response.status_code == HTTPStatus.FOUND
@@ -89,13 +89,13 @@ def test_it_chooses_amazons_host_by_region(browser: Client, sandbox: Sandbox, re
     assert f"/{region}/ap/oa" in begin(browser, region=region)
 
 
-def test_it_starts_by_post_too(browser: Client, sandbox: Sandbox) -> None:
+def test_it_starts_by_post(browser: Client, sandbox: Sandbox) -> None:
     response = browser.post(START)
     assert response.status_code == HTTPStatus.FOUND
     assert "/ap/oa" in response["Location"]
 
 
-def test_it_wants_a_login_and_the_permission(client: Client, alice: User) -> None:
+def test_it_requires_a_signed_in_person_with_the_permission(client: Client, alice: User) -> None:
     assert client.get(START)["Location"].startswith("/admin/login/")
     client.force_login(alice)
     assert client.get(START).status_code == HTTPStatus.FORBIDDEN
@@ -104,8 +104,8 @@ def test_it_wants_a_login_and_the_permission(client: Client, alice: User) -> Non
 def test_it_connects_a_login(
     browser: Client, sandbox: Sandbox, alice: User, settings: LazySettings, changes: list[str]
 ) -> None:
-    told = connect(browser, sandbox, label="Garden shop", regions="NA,eu")
-    assert told.startswith("Connected. Looking for accounts in 2 regions now")
+    shown = connect(browser, sandbox, label="Garden shop", regions="NA,eu")
+    assert shown.startswith("Connected. Looking for accounts in 2 regions now")
     connection = Connection.objects.get()
     assert connection.owner == alice
     assert connection.label == "Garden shop"
@@ -124,7 +124,7 @@ def test_it_connects_a_login(
     assert not AuthorizationAttempt.objects.exists()
 
 
-def test_the_attempt_in_the_database_opens_nothing(browser: Client, sandbox: Sandbox) -> None:
+def test_the_stored_attempt_does_not_contain_the_state(browser: Client, sandbox: Sandbox) -> None:
     address = begin(browser)
     state = parse_qs(urlsplit(address).query)["state"][0]
     attempt = AuthorizationAttempt.objects.values().get()
@@ -143,12 +143,12 @@ def test_a_state_works_once(browser: Client, sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     "query", ["", "?state=unknown&code=x", "?code=x", "?state=%00&code=%00", "?error=boo"]
 )
-def test_a_return_that_nobody_began_is_refused(browser: Client, sandbox: Sandbox, query: str) -> None:
+def test_a_return_without_an_attempt_is_refused(browser: Client, sandbox: Sandbox, query: str) -> None:
     assert "not started in this browser" in come_back(browser, f"/connect/amazon/callback/{query}")
     assert sandbox.journal.count() == 0
 
 
-def test_a_state_ends_after_ten_minutes(browser: Client, sandbox: Sandbox) -> None:
+def test_a_state_expires_after_ten_minutes(browser: Client, sandbox: Sandbox) -> None:
     back = sandbox.consent(begin(browser), "bob")
     AuthorizationAttempt.objects.update(created_at=timezone.now() - timedelta(minutes=10, seconds=1))
     assert "older than 10 minutes" in come_back(browser, back)
@@ -168,7 +168,7 @@ def test_a_state_is_bound_to_session_and_user(browser: Client, sandbox: Sandbox,
     assert not Connection.objects.exists()
 
 
-def test_a_return_without_a_login_does_not_carry_the_code_on(browser: Client, sandbox: Sandbox) -> None:
+def test_a_return_of_a_signed_out_person_does_not_pass_the_code_on(browser: Client, sandbox: Sandbox) -> None:
     back = sandbox.consent(begin(browser), "bob")
     response = Client().get(back)
     assert response.status_code == HTTPStatus.FOUND
@@ -197,9 +197,9 @@ def test_cancelling_at_amazon_connects_nothing(browser: Client, sandbox: Sandbox
 )
 def test_every_refusal_is_explained(browser: Client, sandbox: Sandbox, error: str, words: str) -> None:
     state = parse_qs(urlsplit(begin(browser)).query)["state"][0]
-    told = come_back(browser, f"/connect/amazon/callback/?error={error}&state={state}")
-    assert words in told
-    assert "Nothing was connected" in told or "nothing was connected" in told
+    shown = come_back(browser, f"/connect/amazon/callback/?error={error}&state={state}")
+    assert words in shown
+    assert "Nothing was connected" in shown or "nothing was connected" in shown
 
 
 @pytest.mark.parametrize(
@@ -216,9 +216,9 @@ def test_every_failure_of_the_exchange_is_explained(
 ) -> None:
     back = sandbox.consent(begin(browser), "bob")
     sandbox.faults.add(fault, path="/auth/o2/token", options=options)
-    told = come_back(browser, back)
-    assert words in told
-    assert "Nothing was connected" in told
+    shown = come_back(browser, back)
+    assert words in shown
+    assert "Nothing was connected" in shown
     assert not Connection.objects.exists()
 
 
@@ -248,19 +248,19 @@ def test_it_works_when_the_person_withholds_the_profile(browser: Client, sandbox
     assert Connection.objects.get().amazon_user_id is None
 
 
-def test_it_refuses_a_consent_without_the_ad_accounts(browser: Client, sandbox: Sandbox) -> None:
+def test_it_refuses_a_consent_without_access_to_the_ad_accounts(browser: Client, sandbox: Sandbox) -> None:
     sandbox.choices.change({"withheld_scopes": "advertising::campaign_management"})
     assert "Access to the ad accounts was not allowed" in connect(browser, sandbox)
     assert not Connection.objects.exists()
 
 
-def test_connecting_a_connected_login_updates_it(
+def test_connecting_a_connected_login_updates_its_connection(
     browser: Client, sandbox: Sandbox, changes: list[str]
 ) -> None:
     connect(browser, sandbox, label="Garden shop")
     first = Connection.objects.get()
-    told = connect(browser, sandbox)
-    assert "is connected again" in told
+    shown = connect(browser, sandbox)
+    assert "is connected again" in shown
     again = Connection.objects.get()
     assert again.pk == first.pk
     assert again.label == "Garden shop"
@@ -268,14 +268,16 @@ def test_connecting_a_connected_login_updates_it(
     assert changes == ["connected", "healed"]
 
 
-def test_reconnecting_heals_in_place(browser: Client, sandbox: Sandbox, changes: list[str]) -> None:
+def test_reconnecting_heals_the_same_connection(
+    browser: Client, sandbox: Sandbox, changes: list[str]
+) -> None:
     connect(browser, sandbox, label="Garden shop")
     connection = Connection.objects.get()
     Connection.objects.update(
         state="reauthorization_required", next_refresh_at=None, last_error="Refused.", grant_refusals=2
     )
-    told = connect(browser, sandbox, connection=connection.pk)
-    assert "is connected again" in told
+    shown = connect(browser, sandbox, connection=connection.pk)
+    assert "is connected again" in shown
     healed = Connection.objects.get()
     assert healed.pk == connection.pk
     assert healed.state == Connection.State.ACTIVE
@@ -293,22 +295,22 @@ def test_a_connection_whose_stored_token_cannot_be_decrypted_is_reconnected(
     connect(browser, sandbox, label="Garden shop")
     connection = Connection.objects.get()
     Connection.objects.update(refresh_token=Secret("of a key that is gone"))
-    told = connect(browser, sandbox, connection=connection.pk)
-    assert "is connected again" in told
+    shown = connect(browser, sandbox, connection=connection.pk)
+    assert "is connected again" in shown
     connection.refresh_from_db()
     assert connection.grant_version == 2
     assert connection.refresh_token is not None
     assert connection.refresh_token.reveal().startswith("Atzr|")
 
 
-def test_another_login_that_comes_back_changes_nothing(browser: Client, sandbox: Sandbox) -> None:
+def test_reconnecting_with_another_login_changes_nothing(browser: Client, sandbox: Sandbox) -> None:
     connect(browser, sandbox, "bob", label="Garden shop")
     before = Connection.objects.values().get()
-    told = connect(browser, sandbox, "charlie", connection=before["id"])
-    assert "You signed in to Amazon as charlie@example.test, " in told
-    assert f"but this connection belongs to {before['amazon_user_email']}. Nothing was changed." in told
-    assert f'<a href="/connect/amazon/?connection={before["id"]}">Try again</a>' in told
-    assert '<a href="/connect/amazon/">Add as a new connection</a>' in told
+    shown = connect(browser, sandbox, "charlie", connection=before["id"])
+    assert "You signed in to Amazon as charlie@example.test, " in shown
+    assert f"but this connection belongs to {before['amazon_user_email']}. Nothing was changed." in shown
+    assert f'<a href="/connect/amazon/?connection={before["id"]}">Try again</a>' in shown
+    assert '<a href="/connect/amazon/">Add as a new connection</a>' in shown
     after = Connection.objects.values().get()
     assert {name: str(value) for name, value in after.items()} == {
         name: str(value) for name, value in before.items()
@@ -328,15 +330,15 @@ def test_a_disconnected_connection_can_be_reconnected(browser: Client, sandbox: 
     assert connection.disconnected_at is None
 
 
-def test_a_reconnected_login_that_has_another_connection_is_refused(
+def test_reconnecting_a_login_that_has_another_connection_is_refused(
     browser: Client, sandbox: Sandbox, alice: User
 ) -> None:
     connect(browser, sandbox)
     old = Connection.objects.get()
     disconnect_connection(SYSTEM, old)
     connect(browser, sandbox, label="The new one")
-    told = connect(browser, sandbox, connection=old.pk)
-    assert "which is connected already" in told
+    shown = connect(browser, sandbox, connection=old.pk)
+    assert "which is connected already" in shown
     old.refresh_from_db()
     assert old.state == Connection.State.DISCONNECTED
 
@@ -344,8 +346,8 @@ def test_a_reconnected_login_that_has_another_connection_is_refused(
 def test_the_connection_of_another_person_cannot_be_reconnected(
     browser: Client, sandbox: Sandbox, settings: LazySettings
 ) -> None:
-    theirs = new_connection(User.objects.create_user("charlie"), settings, "Atzr|x")
-    assert browser.get(START, {"connection": str(theirs.pk)}).status_code == HTTPStatus.NOT_FOUND
+    foreign = new_connection(User.objects.create_user("charlie"), settings, "Atzr|x")
+    assert browser.get(START, {"connection": str(foreign.pk)}).status_code == HTTPStatus.NOT_FOUND
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Connecting a login by a refresh token that a person has, and asking which login it is."""
+"""Connecting a login by an existing refresh token, and asking Amazon for its identity."""
 
 from typing import Any
 
@@ -110,7 +110,7 @@ class TestIdentity:
         assert await ask_identity(self.GRANT, amazon, scope=ADS) == Identity()
         assert sandbox.journal.count() == 0
 
-    async def test_it_is_unknown_when_amazon_does_not_tell(
+    async def test_it_is_unknown_when_amazon_does_not_give_it(
         self, alice: User, amazon: AmazonClient, sandbox: Sandbox
     ) -> None:
         token = sandbox.refresh_token("bob", scopes=(ADS,))
@@ -127,5 +127,5 @@ class TestIdentity:
             (Identity(), ""),
         ],
     )
-    def test_a_login_is_called_by_what_people_know_best(self, identity: Identity, title: str) -> None:
+    def test_a_login_is_named_by_its_address_or_name_or_id(self, identity: Identity, title: str) -> None:
         assert identity.title == title

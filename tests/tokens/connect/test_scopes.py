@@ -21,7 +21,7 @@ def test_the_order_of_scopes_does_not_matter(words: set[str]) -> None:
 
 
 @pytest.mark.parametrize("text", ["", " ", "+", " + "])
-def test_no_words_are_no_scopes(text: str) -> None:
+def test_a_text_without_words_has_no_scopes(text: str) -> None:
     assert split_scopes(text) == set()
     assert not tells_identity(text)
 
