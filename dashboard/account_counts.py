@@ -6,18 +6,12 @@ from uuid import UUID
 
 from django.db import connection as database
 
-from accounts.models import Account
+from amazon_accounts.postgresql.statements import load
 
 # Accounts of one connection. A larger number is shown as "5,000+".
 MAX_ACCOUNTS_COUNTED = 5_000
-# A sum over more connections is "at least".
+# Of more connections, only the first are counted, and a sum over all of them is shown with "+".
 MAX_CONNECTIONS_COUNTED = 50
-
-COUNT = """
-SELECT connection, (SELECT count(*)
-              FROM (SELECT FROM user_accounts WHERE connection_id = connection AND {} LIMIT %(max)s + 1) counted)
-  FROM unnest(%(connections)s) connection
-"""
 
 
 @dataclass(frozen=True)
@@ -52,10 +46,13 @@ def count_accounts(
     """Count the accounts of the first `max_connections`. With `only_live` inactive accounts are left out."""
     if not connections:
         return AccountCounts({}, max_accounts)
-    condition = f"status <> '{Account.Status.INACTIVE.value}'" if only_live else "true"
     with database.cursor() as cursor:
         cursor.execute(
-            COUNT.format(condition),
-            {"connections": list(connections)[:max_connections], "max": max_accounts},
+            load(__file__, "count_accounts"),
+            {
+                "connections": list(connections)[:max_connections],
+                "max": max_accounts,
+                "only_live": only_live,
+            },
         )
         return AccountCounts(dict(cursor.fetchall()), max_accounts)

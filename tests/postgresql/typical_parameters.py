@@ -96,6 +96,7 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
         "probe_every": 30.0,
         "is_probe": False,
     },
+    "dashboard/sql/count_accounts.sql": {"connections": [ID, OTHER_ID], "max": 5000, "only_live": True},
     "tokens/processes/sql/delete_finished_jobs.sql": {"before": MOMENT, "batch_size": 1000},
     "tokens/refresh/sql/record_success.sql": {
         "access_token": b"encrypted",

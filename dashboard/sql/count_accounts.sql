@@ -1,0 +1,10 @@
+-- Counts the accounts of each connection, up to one more than the maximum.
+SELECT connection, (
+    SELECT count(*)
+      FROM (
+        SELECT
+          FROM user_accounts
+         WHERE connection_id = connection AND (status <> 'inactive' OR NOT %(only_live)s)
+         LIMIT %(max)s + 1
+      ) counted)
+  FROM unnest(%(connections)s) connection
