@@ -106,9 +106,6 @@ def baselines(size: int) -> list[Case]:
     ]
 
 
-# --- Asking
-
-
 @contextlib.contextmanager
 def server(database: str, port: int, urlconf: str = "") -> Iterator[str]:
     """Serve the product on this database, as `make run` does; or other addresses."""
@@ -156,9 +153,6 @@ def seconds(client: httpx.Client, path: str) -> float:
     began = time.perf_counter()
     client.get(path).raise_for_status()
     return time.perf_counter() - began
-
-
-# --- One size
 
 
 @dataclass
@@ -343,9 +337,6 @@ def memory() -> int:
                 status = (folder / "status").read_text()
                 sizes.append(int(status.split("VmRSS:")[1].split()[0]))
     return max(sizes, default=0)
-
-
-# --- Judging
 
 
 def judge(found: list[Measured]) -> list[str]:
