@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amazon_accounts.amazon_ads.answers import (
-    AccountError,
     AdsAccount,
     Page,
     Rejected,
@@ -131,24 +130,10 @@ def test_fifty_links_may_be_more() -> None:
 
 
 @pytest.mark.parametrize(
-    ("errors", "expected"),
-    [
-        (
-            {"MX": [{"errorId": 1, "errorCode": "INELIGIBLE", "errorMessage": "No."}]},
-            {"MX": [AccountError(error_id="1", error_code="INELIGIBLE", error_message="No.")]},
-        ),
-        ({"MX": {"errorCode": "A"}}, {"MX": [AccountError(error_code="A")]}),
-        ({"MX": "failed"}, {"MX": [AccountError(error_message="failed")]}),
-        ([{"errorCode": "A"}], {"": [AccountError(error_code="A")]}),
-        (["failed"], {"": [AccountError(error_message="failed")]}),
-        ({"MX": [None, 3, []]}, {}),
-        ("failed", {}),
-        (0, {}),
-    ],
+    "errors", [{"MX": [{"errorCode": "INELIGIBLE"}]}, {"MX": [None, 3, []]}, ["failed"], "failed", 0, None]
 )
-def test_errors_of_any_shape_are_read_as_far_as_they_go(errors: object, expected: object) -> None:
+def test_errors_of_any_shape_pass_unread(errors: object) -> None:
     page, _ = listed({"adsAccounts": [{**ACCOUNT, "errors": errors}]})
-    assert page.items[0].errors == expected
     assert page.items[0].raw["errors"] == errors
 
 

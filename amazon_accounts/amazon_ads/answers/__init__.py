@@ -2,7 +2,6 @@
 
 from amazon_accounts.amazon_ads.answers.items import (
     MAX_LINKED_ACCOUNTS,
-    AccountError,
     AccountInfo,
     AdsAccount,
     AlternateId,
@@ -26,7 +25,6 @@ from amazon_accounts.amazon_ads.answers.pages import (
 __all__ = [
     "MAX_LINKED_ACCOUNTS",
     "MAX_PROFILES",
-    "AccountError",
     "AccountInfo",
     "AdsAccount",
     "AlternateId",

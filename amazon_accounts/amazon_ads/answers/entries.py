@@ -32,7 +32,6 @@ def prepare_ads_account(entry: Json) -> Json:
         prepared["alternateIds"] = _prepare_each(
             prepared["alternateIds"], lambda found: _with_optional_ids(found, "profileId", "entityId")
         )
-    prepared["errors"] = _group_errors_by_country(prepared.get("errors"))
     return prepared
 
 
@@ -88,30 +87,6 @@ def _prepare_each(value: object, prepare: Callable[[Json], Json]) -> object:
     if not isinstance(value, list):
         return value
     return [prepare(entry) if isinstance(entry, dict) else entry for entry in value]
-
-
-def _group_errors_by_country(value: object) -> dict[str, list[Json]]:
-    # Amazon's documents and samples show several forms. What fits none of them is kept in `raw` only.
-    if isinstance(value, list):
-        value = {"": value}
-    if not isinstance(value, dict):
-        return {}
-    by_country = {}
-    for country, found in value.items():
-        errors = found if isinstance(found, list) else [found]
-        readable = [prepared for error in errors if (prepared := _prepare_account_error(error))]
-        if readable:
-            by_country[country] = readable
-    return by_country
-
-
-def _prepare_account_error(value: object) -> Json:
-    if isinstance(value, str):
-        return {"errorMessage": value}
-    if not isinstance(value, dict):
-        return {}
-    names = ("errorId", "errorCode", "errorMessage")
-    return {name: text for name in names if isinstance(text := _text_of_id(value.get(name)), str)}
 
 
 def _read_budget(value: object) -> Decimal | None:

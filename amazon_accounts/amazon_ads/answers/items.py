@@ -23,19 +23,12 @@ class AlternateId(msgspec.Struct, rename="camel", kw_only=True):
     entity_id: str | None = None
 
 
-class AccountError(msgspec.Struct, rename="camel", kw_only=True):
-    error_id: str = ""
-    error_code: str = ""
-    error_message: str = ""
-
-
 class AdsAccount(Answer, kw_only=True):
     ads_account_id: str
     account_name: str = ""
     status: str = ""
     country_codes: list[str] = []
     alternate_ids: list[AlternateId] = []
-    errors: dict[str, list[AccountError]] = {}
 
 
 class AccountInfo(msgspec.Struct, rename="camel", kw_only=True):
@@ -78,7 +71,4 @@ class ManagerAccount(Answer, kw_only=True):
 class DspAdvertiser(Answer, kw_only=True):
     advertiser_id: str
     name: str = ""
-    url: str = ""
-    currency: str = ""
     country: str = ""
-    timezone: str = ""
