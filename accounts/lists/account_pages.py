@@ -91,7 +91,8 @@ class _LastSyncedPaginator(KeysetPaginator[Account]):
         begin: Value | Case = Value(LAST_ID if descending else FIRST_ID, output_field=models.UUIDField())
         if position is not None:
             synced, connection_id, account_id = position
-            # The connection of the position is read from its account on, the connections after it from the first.
+            # The page before ended at this account of this connection. The page begins at the next account of the
+            # connection, and continues with all accounts of the next connections.
             connections = connections.filter(
                 select_after(("synced", "pk"), [synced, connection_id], descending=descending)
                 | Q(synced=synced, pk=connection_id)

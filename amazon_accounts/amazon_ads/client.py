@@ -53,7 +53,7 @@ MANAGER_ACCOUNTS = "application/vnd.getmanageraccountsresponse.v1+json"
 PAGE_SIZE = 100
 # Amazon shows no DSP advertisers beyond the page that starts here.
 MAX_DSP_START_INDEX = 29_900
-# A list with more pages never ends, even if no page token comes twice.
+# A list with more pages counts as endless. Amazon could give a new page token after each page.
 MAX_PAGES = 10_000
 # A longer answer is read in a thread. Thousands of profiles take a tenth of a second, which would stop the event loop.
 LARGE_ANSWER_BYTES = 64 * 1024
@@ -66,7 +66,7 @@ class TokenSource(Protocol):
 
 
 class AmazonClient:
-    """Owns the connections of this process and its share of the pace. Use it as an async context manager."""
+    """Holds the HTTP connections and the rate limiter of this process. Use it as an async context manager."""
 
     def __init__(
         self,
@@ -127,7 +127,7 @@ class ApiRequest:
 
 
 class AdsApi:
-    """What one login can see. Every call raises an AmazonError, or PostponedError if it should be made later."""
+    """The calls of one login. A call raises AmazonError if it fails, and PostponedError if it must be made later."""
 
     def __init__(
         self,
@@ -167,7 +167,7 @@ class AdsApi:
                 return
 
     async def _list_ads_accounts(self, region: str, max_pages: int) -> AsyncGenerator[Page[AdsAccount], None]:
-        # Each page is asked for before the page that names it is read.
+        # The next page is requested before the items of this page are validated, to save time.
         token, seen = "", set[str]()
         asked = asyncio.create_task(self._ask_for_ads_accounts(region, token))
         try:

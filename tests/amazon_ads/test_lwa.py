@@ -299,7 +299,7 @@ async def test_a_grant_is_not_lost_when_the_database_goes_away(
     sandbox.faults.add("run", function=cut_database_off)
     grant = await amazon.lwa.refresh(sandbox.refresh_token("alice"), subject="alice")
     assert grant.access_token
-    assert "lesson_lost" in [getattr(record, "action", "") for record in caplog.records]
+    assert "call_result_lost" in [getattr(record, "action", "") for record in caplog.records]
 
 
 async def test_a_secret_that_amazon_echoes_is_masked(

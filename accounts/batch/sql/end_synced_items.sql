@@ -1,6 +1,6 @@
 -- Ends the items whose run has ended.
--- When the run failed, all its items fail. Else an item fails only if no list that shows the account could be read:
--- only lists of the kind that the account's source names count.
+-- If the run failed, all its items fail. Otherwise an item fails only if no list that shows its account could be read.
+-- Only lists of the same kind as the account's source count.
 WITH unread AS MATERIALIZED (
     SELECT run.id AS run_id, listing #>> '{errors,-1,message}' AS message,
            concat_ws(':', listing ->> 'source', listing ->> 'region', listing ->> 'profile_id') AS list

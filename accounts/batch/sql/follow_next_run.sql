@@ -1,6 +1,6 @@
 -- Gives items of a failed run the next run of the connection, if there is one.
--- A run whose worker died is closed in the same moment as the next one is requested. If a run waited already, that
--- run decides.
+-- When a worker dies, its run is closed as failed and the next run is requested in the same transaction. If a run of
+-- the connection waits already, the items get that run.
 UPDATE accounts_batchitem item SET run_id = next.id, state = 'waiting'
   FROM accounts_syncrun run
   JOIN accounts_syncrun next ON next.connection_id = run.connection_id

@@ -37,10 +37,12 @@ class PacingDatabase:
     async def try_to_record(
         self, function: Callable[Parameters, object], *args: Parameters.args, **kwargs: Parameters.kwargs
     ) -> bool:
-        # Amazon's answer is used even if the database is away and learns nothing from it.
+        # The result of a call is used even if the database is away and cannot record it.
         try:
             await self.run(function, *args, **kwargs)
         except PaceUnavailableError as error:
-            logger.warning("What Amazon's answer taught is lost: %s", error, extra={"action": "lesson_lost"})
+            logger.warning(
+                "The result of a call could not be recorded: %s", error, extra={"action": "call_result_lost"}
+            )
             return False
         return True

@@ -77,9 +77,10 @@ def bounds_of(family: str) -> Bounds:
 def slow_down(pace: float, *, growing: bool, since: SinceSlowed | None) -> float:
     """Return the pace after a burst of refusals.
 
-    Between two bursts Amazon's token bucket went from empty to empty, so the number of requests that it served is
-    its rate. A pause counts for one second at most, because by then the bucket is full. Before the first burst, and
-    after a few requests only, the rate is a guess.
+    Amazon's token bucket is empty at each burst, so the requests served between two bursts, divided by the seconds
+    between them, are its rate. A pause counts as one second at most, because the bucket is full after one second.
+    Before the first burst, and after fewer than ten requests, the rate cannot be measured, and the pace is lowered
+    by a fixed share.
     """
     if since and since.requests >= 10 and 1 <= since.seconds - since.idle <= 120:
         served = since.requests / (since.seconds - since.idle)

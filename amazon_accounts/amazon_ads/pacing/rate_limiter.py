@@ -36,14 +36,15 @@ Result = TypeVar("Result")
 
 LWA_KEY = RateLimitKey("", Family.LWA)
 
-# A call ends after this time, without its waiting for slots and whatever the number of its attempts.
+# All attempts of one call together end after this time. The time that it waits for slots does not count.
 MAX_CALL_SECONDS = 240.0
-# The connections of one process. The Ads API never gets all of them, so that a region that hangs does not stop the
-# refresh of tokens. One rate limit gets fewer still, so that the region does not stop the other regions.
+# HTTP connections of one process. The Ads API gets only some of them, so that a region that hangs does not stop the
+# refresh of tokens. Each rate limit gets fewer than the Ads API, so that this region does not stop the other regions.
 MAX_CONNECTIONS = 10
 MAX_API_CONNECTIONS = 8
 MAX_CONNECTIONS_PER_RATE_LIMIT = 6
-# A slot grows stale while a token is refreshed or all connections are busy. The slot after these is used in any case.
+# A slot becomes stale while a token is refreshed or all connections are busy. After this number of stale slots, a
+# call uses its next slot even if that slot is stale.
 MAX_STALE_SLOTS = 2
 
 
@@ -128,7 +129,7 @@ class ExponentialBackoffRateLimiter:
 
 
 class _NotPreparedError(Exception):
-    """Carries an error of `prepare` past the further attempts: `prepare` made its own."""
+    """Carries an error of `prepare`. The call is not attempted again, because `prepare` makes its own attempts."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__()
@@ -153,7 +154,7 @@ class _Call(Generic[Prepared, Result]):
             async with self.limiter.queue_for(self.key).take_slot(self.subject, self.budget) as slot:
                 prepared = await self._prepare(slot)
                 async with self.limiter.hold_connection(self.key):
-                    # To use a stale slot could bunch requests up beyond the ceiling.
+                    # Requests in stale slots could come so close together that they exceed the ceiling.
                     is_stale = slot.seconds_late > self.limiter.stale_slot_seconds
                     if not is_stale or stale_slots == MAX_STALE_SLOTS:
                         return await self._send(slot, prepared)
@@ -204,7 +205,7 @@ class _Call(Generic[Prepared, Result]):
         )
 
     async def _record_answer(self, slot: Slot) -> None:
-        # Any answer shows that Amazon is there. It is news only if Amazon failed to answer before.
+        # An answer is recorded only after a failure, to show that Amazon answers again.
         if slot.reservation.is_ailing:
             await self.limiter.database.try_to_record(
                 circuit.record_answer, self.key, is_probe=slot.reservation.is_probe

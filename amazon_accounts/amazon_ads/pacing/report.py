@@ -61,7 +61,8 @@ def _throttled_last_hour(
     # Without traffic a rate limit still holds the counts of the hour of its last request.
     counts = {this_hour - HOUR: throttled_before}
     counts[limit.hour] = counts.get(limit.hour, 0) + limit.throttled
-    # Counts belong to hours of the clock. Of the hour before, the share within the last sixty minutes counts.
+    # The counts are kept by hours of the clock. At 10:15 the last sixty minutes are all of the hour from 10:00, and
+    # three quarters of the hour from 9:00.
     share = 1 - (moment - this_hour) / HOUR
     return counts.get(this_hour, 0) + round(share * counts[this_hour - HOUR])
 

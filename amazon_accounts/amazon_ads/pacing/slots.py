@@ -1,7 +1,7 @@
 """How calls wait for slots: the callers of one process stand in a queue, and only the first two hold slots.
 
-A growing pace is therefore felt at once, no slots are taken far ahead at an old pace, and a process that dies takes
-two slots with it. With two, one caller can ask the database while the other waits for its slot.
+Slots are reserved only shortly before their use, so that the calls follow a new pace at once and a process that dies
+wastes at most two slots. While one caller waits for the time of its slot, the second caller reserves the next slot.
 """
 
 import asyncio
@@ -128,7 +128,10 @@ class SlotQueue:
             self.turns.release()
 
     async def _acquire_connection_and_slot(self, subject: str, budget: WaitBudget) -> Slot:
-        """Return a slot that has come, with a connection; or the refusal of a parked login, without a connection."""
+        """Return a slot whose time has come, and keep a connection for it.
+
+        If this login is parked, return a slot with an obstacle, and keep no connection.
+        """
         await self.connections.acquire()
         keeps_connection = False
         try:

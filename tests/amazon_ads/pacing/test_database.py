@@ -46,7 +46,7 @@ async def test_an_answer_is_used_although_it_cannot_be_recorded(
     sandbox.faults.add("throttle", retry_after="absent", count=1)
     with pytest.raises(ThrottledError):
         await api_for().profiles("NA", "view")
-    assert "lesson_lost" in [getattr(record, "action", "") for record in caplog.records]
+    assert "call_result_lost" in [getattr(record, "action", "") for record in caplog.records]
 
 
 def run_in_thread(outage: DatabaseOutage) -> None:
