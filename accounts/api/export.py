@@ -16,7 +16,7 @@ from accounts.api.documentation import describe, describe_account_filters
 from accounts.api.lists import Word, read_parameters
 from accounts.lists.export import stream_accounts
 from accounts.lists.filters import filter_accounts
-from accounts.lists.parameters import read_account_query
+from accounts.lists.parameters import PAGE_PARAMETERS, read_account_query
 from accounts.models import Account
 
 MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
@@ -48,7 +48,8 @@ class AccountExport(APIView):
     @describe(
         "Export accounts",
         "Streams all accounts that match, ordered by id. In CSV, a text that a spreadsheet would read as a formula"
-        " begins with a quote.",
+        " begins with a quote. The query string of the accounts page in the dashboard is valid here, too; its"
+        " `ordering`, `cursor`, `page_size` and `view` change nothing.",
         operation_id="export_accounts",
         parameters=[*describe_account_filters(), ExportParameters],
         response={(200, "text/csv"): OpenApiTypes.STR, (200, "application/x-ndjson"): OpenApiTypes.STR},
@@ -56,7 +57,7 @@ class AccountExport(APIView):
     )
     def get(self, request: Request) -> StreamingHttpResponse:
         format_ = read_parameters(request, ExportParameters, alone=False)["format"]
-        query = read_account_query(request.query_params, ignored=["format"]).check()
+        query = read_account_query(request.query_params, ignored=[*PAGE_PARAMETERS, "format"]).check()
         accounts = filter_accounts(get_person(request), query)
         today = timezone.now().date()
         return StreamingHttpResponse(

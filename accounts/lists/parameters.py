@@ -1,4 +1,4 @@
-"""Reads the parameters of the list of accounts, for the API, the dashboard and the command."""
+"""The reader of query strings that filter, sort and page the list of accounts."""
 
 import json
 import re
@@ -29,8 +29,10 @@ ORDERINGS = [direction + name for name in ACCOUNT_ORDERINGS for direction in (""
 PAGING = ("page_size", "cursor", "ordering")
 # How the dashboard shows the list. The API accepts it, so that the query string of a page is a query of the API.
 PAGE_ONLY = ("view",)
+# Where all accounts that match are meant, the query string of a page is valid too. These parameters are ignored.
+PAGE_PARAMETERS = (*PAGING, *PAGE_ONLY)
 
-JSON_EXAMPLE = 'Give a JSON object such as {"team": "north"}'
+MAX_QUOTED_LENGTH = 40  # characters of a wrong value
 
 
 class _AnyOf(forms.MultipleChoiceField):
@@ -71,7 +73,7 @@ class _AnyInCapitals(_AnyLike):
 
 
 class _JSONObject(forms.CharField):
-    example = f"{JSON_EXAMPLE}."
+    example = 'Give a JSON object such as {"team": "north"}.'
 
     def to_python(self, value: Any) -> Any:
         text = super().to_python(value)
@@ -94,13 +96,20 @@ class _JSONObject(forms.CharField):
 class _Labels(_JSONObject):
     """A JSON object, or one label as people type it: `team:north`."""
 
-    example = f"{JSON_EXAMPLE}, or one label such as team:north."
-
     def read(self, text: str) -> dict[str, Any]:
+        if text.startswith("{"):
+            return super().read(text)
         name, colon, value = (part.strip() for part in text.partition(":"))
-        if name and colon and value and not text.startswith(("{", "[", '"')):
-            return {name: value}
-        return super().read(text)
+        if not (name and colon):
+            raise ValidationError(
+                f"The label {_quote(text)} needs a name and a value with a colon between, such as “team:north”."
+            )
+        # The value of a label may be empty.
+        return {name: value}
+
+
+def _quote(text: str) -> str:
+    return f"“{text[:MAX_QUOTED_LENGTH]}{'…' if len(text) > MAX_QUOTED_LENGTH else ''}”"
 
 
 class _Words(django_filters.MultipleChoiceFilter):
@@ -133,14 +142,14 @@ class AccountFilterSet(django_filters.FilterSet):
     status = _words(Account.Status, "Our status of the account.")
     account_type = _words(Account.Type, "What kind of advertiser it is.")
     marketplace = _CapitalCodes(
-        pattern=r"[A-Z0-9]{8,20}",
+        pattern=r"[A-Za-z0-9]{8,20}",
         shape="a marketplace id such as ATVPDKIKX0DER",
-        help_text="Amazon's id of a marketplace in which the account has a profile.",
+        help_text="Amazon's id of a marketplace in which the account has a profile. Small letters are accepted.",
     )
     country = _CapitalCodes(
-        pattern=r"[A-Z]{2}",
-        shape="a country code of two capital letters such as DE",
-        help_text="A country in which the account advertises.",
+        pattern=r"[A-Za-z]{2}",
+        shape="a country code of two letters such as DE",
+        help_text="A country in which the account advertises, such as `DE`. Small letters are accepted.",
     )
     connection = _Codes(
         pattern=r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}",
@@ -220,11 +229,11 @@ class AccountQuery:
 def read_account_query(
     parameters: Mapping[str, Any], *, paging: Collection[str] = (), ignored: Collection[str] = ()
 ) -> AccountQuery:
-    """Read a query string (`QueryDict`), or an object with the same names. Only `check()` raises most errors.
+    """Read a query string (`QueryDict`), or an object with the same names.
 
-    The values of an object are a string, a list of strings, or an object for `metadata` and `labels`; other values
-    raise a ValidationError here. `paging` names the parameters of pages that the caller offers, `ignored` the
-    parameters that other code reads.
+    Wrong parameters are stored in the query, and its `check()` raises them. The values of an object are a string, a
+    list of strings, or an object for `metadata` and `labels`; for other values a ValidationError is raised here.
+    `paging` names the parameters of pages that the caller offers, `ignored` the other parameters that are valid.
     """
     texts = _as_texts(parameters)
     offered = [*FILTERS, *paging]

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from accounts.batch import start_batch
 from accounts.batch.ending import settle_syncs
 from accounts.batch.work import run_chunk
-from accounts.lists.parameters import PAGE_ONLY, AccountQuery, read_account_query
+from accounts.lists.parameters import PAGE_PARAMETERS, AccountQuery, read_account_query
 from accounts.models import BatchItem, BatchOperation, SyncRun
 from accounts.strict_json import BadJSONError, read_json
 from accounts.sync.claims import AnotherRunActiveError, RunTakenError
@@ -87,7 +87,7 @@ def _read_ids(name: str, stdin: TextIO) -> list[str]:
 
 
 def _read_query(query: str) -> AccountQuery:
-    return read_account_query(QueryDict(query.removeprefix("?")), paging=["ordering"], ignored=PAGE_ONLY)
+    return read_account_query(QueryDict(query.removeprefix("?")), ignored=PAGE_PARAMETERS)
 
 
 def _read_labels(text: str) -> Any:

@@ -58,8 +58,14 @@ def test_it_has_what_matches(api: APIClient, accounts: list[Account]) -> None:
     rows = text(api.get(EXPORT, {"search": "shop 4", "format": "jsonl"})).splitlines()
     assert [json.loads(row)["name"] for row in rows] == ["Shop 4"]
     assert text(api.get(EXPORT, {"status": "pending"})) == ",".join(COLUMNS) + "\r\n"
-    for wrong in ({"format": "xls"}, {"page_size": "3"}, {"ordering": "name"}, {"status": "x"}):
+    for wrong in ({"format": "xls"}, {"colour": "red"}, {"status": "x"}):
         assert api.get(EXPORT, wrong).status_code == 400
+
+
+def test_it_ignores_the_page_of_the_dashboard(api: APIClient, accounts: list[Account]) -> None:
+    page = "ordering=-name&view=table&cursor=abc&page_size=3"
+    rows = text(api.get(f"{EXPORT}?format=jsonl&country=DE&{page}")).splitlines()
+    assert [json.loads(row)["id"] for row in rows] == [str(account.pk) for account in accounts]
 
 
 @pytest.mark.parametrize("accept", ["*/*", "text/csv", "application/x-ndjson", "application/json"])

@@ -37,6 +37,13 @@ class TestBatch:
         assert Account.objects.filter(labels={"team": "north"}).count() == 2
 
     @transactional
+    def test_a_filter_may_be_the_address_of_a_page(self, alice: User, new_account: AccountFactory) -> None:
+        for _ in range(2):
+            new_account(alice)
+        query = "?status=active&ordering=-name&view=table&cursor=abc&page_size=1"
+        assert output("batch", "disconnect", "--filter", query).startswith("2 total, 0 waiting")
+
+    @transactional
     def test_it_reads_ids_from_a_file(self, alice: User, new_account: AccountFactory, tmp_path: Path) -> None:
         chosen, _ = new_account(alice), new_account(alice)
         file = tmp_path / "ids"
@@ -119,6 +126,7 @@ class TestBatch:
         ("arguments", "words"),
         [
             (["delete", "--filter", ""], "operation: It must be one of: sync"),
+            (["sync", "--filter", "colour=red"], "filter.colour: There is no such parameter"),
             (["sync", "--filter", "status=on"], "filter.status: “on” is not one of"),
             (["sync", "--filter", "connection=019ac0de-0000-7000-8000-000000000000"], "no such connection"),
             (["sync", "--ids", "/nowhere/at/all"], "/nowhere/at/all cannot be read"),

@@ -60,6 +60,25 @@ def test_one_label_may_be_typed_with_a_colon(name: str, value: str) -> None:
     assert read_account_query({"labels": f"{name}: {value}"}).check().filters["labels"] == {name: value}
 
 
+def test_the_value_of_a_label_may_be_empty() -> None:
+    assert read("labels=team:").check().filters["labels"] == {"team": ""}
+
+
+@pytest.mark.parametrize("text", ["team", ":north", ":", '"team"', '["team"]'])
+def test_a_label_without_a_name_or_a_colon_is_quoted(text: str) -> None:
+    assert read_account_query({"labels": text}).errors["labels"] == (
+        f"The label “{text}” needs a name and a value with a colon between, such as “team:north”."
+    )
+
+
+def test_a_long_label_is_quoted_in_part() -> None:
+    assert f"“{'x' * 40}…”" in read_account_query({"labels": "x" * 41}).errors["labels"]
+
+
+def test_an_object_of_labels_must_be_valid_json() -> None:
+    assert "It is not valid JSON" in read_account_query({"labels": "{team"}).errors["labels"]
+
+
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists, max_leaves=5))
 def test_metadata_that_is_no_object_is_refused(value: Any) -> None:
     assert "metadata" in read_account_query({"metadata": json.dumps(value)}).errors
