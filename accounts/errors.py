@@ -1,4 +1,4 @@
-"""Errors in a request, by field."""
+"""Errors in the fields of a request."""
 
 from collections.abc import Mapping
 from itertools import islice
@@ -6,6 +6,10 @@ from itertools import islice
 from django.core.exceptions import ValidationError
 
 MAX_ERRORS = 20
+
+
+class UnknownObjectError(ValidationError):
+    """The request names an object that does not exist or that the person may not see."""
 
 
 def build_validation_error(errors: Mapping[str, str]) -> ValidationError:

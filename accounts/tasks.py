@@ -1,6 +1,7 @@
 """Every task of this app. Procrastinate imports the module `tasks` of each installed app."""
 
-from accounts.batch.tasks import prune_batches, run_batch, settle_batches
+from accounts.batch.tasks import run_batch, settle_batches
+from accounts.batch.upkeep import prune_batches
 from accounts.lists.tasks import index_search
 from accounts.pruning import prune_sync_history
 from accounts.sync.requests import sync_due

@@ -13,8 +13,8 @@ from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import QueryDict
 
+from accounts.errors import UnknownObjectError
 from accounts.lists.account_pages import paginate_accounts
-from accounts.lists.by_connection import NotFoundError
 from accounts.lists.filters import filter_accounts
 from accounts.lists.pages import Page
 from accounts.lists.parameters import (
@@ -122,7 +122,7 @@ class AccountList:
         # A connection that does not exist matches no account: the page is empty, not an error.
         try:
             return filter_accounts(user, self.query)
-        except NotFoundError:
+        except UnknownObjectError:
             return Account.objects.none()
 
     def page(self, user: User) -> Page[Account]:

@@ -13,6 +13,9 @@ from amazon_accounts.amazon_ads.client import AmazonClient
 TOKENS = "tokens"
 # Tasks that may take long, and so must not take the slots of the refreshes.
 UPKEEP = "upkeep"
+BATCH = "batch"
+# After this time a long task queues itself again, so that other jobs get their turn and a worker can stop soon.
+MAX_TASK_SECONDS = 3.0
 
 
 def amazon_of(context: JobContext) -> AmazonClient:

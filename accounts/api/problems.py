@@ -26,7 +26,7 @@ from rest_framework.views import set_rollback
 
 from accounts.api.exceptions import UnavailableError
 from accounts.batch.ending import BatchStateError
-from accounts.lists.by_connection import NotFoundError
+from accounts.errors import UnknownObjectError
 from accounts.update import VersionConflictError
 from tokens.errors import ConnectionUnusableError
 
@@ -66,7 +66,7 @@ def handle(error: Exception, context: Mapping[str, Any]) -> Response | None:
 
 def _recognize(error: Exception) -> tuple[int, str, Errors, dict[str, str]] | None:
     match error:
-        case NotFoundError():
+        case UnknownObjectError():
             errors = list(_flatten_django_errors(error))
             return HTTPStatus.NOT_FOUND, _summarize(errors), errors, {}
         case ValidationError():

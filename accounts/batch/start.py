@@ -7,7 +7,6 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -22,8 +21,8 @@ from django.utils import timezone
 from accounts.batch.ending import BatchStateError, finish, hold_batch
 from accounts.batch.operations import Operation, require_operation
 from accounts.batch.tasks import queue_batch
+from accounts.errors import UnknownObjectError
 from accounts.lists.any_of import id_is_one_of
-from accounts.lists.by_connection import NotFoundError
 from accounts.lists.filters import filter_accounts
 from accounts.lists.parameters import AccountQuery, read_account_query
 from accounts.models import Account, BatchItem, BatchOperation
@@ -34,12 +33,19 @@ from tokens.permissions import System, get_person
 MAX_ITEMS = 100_000
 MAX_KEY_LENGTH = 200  # characters
 IDEMPOTENCY_KEY = re.compile(rf"[ -~]{{1,{MAX_KEY_LENGTH}}}")
-# It takes a second to look for 100,000 ids. If a list is longer than this, its first ids are checked before the rest,
-# so that a list of wrong ids is refused at once.
+# Looking for 100,000 ids takes a second. The first ids of a list longer than this are checked before the others, so
+# that a list of wrong ids is refused at once.
 MIN_IDS_TO_SAMPLE = 1_000
 SAMPLE_SIZE = 100
 
 UPDATE_OPTIONS = ("labels", "sync_enabled")
+
+# Around a query of accounts that Django compiles.
+INSERT_ITEMS = """
+INSERT INTO accounts_batchitem (batch_id, account_id, state, message)
+SELECT %s, chosen.id, %s, '' FROM ({chosen}) chosen (id)
+"""
+FIND_MISSING = "SELECT asked.id FROM unnest(%s::uuid[]) asked (id) EXCEPT ({visible}) LIMIT 3"
 
 
 def start_batch(
@@ -54,9 +60,9 @@ def start_batch(
 ) -> BatchOperation:
     """Store a batch of these accounts, or of all that the filters choose, and queue it.
 
-    Nothing is stored unless everything is right: a ValidationError names the field, a
-    NotFoundError accounts that the person does not see, PermissionDenied the permission. The same
-    `idempotency_key` with the same request returns the batch that exists.
+    Raises ValidationError by field for a wrong request, UnknownObjectError for ids of accounts that the person does
+    not see, and PermissionDenied with the missing permission. Then nothing is stored. The same `idempotency_key` with
+    the same request returns the batch that exists.
     """
     request = {
         "operation": operation,
@@ -162,7 +168,7 @@ def _read_ids(user: User | System, account_ids: Sequence[Any]) -> list[UUID]:
         sample = list(set(_parse_ids(account_ids[:SAMPLE_SIZE])))
         visible = _visible_accounts(user, sample)
         if missing := len(sample) - visible.count():
-            raise NotFoundError({"account_ids": _describe_missing(visible, sample, missing)})
+            raise UnknownObjectError({"account_ids": _describe_missing(visible, sample, missing)})
     ids = _parse_ids(account_ids)
     if len(set(ids)) != len(ids):
         raise ValidationError({"account_ids": "Each id may be given once."})
@@ -199,7 +205,7 @@ def _filter_accounts(user: User | System, filters: AccountQuery | Mapping[str, A
         return filter_accounts(user, query.check())
     except ValidationError as error:
         named = {f"filter.{name}": messages for name, messages in error.message_dict.items()}
-        # NotFoundError stays NotFoundError: the API answers it with 404.
+        # An UnknownObjectError keeps its type, because the API answers it with 404.
         raise type(error)(named) from None
 
 
@@ -208,7 +214,7 @@ def _store(batch: BatchOperation, accounts: AccountQuerySet, ids: list[UUID] | N
     # The batch holds the number of its items, so the items are inserted first. An error below rolls them back.
     batch.total = _insert_items(batch, accounts.order_by("pk").values_list("pk")[: max_items + 1])
     if ids is not None and (missing := len(ids) - batch.total):
-        raise NotFoundError({"account_ids": _describe_missing(accounts, ids, missing)})
+        raise UnknownObjectError({"account_ids": _describe_missing(accounts, ids, missing)})
     if batch.total > max_items:
         raise ValidationError({"filter": f"It chooses more than {max_items:,} accounts. Narrow it down."})
     batch.save(force_insert=True)
@@ -219,20 +225,24 @@ def _store(batch: BatchOperation, accounts: AccountQuerySet, ids: list[UUID] | N
 
 
 def _insert_items(batch: BatchOperation, account_ids: QuerySet[Any, Any]) -> int:
-    # One statement inserts the items, and no id of an account passes through Python. `elide_empty=False` makes Django
-    # compile a queryset that it knows to be empty.
-    compiler = account_ids.query.get_compiler(DEFAULT_DB_ALIAS, elide_empty=False)
-    chosen, parameters = compiler.as_sql()
-    insert = (
-        "INSERT INTO accounts_batchitem (batch_id, account_id, state, message)"  # noqa: S608 - SQL of Django's
-        f" SELECT %s, chosen.id, %s, '' FROM ({chosen}) chosen (id)"
-    )
+    # One statement inserts the items, and no id of an account passes through Python.
+    chosen, parameters = _compile(account_ids)
     with database.cursor() as cursor:
-        cursor.execute(insert, [batch.pk, BatchItem.State.WAITING, *parameters])
+        cursor.execute(INSERT_ITEMS.format(chosen=chosen), [batch.pk, BatchItem.State.WAITING, *parameters])
         return int(cursor.rowcount)
 
 
 def _describe_missing(accounts: AccountQuerySet, ids: list[UUID], missing: int) -> str:
-    found = set(accounts.order_by().values_list("pk", flat=True))
-    some = ", ".join(islice((str(account_id) for account_id in ids if account_id not in found), 3))
+    visible, parameters = _compile(accounts.order_by().values_list("pk"))
+    with database.cursor() as cursor:
+        cursor.execute(FIND_MISSING.format(visible=visible), [ids, *parameters])
+        some = ", ".join(str(account_id) for (account_id,) in cursor.fetchall())
     return f"{missing:,} of {len(ids):,} {'is' if missing == 1 else 'are'} not there, among them {some}."
+
+
+def _compile(account_ids: QuerySet[Any, Any]) -> tuple[str, tuple[Any, ...]]:
+    # `elide_empty=False` makes Django compile a queryset that it knows to be empty.
+    statement: tuple[str, tuple[Any, ...]] = account_ids.query.get_compiler(
+        DEFAULT_DB_ALIAS, elide_empty=False
+    ).as_sql()
+    return statement

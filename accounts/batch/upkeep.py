@@ -1,4 +1,4 @@
-"""Upkeep of batches: find batches that have lost their job, and delete batches that ended long ago."""
+"""Upkeep of batches: find batches that have lost their job, and delete old batches that have ended."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -7,10 +7,12 @@ from django.db import connection as database
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
+from procrastinate.contrib.django import app
 
 from accounts.models import BatchItem, BatchOperation
+from tokens.queues import BATCH
 
-RETENTION = timedelta(days=90)
+RETENTION = timedelta(days=90)  # from the creation of the batch
 MAX_PRUNED = 1_000
 
 
@@ -19,7 +21,8 @@ def find_unstarted() -> list[UUID]:
     return list(BatchOperation.objects.unfinished().filter(Exists(unstarted)).values_list("pk", flat=True))
 
 
-def prune_ended() -> int:
+@app.task(queue=BATCH, name="accounts.prune_batches")
+def prune_batches() -> int:
     old = BatchOperation.objects.filter(created_at__lt=timezone.now() - RETENTION, finished_at__isnull=False)
     batch_ids = list(old.order_by("created_at").values_list("pk", flat=True)[:MAX_PRUNED])
     for batch_id in batch_ids:

@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
-from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, Q
 
+from accounts.errors import UnknownObjectError
 from accounts.models import Account
 from tokens.models import BROKEN, FAILING, Connection, late_before
 from tokens.permissions import Actor
@@ -14,18 +14,17 @@ from tokens.permissions import Actor
 SYNCABLE = [Account.Status.ACTIVE, Account.Status.SUSPENDED, Account.Status.PENDING]
 
 
-class NotFoundError(ValidationError):
-    """A filter names something that does not exist or that this person may not see."""
-
-
 def select_by_connection(user: Actor, filters: Mapping[str, Any]) -> Q:
-    """Return the condition of the three filters. Costs one query; raises NotFoundError for an unknown connection."""
+    """Return the condition of the three filters. Costs one query.
+
+    Raises UnknownObjectError for a connection that does not exist or that the person may not see.
+    """
     # The condition holds the ids of connections, not a sub-select. PostgreSQL then knows how many accounts each
     # connection has, and takes the right index for one broken connection of a thousand as well as for all.
     wanted = {UUID(value) for value in filters.get("connection") or ()}
     states = _ConnectionStates(user, wanted)
     if wanted - states.ids:
-        raise NotFoundError({"connection": "There is no such connection."})
+        raise UnknownObjectError({"connection": "There is no such connection."})
     condition = Q(connection__in=wanted) if wanted else Q()
     if filters.get("sync_status"):
         condition &= _any_of(map(states.select_sync_status, filters["sync_status"]))

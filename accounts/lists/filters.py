@@ -21,8 +21,8 @@ def filter_accounts(
 ) -> AccountQuerySet:
     """Return the accounts that the person may see and that the query, or an object of its filters, chooses.
 
-    Raises ValidationError by parameter for wrong filters of an
-    object, and NotFoundError for a connection that the person may not see. Costs at most two queries.
+    Raises ValidationError by parameter for wrong filters of an object, and UnknownObjectError for a connection that
+    the person may not see. Costs at most two queries.
     """
     query = asked if isinstance(asked, AccountQuery) else read_account_query(asked).check()
     filters = query.filters

@@ -14,7 +14,7 @@ from django.urls import reverse
 from accounts.batch import start_batch
 from accounts.batch.operations import PERMISSIONS, Operation
 from accounts.batch.start import MAX_ITEMS
-from accounts.lists.by_connection import NotFoundError
+from accounts.errors import UnknownObjectError
 from accounts.lists.filters import filter_accounts
 from accounts.lists.parameters import AccountQuery, read_account_query
 from accounts.models import Account
@@ -46,7 +46,7 @@ class Selection:
         if self.filters is not None:
             try:
                 return filter_accounts(request.user, self.filters)
-            except NotFoundError:
+            except UnknownObjectError:
                 return Account.objects.none()
         # One id more than allowed is enough to say that there are too many.
         ids = [account_id for text in self.ids[: MAX_ITEMS + 1] if (account_id := _parse_id(text))]

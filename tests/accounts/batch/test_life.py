@@ -15,9 +15,9 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from accounts.batch import cancel_batch, retry_batch, start_batch
 from accounts.batch.ending import BatchStateError
 from accounts.batch.tasks import queue_unstarted_batches
-from accounts.batch.upkeep import prune_ended
+from accounts.batch.upkeep import prune_batches
 from accounts.batch.work import run_chunk
-from accounts.lists.by_connection import NotFoundError
+from accounts.errors import UnknownObjectError
 from accounts.models import Account, BatchItem, BatchOperation
 from tests.accounts.batch.batches import run_to_end
 from tests.accounts.conftest import AccountFactory, ConnectionFactory
@@ -92,7 +92,7 @@ class TestLife:
             return ProcrastinateJob.objects.filter(task_name="accounts.run_batch").count()
 
         assert jobs() == 1
-        with pytest.raises(NotFoundError):
+        with pytest.raises(UnknownObjectError):
             start_batch(alice, "disconnect", account_ids=[uuid4()])
         assert jobs() == BatchOperation.objects.count() == 1
         queue_unstarted_batches()
@@ -118,8 +118,8 @@ class TestLife:
 
     def test_old_batches_are_pruned(self, batch: BatchOperation) -> None:
         run_to_end(batch)
-        assert prune_ended() == 0
+        assert prune_batches() == 0
         long_ago = timezone.now() - timedelta(days=91)
         BatchOperation.objects.update(created_at=long_ago, finished_at=long_ago)
-        assert prune_ended() == 1
+        assert prune_batches() == 1
         assert not BatchItem.objects.exists()

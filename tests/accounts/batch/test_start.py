@@ -17,7 +17,7 @@ from django.db import transaction
 from accounts.batch import start_batch
 from accounts.batch.operations import PERMISSIONS
 from accounts.batch.start import MIN_IDS_TO_SAMPLE
-from accounts.lists.by_connection import NotFoundError
+from accounts.errors import UnknownObjectError
 from accounts.models import Account, BatchItem, BatchOperation
 from tests.accounts.batch.batches import ids, run_to_end
 from tests.accounts.conftest import AccountFactory
@@ -86,7 +86,7 @@ class TestStart:
         self, alice: User, new_account: AccountFactory
     ) -> None:
         hers = new_account(alice)
-        with pytest.raises(NotFoundError, match=r"99 of 100 are not there, among them"):
+        with pytest.raises(UnknownObjectError, match=r"99 of 100 are not there, among them"):
             start_batch(alice, "sync", account_ids=[hers.pk, *(uuid4() for _ in range(MIN_IDS_TO_SAMPLE))])
 
     def test_the_last_id_of_a_long_list_is_checked_too(
@@ -94,7 +94,7 @@ class TestStart:
     ) -> None:
         hers = new_accounts_like(new_account(alice), MIN_IDS_TO_SAMPLE + 1)
         unknown = uuid4()
-        with pytest.raises(NotFoundError, match=f"1 of 1,002 is not there, among them {unknown}"):
+        with pytest.raises(UnknownObjectError, match=f"1 of 1,002 is not there, among them {unknown}"):
             start_batch(alice, "sync", account_ids=[*hers, unknown])
         with pytest.raises(ValidationError, match="Each id may be given once"):
             start_batch(alice, "sync", account_ids=[*hers, hers[0]])

@@ -9,7 +9,7 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.batch import start_batch, tasks
-from accounts.batch.upkeep import RETENTION, find_unstarted
+from accounts.batch.upkeep import RETENTION, find_unstarted, prune_batches
 from accounts.batch.work import run_chunk
 from accounts.lists.tasks import index_search
 from accounts.models import Account, AccountSearch, BatchItem, BatchOperation, SyncRun
@@ -99,7 +99,7 @@ def test_the_scheduled_task_ends_a_batch_whose_sync_has_ended(
 def test_batches_are_kept_for_ninety_days(batch: BatchOperation, age: timedelta, left: int) -> None:
     async_to_sync(tasks.run_batch.func)(str(batch.pk))
     BatchOperation.objects.update(created_at=timezone.now() - age)
-    async_to_sync(tasks.prune_batches.func)()
+    prune_batches()
     assert BatchOperation.objects.count() == left
     assert BatchItem.objects.count() == 3 * left
     assert Account.objects.count() == 3
@@ -107,7 +107,7 @@ def test_batches_are_kept_for_ninety_days(batch: BatchOperation, age: timedelta,
 
 def test_an_old_batch_that_has_not_ended_is_kept(batch: BatchOperation) -> None:
     BatchOperation.objects.update(created_at=timezone.now() - 2 * RETENTION)
-    async_to_sync(tasks.prune_batches.func)()
+    prune_batches()
     assert BatchOperation.objects.count() == 1
 
 

@@ -11,10 +11,10 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from accounts.lists.by_connection import NotFoundError
+from accounts.errors import UnknownObjectError
 from accounts.lists.filters import filter_accounts
 from accounts.lists.parameters import MAX_JSON_LENGTH
-from accounts.lists.search import index_some
+from accounts.lists.search_index import index_some
 from accounts.models import Account, AccountSearch, Profile
 from tests.accounts.conftest import AccountFactory, ConnectionFactory
 from tokens.permissions import SYSTEM
@@ -202,7 +202,7 @@ def test_a_connection_of_another_person_does_not_exist(
     alice: User, bob: User, admin: User, new_account: AccountFactory
 ) -> None:
     account = new_account(bob)
-    with pytest.raises(NotFoundError):
+    with pytest.raises(UnknownObjectError):
         filter_accounts(alice, {"connection": str(account.connection_id)})
     assert list(filter_accounts(admin, {"connection": str(account.connection_id)})) == [account]
     assert list(filter_accounts(SYSTEM, {"connection": str(account.connection_id)})) == [account]
