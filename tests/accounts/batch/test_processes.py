@@ -59,13 +59,13 @@ def test_every_item_is_done_once_when_the_worker_is_killed(alice: User, many: Ac
     written = set(Account.objects.filter(updated_at__gt=began).values_list("pk", "updated_at"))
     assert len(written) == before
 
-    def has_ended_after_requeueing() -> bool:
+    def has_ended_after_requeue() -> bool:
         # The scheduler calls this every 15 seconds. One call may come too early: before the job of the dead worker is gone.
         queue_unstarted_batches()
         return BatchOperation.objects.get().is_finished
 
     with running("runworker", log=log) as worker:
-        eventually(has_ended_after_requeueing, 60, describe=worker.output)
+        eventually(has_ended_after_requeue, 60, describe=worker.output)
     batch.refresh_from_db()
     assert (batch.state, batch.succeeded) == ("succeeded", ACCOUNTS)
     assert Account.objects.filter(labels={"team": "north"}).count() == ACCOUNTS
