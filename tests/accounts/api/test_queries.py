@@ -17,7 +17,7 @@ from accounts.models import Account, SyncRun
 from tests.accounts.conftest import AccountFactory, ClientFactory
 
 MOST = 6
-MOST_TO_END = 12
+MAX_QUERIES_TO_END = 12
 ROOT = "/api/v1/"
 MARKS = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK")
 
@@ -102,4 +102,4 @@ def test_ending_what_is_under_way(send: Sender, admin: User, accounts: list[Acco
         f"connections/{accounts[0].connection_id}/disconnect/",
     ):
         seen = send("post", address)
-        assert len(seen) <= MOST_TO_END, (address, seen)
+        assert len(seen) <= MAX_QUERIES_TO_END, (address, seen)
