@@ -35,7 +35,7 @@ def test_chips_search_and_back_keep_the_state_in_the_address(accounts: Page) -> 
     accounts.locator("#q").fill("zzzz")
     expect(accounts.get_by_text("No account matches")).to_be_visible()
     assert "status=active" in accounts.url
-    assert "q=zzzz" in accounts.url
+    assert "search=zzzz" in accounts.url
     accounts.go_back()
     expect(accounts.locator("#list")).to_have_attribute("data-total", str(active))
     expect(accounts.locator("#q")).to_have_value("")
@@ -52,9 +52,9 @@ def test_the_focus_stays_on_the_chip_that_was_pressed(accounts: Page) -> None:
 
 def test_the_caret_stays_in_the_search_box(accounts: Page) -> None:
     accounts.locator("#q").click()
-    with accounts.expect_response(re.compile("q=a")):
+    with accounts.expect_response(re.compile("search=a")):
         accounts.keyboard.type("a")
-    accounts.wait_for_url("**q=a*")
+    accounts.wait_for_url("**search=a*")
     expect(accounts.locator("#q")).to_be_focused()
 
 

@@ -203,7 +203,7 @@ class Connection(models.Model):
         if self.state != self.State.ACTIVE:
             return "Amazon no longer accepts this login; it must be reconnected."
         if not self.is_of_this_application:
-            return "The connection belongs to another Login with Amazon application."
+            return f"The connection belongs to another Login with Amazon application, {self.client_id}."
         return ""
 
     @property

@@ -27,9 +27,9 @@ UNUSABLE = [
         "Amazon no longer accepts this login; it must be reconnected.",
     ),
     (
-        {"state": "active", "client_id": "another"},
+        {"state": "active", "client_id": "amzn1.other"},
         OtherApplicationError,
-        "The connection belongs to another Login with Amazon application.",
+        "The connection belongs to another Login with Amazon application, amzn1.other.",
     ),
 ]
 
@@ -85,7 +85,7 @@ def test_the_querysets_find_what_the_properties_say(
     ("fields", "is_live", "is_broken"),
     [
         ({}, True, False),
-        ({"client_id": "another"}, False, False),
+        ({"client_id": "amzn1.other"}, False, False),
         ({"state": "reauthorization_required", "next_refresh_at": None}, False, True),
     ],
 )

@@ -88,7 +88,7 @@ def test_refreshing_a_connection_that_cannot_be_refreshed_is_explained(
 ) -> None:
     foreign = new_connection(alice, settings, "Atzr|x", client_id="amzn1.application-oa2-client.other")
     with pytest.raises(
-        CommandError, match=r"belongs to the application amzn1\.application-oa2-client\.other"
+        CommandError, match=r"Login with Amazon application, amzn1\.application-oa2-client\.other"
     ):
         call_command("refresh_tokens", "--connection", str(foreign.pk))
 
