@@ -1,4 +1,4 @@
-"""What the scheduler defers for this app."""
+"""What the scheduler queues for this app."""
 
 from accounts.models import AccountSearch, BatchOperation
 from accounts.tasks import (
@@ -9,7 +9,7 @@ from accounts.tasks import (
     settle_batches,
     sync_due,
 )
-from tokens.processes.schedule import ScheduledJob
+from tokens.processes.scheduled_jobs import ScheduledJob
 
 JOBS = [
     ScheduledJob(sync_due, every=15),

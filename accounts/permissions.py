@@ -1,4 +1,7 @@
-"""The three groups of the project, and the authentication backend that reads a person's permissions."""
+"""The three groups of the project, and the authentication backend that reads a person's permissions.
+
+`tokens/permissions.py` has the check that every operation makes.
+"""
 
 from typing import Any
 

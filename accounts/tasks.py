@@ -4,7 +4,7 @@ from accounts.batch.tasks import run_batch, settle_batches
 from accounts.batch.upkeep import prune_batches
 from accounts.lists.tasks import index_search
 from accounts.pruning import prune_sync_history
-from accounts.sync.requests import sync_due
+from accounts.sync.due import sync_due
 from accounts.sync.rescue import rescue_runs
 from accounts.sync.run import run_sync
 

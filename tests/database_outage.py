@@ -110,7 +110,9 @@ def _allow_connections(other: psycopg.Connection[Any], *, allowed: bool) -> None
 
 def _end_sessions(other: psycopg.Connection[Any]) -> None:
     """End all sessions of the test's database, and wait until they are gone."""
-    other.execute(
-        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
-        [connection.settings_dict["NAME"]],
-    )
+    # The first statement waits for no session, so that nobody can go on in a session that ends later.
+    for timeout in (0, 5000):
+        other.execute(
+            "SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity WHERE datname = %s",
+            [timeout, connection.settings_dict["NAME"]],
+        )

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 
-async def poll_until(is_true: Callable[[], bool | Awaitable[bool]], seconds: float = 20.0) -> None:
+async def poll_until(is_true: Callable[[], bool | Awaitable[bool]], seconds: float = 60.0) -> None:
     """Wait until the condition holds; fail after this number of seconds."""
     for _ in range(int(seconds / 0.02)):
         answer = is_true()

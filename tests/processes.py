@@ -75,7 +75,7 @@ class Process:
     def output(self) -> str:
         return self.log.read_text()
 
-    def wait_for(self, words: str, seconds: float = 20) -> None:
+    def wait_for(self, words: str, seconds: float = 60) -> None:
         eventually(lambda: words in self.output(), seconds, describe=self.output)
 
     def terminate(self) -> tuple[int, float]:
@@ -104,7 +104,7 @@ def running(*arguments: str, log: Path, **extra: str) -> Iterator[Process]:
 
 
 def eventually(
-    condition: Callable[[], Any], seconds: float = 10, *, describe: Callable[[], str] = lambda: ""
+    condition: Callable[[], Any], seconds: float = 60, *, describe: Callable[[], str] = lambda: ""
 ) -> None:
     """Wait until the condition holds; fail after so many seconds."""
     deadline = time.monotonic() + seconds

@@ -1,11 +1,11 @@
-"""What the scheduler defers for this app."""
+"""What the scheduler queues for this app."""
 
 from django.conf import settings
 
 from tokens.alerts.delivery import due_alerts_exist, send_due_alerts
 from tokens.connect.consent import warn_of_consent_ends
 from tokens.processes.pruning import prune_tokens_histories
-from tokens.processes.schedule import ScheduledJob
+from tokens.processes.scheduled_jobs import ScheduledJob
 from tokens.processes.stalled import rescue_stalled_jobs
 from tokens.refresh.tasks import refresh_due_tokens
 

@@ -1,6 +1,7 @@
 """Whether a person may do something. Every operation asks here first.
 
-`accounts/permissions.py` has the groups, and the backend that reads the permissions of a person.
+`accounts/permissions.py` has the groups, and the backend that reads the permissions of a person. Which rows a person
+sees is the method `visible_to` of each model's queryset.
 """
 
 from typing import Final
@@ -10,10 +11,10 @@ from django.core.exceptions import PermissionDenied
 
 
 class System:
-    """No person but the product itself: a scheduled task, or a command run by the operator of the machine."""
+    """The product itself, not a person: a scheduled task, or a command run by the operator of the machine."""
 
 
-# The system may do everything. It has a name of its own, so that a person who is missing by mistake may do nothing.
+# The system may do everything. It is not None, so that a None passed by mistake may do nothing.
 SYSTEM: Final = System()
 
 Actor = AbstractBaseUser | AnonymousUser | System

@@ -17,7 +17,7 @@ from accounts.api.lists import refuse_body
 from accounts.api.remote_address import read_remote_address
 from accounts.api.throttling import AccessTokenThrottle, PersonThrottle
 from tokens.models import Connection
-from tokens.refresh.access import TokenNotReadyError, hand_out_access_token
+from tokens.refresh.access_tokens import TokenNotReadyError, hand_out_access_token
 
 
 class AccessTokenSerializer(serializers.Serializer[Any]):

@@ -104,7 +104,7 @@ def retry_batch(user: User | System, batch: BatchOperation) -> BatchOperation:
         if not failed.update(state=BatchItem.State.WAITING, message="", run=None):
             raise BatchStateError("No item of the operation has failed.")
         batch.state = BatchOperation.State.WAITING
-        # The failed items may be anywhere, so the work begins before the first account again.
+        # The failed items may be anywhere, so the work starts again from the first account.
         batch.position = batch.finished_at = batch.cancelled_at = None
         batch.started_at = timezone.now()
         batch.succeeded = batch.failed = batch.skipped = 0

@@ -29,7 +29,7 @@ ORDERINGS = [direction + name for name in ACCOUNT_ORDERINGS for direction in (""
 PAGING = ("page_size", "cursor", "ordering")
 # How the dashboard shows the list. The API accepts it, so that the query string of a page is a query of the API.
 PAGE_ONLY = ("view",)
-# Where all accounts that match are meant, the query string of a page is valid too. These parameters are ignored.
+# Exports and batches take all accounts that match. They accept the query string of a page and ignore these parameters.
 PAGE_PARAMETERS = (*PAGING, *PAGE_ONLY)
 
 MAX_QUOTED_LENGTH = 40  # characters of a wrong value
@@ -52,7 +52,7 @@ class _AnyOf(forms.MultipleChoiceField):
 
 
 class _AnyLike(forms.MultipleChoiceField):
-    """Any codes of one shape, for codes of which Amazon may add new ones."""
+    """Codes that are checked only by a pattern, because Amazon may add new codes."""
 
     def __init__(self, *, pattern: str, shape: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -156,8 +156,8 @@ class AccountFilterSet(django_filters.FilterSet):
         shape="the id of a connection",
         help_text="Our id of the connection that the account is synced by.",
     )
-    sync_status = _words(Account.SyncStatus, "How its synchronisation stands.")
-    health = _words(Account.Health, "Whether somebody should look at it.")
+    sync_status = _words(Account.SyncStatus, "The state of the account's sync.")
+    health = _words(Account.Health, "Whether somebody should look at the account.")
     search = django_filters.CharFilter(
         min_length=1,
         max_length=MAX_SEARCH_LENGTH,

@@ -1,4 +1,7 @@
-"""Removing access rows, and marking accounts `not_visible`, after a complete reading of a list."""
+"""Removing access rows after a complete reading of a list.
+
+`handover.py` then gives the accounts to another connection, or marks them `not_visible`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,16 +27,16 @@ REMOVE_ACCESS: Final = load(__file__, "remove_access")
 class Removal:
     """What a run removed."""
 
-    # Access rows by scope: removed, and marked until a second run confirms that the list misses the account.
+    # The number of deleted access rows, by scope.
     gone: Mapping[str, int]
+    # The number of access rows, by scope, that are deleted if the next complete reading misses the account too.
     unconfirmed: Mapping[str, int]
     # The connections that received accounts which this connection does not see any more.
     new_owners: Sequence[UUID]
 
 
 def record_complete_scopes(context: RunContext) -> None:
-    # Only a list that was read completely proves that an account is not in it, so this runs after the last
-    # list.
+    # Only a complete reading proves that an account is not in the list, so this runs after the last list.
     with database.cursor() as cursor:
         cursor.execute(LIST_SCOPES, context.parameters())
         scopes = [scope for (scope,) in cursor.fetchall()]

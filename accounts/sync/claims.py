@@ -23,7 +23,7 @@ from accounts.sync.listing import (
     is_unauthorized,
     totals,
 )
-from accounts.sync.schedule import next_sync_at
+from accounts.sync.next_sync import next_sync_at
 from accounts.sync.suspensions import alert_suspensions
 from tokens.models import Connection
 from tokens.refresh.revoked import mark_revoked

@@ -1,7 +1,7 @@
 """Giving accounts to another connection.
 
 This happens when a complete list no longer shows an account, and when the connection is disconnected or
-refused by Amazon. `hand_over_unseen_accounts.sql` marks an account that no connection sees `not_visible`.
+refused by Amazon. `hand_over_or_mark_not_visible.sql` marks an account that no connection sees `not_visible`.
 """
 
 from collections.abc import Collection, Mapping
@@ -18,11 +18,11 @@ from accounts.models import AccountAccess
 from accounts.models.changes import change_in_the_name_of
 from accounts.sync.claims import close_unfinished_runs
 from accounts.sync.fences import lock_person
-from accounts.sync.schedule import sync_soon
+from accounts.sync.next_sync import sync_soon
 from amazon_accounts.postgresql.statements import load
 from tokens.models import Connection
 
-HAND_OVER_UNSEEN: Final = load(__file__, "hand_over_unseen_accounts")
+HAND_OVER_UNSEEN: Final = load(__file__, "hand_over_or_mark_not_visible")
 HAND_OVER_TO_LIVE: Final = load(__file__, "hand_over_to_live_connections")
 
 

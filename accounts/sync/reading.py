@@ -16,7 +16,7 @@ from amazon_accounts.amazon_ads.answers import Answer, Page
 from amazon_accounts.amazon_ads.client import AdsApi, AmazonClient, TokenSource
 from amazon_accounts.amazon_ads.errors import AmazonError, PostponedError, TransientError
 from amazon_accounts.amazon_ads.hosts import Region
-from tokens.refresh.access import ConnectionTokenSource
+from tokens.refresh.access_tokens import ConnectionTokenSource
 
 TOKEN_SECONDS = 5.0
 # The maximum in memory at once: one answer holds up to 5,000 profiles.

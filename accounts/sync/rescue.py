@@ -13,9 +13,9 @@ from procrastinate.contrib.django import app
 
 from accounts.models import SyncRun
 from accounts.sync.claims import find_waiting_run, finish_closing
+from accounts.sync.next_sync import next_sync_at
 from accounts.sync.requests import open_run
 from accounts.sync.run import queue_run, run_sync
-from accounts.sync.schedule import next_sync_at
 from amazon_accounts.postgresql import statements
 from tokens.models import Connection
 from tokens.queues import TOKENS

@@ -11,10 +11,10 @@ from accounts.sync.claims import RunClaim
 from accounts.sync.coverage import Coverage
 from accounts.sync.listing import Listing, Outcome
 from accounts.sync.merge import CHUNK_ROWS, merge_rows
+from accounts.sync.next_sync import sync_soon
 from accounts.sync.profile_accounts import stage_profile_accounts
 from accounts.sync.rows import Rows
 from accounts.sync.run_context import RunContext
-from accounts.sync.schedule import sync_soon
 from amazon_accounts.amazon_ads.answers import Answer, Page, ProfileAnswer
 from amazon_accounts.postgresql.threads import in_thread
 

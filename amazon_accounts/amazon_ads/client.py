@@ -150,7 +150,7 @@ class AdsApi:
     async def ads_accounts(
         self, region: str, *, max_pages: int = MAX_PAGES
     ) -> AsyncGenerator[Page[AdsAccount], None]:
-        """Yield the pages of all ads accounts, which are those of all regions.
+        """Yield the pages of the ads accounts of all regions.
 
         If Amazon refuses a page token that it gave, the listing starts again, once. Accounts may then come twice.
         """

@@ -27,7 +27,7 @@ def environment(_request: HttpRequest) -> list[str] | None:
 
 def is_open(*names: str) -> Callable[[HttpRequest], bool]:
     """Return a test for whether one of these views is open, for the item's `active`."""
-    # Unfold's own test is whether the item's address is a part of the current one, which "/" always is.
+    # Unfold marks an item active if the current address contains the address of the item. "/" would always be active.
     return lambda request: bool(request.resolver_match and request.resolver_match.view_name in names)
 
 

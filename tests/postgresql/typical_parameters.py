@@ -63,7 +63,7 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "accounts/sync/sql/find_waiting_runs_without_job.sql": {"task": "accounts.run_sync"},
     "accounts/sync/sql/find_staged_key.sql": {**CHUNK, "position": 1},
     "accounts/sync/sql/hand_over_to_live_connections.sql": RUN,
-    "accounts/sync/sql/hand_over_unseen_accounts.sql": {**RUN, "include_unsynced": False},
+    "accounts/sync/sql/hand_over_or_mark_not_visible.sql": {**RUN, "include_unsynced": False},
     "accounts/sync/sql/inherit_labels.sql": {"accounts": [ID], "max_labels": 50},
     "accounts/sync/sql/is_staging_marked.sql": CHUNK,
     "accounts/sync/sql/list_scopes.sql": RUN,

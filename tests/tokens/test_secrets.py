@@ -205,7 +205,7 @@ def test_worker_and_scheduler_leak_nothing(
         eventually(lambda: Connection.objects.filter(last_synced_at__isnull=False).count() == 2, 40)
         sandbox.revoke("bob")
         Connection.objects.filter(state="active").update(next_refresh_at=timezone.now())
-        eventually(lambda: Connection.objects.filter(state="reauthorization_required").exists(), 30)
+        eventually(lambda: Connection.objects.filter(state="reauthorization_required").exists())
         leaks.run("sync_accounts", "--json")
         scheduler.terminate()
         worker.terminate()

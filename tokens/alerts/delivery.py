@@ -33,7 +33,7 @@ CLAIM = timedelta(minutes=2)
 # After a message, further alerts of its kind are gathered for this time.
 QUIET = timedelta(minutes=10)
 MAX_RETRY_DELAY = timedelta(hours=1)
-# A message that one address has taken is tried at a failing address for this time.
+# When one address has the message, the failing addresses are tried again for this time.
 GIVE_UP_AFTER = timedelta(days=1)
 MAX_ALERTS_IN_MESSAGE = 500
 MAX_LINES = 20

@@ -59,10 +59,10 @@ class RefusedAtAmazonError(AuthorizationError):
 # https://developer.amazon.com/docs/login-with-amazon/authorization-code-grant.html
 REFUSALS: Final[Mapping[str, str]] = {
     "access_denied": "You cancelled at Amazon. Nothing was connected.",
-    "invalid_request": "Amazon could not read our request (invalid_request). That is a defect of ours; nothing was "
-    "connected. Tell an administrator.",
-    "unsupported_response_type": "Amazon could not read our request (unsupported_response_type). That is a defect "
-    "of ours; nothing was connected. Tell an administrator.",
+    "invalid_request": "Amazon could not read our request (invalid_request). This is a bug in our application; nothing "
+    "was connected. Tell an administrator.",
+    "unsupported_response_type": "Amazon could not read our request (unsupported_response_type). This is a bug in "
+    "our application; nothing was connected. Tell an administrator.",
     "unauthorized_client": "Amazon does not let our application sign people in (unauthorized_client). Nothing was "
     "connected. An administrator has to check the application at Login with Amazon.",
     "invalid_scope": "Amazon has not approved our application for what it asks (invalid_scope). Nothing was "
@@ -118,7 +118,7 @@ def _code_verifier(state: str) -> str:
     return base64.urlsafe_b64encode(derived).rstrip(b"=").decode()
 
 
-async def complete(
+async def complete_authorization(
     user: User, session_key: str, answer: Mapping[str, str], amazon: AmazonClient
 ) -> Connected:
     """Connect the login with `answer`, the query parameters of the redirect from Amazon's page.
@@ -199,8 +199,7 @@ def _explain(error: AmazonError | PostponedError) -> RefusedAtAmazonError:
         )
     if isinstance(error, PostponedError):
         return RefusedAtAmazonError(
-            f"Amazon is busy and has to be left alone until {error.until:%H:%M} UTC. Nothing was connected. "
-            "Try again then."
+            f"Amazon is busy. Nothing was connected. Try again after {error.until:%H:%M} UTC."
         )
     return RefusedAtAmazonError(f"{error} Nothing was connected. Try again.")
 

@@ -72,7 +72,7 @@ def connect_amazon_callback(request: HttpRequest) -> HttpResponse:
 
 async def _complete(user: User, session_key: str, answer: dict[str, str]) -> grants.Connected:
     async with AmazonClient() as amazon:
-        return await oauth.complete(user, session_key, answer, amazon)
+        return await oauth.complete_authorization(user, session_key, answer, amazon)
 
 
 def _success(connected: grants.Connected) -> str:

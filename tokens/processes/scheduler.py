@@ -1,4 +1,7 @@
-"""Any number of schedulers may run; one of them leads and defers tasks. A scheduler does no other work."""
+"""Any number of schedulers may run; one of them leads and queues tasks. A scheduler does no other work.
+
+`scheduled_jobs.py` collects what is queued and how often from the `jobs.py` of each app.
+"""
 
 import logging
 import threading
@@ -15,7 +18,7 @@ from django_apscheduler.models import DjangoJob
 from tokens.models import Heartbeat
 from tokens.processes.heartbeats import Pulse
 from tokens.processes.leadership import Leadership
-from tokens.processes.schedule import scheduled_jobs
+from tokens.processes.scheduled_jobs import scheduled_jobs
 
 logger = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """Keeping access tokens valid: what is due, the lease, one refresh, its outcome, and handing tokens out."""
 
-from tokens.refresh.access import ConnectionTokenSource, hand_out_access_token
+from tokens.refresh.access_tokens import ConnectionTokenSource, hand_out_access_token
 from tokens.refresh.due import refresh_due
 from tokens.refresh.tasks import request_refresh
 

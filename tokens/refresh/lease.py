@@ -110,7 +110,7 @@ def database_now() -> datetime:
 
 
 def seconds_until_lost() -> float | None:
-    """Return when the first lease of a process that seems to be dead runs out; None if there is no such lease."""
+    """Return the seconds until the first lease of a process that seems dead expires; None if there is no such lease."""
     with connection.cursor() as cursor:
         cursor.execute(
             load(__file__, "seconds_until_lost"),

@@ -68,7 +68,7 @@ def bounds_of(family: str) -> Bounds:
     start = settings.AMAZON_REQUESTS_PER_SECOND
     if family == Family.LWA:
         start = settings.LWA_REQUESTS_PER_SECOND
-        # The ceiling is meant for the Ads API. A faster start that is set for Login with Amazon is meant too.
+        # AMAZON_MAX_REQUESTS_PER_SECOND is for the Ads API. A higher LWA_REQUESTS_PER_SECOND is its own ceiling.
         highest = max(highest, start)
     ceiling = highest * CEILING_SHARE
     return Bounds(start=min(start, ceiling), ceiling=ceiling, burst=settings.AMAZON_BURST)

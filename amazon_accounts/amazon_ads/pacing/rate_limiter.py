@@ -38,7 +38,7 @@ LWA_KEY = RateLimitKey("", Family.LWA)
 
 # All attempts of one call together end after this time. The time that it waits for slots does not count.
 MAX_CALL_SECONDS = 240.0
-# HTTP connections of one process. The Ads API gets only some of them, so that a region that hangs does not stop the
+# HTTP connections of one process. The Ads API gets only a part of them, so that a region that hangs does not stop the
 # refresh of tokens. Each rate limit gets fewer than the Ads API, so that this region does not stop the other regions.
 MAX_CONNECTIONS = 10
 MAX_API_CONNECTIONS = 8
@@ -49,7 +49,7 @@ MAX_STALE_SLOTS = 2
 
 
 class ExponentialBackoffRateLimiter:
-    """Makes calls at the shared pace and repeats those that may succeed. One for each process and event loop."""
+    """Makes calls at the shared pace, and repeats calls that may succeed later. One for each process and event loop."""
 
     def __init__(
         self,
@@ -206,7 +206,7 @@ class _Call(Generic[Prepared, Result]):
 
     async def _record_answer(self, slot: Slot) -> None:
         # An answer is recorded only after a failure, to show that Amazon answers again.
-        if slot.reservation.is_ailing:
+        if slot.reservation.had_failures:
             await self.limiter.database.try_to_record(
                 circuit.record_answer, self.key, is_probe=slot.reservation.is_probe
             )

@@ -47,7 +47,7 @@ class Reservation:
     # Seconds between two slots.
     interval: float
     # The rate limit had failures or its circuit is open, so Amazon's answer has to be recorded.
-    is_ailing: bool
+    had_failures: bool
     # When the pace was last slowed. A refusal of this request slows the pace again only if this did not change.
     slowed_at: datetime | None
     is_probe: bool = False
@@ -82,12 +82,12 @@ def _take_slot(
         slot = cursor.fetchone()
     if slot is None:
         return None
-    seconds, until, interval, is_ailing, slowed_at = slot
+    seconds, until, interval, had_failures, slowed_at = slot
     return Reservation(
         seconds=seconds,
         until=until,
         interval=interval,
-        is_ailing=is_ailing,
+        had_failures=had_failures,
         slowed_at=slowed_at,
         is_probe=is_probe,
     )
@@ -122,7 +122,7 @@ def _report_obstacle(limit: RateLimit, now: datetime, obstacle: Obstacle, until:
         seconds=max(0.0, (until - now).total_seconds()),
         until=until,
         interval=1 / limit.pace,
-        is_ailing=True,
+        had_failures=True,
         slowed_at=limit.slowed_at,
     )
 

@@ -1,4 +1,7 @@
-"""What a 429 changes: the login or everybody pauses, and the pace slows down."""
+"""What a 429 changes: one login or all logins pause, and the pace slows down.
+
+`rate_limiter.py` calls this module and chooses how long the pause is.
+"""
 
 import logging
 from datetime import datetime, timedelta
@@ -16,9 +19,9 @@ logger = logging.getLogger(__name__)
 def record_throttled(
     key: RateLimitKey, subject: str, reservation: Reservation, *, pause_seconds: float
 ) -> None:
-    """Record that Amazon refused a request of this login. Pause the login, or everybody if the limit is common.
+    """Record that Amazon refused a request of this login. Pause the login, or all logins if they share the limit.
 
-    The limit is common if Amazon refuses a second login within ten seconds, or if only one login makes calls.
+    Logins share the limit if Amazon refuses a second login within ten seconds, or if only one login makes calls.
     """
     limit, now = lock_rate_limit(key)
     if limit is None:
@@ -60,7 +63,7 @@ def record_throttled(
 def _slow_down(limit: RateLimit, now: datetime) -> None:
     pace_before = limit.pace
     since = _get_since_slowed(limit, now)
-    # The slots had not caught up with the clock, so the burst was too large rather than the pace too fast.
+    # The calls came in a burst and on average below the pace, so the burst was too large, not the pace too fast.
     is_burst = limit.slot_at + timedelta(seconds=1 / limit.pace) < now
     if is_burst and limit.burst > 1:
         limit.burst //= 2

@@ -25,7 +25,7 @@ from tokens.connect.disconnect import disconnect_connection
 from tokens.connect.refresh_token import connect_with_refresh_token
 from tokens.models import AccessTokenRequest, AuthorizationAttempt, Connection
 from tokens.permissions import SYSTEM, Actor, may, require
-from tokens.refresh.access import hand_out_access_token
+from tokens.refresh.access_tokens import hand_out_access_token
 from tokens.refresh.tasks import request_refresh
 
 
@@ -47,7 +47,9 @@ def complete(user: User, _scene: Scene) -> None:
 
     async def answer() -> None:
         async with AmazonClient() as amazon:
-            await oauth.complete(user, "session", {"state": state, "error": "access_denied"}, amazon)
+            await oauth.complete_authorization(
+                user, "session", {"state": state, "error": "access_denied"}, amazon
+            )
 
     async_to_sync(answer)()
 

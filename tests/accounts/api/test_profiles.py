@@ -1,4 +1,4 @@
-"""Amazon Ads profiles: those of the caller's accounts, in pages, or of one account."""
+"""The API's list of Amazon Ads profiles: of all accounts that the person sees, or of one account."""
 
 from uuid import uuid4
 

@@ -52,7 +52,7 @@ def test_every_item_is_done_once_when_the_worker_is_killed(alice: User, many: Ac
     began = timezone.now()
     batch = start_batch(alice, "update", filters={}, options={"labels": {"team": "north"}})
     with running("runworker", log=log) as worker:
-        eventually(lambda: done(batch) > 0, 20, describe=worker.output)
+        eventually(lambda: done(batch) > 0, describe=worker.output)
         os.kill(worker.pid, signal.SIGKILL)
     before = done(batch)
     assert before < ACCOUNTS

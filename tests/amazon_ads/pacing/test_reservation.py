@@ -41,7 +41,7 @@ def reserve_slot(subject: str = "alice", max_wait: float = MAX_WAIT_SECONDS) -> 
 
 def test_the_first_reservation_creates_the_rate_limit() -> None:
     slot = reserve_slot()
-    assert (slot.obstacle, slot.seconds, slot.is_probe, slot.is_ailing) == ("", 0.0, False, False)
+    assert (slot.obstacle, slot.seconds, slot.is_probe, slot.had_failures) == ("", 0.0, False, False)
     limit = get_limit()
     assert (limit.pace, limit.burst, limit.requests, limit.growing, limit.last_subject) == (
         10.0,
@@ -132,7 +132,7 @@ def test_an_open_circuit_gives_no_slot_and_then_one_probe() -> None:
     assert slot.seconds == pytest.approx(20, abs=1)
     RateLimit.objects.update(circuit_open_until=now() - timedelta(seconds=1))
     probe = reserve_slot("alice")
-    assert (probe.obstacle, probe.is_probe, probe.is_ailing) == ("", True, True)
+    assert (probe.obstacle, probe.is_probe, probe.had_failures) == ("", True, True)
     other = reserve_slot("bob")
     assert other.obstacle == "probing"
     assert other.seconds == 1.0

@@ -66,7 +66,7 @@ def test_a_worker_refreshes_and_ends_in_time(connection: Connection, tmp_path: P
         for _ in range(2):
             terminate_backends()
             eventually(lambda: request_refresh(SYSTEM, connection))
-            eventually(lambda: not ProcrastinateJob.objects.filter(task_name=REFRESH).exists(), 20)
+            eventually(lambda: not ProcrastinateJob.objects.filter(task_name=REFRESH).exists())
         assert Connection.objects.get().refresh_count == 3
 
         status, seconds = worker.terminate()
@@ -96,8 +96,8 @@ def test_a_killed_workers_job_is_queued_again(
         running("runworker", log=tmp_path / "second.log"),
         running("runscheduler", log=tmp_path / "scheduler.log"),
     ):
-        eventually(lambda: Connection.objects.get().refresh_count == 1, 30)
-        eventually(lambda: not left.exists(), 20)
+        eventually(lambda: Connection.objects.get().refresh_count == 1)
+        eventually(lambda: not left.exists())
     outcomes = TokenRefresh.objects.order_by("started_at").values_list("outcome", flat=True)
     assert list(outcomes)[:3] == ["succeeded", "lost", "succeeded"]
 
@@ -108,7 +108,7 @@ def test_one_scheduler_leads_and_another_takes_over(alice: User, tmp_path: Path)
         running("runscheduler", log=tmp_path / "second.log") as second,
     ):
         logs = {first.pid: first, second.pid: second}
-        eventually(lambda: any("leads now" in each.output() for each in logs.values()), 20)
+        eventually(lambda: any("leads now" in each.output() for each in logs.values()))
         leader = first if "leads now" in first.output() else second
         standby = second if leader is first else first
         eventually(lambda: count_beats().schedulers == 2)
@@ -118,7 +118,7 @@ def test_one_scheduler_leads_and_another_takes_over(alice: User, tmp_path: Path)
         # Each job ran at once.
         eventually(lambda: ProcrastinateJob.objects.filter(task_name="tokens.refresh_due").count() == 1)
         leader.kill()
-        standby.wait_for("leads now", 30)
+        standby.wait_for("leads now")
         status, seconds = standby.terminate()
         assert status == 0
         assert seconds < 5
@@ -128,7 +128,7 @@ def test_a_scheduler_survives_the_loss_of_the_database(alice: User, tmp_path: Pa
     with running("runscheduler", log=tmp_path / "scheduler.log") as scheduler:
         scheduler.wait_for("leads now")
         terminate_backends()
-        eventually(lambda: scheduler.output().count("leads now") == 2, 20)
+        eventually(lambda: scheduler.output().count("leads now") == 2)
         eventually(lambda: DjangoJobExecution.objects.filter(status="Executed").exists())
         assert scheduler.is_running
 
@@ -147,7 +147,7 @@ def test_scheduler_and_worker_refresh_what_is_due(connection: Connection, tmp_pa
         running("runworker", log=tmp_path / "worker.log"),
         running("runscheduler", log=tmp_path / "scheduler.log", TOKEN_REFRESH_CHECK_SECONDS="2"),
     ):
-        eventually(lambda: Connection.objects.get().refresh_count == 1, 20)
+        eventually(lambda: Connection.objects.get().refresh_count == 1)
         Connection.objects.update(next_refresh_at=timezone.now() - timedelta(minutes=1))
         eventually(lambda: Connection.objects.get().refresh_count == 2)
 

@@ -11,7 +11,7 @@ from tokens.alerts.create import alert_connection_broken
 from tokens.permissions import SYSTEM
 from tokens.processes import scheduler
 from tokens.processes.leadership import Leadership
-from tokens.processes.schedule import ScheduledJob, scheduled_jobs
+from tokens.processes.scheduled_jobs import ScheduledJob, scheduled_jobs
 from tokens.processes.stalled import rescue_stalled_jobs
 from tokens.refresh.tasks import request_refresh
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 async def ask(connection_id: UUID, times: int) -> set[str]:
     from amazon_accounts.amazon_ads.client import AmazonClient
-    from tokens.refresh.access import get_access_token
+    from tokens.refresh.access_tokens import get_access_token
 
     async with AmazonClient() as amazon:
         return set(

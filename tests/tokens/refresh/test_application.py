@@ -17,7 +17,7 @@ from tests.tokens.factories import make_due
 from tokens.connect.disconnect import disconnect_connection
 from tokens.models import Connection, TokenRefresh
 from tokens.permissions import SYSTEM
-from tokens.refresh.access import get_access_token
+from tokens.refresh.access_tokens import get_access_token
 from tokens.refresh.counts import CONCURRENCY
 from tokens.refresh.due import refresh_due
 from tokens.refresh.one import refresh_connections, refresh_queued

@@ -19,7 +19,7 @@ from tests.polling import poll_until
 from tests.tokens.conftest import ConnectionFactory
 from tests.tokens.factories import make_due, read_refreshes, reload
 from tokens.models import Connection, TokenRefresh
-from tokens.refresh.access import get_access_token
+from tokens.refresh.access_tokens import get_access_token
 from tokens.refresh.due import refresh_due
 from tokens.refresh.one import refresh_connections, refresh_queued
 

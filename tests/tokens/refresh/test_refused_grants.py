@@ -13,7 +13,7 @@ from tests.tokens.conftest import ConnectionFactory
 from tests.tokens.factories import make_due, read_refreshes, reload
 from tokens.models import Alert, Connection, TokenRefresh
 from tokens.refresh import lease, outcomes
-from tokens.refresh.access import get_access_token
+from tokens.refresh.access_tokens import get_access_token
 from tokens.refresh.due import refresh_due
 from tokens.refresh.one import refresh_connections
 from tokens.signals import connection_changed

@@ -14,7 +14,7 @@ from amazon_accounts.sandbox.state import Sandbox
 from tests.tokens.conftest import ConnectionFactory
 from tests.tokens.factories import read_refreshes, reload
 from tokens.models import TokenRefresh
-from tokens.refresh.access import get_access_token
+from tokens.refresh.access_tokens import get_access_token
 from tokens.refresh.due import refresh_due
 
 pytestmark = pytest.mark.django_db

@@ -17,7 +17,7 @@ from tokens.encryption import Secret
 from tokens.errors import ConnectionUnusableError
 from tokens.models import AccessTokenRequest, Connection
 from tokens.permissions import SYSTEM
-from tokens.refresh.access import TokenNotReadyError, hand_out_access_token
+from tokens.refresh.access_tokens import TokenNotReadyError, hand_out_access_token
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

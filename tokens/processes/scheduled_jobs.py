@@ -1,4 +1,4 @@
-"""What the scheduler defers, and how often: the `JOBS` of every app."""
+"""What the scheduler queues, and how often: the `JOBS` of every app."""
 
 import importlib
 from collections.abc import Callable

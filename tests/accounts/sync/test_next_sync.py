@@ -10,7 +10,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.sync.schedule import CONFIRMATION, MAX_RETRY, next_sync_at, sync_soon
+from accounts.sync.next_sync import CONFIRMATION, MAX_RETRY, next_sync_at, sync_soon
 from tests.accounts.sync.conftest import ConnectionFactory
 from tokens.models import Connection
 
