@@ -39,7 +39,7 @@ class Scene:
         return self.account.connection
 
 
-def complete(user: User, _scene: Scene) -> None:
+def complete_authorization(user: User, _scene: Scene) -> None:
     state = "the state that Amazon sends back"
     AuthorizationAttempt.objects.create(
         state_digest=oauth._digest(state), session_digest=oauth._digest("session"), user=user
@@ -95,7 +95,7 @@ OPERATIONS: dict[str, tuple[str, Callable[[Any, Scene], object]]] = {
 }
 # They reach the database from another thread, so each needs a test with transactions of its own.
 ASYNC_OPERATIONS: dict[str, Callable[[User, Scene], None]] = {
-    "complete": complete,
+    "complete_authorization": complete_authorization,
     "connect_with_refresh_token": connect_by_token,
 }
 ALL_PERMISSIONS = {name for names in GROUPS.values() for name in names}
