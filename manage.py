@@ -9,6 +9,7 @@ from django.core.management import execute_from_command_line
 from django.db import InterfaceError, OperationalError
 
 from amazon_accounts.starter.database import require_database
+from amazon_accounts.visible_text import escape_line, show_uncaught_error
 
 NEED_NO_DATABASE = {
     "check",
@@ -29,6 +30,7 @@ def needs_database(arguments: list[str]) -> bool:
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "amazon_accounts.settings")
+    sys.excepthook = show_uncaught_error
     try:
         if needs_database(sys.argv[1:]):
             require_database()
@@ -36,4 +38,4 @@ if __name__ == "__main__":
     except ImproperlyConfigured as error:
         sys.exit(f"Error: {error}")
     except (InterfaceError, OperationalError) as error:
-        sys.exit(f"Error: the database: {' '.join(str(error).split())}")
+        sys.exit(f"Error: the database: {escape_line(' '.join(str(error).split()))}")

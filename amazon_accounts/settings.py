@@ -379,7 +379,13 @@ CONTENT_SECURITY_POLICY = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "formatters": {
+        "plain": {
+            "()": "amazon_accounts.visible_text.VisibleFormatter",
+            "format": "{asctime} {levelname} {name}: {message}",
+            "style": "{",
+        },
+    },
     "filters": {"one_line": {"()": "django.utils.log.CallbackFilter", "callback": keep_to_one_line}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
@@ -392,6 +398,12 @@ LOGGING = {
         # In an outage of the database the pool would repeat errors that its callers log.
         "psycopg.pool": {"level": "ERROR"},
         "django.request": {"filters": ["one_line"]},
+        # Django and granian have handlers of their own, which would print control characters as they come. Listed
+        # here, the loggers lose them and the handler of the root writes their lines.
+        "django": {"level": "INFO"},
+        "django.server": {"level": "INFO", "propagate": True},
+        "_granian": {"propagate": True},
+        "granian.access": {"level": "INFO", "propagate": True},
     },
 }
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
+from amazon_accounts.visible_text import escape_line
+
 # Readable on dark and light terminals: cyan, green, yellow, magenta, blue.
 COLOURS = (36, 32, 33, 35, 34)
 
@@ -21,7 +23,7 @@ class Log:
 
     def write(self, name: str, text: str) -> None:
         with self._lock, contextlib.suppress(OSError):
-            self._stream.write(f"{self._prefix(name)} {text}\n")
+            self._stream.write(f"{self._prefix(name)} {escape_line(text)}\n")
             self._stream.flush()
 
     def _prefix(self, name: str) -> str:
@@ -49,4 +51,5 @@ class LogFile:
             text = file.read()
         whole = text[: text.rfind(b"\n") + 1]
         self._position = start + len(whole)
-        yield from whole.decode(errors="replace").splitlines()
+        # Not splitlines(), which takes more characters for line breaks than PostgreSQL does.
+        yield from whole.decode(errors="replace").split("\n")[:-1]

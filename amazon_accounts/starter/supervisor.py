@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from amazon_accounts.starter.log import Log
+from amazon_accounts.visible_text import escape_line
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -73,7 +74,7 @@ class Child:
     def _copy_output(self, output: IO[bytes]) -> None:
         with output:
             for line in output:
-                text = line.decode(errors="replace").rstrip()
+                text = escape_line(line.decode(errors="replace").rstrip())
                 self.last_output.append(text)
                 self._log.write(self.program.name, text)
 

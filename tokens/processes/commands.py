@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 from django.db import InterfaceError, OperationalError, ProgrammingError, connections
 
 from amazon_accounts.amazon_ads.client import AmazonClient
@@ -18,6 +19,7 @@ from amazon_accounts.amazon_ads.errors import (
     UnreachableError,
 )
 from amazon_accounts.postgresql.threads import tune_interpreter
+from amazon_accounts.visible_text import escape_lines
 from tokens.checks import find_encryption_problem
 from tokens.connect.grants import AuthorizationError
 from tokens.encryption import DecryptionError
@@ -61,10 +63,28 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
+class VisibleOutput(OutputWrapper):
+    """Writes text of people and of Amazon without its control characters."""
+
+    def write(self, msg: str = "", *args: Any, **kwargs: Any) -> Any:
+        super().write(escape_lines(msg), *args, **kwargs)
+
+
 class OperatorCommand(BaseCommand):
     """A command that does not run when TOKEN_ENCRYPTION_KEYS cannot decrypt the stored tokens."""
 
+    def __init__(self, stdout: TextIO | None = None, stderr: TextIO | None = None, **colors: bool) -> None:
+        super().__init__(stdout, stderr, **colors)
+        self.stdout = VisibleOutput(stdout or sys.stdout)
+        color = self.stderr.style_func
+        self.stderr = VisibleOutput(stderr or sys.stderr)
+        self.stderr.style_func = color
+
     def execute(self, *args: Any, **options: Any) -> str | None:
+        # Django would wrap these streams in its own class.
+        for name in ("stdout", "stderr"):
+            if stream := options.pop(name, None):
+                setattr(self, name, VisibleOutput(stream))
         with raise_one_line_errors():
             if problem := find_encryption_problem():
                 raise CommandError(problem)

@@ -13,6 +13,7 @@ from accounts.sync.foreground import sync_now
 from accounts.sync.listing import Listing
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
+from amazon_accounts.visible_text import escape_line
 from tokens.models import Connection
 from tokens.processes.commands import OperatorCommand, run_with_amazon
 
@@ -159,7 +160,8 @@ class Progress:
         self._bar.set_postfix_str(f"{sum(self._seen.values()):,} records read", refresh=True)
 
     def show_waiting(self, connection: Connection) -> None:
-        self._bar.set_postfix_str(f"waiting for the worker that syncs “{connection.label}”", refresh=True)
+        label = escape_line(connection.label)
+        self._bar.set_postfix_str(f"waiting for the worker that syncs “{label}”", refresh=True)
 
     def finish(self) -> None:
         self._bar.update()
