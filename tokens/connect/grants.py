@@ -50,7 +50,10 @@ class Connected:
 
 @dataclass(frozen=True)
 class Consent:
-    """A grant that is not stored yet, and everything that came with it."""
+    """A grant that is not stored yet, and everything that came with it.
+
+    `label` and `regions` are for a new connection.
+    """
 
     owner: User
     grant: Grant
@@ -161,11 +164,8 @@ def _require_same_login(connection: Connection, came_back: Identity) -> None:
 
 
 def _renew(connection: Connection, consent: Consent) -> Connection:
+    # The label and the regions stay: only `update_connection` changes them.
     was_broken = connection.state == Connection.State.REAUTHORIZATION_REQUIRED
-    if consent.label:
-        connection.label = consent.label
-    if consent.regions:
-        connection.regions = list(consent.regions)
     known_since = connection.consented_at if _has_token_of(connection, consent) else None
     _set_grant(connection, consent)
     connection.consented_at = consent.consented_at or known_since

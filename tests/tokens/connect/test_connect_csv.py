@@ -160,7 +160,7 @@ def test_a_stored_token_that_cannot_be_decrypted_does_not_stop_a_line(
     assert error == ""
     assert printed.endswith("1 connected, 1 updated, 0 failed\n")
     labels = Connection.objects.exclude(label="Garden shop").values_list("label", flat=True)
-    assert sorted(labels) == ["Acme again", "Unreadable"]
+    assert sorted(labels) == ["Acme", "Unreadable"]
 
 
 def test_it_stops_at_a_refusal_of_the_application(

@@ -78,10 +78,12 @@ class TestConnect:
         assert (again.connection.label, again.connection.regions) == ("Garden shop", ["EU"])
         assert again.connection.grant_version == 2
 
-    def test_a_known_login_may_get_another_label_and_other_regions(self, alice: User) -> None:
+    def test_connecting_a_known_login_changes_neither_its_label_nor_its_regions(self, alice: User) -> None:
         connect(new_consent(alice, label="Garden shop", regions=["EU"]))
         again = connect(new_consent(alice, label="Toy shop", regions=["NA", "FE"])).connection
-        assert (again.label, again.regions) == ("Toy shop", ["NA", "FE"])
+        assert (again.label, again.regions) == ("Garden shop", ["EU"])
+        again = reconnect(again.pk, new_consent(alice, label="Toy shop", regions=["NA"])).connection
+        assert (again.label, again.regions, again.grant_version) == ("Garden shop", ["EU"], 3)
 
     def test_each_person_has_a_connection_of_the_same_login(self, alice: User) -> None:
         connect(new_consent(alice))

@@ -30,9 +30,12 @@ class Command(OperatorCommand):
         parser.add_argument(
             "--owner", required=True, metavar="USER", help="the person who will own the connection"
         )
-        parser.add_argument("--label", metavar="TEXT", help="the name of the connection")
+        parser.add_argument("--label", metavar="TEXT", help="the name of a new connection")
         parser.add_argument(
-            "--regions", default="", metavar="NA,EU", help="some of NA, EU and FE; all by default"
+            "--regions",
+            default="",
+            metavar="NA,EU",
+            help="some of NA, EU and FE for a new connection; all by default",
         )
         parser.add_argument(
             "--consented-at", default="", metavar="DATE", help="the day of the consent, if known"
@@ -78,7 +81,7 @@ class Command(OperatorCommand):
         self.stderr.write(
             "Connected."
             if connected.is_new
-            else "This login was connected already. Its connection is updated."
+            else "This login was connected already. Its connection has the new token and kept its label and regions."
         )
         self.stdout.write(str(connected.connection.pk))
 
