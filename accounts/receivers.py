@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.dispatch import receiver
 
@@ -17,10 +18,12 @@ from tokens.signals import connection_changed
 
 
 @receiver(connection_changed, dispatch_uid="accounts")
-def on_connection_changed(connection: Connection, change: str, **_: Any) -> None:
+def on_connection_changed(connection: Connection, change: str, user: User | None = None, **_: Any) -> None:
     # Runs inside the transaction that changes the connection.
     if change in {"connected", "healed"}:
         queue_sync(connection, trigger=SyncRun.Trigger.CONNECT)
+    elif change == "regions" and not connection.reason_unusable:
+        queue_sync(connection, trigger=SyncRun.Trigger.MANUAL, requested_by=user)
     elif change == "broken":
         hand_over_broken(connection)
     elif change == "disconnected":

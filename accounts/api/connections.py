@@ -1,5 +1,6 @@
 """Connections: the list, one connection, and what people can do with it. No answer contains a token."""
 
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -19,6 +20,7 @@ from accounts.models import SyncRun
 from accounts.sync.requests import request_sync
 from amazon_accounts.amazon_ads.hosts import Region
 from tokens.connect.disconnect import disconnect_connection
+from tokens.connect.update import MAX_LABEL_LENGTH, update_connection
 from tokens.models import Connection
 from tokens.refresh.tasks import request_refresh
 
@@ -73,6 +75,23 @@ class ConnectionList(APIView):
         return respond_with_rows(request, connections, "label", ConnectionSerializer, given)
 
 
+class ConnectionChangesRequest(serializers.Serializer[Any]):
+    # `label` is an attribute of every serializer.
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        return {name.removesuffix("_"): field for name, field in super().get_fields().items()}
+
+    label_ = serializers.CharField(
+        required=False, max_length=MAX_LABEL_LENGTH, help_text="Without control characters."
+    )
+    regions = serializers.ListField(
+        child=Word(Region),
+        required=False,
+        min_length=1,
+        max_length=len(Region.values),
+        help_text="The regions that are read. If they change, a sync is queued.",
+    )
+
+
 class ConnectionDetail(APIView):
     @describe(
         "Show a connection",
@@ -83,6 +102,22 @@ class ConnectionDetail(APIView):
     )
     def get(self, request: Request, connection_id: UUID) -> Response:
         read_parameters(request, serializers.Serializer)
+        return Response(ConnectionSerializer(_get_visible(request, connection_id)).data)
+
+    @describe(
+        "Change a connection's label and regions",
+        "Fields that are left out stay as they are. Other regions are synced at once; the accounts of a region that "
+        "is left out stay in the list and are no longer updated.",
+        operation_id="update_connection",
+        request=ConnectionChangesRequest,
+        request_examples={"a label": {"label": "Nordwind"}, "regions": {"regions": ["NA", "EU"]}},
+        response=ConnectionSerializer,
+        example=examples.CONNECTION,
+        permission="tokens.connect_amazon",
+        errors=[404],
+    )
+    def patch(self, request: Request, connection_id: UUID) -> Response:
+        update_connection(get_person(request), _get_visible(request, connection_id), request.data)
         return Response(ConnectionSerializer(_get_visible(request, connection_id)).data)
 
 

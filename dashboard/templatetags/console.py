@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from amazon_accounts.amazon_ads.hosts import Region
 from dashboard import status
 from dashboard.status import Status, Tone
 
@@ -130,6 +131,11 @@ def percent(share: float | None) -> str:
 @register.filter
 def accounts(number: int) -> str:
     return f"{number:,} account{'' if number == 1 else 's'}"
+
+
+@register.filter
+def region_names(regions: list[str]) -> str:
+    return ", ".join(Region(region).label for region in regions)
 
 
 @register.filter

@@ -14,6 +14,8 @@ from dashboard.account_counts import count_accounts
 from dashboard.frame.page import StaffRequest, button_on, is_partial, page, redirect_htmx, staff_page
 from dashboard.views.connections import visible
 from tokens.connect.disconnect import disconnect_connection
+from tokens.connect.forms import ConnectionForm
+from tokens.connect.update import update_connection
 from tokens.errors import ConnectionUnusableError
 from tokens.models import Connection
 from tokens.refresh.tasks import request_refresh
@@ -64,6 +66,29 @@ def disconnect(request: StaffRequest, connection_id: UUID) -> HttpResponse:
     if is_partial(request):
         return render(request, "dashboard/connections/disconnect.html", context)
     return page(request, "dashboard/frame/confirm_page.html", context, title="Disconnect")
+
+
+@require_http_methods(["GET", "POST"])
+@staff_page("tokens.connect_amazon")
+def update(request: StaffRequest, connection_id: UUID) -> HttpResponse:
+    connection = get_object_or_404(visible(request), pk=connection_id)
+    if request.method == "POST":
+        form = ConnectionForm(request.POST)
+        if form.is_valid():
+            changed = update_connection(request.user, connection, form.cleaned_data)
+            done = "is changed" if changed else "was like this already; nothing was changed"
+            messages.success(request, f"{connection.label} {done}.")
+            return redirect_htmx(request, reverse("connection", args=[connection.pk]))
+    else:
+        form = ConnectionForm(initial={"label": connection.label, "regions": connection.regions})
+    context = {
+        "connection": connection,
+        "form": form,
+        "confirm_body": "dashboard/connections/update.html",
+    }
+    if is_partial(request):
+        return render(request, "dashboard/connections/update.html", context)
+    return page(request, "dashboard/frame/confirm_page.html", context, title="Label and regions")
 
 
 def _refused(request: StaffRequest, connection: Connection, error: ConnectionUnusableError) -> HttpResponse:

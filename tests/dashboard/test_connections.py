@@ -278,3 +278,49 @@ def test_a_single_refresh_is_described_in_the_singular(
     page = client.get(f"/connections/{connection.pk}/").content.decode()
     assert "How long the last refresh took" in page
     assert '<span class="c-id">request REQ-1</span>' in squeeze(page)
+
+
+def test_label_and_regions_are_changed_on_the_page(
+    client: Client, alice: User, make_connection: MakeConnection
+) -> None:
+    connection = make_connection(alice, regions=["NA", "EU"])
+    address = f"/connections/{connection.pk}/update/"
+    assert f'href="{address}"' in client.get(f"/connections/{connection.pk}/").content.decode()
+    form = squeeze(client.get(address).content.decode())
+    assert 'value="Northwind"' in form
+    assert form.count(" checked") == 2
+    response = client.post(address, {"label": "Südwind", "regions": ["FE"]})
+    assert (response.status_code, response["Location"]) == (303, f"/connections/{connection.pk}/")
+    connection.refresh_from_db()
+    assert (connection.label, connection.regions) == ("Südwind", ["FE"])
+    assert SyncRun.objects.get().requested_by == alice
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"label": "Südwind"}, "Choose at least one region."),
+        ({"label": "", "regions": ["EU"]}, "This field is required."),
+        ({"label": "a\x07b", "regions": ["EU"]}, "no other control characters"),
+        ({"label": "a", "regions": ["XX"]}, "is not one of the available choices"),
+    ],
+)
+def test_a_wrong_label_or_region_is_explained_in_the_form(
+    client: Client, alice: User, make_connection: MakeConnection, data: dict[str, object], words: str
+) -> None:
+    connection = make_connection(alice)
+    page = client.post(f"/connections/{connection.pk}/update/", data)
+    assert words in page.content.decode()
+    connection.refresh_from_db()
+    assert (connection.label, connection.regions) == ("Northwind", ["NA", "EU", "FE"])
+
+
+def test_the_admin_only_shows_label_and_regions(
+    superuser: User, log_in: LogIn, make_connection: MakeConnection
+) -> None:
+    connection = make_connection(superuser)
+    address = f"/admin/tokens/connection/{connection.pk}/change/"
+    assert log_in(superuser).get(address).status_code == 200
+    assert log_in(superuser).post(address, {"label": "Mine", "regions": ["EU"]}).status_code == 403
+    connection.refresh_from_db()
+    assert connection.label == "Northwind"

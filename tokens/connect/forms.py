@@ -3,6 +3,7 @@ from typing import Any
 from django import forms
 
 from amazon_accounts.amazon_ads.hosts import Region
+from tokens.connect.update import MAX_LABEL_LENGTH, clean_label
 
 
 class RegionsField(forms.CharField):
@@ -17,12 +18,18 @@ class RegionsField(forms.CharField):
         return regions
 
 
+class LabelField(forms.CharField):
+    def clean(self, value: Any) -> str:
+        label = super().clean(value)
+        return clean_label(label) if label else ""
+
+
 class ConnectForm(forms.Form):
     """The choices for a new connection. None is required."""
 
     region = forms.CharField(required=False, max_length=2)
     regions = RegionsField(required=False, max_length=100)
-    label = forms.CharField(required=False, max_length=200)
+    label = LabelField(required=False)
     connection = forms.UUIDField(required=False)
 
     def clean_region(self) -> str:
@@ -30,3 +37,27 @@ class ConnectForm(forms.Form):
         if region not in Region.values:
             raise forms.ValidationError(f"Unknown region. The regions are {', '.join(Region.values)}.")
         return str(region)
+
+
+class RegionsChoiceField(forms.MultipleChoiceField):
+    """Regions as check boxes. At least one is required."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            choices=Region.choices,
+            widget=forms.CheckboxSelectMultiple(attrs={"class": "c-check"}),
+            error_messages={"required": "Choose at least one region."},
+            **kwargs,
+        )
+
+
+class ConnectionForm(forms.Form):
+    """The label and the regions of a connection."""
+
+    label = LabelField(
+        label="Label", widget=forms.TextInput(attrs={"class": "c-field", "maxlength": MAX_LABEL_LENGTH})
+    )
+    regions = RegionsChoiceField(
+        label="Regions",
+        help_text="Accounts of a region that is left out stay in the list and are no longer updated.",
+    )

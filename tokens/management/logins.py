@@ -17,6 +17,7 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 
 from tokens.connect.forms import RegionsField
+from tokens.connect.update import clean_label
 
 # Printable, without spaces. Amazon's tokens have at most 2048 characters.
 REFRESH_TOKEN = re.compile(r"[\x21-\x7e]{1,2048}")
@@ -36,10 +37,11 @@ class Login:
 
 
 def read_login(label: str, refresh_token: str, regions: str, consented_at: str) -> Login:
-    label = label.strip()
     _refuse_misplaced_tokens(label, regions, consented_at)
-    if not label or len(label) > 200 or "\0" in label:
-        raise CommandError("A label has 1 to 200 characters.")
+    try:
+        label = clean_label(label)
+    except ValidationError as error:
+        raise CommandError(f"The label is wrong. {' '.join(error.messages)}") from error
     if not REFRESH_TOKEN.fullmatch(refresh_token):
         raise CommandError("This is no refresh token: it must be one line of plain characters, `Atzr|...`.")
     if refresh_token.startswith("Atza|"):

@@ -23,6 +23,7 @@ from tests.accounts.conftest import AccountFactory
 from tokens.connect import oauth
 from tokens.connect.disconnect import disconnect_connection
 from tokens.connect.refresh_token import connect_with_refresh_token
+from tokens.connect.update import update_connection
 from tokens.models import AccessTokenRequest, AuthorizationAttempt, Connection
 from tokens.permissions import SYSTEM, Actor, may, require
 from tokens.refresh.access_tokens import hand_out_access_token
@@ -83,6 +84,10 @@ OPERATIONS: dict[str, tuple[str, Callable[[Any, Scene], object]]] = {
         "tokens.refresh_connection",
         lambda user, scene: request_refresh(user, scene.connection),
     ),
+    "update_connection": (
+        "tokens.connect_amazon",
+        lambda user, scene: update_connection(user, scene.connection, {"regions": ["EU"]}),
+    ),
     "disconnect_connection": (
         "tokens.disconnect_connection",
         lambda user, scene: disconnect_connection(user, scene.connection),
@@ -120,7 +125,9 @@ def stored(scene: Scene) -> list[Any]:
     """Everything that the operations may write."""
     return [
         *Account.objects.filter(pk=scene.account.pk).values_list("labels", "status", "updated_at"),
-        *Connection.objects.filter(pk=scene.connection.pk).values_list("state", "grant_version"),
+        *Connection.objects.filter(pk=scene.connection.pk).values_list(
+            "state", "grant_version", "label", "regions"
+        ),
         *BatchOperation.objects.order_by("pk").values_list("pk", "state", "cancelled_at", "started_at"),
         *SyncRun.objects.values_list("pk", flat=True),
         *AuthorizationAttempt.objects.values_list("pk", flat=True),

@@ -40,6 +40,7 @@ PATCH   api/v1/accounts/<uuid:account_id>/                  401 404 403 200 200
 GET     api/v1/accounts/<uuid:account_id>/changes/          401 404 200 200 200
 GET     api/v1/connections/                                 401 200 200 200 200
 GET     api/v1/connections/<uuid:connection_id>/            401 404 200 200 200
+PATCH   api/v1/connections/<uuid:connection_id>/            401 404 403 200 200
 POST    api/v1/connections/<uuid:connection_id>/access-token/   401 403 403 403 200
 POST    api/v1/connections/<uuid:connection_id>/disconnect/ 401 404 403 403 200
 POST    api/v1/connections/<uuid:connection_id>/refresh/    401 404 403 202 202
@@ -63,6 +64,8 @@ GET     connections/<uuid:connection_id>/refresh/           302 302 302 302 302
 POST    connections/<uuid:connection_id>/refresh/           > > 403 303 303
 GET     connections/<uuid:connection_id>/disconnect/        > > 403 403 200
 POST    connections/<uuid:connection_id>/disconnect/        > > 403 403 303
+GET     connections/<uuid:connection_id>/update/            > > 403 200 200
+POST    connections/<uuid:connection_id>/update/            > > 403 303 303
 GET     operations/                                         > > 200 200 200
 POST    operations/                                         > > 403 200 200
 GET     operations/<uuid:batch_id>/                         > > 200 200 200
@@ -111,6 +114,8 @@ CATCH_ALL = {r"api/v1/.*[^/]$", "api/v1/", "^api/"}
 BODIES: dict[str, Any] = {
     "POST api/v1/accounts/batch/": {"operation": "sync", "filter": {}},
     "PATCH api/v1/accounts/<uuid:account_id>/": {"sync_enabled": False},
+    "PATCH api/v1/connections/<uuid:connection_id>/": {"label": "Garden shop"},
+    "POST connections/<uuid:connection_id>/update/": {"label": "Garden shop", "regions": ["EU"]},
     "POST operations/": {"operation": "sync", "all": "1", "query": ""},
 }
 
@@ -211,7 +216,7 @@ def test_an_object_of_another_person_is_not_found(
     somebody.account, somebody.batch = another.account, another.batch
     # A person without the permission gets 403 for any object.
     assert somebody.ask(method, address) in {"404", "403"}
-    if method == "GET" and "disconnect" not in address:
+    if method == "GET" and not address.endswith(("disconnect/", "update/")):
         assert somebody.ask(method, address) == "404"
 
 

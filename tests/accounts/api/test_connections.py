@@ -122,6 +122,78 @@ class TestOperations:
         assert self.post(client_of(bob), connection, operation).status_code == 404
 
 
+class TestUpdate:
+    @pytest.fixture
+    def connection(self, alice: User, new_connection: ConnectionFactory) -> Connection:
+        return new_connection(alice, label="Northwind")
+
+    def patch(self, api: APIClient, connection: Connection, body: Any) -> Any:
+        return api.patch(f"{LIST}{connection.pk}/", body, format="json")
+
+    def test_a_label_is_changed_and_nothing_is_synced(self, api: APIClient, connection: Connection) -> None:
+        response = self.patch(api, connection, {"label": " Südwind "})
+        assert (response.status_code, response.json()["label"]) == (200, "Südwind")
+        connection.refresh_from_db()
+        assert (connection.label, connection.regions) == ("Südwind", ["NA", "EU", "FE"])
+        assert not SyncRun.objects.exists()
+
+    def test_other_regions_queue_one_sync(self, api: APIClient, alice: User, connection: Connection) -> None:
+        for _ in range(2):
+            response = self.patch(api, connection, {"regions": ["FE", "NA"]})
+            assert (response.status_code, response.json()["regions"]) == (200, ["NA", "FE"])
+        run = SyncRun.objects.get()
+        assert (run.connection, run.state, run.trigger, run.requested_by) == (
+            connection,
+            "waiting",
+            "manual",
+            alice,
+        )
+
+    def test_regions_of_a_dead_login_are_changed_without_a_sync(
+        self, api: APIClient, connection: Connection
+    ) -> None:
+        Connection.objects.update(state="reauthorization_required")
+        assert self.patch(api, connection, {"regions": ["EU"]}).json()["regions"] == ["EU"]
+        assert not SyncRun.objects.exists()
+
+    @pytest.mark.parametrize(
+        ("body", "field"),
+        [
+            ({"label": ""}, "label"),
+            ({"label": "  "}, "label"),
+            ({"label": "x" * 201}, "label"),
+            ({"label": "a\x1b[2Jb"}, "label"),
+            ({"label": "a\nb"}, "label"),
+            ({"label": "a\u2028b"}, "label"),
+            ({"label": None}, "label"),
+            ({"label": 7}, "label"),
+            ({"regions": []}, "regions"),
+            ({"regions": "EU"}, "regions"),
+            ({"regions": ["EU", "XX"]}, "regions"),
+            ({"regions": [["EU"]]}, "regions"),
+            ({"regions": [{}]}, "regions"),
+            ({"regions": None}, "regions"),
+            ({"label": "Ok", "owner": "bob"}, "owner"),
+            (["label"], ""),
+        ],
+    )
+    def test_a_wrong_value_is_refused_and_nothing_is_changed(
+        self, api: APIClient, connection: Connection, body: Any, field: str
+    ) -> None:
+        response = self.patch(api, connection, body)
+        assert response.status_code == 400
+        assert [error["field"] for error in response.json()["errors"]] == [field]
+        connection.refresh_from_db()
+        assert (connection.label, connection.regions) == ("Northwind", ["NA", "EU", "FE"])
+
+    def test_the_connection_of_another_person_is_not_found(
+        self, bob: User, connection: Connection, client_of: ClientFactory
+    ) -> None:
+        assert self.patch(client_of(bob), connection, {"label": "Mine"}).status_code == 404
+        connection.refresh_from_db()
+        assert connection.label == "Northwind"
+
+
 def _permission(codename: str) -> Permission:
     return Permission.objects.get(content_type__app_label="tokens", codename=codename)
 

@@ -53,7 +53,7 @@ def connect_csv(path: Path | str, stdin: TextIO | None = None) -> tuple[str, str
         (f"Acme,{TOKEN},IwEBIAsecretsecretsecret", "Unknown region. The regions are NA, EU, FE."),
         (f"Acme,{TOKEN},,IwEBIAsecretsecretsecret", DATE_ERROR),
         (f"Acme,{TOKEN} secretsecretsecret", "This is no refresh token"),
-        (f"{'secretsecretsecret' * 20},{TOKEN}", "A label has 1 to 200 characters."),
+        (f"{'secretsecretsecret' * 20},{TOKEN}", "The label is wrong. It must have 1 to 200 characters."),
     ],
 )
 def test_an_error_repeats_nothing_of_its_line(

@@ -1,0 +1,89 @@
+"""Changing what people say about a connection: its label, and the regions that are read."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from amazon_accounts.amazon_ads.hosts import Region
+from tokens.models import Connection
+from tokens.permissions import System, get_person, require
+from tokens.signals import connection_changed
+
+MAX_LABEL_LENGTH: Final = 200  # characters
+UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def clean_label(value: Any) -> str:
+    """Return the label without blanks at its ends. Raises ValidationError."""
+    if not isinstance(value, str):
+        raise ValidationError("It must be a text.")
+    label = value.strip()
+    if not 0 < len(label) <= MAX_LABEL_LENGTH:
+        raise ValidationError(f"It must have 1 to {MAX_LABEL_LENGTH} characters.")
+    if UNPRINTABLE.search(label):
+        raise ValidationError("It must have no line breaks and no other control characters.")
+    return label
+
+
+def clean_regions(value: Any) -> list[str]:
+    """Return the regions in Amazon's order. Raises ValidationError."""
+    names = ", ".join(Region.values)
+    if not isinstance(value, list) or not value:
+        raise ValidationError(f"It must be a list with at least one of: {names}.")
+    if any(region not in Region.values for region in value):
+        # The text is not repeated, because it may be a token in the wrong place.
+        raise ValidationError(f"Unknown region. The regions are {names}.")
+    return [region for region in Region.values if region in value]
+
+
+CHANGEABLE: Final[Mapping[str, Callable[[Any], Any]]] = {"label": clean_label, "regions": clean_regions}
+
+
+def update_connection(user: User | System, connection: Connection, changes: Any) -> bool:
+    """Change `label` and `regions`, where given. Return False if nothing differs.
+
+    Other regions are synced at once. Raises PermissionDenied and ValidationError.
+    """
+    require(user, "tokens.connect_amazon")
+    cleaned = _clean(changes)
+    with transaction.atomic():
+        # The row is read again under its lock, because a refresh or another person may have changed it.
+        locked = Connection.objects.select_for_update(no_key=True).get(pk=connection.pk)
+        changed = {name: value for name, value in cleaned.items() if not _is_same(locked, name, value)}
+        for name, value in changed.items():
+            setattr(locked, name, value)
+            setattr(connection, name, value)
+        if changed:
+            locked.save(update_fields=list(changed))
+        if "regions" in changed:
+            connection_changed.send(
+                sender=Connection, connection=locked, change="regions", user=get_person(user)
+            )
+    return bool(changed)
+
+
+def _clean(changes: Any) -> dict[str, Any]:
+    if not isinstance(changes, dict):
+        raise ValidationError(f"It must be an object with any of: {', '.join(CHANGEABLE)}.")
+    if unknown := next((name for name in changes if name not in CHANGEABLE), None):
+        raise ValidationError(
+            {unknown[:60]: f"There is no such field. The fields are: {', '.join(CHANGEABLE)}."}
+        )
+    cleaned, errors = {}, {}
+    for name, value in changes.items():
+        try:
+            cleaned[name] = CHANGEABLE[name](value)
+        except ValidationError as error:
+            errors[name] = error.messages
+    if errors:
+        raise ValidationError(errors)
+    return cleaned
+
+
+def _is_same(connection: Connection, name: str, value: Any) -> bool:
+    stored = getattr(connection, name)
+    return bool(sorted(stored) == sorted(value) if name == "regions" else stored == value)
