@@ -17,8 +17,8 @@ RUN pip install --no-cache-dir --require-hashes -r requirements.txt
 
 COPY . .
 # Production insists on its variables; none of these values stays in the image.
-RUN DATABASE_URL=postgresql://build@localhost/build SECRET_KEY=build ALLOWED_HOSTS=build \
-    TOKEN_ENCRYPTION_KEYS=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= PUBLIC_URL=http://build \
+RUN DATABASE_URL=postgresql://build@localhost/build SECRET_KEY=build INSECURE=1 ALLOWED_HOSTS=build \
+    TOKEN_ENCRYPTION_KEYS=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= PUBLIC_URL=https://build \
     AMAZON_CLIENT_ID=build AMAZON_CLIENT_SECRET=build \
     python manage.py collectstatic --no-input
 

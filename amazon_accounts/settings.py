@@ -5,154 +5,64 @@ uses the sandbox unless `AMAZON_CLIENT_ID` is set. With `DATABASE_URL` it runs i
 secret must be given.
 """
 
-import os
-import re
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import dj_database_url
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
+from amazon_accounts.configuration.environment import (
+    env,
+    env_bool,
+    env_date,
+    env_float,
+    env_hosts,
+    env_int,
+    env_list,
+    env_mail_server,
+    env_origin,
+    env_port,
+    env_secret,
+    env_secret_list,
+    env_sender,
+    env_url,
+    require_in_production,
+)
+from amazon_accounts.configuration.refusals import refuse_unsafe_production
 from amazon_accounts.starter.secrets import local_secrets
 from dashboard.frame.theme import UNFOLD as UNFOLD
 from dashboard.logs import keep_to_one_line
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-
-def env(name: str, default: str = "") -> str:
-    return os.environ.get(name, "").strip() or default
-
-
-def env_bool(name: str, *, default: bool) -> bool:
-    value = env(name).lower()
-    if value in {"1", "true", "yes", "on"}:
-        return True
-    if value in {"0", "false", "no", "off"}:
-        return False
-    if value:
-        raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}.")
-    return default
-
-
-def env_float(name: str, default: float, *, minimum: float = 0.0) -> float:
-    value = env(name, str(default))
-    try:
-        number = float(value)
-    except ValueError:
-        raise ImproperlyConfigured(f"{name} must be a number, not {value!r}.") from None
-    if not minimum <= number < float("inf"):
-        raise ImproperlyConfigured(f"{name} must be a number of at least {minimum:g}, not {value!r}.")
-    return number
-
-
-def env_int(name: str, default: int, *, minimum: int = 0) -> int:
-    number = env_float(name, default, minimum=minimum)
-    if number != int(number):
-        raise ImproperlyConfigured(f"{name} must be a whole number, not {number:g}.")
-    return int(number)
-
-
-def env_port(name: str, default: int) -> int:
-    number = env_int(name, default)
-    if not 1 <= number <= 65535:
-        raise ImproperlyConfigured(f"{name} must be a port between 1 and 65535, not {number}.")
-    return number
-
-
-def env_list(name: str) -> list[str]:
-    return [part for part in (part.strip() for part in env(name).split(",")) if part]
-
-
-def env_date(name: str, default: str) -> date:
-    value = env(name, default)
-    try:
-        return date.fromisoformat(value)
-    except ValueError:
-        raise ImproperlyConfigured(f"{name} must be a date like {default}, not {value!r}.") from None
-
-
-def env_url(name: str, default: str = "") -> str:
-    value = env(name, default).rstrip("/")
-    if value and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).netloc):
-        raise ImproperlyConfigured(f"{name} must be an address like https://host, not {value!r}.")
-    if set("{}") & set(value.replace("{region}", "")):
-        raise ImproperlyConfigured(f"{name} may have {{region}} in it and no other braces: {value!r}.")
-    return value
-
-
-def env_mail_server(name: str, default: str) -> SplitResult:
-    # The address contains a password, so the message does not repeat it.
-    malformed = ImproperlyConfigured(
-        f"{name} must be like smtp://user:password@host:587?tls=1 or smtps://user:password@host:465, with special "
-        "characters of user and password percent-encoded."
-    )
-    try:
-        address = urlsplit(env(name, default))
-        port = address.port
-    except ValueError:
-        raise malformed from None
-    is_known = (address.scheme, address.query) in {
-        ("smtp", ""),
-        ("smtp", "tls=0"),
-        ("smtp", "tls=1"),
-        ("smtps", ""),
-    }
-    has_half_a_login = bool(address.username) != bool(address.password)
-    has_more = address.path.rstrip("/") or address.fragment
-    if not is_known or not address.hostname or port == 0 or has_half_a_login or has_more:
-        raise malformed
-    return address
-
-
-def env_sender(name: str, default: str) -> str:
-    value = env(name, default)
-    if not re.fullmatch(r"[^\s<>@]+@[^\s<>@]+|[^\r\n<>]* <[^\s<>@]+@[^\s<>@]+>", value):
-        raise ImproperlyConfigured(f"{name} must be an address like {default}, not {value!r}.")
-    return value
-
-
-def required_in_production(name: str) -> str:
-    value = env(name)
-    if not value:
-        raise ImproperlyConfigured(
-            f"{name} is missing. With DATABASE_URL set this is production, where it must be given."
-        )
-    return value
-
-
-def required_list_in_production(name: str) -> list[str]:
-    required_in_production(name)
-    values = env_list(name)
-    if not values:
-        raise ImproperlyConfigured(f"{name} contains only commas.")
-    return values
-
-
-LOCAL_MODE = not env("DATABASE_URL")
+_database_url = env_secret("DATABASE_URL")
+LOCAL_MODE = not _database_url
 DATA_DIR = BASE_DIR / env("DATA_DIR", "var")
 DEBUG = env_bool("DEBUG", default=False)
 
 HOST = env("HOST", "127.0.0.1")
 PORT = env_port("PORT", 8000)
+SECRET_KEY = env_secret("SECRET_KEY")
+TOKEN_ENCRYPTION_KEYS = env_secret_list("TOKEN_ENCRYPTION_KEYS")
+ALLOWED_HOSTS = env_hosts("ALLOWED_HOSTS")
+AMAZON_CLIENT_ID = env("AMAZON_CLIENT_ID")
+AMAZON_CLIENT_SECRET = env_secret("AMAZON_CLIENT_SECRET")
+USES_SANDBOX = LOCAL_MODE and not AMAZON_CLIENT_ID
 if LOCAL_MODE:
     _secrets = local_secrets(DATA_DIR)
-    SECRET_KEY = env("SECRET_KEY", _secrets.secret_key)
-    TOKEN_ENCRYPTION_KEYS = env_list("TOKEN_ENCRYPTION_KEYS") or [_secrets.token_encryption_key]
-    ALLOWED_HOSTS = env_list("ALLOWED_HOSTS") or ["localhost", "127.0.0.1", "[::1]"]
-    PUBLIC_URL = env_url("PUBLIC_URL", f"http://localhost:{PORT}")
-    USES_SANDBOX = not env("AMAZON_CLIENT_ID")
+    SECRET_KEY = SECRET_KEY or _secrets.secret_key
+    TOKEN_ENCRYPTION_KEYS = TOKEN_ENCRYPTION_KEYS or [_secrets.token_encryption_key]
+    ALLOWED_HOSTS = ALLOWED_HOSTS or ["localhost", "127.0.0.1", "[::1]"]
 else:
-    SECRET_KEY = required_in_production("SECRET_KEY")
-    TOKEN_ENCRYPTION_KEYS = required_list_in_production("TOKEN_ENCRYPTION_KEYS")
-    ALLOWED_HOSTS = required_list_in_production("ALLOWED_HOSTS")
-    required_in_production("PUBLIC_URL")
-    PUBLIC_URL = env_url("PUBLIC_URL")
-    required_in_production("AMAZON_CLIENT_ID")
-    required_in_production("AMAZON_CLIENT_SECRET")
-    USES_SANDBOX = False
+    require_in_production("SECRET_KEY", SECRET_KEY)
+    require_in_production("TOKEN_ENCRYPTION_KEYS", TOKEN_ENCRYPTION_KEYS)
+    require_in_production("ALLOWED_HOSTS", ALLOWED_HOSTS)
+    require_in_production("PUBLIC_URL", env("PUBLIC_URL"))
+    require_in_production("AMAZON_CLIENT_ID", AMAZON_CLIENT_ID)
+    require_in_production("AMAZON_CLIENT_SECRET", AMAZON_CLIENT_SECRET)
+PUBLIC_URL = env_origin("PUBLIC_URL", f"http://localhost:{PORT}")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL, *env_list("CSRF_TRUSTED_ORIGINS")]
 
 for _number, _key in enumerate(TOKEN_ENCRYPTION_KEYS, start=1):
@@ -167,14 +77,23 @@ SANDBOX_PORT = env_port("SANDBOX_PORT", PORT + 1)
 _sandbox = f"http://127.0.0.1:{SANDBOX_PORT}/{{region}}" if USES_SANDBOX else ""
 AMAZON_ADS_API_URL = env_url("AMAZON_ADS_API_URL", f"{_sandbox}/api" if _sandbox else "")
 AMAZON_LWA_URL = env_url("AMAZON_LWA_URL", _sandbox)
-AMAZON_CLIENT_ID = env(
-    "AMAZON_CLIENT_ID",
-    "amzn1.application-oa2-client.5a4d0b0c0d0e4f5061728394a5b6c7d8" if USES_SANDBOX else "",
-)
-AMAZON_CLIENT_SECRET = env("AMAZON_CLIENT_SECRET", "sandbox-secret" if USES_SANDBOX else "")
+if USES_SANDBOX:
+    AMAZON_CLIENT_ID = "amzn1.application-oa2-client.5a4d0b0c0d0e4f5061728394a5b6c7d8"
+    AMAZON_CLIENT_SECRET = AMAZON_CLIENT_SECRET or "sandbox-secret"
 if not AMAZON_CLIENT_SECRET:
     raise ImproperlyConfigured(
         "AMAZON_CLIENT_SECRET is missing; AMAZON_CLIENT_ID is given, so it must be too."
+    )
+if not LOCAL_MODE and not env_bool("INSECURE", default=False):
+    refuse_unsafe_production(
+        secret_key=SECRET_KEY,
+        debug=DEBUG,
+        allowed_hosts=ALLOWED_HOSTS,
+        addresses={
+            "PUBLIC_URL": PUBLIC_URL,
+            "AMAZON_ADS_API_URL": AMAZON_ADS_API_URL,
+            "AMAZON_LWA_URL": AMAZON_LWA_URL,
+        },
     )
 AMAZON_SCOPES = env("AMAZON_SCOPES", "profile advertising::campaign_management")
 
@@ -200,8 +119,8 @@ ACCESS_TOKEN_WAIT_SECONDS = 5.0
 CONSENT_DAYS = env_int("CONSENT_DAYS", 365, minimum=1)
 CONSENT_EFFECTIVE_DATE = env_date("CONSENT_EFFECTIVE_DATE", "2026-07-30")
 SYNC_INTERVAL_SECONDS = env_int("SYNC_INTERVAL_SECONDS", 3600, minimum=1)
-ALERT_URLS = env_list("ALERT_URLS")
-METRICS_TOKEN = env("METRICS_TOKEN")
+ALERT_URLS = env_secret_list("ALERT_URLS")
+METRICS_TOKEN = env_secret("METRICS_TOKEN")
 
 _mail_server = env_mail_server("EMAIL_URL", "smtp://localhost")
 EMAIL_HOST = _mail_server.hostname or ""
@@ -294,7 +213,7 @@ if LOCAL_MODE:
     _database = django_database(DATA_DIR)
 else:
     try:
-        _database = dict(dj_database_url.parse(env("DATABASE_URL")))
+        _database = dict(dj_database_url.parse(_database_url))
     except ValueError as error:
         raise ImproperlyConfigured(
             "DATABASE_URL is malformed; it must look like postgresql://user:password@host:5432/name."

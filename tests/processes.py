@@ -32,6 +32,8 @@ def environment(**extra: str) -> dict[str, str]:
         "TOKEN_ENCRYPTION_KEYS": ",".join(settings.TOKEN_ENCRYPTION_KEYS),
         "ALLOWED_HOSTS": "localhost",
         "PUBLIC_URL": "http://localhost",
+        # The public address and the sandbox are http.
+        "INSECURE": "1",
         "AMAZON_CLIENT_ID": settings.AMAZON_CLIENT_ID,
         "AMAZON_CLIENT_SECRET": settings.AMAZON_CLIENT_SECRET,
         "AMAZON_ADS_API_URL": settings.AMAZON_ADS_API_URL,

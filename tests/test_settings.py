@@ -1,6 +1,9 @@
 """The settings that the environment gives, and the error for each wrong value."""
 
+import os
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 SETTINGS = Path(__file__).parents[1] / "amazon_accounts" / "settings.py"
 PRODUCTION = {
     "DATABASE_URL": "postgresql://user:password@db.example:5432/accounts",
-    "SECRET_KEY": "a-key-for-a-test",
+    "SECRET_KEY": "a-key-for-a-test-of-settings-with-0123456789-characters",
     "TOKEN_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
     "AMAZON_CLIENT_ID": "amzn1.application-oa2-client.0123456789abcdef0123456789abcdef",
     "AMAZON_CLIENT_SECRET": "a-secret-for-a-test",
@@ -23,7 +26,16 @@ PRODUCTION = {
 @pytest.fixture
 def settings_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """A function that reads settings.py under the given environment variables and returns its names."""
-    for name in (*PRODUCTION, "PORT", "SANDBOX_PORT", "AMAZON_ADS_API_URL", "AMAZON_LWA_URL"):
+    others = (
+        "DEBUG",
+        "INSECURE",
+        "PORT",
+        "SANDBOX_PORT",
+        "AMAZON_ADS_API_URL",
+        "AMAZON_LWA_URL",
+        "EMAIL_URL",
+    )
+    for name in (*PRODUCTION, *others):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
 
@@ -88,6 +100,12 @@ def test_production_names_an_empty_list(settings_with: Any) -> None:
         ("AMAZON_REQUESTS_PER_SECOND", "nan"),
         ("CONSENT_EFFECTIVE_DATE", "30.07.2026"),
         ("PUBLIC_URL", "localhost"),
+        ("PUBLIC_URL", "https://user:hunter2@ads.example.com"),
+        ("PUBLIC_URL", "https://ads.example.com/console"),
+        ("PUBLIC_URL", "https://ads.example.com/?a=b"),
+        ("PUBLIC_URL", "https://ads.example.com:port"),
+        ("ALLOWED_HOSTS", "https://ads.example.com"),
+        ("ALLOWED_HOSTS", "ads.example.com:8000"),
         ("AMAZON_ADS_API_URL", "ftp://amazon"),
         ("AMAZON_ADS_API_URL", "http://host/{Region}"),
         ("TOKEN_ENCRYPTION_KEYS", "not-a-key"),
@@ -146,3 +164,124 @@ def test_a_malformed_mail_server_is_reported_without_its_password(settings_with:
 def test_a_malformed_sender_is_refused(settings_with: Any, sender: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"^DEFAULT_FROM_EMAIL must be"):
         settings_with(DEFAULT_FROM_EMAIL=sender)
+
+
+@pytest.mark.parametrize(
+    ("given", "origin"),
+    [
+        ("HTTPS://Ads.Example.COM/", "https://ads.example.com"),
+        ("https://ads.example.com:443", "https://ads.example.com"),
+        ("http://localhost:80", "http://localhost"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+        ("https://b\u00fccher.example", "https://xn--bcher-kva.example"),
+    ],
+)
+def test_the_public_address_is_written_as_browsers_write_it(
+    settings_with: Any, given: str, origin: str
+) -> None:
+    assert settings_with(PUBLIC_URL=given)["PUBLIC_URL"] == origin
+
+
+SECRETS = [
+    "DATABASE_URL",
+    "SECRET_KEY",
+    "TOKEN_ENCRYPTION_KEYS",
+    "AMAZON_CLIENT_SECRET",
+    "EMAIL_URL",
+    "METRICS_TOKEN",
+]
+ALL_GIVEN = {
+    **PRODUCTION,
+    "EMAIL_URL": "smtp://user:hunter2@mail.example",
+    "METRICS_TOKEN": "a-metrics-token",
+}
+
+
+def test_every_secret_is_also_read_from_a_file(settings_with: Any, tmp_path: Path) -> None:
+    expected = settings_with(**ALL_GIVEN, ALERT_URLS="json://a.example,json://b.example")
+    files = {}
+    for name in SECRETS:
+        (tmp_path / name).write_text(ALL_GIVEN[name] + "\r\n")
+        files[f"{name}_FILE"] = str(tmp_path / name)
+    (tmp_path / "ALERT_URLS").write_text("json://a.example\njson://b.example\n")
+    files["ALERT_URLS_FILE"] = str(tmp_path / "ALERT_URLS")
+    settings = settings_with(**dict.fromkeys([*SECRETS, "ALERT_URLS"], ""), **files)
+    for name in (
+        "LOCAL_MODE",
+        "SECRET_KEY",
+        "TOKEN_ENCRYPTION_KEYS",
+        "AMAZON_CLIENT_SECRET",
+        "ALERT_URLS",
+        "METRICS_TOKEN",
+        "EMAIL_HOST_PASSWORD",
+    ):
+        assert settings[name] == expected[name], name
+    assert settings["DATABASES"]["default"]["HOST"] == "db.example"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "AMAZON_CLIENT_SECRET_FILE: the file cannot be read: No such file or directory"),
+        (b"", "AMAZON_CLIENT_SECRET_FILE: the file is empty"),
+        (b"hunter2\xff", "AMAZON_CLIENT_SECRET_FILE: the file is not UTF-8"),
+        (b"hunter2\nhunter2", "AMAZON_CLIENT_SECRET has more than one line"),
+        (b"hunter2\0", "AMAZON_CLIENT_SECRET_FILE: the file contains a NUL"),
+        (b"hunter2" * 10_000, "AMAZON_CLIENT_SECRET_FILE: the file is larger"),
+    ],
+)
+def test_a_useless_secret_file_is_named_without_its_content(
+    settings_with: Any, tmp_path: Path, content: bytes | None, message: str
+) -> None:
+    path = tmp_path / "secret"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        settings_with(**{**PRODUCTION, "AMAZON_CLIENT_SECRET": "", "AMAZON_CLIENT_SECRET_FILE": str(path)})
+    assert str(refusal.value).startswith(message)
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_a_secret_and_its_file_are_not_given_both(settings_with: Any, tmp_path: Path) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"^SECRET_KEY and SECRET_KEY_FILE are both given"):
+        settings_with(**PRODUCTION, SECRET_KEY_FILE=str(tmp_path / "secret"))
+
+
+UNSAFE = [
+    ("SECRET_KEY", "short"),
+    ("SECRET_KEY", "ab" * 40),
+    ("SECRET_KEY", "django-insecure-0123456789-0123456789-abcdefghijklmnopqrstuvwxyz"),
+    ("DEBUG", "1"),
+    ("ALLOWED_HOSTS", "ads.example.com,*"),
+    ("PUBLIC_URL", "http://ads.example.com"),
+    ("AMAZON_LWA_URL", "http://amazon.example"),
+    ("AMAZON_ADS_API_URL", "http://{region}.amazon.example"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), UNSAFE)
+def test_production_refuses_an_unsafe_setting_in_one_line(settings_with: Any, name: str, value: str) -> None:
+    unsafe = {**PRODUCTION, name: value}
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        settings_with(**unsafe)
+    line, hint = str(refusal.value).split("\n")
+    assert line.startswith(f"{name} ")
+    assert hint == "INSECURE=1 starts production in spite of unsafe settings."
+    assert value == "1" or value not in line
+    assert settings_with(**unsafe, INSECURE="1")["LOCAL_MODE"] is False
+
+
+def test_all_unsafe_settings_are_named_at_once_and_end_the_start() -> None:
+    environment = {**PRODUCTION, **dict(UNSAFE), "PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [sys.executable, SETTINGS.parents[1] / "manage.py", "runworker"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 7
+    assert "Traceback" not in done.stderr

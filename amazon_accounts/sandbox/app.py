@@ -153,7 +153,8 @@ def create_app(world: World | None = None) -> SandboxApplication:
 
 def refusal_to_serve(environ: dict[str, str]) -> str:
     """The reason not to serve the sandbox here, or an empty string."""
-    if environ.get("DATABASE_URL") and environ.get("SANDBOX_WITH_DATABASE_URL") != "1":
+    has_database = environ.get("DATABASE_URL") or environ.get("DATABASE_URL_FILE")
+    if has_database and environ.get("SANDBOX_WITH_DATABASE_URL") != "1":
         return (
             "The sandbox Amazon does not start in production (DATABASE_URL is set); "
             "for a test against your own database set SANDBOX_WITH_DATABASE_URL=1."

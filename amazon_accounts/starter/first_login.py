@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
+from amazon_accounts.configuration.environment import env_secret
+
 
 @dataclass(frozen=True)
 class Login:
@@ -29,7 +31,7 @@ def ensure_first_login(environ: Mapping[str, str] = os.environ) -> Login:
                 name, f"as before; `.venv/bin/python manage.py changepassword {name}` sets a new one"
             )
         name = environ.get("DJANGO_SUPERUSER_USERNAME", "").strip() or "admin"
-        given = environ.get("DJANGO_SUPERUSER_PASSWORD", "")
+        given = env_secret("DJANGO_SUPERUSER_PASSWORD", environ=environ)
         password = given or secrets.token_urlsafe(12)
         email = environ.get("DJANGO_SUPERUSER_EMAIL", "").strip()
         users.objects.create_superuser(name, email, password)
