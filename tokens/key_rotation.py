@@ -1,16 +1,15 @@
-"""Encrypting every stored token again with the first key, while all processes run."""
+"""Encrypting every stored token again with the first key and in the newest form, while all processes run."""
 
 import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from cryptography.fernet import Fernet, InvalidToken
-from django.conf import settings
 from django.db import connection
 
 from amazon_accounts.postgresql.statements import load
-from tokens.encryption import cipher
+from tokens.encryption import DecryptionError, context_of, reseal
+from tokens.models import Connection
 
 logger = logging.getLogger(__name__)
 
@@ -34,10 +33,10 @@ class Rotated(NamedTuple):
 
 
 def rotate(*, batch_size: int = BATCH_SIZE) -> dict[str, int]:
-    """Encrypt every stored token again that is not under the first key.
+    """Encrypt every stored token again that is not under the first key, or is in the old form.
 
     Return how many tokens were `rotated`, how many were `current` already, and how many are `unreadable`: no
-    key decrypts them.
+    key decrypts them in their row and column.
     """
     counts = {"rotated": 0, "current": 0, "unreadable": 0}
     after: UUID | None = None
@@ -50,18 +49,21 @@ def rotate(*, batch_size: int = BATCH_SIZE) -> dict[str, int]:
 
 
 def _rotate_column(column: str, rows: Sequence[StoredTokens], counts: dict[str, int]) -> None:
-    newest = Fernet(settings.TOKEN_ENCRYPTION_KEYS[0])
     rotated = []
     for row in rows:
-        ciphertext: str | None = getattr(row, column)
-        if ciphertext is None:
+        stale: str | None = getattr(row, column)
+        if stale is None:
             continue
-        if _is_under(newest, ciphertext):
-            counts["current"] += 1
-        elif (fresh := _encrypt_again(ciphertext)) is None:
+        try:
+            fresh = reseal(stale, context_of(Connection, column, row.connection_id))
+        except DecryptionError as error:
             counts["unreadable"] += 1
+            logger.warning("The %s of connection %s was left. %s", column, row.connection_id, error)
+            continue
+        if fresh is None:
+            counts["current"] += 1
         else:
-            rotated.append(Rotated(row.connection_id, ciphertext, fresh))
+            rotated.append(Rotated(row.connection_id, stale, fresh))
     counts["rotated"] += replace_tokens(column, rotated)
 
 
@@ -69,21 +71,6 @@ def read_tokens(after: UUID | None, *, limit: int) -> list[StoredTokens]:
     with connection.cursor() as cursor:
         cursor.execute(load(__file__, "read_tokens"), {"after": after, "batch_size": limit})
         return [StoredTokens(*row) for row in cursor.fetchall()]
-
-
-def _is_under(key: Fernet, ciphertext: str) -> bool:
-    try:
-        key.decrypt(ciphertext.encode())
-    except InvalidToken:
-        return False
-    return True
-
-
-def _encrypt_again(ciphertext: str) -> str | None:
-    try:
-        return cipher().rotate(ciphertext.encode()).decode()
-    except InvalidToken:
-        return None
 
 
 def replace_tokens(column: str, tokens: Sequence[Rotated]) -> int:

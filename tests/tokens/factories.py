@@ -34,6 +34,14 @@ def make_due(connection: Connection) -> None:
     Connection.objects.filter(pk=connection.pk).update(next_refresh_at=timezone.now())
 
 
+def store_tokens(connection: Connection, **tokens: str) -> None:
+    """Store these tokens as another process does that has got newer ones."""
+    stored = Connection.objects.get(pk=connection.pk)
+    for column, token in tokens.items():
+        setattr(stored, column, token)
+    stored.save(update_fields=list(tokens))
+
+
 async def reload(connection: Connection) -> Connection:
     return await in_thread(Connection.objects.get)(pk=connection.pk)
 

@@ -9,13 +9,14 @@ from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db.models import TextField
+from django.db.models import F, TextField
 from django.db.models.functions import Cast
 
 from tests.tokens.conftest import new_connection
+from tests.tokens.factories import store_tokens
 from tokens.checks import find_encryption_problem
 from tokens.connect.disconnect import disconnect_connection
-from tokens.encryption import Secret
+from tokens.encryption import Secret, context_of, reseal
 from tokens.key_rotation import Rotated, read_tokens, replace_tokens, rotate
 from tokens.models import Connection
 from tokens.permissions import SYSTEM
@@ -27,6 +28,10 @@ PLAIN = "Atzr|a-very-secret-token"
 
 def ciphertext(column: str = "refresh_token") -> str:
     return str(Connection.objects.values_list(Cast(column, TextField()), flat=True).get())
+
+
+def reveal_refresh_tokens() -> list[str]:
+    return [each.refresh_token.reveal() for each in Connection.objects.all() if each.refresh_token]
 
 
 @pytest.fixture
@@ -57,8 +62,8 @@ def test_rotation_puts_every_token_under_the_first_key(stored: Connection, setti
 def test_rotation_changes_only_the_ciphertext_that_it_read(stored: Connection) -> None:
     (row,) = read_tokens(None, limit=10)
     assert row.access_token is not None
-    Connection.objects.update(access_token="Atza|newer")
-    rotated = Rotated(row.connection_id, stale=row.access_token, fresh=Secret.seal("Atza|older").ciphertext)
+    store_tokens(stored, access_token="Atza|newer")
+    rotated = Rotated(row.connection_id, stale=row.access_token, fresh="v2.older")
     assert replace_tokens("access_token", [rotated]) == 0
     again = Connection.objects.get()
     assert again.access_token is not None
@@ -71,10 +76,7 @@ def test_rotation_goes_through_all_tokens_batch_by_batch(stored: Connection, set
     settings.TOKEN_ENCRYPTION_KEYS = [Fernet.generate_key().decode(), *settings.TOKEN_ENCRYPTION_KEYS]
     assert rotate(batch_size=2) == {"rotated": 10, "current": 0, "unreadable": 0}
     settings.TOKEN_ENCRYPTION_KEYS = settings.TOKEN_ENCRYPTION_KEYS[:1]
-    revealed = [
-        token.reveal() for token in Connection.objects.values_list("refresh_token", flat=True) if token
-    ]
-    assert sorted(revealed) == [PLAIN, *(f"{PLAIN}-{number}" for number in range(4))]
+    assert sorted(reveal_refresh_tokens()) == [PLAIN, *(f"{PLAIN}-{number}" for number in range(4))]
 
 
 def test_a_disconnected_connection_has_nothing_to_rotate(stored: Connection) -> None:
@@ -89,6 +91,25 @@ def test_a_token_that_no_key_decrypts_is_left_as_it_is(stored: Connection, setti
     assert ciphertext() == before
 
 
+def test_tokens_in_the_old_form_are_read_and_rewritten(stored: Connection, settings: LazySettings) -> None:
+    old = Fernet(settings.TOKEN_ENCRYPTION_KEYS[0]).encrypt(PLAIN.encode()).decode()
+    Connection.objects.update(refresh_token=Secret(old))
+    assert reveal_refresh_tokens() == [PLAIN]
+    assert rotate() == {"rotated": 1, "current": 1, "unreadable": 0}
+    assert ciphertext().startswith("v2.")
+    assert reveal_refresh_tokens() == [PLAIN]
+    assert rotate() == {"rotated": 0, "current": 2, "unreadable": 0}
+
+
+def test_a_token_that_was_moved_is_named_and_left(
+    stored: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    Connection.objects.update(access_token=F("refresh_token"))
+    assert rotate() == {"rotated": 0, "current": 1, "unreadable": 1}
+    assert f"The access_token of connection {stored.pk} was left." in caplog.text
+    assert "another row or column" in caplog.text
+
+
 class TestInterruption:
     def test_a_rotation_goes_on_where_the_last_one_was_killed(
         self, stored: Connection, settings: LazySettings, new_key: str
@@ -99,7 +120,8 @@ class TestInterruption:
         (first,) = read_tokens(None, limit=1)
         for column, stale in (("access_token", first.access_token), ("refresh_token", first.refresh_token)):
             assert stale is not None
-            fresh = Secret.seal(Secret(stale).reveal()).ciphertext
+            fresh = reseal(stale, context_of(Connection, column, first.connection_id))
+            assert fresh is not None
             assert replace_tokens(column, [Rotated(first.connection_id, stale, fresh)]) == 1
         counts = rotate(batch_size=1)
         assert counts["current"] >= 2
@@ -112,18 +134,15 @@ class TestInterruption:
     ) -> None:
         new_connection(stored.owner, settings, f"{PLAIN}-2")
         assert find_encryption_problem() == ""
-        revealed = {
-            each.reveal() for each in Connection.objects.values_list("refresh_token", flat=True) if each
-        }
-        assert revealed == {PLAIN, f"{PLAIN}-2"}
+        assert set(reveal_refresh_tokens()) == {PLAIN, f"{PLAIN}-2"}
 
     def test_a_token_that_a_refresh_stores_meanwhile_stays(self, stored: Connection, new_key: str) -> None:
         (row,) = read_tokens(None, limit=1)
         assert row.refresh_token is not None
-        Connection.objects.update(refresh_token="Atzr|rotated by Amazon")
-        stale = Rotated(row.connection_id, row.refresh_token, Secret.seal(PLAIN).ciphertext)
+        store_tokens(stored, refresh_token="Atzr|rotated by Amazon")
+        stale = Rotated(row.connection_id, row.refresh_token, "v2.older")
         assert replace_tokens("refresh_token", [stale]) == 0
-        assert Secret(ciphertext()).reveal() == "Atzr|rotated by Amazon"
+        assert reveal_refresh_tokens() == ["Atzr|rotated by Amazon"]
 
     def test_nothing_to_replace_is_no_statement(self, stored: Connection) -> None:
         assert replace_tokens("access_token", []) == 0

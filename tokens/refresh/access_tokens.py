@@ -78,7 +78,7 @@ def _read_stored_token(connection: Connection) -> _StoredToken:
     try:
         access_token = connection.access_token.reveal()
     except DecryptionError as error:
-        raise UnreadableTokenError from error
+        raise UnreadableTokenError(str(error)) from error
     obtained_at = connection.last_refreshed_at or connection.created_at
     return _StoredToken(
         access_token=access_token,

@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 
 from amazon_accounts.postgresql.statements import load
 from amazon_accounts.postgresql.threads import in_thread
-from tokens.encryption import Secret
+from tokens.encryption import Secret, context_of
 from tokens.models import Connection, TokenRefresh
 
 logger = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ def _take_leases(
                 connection_id=connection_id,
                 grant_version=grant_version,
                 grant_refusals=grant_refusals,
-                refresh_token=Secret(refresh_token),
+                refresh_token=Secret(refresh_token, context_of(Connection, "refresh_token", connection_id)),
             )
             for refresh_id, connection_id, grant_version, grant_refusals, refresh_token in cursor.fetchall()
         ]

@@ -14,7 +14,7 @@ from django.db.models.functions import Greatest, Now
 from amazon_accounts.amazon_ads.errors import AmazonError, GrantRevokedError, PostponedError
 from amazon_accounts.amazon_ads.lwa import Grant
 from amazon_accounts.postgresql.statements import load
-from tokens.encryption import Secret
+from tokens.encryption import Secret, context_of, seal
 from tokens.models import Connection, ConnectionQuerySet, TokenRefresh
 from tokens.refresh.delays import choose_refresh_delay, choose_retry_delay
 from tokens.refresh.lease import Lease
@@ -26,8 +26,8 @@ Outcome = TokenRefresh.Outcome
 def record_success(lease: Lease, grant: Grant, *, sent_at: float, tries: int) -> Outcome:
     """Store the new token. Its life counts from `sent_at`, a reading of the monotonic clock."""
     parameters = {
-        "access_token": Secret.seal(grant.access_token).ciphertext,
-        "refresh_token": Secret.seal(grant.refresh_token).ciphertext if grant.refresh_token else None,
+        "access_token": _seal(lease, "access_token", grant.access_token),
+        "refresh_token": _seal(lease, "refresh_token", grant.refresh_token) if grant.refresh_token else None,
         "connection_id": lease.connection_id,
         "refresh_id": lease.refresh_id,
         "grant_version": lease.grant_version,
@@ -48,13 +48,26 @@ def record_success(lease: Lease, grant: Grant, *, sent_at: float, tries: int) ->
 
 def _keep_rotated_refresh_token(lease: Lease, grant: Grant) -> None:
     # The lease ran out, but the refresh token that replaced ours may be the only one that Amazon still accepts.
-    if grant.refresh_token is None or grant.refresh_token == lease.refresh_token.reveal():
+    used = lease.refresh_token.reveal()
+    if grant.refresh_token is None or grant.refresh_token == used:
         return
-    Connection.objects.active().filter(
-        pk=lease.connection_id,
-        grant_version=lease.grant_version,
-        refresh_token=lease.refresh_token,
-    ).update(refresh_token=grant.refresh_token, grant_refusals=0)
+    same_grant = Connection.objects.active().filter(pk=lease.connection_id, grant_version=lease.grant_version)
+    with transaction.atomic():
+        connection = same_grant.select_for_update().first()
+        # The plain text is compared, because a rotation of the keys may have sealed it again.
+        if (
+            connection is None
+            or connection.refresh_token is None
+            or connection.refresh_token.reveal() != used
+        ):
+            return
+        connection.refresh_token = grant.refresh_token
+        connection.grant_refusals = 0
+        connection.save(update_fields=["refresh_token", "grant_refusals"])
+
+
+def _seal(lease: Lease, column: str, token: str) -> str:
+    return seal(token, context_of(Connection, column, lease.connection_id))
 
 
 def record_refusal(lease: Lease, refused: str, refusals: int) -> Secret | None:
@@ -64,7 +77,7 @@ def record_refusal(lease: Lease, refused: str, refusals: int) -> Secret | None:
     0 is recorded. Recording the same refusal twice changes nothing.
     """
     with transaction.atomic():
-        stored = _leased(lease).select_for_update().values_list("refresh_token", flat=True).first()
+        stored = _read_refresh_token(_leased(lease).select_for_update())
         if stored is None:
             return None
         _leased(lease).update(grant_refusals=refusals if stored.reveal() == refused else 0)
@@ -73,7 +86,12 @@ def record_refusal(lease: Lease, refused: str, refusals: int) -> Secret | None:
 
 def read_refresh_token(lease: Lease) -> Secret | None:
     # None when the lease is lost.
-    return _leased(lease).values_list("refresh_token", flat=True).first()
+    return _read_refresh_token(_leased(lease))
+
+
+def _read_refresh_token(connections: ConnectionQuerySet) -> Secret | None:
+    connection = connections.only("refresh_token").first()
+    return connection.refresh_token if connection else None
 
 
 def record_revoked(lease: Lease, error: GrantRevokedError, *, tries: int) -> Outcome:

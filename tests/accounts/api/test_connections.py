@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import Permission, User
+from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -14,10 +15,11 @@ from rest_framework.test import APIClient
 
 from accounts.models import Account, SyncRun
 from tests.accounts.conftest import AccountFactory, ClientFactory, ConnectionFactory
+from tokens.encryption import Secret
 from tokens.models import AccessTokenRequest, Connection, TokenRefresh
 
 LIST = "/api/v1/connections/"
-SECRETS = ("Atza|", "Atzr|", "gAAAA")
+SECRETS = ("Atza|", "Atzr|", "gAAAA", "v2.")
 
 
 def as_json(moment: Any) -> str:
@@ -301,6 +303,25 @@ class TestAccessToken:
         Connection.objects.update(state="reauthorization_required")
         assert service.post(address).status_code == 409
         assert AccessTokenRequest.objects.get().outcome == "refused"
+
+    def test_a_refresh_token_moved_to_the_access_tokens_is_not_given(
+        self, service: APIClient, address: str
+    ) -> None:
+        Connection.objects.update(access_token=F("refresh_token"))
+        response = service.post(address)
+        assert response.status_code == 409
+        assert "another row or column" in response.json()["detail"]
+        assert not any(secret in response.content.decode() for secret in SECRETS)
+        assert AccessTokenRequest.objects.get().outcome == "refused"
+
+    def test_the_token_of_another_connection_is_not_given(
+        self, service: APIClient, bob: User, address: str, new_connection: ConnectionFactory
+    ) -> None:
+        other = new_connection(bob)
+        assert other.access_token is not None
+        Connection.objects.update(access_token=Secret(other.access_token.ciphertext))
+        assert service.post(address).status_code == 409
+        assert service.post(f"{LIST}{other.pk}/access-token/").status_code == 200
 
     def test_a_person_gets_sixty_tokens_a_minute(
         self, service: APIClient, admin: User, alice: User, address: str

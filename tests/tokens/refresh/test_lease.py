@@ -16,7 +16,7 @@ from amazon_accounts.sandbox.state import Sandbox
 from tests.database_outage import DatabaseOutage
 from tests.polling import poll_until
 from tests.tokens.conftest import ConnectionFactory
-from tests.tokens.factories import make_due, read_refreshes, reload
+from tests.tokens.factories import make_due, read_refreshes, reload, store_tokens
 from tokens.connect.disconnect import disconnect_connection
 from tokens.models import Connection, TokenRefresh
 from tokens.permissions import SYSTEM
@@ -62,9 +62,8 @@ async def test_a_connection_reconnected_in_mid_refresh_keeps_its_new_grant(
     connection = await in_thread(connect)("bob")
 
     def reconnect() -> None:
-        Connection.objects.filter(pk=connection.pk).update(
-            grant_version=2, lease_id=None, access_token="Atza|of the new grant"
-        )
+        Connection.objects.filter(pk=connection.pk).update(grant_version=2, lease_id=None)
+        store_tokens(connection, access_token="Atza|of the new grant")
 
     async def on_call(_: object) -> None:
         await in_thread(reconnect)()

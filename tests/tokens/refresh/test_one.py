@@ -29,6 +29,7 @@ from tokens.errors import ConnectionUnusableError, NotConnectedError, OtherAppli
 from tokens.models import Connection, TokenRefresh
 from tokens.permissions import SYSTEM
 from tokens.refresh import lease
+from tokens.refresh.due import refresh_due
 from tokens.refresh.one import refresh_connections, refresh_one, refresh_queued
 from tokens.refresh.tasks import queue_refresh, request_refresh
 
@@ -147,6 +148,21 @@ class TestUnusable:
         assert dict(counts) == {"permanent": 1}
         assert "TOKEN_ENCRYPTION_KEYS" in (await reload(connection)).last_error
         assert sandbox.journal.count() == 0
+
+    async def test_a_token_that_was_moved_is_an_error_of_its_connection_alone(
+        self, connect: ConnectionFactory, amazon: AmazonClient
+    ) -> None:
+        def make() -> list[Connection]:
+            attacked, other = connect("bob"), connect("charlie")
+            assert other.refresh_token is not None
+            moved = Secret(other.refresh_token.ciphertext)
+            Connection.objects.filter(pk=attacked.pk).update(refresh_token=moved)
+            return [attacked, other]
+
+        attacked, other = await in_thread(make)()
+        assert dict(await refresh_due(amazon)) == {"permanent": 1, "succeeded": 1}
+        assert "another row or column" in (await reload(attacked)).last_error
+        assert (await reload(other)).last_error == ""
 
     async def test_unusable_connections_are_skipped_and_the_others_refreshed(
         self, connect: ConnectionFactory, amazon: AmazonClient

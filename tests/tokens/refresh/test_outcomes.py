@@ -23,7 +23,7 @@ from amazon_accounts.amazon_ads.errors import (
 )
 from amazon_accounts.amazon_ads.lwa import Grant
 from tests.tokens.conftest import ConnectionFactory
-from tests.tokens.factories import make_due
+from tests.tokens.factories import make_due, store_tokens
 from tokens.connect.disconnect import disconnect_connection
 from tokens.errors import UnreadableTokenError
 from tokens.models import Alert, Connection, TokenRefresh
@@ -205,7 +205,7 @@ class TestSuccess:
         self, connection: Connection, taken: Lease
     ) -> None:
         let_another_process_take(taken)
-        Connection.objects.update(refresh_token="Atzr|newer")
+        store_tokens(connection, refresh_token="Atzr|newer")
         grant = new_grant(refresh_token="Atzr|rotated")
         outcomes.record_success(taken, grant, sent_at=time.monotonic(), tries=1)
         connection.refresh_from_db()

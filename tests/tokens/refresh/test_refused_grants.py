@@ -10,7 +10,7 @@ from amazon_accounts.amazon_ads.errors import GrantRevokedError
 from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
 from tests.tokens.conftest import ConnectionFactory
-from tests.tokens.factories import make_due, read_refreshes, reload
+from tests.tokens.factories import make_due, read_refreshes, reload, store_tokens
 from tokens.models import Alert, Connection, TokenRefresh
 from tokens.refresh import lease, outcomes
 from tokens.refresh.access_tokens import get_access_token
@@ -23,11 +23,6 @@ pytestmark = pytest.mark.django_db
 Outcome = TokenRefresh.Outcome
 TOKEN_PATH = "/auth/o2/token"
 PASSING_REFUSAL = {"status": 400, "error": "invalid_grant"}
-
-
-def store_token(connection: Connection, refresh_token: str) -> None:
-    """Do what another process does that got a newer refresh token."""
-    Connection.objects.filter(pk=connection.pk).update(refresh_token=refresh_token)
 
 
 async def test_it_confirms_a_dead_grant_once_and_then_never_asks_again(
@@ -78,7 +73,7 @@ async def test_it_asks_with_the_token_that_another_process_stored_meanwhile(
     connection = await in_thread(connect)("bob", refresh_token="Atzr|stale")
 
     async def on_call(_: object) -> None:
-        await in_thread(store_token)(connection, newer)
+        await in_thread(store_tokens)(connection, refresh_token=newer)
 
     sandbox.faults.add("run", path=TOKEN_PATH, count=1, options={"function": on_call})
     assert dict(await refresh_due(amazon)) == {"succeeded": 1}
@@ -100,7 +95,7 @@ async def test_a_token_that_is_stored_while_amazon_is_asked_is_not_dead_after_on
     connection = await in_thread(connect)("bob", refresh_token="Atzr|stale")
 
     async def on_call(_: object) -> None:
-        await in_thread(store_token)(connection, newer)
+        await in_thread(store_tokens)(connection, refresh_token=newer)
 
     sandbox.faults.add("run", path=TOKEN_PATH, count=1, options={"function": on_call})
     sandbox.faults.add("lwa_error", path=TOKEN_PATH, nth=2, options=PASSING_REFUSAL)
@@ -117,7 +112,7 @@ async def test_a_token_that_is_stored_after_a_refusal_is_not_dead_after_one_refu
     sandbox.faults.add("lwa_error", path=TOKEN_PATH, nth=2, options=PASSING_REFUSAL)
     check = asyncio.create_task(refresh_due(amazon))
     await wait_for_refusals(connection, 1)
-    await in_thread(store_token)(connection, newer)
+    await in_thread(store_tokens)(connection, refresh_token=newer)
     assert dict(await check) == {"succeeded": 1}
     assert sandbox.journal.count(path=TOKEN_PATH) == 3
 
@@ -142,7 +137,7 @@ def test_a_refusal_of_a_token_that_was_replaced_says_nothing_about_the_new_one(
     taken = lease.take_lease(connection.pk, TokenRefresh.Trigger.MANUAL)
     assert taken is not None
     refused = taken.refresh_token.reveal()
-    store_token(connection, "Atzr|newer")
+    store_tokens(connection, refresh_token="Atzr|newer")
     stored = outcomes.record_refusal(taken, refused, 2)
     assert stored is not None
     assert stored.reveal() == "Atzr|newer"

@@ -24,6 +24,6 @@ class Command(OperatorCommand):
             self.stdout.write(", ".join(f"{number} {name}" for name, number in counts.items()))
         if counts["unreadable"]:
             raise CommandError(
-                "Some tokens cannot be decrypted with any of TOKEN_ENCRYPTION_KEYS. They were left as they are; "
-                "add the key that they were encrypted with."
+                "Some tokens cannot be decrypted with any of TOKEN_ENCRYPTION_KEYS. They were left as they are, and "
+                "the log says why. Add the key that they were encrypted with, or reconnect the login."
             )
