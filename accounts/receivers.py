@@ -11,7 +11,7 @@ from django.dispatch import receiver
 from accounts.batch.ending import settle_syncs
 from accounts.models import SyncRun
 from accounts.signals import sync_ended
-from accounts.sync.handover import hand_over_broken, hand_over_disconnected
+from accounts.sync.handover import hand_over_broken, hand_over_disconnected, hand_over_dropped_regions
 from accounts.sync.requests import queue_sync
 from tokens.models import Connection
 from tokens.signals import connection_changed
@@ -22,8 +22,10 @@ def on_connection_changed(connection: Connection, change: str, user: User | None
     # Runs inside the transaction that changes the connection.
     if change in {"connected", "healed"}:
         queue_sync(connection, trigger=SyncRun.Trigger.CONNECT)
-    elif change == "regions" and not connection.reason_unusable:
-        queue_sync(connection, trigger=SyncRun.Trigger.MANUAL, requested_by=user)
+    elif change == "regions":
+        if not connection.reason_unusable:
+            queue_sync(connection, trigger=SyncRun.Trigger.MANUAL, requested_by=user)
+        hand_over_dropped_regions(connection)
     elif change == "broken":
         hand_over_broken(connection)
     elif change == "disconnected":

@@ -89,7 +89,9 @@ def _tally(accounts: QuerySet[Account], cap: int) -> list[Tally] | None:
     """Count the accounts by their words in the groups; None if there are more than `cap`."""
     # The words of sync and health depend only on these columns and the connection. Accounts that agree in them are
     # counted together, and one instance of the model gives the words of all.
-    columns = accounts.order_by().values_list("status", "account_type", "sync_enabled", "connection_id")
+    columns = accounts.order_by().values_list(
+        "status", "account_type", "sync_enabled", "unread_regions", "connection_id"
+    )
     try:
         matched, parameters = columns[: cap + 1].query.sql_with_params()
     except EmptyResultSet:
@@ -97,18 +99,23 @@ def _tally(accounts: QuerySet[Account], cap: int) -> list[Tally] | None:
     with database.cursor() as cursor:
         # Django cannot group a query that has a limit, and 10,000 rows are too many to group in Python.
         cursor.execute(
-            f"SELECT status, account_type, sync_enabled, connection_id, count(*) FROM ({matched})"  # noqa: S608 - SQL of Django's
-            " AS matched (status, account_type, sync_enabled, connection_id) GROUP BY 1, 2, 3, 4",
+            f"SELECT status, account_type, sync_enabled, unread_regions, connection_id, count(*) FROM ({matched})"  # noqa: S608 - SQL of Django's
+            " AS matched (status, account_type, sync_enabled, unread_regions, connection_id) GROUP BY 1, 2, 3, 4, 5",
             parameters,
         )
         rows = cursor.fetchall()
     if sum(number for *_, number in rows) > cap:
         return None
-    connection_ids = {row[3] for row in rows}
+    connection_ids = {row[4] for row in rows}
     connections = Connection.objects.defer("access_token", "refresh_token").in_bulk(connection_ids)
     tallies = []
-    for status, account_type, sync_enabled, connection_id, number in rows:
-        account = Account(status=status, account_type=account_type, sync_enabled=sync_enabled)
+    for status, account_type, sync_enabled, unread_regions, connection_id, number in rows:
+        account = Account(
+            status=status,
+            account_type=account_type,
+            sync_enabled=sync_enabled,
+            unread_regions=unread_regions,
+        )
         account.connection = connections[connection_id]
         words = {
             "status": status,

@@ -100,7 +100,10 @@ def status_of_account(account: Account) -> Status:
 
 
 def status_of_account_sync(account: Account) -> Status:
-    return find_status(SYNC, account.sync_status)
+    status = find_status(SYNC, account.sync_status)
+    if account.sync_off_reason != Account.SyncOffReason.REGION_NOT_READ:
+        return status
+    return Status(status.tone, status.word, f"{' and '.join(account.unread_regions)} not read")
 
 
 def status_of_account_health(account: Account) -> Status:

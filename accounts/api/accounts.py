@@ -26,6 +26,7 @@ from accounts.lists.filters import filter_accounts
 from accounts.lists.parameters import DEFAULT_ORDERING, ORDERINGS, PAGE_ONLY, PAGING, read_account_query
 from accounts.models import Account, AccountAccess, AccountManager, Profile
 from accounts.update import update_account
+from amazon_accounts.amazon_ads.hosts import Region
 
 PROFILE_FIELDS = ("profile_id", "country_code", "marketplace_id", "currency_code", "timezone", "type")
 EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
@@ -90,6 +91,15 @@ class AccountSerializer(ReadOnlySerializer):
     connected_at = serializers.DateTimeField()
     last_synced_at = serializers.DateTimeField(allow_null=True)
     sync_status = Word(Account.SyncStatus)
+    sync_off_reason = Word(
+        Account.SyncOffReason,
+        allow_null=True,
+        help_text="Why `sync_status` is `off`. `region_not_read`: only `unread_regions` show the account.",
+    )
+    unread_regions = serializers.ListField(
+        child=Word(Region),
+        help_text="The regions that show the account, if its login reads none of them any more.",
+    )
     sync_error = serializers.CharField(allow_blank=True)
 
 

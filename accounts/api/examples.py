@@ -38,6 +38,8 @@ ACCOUNT = {
     "connected_at": "2026-10-30T08:11:00Z",
     "last_synced_at": "2026-11-23T09:12:44Z",
     "sync_status": "synced",
+    "sync_off_reason": None,
+    "unread_regions": [],
     "sync_error": "",
 }
 PROFILE = {

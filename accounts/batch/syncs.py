@@ -16,6 +16,10 @@ def request_syncs(batch: BatchOperation, *, max_connections: int = MAX_CONNECTIO
     items.filter(account__in=Account.objects.filter(off)).update(
         state=BatchItem.State.SKIPPED, message="Its synchronisation is off."
     )
+    unread = Account.objects.exclude(unread_regions=[])
+    items.filter(account__in=unread).update(
+        state=BatchItem.State.SKIPPED, message="Its connection does not read the region that shows it."
+    )
     connections = Account.objects.filter(pk__in=items.values("account")).order_by().values("connection")
     for connection in Connection.objects.filter(pk__in=connections).order_by("pk")[:max_connections]:
         of_connection = items.filter(account__in=Account.objects.filter(connection=connection))

@@ -11,6 +11,8 @@ from accounts.models import Account
 from tokens.models import BROKEN, FAILING, Connection, late_before
 from tokens.permissions import Actor
 
+# The same rule as `Account.sync_off_reason` says of an account that is not inactive.
+IS_READ = Q(sync_enabled=True, unread_regions=[])
 SYNCABLE = [Account.Status.ACTIVE, Account.Status.SUSPENDED, Account.Status.PENDING]
 
 
@@ -67,10 +69,10 @@ class _ConnectionStates:
         self.stale = [pk for pk, _, failures, synced in rows if not failures and synced and synced < late]
 
     def select_sync_status(self, word: str) -> Q:
-        synced = Q(status__in=SYNCABLE, sync_enabled=True)
+        synced = Q(status__in=SYNCABLE) & IS_READ
         match word:
             case Account.SyncStatus.OFF:
-                return Q(status=Account.Status.INACTIVE) | Q(sync_enabled=False)
+                return Q(status=Account.Status.INACTIVE) | ~IS_READ
             case Account.SyncStatus.FAILING:
                 return synced & Q(connection__in=self.failing)
             case Account.SyncStatus.NEVER:
@@ -81,8 +83,8 @@ class _ConnectionStates:
                 return synced & ~Q(connection__in=[*self.failing, *self.never, *self.stale])
 
     def select_health(self, word: str) -> Q:
-        failing = Q(sync_enabled=True, connection__in=self.failing)
-        late = Q(sync_enabled=True, connection__in=[*self.never, *self.stale])
+        failing = IS_READ & Q(connection__in=self.failing)
+        late = IS_READ & Q(connection__in=[*self.never, *self.stale])
         broken = Q(connection__in=self.broken)
         match word:
             case Account.Health.OFF:

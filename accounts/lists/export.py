@@ -36,6 +36,8 @@ COLUMNS = (
     "connected_at",
     "last_synced_at",
     "sync_status",
+    "sync_off_reason",
+    "unread_regions",
     "sync_error",
 )
 

@@ -64,6 +64,12 @@ class Account(models.Model):
         FAILING = "failing"
         OFF = "off"
 
+    class SyncOffReason(models.TextChoices):
+        DISCONNECTED = "disconnected", "disconnected here"
+        NOT_VISIBLE = "not_visible", "no longer visible at Amazon"
+        TURNED_OFF = "turned_off", "turned off"
+        REGION_NOT_READ = "region_not_read", "its region is not read"
+
     class Health(models.TextChoices):
         OK = "ok"
         ATTENTION = "attention"
@@ -95,6 +101,15 @@ class Account(models.Model):
     labels = models.JSONField(default=dict, blank=True, help_text="What operators say; no sync touches it")
     is_default = models.BooleanField(default=False)
     sync_enabled = models.BooleanField(default=True)
+    # The regions that show the account, when its connection reads none of them any more. A sync sets this, and so does
+    # a change of the connection's regions.
+    unread_regions = ArrayField(
+        models.CharField(max_length=2, choices=Region.choices),
+        default=list,
+        db_default=[],
+        blank=True,
+        editable=False,
+    )
     first_seen_at = models.DateTimeField(default=timezone.now)
     connected_at = models.DateTimeField(default=timezone.now)
     disconnected_at = models.DateTimeField(null=True, blank=True)
@@ -165,6 +180,8 @@ class Account(models.Model):
             models.Index(fields=["account_type", "name", "id"], name="account_type_name"),
             # A status and a type together, in the other orderings: small, because it names no account.
             models.Index(fields=["status", "account_type"], name="account_status_type"),
+            # The marks that a sync may clear.
+            models.Index(fields=["connection"], condition=~Q(unread_regions=[]), name="account_unread"),
             # `?country=`.
             GinIndex(fields=["countries"], name="account_countries"),
             # `?metadata={...}` and `?labels={...}`.
@@ -185,8 +202,19 @@ class Account(models.Model):
         return self.connection.sync_error if self.sync_status == self.SyncStatus.FAILING else ""
 
     @property
+    def sync_off_reason(self) -> "Account.SyncOffReason | None":
+        # `accounts/lists/by_connection.py` has the same rule in SQL.
+        if self.status == self.Status.INACTIVE:
+            return self.SyncOffReason(self.inactive_reason or self.InactiveReason.NOT_VISIBLE)
+        if not self.sync_enabled:
+            return self.SyncOffReason.TURNED_OFF
+        if self.unread_regions:
+            return self.SyncOffReason.REGION_NOT_READ
+        return None
+
+    @property
     def sync_status(self) -> "Account.SyncStatus":
-        if self.status == self.Status.INACTIVE or not self.sync_enabled:
+        if self.sync_off_reason is not None:
             return self.SyncStatus.OFF
         if self.connection.is_failing:
             return self.SyncStatus.FAILING

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import connection as database
 
-from accounts.sync.handover import hand_over_unseen
+from accounts.sync.handover import hand_over_unread, hand_over_unseen
 from accounts.sync.run_context import PLAN_BY_HASH, PLAN_BY_INDEX, RunContext
 from accounts.update import MAX_LABELS
 from amazon_accounts.postgresql.statements import load
@@ -61,6 +61,7 @@ def remove_unseen(context: RunContext) -> Removal:
         vanished, new_owners = hand_over_unseen(cursor, parameters, include_unsynced=False)
         if vanished:
             cursor.execute(INHERIT_LABELS, {**parameters, "accounts": vanished})
+        new_owners += hand_over_unread(cursor, parameters, read_regions=context.claim.regions)
     return Removal(gone=counts["removed"], unconfirmed=counts["marked"], new_owners=new_owners)
 
 

@@ -1,7 +1,7 @@
 """Giving accounts to another connection.
 
-This happens when a complete list no longer shows an account, and when the connection is disconnected or
-refused by Amazon. `hand_over_or_mark_not_visible.sql` marks an account that no connection sees `not_visible`.
+This happens when a complete list no longer shows an account, when only regions show it that the connection does
+not read any more, and when the connection is disconnected or refused by Amazon. `hand_over_or_mark_not_visible.sql` marks an account that no connection sees `not_visible`.
 """
 
 from collections.abc import Collection, Mapping
@@ -24,6 +24,7 @@ from tokens.models import Connection
 
 HAND_OVER_UNSEEN: Final = load(__file__, "hand_over_or_mark_not_visible")
 HAND_OVER_TO_LIVE: Final = load(__file__, "hand_over_to_live_connections")
+MARK_UNREAD: Final = load(__file__, "mark_unread_accounts")
 
 
 @transaction.atomic
@@ -44,6 +45,33 @@ def hand_over_broken(connection: Connection) -> None:
         cursor.execute(HAND_OVER_TO_LIVE, _parameters(connection))
         (new_owners,) = cursor.fetchone()
     _sync_after_commit(new_owners)
+
+
+@transaction.atomic
+def hand_over_dropped_regions(connection: Connection) -> None:
+    """Mark the accounts that only regions show which the connection does not read any more.
+
+    Accounts of a region that was added keep their mark until the next sync has read them.
+    """
+    with database.cursor() as cursor:
+        lock_person(cursor, connection.owner_id)
+        new_owners = hand_over_unread(cursor, _parameters(connection))
+    _sync_after_commit(new_owners)
+
+
+def hand_over_unread(
+    cursor: CursorWrapper, parameters: Mapping[str, Any], *, read_regions: Collection[str] | None = None
+) -> list[UUID]:
+    """Mark accounts of unread regions, or give them to a connection that reads them; return these connections.
+
+    `read_regions` are the regions that a sync has just read: their accounts lose the mark.
+    """
+    cursor.execute(
+        MARK_UNREAD,
+        {**parameters, "may_clear": read_regions is not None, "read_regions": list(read_regions or ())},
+    )
+    (new_owners,) = cursor.fetchone()
+    return list(new_owners)
 
 
 def hand_over_unseen(

@@ -38,6 +38,7 @@ WITH chunk AS MATERIALIZED (
                     WHERE present.connection_id = account.connection_id
                       AND current_connection.state = 'active'
                       AND current_connection.client_id = %(client)s
+                      AND account.unread_regions = '{}'
                       -- Does not count if its last sync could read none of the lists that showed the account.
                       AND NOT coalesce((
                           SELECT bool_and(scope = ANY(current_connection.unread_lists))

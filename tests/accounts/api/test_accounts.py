@@ -63,6 +63,8 @@ def test_it_shows_all_of_an_account(api: APIClient, alice: User, new_account: Ac
         "connected_at": account.connected_at.isoformat().replace("+00:00", "Z"),
         "last_synced_at": str(connection.last_synced_at).replace("+00:00", "Z").replace(" ", "T"),
         "sync_status": "synced",
+        "sync_off_reason": None,
+        "unread_regions": [],
         "sync_error": "",
     }  # fmt: skip
     assert api.get(LIST).json()["results"][1] == api.get(f"{LIST}{account.pk}/").json()

@@ -34,12 +34,12 @@ def world(
     ]
     return [
         new_account(
-            alice, status=status, sync_enabled=enabled, connection=connection,
+            alice, status=status, sync_enabled=enabled, unread_regions=unread, connection=connection,
             inactive_reason="not_visible" if status == "inactive" else None,
         )
         for connection in connections
         for status in Account.Status.values
-        for enabled in (True, False)
+        for enabled, unread in ((True, []), (True, ["NA"]), (False, []))
     ]  # fmt: skip
 
 
