@@ -8,18 +8,18 @@ from knox.models import AuthToken
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from dashboard.admin.read_only import BigTableAdmin
+from dashboard.admin.read_only import BigTableAdmin, OfferedLookupsAdmin
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin, ModelAdmin):  # type: ignore[type-arg]
+class PersonAdmin(OfferedLookupsAdmin, UserAdmin, ModelAdmin):  # type: ignore[type-arg]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
 
 
 @admin.register(Group)
-class PeopleGroupAdmin(GroupAdmin, ModelAdmin):
+class PeopleGroupAdmin(OfferedLookupsAdmin, GroupAdmin, ModelAdmin):
     pass
 
 

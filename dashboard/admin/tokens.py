@@ -136,6 +136,8 @@ class AccessTokenRequestAdmin(VisibleRowsAdmin):
 class AlertAdmin(VisibleRowsAdmin):
     list_display = ["created_at", "kind", "text", "sent_at", "tries"]
     list_filter = [("kind", ChoicesCheckboxFilter)]
+    # The overview leads to the alerts that were not sent.
+    linked_lookups = ["sent_at__isnull"]
 
 
 @admin.register(AuthorizationAttempt)
