@@ -1,6 +1,7 @@
 """The database of all tests: the embedded server under DATA_DIR, or the server that DATABASE_URL names."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -10,6 +11,10 @@ from pytest_django import DjangoDbBlocker
 from amazon_accounts.starter.database import use_local_database
 
 pytest_plugins = ["tests.sandbox_fixtures", "tests.database_outage"]
+
+# Coverage is measured while these tests run, because measuring slows a test down. The other tests start whole programs,
+# drive a browser, or test code outside of accounts and tokens.
+MEASURED_TESTS = [Path(__file__).with_name(name) for name in ("accounts", "tokens")]
 
 
 def pytest_configure() -> None:
@@ -28,6 +33,9 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # The slow tests run first, so that no process is left alone with one at the end.
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    for item in items:
+        if not any(folder in item.path.parents for folder in MEASURED_TESTS):
+            item.add_marker("no_cover")
 
 
 @pytest.fixture(autouse=True)

@@ -129,4 +129,4 @@ def test_memory_does_not_grow_with_the_accounts(alice: User, new_account: Accoun
             tracemalloc.stop()
 
     peak(20)
-    assert peak(2_000) < 1.5 * peak(200)
+    assert peak(600) < 1.5 * peak(100)
