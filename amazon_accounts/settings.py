@@ -32,6 +32,7 @@ from amazon_accounts.configuration.environment import (
 )
 from amazon_accounts.configuration.refusals import refuse_unsafe_production
 from amazon_accounts.starter.secrets import local_secrets
+from amazon_accounts.web.requests import PROBE_PATTERNS
 from dashboard.frame.theme import UNFOLD as UNFOLD
 from dashboard.logs import keep_to_one_line
 
@@ -63,7 +64,13 @@ else:
     require_in_production("AMAZON_CLIENT_ID", AMAZON_CLIENT_ID)
     require_in_production("AMAZON_CLIENT_SECRET", AMAZON_CLIENT_SECRET)
 PUBLIC_URL = env_origin("PUBLIC_URL", f"http://localhost:{PORT}")
+_public = urlsplit(PUBLIC_URL)
+_is_https = _public.scheme == "https"
+# Amazon sends people to this host, and the probes are answered under its name.
+ALLOWED_HOSTS.append(f"[{_public.hostname}]" if ":" in str(_public.hostname) else str(_public.hostname))
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL, *env_list("CSRF_TRUSTED_ORIGINS")]
+# The number of our own proxies. Only what they added to X-Forwarded-For and X-Forwarded-Proto is believed.
+NUM_PROXIES = env_int("NUM_PROXIES", 0)
 
 for _number, _key in enumerate(TOKEN_ENCRYPTION_KEYS, start=1):
     try:
@@ -131,9 +138,7 @@ EMAIL_USE_TLS = _mail_server.query == "tls=1"
 EMAIL_PORT = _mail_server.port or (465 if EMAIL_USE_SSL else 587 if EMAIL_USE_TLS else 25)
 # Without a timeout, a mail server that does not answer would occupy a worker's slot for ever.
 EMAIL_TIMEOUT = 20
-DEFAULT_FROM_EMAIL = env_sender(
-    "DEFAULT_FROM_EMAIL", f"Amazon Accounts <amazon-accounts@{urlsplit(PUBLIC_URL).hostname}>"
-)
+DEFAULT_FROM_EMAIL = env_sender("DEFAULT_FROM_EMAIL", f"Amazon Accounts <amazon-accounts@{_public.hostname}>")
 
 INSTALLED_APPS = [
     # Before unfold, so that our templates and styles win.
@@ -165,6 +170,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "amazon_accounts.web.requests.PublicAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",
@@ -266,9 +272,23 @@ STORAGES = {
     "staticfiles": {"BACKEND": _static_storage},
 }
 
-_https = PUBLIC_URL.startswith("https://")
-SESSION_COOKIE_SECURE = _https
-CSRF_COOKIE_SECURE = _https
+# Browsers accept a cookie with this prefix only from this host, over https.
+_prefix = "__Host-" if _is_https else ""
+SESSION_COOKIE_NAME = f"{_prefix}sessionid"
+SESSION_COOKIE_SECURE = _is_https
+CSRF_COOKIE_NAME = f"{_prefix}csrftoken"
+CSRF_COOKIE_SECURE = _is_https
+# Scripts take the token from the form of the page.
+CSRF_COOKIE_HTTPONLY = True
+SECURE_SSL_REDIRECT = _is_https
+SECURE_SSL_HOST = _public.netloc
+SECURE_REDIRECT_EXEMPT = PROBE_PATTERNS
+# PublicAddressMiddleware leaves the header only if a proxy of ours set it.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_HSTS_SECONDS = 31_536_000 if _is_https else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _is_https
+# Whether a domain enters the preload list of browsers is for the owner of the whole domain to say.
+SILENCED_SYSTEM_CHECKS = ["security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 # Alpine, which Unfold uses, needs 'unsafe-eval'. No inline script is allowed. A form may lead to Amazon's login.
@@ -339,8 +359,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "accounts.api.problems.handle",
-    # The number of our own proxies. Only what they added to X-Forwarded-For is believed.
-    "NUM_PROXIES": env_int("NUM_PROXIES", 0),
+    "NUM_PROXIES": NUM_PROXIES,
     # `format` is a parameter of the export.
     "URL_FORMAT_OVERRIDE": None,
 }

@@ -21,6 +21,7 @@ from accounts.batch import cancel_batch, retry_batch, start_batch
 from accounts.errors import build_validation_error
 from accounts.models import BatchItem, BatchOperation
 from accounts.update import LABEL_NAME
+from amazon_accounts.web.links import build_link
 
 FIELDS = ("operation", "account_ids", "filter", "options")
 
@@ -144,7 +145,7 @@ class BatchStart(APIView):
             options=body.get("options"),
             idempotency_key=request.headers.get("Idempotency-Key"),
         )
-        return _respond_accepted(request, batch)
+        return _respond_accepted(batch)
 
 
 def _check_body(body: Any) -> dict[str, Any]:
@@ -165,8 +166,8 @@ def _check_body(body: Any) -> dict[str, Any]:
     return body
 
 
-def _respond_accepted(request: Request, batch: BatchOperation) -> Response:
-    location = request.build_absolute_uri(reverse("api:batch", args=[batch.pk]))
+def _respond_accepted(batch: BatchOperation) -> Response:
+    location = build_link(reverse("api:batch", args=[batch.pk]))
     return Response(BatchSerializer(batch).data, status=202, headers={"Location": location})
 
 
@@ -240,4 +241,4 @@ class BatchRetry(APIView):
     def post(self, request: Request, batch_id: UUID) -> Response:
         refuse_body(request)
         batch = retry_batch(get_person(request), _get_visible(request, batch_id))
-        return _respond_accepted(request, batch)
+        return _respond_accepted(batch)

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from accounts.errors import build_validation_error
 from accounts.lists.pages import KeysetPaginator
 from accounts.lists.parameters import MAX_CURSOR_LENGTH, MAX_PAGE_SIZE
+from amazon_accounts.web.links import build_link
 
 DEFAULT_PAGE_SIZE = 100
 
@@ -118,4 +119,4 @@ def _build_link(request: Request, cursor: str | None) -> str | None:
     query = request.query_params.copy()
     query["cursor"] = cursor
     path = request.path if request.path.endswith("/") else f"{request.path}/"
-    return request.build_absolute_uri(f"{path}?{query.urlencode()}")
+    return build_link(f"{path}?{query.urlencode()}")

@@ -24,6 +24,7 @@ from django.utils.crypto import salted_hmac
 from procrastinate.contrib.django import app
 from uuid_utils.compat import uuid7
 
+from amazon_accounts.web.links import build_link
 from tokens.models import Alert
 from tokens.queues import UPKEEP
 
@@ -144,7 +145,7 @@ def compose(alerts: Sequence[Alert]) -> tuple[str, str]:
     lines = [alert.text for alert in alerts[:MAX_LINES]]
     if len(alerts) > MAX_LINES:
         lines.append(f"And {len(alerts) - MAX_LINES} more.")
-    return title, "\n\n".join([*lines, settings.PUBLIC_URL])
+    return title, "\n\n".join([*lines, build_link("/")])
 
 
 def _staff_addresses() -> list[str]:

@@ -30,6 +30,7 @@ from amazon_accounts.amazon_ads.errors import (
 from amazon_accounts.amazon_ads.hosts import Region
 from amazon_accounts.amazon_ads.lwa import build_authorize_url
 from amazon_accounts.postgresql.threads import in_thread
+from amazon_accounts.web.links import build_link
 from tokens.connect import grants
 from tokens.connect.grants import AuthorizationError, Connected, Consent
 from tokens.connect.identity import ask_identity
@@ -105,7 +106,7 @@ def begin(
 
 
 def redirect_uri() -> str:
-    return settings.PUBLIC_URL + reverse("connect-amazon-callback")
+    return build_link(reverse("connect-amazon-callback"))
 
 
 def _digest(secret: str) -> str:

@@ -77,7 +77,7 @@ GET     operations/<uuid:batch_id>/results.csv              > > 200 200 200
 GET     history/                                            > > 200 200 200
 GET     favicon.ico                                         302 302 302 302 302
 GET     healthz                                             200 200 200 200 200
-GET     readyz                                              503 503 503 503 503
+GET     readyz                                              200 200 200 200 200
 GET     metrics                                             200 200 200 200 200
 """
 # In the admin site: a model's changelist, as Viewer, Operator and Administrator. Others are sent to the login.

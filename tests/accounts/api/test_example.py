@@ -24,6 +24,7 @@ def test_the_example_runs(
     live_server: LiveServer, alice: User, new_account: AccountFactory, tmp_path: Path, settings: Any
 ) -> None:
     settings.ALLOWED_HOSTS = ["*"]
+    settings.PUBLIC_URL = live_server.url
     for name in ("Garden", "Kitchen"):
         new_account(alice, name, sync_enabled=False)
     environment = os.environ | {

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -66,19 +67,17 @@ def address(alice: User, new_account: AccountFactory, new_connection: Connection
     return lambda name: ROOT + addresses[name]
 
 
-every_list = pytest.mark.parametrize(
-    "name",
-    [
-        "accounts",
-        "profiles",
-        "changes",
-        "changes of an account",
-        "sync runs",
-        "connections",
-        "refreshes",
-        "items",
-    ],
-)
+LISTS = [
+    "accounts",
+    "profiles",
+    "changes",
+    "changes of an account",
+    "sync runs",
+    "connections",
+    "refreshes",
+    "items",
+]
+every_list = pytest.mark.parametrize("name", LISTS)
 
 
 def extend(address: str, query: str) -> str:
@@ -109,9 +108,31 @@ def test_pages_show_each_row_once_in_both_directions(api: APIClient, address: Ad
 @every_list
 def test_a_link_keeps_the_other_parameters(api: APIClient, address: Address, name: str) -> None:
     link = api.get(extend(address(name), "page_size=2")).json()["next"]
-    assert link.startswith(f"http://testserver{address(name).partition('?')[0]}?")
+    assert link.startswith(f"{settings.PUBLIC_URL}{address(name).partition('?')[0]}?")
     assert "page_size=2" in link
     assert link.count("cursor=") == api.get(link).json()["next"].count("cursor=") == 1
+
+
+def test_no_header_changes_where_links_lead(api: APIClient, address: Address, settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["*"]
+    settings.NUM_PROXIES = 1
+    settings.PUBLIC_URL = "https://ads.example.com"
+    forged: dict[str, Any] = {
+        "HTTP_HOST": "evil.example",
+        "HTTP_X_FORWARDED_HOST": "evil.example",
+        "HTTP_X_FORWARDED_PROTO": "http",
+        "HTTP_X_FORWARDED_PORT": "8080",
+        "HTTP_FORWARDED": "host=evil.example;proto=http",
+    }
+    for name in LISTS:
+        first = api.get(extend(address(name), "page_size=2"), **forged).json()
+        second = api.get(first["next"], **forged).json()
+        for link in (first["next"], second["next"], second["previous"]):
+            assert link.startswith(f"https://ads.example.com{address(name).partition('?')[0]}?"), link
+    accounts = [row["id"] for row in api.get(address("accounts")).json()["results"]]
+    body = {"operation": "sync", "account_ids": accounts}
+    started = api.post(f"{ROOT}accounts/batch/", body, format="json", **forged)
+    assert started["Location"].startswith("https://ads.example.com/api/v1/accounts/batch/")
 
 
 @every_list

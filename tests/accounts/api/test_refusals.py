@@ -4,6 +4,7 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Permission, User
 from rest_framework.test import APIClient
 
@@ -187,7 +188,7 @@ def test_a_retry_names_the_address_of_the_operation(
     BatchItem.objects.filter(batch=batch).update(state="failed", message="No luck.")
     response = manager.post(f"{ROOT}accounts/batch/{batch.pk}/retry/")
     assert response.status_code == 202
-    assert response["Location"] == f"http://testserver{ROOT}accounts/batch/{batch.pk}/"
+    assert response["Location"] == f"{settings.PUBLIC_URL}{ROOT}accounts/batch/{batch.pk}/"
     assert BatchItem.objects.get(batch=batch).state == "waiting"
 
 

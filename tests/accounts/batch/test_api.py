@@ -4,6 +4,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
@@ -23,7 +24,7 @@ class TestAPI:
         response = api.post(BATCH, body, format="json", headers={"Idempotency-Key": "one"})
         assert response.status_code == 202
         started = response.json()
-        assert response["Location"] == f"http://testserver{BATCH}{started['id']}/"
+        assert response["Location"] == f"{settings.PUBLIC_URL}{BATCH}{started['id']}/"
         assert started == {
             "id": started["id"], "operation": "disconnect", "state": "waiting", "total": 3, "succeeded": 0,
             "failed": 0, "skipped": 0, "created_at": started["created_at"], "finished_at": None,

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.utils import timezone
@@ -117,7 +118,7 @@ def test_links_are_absolute_and_keep_the_filter(api: APIClient, accounts: list[A
     first = api.get(
         "/api/v1/accounts/?page_size=5&sync_status=synced&sync_status=never&ordering=-name"
     ).json()
-    assert first["next"].startswith("http://testserver/api/v1/accounts/?")
+    assert first["next"].startswith(f"{settings.PUBLIC_URL}/api/v1/accounts/?")
     second = api.get(first["next"]).json()
     assert api.get(second["previous"]).json()["results"] == first["results"]
     assert not {row["id"] for row in first["results"]} & {row["id"] for row in second["results"]}

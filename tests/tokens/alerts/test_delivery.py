@@ -40,7 +40,7 @@ class TestMessage:
     def test_the_title_of_one_alert_is_singular(self, kind: Alert.Kind, settings: LazySettings) -> None:
         title, body = delivery.compose(new_alerts(1, kind))
         assert title == delivery.TITLES[kind][0]
-        assert body == f"Alert 0.\n\n{settings.PUBLIC_URL}"
+        assert body == f"Alert 0.\n\n{settings.PUBLIC_URL}/"
 
     @pytest.mark.parametrize("kind", Alert.Kind)
     def test_the_title_of_several_alerts_is_plural(self, kind: Alert.Kind) -> None:
