@@ -21,7 +21,7 @@ from accounts.lists.csv_text import FORMULA_STARTS
 from accounts.models import Account, BatchItem, BatchOperation, SyncRun
 from accounts.sync.run import queue_run
 from dashboard.views.operations.list_page import PAGE_SIZE
-from dashboard.views.operations.results import list_results
+from dashboard.views.operations.results import list_results, stream_csv
 from dashboard.views.operations.start import describe_request
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
 from tokens.models import Connection
@@ -327,6 +327,13 @@ def test_the_csv_holds_every_result(client: Client, ended: BatchOperation) -> No
     assert {row["result"] for row in rows} == {"failed", "succeeded"}
     only = client.get(f"/operations/{ended.pk}/results.csv?result=failed")
     assert len(only.getvalue().splitlines()) == 2
+
+
+def test_the_csv_is_read_in_chunks(ended: BatchOperation) -> None:
+    items = ended.items.select_related("account").order_by("account_id")
+    whole = "".join(stream_csv(items))
+    assert len(whole.splitlines()) > 2
+    assert "".join(stream_csv(items, chunk_size=1)) == whole
 
 
 @pytest.mark.parametrize("deed", ["", "cancel/", "retry/", "results.csv"])
