@@ -38,5 +38,4 @@ RUN DATABASE_URL=postgresql://build@localhost/build SECRET_KEY=build INSECURE=1 
 
 USER console
 EXPOSE 8000
-CMD ["granian", "--interface", "wsgi", "--no-ws", "--host", "0.0.0.0", "--port", "8000", \
-     "--workers", "2", "--blocking-threads", "4", "--respawn-failed-workers", "amazon_accounts.wsgi:application"]
+CMD ["python", "-m", "amazon_accounts.server", "--host", "0.0.0.0", "--port", "8000"]

@@ -95,12 +95,9 @@ def prepare(log: Log) -> None:
 
 def list_programs() -> list[Program]:
     python, manage = sys.executable, [sys.executable, "manage.py"]
-    granian = [python, "-m", "granian", "--interface", "wsgi", "--no-ws", "--host", settings.HOST]
-    workers = ["--workers", "2", "--blocking-threads", "4", "--workers-kill-timeout", "3"]
-    respawn = ["--respawn-failed-workers", "--respawn-interval", "0.5"]
-    web = [*granian, "--port", str(settings.PORT), *workers, *respawn]
+    web = [python, "-m", "amazon_accounts.server", "--host", settings.HOST, "--port", str(settings.PORT)]
     programs = [
-        Program("web", [*web, "amazon_accounts.wsgi:application"]),
+        Program("web", web),
         Program("worker", [*manage, "runworker"]),
         Program("scheduler", [*manage, "runscheduler"]),
     ]

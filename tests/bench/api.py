@@ -115,9 +115,7 @@ def server(database: str, port: int, urlconf: str = "") -> Iterator[str]:
     }
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws", "--host", "127.0.0.1"),
-            *("--port", str(port), "--workers", "2", "--blocking-threads", "4", "--log-level", "warning"),
-            "amazon_accounts.wsgi:application",
+            *(sys.executable, "-m", "amazon_accounts.server", "--port", str(port)),
         ],
         env=environment,
     )
