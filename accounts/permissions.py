@@ -5,7 +5,7 @@
 
 from typing import Any
 
-from django.contrib.auth.backends import ModelBackend
+from allauth.account.auth_backends import AuthenticationBackend
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group, Permission, User
 from django.db.models import Q
 
@@ -56,14 +56,15 @@ def _find_permissions(names: list[str], using: str) -> list[Permission]:
     return list(Permission.objects.using(using).filter(wanted))
 
 
-class OneQueryBackend(ModelBackend):
+class OneQueryBackend(AuthenticationBackend):
     # Every page and every API request needs the permissions. Django's own backend reads the permissions of the person
     # and the permissions of the groups in two queries.
     def get_all_permissions(self, user_obj: AbstractBaseUser | AnonymousUser, obj: Any = None) -> set[str]:
         if not isinstance(user_obj, User) or not user_obj.is_active or obj is not None:
             return set()
         if user_obj.is_superuser:
-            return super().get_all_permissions(user_obj)
+            every: set[str] = super().get_all_permissions(user_obj)
+            return every
         known: set[str] | None = user_obj.__dict__.get("_known_permissions")
         if known is None:
             granted = Q(user=user_obj.pk) | Q(group__user=user_obj.pk)

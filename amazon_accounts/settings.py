@@ -155,6 +155,11 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "django.contrib.postgres",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "csp",
     "rest_framework",
     "knox",
@@ -179,6 +184,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -196,6 +202,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "dashboard.sign_in.context.add_frame",
             ],
         },
     },
@@ -249,8 +256,27 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 AUTHENTICATION_BACKENDS = ["accounts.permissions.OneQueryBackend"]
-LOGIN_URL = "admin:login"
+LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
+
+# All processes share the cache: the rate limits of allauth and the one-time codes that were used are in it.
+CACHES = {
+    "default": {"BACKEND": "amazon_accounts.postgresql.cache.PostgresCache", "LOCATION": "cache_entries"}
+}
+ACCOUNT_ADAPTER = "tokens.sign_in.adapters.AccountAdapter"
+# A link in a mail works for three days.
+PASSWORD_RESET_TIMEOUT = 3 * 24 * 3600
+ACCOUNT_FORMS = {"reset_password": "tokens.sign_in.forms.ResetPasswordForm"}
+ACCOUNT_LOGIN_METHODS = {"username"}
+# Nobody can sign up, and addresses are not verified: administrators make the people.
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
+# The session has its own limits, so the login does not ask how long to remember it.
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_PRESERVE_USERNAME_CASING = True
+# Every other limit of allauth stays. tokens/sign_in/throttle.py limits the passwords.
+ACCOUNT_RATE_LIMITS = {"login": None}
 CSRF_FAILURE_VIEW = "dashboard.views.errors.csrf_failure"
 
 LANGUAGE_CODE = "en-us"

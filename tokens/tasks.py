@@ -5,8 +5,10 @@ from tokens.connect.consent import warn_of_consent_ends
 from tokens.processes.pruning import prune_tokens_histories
 from tokens.processes.stalled import rescue_stalled_jobs
 from tokens.refresh.tasks import refresh_connection, refresh_due_tokens
+from tokens.sign_in.password_reset import mail_password_reset
 
 __all__ = [
+    "mail_password_reset",
     "prune_tokens_histories",
     "refresh_connection",
     "refresh_due_tokens",

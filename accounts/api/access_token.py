@@ -14,10 +14,10 @@ from accounts.api.authentication import TokenAuthentication, get_person
 from accounts.api.documentation import describe
 from accounts.api.exceptions import UnavailableError
 from accounts.api.lists import refuse_body
-from accounts.api.remote_address import read_remote_address
 from accounts.api.throttling import AccessTokenThrottle, PersonThrottle
 from tokens.models import Connection
 from tokens.refresh.access_tokens import TokenNotReadyError, hand_out_access_token
+from tokens.sign_in.remote_address import read_remote_address
 
 
 class AccessTokenSerializer(serializers.Serializer[Any]):

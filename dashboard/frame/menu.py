@@ -92,6 +92,10 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     ]
 
 
+def account_links(_request: HttpRequest) -> list[dict[str, str]]:
+    return [{"title": "Security", "link": reverse("security")}]
+
+
 def _item(
     title: str, icon: str, link: str, active: Callable[[HttpRequest], bool], permission: str | None
 ) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def staff_page(
             request: StaffRequest, *args: Arguments.args, **kwargs: Arguments.kwargs
         ) -> HttpResponseBase:
             if request.method == "POST" and not admin.site.has_permission(request):
-                return redirect_to_login(_came_from(request), reverse("admin:login"))
+                return redirect_to_login(_came_from(request))
             return staff_view(request, *args, **kwargs)
 
         return cast("Callable[..., HttpResponse]", guarded_view)

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 
 # Of two rules with the same weight the later one wins, so the order matters.
-STYLES = ["colors", "unfold", "layout", "status", "controls", "tables", "dialogs"]
+STYLES = ["colors", "unfold", "layout", "status", "controls", "tables", "dialogs", "entrance"]
 # The theme is set before anything is painted.
 SCRIPTS = ["theme", "updates", "times", "selection", "dialogs", "keys", "frame", "zone"]
 
@@ -29,6 +29,7 @@ UNFOLD: dict[str, Any] = {
     "STYLES": [link(f"{name}.css") for name in STYLES],
     "SCRIPTS": [link(f"{name}.js") for name in SCRIPTS],
     # The colours are in colors.css, because our content security policy forbids the inline style that unfold would write.
+    "ACCOUNT": {"navigation": "dashboard.frame.menu.account_links"},
     "COLORS": {},
     "BORDER_RADIUS": "6px",
     "COMMAND": {"search_callback": "dashboard.frame.menu.search", "search_models": False},

@@ -11,6 +11,7 @@ from django.template import loader
 
 from accounts.api.problems import build_response as build_problem_response
 from dashboard.frame.page import ConsoleRequest, page
+from tokens.sign_in.adapters import answer_too_many
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +83,11 @@ def not_found(request: ConsoleRequest, exception: Exception) -> HttpResponse:
         why="Nothing is at this address, or what is there belongs to somebody else.",
         next_step="Check the address, or start from the overview.",
     )
+
+
+def too_many_requests(request: ConsoleRequest) -> HttpResponse:
+    # allauth calls it for its own limits, which all end within a minute or five.
+    return answer_too_many(request, 60)
 
 
 def server_error(request: ConsoleRequest) -> HttpResponse:

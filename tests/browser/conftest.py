@@ -122,7 +122,7 @@ def page(browser: Browser, product: Product, session: StorageState, watch: Watch
 
 
 def log_in(page: Page, product: Product, then: str = "/") -> None:
-    page.goto(f"{product.url}/admin/login/?next={then}")
+    page.goto(f"{product.url}/auth/login/?next={then}")
     page.get_by_label("Username").fill(product.user_name)
     page.get_by_label("Password").fill(product.password)
     page.get_by_role("button", name="Log in").click()

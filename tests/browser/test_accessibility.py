@@ -102,5 +102,5 @@ def test_the_admin_has_no_violation(page: Page) -> None:
 
 def test_the_login_has_no_violation(page: Page) -> None:
     page.context.clear_cookies()
-    page.goto("/admin/login/")
+    page.goto("/auth/login/")
     assert violations(page) == []

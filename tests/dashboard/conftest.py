@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group, User
-from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
@@ -19,11 +18,6 @@ from tokens.models import Connection
 MakeConnection = Callable[..., Connection]
 MakeAccount = Callable[..., Account]
 LogIn = Callable[[User], Client]
-
-
-@pytest.fixture(autouse=True)
-def _forget_what_is_cached() -> None:
-    cache.clear()
 
 
 def squeeze(html: str) -> str:

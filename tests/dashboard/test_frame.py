@@ -27,7 +27,7 @@ OFFERS = [
 def test_it_asks_strangers_to_log_in(client: Client, db: None, address: str) -> None:
     response = client.get(address)
     assert response.status_code == 302
-    assert response["Location"] == f"/admin/login/?next={address}"
+    assert response["Location"] == f"/auth/login/?next={address}"
 
 
 @pytest.mark.parametrize("address", PAGES)
@@ -88,7 +88,7 @@ def test_the_login_leads_back_to_the_page_of_a_button(
 ) -> None:
     response = client.post("/operations/", {"operation": "sync"}, headers={"Referer": referer})
     login = urlsplit(response["Location"])
-    assert (response.status_code, login.path) == (302, "/admin/login/")
+    assert (response.status_code, login.path) == (302, "/auth/login/")
     assert parse_qs(login.query) == {"next": [page]}
 
 
@@ -133,12 +133,12 @@ def test_an_ended_session_sends_the_whole_page_to_the_login(client: Client, db: 
     headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/accounts/?status=active"}
     response = client.get("/accounts/", headers=headers)
     assert response.status_code == 200
-    assert response["HX-Redirect"] == "/admin/login/?next=%2Faccounts%2F%3Fstatus%3Dactive"
+    assert response["HX-Redirect"] == "/auth/login/?next=%2Faccounts%2F%3Fstatus%3Dactive"
 
 
 def test_the_way_back_from_the_login_stays_on_this_host(client: Client, db: None) -> None:
     headers = {"HX-Request": "true", "HX-Current-URL": "https://evil.example/accounts/"}
-    assert client.get("/accounts/", headers=headers)["HX-Redirect"] == "/admin/login/?next=%2F"
+    assert client.get("/accounts/", headers=headers)["HX-Redirect"] == "/auth/login/?next=%2F"
 
 
 class Attributes(HTMLParser):
@@ -264,7 +264,7 @@ def test_the_search_box_says_what_it_searches(log_in: LogIn, alice: User) -> Non
 
 
 def test_the_login_page_has_our_icon_and_no_inline_style(client: Client, db: None) -> None:
-    page = client.get("/admin/login/").content.decode()
+    page = client.get("/auth/login/").content.decode()
     assert "/static/dashboard/icon.svg" in page
     assert "<style" not in page
     assert client.get("/favicon.ico")["Location"] == "/static/dashboard/icon.svg"

@@ -1,6 +1,6 @@
 """Typical parameters of every statement in a `.sql` file, by the file's path."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -24,8 +24,19 @@ RUN: Final[dict[str, Any]] = {
 CHUNK: Final = {**RUN, "listing": 0, "after": 0, "up_to": 1000}
 BATCH: Final = {"batch": ID}
 ITEMS: Final = {"batch": ID, "ids": [ID, OTHER_ID]}
+CACHE_ENTRY: Final = {"key": "limit", "value": "gASVBw==", "expires": 1.5e9}
 
 TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
+    "amazon_accounts/postgresql/sql/add_cache_entry.sql": CACHE_ENTRY,
+    "amazon_accounts/postgresql/sql/delete_expired_cache_entries.sql": {},
+    "amazon_accounts/postgresql/sql/set_cache_entry.sql": CACHE_ENTRY,
+    "amazon_accounts/postgresql/sql/touch_cache_entry.sql": {"key": "limit", "expires": 1.5e9},
+    "tokens/sign_in/sql/give_turns_back.sql": {"keys": ["person", "address"]},
+    "tokens/sign_in/sql/take_turns.sql": {
+        "keys": ["person", "address"],
+        "pauses": [timedelta(minutes=1), timedelta(seconds=5)],
+        "allowed": [timedelta(minutes=5), timedelta(minutes=2)],
+    },
     "accounts/batch/sql/disconnect_accounts.sql": ITEMS,
     "accounts/batch/sql/end_synced_items.sql": BATCH,
     "accounts/batch/sql/end_unwanted_runs.sql": {"runs": [ID]},

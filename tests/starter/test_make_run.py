@@ -138,7 +138,7 @@ def test_it_starts_stops_starts_again_and_leaves_nothing_when_killed(data_dir: P
         assert user == "User name: admin"
         assert re.fullmatch(r"Password:  \S{16}", password)
         assert first.status("/healthz") == 200
-        assert first.status("/admin/login/") == 200
+        assert first.status("/auth/login/") == 200
         assert eventually(lambda: first.status("/readyz") == 200, 20), first.tail()
         server = postmaster(data_dir)
     finally:
@@ -216,7 +216,7 @@ def test_every_program_survives_an_outage_of_the_database(everything: Everything
         os.kill(keeper, signal.SIGCONT)
     assert eventually(lambda: answers(everything)), everything.tail()
     back = time.monotonic()
-    assert eventually(lambda: everything.status("/admin/login/") == 200, 5), everything.tail()
+    assert eventually(lambda: everything.status("/auth/login/") == 200, 5), everything.tail()
     assert eventually(lambda: everything.status("/readyz") == 200, 30), everything.tail()
     assert eventually(lambda: has_done_work_since(everything, back), 30), everything.tail()
     assert everything.programs() == programs, "a program had to be started again"

@@ -15,6 +15,7 @@ from tokens.models.connection import (
 )
 from tokens.models.heartbeat import Heartbeat
 from tokens.models.refresh import TokenRefresh, TokenRefreshQuerySet
+from tokens.models.sign_in import SignInPace
 
 __all__ = [
     "BROKEN",
@@ -26,6 +27,7 @@ __all__ = [
     "Connection",
     "ConnectionQuerySet",
     "Heartbeat",
+    "SignInPace",
     "TokenRefresh",
     "TokenRefreshQuerySet",
     "all_regions",

@@ -9,9 +9,17 @@ from django_apscheduler.models import DjangoJobExecution
 from knox.models import AuthToken
 from procrastinate.contrib.django import app
 
+from amazon_accounts.postgresql.cache import delete_expired_entries
 from amazon_accounts.postgresql.deletion import BATCH_SIZE, delete_in_batches
 from amazon_accounts.postgresql.statements import load
-from tokens.models import AccessTokenRequest, Alert, AuthorizationAttempt, Heartbeat, TokenRefresh
+from tokens.models import (
+    AccessTokenRequest,
+    Alert,
+    AuthorizationAttempt,
+    Heartbeat,
+    SignInPace,
+    TokenRefresh,
+)
 from tokens.queues import UPKEEP
 
 logger = logging.getLogger(__name__)
@@ -36,10 +44,13 @@ def prune_tokens_histories(*, batch_size: int = BATCH_SIZE) -> int:
         Alert.objects.filter(created_at__lt=now - AUDIT, next_try_at__isnull=True),
         AuthorizationAttempt.objects.filter(created_at__lt=now - ATTEMPTS),
         AuthToken.objects.filter(expiry__lt=now),
+        # A clock that is behind the time limits nobody.
+        SignInPace.objects.filter(next_at__lt=now),
         Heartbeat.objects.filter(beat_at__lt=now - HEARTBEATS),
         DjangoJobExecution.objects.filter(run_time__lt=now - JOB_HISTORY),
     ]
     pruned = sum(delete_in_batches(rows, batch_size=batch_size) for rows in old_rows)
+    pruned += delete_expired_entries()
     pruned += _delete_finished_jobs(now - JOB_HISTORY, batch_size)
     if pruned:
         logger.info("Pruned %d old rows.", pruned)

@@ -174,7 +174,7 @@ class Somebody:
             response = client.get(path, headers=headers)
         else:
             response = getattr(client, method.lower())(path, body, headers=headers, **media_type)
-        if response.status_code == HTTPStatus.FOUND and response["Location"].startswith("/admin/login/"):
+        if response.status_code == HTTPStatus.FOUND and response["Location"].startswith("/auth/login/"):
             return ">"
         return str(response.status_code)
 

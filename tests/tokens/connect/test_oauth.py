@@ -96,7 +96,7 @@ def test_it_starts_by_post(browser: Client, sandbox: Sandbox) -> None:
 
 
 def test_it_requires_a_signed_in_person_with_the_permission(client: Client, alice: User) -> None:
-    assert client.get(START)["Location"].startswith("/admin/login/")
+    assert client.get(START)["Location"].startswith("/auth/login/")
     client.force_login(alice)
     assert client.get(START).status_code == HTTPStatus.FORBIDDEN
 

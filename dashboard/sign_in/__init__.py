@@ -1,0 +1,1 @@
+"""The pages under `/auth/`: signing in and out, the password, and second factors."""

@@ -1,0 +1,48 @@
+"""The mail with the link by which a person sets a new password."""
+
+from allauth.account.forms import default_token_generator
+from allauth.account.utils import user_pk_to_url_str
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.mail import EmailMessage
+from django.db import connection
+from django.urls import reverse
+from procrastinate import RetryStrategy
+from procrastinate.contrib.django import app
+
+from amazon_accounts.web.links import build_link
+from tokens.queues import UPKEEP
+
+TEXT = """\
+Somebody asked to set a new password for “{name}” at {site}.
+
+Open this link to choose the new password. It works once, for three days:
+
+{link}
+
+If you did not ask for it, delete this mail. Your password stays as it is.
+"""
+
+
+# The worker sends it: a mail server that is slow does not hold a page, and how long the page takes does not show
+# whether somebody has this address. The link is made here, so that the queue stores no secret.
+@app.task(
+    queue=UPKEEP,
+    name="tokens.mail_password_reset",
+    priority=20,
+    retry=RetryStrategy(max_attempts=5, exponential_wait=4, retry_exceptions={OSError}),
+)
+def mail_password_reset(user_id: int) -> None:
+    user = User.objects.filter(pk=user_id, is_active=True).exclude(email="").first()
+    if user is None or not user.has_usable_password():
+        return
+    path = reverse(
+        "account_reset_password_from_key",
+        kwargs={"uidb36": user_pk_to_url_str(user), "key": default_token_generator.make_token(user)},
+    )
+    # Never from the request: its Host header can name another site.
+    text = TEXT.format(name=user.get_username(), site=settings.PUBLIC_URL, link=build_link(path))
+    message = EmailMessage(subject="A new password for Amazon Accounts", body=text, to=[user.email])
+    # No connection of the pool is held while a mail server takes its time.
+    connection.close()
+    message.send()
