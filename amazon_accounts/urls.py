@@ -6,7 +6,6 @@ from accounts.api.problems import answer_not_found
 urlpatterns = [
     path("auth/", include("dashboard.sign_in.urls")),
     path("admin/", admin.site.urls),
-    path("connect/amazon/", include("tokens.connect.urls")),
     path("api/v1/", include("accounts.api.urls")),
     re_path(r"^api/", answer_not_found),
     path("", include("dashboard.urls")),

@@ -2,6 +2,7 @@ from django.urls import path
 
 from dashboard.views import (
     accounts,
+    connecting,
     connection_actions,
     connections,
     history,
@@ -14,6 +15,8 @@ urlpatterns = [
     path("", overview.overview, name="overview"),
     path("accounts/", accounts.accounts, name="accounts"),
     path("accounts/<uuid:account_id>/", accounts.account, name="account"),
+    path("connect/amazon/", connecting.connect_amazon, name="connect-amazon"),
+    path("connect/amazon/callback/", connecting.connect_amazon_callback, name="connect-amazon-callback"),
     path("connections/", connections.connections, name="connections"),
     path("connections/<uuid:connection_id>/", connections.connection, name="connection"),
     path("connections/<uuid:connection_id>/sync/", connection_actions.sync, name="connection-sync"),

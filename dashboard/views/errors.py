@@ -27,7 +27,7 @@ PERMISSIONS = {
 }
 
 
-def _answer(
+def answer(
     request: ConsoleRequest, status: HTTPStatus, *, title: str, why: str, next_step: str
 ) -> HttpResponse:
     context = {"why": why, "next_step": next_step}
@@ -43,7 +43,7 @@ def forbidden(request: ConsoleRequest, exception: Exception) -> HttpResponse:
         if permission
         else "Your account lacks the permission for it."
     )
-    return _answer(
+    return answer(
         request,
         HTTPStatus.FORBIDDEN,
         title="Not permitted",
@@ -55,7 +55,7 @@ def forbidden(request: ConsoleRequest, exception: Exception) -> HttpResponse:
 def bad_request(request: ConsoleRequest, exception: Exception) -> HttpResponse:
     if request.path.startswith("/api/"):
         return build_problem_response(HTTPStatus.BAD_REQUEST, "The API does not take this request.")
-    return _answer(
+    return answer(
         request,
         HTTPStatus.BAD_REQUEST,
         title="Bad request",
@@ -66,7 +66,7 @@ def bad_request(request: ConsoleRequest, exception: Exception) -> HttpResponse:
 
 def csrf_failure(request: ConsoleRequest, reason: str = "") -> HttpResponse:
     logger.warning("Refused a form of %s: %s", request.path, reason)
-    return _answer(
+    return answer(
         request,
         HTTPStatus.FORBIDDEN,
         title="This form is too old",
@@ -76,7 +76,7 @@ def csrf_failure(request: ConsoleRequest, reason: str = "") -> HttpResponse:
 
 
 def not_found(request: ConsoleRequest, exception: Exception) -> HttpResponse:
-    return _answer(
+    return answer(
         request,
         HTTPStatus.NOT_FOUND,
         title="Page not found",

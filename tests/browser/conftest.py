@@ -133,6 +133,7 @@ def connect(page: Page, number: int, decision: str = "Allow") -> str:
     """Go to Amazon's consent page, choose a login by its number, decide; return the login's e-mail."""
     page.goto("/connections/")
     page.get_by_role("link", name="Connect Amazon").first.click()
+    page.get_by_role("button", name="Go on to Amazon").click()
     expect(page.get_by_text("asks for access to your Amazon account")).to_be_visible()
     choice = page.get_by_role("radio").nth(number)
     choice.check()

@@ -19,6 +19,7 @@ OUR_PAGES = [
     "/accounts/?view=table&status=active",
     "/accounts/?search=zzzz",
     "/connections/",
+    "/connect/amazon/",
     "/operations/",
     "/history/",
     "/nowhere/",

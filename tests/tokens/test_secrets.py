@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from html import unescape
 from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
@@ -135,7 +136,8 @@ def reveal_tokens(connection: Connection) -> list[str]:
 
 
 def begin_consent(leaks: Leaks) -> str:
-    address: str = leaks.browser.get("/connect/amazon/")["Location"]
+    page = leaks.browser.post("/connect/amazon/?at-public-url=1", {"regions": "EU"})
+    address = unescape(re.findall(r'<a href="([^"]+)" rel="noreferrer"', page.content.decode())[0])
     state = parse_qs(urlsplit(address).query)["state"][0]
     leaks.secrets += [state, oauth._code_verifier(state)]
     return address

@@ -24,21 +24,6 @@ class LabelField(forms.CharField):
         return clean_label(label) if label else ""
 
 
-class ConnectForm(forms.Form):
-    """The choices for a new connection. None is required."""
-
-    region = forms.CharField(required=False, max_length=2)
-    regions = RegionsField(required=False, max_length=100)
-    label = LabelField(required=False)
-    connection = forms.UUIDField(required=False)
-
-    def clean_region(self) -> str:
-        region = self.cleaned_data["region"].upper() or Region.NA.value
-        if region not in Region.values:
-            raise forms.ValidationError(f"Unknown region. The regions are {', '.join(Region.values)}.")
-        return str(region)
-
-
 class RegionsChoiceField(forms.MultipleChoiceField):
     """Regions as check boxes. At least one is required."""
 
@@ -61,3 +46,33 @@ class ConnectionForm(forms.Form):
         label="Regions",
         help_text="Accounts of a region that is left out stay in the list and are no longer updated.",
     )
+
+
+class ReconnectForm(forms.Form):
+    """Where the person signs in at Amazon."""
+
+    region = forms.ChoiceField(
+        label="Sign in at Amazon in",
+        choices=Region.choices,
+        required=False,
+        initial=Region.NA.value,
+        widget=forms.Select(attrs={"class": "c-field"}),
+    )
+
+    def clean_region(self) -> str:
+        return self.cleaned_data["region"] or Region.NA.value
+
+
+class ConnectForm(ReconnectForm):
+    """The choices for a new connection. A login that is connected already keeps its label and regions."""
+
+    label = LabelField(
+        label="Label",
+        required=False,
+        help_text="The name of the connection. Left empty, it is the login's e-mail address.",
+        widget=forms.TextInput(attrs={"class": "c-field", "maxlength": MAX_LABEL_LENGTH}),
+    )
+    regions = RegionsChoiceField(
+        label="Regions", initial=Region.values, help_text="Where the console looks for accounts."
+    )
+    field_order = ("label", "regions", "region")

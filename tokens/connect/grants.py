@@ -42,10 +42,14 @@ class AlreadyConnectedError(AuthorizationError):
 
 @dataclass(frozen=True)
 class Connected:
-    """The connection that has the grant now, and whether it is new."""
+    """The connection that has the grant now, and whether it is new.
+
+    `is_repeat` says that the grant was stored before and nothing was done now.
+    """
 
     connection: Connection
     is_new: bool
+    is_repeat: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,10 @@ from datetime import timedelta
 from typing import Final
 
 from django.conf import settings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
@@ -41,15 +43,37 @@ from tokens.permissions import require
 logger = logging.getLogger(__name__)
 
 ATTEMPT_LIFE: Final = timedelta(minutes=10)
+# Longer than the exchange with Amazon takes.
+MAX_EXCHANGE_TIME: Final = timedelta(seconds=30)
 VERIFIER_PURPOSE: Final = "tokens.oauth.code_verifier"
 
 
-class UnknownAttemptError(AuthorizationError):
-    def __init__(self) -> None:
-        super().__init__(
-            "This sign-in was not started in this browser, was used before, or is older than 10 minutes. "
-            "Nothing was connected."
-        )
+class AttemptError(AuthorizationError):
+    """This answer of Amazon cannot be used. Nothing was changed."""
+
+
+class UnknownAttemptError(AttemptError):
+    """Amazon's answer belongs to no sign-in that you started here in the last 10 minutes. Nothing was connected."""
+
+
+class OtherBrowserError(AttemptError):
+    """This sign-in was started in another browser, or before you logged in again. Nothing was connected."""
+
+
+class ExpiredAttemptError(AttemptError):
+    """This sign-in is older than 10 minutes. Nothing was connected."""
+
+
+class InterruptedAttemptError(AttemptError):
+    """This sign-in was interrupted before it was complete. Nothing was connected."""
+
+
+class AttemptUnderWayError(AttemptError):
+    """Amazon's answer has arrived and is being worked on."""
+
+
+class HiddenConnectionError(AttemptError):
+    """You may no longer see the connection that you wanted to reconnect. Nothing was changed."""
 
 
 class RefusedAtAmazonError(AuthorizationError):
@@ -124,11 +148,28 @@ async def complete_authorization(
 ) -> Connected:
     """Connect the login with `answer`, the query parameters of the redirect from Amazon's page.
 
-    Raises AuthorizationError or PermissionDenied; then no connection is changed. An attempt works only once.
+    An attempt works once. If its answer comes again, the person is told what came of it, and nothing is done.
+    Raises AuthorizationError or PermissionDenied; then no connection is changed.
     """
-    state = answer.get("state", "")
-    attempt = await in_thread(_take_attempt)(user, session_key, state)
     await in_thread(require)(user, "tokens.connect_amazon")
+    state = answer.get("state", "")
+    attempt, is_first = await in_thread(_take_attempt)(user, session_key, state)
+    if not is_first:
+        return await in_thread(_tell_again)(user, attempt)
+    try:
+        consent = await _exchange(user, attempt, state, answer, amazon)
+        return await in_thread(_store)(user, attempt, consent)
+    except (AuthorizationError, PermissionDenied) as error:
+        refusal = (
+            str(error) if isinstance(error, AuthorizationError) else "You may not connect a login any more."
+        )
+        await in_thread(_record_refusal)(attempt, refusal)
+        raise
+
+
+async def _exchange(
+    user: User, attempt: AuthorizationAttempt, state: str, answer: Mapping[str, str], amazon: AmazonClient
+) -> Consent:
     if "error" in answer:
         raise _refusal(answer["error"])
     _require_scopes(answer.get("scope"))
@@ -150,7 +191,7 @@ async def complete_authorization(
         raise _explain(error) from error
     if grant.refresh_token is None:
         raise RefusedAtAmazonError("Amazon gave no lasting access. Nothing was connected. Start again.")
-    consent = Consent(
+    return Consent(
         owner=user,
         grant=grant,
         identity=identity,
@@ -159,25 +200,58 @@ async def complete_authorization(
         label=attempt.label,
         regions=attempt.regions,
     )
-    if attempt.connection_id is not None:
-        return await in_thread(grants.reconnect)(attempt.connection_id, consent)
-    return await in_thread(grants.connect)(consent)
 
 
-def _take_attempt(user: User, session_key: str, state: str) -> AuthorizationAttempt:
-    # The attempt is deleted in the transaction that reads it, so that a state works only once.
-    with transaction.atomic():
-        attempt = AuthorizationAttempt.objects.select_for_update().filter(state_digest=_digest(state)).first()
-        if attempt is None:
-            raise UnknownAttemptError
-        attempt.delete()
-    if (
-        attempt.user_id != user.pk
-        or not constant_time_compare(attempt.session_digest, _digest(session_key))
-        or attempt.created_at < timezone.now() - ATTEMPT_LIFE
-    ):
+@transaction.atomic
+def _store(user: User, attempt: AuthorizationAttempt, consent: Consent) -> Connected:
+    # The permission, or the right to see the connection, may have been taken away while Amazon answered.
+    person = User.objects.filter(pk=user.pk).first() or AnonymousUser()
+    require(person, "tokens.connect_amazon")
+    if attempt.connection_id is None:
+        connected = grants.connect(consent)
+    elif Connection.objects.visible_to(person).filter(pk=attempt.connection_id).exists():
+        connected = grants.reconnect(attempt.connection_id, consent)
+    else:
+        raise HiddenConnectionError
+    AuthorizationAttempt.objects.filter(pk=attempt.pk).update(connected=connected.connection)
+    return connected
+
+
+def _record_refusal(attempt: AuthorizationAttempt, refusal: str) -> None:
+    AuthorizationAttempt.objects.filter(pk=attempt.pk).update(refusal=refusal)
+
+
+def _take_attempt(user: User, session_key: str, state: str) -> tuple[AuthorizationAttempt, bool]:
+    """Return the attempt of this person, and whether this is the first answer for it.
+
+    An answer that does not fit leaves the attempt as it is.
+    """
+    session_digest = _digest(session_key)
+    attempts = AuthorizationAttempt.objects.filter(state_digest=_digest(state), user=user)
+    # One UPDATE decides which of two answers at once is the first.
+    waiting = attempts.filter(
+        session_digest=session_digest, used_at=None, created_at__gt=Now() - ATTEMPT_LIFE
+    )
+    is_first = waiting.update(used_at=Now()) == 1
+    attempt = attempts.select_related("connected").first()
+    if attempt is None:
         raise UnknownAttemptError
-    return attempt
+    if attempt.used_at is None:
+        is_other = not constant_time_compare(attempt.session_digest, session_digest)
+        raise OtherBrowserError if is_other else ExpiredAttemptError
+    return attempt, is_first
+
+
+def _tell_again(user: User, attempt: AuthorizationAttempt) -> Connected:
+    if attempt.refusal:
+        raise RefusedAtAmazonError(attempt.refusal)
+    if attempt.connected is None:
+        late = AuthorizationAttempt.objects.filter(pk=attempt.pk, used_at__lt=Now() - MAX_EXCHANGE_TIME)
+        raise InterruptedAttemptError if late.exists() else AttemptUnderWayError
+    if not Connection.objects.visible_to(user).filter(pk=attempt.connected.pk).exists():
+        raise UnknownAttemptError
+    logger.info("Amazon's answer for connection %s came again; nothing was changed.", attempt.connected.pk)
+    return Connected(attempt.connected, is_new=False, is_repeat=True)
 
 
 def _refusal(error: str) -> RefusedAtAmazonError:

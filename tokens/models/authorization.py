@@ -21,7 +21,7 @@ class AuthorizationAttemptQuerySet(models.QuerySet["AuthorizationAttempt"]):
 
 
 class AuthorizationAttempt(models.Model):
-    """A visit to Amazon's consent page that has not returned yet. The first return deletes the row.
+    """A visit to Amazon's consent page. The first return from there uses it up; a later return is told what came of it.
 
     The row holds no secret: the state is stored as a digest, and the PKCE verifier is derived from the state.
     """
@@ -36,6 +36,11 @@ class AuthorizationAttempt(models.Model):
     regions = ArrayField(models.CharField(max_length=2, choices=Region.choices), default=all_regions)
     label = models.CharField(max_length=200, blank=True, default="")
     created_at = models.DateTimeField(default=timezone.now)
+    used_at = models.DateTimeField(null=True, blank=True, help_text="When the person came back")
+    connected = models.ForeignKey(
+        Connection, on_delete=models.CASCADE, null=True, related_name="+", help_text="Which one has the grant"
+    )
+    refusal = models.TextField(blank=True, default="", db_default="", help_text="Why nothing was connected")
 
     objects = AuthorizationAttemptQuerySet.as_manager()
 

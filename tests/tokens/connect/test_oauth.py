@@ -1,5 +1,7 @@
+import re
 from collections.abc import Iterator
 from datetime import timedelta
+from html import unescape
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -8,14 +10,20 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import Permission, User
 from django.contrib.messages import get_messages
+from django.core.exceptions import PermissionDenied
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from amazon_accounts.amazon_ads.lwa import Grant
 from amazon_accounts.sandbox.state import Sandbox
+from tests.public_url import browser_at_public_url
 from tests.sandbox_fixtures import SandboxServer
 from tests.tokens.conftest import new_connection
+from tokens.connect import oauth
 from tokens.connect.disconnect import disconnect_connection
+from tokens.connect.grants import Consent
+from tokens.connect.identity import Identity
 from tokens.encryption import Secret
 from tokens.models import Alert, AuthorizationAttempt, Connection
 from tokens.permissions import SYSTEM
@@ -45,16 +53,33 @@ def changes() -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def browser(alice: User, client: Client) -> Client:
-    alice.user_permissions.add(Permission.objects.get(codename="connect_amazon"))
-    client.force_login(alice)
+def browser(alice: User) -> Client:
+    for codename in ("connect_amazon", "view_connection"):
+        alice.user_permissions.add(Permission.objects.get(codename=codename))
+    return log_in(alice)
+
+
+def log_in(user: User, **options: Any) -> Client:
+    client = browser_at_public_url(**options)
+    client.force_login(user)
     return client
 
 
 def begin(browser: Client, **data: Any) -> str:
-    response = browser.get(START, data)
-    assert response.status_code == HTTPStatus.FOUND
-    return str(response["Location"])
+    """Post the form; return the address that the page goes on to."""
+    choices = data if "connection" in data else {"regions": ["NA", "EU", "FE"], **data}
+    response = browser.post(START, choices)
+    assert response.status_code == HTTPStatus.OK
+    assert "no-store" in response["Cache-Control"]
+    assert response["Referrer-Policy"] == "no-referrer"
+    assert "form-action 'self';" in response["Content-Security-Policy"]
+    page = response.content.decode()
+    refresh = re.search(r'<meta http-equiv="refresh" content="0;url=([^"]+)">', page)
+    link = re.search(r'<a href="([^"]+)" rel="noreferrer">Go on to Amazon</a>', page)
+    assert refresh is not None
+    assert link is not None
+    assert refresh[1] == link[1]
+    return unescape(link[1])
 
 
 def come_back(browser: Client, address: str) -> str:
@@ -64,7 +89,21 @@ def come_back(browser: Client, address: str) -> str:
     assert response.status_code == HTTPStatus.FOUND
     assert response["Location"] == reverse("connections")
     assert "no-store" in response["Cache-Control"]
+    assert response["Referrer-Policy"] == "strict-origin"
     return " ".join(str(message) for message in get_messages(response.wsgi_request))
+
+
+def refuse(browser: Client, address: str, status: HTTPStatus, caplog: pytest.LogCaptureFixture) -> str:
+    """Follow Amazon's redirect to a refusal, which one line of the log tells; return the page."""
+    caplog.clear()
+    parts = urlsplit(address)
+    response = browser.get(f"{parts.path}?{parts.query}")
+    assert response.status_code == status
+    assert response["Referrer-Policy"] == "strict-origin"
+    [line] = caplog.records
+    assert "Refused an answer of Amazon's consent page" in line.getMessage()
+    assert "code=" not in line.getMessage()
+    return response.content.decode().replace("&#x27;", "'")
 
 
 def connect(browser: Client, sandbox: Sandbox, login: str = "bob", **data: Any) -> str:
@@ -84,27 +123,80 @@ def test_it_sends_the_browser_to_amazon(browser: Client, settings: LazySettings,
     assert len(query["state"]) >= 32
 
 
-@pytest.mark.parametrize("region", ["na", "eu", "fe"])
+@pytest.mark.parametrize("region", ["NA", "EU", "FE"])
 def test_it_chooses_amazons_host_by_region(browser: Client, sandbox: Sandbox, region: str) -> None:
-    assert f"/{region}/ap/oa" in begin(browser, region=region)
+    assert f"/{region.lower()}/ap/oa" in begin(browser, region=region)
 
 
-def test_it_starts_by_post(browser: Client, sandbox: Sandbox) -> None:
-    response = browser.post(START)
-    assert response.status_code == HTTPStatus.FOUND
-    assert "/ap/oa" in response["Location"]
+def test_only_a_post_with_a_csrf_token_starts(browser: Client, sandbox: Sandbox, alice: User) -> None:
+    for method in (browser.get, browser.head):
+        response = method(START, {"regions": "EU", "label": "Drive-by"})
+        assert response.status_code == HTTPStatus.OK
+        assert b"/ap/oa" not in response.content
+        assert b"Drive-by" not in response.content
+    assert log_in(alice, enforce_csrf_checks=True).post(START).status_code == HTTPStatus.FORBIDDEN
+    assert not AuthorizationAttempt.objects.exists()
 
 
-def test_it_requires_a_signed_in_person_with_the_permission(client: Client, alice: User) -> None:
-    assert client.get(START)["Location"].startswith("/auth/login/")
+def test_the_form_asks_for_label_and_regions_of_a_new_connection_only(
+    browser: Client, sandbox: Sandbox, alice: User, settings: LazySettings
+) -> None:
+    page = browser.get(START).content.decode()
+    assert 'name="label"' in page
+    assert page.count('name="regions"') == 3
+    connection = new_connection(alice, settings, "Atzr|x")
+    page = browser.get(START, {"connection": str(connection.pk)}).content.decode()
+    assert "Reconnect Garden shop" in page
+    assert 'name="label"' not in page
+    assert 'name="regions"' not in page
+
+
+def test_it_requires_a_signed_in_person_with_the_permission(alice: User) -> None:
+    client = browser_at_public_url()
+    assert "/login/" in client.get(START)["Location"]
+    assert "/login/" in client.post(START)["Location"]
     client.force_login(alice)
     assert client.get(START).status_code == HTTPStatus.FORBIDDEN
+    assert client.post(START).status_code == HTTPStatus.FORBIDDEN
+
+
+class TestOtherHostName:
+    def test_it_goes_to_the_public_address_before_it_starts(
+        self, alice: User, browser: Client, settings: LazySettings
+    ) -> None:
+        elsewhere = Client(headers={"host": "127.0.0.1:8000"})
+        elsewhere.force_login(alice)
+        public = f"{settings.PUBLIC_URL}{START}?at-public-url=1"
+        for response in (elsewhere.get(START), elsewhere.post(START, {"regions": "EU"})):
+            assert (response.status_code, response["Location"]) == (HTTPStatus.SEE_OTHER, public)
+        response = elsewhere.post(START, {"connection": "7c3e"})
+        assert response["Location"] == f"{public}&connection=7c3e"
+        assert not AuthorizationAttempt.objects.exists()
+        assert browser.get(f"{START}?at-public-url=1").status_code == HTTPStatus.OK
+
+    def test_a_proxy_that_hides_the_host_name_causes_no_circle(
+        self, alice: User, settings: LazySettings, sandbox: Sandbox
+    ) -> None:
+        behind_proxy = Client()
+        behind_proxy.force_login(alice)
+        alice.user_permissions.add(Permission.objects.get(codename="connect_amazon"))
+        page = behind_proxy.get(f"{START}?at-public-url=1")
+        assert f'action="{START}?at-public-url=1"' in page.content.decode()
+        headers = {"origin": settings.PUBLIC_URL}
+        response = behind_proxy.post(START, {"regions": "EU"}, headers=headers)
+        assert b"/ap/oa" in response.content
+
+    def test_the_browsers_origin_counts_more_than_the_mark(self, browser: Client) -> None:
+        response = browser.post(
+            f"{START}?at-public-url=1", {"regions": "EU"}, headers={"origin": "http://127.0.0.1:8000"}
+        )
+        assert response.status_code == HTTPStatus.SEE_OTHER
 
 
 def test_it_connects_a_login(
     browser: Client, sandbox: Sandbox, alice: User, settings: LazySettings, changes: list[str]
 ) -> None:
-    shown = connect(browser, sandbox, label="Garden shop", regions="NA,eu")
+    shown = connect(browser, sandbox, label="Garden shop", regions=["NA", "EU"])
     assert shown.startswith("Connected. Looking for accounts in 2 regions now")
     connection = Connection.objects.get()
     assert connection.owner == alice
@@ -121,7 +213,9 @@ def test_it_connects_a_login(
     assert connection.next_refresh_at is not None
     assert timedelta(minutes=49) < connection.next_refresh_at - timezone.now() < timedelta(minutes=51)
     assert changes == ["connected"]
-    assert not AuthorizationAttempt.objects.exists()
+    attempt = AuthorizationAttempt.objects.get()
+    assert attempt.used_at is not None
+    assert attempt.connected == connection
 
 
 def test_the_stored_attempt_does_not_contain_the_state(browser: Client, sandbox: Sandbox) -> None:
@@ -131,56 +225,171 @@ def test_the_stored_attempt_does_not_contain_the_state(browser: Client, sandbox:
     assert state not in str(attempt)
 
 
-def test_a_state_works_once(browser: Client, sandbox: Sandbox) -> None:
-    back = sandbox.consent(begin(browser), "bob")
-    come_back(browser, back)
-    calls = sandbox.journal.count()
-    assert "was used before" in come_back(browser, back)
-    assert sandbox.journal.count() == calls
-    assert Connection.objects.count() == 1
+def stored() -> list[Any]:
+    return [
+        *Connection.objects.values_list("pk", "label", "regions", "state", "grant_version"),
+        *AuthorizationAttempt.objects.values_list("pk", "used_at", "connected", "refusal"),
+    ]
+
+
+class TestSecondAnswer:
+    def test_it_tells_that_the_login_is_connected(self, browser: Client, sandbox: Sandbox) -> None:
+        back = sandbox.consent(begin(browser), "bob")
+        come_back(browser, back)
+        before, calls = stored(), sandbox.journal.count()
+        shown = come_back(browser, back)
+        connection = Connection.objects.get()
+        assert f'<a href="/connections/{connection.pk}/">bob@example.test</a> is connected already' in shown
+        assert sandbox.journal.count() == calls
+        assert stored() == before
+
+    def test_it_tells_the_same_person_in_another_browser(
+        self, browser: Client, sandbox: Sandbox, alice: User
+    ) -> None:
+        back = sandbox.consent(begin(browser), "bob")
+        come_back(browser, back)
+        assert "is connected already" in come_back(log_in(alice), back)
+
+    def test_it_repeats_a_refusal(self, browser: Client, sandbox: Sandbox) -> None:
+        back = sandbox.consent(begin(browser), "bob", "cancel")
+        come_back(browser, back)
+        assert come_back(browser, back).count("You cancelled at Amazon. Nothing was connected.") == 2
+
+    def test_it_waits_for_the_first(self, browser: Client, sandbox: Sandbox) -> None:
+        back = urlsplit(sandbox.consent(begin(browser), "bob"))
+        AuthorizationAttempt.objects.update(used_at=timezone.now())
+        response = browser.get(f"{back.path}?{back.query}")
+        assert response.status_code == HTTPStatus.ACCEPTED
+        assert '<meta http-equiv="refresh" content="2">' in response.content.decode()
+
+    def test_it_tells_that_the_first_never_ended(
+        self, browser: Client, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        back = sandbox.consent(begin(browser), "bob")
+        AuthorizationAttempt.objects.update(used_at=timezone.now() - timedelta(seconds=31))
+        assert "was interrupted" in refuse(browser, back, HTTPStatus.GONE, caplog)
+
+    def test_it_names_no_connection_that_the_person_may_not_see(
+        self, browser: Client, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        back = sandbox.consent(begin(browser), "bob")
+        come_back(browser, back)
+        Connection.objects.update(owner=User.objects.create_user("charlie"))
+        assert "bob@example.test" not in refuse(browser, back, HTTPStatus.BAD_REQUEST, caplog)
 
 
 @pytest.mark.parametrize(
     "query", ["", "?state=unknown&code=x", "?code=x", "?state=%00&code=%00", "?error=boo"]
 )
-def test_a_return_without_an_attempt_is_refused(browser: Client, sandbox: Sandbox, query: str) -> None:
-    assert "not started in this browser" in come_back(browser, f"/connect/amazon/callback/{query}")
+def test_a_return_without_an_attempt_is_refused(
+    browser: Client, sandbox: Sandbox, query: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    shown = refuse(browser, f"/connect/amazon/callback/{query}", HTTPStatus.BAD_REQUEST, caplog)
+    assert "belongs to no sign-in that you started" in shown
     assert sandbox.journal.count() == 0
 
 
-def test_a_state_expires_after_ten_minutes(browser: Client, sandbox: Sandbox) -> None:
+def test_a_state_expires_after_ten_minutes(
+    browser: Client, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
     back = sandbox.consent(begin(browser), "bob")
     AuthorizationAttempt.objects.update(created_at=timezone.now() - timedelta(minutes=10, seconds=1))
-    assert "older than 10 minutes" in come_back(browser, back)
-    assert not Connection.objects.exists()
+    before = stored()
+    assert "older than 10 minutes" in refuse(browser, back, HTTPStatus.GONE, caplog)
+    assert stored() == before
 
 
-def test_a_state_is_bound_to_session_and_user(browser: Client, sandbox: Sandbox, alice: User) -> None:
+def test_a_state_is_bound_to_session_and_user(
+    browser: Client, sandbox: Sandbox, alice: User, caplog: pytest.LogCaptureFixture
+) -> None:
     back = sandbox.consent(begin(browser), "bob")
-    other = Client()
-    other.force_login(alice)
-    assert "not started in this browser" in come_back(other, back)
+    before = stored()
+    assert "in another browser" in refuse(log_in(alice), back, HTTPStatus.FORBIDDEN, caplog)
+    mallory = User.objects.create_user("mallory", is_staff=True)
+    mallory.user_permissions.add(Permission.objects.get(codename="connect_amazon"))
+    assert "no sign-in that you started" in refuse(log_in(mallory), back, HTTPStatus.BAD_REQUEST, caplog)
+    assert stored() == before
+    # The answers in the wrong browsers did not use the attempt up.
+    assert come_back(browser, back).startswith("Connected.")
 
+
+def test_a_return_after_the_logout_is_refused_and_does_not_pass_the_code_on(
+    browser: Client, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
     back = sandbox.consent(begin(browser), "bob")
-    mallory = Client()
-    mallory.force_login(User.objects.create_user("mallory"))
-    assert "not started in this browser" in come_back(mallory, back)
-    assert not Connection.objects.exists()
+    before = stored()
+    browser.logout()
+    shown = refuse(browser, back, HTTPStatus.FORBIDDEN, caplog)
+    assert "You are not logged in here" in shown
+    assert parse_qs(urlsplit(back).query)["code"][0] not in shown
+    assert stored() == before
 
 
-def test_a_return_of_a_signed_out_person_does_not_pass_the_code_on(browser: Client, sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("header", ["Sec-Purpose", "Purpose"])
+def test_a_prefetch_uses_nothing_up(
+    browser: Client, sandbox: Sandbox, header: str, caplog: pytest.LogCaptureFixture
+) -> None:
     back = sandbox.consent(begin(browser), "bob")
-    response = Client().get(back)
-    assert response.status_code == HTTPStatus.FOUND
-    assert "code" not in response["Location"]
-    assert not Connection.objects.exists()
+    before = stored()
+    browser.defaults[f"HTTP_{header.upper().replace('-', '_')}"] = "prefetch;prerender"
+    refuse(browser, back, HTTPStatus.TOO_EARLY, caplog)
+    assert stored() == before
+    browser.defaults.pop(f"HTTP_{header.upper().replace('-', '_')}")
+    assert come_back(browser, back).startswith("Connected.")
+
+
+def test_other_methods_use_nothing_up(browser: Client, sandbox: Sandbox) -> None:
+    back = urlsplit(sandbox.consent(begin(browser), "bob"))
+    before = stored()
+    for method in (browser.head, browser.options, browser.post):
+        response = method(f"{back.path}?{back.query}")
+        assert response.status_code == HTTPStatus.METHOD_NOT_ALLOWED
+    assert stored() == before
+
+
+def test_a_return_after_the_permission_was_taken_is_refused(
+    browser: Client, sandbox: Sandbox, alice: User
+) -> None:
+    back = urlsplit(sandbox.consent(begin(browser), "bob"))
+    before, calls = stored(), sandbox.journal.count()
+    alice.user_permissions.clear()
+    response = browser.get(f"{back.path}?{back.query}")
+    assert response.status_code == HTTPStatus.FORBIDDEN
+    assert stored() == before
+    assert sandbox.journal.count() == calls
+
+
+class TestRightsThatEndWhileAmazonAnswers:
+    """The exchange with Amazon is the moment in which the right is taken."""
+
+    @pytest.fixture
+    def consent(self, alice: User, settings: LazySettings) -> Consent:
+        grant = Grant("Atza|new", "Atzr|new", 3600, "r-1")
+        return Consent(owner=alice, grant=grant, identity=Identity("amzn1.account.BOB"))
+
+    def test_the_permission(self, browser: Client, alice: User, consent: Consent) -> None:
+        begin(browser)
+        alice.user_permissions.clear()
+        with pytest.raises(PermissionDenied):
+            oauth._store(alice, AuthorizationAttempt.objects.get(), consent)
+        assert not Connection.objects.exists()
+
+    def test_the_sight_of_the_connection(
+        self, browser: Client, alice: User, settings: LazySettings, consent: Consent
+    ) -> None:
+        connection = new_connection(alice, settings, "Atzr|x")
+        begin(browser, connection=connection.pk)
+        Connection.objects.update(owner=User.objects.create_user("charlie"))
+        with pytest.raises(oauth.HiddenConnectionError):
+            oauth._store(alice, AuthorizationAttempt.objects.get(), consent)
+        connection.refresh_from_db()
+        assert connection.grant_version == 1
 
 
 def test_cancelling_at_amazon_connects_nothing(browser: Client, sandbox: Sandbox) -> None:
     back = sandbox.consent(begin(browser), "bob", "cancel")
     assert come_back(browser, back) == "You cancelled at Amazon. Nothing was connected."
     assert not Connection.objects.exists()
-    assert not AuthorizationAttempt.objects.exists()
 
 
 @pytest.mark.parametrize(
@@ -254,16 +463,16 @@ def test_it_refuses_a_consent_without_access_to_the_ad_accounts(browser: Client,
     assert not Connection.objects.exists()
 
 
-def test_connecting_a_connected_login_updates_its_connection(
+def test_connecting_a_connected_login_renews_its_grant_and_keeps_the_rest(
     browser: Client, sandbox: Sandbox, changes: list[str]
 ) -> None:
     connect(browser, sandbox, label="Garden shop")
     first = Connection.objects.get()
-    shown = connect(browser, sandbox)
+    shown = connect(browser, sandbox, label="Drive-by", regions=["EU"])
     assert "is connected again" in shown
     again = Connection.objects.get()
     assert again.pk == first.pk
-    assert again.label == "Garden shop"
+    assert (again.label, again.regions) == ("Garden shop", ["NA", "EU", "FE"])
     assert again.grant_version == 2
     assert changes == ["connected", "healed"]
 
@@ -347,15 +556,27 @@ def test_the_connection_of_another_person_cannot_be_reconnected(
     browser: Client, sandbox: Sandbox, settings: LazySettings
 ) -> None:
     foreign = new_connection(User.objects.create_user("charlie"), settings, "Atzr|x")
-    assert browser.get(START, {"connection": str(foreign.pk)}).status_code == HTTPStatus.NOT_FOUND
+    for method in (browser.get, browser.post):
+        assert method(START, {"connection": str(foreign.pk)}).status_code == HTTPStatus.NOT_FOUND
 
 
 @pytest.mark.parametrize(
-    "data",
-    [{"regions": "NA,XX"}, {"region": "zz"}, {"connection": "7"}, {"label": "x" * 201}, {"label": "\0"}],
+    ("data", "status"),
+    [
+        ({"regions": ["NA", "XX"]}, HTTPStatus.BAD_REQUEST),
+        ({"regions": []}, HTTPStatus.BAD_REQUEST),
+        ({"region": "zz"}, HTTPStatus.BAD_REQUEST),
+        ({"label": "x" * 201}, HTTPStatus.BAD_REQUEST),
+        ({"label": "a\0b"}, HTTPStatus.BAD_REQUEST),
+        ({"label": "a\x1bb"}, HTTPStatus.BAD_REQUEST),
+        ({"connection": "7"}, HTTPStatus.NOT_FOUND),
+        ({"connection": "\0"}, HTTPStatus.NOT_FOUND),
+    ],
 )
-def test_bad_input_is_explained(browser: Client, sandbox: Sandbox, data: dict[str, str]) -> None:
-    response = browser.get(START, data)
-    assert response["Location"] == reverse("connections")
-    assert list(get_messages(response.wsgi_request))
+def test_bad_input_is_explained(
+    browser: Client, sandbox: Sandbox, data: dict[str, Any], status: HTTPStatus
+) -> None:
+    response = browser.post(START, {"regions": "NA", **data})
+    assert response.status_code == status
+    assert ('role="alert"' in response.content.decode()) is (status == HTTPStatus.BAD_REQUEST)
     assert not AuthorizationAttempt.objects.exists()
