@@ -11,6 +11,7 @@ from django.dispatch import receiver
 from accounts.batch.ending import settle_syncs
 from accounts.models import SyncRun
 from accounts.signals import sync_ended
+from accounts.sync.erasure import erase_names
 from accounts.sync.handover import hand_over_broken, hand_over_disconnected, hand_over_dropped_regions
 from accounts.sync.requests import queue_sync
 from tokens.models import Connection
@@ -30,6 +31,8 @@ def on_connection_changed(connection: Connection, change: str, user: User | None
         hand_over_broken(connection)
     elif change == "disconnected":
         hand_over_disconnected(connection)
+    elif change == "forgotten":
+        erase_names(connection)
 
 
 @receiver(sync_ended, dispatch_uid="accounts.batch")

@@ -14,6 +14,7 @@ from dashboard.account_counts import count_accounts
 from dashboard.frame.page import StaffRequest, button_on, is_partial, page, redirect_htmx, staff_page
 from dashboard.views.connections import visible
 from tokens.connect.disconnect import disconnect_connection
+from tokens.connect.forget import StillConnectedError, forget_login
 from tokens.connect.forms import ConnectionForm
 from tokens.connect.update import update_connection
 from tokens.errors import ConnectionUnusableError
@@ -89,6 +90,28 @@ def update(request: StaffRequest, connection_id: UUID) -> HttpResponse:
     if is_partial(request):
         return render(request, "dashboard/connections/update.html", context)
     return page(request, "dashboard/frame/confirm_page.html", context, title="Label and regions")
+
+
+@require_http_methods(["GET", "POST"])
+@staff_page("tokens.disconnect_connection")
+def forget(request: StaffRequest, connection_id: UUID) -> HttpResponse:
+    connection = get_object_or_404(visible(request), pk=connection_id)
+    if request.method == "POST":
+        try:
+            forget_login(request.user, connection)
+        except StillConnectedError as error:
+            messages.error(request, f"Nothing was done for {connection.label}. {error}")
+        else:
+            messages.success(request, "The login is forgotten: its names are erased.")
+        return redirect_htmx(request, reverse("connection", args=[connection_id]))
+    context = {
+        "connection": connection,
+        "account_count": count_accounts([connection.pk]).of(connection.pk),
+        "confirm_body": "dashboard/connections/forget.html",
+    }
+    if is_partial(request):
+        return render(request, "dashboard/connections/forget.html", context)
+    return page(request, "dashboard/frame/confirm_page.html", context, title="Forget the login")
 
 
 def _refused(request: StaffRequest, connection: Connection, error: ConnectionUnusableError) -> HttpResponse:

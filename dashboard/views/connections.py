@@ -99,7 +99,7 @@ def _address(state: str, after: str) -> str:
 @require_safe
 @staff_page("tokens.view_connection")
 def connection(request: StaffRequest, connection_id: UUID) -> HttpResponse:
-    row = get_object_or_404(visible(request).select_related("owner"), pk=connection_id)
+    row = get_object_or_404(visible(request).select_related("owner", "forgotten_by"), pk=connection_id)
     refreshes = list(row.refreshes.annotate(length=F("finished_at") - F("started_at"))[:REFRESHES_SHOWN])
     context = {
         "connection": row,

@@ -324,3 +324,41 @@ def test_the_admin_only_shows_label_and_regions(
     assert log_in(superuser).post(address, {"label": "Mine", "regions": ["EU"]}).status_code == 403
     connection.refresh_from_db()
     assert connection.label == "Northwind"
+
+
+class TestForget:
+    def test_an_administrator_forgets_a_disconnected_login_after_a_question(
+        self, administrator: User, alice: User, log_in: LogIn, make_connection: MakeConnection
+    ) -> None:
+        connection = make_connection(
+            alice, "Zebulon", state="disconnected", amazon_user_email="z@example.test"
+        )
+        client = log_in(administrator)
+        address = f"/connections/{connection.pk}/forget/"
+        assert address in client.get(f"/connections/{connection.pk}/").content.decode()
+        assert "cannot be undone" in client.get(address).content.decode()
+        connection.refresh_from_db()
+        assert not connection.is_forgotten
+        text = client.post(address, follow=True).content.decode()
+        assert "Forgotten login" in text
+        assert "by ada" in text
+        assert not any(trace in text for trace in ("Zebulon", "z@example.test", address, 'id="reconnect-'))
+
+    def test_a_connected_login_is_refused(
+        self, administrator: User, alice: User, log_in: LogIn, make_connection: MakeConnection
+    ) -> None:
+        connection = make_connection(alice)
+        client = log_in(administrator)
+        assert "/forget/" not in client.get(f"/connections/{connection.pk}/").content.decode()
+        text = client.post(f"/connections/{connection.pk}/forget/", follow=True).content.decode()
+        assert "Disconnect it first" in text
+        assert Connection.objects.get().label == "Northwind"
+
+    def test_an_operator_forgets_nothing(
+        self, alice: User, log_in: LogIn, make_connection: MakeConnection
+    ) -> None:
+        connection = make_connection(alice, state="disconnected")
+        client = log_in(alice)
+        assert "/forget/" not in client.get(f"/connections/{connection.pk}/").content.decode()
+        assert client.post(f"/connections/{connection.pk}/forget/").status_code == 403
+        assert Connection.objects.get().forgotten_at is None

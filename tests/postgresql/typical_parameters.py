@@ -70,6 +70,7 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "accounts/sync/sql/combine_manager_accounts.sql": RUN,
     "accounts/sync/sql/count_accounts.sql": RUN,
     "accounts/sync/sql/mark_unread_accounts.sql": {**RUN, "may_clear": True, "read_regions": ["NA"]},
+    "accounts/sync/sql/delete_staged_rows.sql": {"connection": ID},
     "accounts/sync/sql/find_postponed_runs.sql": {"task": "accounts.run_sync", "runs": [ID, OTHER_ID]},
     "accounts/sync/sql/find_profiles_without_entity.sql": RUN,
     "accounts/sync/sql/find_waiting_runs_without_job.sql": {"task": "accounts.run_sync"},

@@ -149,6 +149,10 @@ def reconnect(connection_id: UUID, consent: Consent) -> Connected:
 
 
 def _require_same_login(connection: Connection, came_back: Identity) -> None:
+    if connection.is_forgotten:
+        raise WrongLoginError(
+            "This login was forgotten and cannot be reconnected. Connect it as a new connection.", connection
+        )
     if connection.amazon_user_id is None:
         return
     if came_back.user_id is None:

@@ -14,6 +14,10 @@ from tokens.models.connection import Connection, ConnectionPartQuerySet
 class AlertQuerySet(ConnectionPartQuerySet["Alert"]):
     # An alert without a connection is shown to people who see all connections.
 
+    def erase_texts(self) -> int:
+        """Erase what the alerts say; an alert that waits is not sent."""
+        return self.update(text="Erased, because the login was forgotten.", error="", next_try_at=None)
+
     def undelivered(self) -> Self:
         return self.filter(next_try_at__isnull=False).exclude(error="")
 

@@ -119,6 +119,11 @@ class Connection(models.Model):
     disconnected_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
+    # When the names of the login were erased, and by whom. A forgotten login is never reconnected.
+    forgotten_at = models.DateTimeField(null=True, blank=True)
+    forgotten_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
 
     objects = ConnectionQuerySet.as_manager()
 
@@ -165,6 +170,16 @@ class Connection(models.Model):
                 condition=Q(disconnected_at__isnull=True) | Q(disconnected_at__gte=F("created_at")),
                 name="connection_ends_after_it_began",
             ),
+            models.CheckConstraint(
+                condition=Q(forgotten_at__isnull=True)
+                | Q(
+                    state="disconnected",
+                    amazon_user_id__isnull=True,
+                    amazon_user_name="",
+                    amazon_user_email="",
+                ),
+                name="forgotten_connection_names_nobody",
+            ),
             models.UniqueConstraint(
                 fields=["owner", "client_id", "amazon_user_id"],
                 condition=~DISCONNECTED,
@@ -205,6 +220,10 @@ class Connection(models.Model):
         if not self.is_of_this_application:
             return f"The connection belongs to another Login with Amazon application, {self.client_id}."
         return ""
+
+    @property
+    def is_forgotten(self) -> bool:
+        return self.forgotten_at is not None
 
     @property
     def is_broken(self) -> bool:

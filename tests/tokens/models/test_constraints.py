@@ -34,6 +34,7 @@ class TestConnection:
             ({"regions": []}, "connection_regions_are_known"),
             ({"regions": ["NA", "XX"]}, "connection_regions_are_known"),
             ({"grant_version": 0}, "connection_counts_are_not_negative"),
+            ({"forgotten_at": timezone.now()}, "forgotten_connection_names_nobody"),
         ],
     )
     def test_a_state_that_contradicts_itself_is_refused(

@@ -1,0 +1,65 @@
+"""Forgetting an Amazon login: what names people is erased here, and the history stays without the names."""
+
+import logging
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models.functions import Now
+
+from tokens.models import AuthorizationAttempt, Connection
+from tokens.permissions import System, get_person, require
+from tokens.signals import connection_changed
+
+logger = logging.getLogger(__name__)
+
+FORGOTTEN_LABEL = "Forgotten login"
+
+
+class StillConnectedError(Exception):
+    """Only a disconnected login can be forgotten. Disconnect it first."""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)
+
+
+def forget_login(user: User | System, connection: Connection) -> bool:
+    """Erase the label and Amazon's name, e-mail and user id of the login, and the names of its accounts.
+
+    Accounts that another connection sees keep their names. Return False if the login was forgotten before. Raises
+    PermissionDenied or StillConnectedError.
+    """
+    require(user, "tokens.disconnect_connection")
+    with transaction.atomic():
+        stored = Connection.objects.select_for_update().get(pk=connection.pk)
+        if stored.state != Connection.State.DISCONNECTED:
+            raise StillConnectedError
+        if stored.is_forgotten:
+            return False
+        _erase(stored, user)
+        connection.refresh_from_db()
+        connection_changed.send(sender=Connection, connection=connection, change="forgotten")
+    logger.info(
+        "The Amazon login of connection %s was forgotten by %s.",
+        connection.pk,
+        "a command" if isinstance(user, System) else f"user {user.pk} ({user.get_username()})",
+        extra={"action": "login_forgotten", "connection": str(connection.pk)},
+    )
+    return True
+
+
+def _erase(connection: Connection, user: User | System) -> None:
+    Connection.objects.filter(pk=connection.pk).update(
+        label=FORGOTTEN_LABEL,
+        amazon_user_id=None,
+        amazon_user_name="",
+        amazon_user_email="",
+        # What Amazon answered may name the login.
+        last_error="",
+        last_error_at=None,
+        sync_error="",
+        forgotten_at=Now(),
+        forgotten_by=get_person(user),
+    )
+    connection.refreshes.exclude(error="").update(error="")
+    connection.alerts.erase_texts()
+    AuthorizationAttempt.objects.filter(connection=connection).delete()
