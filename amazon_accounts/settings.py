@@ -190,6 +190,8 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "dashboard.middleware.SessionEndMiddleware",
     "dashboard.middleware.ZoneMiddleware",
+    "dashboard.middleware.BodySizeMiddleware",
+    "dashboard.middleware.BadInputMiddleware",
     "dashboard.outage.DatabaseOutageMiddleware",
 ]
 
@@ -315,6 +317,10 @@ SECURE_HSTS_SECONDS = 31_536_000 if _is_https else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _is_https
 # Whether a domain enters the preload list of browsers is for the owner of the whole domain to say.
 SILENCED_SYSTEM_CHECKS = ["security.W021"]
+# Of a form. The fields are the rows that a person marked, and nothing is uploaded.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1_000
+DATA_UPLOAD_MAX_NUMBER_FILES = 1
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 # Alpine, which Unfold uses, needs 'unsafe-eval'. No inline script is allowed. No form leads to another host, because
@@ -347,7 +353,7 @@ LOGGING = {
         },
     },
     "filters": {"one_line": {"()": "django.utils.log.CallbackFilter", "callback": keep_to_one_line}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["one_line"]}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         # At INFO these log every request, job and tick, and hide the failures among them.
@@ -357,7 +363,6 @@ LOGGING = {
         "procrastinate": {"level": "WARNING"},
         # In an outage of the database the pool would repeat errors that its callers log.
         "psycopg.pool": {"level": "ERROR"},
-        "django.request": {"filters": ["one_line"]},
         # Django and granian have handlers of their own, which would print control characters as they come. Listed
         # here, the loggers lose them and the handler of the root writes their lines.
         "django": {"level": "INFO"},
@@ -373,7 +378,10 @@ REST_FRAMEWORK = {
         "accounts.api.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "rest_framework.permissions.IsAuthenticated",
+        "accounts.api.permissions.HoldsPermission",
+    ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["accounts.api.parsing.StrictJSONParser"],
     "DEFAULT_THROTTLE_CLASSES": ["accounts.api.throttling.PersonThrottle"],

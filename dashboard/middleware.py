@@ -1,17 +1,24 @@
-"""The time zone of a request, and the way to the login when htmx asks after a session has ended."""
+"""The time zone of a request, the way to the login when htmx asks after a session has ended, and input that is refused."""
 
+import logging
 from collections.abc import Callable
 from http import HTTPStatus
 from urllib.parse import urlencode, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings
+from django.core.paginator import InvalidPage
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
 from django.utils import timezone
 from django_htmx.http import HttpResponseClientRedirect
 
+from accounts.api.parsing import MAX_BODY_BYTES, MAX_BODY_BYTES_OF_MANY_IDS
 from dashboard.frame.page import ConsoleRequest
+from dashboard.views.errors import content_too_large, refuse_input
+
+logger = logging.getLogger(__name__)
 
 ZONE_COOKIE = "zone"  # written by zone.js
 ZONES = available_timezones()
@@ -46,3 +53,55 @@ class SessionEndMiddleware:
             return response
         back = request.htmx.current_url_abs_path or "/"
         return HttpResponseClientRedirect(f"{login}?{urlencode({'next': back})}")
+
+
+class BodySizeMiddleware:
+    """Refuse a large body by its announced length, before anything of it is read.
+
+    The JSON of the API has limits for each address, which its parser checks.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: ConsoleRequest) -> HttpResponse:
+        try:
+            length = int(request.META.get("CONTENT_LENGTH") or 0)
+        except ValueError:
+            length = 0
+        is_json_of_api = request.path.startswith("/api/") and request.content_type == "application/json"
+        limit = MAX_BODY_BYTES_OF_MANY_IDS if is_json_of_api else MAX_BODY_BYTES
+        if length > limit:
+            return content_too_large(request)
+        return self.get_response(request)
+
+
+class BadInputMiddleware:
+    """Answer input that no person can mean with 400, before or instead of an error of a page or of the admin.
+
+    The API has errors of its own, which name the parameter.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: ConsoleRequest) -> HttpResponse:
+        if not request.path.startswith("/api/") and (
+            "\0" in request.path or "%00" in request.META.get("QUERY_STRING", "")
+        ):
+            return refuse_input(request)
+        return self.get_response(request)
+
+    def process_view(self, request: ConsoleRequest, *_: object) -> HttpResponse | None:
+        # The check of the CSRF token has read the form already.
+        if request.method != "POST" or request.path.startswith("/api/"):
+            return None
+        has_nul = any("\0" in text for name, texts in request.POST.lists() for text in (name, *texts))
+        return refuse_input(request) if has_nul else None
+
+    def process_exception(self, request: ConsoleRequest, error: Exception) -> HttpResponse | None:
+        # A page that is only read has nothing but its address to be wrong about.
+        if request.method not in {"GET", "HEAD"} or not isinstance(error, DataError | InvalidPage):
+            return None
+        logger.warning("Refused the address %s: %s", request.path, str(error).partition("\n")[0])
+        return refuse_input(request)

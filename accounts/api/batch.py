@@ -16,6 +16,7 @@ from accounts.api import documentation, examples
 from accounts.api.authentication import get_person
 from accounts.api.documentation import build_page_example, describe, describe_page
 from accounts.api.lists import PageParameters, Word, read_parameters, refuse_body, respond_with_rows
+from accounts.api.parsing import MAX_BODY_BYTES_OF_MANY_IDS
 from accounts.api.representation import ReadOnlySerializer
 from accounts.batch import cancel_batch, retry_batch, start_batch
 from accounts.errors import build_validation_error
@@ -105,6 +106,8 @@ LOCATION = OpenApiParameter(
 
 
 class BatchStart(APIView):
+    max_body_bytes = MAX_BODY_BYTES_OF_MANY_IDS
+
     @describe(
         "Act on many accounts",
         "Acts on the named accounts, or on all accounts that a filter chooses, at most 100,000. The answer comes once"

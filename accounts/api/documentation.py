@@ -1,5 +1,6 @@
 """The description of the API for its OpenAPI document."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from http import HTTPStatus
@@ -31,6 +32,8 @@ LIST_ADVERTISERS = "`GET /dsp/advertisers` (`application/json`), in each region,
 REFRESH = "`POST /auth/o2/token` of Login with Amazon (sent: `application/x-www-form-urlencoded`)"
 SYNC = (LIST_ADS_ACCOUNTS, LIST_PROFILES, LIST_MANAGERS, LIST_ADVERTISERS)
 
+PERMISSION_NAME = re.compile(r"\w+\.\w+")
+
 View = TypeVar("View", bound=Callable[..., Any])
 
 ALWAYS = {
@@ -44,7 +47,7 @@ SOMETIMES = {
     404: "The object does not exist, or it belongs to another person.",
     409: "The state of the object does not allow the request.",
     412: "The account has changed since the version that `If-Match` names.",
-    413: "The body is larger than 8 MB.",
+    413: "The body is larger than 1 MB (8 MB if it takes many ids), or has more than 200,000 values.",
     415: "The body is not `application/json`.",
     503: "The answer was not ready in time; `Retry-After` says after how many seconds to try again.",
 }
@@ -56,7 +59,7 @@ EXAMPLES = {
     406: ("Could not satisfy the request Accept header.", ""),
     409: ("The operation has ended; nothing waits any more.", ""),
     412: ("The account has changed since you read it. Read it again, then repeat your change.", ""),
-    413: ("The body is larger than 8 MB.", ""),
+    413: ("The body is larger than 1 MB.", ""),
     415: ('Unsupported media type "text/plain" in request.', ""),
     429: ("Request was throttled. Expected available in 2 seconds.", ""),
     503: ("No valid token could be had in time; ask again.", ""),
@@ -109,8 +112,12 @@ def describe(
     errors: Sequence[int] = (),
     headers: Sequence[OpenApiParameter] = (),
 ) -> Callable[[View], View]:
-    """Describe one operation of the API. `behind` names the calls to Amazon that it causes or that its data is from."""
-    return extend_schema(
+    """Describe one operation of the API, and say who may use it.
+
+    `permission` names one permission, or several of which a person needs any. `behind` names the calls to Amazon
+    that the operation causes or that its data is from.
+    """
+    add_schema = extend_schema(
         operation_id=operation_id,
         summary=summary,
         description="\n\n".join(
@@ -126,6 +133,14 @@ def describe(
         ],
         extensions={"x-permission": permission or None, "x-amazon-calls": list(behind)},
     )
+
+    def decorate(view: View) -> View:
+        # What the document says is also what `HoldsPermission` checks.
+        setattr(view, "any_permission_of", tuple(PERMISSION_NAME.findall(permission)))  # noqa: B010 - functions have no such attribute for mypy
+        decorated: View = add_schema(view)
+        return decorated
+
+    return decorate
 
 
 def _describe_permission(permission: str) -> str:

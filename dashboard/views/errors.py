@@ -64,6 +64,28 @@ def bad_request(request: ConsoleRequest, exception: Exception) -> HttpResponse:
     )
 
 
+def refuse_input(request: ConsoleRequest) -> HttpResponse:
+    # Without the frame, which asks the database.
+    context = {
+        "title": "Bad request",
+        "why": "The address or the form has something in it that this console cannot read.",
+        "next_step": "Go back, reload the page and try again.",
+    }
+    return render(request, "dashboard/errors/plain_page.html", context, status=HTTPStatus.BAD_REQUEST)
+
+
+def content_too_large(request: ConsoleRequest) -> HttpResponse:
+    if request.path.startswith("/api/"):
+        return build_problem_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.")
+    return _answer(
+        request,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        title="Too much at once",
+        why="Nothing was changed. The form is larger than 1 MB.",
+        next_step="Go back and choose fewer rows. For very many accounts, filter the list and take all that match.",
+    )
+
+
 def csrf_failure(request: ConsoleRequest, reason: str = "") -> HttpResponse:
     logger.warning("Refused a form of %s: %s", request.path, reason)
     return answer(

@@ -118,7 +118,6 @@ class TestOperations:
     def test_a_connection_of_another_person_is_not_found(
         self, bob: User, connection: Connection, client_of: ClientFactory, operation: str
     ) -> None:
-        bob.groups.clear()
         for codename in ("use_access_token", "disconnect_connection"):
             bob.user_permissions.add(_permission(codename))
         assert self.post(client_of(bob), connection, operation).status_code == 404
