@@ -18,6 +18,8 @@ MAX_BODY_BYTES_OF_MANY_IDS = 8 * MEGABYTE
 # What is not inside of strings costs many times its size in memory and time.
 MAX_BYTES_OUTSIDE_STRINGS = MEGABYTE
 MAX_VALUES = 200_000
+# Of a name and a string for each value. The scan of more strings would take long itself.
+MAX_QUOTES = 4 * MAX_VALUES
 
 # Possessive, and without its last quote if there is none: each byte is looked at once, whatever the body is.
 _STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
@@ -62,6 +64,8 @@ def refuse_too_many_values(body: bytes) -> None:
     """Raise ContentTooLargeError if the body has very many values, before they become objects in memory."""
     if len(body) <= MAX_BYTES_OUTSIDE_STRINGS and _count_separators(body) < MAX_VALUES:
         return
+    if body.count(b'"') > MAX_QUOTES:
+        raise ContentTooLargeError(f"The body has more than {MAX_VALUES:,} values.")
     outside = _STRINGS.sub(b"", body)
     if len(outside) > MAX_BYTES_OUTSIDE_STRINGS:
         raise ContentTooLargeError("The body is larger than 1 MB, even without its strings.")

@@ -197,3 +197,9 @@ def test_an_address_that_nobody_meant_is_refused(
     # In one test, because emptying the tables takes a second.
     for address in NAMED:
         check(client, address, caplog)
+
+
+def test_a_form_with_a_nul_character_is_refused(client: Client, ids: dict[str, str]) -> None:
+    response = client.post("/operations/", {"operation": "sync", "account_ids": [ids["account_id"], "\0"]})
+    assert response.status_code == 400
+    assert BatchOperation.objects.count() == 1

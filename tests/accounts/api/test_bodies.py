@@ -18,7 +18,6 @@ from accounts.api.exceptions import ContentTooLargeError
 from accounts.api.parsing import (
     MAX_BODY_BYTES,
     MAX_BODY_BYTES_OF_MANY_IDS,
-    MAX_BYTES_OUTSIDE_STRINGS,
     MAX_VALUES,
     refuse_too_many_values,
 )
@@ -148,13 +147,14 @@ def post_batch(admin: User, body: bytes) -> tuple[Any, float]:
     [
         (
             b'{"operation": "sync", "account_ids": [' + b'{"a":0},' * 880_000 + b"0]}",
-            "even without its strings",
+            "more than 200,000 values",
         ),
         (b"[" + b"0," * 200_001 + b"0]", "more than 200,000 values"),
         (b"[" + b'"",' * 1_000_000 + b'""]', "more than 200,000 values"),
         (b" " * (2 * MEGABYTE), "even without its strings"),
         (b"[" * 300_000, "more than 200,000 values"),
     ],
+    ids=["objects", "numbers", "strings", "blanks", "arrays"],
 )
 def test_very_many_values_are_refused_before_they_are_read(admin: User, body: bytes, why: str) -> None:
     response, seconds = post_batch(admin, body)
@@ -182,4 +182,4 @@ def test_the_scan_takes_the_same_time_whatever_the_body_is(text: bytes) -> None:
 
 def test_commas_inside_of_strings_are_no_values() -> None:
     refuse_too_many_values(b'["' + b"," * (MAX_VALUES + 1) + b'"]')
-    refuse_too_many_values(b'["' + b'\\",' * (MAX_BYTES_OUTSIDE_STRINGS) + b'"]')
+    refuse_too_many_values(b'["' + b'\\",' * (2 * MAX_VALUES) + b'"]')
