@@ -77,7 +77,7 @@ def refuse_input(request: ConsoleRequest) -> HttpResponse:
 def content_too_large(request: ConsoleRequest) -> HttpResponse:
     if request.path.startswith("/api/"):
         return build_problem_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.")
-    return _answer(
+    return answer(
         request,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         title="Too much at once",
