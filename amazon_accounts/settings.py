@@ -176,6 +176,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "amazon_accounts.web.requests.PublicAddressMiddleware",
+    "amazon_accounts.web.headers.PrivacyHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",
@@ -323,6 +324,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 1_000
 DATA_UPLOAD_MAX_NUMBER_FILES = 1
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "amazon_accounts.web.error_pages.SecretFilter"
 # Alpine, which Unfold uses, needs 'unsafe-eval'. No inline script is allowed. No form leads to another host, because
 # Chromium applies `form-action` to every redirect that follows, and Amazon's pages may change their hosts.
 CONTENT_SECURITY_POLICY = {
@@ -409,7 +411,6 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_AUTHENTICATION": [],
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "POSTPROCESSING_HOOKS": ["accounts.api.documentation.finish"],
     "GENERIC_ADDITIONAL_PROPERTIES": None,

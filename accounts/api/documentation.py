@@ -15,10 +15,12 @@ from drf_spectacular.utils import (
     inline_serializer,
 )
 from rest_framework import serializers
+from rest_framework.request import Request
 
 from accounts.api.problems import MEDIA_TYPE, build_problem
 from accounts.api.representation import ReadOnlySerializer
 from accounts.lists.parameters import MAX_SEARCH_LENGTH, MAX_VALUES, AccountFilterSet
+from amazon_accounts.web.links import build_link
 
 # The calls to Amazon, with the media types that Amazon requires.
 LIST_ADS_ACCOUNTS = (
@@ -238,7 +240,10 @@ def _build_array(item: dict[str, Any]) -> dict[str, Any]:
     return {"type": "array", "items": item, "minItems": 1, "maxItems": MAX_VALUES}
 
 
-def finish(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+def finish(result: dict[str, Any], request: Request | None, **_: Any) -> dict[str, Any]:
+    # The document in the repository, which no request asks for, is of no certain server.
+    if request is not None:
+        result["servers"] = [{"url": build_link("/").removesuffix("/")}]
     # drf-spectacular has no way to say that a parameter which is an object is sent as JSON.
     for path in result["paths"].values():
         for operation in path.values():

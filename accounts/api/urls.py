@@ -1,12 +1,10 @@
 """The addresses of the REST API under /api/v1/. Each address also works without its last slash."""
 
 from django.urls import include, path, re_path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from accounts.api import access_token, accounts, batch, connections, export, health, histories, profiles
 from accounts.api.problems import add_last_slash, answer_not_found
-
-docs = SpectacularSwaggerSplitView.as_view(url_name="api:schema", template_name="accounts/api_docs.html")
+from accounts.api.schema import SchemaView, docs
 
 app_name = "api"
 CONNECTION = [
@@ -35,7 +33,7 @@ urlpatterns = [
     ),
     path("connections/", connections.ConnectionList.as_view(), name="connections"),
     path("connections/<uuid:connection_id>/", include(CONNECTION)),
-    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("schema/", SchemaView.as_view(), name="schema"),
     path("docs/", docs, name="docs"),
     re_path(r".*[^/]$", add_last_slash),
     re_path(r"", answer_not_found),

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -31,7 +32,11 @@ def token(transactional_db: None, new_account: AccountFactory) -> str:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_it_does_what_its_description_says(live_server: LiveServer, token: str, tmp_path: Path) -> None:
+def test_it_does_what_its_description_says(
+    live_server: LiveServer, token: str, tmp_path: Path, settings: Any
+) -> None:
+    # The document names the server that the requests go to.
+    settings.PUBLIC_URL = live_server.url
     found = subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "run", f"{live_server.url}/api/v1/schema/"),

@@ -4,12 +4,17 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import yaml
+from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.management import call_command
+from django.shortcuts import resolve_url
 from django.test import Client
 from django.urls import URLResolver, get_resolver
+from rest_framework.test import APIClient
 
 CHECKED_IN = Path(__file__).resolve().parents[3] / "docs" / "openapi.yaml"
 
@@ -80,7 +85,25 @@ def test_it_tells_how_amazon_is_asked(document: dict[str, Any]) -> None:
 def test_it_is_served(client: Client) -> None:
     response = client.get("/api/v1/schema/")
     assert response.status_code == 200
-    assert yaml.safe_load(response.content) == yaml.safe_load(CHECKED_IN.read_text())
+    document = yaml.safe_load(response.content)
+    assert document.pop("servers") == [{"url": settings.PUBLIC_URL}]
+    assert document == yaml.safe_load(CHECKED_IN.read_text())
+
+
+def test_in_production_document_and_page_need_a_login(
+    client: Client, api: APIClient, alice: User, settings: Any
+) -> None:
+    settings.LOCAL_MODE = False
+    assert client.get("/api/v1/schema/").status_code == 401
+    page = "/api/v1/docs/?script="
+    assert (
+        client.get(page)["Location"]
+        == f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': page}, safe='/')}"
+    )
+    assert api.get("/api/v1/schema/").status_code == 200
+    client.force_login(alice)
+    assert client.get("/api/v1/docs/").status_code == 200
+    assert client.get("/api/v1/schema/").status_code == 200
 
 
 def test_its_page_needs_nothing_that_our_policy_forbids(client: Client) -> None:
