@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-BENCHMARKS = ("pacing", "refresh", "sync", "api")
+BENCHMARKS = ("pacing", "refresh", "sync", "api", "slow_sockets")
 
 
 def main(names: list[str]) -> int:

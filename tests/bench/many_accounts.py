@@ -113,7 +113,7 @@ def _connect(owner: User, number: int) -> None:
     now = timezone.now()
     Connection.objects.bulk_create(
         Connection(
-            pk=UUID(f"00000000-0000-7000-8000-{each:012x}"), owner=owner, label=f"Login {each}", client_id="bench",
+            id=UUID(f"00000000-0000-7000-8000-{each:012x}"), owner=owner, label=f"Login {each}", client_id="bench",
             refresh_token="none", last_synced_at=now - timedelta(seconds=each),
             sync_failures=2 if each % 100 == 7 else 0,
         )
