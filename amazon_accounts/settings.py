@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from amazon_accounts.configuration.environment import (
     env,
     env_bool,
+    env_choice,
     env_date,
     env_float,
     env_hosts,
@@ -190,6 +191,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "dashboard.middleware.SessionEndMiddleware",
+    "dashboard.sign_in.middleware.SecondFactorMiddleware",
     "dashboard.middleware.ZoneMiddleware",
     "dashboard.middleware.BodySizeMiddleware",
     "dashboard.middleware.BadInputMiddleware",
@@ -280,6 +282,16 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_PRESERVE_USERNAME_CASING = True
 # Every other limit of allauth stays. tokens/sign_in/throttle.py limits the passwords.
 ACCOUNT_RATE_LIMITS = {"login": None}
+MFA_ADAPTER = "tokens.sign_in.second_factors.MFAAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+# A phone whose clock is up to half a minute off can sign in.
+MFA_TOTP_TOLERANCE = 1
+MFA_TOTP_ISSUER = "Amazon Accounts"
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+# Browsers allow passkeys without https on this machine only.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not _is_https
+REQUIRE_MFA = env_choice("REQUIRE_MFA", "nobody", ["nobody", "administrators", "everybody"])
 CSRF_FAILURE_VIEW = "dashboard.views.errors.csrf_failure"
 
 LANGUAGE_CODE = "en-us"

@@ -10,6 +10,7 @@ from django.db import connection
 from amazon_accounts.postgresql.statements import load
 from tokens.encryption import DecryptionError, context_of, reseal
 from tokens.models import Connection
+from tokens.sign_in.second_factors import rotate_second_factors
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,8 @@ def rotate(*, batch_size: int = BATCH_SIZE) -> dict[str, int]:
         for column in ("access_token", "refresh_token"):
             _rotate_column(column, rows, counts)
         logger.info("Rotated %d tokens so far.", counts["rotated"])
+    for name, number in rotate_second_factors().items():
+        counts[name] += number
     return counts
 
 

@@ -1,5 +1,6 @@
 """Users, groups and API tokens."""
 
+from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
@@ -49,3 +50,23 @@ class ApiTokenAdmin(BigTableAdmin):
 
     def has_view_permission(self, request: HttpRequest, _obj: AuthToken | None = None) -> bool:
         return bool(request.user.has_perm("knox.view_authtoken"))
+
+
+@admin.register(Authenticator)
+class SecondFactorAdmin(BigTableAdmin):
+    """Second factors can be seen and deleted here, for a person who has lost theirs. Their secrets are not shown."""
+
+    list_display = ["user", "type", "created_at", "last_used_at"]
+    list_select_related = ["user"]
+    fields = list_display
+    readonly_fields = list_display
+    search_fields = ["user__username"]
+
+    def has_add_permission(self, _request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, _request: HttpRequest, _obj: Authenticator | None = None) -> bool:
+        return False
+
+    def has_view_permission(self, request: HttpRequest, _obj: Authenticator | None = None) -> bool:
+        return bool(request.user.has_perm("mfa.view_authenticator"))

@@ -1,7 +1,7 @@
 """The addresses of allauth that this console has. Nobody signs up, and nobody manages addresses here."""
 
 from allauth.account import views as account
-from django.urls import path, re_path
+from django.urls import include, path, re_path
 
 from dashboard.sign_in import views
 
@@ -9,6 +9,7 @@ urlpatterns = [
     path("login/", views.login, name="account_login"),
     path("logout/", account.logout, name="account_logout"),
     path("inactive/", account.account_inactive, name="account_inactive"),
+    path("2fa/", include("allauth.mfa.urls")),
     path("security/", views.security, name="security"),
     path("reauthenticate/", account.reauthenticate, name="account_reauthenticate"),
     path("password/change/", account.password_change, name="account_change_password"),

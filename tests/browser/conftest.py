@@ -121,11 +121,11 @@ def page(browser: Browser, product: Product, session: StorageState, watch: Watch
     context.close()
 
 
-def log_in(page: Page, product: Product, then: str = "/") -> None:
+def log_in(page: Page, product: Product, then: str = "/", user_name: str = "") -> None:
     page.goto(f"{product.url}/auth/login/?next={then}")
-    page.get_by_label("Username").fill(product.user_name)
+    page.get_by_label("Username").fill(user_name or product.user_name)
     page.get_by_label("Password").fill(product.password)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Log in", exact=True).click()
     page.wait_for_url(f"**{then}")
 
 

@@ -20,13 +20,13 @@ from unfold.admin import ModelAdmin
 from accounts.models import Account, AccountManager, AccountSearch, BatchOperation, SyncRun
 from amazon_accounts.amazon_ads.models import RateLimit
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, squeeze, staff
-from tokens.models import Connection, Heartbeat, TokenRefresh
+from tokens.models import Connection, Heartbeat, SignInPace, TokenRefresh
 from tokens.permissions import SYSTEM
 from tokens.refresh.tasks import request_refresh
 
 OURS = ("accounts", "tokens", "amazon_ads")
 # A side table of the search, kept by triggers: it shows nothing that the account does not.
-NOT_SHOWN = {AccountSearch}
+NOT_SHOWN = {AccountSearch, SignInPace}
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 
 

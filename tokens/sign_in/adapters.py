@@ -1,6 +1,7 @@
 """Where django-allauth asks this project: what happens before and after a person signs in."""
 
 import logging
+import time
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -17,6 +18,8 @@ from tokens.sign_in.throttle import Attempt
 logger = logging.getLogger("tokens.sign_in")
 
 MAX_LOGGED_LENGTH = 150
+# Seconds, as in allauth.
+REAUTHENTICATION_TIMEOUT = 300
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -27,6 +30,15 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def get_client_ip(self, request: HttpRequest) -> str:
         return read_remote_address(request) or "unknown"
+
+    def is_reauthentication_required(self, *, app: str, **options: Any) -> bool:
+        if not super().is_reauthentication_required(app=app, **options):
+            return False
+        user = self.request.user
+        # Straight after a sign-in nobody is asked again. Somebody without a password and factor has nothing to show.
+        records = get_authentication_records(self.request, user)
+        is_fresh = bool(records) and time.time() - records[-1]["at"] < REAUTHENTICATION_TIMEOUT
+        return not is_fresh and bool(self.get_reauthentication_methods(user))
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         # Before any hash is computed. allauth's own check does not say how long to wait, and locks out the person.
