@@ -22,6 +22,7 @@ from amazon_accounts.amazon_ads.client import AmazonClient
 from tests.accounts.conftest import AccountFactory
 from tokens.connect import oauth
 from tokens.connect.disconnect import disconnect_connection
+from tokens.connect.forget import forget_login
 from tokens.connect.refresh_token import connect_with_refresh_token
 from tokens.connect.update import update_connection
 from tokens.models import AccessTokenRequest, AuthorizationAttempt, Connection
@@ -34,6 +35,7 @@ from tokens.refresh.tasks import request_refresh
 class Scene:
     account: Account
     batch: BatchOperation
+    disconnected: Connection
 
     @property
     def connection(self) -> Connection:
@@ -92,6 +94,10 @@ OPERATIONS: dict[str, tuple[str, Callable[[Any, Scene], object]]] = {
         "tokens.disconnect_connection",
         lambda user, scene: disconnect_connection(user, scene.connection),
     ),
+    "forget_login": (
+        "tokens.disconnect_connection",
+        lambda user, scene: forget_login(user, scene.disconnected),
+    ),
     "hand_out_access_token": (
         "tokens.use_access_token",
         lambda user, scene: hand_out_access_token(user, scene.connection.pk, None),
@@ -118,7 +124,9 @@ def scene(db: None, new_account: AccountFactory) -> Scene:
     account = new_account(User.objects.create_user("owner"))
     batch = start_batch(SYSTEM, "sync", account_ids=[str(account.pk)])
     BatchItem.objects.filter(batch=batch).update(state="failed")
-    return Scene(account, batch)
+    disconnected = new_account(User.objects.create_user("another")).connection
+    disconnect_connection(SYSTEM, disconnected)
+    return Scene(account, batch, disconnected)
 
 
 def stored(scene: Scene) -> list[Any]:
@@ -128,6 +136,7 @@ def stored(scene: Scene) -> list[Any]:
         *Connection.objects.filter(pk=scene.connection.pk).values_list(
             "state", "grant_version", "label", "regions"
         ),
+        *Connection.objects.filter(pk=scene.disconnected.pk).values_list("label", "forgotten_at"),
         *BatchOperation.objects.order_by("pk").values_list("pk", "state", "cancelled_at", "started_at"),
         *SyncRun.objects.values_list("pk", flat=True),
         *AuthorizationAttempt.objects.values_list("pk", flat=True),
