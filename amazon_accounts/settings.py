@@ -264,9 +264,11 @@ AUTHENTICATION_BACKENDS = ["accounts.permissions.OneQueryBackend"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 
-# All processes share the cache: the rate limits of allauth and the one-time codes that were used are in it.
 CACHES = {
-    "default": {"BACKEND": "amazon_accounts.postgresql.cache.PostgresCache", "LOCATION": "cache_entries"}
+    # All processes share the rate limits of allauth and the one-time codes that were used.
+    "default": {"BACKEND": "amazon_accounts.postgresql.cache.PostgresCache", "LOCATION": "cache_entries"},
+    # Figures of pages are cached in each process, because a query costs as much as most of the figures.
+    "process": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
 }
 ACCOUNT_ADAPTER = "tokens.sign_in.adapters.AccountAdapter"
 # A link in a mail works for three days.

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from django.contrib.auth.models import User
-from django.core.cache import cache
+from django.core.cache import caches
 from django.db.models import Count, F, QuerySet, Value
 from django.db.models.functions import Trunc
 from django.utils import timezone
@@ -70,10 +70,10 @@ class Activity:
 def read_activity(user: User, period: Period) -> list[Activity]:
     zone = timezone.get_current_timezone_name()
     key = f"activity:{period}:{zone}:{_get_viewers_key(user)}"
-    found: list[Activity] | None = cache.get(key)
+    found: list[Activity] | None = caches["process"].get(key)
     if found is None:
         found = _count(user, period)
-        cache.set(key, found, CACHE_SECONDS[period])
+        caches["process"].set(key, found, CACHE_SECONDS[period])
     return found
 
 
@@ -82,11 +82,11 @@ def read_success_rates(user: User) -> dict[Period, float | None]:
     rates: dict[Period, float | None] = {}
     for period, kept in CACHE_SECONDS.items():
         key = f"success-rate:{period}:{_get_viewers_key(user)}"
-        known: list[float | None] | None = cache.get(key)
+        known: list[float | None] | None = caches["process"].get(key)
         if known is None:
             refreshes = TokenRefresh.objects.visible_to(user).since(timezone.now() - LENGTHS[period])
             known = [refreshes.success_rate()]
-            cache.set(key, known, kept)
+            caches["process"].set(key, known, kept)
         rates[period] = known[0]
     return rates
 

@@ -68,7 +68,7 @@ def test_the_link_leads_to_the_public_address_and_works_once(
     assert "does not work any more" in Client().get(urlsplit(link).path).content.decode()
 
 
-@pytest.mark.parametrize("key", ["1-abc", "zzz-set-password", "0-%00", "1-" + "x" * 500])
+@pytest.mark.parametrize("key", ["1-abc", "zzz-set-password", "1-" + "x" * 500])
 def test_a_wrong_link_says_so(carla: User, key: str) -> None:
     response = Client().get(f"/auth/password/reset/key/{key}/")
     assert response.status_code in {200, 404}
