@@ -40,7 +40,7 @@ def test_a_long_address_is_refused(server: Server) -> None:
 @pytest.mark.parametrize("expect", [b"", b"Expect: 100-continue\r\n"], ids=["sent", "asked about"])
 def test_a_body_of_a_gigabyte_is_refused_before_it_is_read(server: Server, expect: bytes) -> None:
     answer = server.send(
-        b"POST /admin/login/ HTTP/1.1\r\n" + HOST + expect + b"Content-Length: 1000000000\r\n\r\n"
+        b"POST /auth/login/ HTTP/1.1\r\n" + HOST + expect + b"Content-Length: 1000000000\r\n\r\n"
     )
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert answer.endswith(b"The body is larger than 200,000 bytes.\n")
@@ -94,8 +94,8 @@ def test_a_malformed_length_is_refused(server: Server, lengths: tuple[bytes, ...
 
 
 def test_the_answer_to_head_has_no_body(server: Server) -> None:
-    body = server.ask("GET", "/admin/login/")[1]
-    answer = server.send(b"HEAD /admin/login/ HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
+    body = server.ask("GET", "/auth/login/")[1]
+    answer = server.send(b"HEAD /auth/login/ HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert answer.endswith(b"\r\n\r\n")
     assert f"content-length: {len(body)}".encode() in answer

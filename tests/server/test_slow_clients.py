@@ -13,7 +13,7 @@ import pytest
 from tests.processes import eventually
 from tests.server.conftest import HEADER_SECONDS, HOST, Server, read_all, running_server
 
-HALF_POST = b"POST /admin/login/ HTTP/1.1\r\n" + HOST + b"Content-Length: 1000\r\n\r\nuser=half"
+HALF_POST = b"POST /auth/login/ HTTP/1.1\r\n" + HOST + b"Content-Length: 1000\r\n\r\nuser=half"
 
 pytestmark = pytest.mark.xdist_group("web server")
 
@@ -29,12 +29,12 @@ def test_half_posts_stop_neither_probes_nor_pages_and_end_with_408(server: Serve
         halves = [stack.enter_context(server.connect(HALF_POST)) for _ in range(50)]
         began = time.monotonic()
         assert server.ask("GET", "/healthz")[0] == 200
-        assert server.ask("GET", "/admin/login/")[0] == 200
+        assert server.ask("GET", "/auth/login/")[0] == 200
         assert time.monotonic() - began < 1.9, "an answer waited until the half requests had ended"
         answers = [read_all(half) for half in halves]
     assert all(answer.startswith(b"HTTP/1.1 408 ") for answer in answers), answers
     assert answers[0].endswith(b"The body was not complete after 2 seconds.\n")
-    assert server.log().count("Refused POST '/admin/login/' from 127.0.0.1 with 408") == 50
+    assert server.log().count("Refused POST '/auth/login/' from 127.0.0.1 with 408") == 50
 
 
 @pytest.mark.parametrize("data", [b"", b"GET / HTTP/1.1\r\nHo"], ids=["nothing", "half a header"])
@@ -94,7 +94,7 @@ def test_probes_answer_while_every_thread_for_pages_is_busy(
 
 def test_pages_answer_while_passwords_are_hashed(server: Server, hold: Callable[..., None]) -> None:
     hold(1, "/auth/test/hold", "POST")
-    assert server.ask("GET", "/admin/login/")[0] == 200
+    assert server.ask("GET", "/auth/login/")[0] == 200
     assert server.ask("GET", "/auth/test/echo")[0] == 200
 
 
