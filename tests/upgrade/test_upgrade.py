@@ -94,10 +94,14 @@ def old_database(new_database: Database) -> Iterator[Database]:
 
 def fetch_rows(database: Database) -> dict[str, list[dict[str, Any]]]:
     """Return the rows of each of our tables, in a fixed order."""
+    existing = {
+        name for (name,) in database.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    }
     tables = [
         model._meta.db_table
         for app_label in ("accounts", "tokens", "amazon_ads")
         for model in apps.get_app_config(app_label).get_models()
+        if model._meta.db_table in existing
     ]
     query = sql.SQL("SELECT to_jsonb(stored) FROM {} stored ORDER BY ctid")
     return {

@@ -34,6 +34,8 @@ def clean_regions(value: Any) -> list[str]:
     names = ", ".join(Region.values)
     if not isinstance(value, list) or not value:
         raise ValidationError(f"It must be a list with at least one of: {names}.")
+    if len(value) > len(Region.values):
+        raise ValidationError(f"It must have each of {names} at most once.")
     if any(region not in Region.values for region in value):
         # The text is not repeated, because it may be a token in the wrong place.
         raise ValidationError(f"Unknown region. The regions are {names}.")
