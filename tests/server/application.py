@@ -52,6 +52,7 @@ def hold(environ: Environ) -> Whole:
     release = Path(os.environ["RELEASE"])
     while not release.exists():
         time.sleep(0.01)
+    log("released")
     return Whole([b"released"])
 
 

@@ -139,6 +139,8 @@ def server(started_server: Server) -> Iterator[Server]:
     started_server.begin_test()
     yield started_server
     started_server.release.touch()
+    # The next test removes the file, so every thread must have seen the file before that.
+    eventually(lambda: started_server.log().count("released") >= started_server.log().count("holds "))
 
 
 @pytest.fixture
