@@ -38,7 +38,7 @@ class Lane:
     def go_on(
         self, function: Callable[_Parameters, _Result], *args: _Parameters.args, **kwargs: _Parameters.kwargs
     ) -> "Future[_Result]":
-        """Run the function for a request that has begun already, however many wait."""
+        """Run the function for a request that has already started, even if many requests wait."""
         with self._lock:
             self._unfinished += 1
         future = self._threads.submit(function, *args, **kwargs)

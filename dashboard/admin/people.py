@@ -54,7 +54,7 @@ class ApiTokenAdmin(BigTableAdmin):
 
 @admin.register(Authenticator)
 class SecondFactorAdmin(BigTableAdmin):
-    """Second factors can be seen and deleted here, for a person who has lost theirs. Their secrets are not shown."""
+    """Shows and deletes second factors, for a person who has lost the device. The secrets are not shown."""
 
     list_display = ["user", "type", "created_at", "last_used_at"]
     list_select_related = ["user"]

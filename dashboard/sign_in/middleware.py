@@ -9,6 +9,7 @@ from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.api.problems import build_response as build_problem_response
+from amazon_accounts.web.requests import PROBES
 from dashboard.frame.page import ConsoleRequest
 from dashboard.sign_in.context import PREFIX
 from tokens.sign_in.second_factors import lacks_second_factor
@@ -19,7 +20,10 @@ class SecondFactorMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: ConsoleRequest) -> HttpResponse:
-        is_open = settings.REQUIRE_MFA == "nobody" or request.path.startswith(PREFIX)
+        # A probe must not read the session: it answers while the database is away.
+        is_open = (
+            settings.REQUIRE_MFA == "nobody" or request.path.startswith(PREFIX) or request.path in PROBES
+        )
         # A key of the API belongs to a program, which has no second factor, so only sessions are asked.
         if is_open or not lacks_second_factor(request.user):
             return self.get_response(request)

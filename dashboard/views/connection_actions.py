@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -76,10 +77,14 @@ def update(request: StaffRequest, connection_id: UUID) -> HttpResponse:
     if request.method == "POST":
         form = ConnectionForm(request.POST)
         if form.is_valid():
-            changed = update_connection(request.user, connection, form.cleaned_data)
-            done = "is changed" if changed else "was like this already; nothing was changed"
-            messages.success(request, f"{connection.label} {done}.")
-            return redirect_htmx(request, reverse("connection", args=[connection.pk]))
+            try:
+                changed = update_connection(request.user, connection, form.cleaned_data)
+            except ValidationError as error:
+                form.add_error(None, error)
+            else:
+                done = "is changed" if changed else "was like this already; nothing was changed"
+                messages.success(request, f"{connection.label} {done}.")
+                return redirect_htmx(request, reverse("connection", args=[connection.pk]))
     else:
         form = ConnectionForm(initial={"label": connection.label, "regions": connection.regions})
     context = {

@@ -10,6 +10,8 @@ from django.core.exceptions import PermissionDenied
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection as database
+from django.test import Client
+from knox.models import AuthToken
 from psycopg import sql
 from rest_framework.test import APIClient
 
@@ -171,6 +173,22 @@ def test_a_forgotten_login_is_not_reconnected(login: Connection) -> None:
     forget_login(SYSTEM, login)
     with pytest.raises(WrongLoginError, match="as a new connection"):
         _require_same_login(login, Identity("amzn1.account.ZQ", "Zebulon"))
+
+
+def test_a_forgotten_login_keeps_its_label_and_regions(
+    admin: User, login: Connection, client: Client
+) -> None:
+    disconnect_connection(SYSTEM, login)
+    forget_login(SYSTEM, login)
+    api, refusal = APIClient(), "The login was forgotten"
+    api.credentials(HTTP_AUTHORIZATION=f"Token {AuthToken.objects.create(admin)[1]}")
+    answer = api.patch(f"/api/v1/connections/{login.pk}/", {"label": "Zebulon"}, format="json")
+    assert answer.status_code == 400
+    assert refusal in answer.json()["detail"]
+    client.force_login(admin)
+    page = client.post(f"/connections/{login.pk}/update/", {"label": "Zebulon", "regions": ["EU"]})
+    assert refusal in page.content.decode()
+    assert Connection.objects.get().label == "Forgotten login"
 
 
 def test_the_command_forgets_a_disconnected_login(login: Connection) -> None:

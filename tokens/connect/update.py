@@ -55,6 +55,8 @@ def update_connection(user: User | System, connection: Connection, changes: Any)
     with transaction.atomic():
         # The row is read again under its lock, because a refresh or another person may have changed it.
         locked = Connection.objects.select_for_update(no_key=True).get(pk=connection.pk)
+        if locked.is_forgotten:
+            raise ValidationError("The login was forgotten, so nothing of it can be changed.")
         changed = {name: value for name, value in cleaned.items() if not _is_same(locked, name, value)}
         for name, value in changed.items():
             setattr(locked, name, value)

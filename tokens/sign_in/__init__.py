@@ -1,1 +1,1 @@
-"""How people sign in: the throttle before a password is tried, second factors, single sign-on, and the log lines."""
+"""How people sign in: the throttle before a password is tried, second factors, the password reset, and the log lines."""

@@ -122,7 +122,7 @@ def _duplicate_record(answer: Answer, call: Call, _options: Options, grants: Gra
 
 
 def _empty_page(answer: Answer, call: Call, _options: Options, grants: Grants) -> None:
-    # The next page begins where this page would have begun, so that no record is lost.
+    # The next page starts where this page would start, so that no record is lost.
     if call.page_range is not None and call.login is not None:
         answer.payload = {
             "adsAccounts": [],

@@ -152,7 +152,7 @@ class TestSync:
             shared.connection_id: "waiting", joined.connection_id: "waiting",
         }  # fmt: skip
         assert batch.count_items()["skipped"] == 3
-        assert alone.connection_id not in states  # nothing of it has begun, so nothing failed
+        assert alone.connection_id not in states  # no run of it has started, so nothing failed
 
     def test_a_cancelled_run_that_had_started_stays_in_the_history(
         self, alice: User, new_account: AccountFactory
