@@ -11,7 +11,7 @@ from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from cryptography.fernet import Fernet
 from django.contrib.auth.models import Group, User
 from django.test import Client
-from pytest_django import Settings
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.permissions import create_missing_groups
 from tests.dashboard.sign_in.conftest import TryPassword
@@ -132,6 +132,14 @@ def test_only_administrators_can_be_required_to_have_one(
     assert home.get("/accounts/").status_code == 200
     carla.groups.set(Group.objects.filter(name="Administrator"))
     assert home.get("/accounts/")["Location"] == "/auth/2fa/?required=1"
+
+
+def test_a_probe_is_answered_without_a_look_at_the_session(
+    home: Client, settings: Settings, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    settings.REQUIRE_MFA = "everybody"
+    with django_assert_num_queries(0):
+        assert home.get("/healthz").status_code == 200
 
 
 def test_strangers_and_keys_of_the_api_are_asked_for_no_factor(settings: Settings, db: None) -> None:
