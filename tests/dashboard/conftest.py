@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group, User
+from django.core.cache import caches
 from django.test import Client
 from django.utils import timezone
 
@@ -30,6 +31,12 @@ def staff(name: str, *groups: str) -> User:
     create_missing_groups("default")
     user.groups.set(Group.objects.filter(name__in=groups))
     return user
+
+
+@pytest.fixture(autouse=True)
+def forget_figures() -> None:
+    # A process keeps the figures of pages for some seconds, and the tests share the process.
+    caches["process"].clear()
 
 
 @pytest.fixture
