@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 from django.db import InterfaceError, OperationalError
 
-from amazon_accounts.starter.database import require_database
+from amazon_accounts.starter.database import WAIT_SECONDS, require_database
 from amazon_accounts.visible_text import escape_line, show_uncaught_error
 
 NEED_NO_DATABASE = {
@@ -20,6 +20,8 @@ NEED_NO_DATABASE = {
     "spectacular",
     "version",
 }
+# They may be started together with the database.
+WAIT_FOR_DATABASE = {"runscheduler", "runworker"}
 
 
 def needs_database(arguments: list[str]) -> bool:
@@ -33,7 +35,7 @@ if __name__ == "__main__":
     sys.excepthook = show_uncaught_error
     try:
         if needs_database(sys.argv[1:]):
-            require_database()
+            require_database(wait_seconds=WAIT_SECONDS if sys.argv[1] in WAIT_FOR_DATABASE else 0)
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(f"Error: {error}")

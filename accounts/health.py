@@ -7,10 +7,10 @@ from typing import Any, Literal, TypedDict
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import CharField, Count, Max, Min, Q, QuerySet, Value
-from django.utils import timezone
+from django.db.models.functions import Now
 
-from accounts.models import Account
-from amazon_accounts.amazon_ads.models import ApplicationRefusal
+from accounts.models import Account, Standing
+from amazon_accounts.amazon_ads.models import ApplicationRefusal, Family
 from amazon_accounts.amazon_ads.pacing.report import PacingReport, report_pacing
 from tokens.models import BROKEN, FAILING, Connection, Heartbeat, TokenRefresh, where_late, where_live
 from tokens.processes.heartbeats import SILENCE
@@ -31,6 +31,13 @@ class TokenHealth(TypedDict):
     broken: int
     next_expiry: datetime | None
     success_rate_24h: float | None
+
+
+class AtRisk(TypedDict):
+    """The accounts whose campaigns Amazon may stop, and when it announces the first suspension."""
+
+    number: int
+    next_suspension_at: datetime | None
 
 
 class SyncHealth(TypedDict):
@@ -56,6 +63,7 @@ class Health(TypedDict):
     tokens: TokenHealth
     # The number of accounts for each status.
     accounts: dict[str, int]
+    at_risk: AtRisk
     syncs: SyncHealth
     pacing: list[PaceHealth]
 
@@ -75,9 +83,9 @@ class _ConnectionCounts:
 
 def check_health(user: User) -> Health:
     # Costs four queries: the page of the overview asks each time it is loaded.
-    now = timezone.now()
-    connections = _count_connections(user, now)
-    counts = _count_processes_and_refreshes(user, now)
+    connections = _count_connections(user)
+    counts = _count_processes_and_refreshes(user)
+    accounts, at_risk = _count_accounts(user)
     pacing = report_pacing()
     reasons = _explain_connections(connections) + _explain_pacing(pacing)
     reasons = sorted(_explain_processes(counts) + reasons, key=lambda reason: reason["state"] != "error")
@@ -92,7 +100,8 @@ def check_health(user: User) -> Health:
             "next_expiry": connections.next_expiry,
             "success_rate_24h": _compute_success_rate(counts),
         },
-        "accounts": _count_accounts(user),
+        "accounts": accounts,
+        "at_risk": at_risk,
         "syncs": {
             "last_synced_at": connections.last_synced_at,
             "failing": connections.failing,
@@ -103,38 +112,53 @@ def check_health(user: User) -> Health:
     }
 
 
-def _count_connections(user: User, now: datetime) -> _ConnectionCounts:
+def _count_connections(user: User) -> _ConnectionCounts:
     live = where_live()
-    soon = now + timedelta(seconds=settings.TOKEN_REFRESH_LEAD_SECONDS)
+    soon = Now() + timedelta(seconds=settings.TOKEN_REFRESH_LEAD_SECONDS)
     counts = Connection.objects.visible_to(user).aggregate(
         valid=Count("pk", filter=live & Q(expires_at__gt=soon)),
-        expiring=Count("pk", filter=live & Q(expires_at__gt=now, expires_at__lte=soon)),
-        expired=Count("pk", filter=live & (Q(expires_at__isnull=True) | Q(expires_at__lte=now))),
+        expiring=Count("pk", filter=live & Q(expires_at__gt=Now(), expires_at__lte=soon)),
+        expired=Count("pk", filter=live & (Q(expires_at__isnull=True) | Q(expires_at__lte=Now()))),
         broken=Count("pk", filter=BROKEN),
-        next_expiry=Min("expires_at", filter=live & Q(expires_at__gt=now)),
+        next_expiry=Min("expires_at", filter=live & Q(expires_at__gt=Now())),
         failing=Count("pk", filter=live & FAILING),
-        late=Count("pk", filter=live & where_late(now)),
+        late=Count("pk", filter=live & where_late()),
         last_synced_at=Max("last_synced_at"),
         next_sync_at=Min("next_sync_at", filter=live),
     )
     return _ConnectionCounts(**counts)
 
 
-def _count_accounts(user: User) -> dict[str, int]:
-    rows = Account.objects.visible_to(user).order_by().values_list("status").annotate(number=Count("pk"))
-    return dict.fromkeys(Account.Status.values, 0) | dict(rows)
+def _count_accounts(user: User) -> tuple[dict[str, int], AtRisk]:
+    is_at_risk = Q(standing=Standing.AT_RISK)
+    rows = (
+        Account.objects.visible_to(user)
+        .order_by()
+        .values_list("status")
+        .annotate(
+            number=Count("pk"),
+            at_risk=Count("pk", filter=is_at_risk),
+            next_suspension_at=Min("suspension_at", filter=is_at_risk),
+        )
+    )
+    counts, number, moments = dict.fromkeys(Account.Status.values, 0), 0, []
+    for status, of_status, at_risk, suspension_at in rows:
+        counts[status] = of_status
+        number += at_risk
+        moments += [suspension_at] if suspension_at else []
+    return counts, {"number": number, "next_suspension_at": min(moments, default=None)}
 
 
-def _count_processes_and_refreshes(user: User, now: datetime) -> dict[str, int]:
+def _count_processes_and_refreshes(user: User) -> dict[str, int]:
     """Count in one query the workers that are alive, leading schedulers, refusals of our application, and refreshes.
 
     "judged" is the number of the last day's refreshes that count for the success rate, "valid" the number of those
     refreshes that left a valid token.
     """
-    alive = Heartbeat.objects.filter(beat_at__gt=now - SILENCE)
-    judged = TokenRefresh.objects.visible_to(user).since(now - timedelta(days=1)).judged()
+    alive = Heartbeat.objects.filter(beat_at__gt=Now() - SILENCE)
+    judged = TokenRefresh.objects.visible_to(user).since(Now() - timedelta(days=1)).judged()
     # Each check probes a refused application. Two checks without a refusal mean that Amazon accepts it again.
-    recently = now - timedelta(seconds=2 * settings.TOKEN_REFRESH_CHECK_SECONDS + 60)
+    recently = Now() - timedelta(seconds=2 * settings.TOKEN_REFRESH_CHECK_SECONDS + 60)
     refusals = ApplicationRefusal.objects.filter(
         client_id=settings.AMAZON_CLIENT_ID, last_refused_at__gt=recently
     )
@@ -202,6 +226,9 @@ def _explain_connections(counts: _ConnectionCounts) -> list[Reason]:
 def _explain_pacing(reports: list[PacingReport]) -> list[Reason]:
     reasons: list[Reason] = []
     for report in reports:
+        if report.family == Family.BILLING:
+            # Without it only the standing of accounts gets older. Nothing else is worse.
+            continue
         place = f"{report.family} {report.region}".strip()
         if report.circuit_open_until:
             text = f"Amazon does not answer ({place}); the next try is soon."

@@ -2,6 +2,7 @@
 
 from accounts.models import AccountSearch, BatchOperation
 from accounts.tasks import (
+    forget_old_standings,
     index_search,
     prune_batches,
     prune_sync_history,
@@ -16,6 +17,7 @@ JOBS = [
     ScheduledJob(rescue_runs, every=10),
     ScheduledJob(prune_sync_history, every=3600),
     ScheduledJob(prune_batches, every=3600),
+    ScheduledJob(forget_old_standings, every=3600),
     ScheduledJob(settle_batches, every=15, only_if=BatchOperation.objects.unfinished().exists),
     ScheduledJob(index_search, every=10, only_if=AccountSearch.objects.filter(is_indexed=False).exists),
 ]

@@ -8,6 +8,9 @@ from typing import Any
 from allauth.account.auth_backends import AuthenticationBackend
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group, Permission, User
 from django.db.models import Q
+from django.http import HttpRequest
+
+from tokens.sign_in.passwords import may_use_password
 
 VIEWER = [
     "tokens.view_connection",
@@ -57,6 +60,11 @@ def _find_permissions(names: list[str], using: str) -> list[Permission]:
 
 
 class OneQueryBackend(AuthenticationBackend):
+    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:
+        # The last check, for every page and program that asks for a password. Single sign-on does not come here.
+        user: User | None = super().authenticate(request, **credentials)
+        return user if user is None or may_use_password(user) else None
+
     # Every page and every API request needs the permissions. Django's own backend reads the permissions of the person
     # and the permissions of the groups in two queries.
     def get_all_permissions(self, user_obj: AbstractBaseUser | AnonymousUser, obj: Any = None) -> set[str]:

@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 
 from django.db import connection as database
 from django.db import transaction
-from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from accounts.models import AccountChange
 from amazon_accounts.postgresql import statements
+from amazon_accounts.postgresql.clock import database_now
 from amazon_accounts.postgresql.deletion import BATCH_SIZE, delete_in_batches
 from tokens.queues import TOKENS
 
@@ -23,7 +23,7 @@ CHANGES_KEPT = timedelta(days=400)
 @app.task(queue=TOKENS, name="accounts.prune")
 def prune_sync_history() -> int:
     """Delete runs and changes after their retention time. Return the number of deleted rows."""
-    now = timezone.now()
+    now = database_now()
     pruned = _delete_runs(now - RUNS_KEPT)
     pruned += delete_in_batches(AccountChange.objects.filter(changed_at__lt=now - CHANGES_KEPT))
     with database.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""Reactions to signals: of accounts to a change of a connection, of batches to the end of a sync."""
+"""Reactions to signals: of accounts to a change of a connection, of batches and due syncs to the end of a sync."""
 
 from functools import partial
 from typing import Any
@@ -11,15 +11,28 @@ from django.dispatch import receiver
 from accounts.batch.ending import settle_syncs
 from accounts.models import SyncRun
 from accounts.signals import sync_ended
+from accounts.sync.due import queue_more
 from accounts.sync.erasure import erase_names
-from accounts.sync.handover import hand_over_broken, hand_over_disconnected, hand_over_dropped_regions
+from accounts.sync.handover import (
+    hand_over_broken,
+    hand_over_disconnected,
+    hand_over_dropped_regions,
+    merge_accounts_into,
+)
+from accounts.sync.ownership import hand_over_accounts
 from accounts.sync.requests import queue_sync
 from tokens.models import Connection
-from tokens.signals import connection_changed
+from tokens.signals import connection_changed, connections_handed_over
 
 
 @receiver(connection_changed, dispatch_uid="accounts")
-def on_connection_changed(connection: Connection, change: str, user: User | None = None, **_: Any) -> None:
+def on_connection_changed(
+    connection: Connection,
+    change: str,
+    user: User | None = None,
+    into: Connection | None = None,
+    **_: Any,
+) -> None:
     # Runs inside the transaction that changes the connection.
     if change in {"connected", "healed"}:
         queue_sync(connection, trigger=SyncRun.Trigger.CONNECT)
@@ -33,9 +46,26 @@ def on_connection_changed(connection: Connection, change: str, user: User | None
         hand_over_disconnected(connection)
     elif change == "forgotten":
         erase_names(connection)
+    elif change == "merged" and into is not None:
+        merge_accounts_into(connection, into)
+        queue_sync(into, trigger=SyncRun.Trigger.CONNECT)
+
+
+@receiver(connections_handed_over, dispatch_uid="accounts")
+def on_connections_handed_over(connections: list[Connection], person: User, heir: User, **_: Any) -> None:
+    hand_over_accounts(connections, person.pk, heir.pk)
+    for connection in connections:
+        if not connection.reason_unusable:
+            # The syncs under way were closed. A sync also gives accounts that both had to the right connection.
+            queue_sync(connection, trigger=SyncRun.Trigger.CONNECT)
 
 
 @receiver(sync_ended, dispatch_uid="accounts.batch")
 def on_sync_ended(run_id: UUID, **_: Any) -> None:
     # After the transaction, which locks the connection of the run: a batch must be locked before its connections.
     transaction.on_commit(partial(settle_syncs, run_id))
+
+
+@receiver(sync_ended, dispatch_uid="accounts.due")
+def on_scheduled_sync_ended(run_id: UUID, **_: Any) -> None:
+    transaction.on_commit(partial(queue_more, run_id))

@@ -4,11 +4,13 @@ from accounts.batch.tasks import run_batch, settle_batches
 from accounts.batch.upkeep import prune_batches
 from accounts.lists.tasks import index_search
 from accounts.pruning import prune_sync_history
+from accounts.standing.forgetting import forget_old_standings
 from accounts.sync.due import sync_due
 from accounts.sync.rescue import rescue_runs
 from accounts.sync.run import run_sync
 
 __all__ = [
+    "forget_old_standings",
     "index_search",
     "prune_batches",
     "prune_sync_history",

@@ -9,11 +9,13 @@ from uuid import UUID
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import Q, Subquery
-from django.utils import timezone
+from django.db.models import F, Q, Subquery
+from django.db.models.functions import Greatest, Now
 
 from accounts.errors import build_validation_error
 from accounts.models import Account
+from accounts.models.request_order import note_request, number_fields, take_request_number
+from amazon_accounts.amazon_ads.foreign_text import has_token
 from tokens.permissions import require
 
 MAX_LABELS = 64
@@ -55,11 +57,17 @@ def _update(
     new = dict(changes)
     if "labels" in new:
         new["labels"] = _merge_labels(account.labels, new["labels"])
+    if fields := number_fields(changes):
+        # Taken while the account is locked, so no request that has changed the account has a larger number. It is
+        # stored even if no value changes: older requests that still wait must not change the fields.
+        account.request_numbers = note_request(account.request_numbers, fields, take_request_number())
     if all(getattr(account, name) == value for name, value in new.items()):
+        if fields:
+            account.save(update_fields=["request_numbers"])
         return
     for other in others:
         _save(other, {"is_default": False})
-    _save(account, new)
+    _save(account, {**new, "request_numbers": account.request_numbers})
 
 
 def _lock(user: User, account_id: UUID, *, with_default: bool) -> list[Account]:
@@ -79,8 +87,8 @@ def _lock(user: User, account_id: UUID, *, with_default: bool) -> list[Account]:
 def _save(account: Account, values: dict[str, Any]) -> None:
     for name, value in values.items():
         setattr(account, name, value)
-    # The version must grow even when the clock of this machine is behind.
-    account.updated_at = max(timezone.now(), account.updated_at + timedelta(microseconds=1))
+    # The version grows, also when the clock of the database was set back.
+    account.updated_at = Greatest(Now(), F("updated_at") + timedelta(microseconds=1))
     account.save(update_fields=[*values, "updated_at"])
 
 
@@ -117,6 +125,9 @@ def _error_in_labels(labels: Any) -> str:
     if len(labels) > MAX_LABELS:
         return f"It may name at most {MAX_LABELS} labels."
     for key, value in labels.items():
+        if has_token(f"{key} {value}"):
+            # Without the name, which may be the token.
+            return "A label has a token of Amazon in it. Labels are shown, and stored as plain text."
         if not isinstance(value, str | None):
             return f"The label “{key[:40]}” must be a string, or null to remove it."
         if not LABEL_NAME.fullmatch(key):

@@ -9,29 +9,36 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import dj_database_url
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
+from amazon_accounts.configuration.addresses import env_hosts, env_origin, env_origins, env_url
+from amazon_accounts.configuration.api_description import API_DESCRIPTION
+from amazon_accounts.configuration.database import env_pool, read_database_url
 from amazon_accounts.configuration.environment import (
     env,
     env_bool,
     env_choice,
     env_date,
     env_float,
-    env_hosts,
     env_int,
-    env_list,
     env_mail_server,
-    env_origin,
     env_port,
     env_secret,
     env_secret_list,
     env_sender,
-    env_url,
     require_in_production,
 )
+from amazon_accounts.configuration.outgoing import (
+    env_certificates,
+    env_direct_hosts,
+    env_proxy,
+    is_this_machine,
+    require_direct_mail,
+)
 from amazon_accounts.configuration.refusals import refuse_unsafe_production
+from amazon_accounts.configuration.single_sign_on import env_issuer, require_all_of_the_provider
+from amazon_accounts.postgresql.deadlines import Connection
 from amazon_accounts.starter.secrets import local_secrets
 from amazon_accounts.web.requests import PROBE_PATTERNS
 from dashboard.frame.theme import UNFOLD as UNFOLD
@@ -69,7 +76,7 @@ _public = urlsplit(PUBLIC_URL)
 _is_https = _public.scheme == "https"
 # Amazon sends people to this host, and the probes are answered under its name.
 ALLOWED_HOSTS.append(f"[{_public.hostname}]" if ":" in str(_public.hostname) else str(_public.hostname))
-CSRF_TRUSTED_ORIGINS = [PUBLIC_URL, *env_list("CSRF_TRUSTED_ORIGINS")]
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL, *env_origins("CSRF_TRUSTED_ORIGINS")]
 # The number of our own proxies. Only what they added to X-Forwarded-For and X-Forwarded-Proto is believed.
 NUM_PROXIES = env_int("NUM_PROXIES", 0)
 
@@ -92,6 +99,28 @@ if not AMAZON_CLIENT_SECRET:
     raise ImproperlyConfigured(
         "AMAZON_CLIENT_SECRET is missing; AMAZON_CLIENT_ID is given, so it must be too."
     )
+
+OIDC_SERVER_URL = env_issuer("OIDC_SERVER_URL")
+OIDC_CLIENT_ID = env("OIDC_CLIENT_ID")
+OIDC_CLIENT_SECRET = env_secret("OIDC_CLIENT_SECRET")
+# Only superusers sign in with a password.
+OIDC_ONLY = env_bool("OIDC_ONLY", default=False)
+require_all_of_the_provider(
+    {
+        "OIDC_SERVER_URL": OIDC_SERVER_URL,
+        "OIDC_CLIENT_ID": OIDC_CLIENT_ID,
+        "OIDC_CLIENT_SECRET": OIDC_CLIENT_SECRET,
+    },
+    only=OIDC_ONLY,
+)
+
+_mail_server = env_mail_server("EMAIL_URL", "smtp://localhost")
+_mail_is_safe = (
+    _mail_server.scheme == "smtps"
+    or _mail_server.query == "tls=1"
+    or is_this_machine(_mail_server.hostname or "")
+)
+
 if not LOCAL_MODE and not env_bool("INSECURE", default=False):
     refuse_unsafe_production(
         secret_key=SECRET_KEY,
@@ -101,7 +130,9 @@ if not LOCAL_MODE and not env_bool("INSECURE", default=False):
             "PUBLIC_URL": PUBLIC_URL,
             "AMAZON_ADS_API_URL": AMAZON_ADS_API_URL,
             "AMAZON_LWA_URL": AMAZON_LWA_URL,
+            "OIDC_SERVER_URL": OIDC_SERVER_URL,
         },
+        mails_password_in_clear=bool(_mail_server.password) and not _mail_is_safe,
     )
 AMAZON_SCOPES = env("AMAZON_SCOPES", "profile advertising::campaign_management")
 
@@ -116,6 +147,8 @@ LWA_TIMEOUT_SECONDS = env_float("LWA_TIMEOUT_SECONDS", 10, minimum=0.1)
 
 TOKEN_REFRESH_CHECK_SECONDS = env_int("TOKEN_REFRESH_CHECK_SECONDS", 300, minimum=1)
 TOKEN_REFRESH_LEAD_SECONDS = env_int("TOKEN_REFRESH_LEAD_SECONDS", 600, minimum=1)
+# A leading scheduler that was silent for this time is replaced.
+LEADER_SILENCE = timedelta(seconds=env_float("LEADER_SILENCE_SECONDS", 30, minimum=1))
 # A refresh token that Amazon refuses is tried once more after this pause.
 TOKEN_REFUSAL_CONFIRMATION_SECONDS = 4.0
 # How often the outcome of a refresh in another process is looked up.
@@ -127,16 +160,24 @@ ACCESS_TOKEN_WAIT_SECONDS = 5.0
 CONSENT_DAYS = env_int("CONSENT_DAYS", 365, minimum=1)
 CONSENT_EFFECTIVE_DATE = env_date("CONSENT_EFFECTIVE_DATE", "2026-07-30")
 SYNC_INTERVAL_SECONDS = env_int("SYNC_INTERVAL_SECONDS", 3600, minimum=1)
+BILLING_INTERVAL_SECONDS = env_int("BILLING_INTERVAL_SECONDS", 21_600, minimum=1)
 ALERT_URLS = env_secret_list("ALERT_URLS")
 METRICS_TOKEN = env_secret("METRICS_TOKEN")
 
-_mail_server = env_mail_server("EMAIL_URL", "smtp://localhost")
+# For what goes out. Other variables for proxies and certificates, also these names in small letters, change nothing.
+HTTPS_PROXY = env_proxy("HTTPS_PROXY")
+NO_PROXY = env_direct_hosts("NO_PROXY") if HTTPS_PROXY else ()
+CA_BUNDLE = env_certificates("CA_BUNDLE")
+
+EMAIL_BACKEND = "amazon_accounts.outgoing.mail.EmailBackend"
 EMAIL_HOST = _mail_server.hostname or ""
 EMAIL_HOST_USER = unquote(_mail_server.username or "")
 EMAIL_HOST_PASSWORD = unquote(_mail_server.password or "")
 EMAIL_USE_SSL = _mail_server.scheme == "smtps"
 EMAIL_USE_TLS = _mail_server.query == "tls=1"
 EMAIL_PORT = _mail_server.port or (465 if EMAIL_USE_SSL else 587 if EMAIL_USE_TLS else 25)
+if HTTPS_PROXY and HTTPS_PROXY.scheme == "https" and (EMAIL_USE_SSL or EMAIL_USE_TLS):
+    require_direct_mail(EMAIL_HOST, EMAIL_PORT, NO_PROXY)
 # Without a timeout, a mail server that does not answer would occupy a worker's slot for ever.
 EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = env_sender("DEFAULT_FROM_EMAIL", f"Amazon Accounts <amazon-accounts@{_public.hostname}>")
@@ -192,6 +233,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "dashboard.middleware.SessionEndMiddleware",
     "dashboard.sign_in.middleware.SecondFactorMiddleware",
+    "dashboard.sign_in.middleware.HashingMiddleware",
     "dashboard.middleware.ZoneMiddleware",
     "dashboard.middleware.BodySizeMiddleware",
     "dashboard.middleware.BadInputMiddleware",
@@ -216,37 +258,24 @@ TEMPLATES = [
 ROOT_URLCONF = "amazon_accounts.urls"
 WSGI_APPLICATION = "amazon_accounts.wsgi.application"
 
-_pool = {
-    "min_size": env_int("DB_POOL_MIN_SIZE", 2),
-    "max_size": env_int("DB_POOL_MAX_SIZE", 10, minimum=1),
-    # In an outage of the database a request must end soon, with a 503.
-    "timeout": 5,
-    # After this time the pool stops trying in the background, and connects when a connection is needed. With the
-    # default, the time between attempts grows with the length of an outage.
-    "reconnect_timeout": 1,
-}
 if LOCAL_MODE:
     from amazon_accounts.starter.embedded_postgres import django_database
 
     _database = django_database(DATA_DIR)
 else:
-    try:
-        _database = dict(dj_database_url.parse(_database_url))
-    except ValueError as error:
-        raise ImproperlyConfigured(
-            "DATABASE_URL is malformed; it must look like postgresql://user:password@host:5432/name."
-        ) from error
-    if _database["ENGINE"] != "django.db.backends.postgresql" or not _database["NAME"]:
-        raise ImproperlyConfigured(
-            "DATABASE_URL must name a PostgreSQL database: postgresql://user:password@host:5432/name."
-        )
+    _database = read_database_url(_database_url)
+# A statement without an answer for this time ends its connection.
+DB_SILENCE_SECONDS = env_float("DB_SILENCE_SECONDS", 30)
+# PgBouncer in transaction mode keeps nothing for a session, and refuses startup options that it does not know.
+DB_PGBOUNCER = env_bool("DB_PGBOUNCER", default=False)
 DATABASES = {
     "default": {
         **_database,
         # Django's backend, with a pool that drops dead connections after a restart of the database.
         "ENGINE": "amazon_accounts.postgresql",
         "CONN_MAX_AGE": 0,
-        "OPTIONS": {**_database.get("OPTIONS", {}), "pool": _pool},
+        "DISABLE_SERVER_SIDE_CURSORS": DB_PGBOUNCER,
+        "OPTIONS": {**_database.get("OPTIONS", {}), "pool": {**env_pool(), "connection_class": Connection}},
     },
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -273,7 +302,10 @@ CACHES = {
 ACCOUNT_ADAPTER = "tokens.sign_in.adapters.AccountAdapter"
 # A link in a mail works for three days.
 PASSWORD_RESET_TIMEOUT = 3 * 24 * 3600
-ACCOUNT_FORMS = {"reset_password": "tokens.sign_in.forms.ResetPasswordForm"}
+ACCOUNT_FORMS = {
+    "reset_password": "tokens.sign_in.forms.ResetPasswordForm",
+    "user_token": "tokens.sign_in.forms.UserTokenForm",
+}
 ACCOUNT_LOGIN_METHODS = {"username"}
 # Nobody can sign up, and addresses are not verified: administrators make the people.
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
@@ -282,9 +314,25 @@ ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
 # The session has its own limits, so the login does not ask how long to remember it.
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_PRESERVE_USERNAME_CASING = True
-# Every other limit of allauth stays. tokens/sign_in/throttle.py limits the passwords.
-ACCOUNT_RATE_LIMITS = {"login": None}
+# Every other limit of allauth stays. tokens/sign_in/throttle.py limits passwords and second factors.
+ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None}
+# The adapter gives allauth the provider of OIDC_SERVER_URL. An address of mail never finds an existing person.
+SOCIALACCOUNT_ADAPTER = "tokens.sign_in.oidc.adapter.SocialAccountAdapter"
+SOCIALACCOUNT_STORE_TOKENS = False
+# Seconds for all answers of the provider that one request of a browser needs.
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 10
+SOCIALACCOUNT_LOGIN_ON_GET = False
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
+SOCIALACCOUNT_REAUTHENTICATION_REQUIRED = True
 MFA_ADAPTER = "tokens.sign_in.second_factors.MFAAdapter"
+MFA_FORMS = {
+    "add_webauthn": "tokens.sign_in.factor_forms.AddWebAuthnForm",
+    "authenticate": "tokens.sign_in.factor_forms.AuthenticateForm",
+    "authenticate_webauthn": "tokens.sign_in.factor_forms.AuthenticateWebAuthnForm",
+    "login_webauthn": "tokens.sign_in.factor_forms.LoginWebAuthnForm",
+    "reauthenticate": "tokens.sign_in.factor_forms.ReauthenticateForm",
+    "reauthenticate_webauthn": "tokens.sign_in.factor_forms.ReauthenticateWebAuthnForm",
+}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 # A phone whose clock is up to half a minute off can sign in.
@@ -315,14 +363,20 @@ STORAGES = {
     "staticfiles": {"BACKEND": _static_storage},
 }
 
+SESSION_ENGINE = "tokens.people.sessions"
+SESSION_IDLE_SECONDS = env_int("SESSION_IDLE_SECONDS", 43200, minimum=600)
+SESSION_MAX_SECONDS = env_int("SESSION_MAX_SECONDS", 2592000, minimum=60)
+SESSION_COOKIE_AGE = SESSION_MAX_SECONDS
+
 # Browsers accept a cookie with this prefix only from this host, over https.
-_prefix = "__Host-" if _is_https else ""
-SESSION_COOKIE_NAME = f"{_prefix}sessionid"
+COOKIE_PREFIX = "__Host-" if _is_https else ""
+SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
 SESSION_COOKIE_SECURE = _is_https
-CSRF_COOKIE_NAME = f"{_prefix}csrftoken"
+CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
 CSRF_COOKIE_SECURE = _is_https
 # Scripts take the token from the form of the page.
 CSRF_COOKIE_HTTPONLY = True
+MESSAGE_STORAGE = "amazon_accounts.web.cookies.MessageStorage"
 SECURE_SSL_REDIRECT = _is_https
 SECURE_SSL_HOST = _public.netloc
 SECURE_REDIRECT_EXEMPT = PROBE_PATTERNS
@@ -339,12 +393,13 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 1
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "amazon_accounts.web.error_pages.SecretFilter"
-# Alpine, which Unfold uses, needs 'unsafe-eval'. No inline script is allowed. No form leads to another host, because
-# Chromium applies `form-action` to every redirect that follows, and Amazon's pages may change their hosts.
+# No inline script and no eval: dashboard/static/dashboard/expressions.js evaluates the attributes of Alpine, which
+# Unfold uses. No form leads to another host, because Chromium applies `form-action` to every redirect that follows,
+# and Amazon's pages may change their hosts.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'none'"],
-        "script-src": ["'self'", "'unsafe-eval'"],
+        "script-src": ["'self'"],
         "style-src": ["'self'", "'unsafe-inline'"],
         "style-src-elem": ["'self'"],
         "style-src-attr": ["'unsafe-inline'"],
@@ -368,14 +423,25 @@ LOGGING = {
             "style": "{",
         },
     },
-    "filters": {"one_line": {"()": "django.utils.log.CallbackFilter", "callback": keep_to_one_line}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain", "filters": ["one_line"]}},
+    "filters": {
+        "outages": {"()": "amazon_accounts.postgresql.outages.OutageFilter"},
+        "one_line": {"()": "django.utils.log.CallbackFilter", "callback": keep_to_one_line},
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "plain",
+            "filters": ["outages", "one_line"],
+        },
+    },
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         # At INFO these log every request, job and tick, and hide the failures among them.
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
         "apscheduler": {"level": "WARNING"},
+        # It repeats a statement that failed, and the second failure is logged by its caller.
+        "django_apscheduler": {"level": "ERROR"},
         "procrastinate": {"level": "WARNING"},
         # In an outage of the database the pool would repeat errors that its callers log.
         "psycopg.pool": {"level": "ERROR"},
@@ -392,10 +458,11 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         # The first class gives the challenge of a 401.
         "accounts.api.authentication.TokenAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
+        "accounts.api.authentication.SessionAuthentication",
     ],
+    # Staff, as for the pages. What each operation needs beyond that, it asks itself.
     "DEFAULT_PERMISSION_CLASSES": [
-        "rest_framework.permissions.IsAuthenticated",
+        "rest_framework.permissions.IsAdminUser",
         "accounts.api.permissions.HoldsPermission",
     ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
@@ -414,13 +481,7 @@ REST_KNOX = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Amazon Accounts",
-    "DESCRIPTION": (
-        "Every Amazon Ads account behind the Amazon logins of a company: list and label accounts, sync, disconnect "
-        "and reconnect many accounts at once, and get valid access tokens.\n\nPeople see their own connections and "
-        "accounts. With the permissions `accounts.view_all_accounts` and `tokens.view_all_connections` they see "
-        "everybody's. An object that a person may not see is answered with 404. A path also works without "
-        "its last slash."
-    ),
+    "DESCRIPTION": API_DESCRIPTION,
     # The version of the API, as in its addresses.
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",

@@ -3,16 +3,18 @@
 import gc
 import os
 
-from django.core.wsgi import get_wsgi_application
+import django
 from django.urls import get_resolver
 
 from amazon_accounts.starter.database import use_local_database
+from amazon_accounts.web.requests import UTF8Handler
 from tokens.checks import require_fitting_keys
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "amazon_accounts.settings")
 
 use_local_database()
-application = get_wsgi_application()
+django.setup(set_prefix=False)
+application = UTF8Handler()
 require_fitting_keys()
 
 # Import every view before the first request. These objects stay for ever, and a search through them for garbage

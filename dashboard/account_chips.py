@@ -1,4 +1,4 @@
-"""The chips above the accounts: the choices of four filters, with the number of accounts that each would show."""
+"""The chips above the accounts: the choices of five filters, with the number of accounts that each would show."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,17 +11,28 @@ from django.db.models import QuerySet
 from accounts.lists.pages import MAX_COUNT, Count, count_capped
 from accounts.models import Account
 from dashboard.account_list import AccountList
-from dashboard.status import ACCOUNT, HEALTH, SYNC, Status
+from dashboard.status import ACCOUNT, HEALTH, STANDING, SYNC, Status
 from tokens.models import Connection
 
 TYPES = {kind.value: Status("off", str(kind.label).capitalize()) for kind in Account.Type}
 TYPES[Account.Type.ADVERTISER] = Status("off", "DSP advertiser")
 GROUPS: dict[str, tuple[str, Mapping[str, Status]]] = {
     "status": ("Status", ACCOUNT),
+    "standing": ("Billing", STANDING),
     "account_type": ("Type", TYPES),
     "sync_status": ("Sync", SYNC),
     "health": ("Health", HEALTH),
 }
+# The words of all groups depend on these columns and the connection only.
+COLUMNS = (
+    "status",
+    "inactive_reason",
+    "standing",
+    "account_type",
+    "sync_enabled",
+    "unread_regions",
+    "connection_id",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,11 +98,8 @@ def _make_chip(
 
 def _tally(accounts: QuerySet[Account], cap: int) -> list[Tally] | None:
     """Count the accounts by their words in the groups; None if there are more than `cap`."""
-    # The words of sync and health depend only on these columns and the connection. Accounts that agree in them are
-    # counted together, and one instance of the model gives the words of all.
-    columns = accounts.order_by().values_list(
-        "status", "account_type", "sync_enabled", "unread_regions", "connection_id"
-    )
+    # Accounts that agree in the columns are counted together, and one instance of the model gives the words of all.
+    columns = accounts.order_by().values_list(*COLUMNS)
     try:
         matched, parameters = columns[: cap + 1].query.sql_with_params()
     except EmptyResultSet:
@@ -99,27 +107,23 @@ def _tally(accounts: QuerySet[Account], cap: int) -> list[Tally] | None:
     with database.cursor() as cursor:
         # Django cannot group a query that has a limit, and 10,000 rows are too many to group in Python.
         cursor.execute(
-            f"SELECT status, account_type, sync_enabled, unread_regions, connection_id, count(*) FROM ({matched})"  # noqa: S608 - SQL of Django's
-            " AS matched (status, account_type, sync_enabled, unread_regions, connection_id) GROUP BY 1, 2, 3, 4, 5",
+            f"SELECT matched.*, count(*) FROM ({matched}) AS matched ({', '.join(COLUMNS)})"  # noqa: S608 - SQL of Django's
+            " GROUP BY 1, 2, 3, 4, 5, 6, 7",
             parameters,
         )
         rows = cursor.fetchall()
     if sum(number for *_, number in rows) > cap:
         return None
-    connection_ids = {row[4] for row in rows}
+    connection_ids = {connection_id for *_, connection_id, _ in rows}
     connections = Connection.objects.defer("access_token", "refresh_token").in_bulk(connection_ids)
     tallies = []
-    for status, account_type, sync_enabled, unread_regions, connection_id, number in rows:
-        account = Account(
-            status=status,
-            account_type=account_type,
-            sync_enabled=sync_enabled,
-            unread_regions=unread_regions,
-        )
-        account.connection = connections[connection_id]
+    for *values, number in rows:
+        account = Account(**dict(zip(COLUMNS, values, strict=True)))
+        account.connection = connections[account.connection_id]
         words = {
-            "status": status,
-            "account_type": account_type,
+            "status": account.status,
+            "standing": account.standing,
+            "account_type": account.account_type,
             "sync_status": account.sync_status,
             "health": account.health,
         }

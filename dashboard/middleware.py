@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from http import HTTPStatus
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import unquote_to_bytes, urlencode, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings
@@ -12,6 +12,7 @@ from django.db import DataError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
 from django.utils import timezone
+from django.utils.log import log_response
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.api.parsing import MAX_BODY_BYTES, MAX_BODY_BYTES_OF_MANY_IDS
@@ -51,8 +52,15 @@ class SessionEndMiddleware:
         login = resolve_url(settings.LOGIN_URL)
         if urlsplit(response["Location"]).path != login:
             return response
-        back = request.htmx.current_url_abs_path or "/"
-        return HttpResponseClientRedirect(f"{login}?{urlencode({'next': back})}")
+        return HttpResponseClientRedirect(f"{login}?{urlencode({'next': _read_page(request)})}")
+
+
+def _read_page(request: ConsoleRequest) -> str:
+    """Return the path of the page that htmx asks from."""
+    try:
+        return request.htmx.current_url_abs_path or "/"
+    except ValueError:  # the header is no address
+        return "/"
 
 
 class BodySizeMiddleware:
@@ -86,14 +94,17 @@ class BadInputMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: ConsoleRequest) -> HttpResponse:
-        if not request.path.startswith("/api/") and (
-            "\0" in request.path or "%00" in request.META.get("QUERY_STRING", "")
-        ):
+        query = request.META.get("QUERY_STRING", "")
+        has_nul = "\0" in request.path or "%00" in query
+        is_of_api = request.path.startswith("/api/")
+        # Django would put a sign of its own in the place of broken text, and do what nobody asked for.
+        if (has_nul and not is_of_api) or not _is_text(query.encode("latin-1")):
+            return refuse_input(request)
+        if request.method == "POST" and not is_of_api and not _is_form_of_text(request):
             return refuse_input(request)
         return self.get_response(request)
 
     def process_view(self, request: ConsoleRequest, *_: object) -> HttpResponse | None:
-        # The check of the CSRF token has read the form already.
         if request.method != "POST" or request.path.startswith("/api/"):
             return None
         has_nul = any("\0" in text for name, texts in request.POST.lists() for text in (name, *texts))
@@ -103,5 +114,42 @@ class BadInputMiddleware:
         # A page that is only read has nothing but its address to be wrong about.
         if request.method not in {"GET", "HEAD"} or not isinstance(error, DataError | InvalidPage):
             return None
-        logger.warning("Refused the address %s: %s", request.path, str(error).partition("\n")[0])
-        return refuse_input(request)
+        response = refuse_input(request)
+        # Django writes a line of its own for an answer that has no line yet.
+        log_response(
+            "Refused the address %s: %s",
+            request.path,
+            str(error).partition("\n")[0],
+            response=response,
+            request=request,
+            logger=logger,
+            level="warning",
+        )
+        return response
+
+
+def _is_form_of_text(request: HttpRequest) -> bool:
+    """Return whether all of the form is UTF-8. No form of ours has a file, whose bytes would be none."""
+    charset = request.content_params.get("charset", "utf-8") if request.content_params else "utf-8"
+    if charset.lower() not in {"utf-8", "utf8"}:
+        return False
+    match request.content_type:
+        case "application/x-www-form-urlencoded":
+            return _is_text(request.body)
+        case "multipart/form-data":
+            return _is_utf8(request.body)
+        case _:
+            return True
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _is_text(encoded: bytes) -> bool:
+    """Return whether the percent-encoded bytes are UTF-8. A lone surrogate is not."""
+    return _is_utf8(unquote_to_bytes(encoded))

@@ -1,17 +1,13 @@
-"""The answer to a request while the database is away: 503 at once, in one sentence."""
+"""The answer to a request while the database cannot do its work: 503 at once, with the cause in one sentence."""
 
-import logging
 from collections.abc import Callable
 from http import HTTPStatus
 
-from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 
-from amazon_accounts.postgresql.threads import is_outage
-
-logger = logging.getLogger(__name__)
-
-SENTENCE = "The database does not answer. Try again in a few seconds."
+from accounts.api.problems import build_response
+from amazon_accounts.postgresql.outages import OUTAGES, is_outage
+from amazon_accounts.web.problems import DATABASE_UNAVAILABLE
 
 
 class DatabaseOutageMiddleware:
@@ -22,19 +18,16 @@ class DatabaseOutageMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        if not isinstance(error, OperationalError | InterfaceError) or not is_outage(error):
-            return None
-        logger.warning("The database is away: %s", str(error).partition("\n")[0])
-        return _unavailable(request)
+        return answer_outage(request, error) if is_outage(error) else None
 
 
-def _unavailable(request: HttpRequest) -> HttpResponse:
+def answer_outage(request: HttpRequest, error: BaseException) -> HttpResponse:
+    sentence = f"{OUTAGES.explain(error)} Try again in a few seconds."
     status = HTTPStatus.SERVICE_UNAVAILABLE
     response: HttpResponse
     if request.path.startswith("/api/"):
-        problem = {"type": "about:blank", "title": status.phrase, "status": status, "detail": SENTENCE}
-        response = JsonResponse(problem, status=status, content_type="application/problem+json")
+        response = build_response(DATABASE_UNAVAILABLE, sentence)
     else:
-        response = HttpResponse(SENTENCE, status=status, content_type="text/plain; charset=utf-8")
+        response = HttpResponse(sentence, status=status, content_type="text/plain; charset=utf-8")
     response["Retry-After"] = "5"
     return response

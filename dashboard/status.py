@@ -9,9 +9,9 @@ from datetime import timedelta
 from typing import Literal
 
 from django.conf import settings
-from django.utils import timezone
 
-from accounts.models import Account, BatchItem, BatchOperation, SyncRun
+from accounts.models import Account, BatchItem, BatchOperation, Profile, Standing, SyncRun
+from amazon_accounts.postgresql.clock import approximate_now
 from tokens.models import Connection, TokenRefresh
 
 Tone = Literal["good", "attention", "bad", "off", "busy"]
@@ -31,6 +31,14 @@ ACCOUNT: dict[str, Status] = {
     Account.Status.PENDING: Status("busy", "Pending"),
     Account.Status.SUSPENDED: Status("bad", "Suspended"),
     Account.Status.INACTIVE: Status("off", "Inactive"),
+    Account.Status.UNKNOWN: Status("attention", "Unknown"),
+}
+STANDING: dict[str, Status] = {
+    Standing.SUSPENDED: Status("bad", "Suspended"),
+    Standing.AT_RISK: Status("attention", "At risk"),
+    Standing.SET_UP: Status("busy", "Not set up"),
+    Standing.GOOD: Status("good", "Good"),
+    Standing.UNKNOWN: Status("off", "Unknown"),
 }
 SYNC: dict[str, Status] = {
     Account.SyncStatus.SYNCED: Status("good", "Synced"),
@@ -95,8 +103,19 @@ def find_status(states: Mapping[str, Status], word: str | None) -> Status:
 
 def status_of_account(account: Account) -> Status:
     status = find_status(ACCOUNT, account.status)
+    if account.suspended_in:
+        return Status(status.tone, f"{status.word} in {', '.join(account.suspended_in)}")
+    if account.status == Account.Status.ACTIVE and account.standing == Standing.AT_RISK:
+        return Status("attention", "At risk", "Amazon may stop its campaigns")
     reason = account.get_inactive_reason_display() if account.inactive_reason else ""
-    return Status(status.tone, status.word, str(reason or ""))
+    tone = (
+        "attention" if account.inactive_reason == Account.InactiveReason.REGISTRATION_FAILED else status.tone
+    )
+    return Status(tone, status.word, str(reason or ""))
+
+
+def status_of_billing(profile: Profile) -> Status:
+    return find_status(STANDING, profile.standing)
 
 
 def status_of_account_sync(account: Account) -> Status:
@@ -152,7 +171,7 @@ class TokenLife:
 def measure_token_life(connection: Connection) -> TokenLife | None:
     if connection.state != Connection.State.ACTIVE or connection.expires_at is None:
         return None
-    seconds = int((connection.expires_at - timezone.now()) / timedelta(seconds=1))
+    seconds = int((connection.expires_at - approximate_now()) / timedelta(seconds=1))
     # Every token falls below the lead time many times a day, so only an expired token is bad.
     tone: Tone = "good"
     if seconds <= 0:
@@ -168,7 +187,7 @@ def status_of_consent(connection: Connection) -> Status | None:
     """Return how long the consent at Amazon holds; None if that is unknown or the connection is not active."""
     if connection.state != Connection.State.ACTIVE or connection.consent_ends_at is None:
         return None
-    days = (connection.consent_ends_at - timezone.now()).days
+    days = (connection.consent_ends_at - approximate_now()).days
     if days < 0:
         return Status("bad", "Consent has ended")
     words = f"Consent ends in {days:,} day{'' if days == 1 else 's'}"

@@ -2,12 +2,14 @@ from django.urls import path
 
 from dashboard.views import (
     accounts,
+    api_errors,
     connecting,
     connection_actions,
     connections,
     history,
     monitoring,
     overview,
+    sessions,
 )
 from dashboard.views.operations import detail, list_page, results
 
@@ -34,6 +36,12 @@ urlpatterns = [
     path("operations/<uuid:batch_id>/retry/", detail.retry_operation, name="operation-retry"),
     path("operations/<uuid:batch_id>/results.csv", results.results_csv, name="operation-csv"),
     path("history/", history.history, name="history"),
+    path("auth/sessions/", sessions.sessions, name="sessions"),
+    path("auth/sessions/end/", sessions.end, name="sessions-end"),
+    path("auth/sessions/end-everywhere/", sessions.end_everywhere, name="sessions-end-everywhere"),
+    path("auth/sessions/end-keys/", sessions.end_keys, name="sessions-end-keys"),
+    path("errors/", api_errors.api_errors, name="api-errors"),
+    path("errors/<slug:code>/", api_errors.api_errors, name="api-error"),
     path("favicon.ico", monitoring.favicon, name="favicon"),
     path("healthz", monitoring.healthz, name="healthz"),
     path("readyz", monitoring.readyz, name="readyz"),

@@ -1,20 +1,31 @@
 """The database of all tests: the embedded server under DATA_DIR, or the server that DATABASE_URL names."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.core.servers.basehttp import WSGIRequestHandler
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
 from amazon_accounts.starter.database import use_local_database
 
-pytest_plugins = ["tests.sandbox_fixtures", "tests.database_outage"]
+pytest_plugins = [
+    "tests.clocks",
+    "tests.sandbox_fixtures",
+    "tests.database_outage",
+    "tests.half_open_proxy",
+    "tests.pgbouncer",
+    "tests.quick_flush",
+]
 
 # Coverage is measured while these tests run, because measuring slows a test down. The other tests start whole programs,
 # drive a browser, or test code outside of accounts and tokens.
-MEASURED_TESTS = [Path(__file__).with_name(name) for name in ("accounts", "tokens")]
+MEASURED_TESTS = [Path(__file__).parent / name for name in ("accounts", "tokens", "dashboard/sign_in")]
+# With this variable, coverage measures the processes that a test starts.
+MEASURED_PROCESSES = "COVERAGE_PROCESS_CONFIG"
 
 
 def pytest_configure() -> None:
@@ -24,6 +35,8 @@ def pytest_configure() -> None:
     settings.DATABASES["default"]["OPTIONS"]["options"] = "-c synchronous_commit=off"
     # The real hasher takes half a second for each person.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    # The live server writes head and body apart, and the body would wait 40 ms for the client's acknowledgement.
+    WSGIRequestHandler.disable_nagle_algorithm = True
     # Styles and scripts are served from the apps, because no static files were collected.
     settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
     settings.WHITENOISE_AUTOREFRESH = True
@@ -36,6 +49,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if not any(folder in item.path.parents for folder in MEASURED_TESTS):
             item.add_marker("no_cover")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    # Programs that a test starts are measured only if the test is measured.
+    measured = os.environ.pop(MEASURED_PROCESSES, None) if item.get_closest_marker("no_cover") else None
+    try:
+        return (yield)
+    finally:
+        if measured is not None:
+            os.environ[MEASURED_PROCESSES] = measured
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,7 @@
 """A database that is really away: its sessions are ended, and no new ones are allowed until the outage ends."""
 
 import contextlib
+import time
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
@@ -11,6 +12,7 @@ from django.db import connection, connections
 from psycopg_pool import ConnectionPool
 
 from amazon_accounts.postgresql.base import DatabaseWrapper
+from amazon_accounts.postgresql.outages import OUTAGES
 
 # How long a caller waits for a connection during the outage. Without it each of them would wait 5 s.
 POOL_TIMEOUT_SECONDS = 0.2
@@ -51,6 +53,7 @@ class DatabaseOutage:
         _database().close_pool()
         with _maintenance_connection() as other:
             _allow_connections(other, allowed=True)
+        wait_for_the_end_of_outages()
 
     def __enter__(self) -> Self:
         self.begin()
@@ -63,6 +66,14 @@ class DatabaseOutage:
         traceback: TracebackType | None,
     ) -> None:
         self.end()
+
+
+def wait_for_the_end_of_outages() -> None:
+    """Wait until this process has noticed that the database works again."""
+    deadline = time.monotonic() + 30
+    while OUTAGES.is_on:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @pytest.fixture

@@ -108,7 +108,7 @@ def running(*arguments: str, log: Path, **extra: str) -> Iterator[Process]:
 def eventually(
     condition: Callable[[], Any], seconds: float = 60, *, describe: Callable[[], str] = lambda: ""
 ) -> None:
-    """Wait until the condition holds; fail after so many seconds."""
+    """Wait until the condition holds; fail when `seconds` have passed."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"It did not happen within {seconds} s. {describe()}"

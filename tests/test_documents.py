@@ -101,7 +101,10 @@ def check_options(name: str, arguments: str) -> None:
 
 
 def test_configuration_names_every_variable_that_the_settings_read() -> None:
-    settings = read(PROJECT / "amazon_accounts" / "settings.py")
+    package = PROJECT / "amazon_accounts"
+    settings = "".join(
+        read(path) for path in [package / "settings.py", package / "configuration" / "database.py"]
+    )
     quoted = set(re.findall(r"\"([A-Z][A-Z0-9_]+)\"", settings))
     documented = {
         name

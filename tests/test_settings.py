@@ -21,6 +21,11 @@ PRODUCTION = {
     "ALLOWED_HOSTS": "ads.example.com",
     "PUBLIC_URL": "https://ads.example.com",
 }
+SINGLE_SIGN_ON = {
+    "OIDC_SERVER_URL": "https://login.example.com/realm",
+    "OIDC_CLIENT_ID": "console",
+    "OIDC_CLIENT_SECRET": "a-secret-of-the-provider",
+}
 
 
 @pytest.fixture
@@ -34,8 +39,9 @@ def settings_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         "AMAZON_ADS_API_URL",
         "AMAZON_LWA_URL",
         "EMAIL_URL",
+        "OIDC_ONLY",
     )
-    for name in (*PRODUCTION, *others):
+    for name in (*PRODUCTION, *SINGLE_SIGN_ON, *others):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
 
@@ -189,17 +195,19 @@ SECRETS = [
     "AMAZON_CLIENT_SECRET",
     "EMAIL_URL",
     "METRICS_TOKEN",
+    "OIDC_CLIENT_SECRET",
 ]
 ALL_GIVEN = {
     **PRODUCTION,
-    "EMAIL_URL": "smtp://user:hunter2@mail.example",
+    **SINGLE_SIGN_ON,
+    "EMAIL_URL": "smtps://user:hunter2@mail.example",
     "METRICS_TOKEN": "a-metrics-token",
 }
 
 
 def test_every_secret_is_also_read_from_a_file(settings_with: Any, tmp_path: Path) -> None:
     expected = settings_with(**ALL_GIVEN, ALERT_URLS="json://a.example,json://b.example")
-    files = {}
+    files = {"OIDC_SERVER_URL": SINGLE_SIGN_ON["OIDC_SERVER_URL"], "OIDC_CLIENT_ID": "console"}
     for name in SECRETS:
         (tmp_path / name).write_text(ALL_GIVEN[name] + "\r\n")
         files[f"{name}_FILE"] = str(tmp_path / name)
@@ -214,6 +222,7 @@ def test_every_secret_is_also_read_from_a_file(settings_with: Any, tmp_path: Pat
         "ALERT_URLS",
         "METRICS_TOKEN",
         "EMAIL_HOST_PASSWORD",
+        "OIDC_CLIENT_SECRET",
     ):
         assert settings[name] == expected[name], name
     assert settings["DATABASES"]["default"]["HOST"] == "db.example"
@@ -271,10 +280,14 @@ def test_production_refuses_an_unsafe_setting_in_one_line(settings_with: Any, na
     assert settings_with(**unsafe, INSECURE="1")["LOCAL_MODE"] is False
 
 
-def test_all_unsafe_settings_are_named_at_once_and_end_the_start() -> None:
+@pytest.mark.parametrize(
+    "program", [["manage.py", "runworker"], ["-m", "amazon_accounts.server", "--port", "9"]]
+)
+def test_all_unsafe_settings_are_named_at_once_and_end_the_start(program: list[str]) -> None:
     environment = {**PRODUCTION, **dict(UNSAFE), "PATH": os.environ["PATH"]}
     done = subprocess.run(
-        [sys.executable, SETTINGS.parents[1] / "manage.py", "runworker"],
+        [sys.executable, *program],
+        cwd=SETTINGS.parents[1],
         env=environment,
         capture_output=True,
         text=True,
@@ -285,3 +298,64 @@ def test_all_unsafe_settings_are_named_at_once_and_end_the_start() -> None:
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 7
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("given", ["", "/", "/.well-known/openid-configuration"])
+def test_the_provider_is_named_by_its_address_or_by_its_document(settings_with: Any, given: str) -> None:
+    address = SINGLE_SIGN_ON["OIDC_SERVER_URL"]
+    settings = settings_with(**{**SINGLE_SIGN_ON, "OIDC_SERVER_URL": address + given})
+    assert settings["OIDC_SERVER_URL"] == address
+    assert settings["OIDC_ONLY"] is False
+
+
+@pytest.mark.parametrize("missing", SINGLE_SIGN_ON)
+def test_half_a_provider_is_refused_in_one_line(settings_with: Any, missing: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=rf"^{missing} is missing: single sign-on needs .*\.$"):
+        settings_with(**{**SINGLE_SIGN_ON, missing: ""})
+
+
+def test_single_sign_on_only_needs_a_provider(settings_with: Any) -> None:
+    message = (
+        r"^OIDC_ONLY is on, but OIDC_SERVER_URL, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET are missing: "
+        r"nobody could sign in\.$"
+    )
+    with pytest.raises(ImproperlyConfigured, match=message):
+        settings_with(OIDC_ONLY="1")
+    assert settings_with(**SINGLE_SIGN_ON, OIDC_ONLY="1")["OIDC_ONLY"] is True
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "sso.example.com",
+        "ftp://login.example.com",
+        "https://user:hunter2@login.example.com",
+        "https://login.example.com/?hunter2",
+        "https://login.example.com/#hunter2",
+        "https://login.example.com:port",
+        "https://login.example.com/a b",
+        "https://[login",
+        "https://login.example.com/" + "x" * 200,
+    ],
+)
+def test_a_malformed_provider_is_reported_without_its_value(settings_with: Any, value: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=r"^OIDC_SERVER_URL must be an address like ") as refusal:
+        settings_with(**{**SINGLE_SIGN_ON, "OIDC_SERVER_URL": value})
+    assert value not in str(refusal.value)
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_production_refuses_to_send_the_password_of_mail_in_clear(settings_with: Any) -> None:
+    unsafe = {**PRODUCTION, "EMAIL_URL": "smtp://user:hunter2@mail.example.com"}
+    with pytest.raises(ImproperlyConfigured, match=r"^EMAIL_URL sends its password in clear") as refusal:
+        settings_with(**unsafe)
+    assert "hunter2" not in str(refusal.value)
+    for safe in ("smtp://user:x@mail.example.com?tls=1", "smtps://user:x@mail.example.com", "smtp://mail"):
+        assert settings_with(**{**PRODUCTION, "EMAIL_URL": safe})["LOCAL_MODE"] is False
+
+
+def test_production_refuses_a_provider_without_https(settings_with: Any) -> None:
+    unsafe = {**PRODUCTION, **SINGLE_SIGN_ON, "OIDC_SERVER_URL": "http://login.example.com"}
+    with pytest.raises(ImproperlyConfigured, match=r"^OIDC_SERVER_URL is http: passwords and secrets"):
+        settings_with(**unsafe)
+    assert settings_with(**unsafe, INSECURE="1")["LOCAL_MODE"] is False

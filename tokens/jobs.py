@@ -4,6 +4,7 @@ from django.conf import settings
 
 from tokens.alerts.delivery import due_alerts_exist, send_due_alerts
 from tokens.connect.consent import warn_of_consent_ends
+from tokens.people.pruning import prune_sessions
 from tokens.processes.pruning import prune_tokens_histories
 from tokens.processes.scheduled_jobs import ScheduledJob
 from tokens.processes.stalled import rescue_stalled_jobs
@@ -15,4 +16,5 @@ JOBS = [
     ScheduledJob(rescue_stalled_jobs, every=15),
     ScheduledJob(warn_of_consent_ends, every=6 * 3600),
     ScheduledJob(prune_tokens_histories, every=3600),
+    ScheduledJob(prune_sessions, every=3600),
 ]

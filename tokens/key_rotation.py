@@ -10,7 +10,7 @@ from django.db import connection
 from amazon_accounts.postgresql.statements import load
 from tokens.encryption import DecryptionError, context_of, reseal
 from tokens.models import Connection
-from tokens.sign_in.second_factors import rotate_second_factors
+from tokens.sign_in.factor_secrets import rotate_second_factors
 
 logger = logging.getLogger(__name__)
 

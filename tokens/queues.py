@@ -1,5 +1,6 @@
 """The queues of the worker, and how a task is queued once."""
 
+from datetime import datetime
 from typing import Any, cast
 
 from django.db import transaction
@@ -11,6 +12,9 @@ from amazon_accounts.amazon_ads.client import AmazonClient
 
 # Has slots of its own: short tasks, and everything that keeps tokens fresh.
 TOKENS = "tokens"
+# What a person waits for has slots of its own, so that no scheduled work delays it: short tasks, and syncs.
+PEOPLE = "people"
+PEOPLE_SYNC = "people_sync"
 # Tasks that may take long, and so must not take the slots of the refreshes.
 UPKEEP = "upkeep"
 BATCH = "batch"
@@ -22,11 +26,21 @@ def amazon_of(context: JobContext) -> AmazonClient:
     return cast("AmazonClient", context.additional_context["amazon"])
 
 
-def defer_once(task: Task[Any, Any, Any], queueing_lock: str, **arguments: Any) -> bool:
-    """Queue the task unless it waits already; return whether it was queued. Safe inside a transaction."""
+def defer_once(
+    task: Task[Any, Any, Any],
+    queueing_lock: str,
+    *,
+    priority: int | None = None,
+    at: datetime | None = None,
+    **arguments: Any,
+) -> bool:
+    """Queue the task, for now or for later, unless it waits already; return whether it was queued.
+
+    Safe inside a transaction.
+    """
     try:
         with transaction.atomic():
-            task.configure(queueing_lock=queueing_lock).defer(**arguments)
+            task.configure(queueing_lock=queueing_lock, priority=priority, schedule_at=at).defer(**arguments)
     except AlreadyEnqueued:
         return False
     return True

@@ -4,5 +4,13 @@ from django.dispatch import Signal
 
 # Sent inside the transaction that makes the change, with `connection` and `change`: "connected" (a new one),
 # "healed" (reconnected in place), "broken" (Amazon refuses the login), "disconnected" (here, tokens erased), "forgotten"
-# (here, names erased) or "regions" (other regions are read; with `user`, who changed them).
+# (here, names erased), "regions" (other regions are read; with `user`, who changed them) or "merged" (ended, because
+# the connection `into` has the same Amazon login).
 connection_changed = Signal()
+
+# Sent after each refresh of a connection whose Amazon login is not identified yet, with `connection_id`.
+login_unidentified = Signal()
+
+# Sent inside the transaction that makes another person the owner of all connections of a person, with `connections`,
+# `person` and `heir`, the new owner.
+connections_handed_over = Signal()

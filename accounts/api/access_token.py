@@ -15,6 +15,13 @@ from accounts.api.documentation import describe
 from accounts.api.exceptions import UnavailableError
 from accounts.api.lists import refuse_body
 from accounts.api.throttling import AccessTokenThrottle, PersonThrottle
+from amazon_accounts.web.problems import (
+    CONNECTION_UNUSABLE,
+    CONTENT_TOO_LARGE,
+    NOT_FOUND,
+    TOKEN_NOT_READY,
+    UNSUPPORTED_MEDIA_TYPE,
+)
 from tokens.models import Connection
 from tokens.refresh.access_tokens import TokenNotReadyError, hand_out_access_token
 from tokens.sign_in.remote_address import read_remote_address
@@ -45,7 +52,7 @@ class ConnectionAccessToken(APIView):
         response=AccessTokenSerializer,
         example=examples.ACCESS_TOKEN,
         permission="tokens.use_access_token",
-        errors=[404, 409, 413, 415, 503],
+        errors=[NOT_FOUND, CONNECTION_UNUSABLE, CONTENT_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, TOKEN_NOT_READY],
         behind=[documentation.REFRESH],
     )
     def post(self, request: Request, connection_id: UUID) -> Response:
@@ -55,5 +62,5 @@ class ConnectionAccessToken(APIView):
         except Connection.DoesNotExist:
             raise Http404 from None
         except TokenNotReadyError as error:
-            raise UnavailableError(str(error), wait=error.retry_after) from error
+            raise UnavailableError(TOKEN_NOT_READY, str(error), wait=error.retry_after) from error
         return Response(AccessTokenSerializer(answer).data, headers={"Cache-Control": "no-store"})

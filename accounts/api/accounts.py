@@ -24,9 +24,10 @@ from accounts.api.representation import ReadOnlySerializer
 from accounts.lists.account_pages import paginate_accounts
 from accounts.lists.filters import filter_accounts
 from accounts.lists.parameters import DEFAULT_ORDERING, ORDERINGS, PAGE_ONLY, PAGING, read_account_query
-from accounts.models import Account, AccountAccess, AccountManager, Profile
+from accounts.models import Account, AccountAccess, AccountManager, Profile, Standing
 from accounts.update import update_account
 from amazon_accounts.amazon_ads.hosts import Region
+from amazon_accounts.web.problems import NOT_FOUND, VERSION_CONFLICT
 
 PROFILE_FIELDS = ("profile_id", "country_code", "marketplace_id", "currency_code", "timezone", "type")
 EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
@@ -63,6 +64,15 @@ class AccountSerializer(ReadOnlySerializer):
     status = Word(Account.Status)
     inactive_reason = Word(Account.InactiveReason, allow_null=True)
     amazon_status = serializers.CharField(allow_null=True, help_text="Amazon's own word, where it gives one.")
+    standing = Word(
+        Standing, help_text="Whether the account can advertise, by what Amazon says about its billing."
+    )
+    suspended_in = serializers.ListField(
+        child=serializers.CharField(), help_text="The countries in which Amazon has stopped its campaigns."
+    )
+    suspension_at = serializers.DateTimeField(
+        allow_null=True, help_text="The earliest suspension that Amazon announces."
+    )
     account_type = Word(Account.Type)
     health = Word(Account.Health)
     connection = serializers.UUIDField(
@@ -148,7 +158,7 @@ class AccountList(APIView):
         parameters=[*describe_account_filters(), AccountListParameters],
         response=describe_page(AccountSerializer),
         example=build_page_example(examples.ACCOUNT),
-        errors=[404],
+        errors=[NOT_FOUND],
         behind=documentation.SYNC,
     )
     def get(self, request: Request) -> Response:
@@ -184,7 +194,7 @@ class AccountDetail(APIView):
         operation_id="get_account",
         response=AccountSerializer,
         example=examples.ACCOUNT,
-        errors=[404],
+        errors=[NOT_FOUND],
         headers=[ETAG],
         behind=documentation.SYNC,
     )
@@ -206,7 +216,7 @@ class AccountDetail(APIView):
         response=AccountSerializer,
         example=examples.ACCOUNT,
         permission="accounts.update_account",
-        errors=[404, 412],
+        errors=[NOT_FOUND, VERSION_CONFLICT],
         headers=[ETAG],
     )
     def patch(self, request: Request, account_id: UUID) -> Response:

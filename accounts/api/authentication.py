@@ -1,14 +1,17 @@
-"""Authentication by API tokens."""
+"""Authentication by API tokens and by sessions."""
 
 from typing import cast
 
 from django.contrib.auth.models import User
-from django.utils import timezone
+from django.db.models.functions import Now
 from knox.auth import TokenAuthentication as KnoxTokenAuthentication
 from knox.crypto import hash_token
 from knox.models import AuthToken
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.authentication import SessionAuthentication as RestSessionAuthentication
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
+
+from accounts.api.exceptions import CSRFTokenRefusedError
 
 REFUSED = "The API token is wrong, has expired, or belongs to somebody who may not sign in."
 
@@ -23,12 +26,20 @@ class TokenAuthentication(KnoxTokenAuthentication):
             raise AuthenticationFailed(REFUSED) from None
         found = (
             AuthToken.objects.select_related("user")
-            .filter(digest=digest, expiry__gt=timezone.now(), user__is_active=True)
+            .filter(digest=digest, expiry__gt=Now(), user__is_active=True, user__is_staff=True)
             .first()
         )
         if found is None:
             raise AuthenticationFailed(REFUSED)
         return found.user, found
+
+
+class SessionAuthentication(RestSessionAuthentication):
+    def enforce_csrf(self, request: Request) -> None:
+        try:
+            super().enforce_csrf(request)
+        except PermissionDenied as error:
+            raise CSRFTokenRefusedError(str(error.detail)) from error
 
 
 def get_person(request: Request) -> User:

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import OpenApiParameter, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,12 +19,20 @@ from accounts.api.lists import PageParameters, Word, read_parameters, refuse_bod
 from accounts.api.parsing import MAX_BODY_BYTES_OF_MANY_IDS
 from accounts.api.representation import ReadOnlySerializer
 from accounts.batch import cancel_batch, retry_batch, start_batch
+from accounts.batch.waits import find_waits_of, join_waits
 from accounts.errors import build_validation_error
 from accounts.models import BatchItem, BatchOperation
 from accounts.update import LABEL_NAME
 from amazon_accounts.web.links import build_link
+from amazon_accounts.web.problems import CONTENT_TOO_LARGE, NOT_FOUND, OPERATION_STATE, UNSUPPORTED_MEDIA_TYPE
 
 FIELDS = ("operation", "account_ids", "filter", "options")
+
+
+class WaitSerializer(serializers.Serializer[Any]):
+    since = serializers.DateTimeField()
+    until = serializers.DateTimeField(help_text="When the last sync that waits tries again.")
+    reason = serializers.CharField(allow_blank=True)
 
 
 class BatchSerializer(serializers.Serializer[Any]):
@@ -37,12 +45,20 @@ class BatchSerializer(serializers.Serializer[Any]):
     skipped = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)
+    wait = serializers.SerializerMethodField(
+        help_text="The pause that Amazon asked for, while syncs of the operation wait for it."
+    )
 
     def to_representation(self, instance: BatchOperation) -> dict[str, Any]:
         counts = instance.count_items()
         return super().to_representation(instance) | {
             outcome: counts[outcome] for outcome in ("succeeded", "failed", "skipped")
         }
+
+    @extend_schema_field(WaitSerializer(allow_null=True))
+    def get_wait(self, batch: BatchOperation) -> Any:
+        wait = join_waits(find_waits_of(batch))
+        return wait and WaitSerializer(wait).data
 
 
 class BatchItemSerializer(ReadOnlySerializer):
@@ -113,6 +129,9 @@ class BatchStart(APIView):
         "Acts on the named accounts, or on all accounts that a filter chooses, at most 100,000. The answer comes once"
         " the operation is stored; workers do the rest. Repeated requests with the same `Idempotency-Key` start one"
         " operation.\n\n"
+        "What was asked last wins: a field of an account that a newer request changed, here or with"
+        " `PATCH accounts/{id}/`, stays as the newer request left it. An account of which every field stays ends"
+        " `skipped`, with the message `A newer request changed it.`\n\n"
         "`sync` needs the permission `accounts.sync_account`, `disconnect` and `reconnect`"
         " `accounts.disconnect_account`, `update` `accounts.update_account`.",
         operation_id="start_batch",
@@ -134,7 +153,7 @@ class BatchStart(APIView):
         response=BatchSerializer,
         example=examples.BATCH | {"state": "waiting", "succeeded": 0, "skipped": 0},
         permission="accounts.sync_account, accounts.disconnect_account or accounts.update_account",
-        errors=[404],
+        errors=[NOT_FOUND],
         headers=[LOCATION],
         behind=documentation.SYNC,
     )
@@ -184,7 +203,7 @@ class BatchDetail(APIView):
         operation_id="get_batch",
         response=BatchSerializer,
         example=examples.BATCH,
-        errors=[404],
+        errors=[NOT_FOUND],
     )
     def get(self, request: Request, batch_id: UUID) -> Response:
         read_parameters(request, serializers.Serializer)
@@ -203,7 +222,7 @@ class BatchItemList(APIView):
         parameters=[BatchItemListParameters],
         response=describe_page(BatchItemSerializer),
         example=build_page_example(examples.BATCH_ITEM),
-        errors=[404],
+        errors=[NOT_FOUND],
     )
     def get(self, request: Request, batch_id: UUID) -> Response:
         given = read_parameters(request, BatchItemListParameters)
@@ -216,12 +235,13 @@ class BatchItemList(APIView):
 class BatchCancel(APIView):
     @describe(
         "Cancel an operation",
-        "Skips the accounts that wait. Accounts that are in progress go on to their end. Needs the permission of the operation.",
+        "Skips the accounts that wait. Accounts that are in progress go on to their end. If no account waits, the"
+        " answer is 409 and nothing changes. Needs the permission of the operation.",
         operation_id="cancel_batch",
         response=BatchSerializer,
         example=examples.BATCH | {"state": "cancelled"},
         permission="accounts.sync_account, accounts.disconnect_account or accounts.update_account",
-        errors=[404, 409, 413, 415],
+        errors=[NOT_FOUND, OPERATION_STATE, CONTENT_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE],
     )
     def post(self, request: Request, batch_id: UUID) -> Response:
         refuse_body(request)
@@ -232,13 +252,14 @@ class BatchCancel(APIView):
 class BatchRetry(APIView):
     @describe(
         "Retry what failed",
-        "Retries the failed accounts as part of the same operation. Needs the permission of the operation.",
+        "Retries the failed accounts as part of the same operation. A retry counts as asked now, for these accounts."
+        " Needs the permission of the operation.",
         operation_id="retry_batch",
         status=202,
         response=BatchSerializer,
         example=examples.BATCH,
         permission="accounts.sync_account, accounts.disconnect_account or accounts.update_account",
-        errors=[404, 409, 413, 415],
+        errors=[NOT_FOUND, OPERATION_STATE, CONTENT_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE],
         headers=[LOCATION],
     )
     def post(self, request: Request, batch_id: UUID) -> Response:

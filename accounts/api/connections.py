@@ -19,6 +19,12 @@ from accounts.api.representation import ReadOnlySerializer
 from accounts.models import SyncRun
 from accounts.sync.requests import request_sync
 from amazon_accounts.amazon_ads.hosts import Region
+from amazon_accounts.web.problems import (
+    CONNECTION_UNUSABLE,
+    CONTENT_TOO_LARGE,
+    NOT_FOUND,
+    UNSUPPORTED_MEDIA_TYPE,
+)
 from tokens.connect.disconnect import disconnect_connection
 from tokens.connect.update import MAX_LABEL_LENGTH, update_connection
 from tokens.models import Connection
@@ -98,7 +104,7 @@ class ConnectionDetail(APIView):
         operation_id="get_connection",
         response=ConnectionSerializer,
         example=examples.CONNECTION,
-        errors=[404],
+        errors=[NOT_FOUND],
     )
     def get(self, request: Request, connection_id: UUID) -> Response:
         read_parameters(request, serializers.Serializer)
@@ -114,7 +120,7 @@ class ConnectionDetail(APIView):
         response=ConnectionSerializer,
         example=examples.CONNECTION,
         permission="tokens.connect_amazon",
-        errors=[404],
+        errors=[NOT_FOUND],
     )
     def patch(self, request: Request, connection_id: UUID) -> Response:
         update_connection(get_person(request), _get_visible(request, connection_id), request.data)
@@ -130,7 +136,7 @@ class ConnectionRefresh(APIView):
         response=ConnectionSerializer,
         example=examples.CONNECTION,
         permission="tokens.refresh_connection",
-        errors=[404, 409, 413, 415],
+        errors=[NOT_FOUND, CONNECTION_UNUSABLE, CONTENT_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE],
         behind=[documentation.REFRESH],
     )
     def post(self, request: Request, connection_id: UUID) -> Response:
@@ -149,7 +155,7 @@ class ConnectionSync(APIView):
         response=SyncRunSerializer,
         example=examples.RUN,
         permission="accounts.sync_account",
-        errors=[404, 409, 413, 415],
+        errors=[NOT_FOUND, CONNECTION_UNUSABLE, CONTENT_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE],
         behind=documentation.SYNC,
     )
     def post(self, request: Request, connection_id: UUID) -> Response:
@@ -167,7 +173,7 @@ class ConnectionDisconnect(APIView):
         response=ConnectionSerializer,
         example=examples.CONNECTION | {"state": "disconnected", "expires_at": None},
         permission="tokens.disconnect_connection",
-        errors=[404, 413, 415],
+        errors=[NOT_FOUND, CONTENT_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE],
     )
     def post(self, request: Request, connection_id: UUID) -> Response:
         refuse_body(request)

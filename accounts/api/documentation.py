@@ -6,6 +6,7 @@ from functools import cache
 from http import HTTPStatus
 from typing import Any, TypeVar
 
+from drf_spectacular.authentication import SessionScheme as BaseSessionScheme
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import (
     OpenApiExample,
@@ -17,10 +18,11 @@ from drf_spectacular.utils import (
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from accounts.api.problems import MEDIA_TYPE, build_problem
 from accounts.api.representation import ReadOnlySerializer
 from accounts.lists.parameters import MAX_SEARCH_LENGTH, MAX_VALUES, AccountFilterSet
+from amazon_accounts.web import problems
 from amazon_accounts.web.links import build_link
+from amazon_accounts.web.problems import MEDIA_TYPE, ProblemType, build_problem
 
 # The calls to Amazon, with the media types that Amazon requires.
 LIST_ADS_ACCOUNTS = (
@@ -38,34 +40,40 @@ PERMISSION_NAME = re.compile(r"\w+\.\w+")
 
 View = TypeVar("View", bound=Callable[..., Any])
 
-ALWAYS = {
-    400: "The request is invalid, and nothing was done. `errors` names each wrong field and its rule.",
-    401: "The API token is missing, wrong or has expired.",
-    406: "The address offers no media type that the client accepts.",
-    429: "Too many requests; `Retry-After` says after how many seconds to try again.",
-}
-SOMETIMES = {
-    403: "The permission is missing; `detail` names it.",
-    404: "The object does not exist, or it belongs to another person.",
-    409: "The state of the object does not allow the request.",
-    412: "The account has changed since the version that `If-Match` names.",
-    413: "The body is larger than 1 MB (8 MB if it takes many ids), or has more than 200,000 values.",
-    415: "The body is not `application/json`.",
-    503: "The answer was not ready in time; `Retry-After` says after how many seconds to try again.",
-}
+ALWAYS = (
+    problems.MALFORMED_REQUEST,
+    problems.INVALID_REQUEST,
+    problems.NOT_SIGNED_IN,
+    problems.KEY_REFUSED,
+    problems.NOT_ACCEPTABLE,
+    problems.TOO_MANY_REQUESTS,
+    problems.DATABASE_UNAVAILABLE,
+)
+# What `detail` says, for example.
 EXAMPLES = {
-    400: ("status: “on” is not one of: active, suspended, pending, inactive.", "status"),
-    401: ("Authentication credentials were not provided.", ""),
-    403: ("You may not do this. It needs the permission “Can sync accounts” (accounts.sync_account).", ""),
-    404: ("There is nothing at this address, or it belongs to somebody else.", ""),
-    406: ("Could not satisfy the request Accept header.", ""),
-    409: ("The operation has ended; nothing waits any more.", ""),
-    412: ("The account has changed since you read it. Read it again, then repeat your change.", ""),
-    413: ("The body is larger than 1 MB.", ""),
-    415: ('Unsupported media type "text/plain" in request.', ""),
-    429: ("Request was throttled. Expected available in 2 seconds.", ""),
-    503: ("No valid token could be had in time; ask again.", ""),
+    problems.MALFORMED_REQUEST: "The body cannot be read. It is not valid JSON: Expecting value at line 1, column 1.",
+    problems.INVALID_REQUEST: "status: “on” is not one of: active, suspended, pending, inactive, unknown.",
+    problems.NOT_SIGNED_IN: "Authentication credentials were not provided.",
+    problems.KEY_REFUSED: "The API token is wrong, has expired, or belongs to somebody who may not sign in.",
+    problems.NOT_PERMITTED: (
+        "You may not do this. It needs the permission “Can sync accounts” (accounts.sync_account)."
+    ),
+    problems.CSRF_TOKEN_REFUSED: "CSRF Failed: CSRF token missing.",
+    problems.NOT_FOUND: "There is nothing at this address, or it belongs to somebody else.",
+    problems.NOT_ACCEPTABLE: "Could not satisfy the request Accept header.",
+    problems.CONNECTION_UNUSABLE: "Amazon no longer accepts this login; it must be reconnected.",
+    problems.OPERATION_STATE: "The operation has ended; nothing waits any more.",
+    problems.VERSION_CONFLICT: (
+        "The account has changed since you read it. Read it again, then repeat your change."
+    ),
+    problems.CONTENT_TOO_LARGE: "The body is larger than 1 MB.",
+    problems.UNSUPPORTED_MEDIA_TYPE: 'Unsupported media type "text/plain" in request.',
+    problems.TOO_MANY_REQUESTS: "Request was throttled. Expected available in 2 seconds.",
+    problems.DATABASE_UNAVAILABLE: "The database does not answer. Try again in a moment.",
+    problems.TOKEN_NOT_READY: "No valid token could be had in time; ask again.",
 }
+EXAMPLE_FIELD = "status"
+EXAMPLE_URL = "https://ads.example.com"
 
 
 class ProblemErrorSerializer(serializers.Serializer[Any]):
@@ -78,11 +86,19 @@ class ProblemErrorSerializer(serializers.Serializer[Any]):
 class ProblemSerializer(ReadOnlySerializer):
     """Problem details (RFC 9457)."""
 
-    type = serializers.CharField()
+    type = serializers.URLField(
+        help_text="The kind of error: the address of a page of the console that explains it. Its last part is a code "
+        "that never changes: " + ", ".join(f"`{each.code}`" for each in problems.PROBLEM_TYPES) + "."
+    )
     title = serializers.CharField()
     status = serializers.IntegerField()
     detail = serializers.CharField()
     errors_ = ProblemErrorSerializer(many=True)
+
+
+class SessionScheme(BaseSessionScheme):
+    target_class = "accounts.api.authentication.SessionAuthentication"
+    priority = 1
 
 
 class TokenScheme(OpenApiAuthenticationExtension):
@@ -111,7 +127,7 @@ def describe(
     parameters: Sequence[Any] = (),
     permission: str = "",
     behind: Sequence[str] = (),
-    errors: Sequence[int] = (),
+    errors: Sequence[ProblemType] = (),
     headers: Sequence[OpenApiParameter] = (),
 ) -> Callable[[View], View]:
     """Describe one operation of the API, and say who may use it.
@@ -164,21 +180,45 @@ def _describe_response(response: Any, example: Any, status: int) -> dict[Any, An
     return {status: OpenApiResponse(response, description=HTTPStatus(status).phrase, examples=examples)}
 
 
-def _describe_problems(errors: Sequence[int], permission: str, request: Any) -> dict[Any, Any]:
-    statuses = {*ALWAYS, *errors, *({403} if permission else ())}
+def _describe_problems(
+    errors: Sequence[ProblemType], permission: str, request: Any
+) -> dict[Any, OpenApiResponse]:
+    possible = {*ALWAYS, *errors}
+    if permission:
+        possible |= {problems.NOT_PERMITTED}
     if request is not None:
-        statuses |= {413, 415}
-    return {(status, MEDIA_TYPE): _describe_problem(status) for status in sorted(statuses)}
+        possible |= {problems.CONTENT_TOO_LARGE, problems.UNSUPPORTED_MEDIA_TYPE}
+    if problems.UNSUPPORTED_MEDIA_TYPE in possible:
+        # What takes a body is a change.
+        possible |= {problems.CSRF_TOKEN_REFUSED}
+    in_order = [each for each in problems.PROBLEM_TYPES if each in possible]
+    return {
+        (int(status), MEDIA_TYPE): _describe_status([each for each in in_order if each.status == status])
+        for status in sorted({each.status for each in possible})
+    }
 
 
-def _describe_problem(status: int) -> OpenApiResponse:
-    detail, field = EXAMPLES[status]
-    errors = [{"field": field, "detail": detail.removeprefix(f"{field}: ")}] if field else []
+def _describe_status(possible: Sequence[ProblemType]) -> OpenApiResponse:
     return OpenApiResponse(
         ProblemSerializer,
-        description=(ALWAYS | SOMETIMES)[status],
-        examples=[OpenApiExample("problem", value=build_problem(status, detail, errors), response_only=True)],
+        description="\n\n".join(f"`{each.code}`: {each.what_happened}" for each in possible),
+        examples=[
+            OpenApiExample(each.code, value=_build_example(each), response_only=True) for each in possible
+        ],
     )
+
+
+def _build_example(problem_type: ProblemType) -> dict[str, Any]:
+    detail = EXAMPLES[problem_type]
+    is_field = problem_type is problems.INVALID_REQUEST
+    errors = (
+        [{"field": EXAMPLE_FIELD, "detail": detail.removeprefix(f"{EXAMPLE_FIELD}: ")}] if is_field else []
+    )
+    # The document is the same wherever it is made.
+    return {
+        **build_problem(problem_type, detail, errors),
+        "type": EXAMPLE_URL + problem_type.path,
+    }
 
 
 @cache

@@ -13,8 +13,11 @@ ACCOUNT = {
     "status": "active",
     "inactive_reason": None,
     "amazon_status": "CREATED",
+    "standing": "at_risk",
+    "suspended_in": [],
+    "suspension_at": "2026-12-15T00:00:00Z",
     "account_type": "seller",
-    "health": "ok",
+    "health": "attention",
     "connection": CONNECTION_ID,
     "connections": [CONNECTION_ID],
     "parent": None,
@@ -58,6 +61,22 @@ PROFILE = {
     "access_level": "edit",
     "valid_payment_method": True,
     "daily_budget": None,
+    "standing": "at_risk",
+    "suspension_at": "2026-12-15T00:00:00Z",
+    "billing_status": "VALID_BILLING_STATUS",
+    "billing_message": "Your billing status is valid.",
+    "billing_asked_at": "2026-11-23T09:12:44Z",
+    "notices": [
+        {
+            "name": "PAY_BY_INVOICE_OVERDUE_PAYMENT_PENDING_SUSPENSION",
+            "severity": "ALERT",
+            "impact": "NO_IMPACT",
+            "title": "Your invoice is overdue",
+            "description": "Pay your invoice to keep your campaigns running.",
+            "due_at": "2026-12-01T00:00:00Z",
+            "suspension_at": "2026-12-15T00:00:00Z",
+        }
+    ],
 }
 CHANGE = {
     "account": ACCOUNT_ID,
@@ -125,6 +144,7 @@ BATCH = {
     "skipped": 4,
     "created_at": "2026-11-23T09:20:00Z",
     "finished_at": None,
+    "wait": None,
 }
 BATCH_ITEM = {"account": ACCOUNT_ID, "state": "succeeded", "message": "Synced."}
 HEALTH = {
@@ -138,7 +158,7 @@ HEALTH = {
         "next_expiry": "2026-11-23T09:25:10Z",
         "success_rate_24h": 1.0,
     },
-    "accounts": {"active": 241, "suspended": 16, "pending": 19, "inactive": 24},
+    "accounts": {"active": 241, "suspended": 16, "pending": 19, "inactive": 24, "unknown": 0},
     "syncs": {
         "last_synced_at": "2026-11-23T09:12:44Z",
         "failing": 1,

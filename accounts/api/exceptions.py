@@ -4,6 +4,12 @@ from http import HTTPStatus
 
 from rest_framework import exceptions
 
+from amazon_accounts.web.problems import ProblemType
+
+
+class CSRFTokenRefusedError(exceptions.PermissionDenied):
+    """A session asked for a change without a valid CSRF token."""
+
 
 class ContentTooLargeError(exceptions.APIException):
     status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
@@ -14,6 +20,7 @@ class UnavailableError(exceptions.APIException):
 
     status_code = HTTPStatus.SERVICE_UNAVAILABLE
 
-    def __init__(self, detail: str, *, wait: float) -> None:
+    def __init__(self, problem_type: ProblemType, detail: str, *, wait: float) -> None:
         super().__init__(detail)
+        self.problem_type = problem_type
         self.wait = wait

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.http import StreamingHttpResponse
-from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from rest_framework import serializers
 from rest_framework.renderers import BaseRenderer, JSONRenderer
@@ -18,12 +17,29 @@ from accounts.lists.export import stream_accounts
 from accounts.lists.filters import filter_accounts
 from accounts.lists.parameters import PAGE_PARAMETERS, read_account_query
 from accounts.models import Account
+from amazon_accounts.postgresql.clock import approximate_now
+from amazon_accounts.web.problems import NOT_FOUND
 
+EXCEL = "excel"
 MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 
 
 class ExportParameters(serializers.Serializer[Any]):
     format = Word(list(MEDIA_TYPES), default="csv", help_text="CSV with a header, or JSON Lines.")
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        # `for` is a word of Python, so it cannot be declared.
+        excel = Word(
+            [EXCEL],
+            required=False,
+            help_text="CSV that Excel shows as it is: UTF-8 with a mark, ids as text.",
+        )
+        return {**super().get_fields(), "for": excel}
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        if "for" in given and given["format"] != "csv":
+            raise serializers.ValidationError({"for": "Only CSV can be made for Excel."})
+        return given
 
 
 class CSVRenderer(BaseRenderer):
@@ -48,20 +64,23 @@ class AccountExport(APIView):
     @describe(
         "Export accounts",
         "Streams all accounts that match, ordered by id. In CSV, a text that a spreadsheet would read as a formula"
-        " begins with a quote. The query string of the accounts page in the dashboard is valid here, too; its"
+        " begins with a quote. `for=excel` makes CSV for Excel. The query string of the accounts page in the dashboard is valid here, too; its"
         " `ordering`, `cursor`, `page_size` and `view` change nothing.",
         operation_id="export_accounts",
         parameters=[*describe_account_filters(), ExportParameters],
         response={(200, "text/csv"): OpenApiTypes.STR, (200, "application/x-ndjson"): OpenApiTypes.STR},
-        errors=[404],
+        errors=[NOT_FOUND],
     )
     def get(self, request: Request) -> StreamingHttpResponse:
-        format_ = read_parameters(request, ExportParameters, alone=False)["format"]
-        query = read_account_query(request.query_params, ignored=[*PAGE_PARAMETERS, "format"]).check()
+        given = read_parameters(request, ExportParameters, alone=False)
+        format_ = given["format"]
+        query = read_account_query(request.query_params, ignored=[*PAGE_PARAMETERS, "format", "for"]).check()
         accounts = filter_accounts(get_person(request), query)
-        today = timezone.now().date()
+        today = approximate_now().date()
         return StreamingHttpResponse(
-            stream_accounts(select_relations(accounts), represent_accounts, format_),
+            stream_accounts(
+                select_relations(accounts), represent_accounts, format_, for_excel=given.get("for") == EXCEL
+            ),
             content_type=MEDIA_TYPES[format_],
             headers={"Content-Disposition": f'attachment; filename="accounts-{today}.{format_}"'},
         )

@@ -39,6 +39,7 @@ class StatusCounts(serializers.Serializer[Any]):
     suspended = serializers.IntegerField()
     pending = serializers.IntegerField()
     inactive = serializers.IntegerField()
+    unknown = serializers.IntegerField(help_text="Amazon uses a word that this version does not know.")
 
 
 class SyncsSerializer(serializers.Serializer[Any]):

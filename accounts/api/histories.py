@@ -16,6 +16,7 @@ from accounts.api.documentation import build_page_example, describe, describe_pa
 from accounts.api.lists import PageParameters, Word, read_parameters, respond_with_rows
 from accounts.api.representation import ReadOnlySerializer
 from accounts.models import Account, AccountChange, SyncRun
+from amazon_accounts.web.problems import NOT_FOUND
 from tokens.models import Connection, TokenRefresh
 
 
@@ -52,7 +53,7 @@ class SyncRunList(APIView):
         parameters=[SyncRunListParameters],
         response=describe_page(SyncRunSerializer),
         example=build_page_example(examples.RUN),
-        errors=[404],
+        errors=[NOT_FOUND],
         behind=documentation.SYNC,
     )
     def get(self, request: Request) -> Response:
@@ -110,7 +111,7 @@ class AccountChangeList(APIView):
         parameters=[ChangeListParameters],
         response=describe_page(ChangeSerializer),
         example=build_page_example(examples.CHANGE),
-        errors=[404],
+        errors=[NOT_FOUND],
     )
     def get(self, request: Request, account_id: UUID) -> Response:
         account = get_object_or_404(Account.objects.visible_to(get_person(request)).only("pk"), pk=account_id)
@@ -152,7 +153,7 @@ class RefreshList(APIView):
         parameters=[RefreshListParameters],
         response=describe_page(RefreshSerializer),
         example=build_page_example(examples.REFRESH),
-        errors=[404],
+        errors=[NOT_FOUND],
         behind=[documentation.REFRESH],
     )
     def get(self, request: Request, connection_id: UUID) -> Response:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from http import HTTPStatus
 from typing import Any
 
 from django.contrib.auth.models import Permission
@@ -24,76 +23,104 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from accounts.api.exceptions import UnavailableError
+from accounts.api.exceptions import ContentTooLargeError, CSRFTokenRefusedError, UnavailableError
 from accounts.batch.ending import BatchStateError
 from accounts.errors import UnknownObjectError
 from accounts.update import VersionConflictError
+from amazon_accounts.postgresql.outages import OUTAGES
+from amazon_accounts.web import problems
+from amazon_accounts.web.problems import MEDIA_TYPE, ProblemType, build_problem
 from tokens.errors import ConnectionUnusableError
 
-MEDIA_TYPE = "application/problem+json"
 NOT_FOUND = "There is nothing at this address, or it belongs to somebody else."
 VERSION_CONFLICT = "The account has changed since you read it. Read it again, then repeat your change."
 
+# A special error stands before the general one that it also is.
+TYPES: dict[type[Exception], ProblemType] = {
+    UnknownObjectError: problems.NOT_FOUND,
+    ValidationError: problems.INVALID_REQUEST,
+    exceptions.ValidationError: problems.INVALID_REQUEST,
+    SuspiciousOperation: problems.MALFORMED_REQUEST,
+    BadRequest: problems.MALFORMED_REQUEST,
+    exceptions.ParseError: problems.MALFORMED_REQUEST,
+    exceptions.NotAuthenticated: problems.NOT_SIGNED_IN,
+    exceptions.AuthenticationFailed: problems.KEY_REFUSED,
+    CSRFTokenRefusedError: problems.CSRF_TOKEN_REFUSED,
+    PermissionDenied: problems.NOT_PERMITTED,
+    exceptions.PermissionDenied: problems.NOT_PERMITTED,
+    Http404: problems.NOT_FOUND,
+    exceptions.NotFound: problems.NOT_FOUND,
+    exceptions.MethodNotAllowed: problems.METHOD_NOT_ALLOWED,
+    exceptions.NotAcceptable: problems.NOT_ACCEPTABLE,
+    ConnectionUnusableError: problems.CONNECTION_UNUSABLE,
+    BatchStateError: problems.OPERATION_STATE,
+    VersionConflictError: problems.VERSION_CONFLICT,
+    ContentTooLargeError: problems.CONTENT_TOO_LARGE,
+    exceptions.UnsupportedMediaType: problems.UNSUPPORTED_MEDIA_TYPE,
+    exceptions.Throttled: problems.TOO_MANY_REQUESTS,
+}
+
 Errors = list[dict[str, str]]
-
-
-def build_problem(status: int, detail: str, errors: Errors | None = None) -> dict[str, Any]:
-    return {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": int(status),
-        "detail": detail,
-        "errors": errors or [],
-    }
 
 
 def handle(error: Exception, context: Mapping[str, Any]) -> Response | None:
     """Return the answer for what a view raised, or None for a bug, which Django reports as an error 500."""
     if isinstance(error, OperationalError | InterfaceError | PoolTimeout):
-        error = UnavailableError("The database does not answer. Try again in a moment.", wait=5)
-    known = _recognize(error)
-    if known is None:
+        sentence = f"{OUTAGES.explain(error)} Try again in a moment."
+        error = UnavailableError(problems.DATABASE_UNAVAILABLE, sentence, wait=5)
+    problem_type = _find_type(error)
+    if problem_type is None:
         return None
-    status, detail, errors, headers = known
+    errors = _list_errors(error)
     set_rollback()
     if (request := context.get("request")) is not None:
         # The view itself may answer with YAML or a page.
         request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
     return Response(
-        build_problem(status, detail, errors), status=status, headers=headers, content_type=MEDIA_TYPE
+        build_problem(problem_type, _explain(error, errors), errors),
+        status=problem_type.status,
+        headers=_build_headers(error),
+        content_type=MEDIA_TYPE,
     )
 
 
-def _recognize(error: Exception) -> tuple[int, str, Errors, dict[str, str]] | None:
+def _find_type(error: Exception) -> ProblemType | None:
+    if isinstance(error, UnavailableError):
+        return error.problem_type
+    return next((problem_type for kind, problem_type in TYPES.items() if isinstance(error, kind)), None)
+
+
+def _list_errors(error: Exception) -> Errors:
     match error:
-        case UnknownObjectError():
-            errors = list(_flatten_django_errors(error))
-            return HTTPStatus.NOT_FOUND, _summarize(errors), errors, {}
         case ValidationError():
-            errors = list(_flatten_django_errors(error))
-            return HTTPStatus.BAD_REQUEST, _summarize(errors), errors, {}
+            return list(_flatten_django_errors(error))
         case exceptions.ValidationError():
-            errors = list(_flatten_rest_errors(error.detail))
-            return HTTPStatus.BAD_REQUEST, _summarize(errors), errors, {}
-        case Http404():
-            return HTTPStatus.NOT_FOUND, NOT_FOUND, [], {}
-        case TooManyFieldsSent():
-            return HTTPStatus.BAD_REQUEST, "It has more parameters than any request needs.", [], {}
-        case SuspiciousOperation() | BadRequest():
-            return HTTPStatus.BAD_REQUEST, "The request is not one that this API takes.", [], {}
-        case ConnectionUnusableError() | BatchStateError():
-            return HTTPStatus.CONFLICT, str(error), [], {}
-        case VersionConflictError():
-            return HTTPStatus.PRECONDITION_FAILED, VERSION_CONFLICT, [], {}
-        case PermissionDenied():
-            return HTTPStatus.FORBIDDEN, _explain_denial(str(error)), [], {}
-        case exceptions.APIException():
-            return error.status_code, str(error.detail), [], _build_headers(error)
+            return list(_flatten_rest_errors(error.detail))
         case _:
-            return None
+            return []
 
 
-def _build_headers(error: exceptions.APIException) -> dict[str, str]:
+def _explain(error: Exception, errors: Errors) -> str:
+    match error:
+        case _ if errors:
+            return _summarize(errors)
+        case Http404():
+            return NOT_FOUND
+        case TooManyFieldsSent():
+            return "It has more parameters than any request needs."
+        case SuspiciousOperation() | BadRequest():
+            return "The request is not one that this API takes."
+        case VersionConflictError():
+            return VERSION_CONFLICT
+        case PermissionDenied():
+            return _explain_denial(str(error))
+        case exceptions.APIException():
+            return str(error.detail)
+        case _:
+            return str(error)
+
+
+def _build_headers(error: Exception) -> dict[str, str]:
     headers = {}
     if challenge := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
@@ -138,13 +165,15 @@ def _flatten_rest_errors(detail: Any, path: str = "") -> Iterator[dict[str, str]
         yield {"field": path, "detail": str(detail)}
 
 
-def build_response(status: int, detail: str) -> JsonResponse:
-    return JsonResponse(build_problem(status, detail), status=status, content_type=MEDIA_TYPE)
+def build_response(problem_type: ProblemType, detail: str) -> JsonResponse:
+    return JsonResponse(
+        build_problem(problem_type, detail), status=problem_type.status, content_type=MEDIA_TYPE
+    )
 
 
 @csrf_exempt  # it changes nothing
 def answer_not_found(request: HttpRequest, **_: Any) -> HttpResponseBase:
-    return build_response(HTTPStatus.NOT_FOUND, f"There is nothing at {request.path[:200]}.")
+    return build_response(problems.NOT_FOUND, f"There is nothing at {request.path[:200]}.")
 
 
 @csrf_exempt  # the view that it calls checks the CSRF token

@@ -1,5 +1,7 @@
 """The list of Amazon Ads profiles."""
 
+from typing import Any
+
 from django.shortcuts import get_object_or_404
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -11,8 +13,9 @@ from accounts.api.authentication import get_person
 from accounts.api.documentation import build_page_example, describe, describe_page
 from accounts.api.lists import PageParameters, Word, read_parameters, respond_with_rows
 from accounts.api.representation import ReadOnlySerializer
-from accounts.models import Account, Profile
+from accounts.models import Account, Profile, Standing
 from amazon_accounts.amazon_ads.hosts import Region
+from amazon_accounts.web.problems import NOT_FOUND
 
 
 class ProfileListParameters(PageParameters):
@@ -20,6 +23,17 @@ class ProfileListParameters(PageParameters):
     account = serializers.UUIDField(
         required=False, help_text="Our id of the account that the profiles belong to."
     )
+    standing = Word(Standing, required=False, help_text="Whether the profile can advertise.")
+
+
+class NoticeSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField(allow_blank=True)
+    severity = serializers.CharField(allow_blank=True)
+    impact = serializers.CharField(allow_blank=True)
+    title = serializers.CharField(allow_blank=True)
+    description = serializers.CharField(allow_blank=True)
+    due_at = serializers.DateTimeField(allow_null=True)
+    suspension_at = serializers.DateTimeField(allow_null=True)
 
 
 class ProfileSerializer(ReadOnlySerializer):
@@ -38,6 +52,16 @@ class ProfileSerializer(ReadOnlySerializer):
     access_level = Word(Profile.AccessLevel)
     valid_payment_method = serializers.BooleanField(allow_null=True)
     daily_budget = serializers.DecimalField(max_digits=20, decimal_places=2, allow_null=True)
+    standing = Word(Standing, help_text="Whether the profile can advertise.")
+    suspension_at = serializers.DateTimeField(
+        allow_null=True, help_text="The earliest suspension that Amazon announces."
+    )
+    billing_status = serializers.CharField(allow_blank=True, help_text="Amazon's code; empty: not told yet.")
+    billing_message = serializers.CharField(allow_blank=True, help_text="Amazon's words.")
+    billing_asked_at = serializers.DateTimeField(allow_null=True, help_text="When Amazon told the code.")
+    notices = NoticeSerializer(
+        many=True, allow_null=True, help_text="What Amazon announces, in its words; null: not told yet."
+    )
 
 
 class ProfileList(APIView):
@@ -48,7 +72,7 @@ class ProfileList(APIView):
         parameters=[ProfileListParameters],
         response=describe_page(ProfileSerializer),
         example=build_page_example(examples.PROFILE),
-        errors=[404],
+        errors=[NOT_FOUND],
         behind=[documentation.LIST_PROFILES, documentation.LIST_ADS_ACCOUNTS],
     )
     def get(self, request: Request) -> Response:
@@ -59,6 +83,8 @@ class ProfileList(APIView):
                 Account.objects.visible_to(get_person(request)).only("pk"), pk=given["account"]
             )
             profiles = profiles.filter(account=account)
+        if "standing" in given:
+            profiles = profiles.filter(standing=given["standing"])
         columns = [field.attname for field in Profile._meta.concrete_fields]
         profiles = profiles.only(*columns, "account__amazon_account_id")
         return respond_with_rows(request, profiles, "account_id", ProfileSerializer, given)

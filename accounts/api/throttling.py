@@ -8,7 +8,7 @@ from datetime import timedelta
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from django.utils import timezone
+from django.db.models.functions import Now
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
@@ -83,7 +83,7 @@ class AccessTokenThrottle(BaseThrottle):
     max_per_minute = 60
 
     def allow_request(self, request: Request, _view: "APIView") -> bool:
-        since = timezone.now() - timedelta(minutes=1)
+        since = Now() - timedelta(minutes=1)
         asked = AccessTokenRequest.objects.filter(user=request.user.pk, requested_at__gt=since)
         return asked.count() < self.max_per_minute
 

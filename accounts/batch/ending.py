@@ -7,11 +7,11 @@ from uuid import UUID
 from django.contrib.auth.models import User
 from django.db import connection as database
 from django.db import transaction
-from django.utils import timezone
 
 from accounts.batch.operations import require_operation
 from accounts.models import BatchItem, BatchOperation, SyncRun
 from accounts.models.sync import UNFINISHED
+from amazon_accounts.postgresql.clock import approximate_now
 from amazon_accounts.postgresql.statements import load
 from tokens.permissions import System
 
@@ -65,8 +65,7 @@ def finish_if_done(batch: BatchOperation) -> None:
 
 def finish(batch: BatchOperation, state: BatchOperation.State, counts: Mapping[str, int]) -> None:
     batch.state = state
-    # The clock of another machine may have given `created_at`.
-    batch.finished_at = max(timezone.now(), batch.created_at)
+    batch.finished_at = max(approximate_now(), batch.created_at)
     batch.succeeded = counts.get(BatchItem.State.SUCCEEDED, 0)
     batch.failed = counts.get(BatchItem.State.FAILED, 0)
     batch.skipped = counts.get(BatchItem.State.SKIPPED, 0)
@@ -74,7 +73,7 @@ def finish(batch: BatchOperation, state: BatchOperation.State, counts: Mapping[s
 
 
 def cancel_batch(user: User | System, batch: BatchOperation) -> BatchOperation:
-    """Skip the items that wait; items that run end normally. Raises BatchStateError if the batch has ended.
+    """Skip the items that wait; items that run end normally. Raises BatchStateError if no item waits.
 
     A waiting sync that no other batch needs is deleted or ended.
     """
@@ -91,9 +90,11 @@ def cancel_batch(user: User | System, batch: BatchOperation) -> BatchOperation:
             state=SyncRun.State.WAITING, pk__in=waiting.filter(run__isnull=False).values("run")
         )
         locked = list(runs.order_by("connection").select_for_update().values_list("pk", flat=True))
-        waiting.update(state=BatchItem.State.SKIPPED, message="Cancelled before it began.", run=None)
+        if not waiting.update(state=BatchItem.State.SKIPPED, message="Cancelled before it began.", run=None):
+            # A batch of which every item is done is not called cancelled.
+            raise BatchStateError("Nothing waits any more; what has begun goes on to its end.")
         cursor.execute(END_UNWANTED_RUNS, {"runs": locked})
-        batch.cancelled_at = timezone.now()
+        batch.cancelled_at = approximate_now()
         batch.save(update_fields=["cancelled_at"])
         finish_if_done(batch)
     return batch

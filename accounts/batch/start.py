@@ -16,7 +16,6 @@ from django.core.exceptions import ValidationError
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, transaction
 from django.db import connection as database
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from accounts.batch.ending import BatchStateError, finish, hold_batch
 from accounts.batch.operations import Operation, require_operation
@@ -27,7 +26,9 @@ from accounts.lists.filters import filter_accounts
 from accounts.lists.parameters import AccountQuery, read_account_query
 from accounts.models import Account, BatchItem, BatchOperation
 from accounts.models.account import AccountQuerySet
+from accounts.models.request_order import take_request_number
 from accounts.update import check_changes
+from amazon_accounts.postgresql.clock import approximate_now
 from tokens.permissions import System, get_person
 
 MAX_ITEMS = 100_000
@@ -97,16 +98,20 @@ def start_batch(
 
 
 def retry_batch(user: User | System, batch: BatchOperation) -> BatchOperation:
-    """Do the failed items again, in the same batch. Raises BatchStateError if no item failed."""
+    """Do the failed items again, in the same batch. Raises BatchStateError if no item failed.
+
+    A retry is a new request: for these accounts it is newer than everything that was asked before it.
+    """
     with hold_batch(batch.pk) as batch:
         require_operation(user, batch.operation)
         failed = BatchItem.objects.filter(batch=batch, state=BatchItem.State.FAILED)
-        if not failed.update(state=BatchItem.State.WAITING, message="", run=None):
+        number = take_request_number().number
+        if not failed.update(state=BatchItem.State.WAITING, message="", run=None, request_number=number):
             raise BatchStateError("No item of the operation has failed.")
         batch.state = BatchOperation.State.WAITING
         # The failed items may be anywhere, so the work starts again from the first account.
         batch.position = batch.finished_at = batch.cancelled_at = None
-        batch.started_at = timezone.now()
+        batch.started_at = approximate_now()
         batch.succeeded = batch.failed = batch.skipped = 0
         batch.save(
             update_fields=[

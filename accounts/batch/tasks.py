@@ -9,10 +9,10 @@ from accounts.batch import upkeep
 from accounts.batch.ending import settle_syncs
 from accounts.batch.work import run_chunk
 from amazon_accounts.postgresql.threads import in_thread
-from tokens.queues import BATCH, MAX_TASK_SECONDS, defer_once
+from tokens.queues import MAX_TASK_SECONDS, PEOPLE, defer_once
 
 
-@app.task(queue=BATCH, name="accounts.run_batch")
+@app.task(queue=PEOPLE, name="accounts.run_batch")
 async def run_batch(batch_id: str) -> None:
     deadline = time.monotonic() + MAX_TASK_SECONDS
     while await in_thread(run_chunk)(UUID(batch_id)):
@@ -31,7 +31,7 @@ def queue_unstarted_batches() -> None:
         queue_batch(batch_id)
 
 
-@app.task(queue=BATCH, name="accounts.settle_batches")
+@app.task(queue=PEOPLE, name="accounts.settle_batches")
 async def settle_batches() -> None:
     await in_thread(settle_syncs)()
     await in_thread(queue_unstarted_batches)()

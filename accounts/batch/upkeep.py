@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db import connection as database
 from django.db import transaction
 from django.db.models import Exists, OuterRef
-from django.utils import timezone
+from django.db.models.functions import Now
 from procrastinate.contrib.django import app
 
 from accounts.models import BatchItem, BatchOperation
@@ -23,7 +23,7 @@ def find_unstarted() -> list[UUID]:
 
 @app.task(queue=BATCH, name="accounts.prune_batches")
 def prune_batches() -> int:
-    old = BatchOperation.objects.filter(created_at__lt=timezone.now() - RETENTION, finished_at__isnull=False)
+    old = BatchOperation.objects.filter(created_at__lt=Now() - RETENTION, finished_at__isnull=False)
     batch_ids = list(old.order_by("created_at").values_list("pk", flat=True)[:MAX_PRUNED])
     for batch_id in batch_ids:
         # Written in SQL, because Django would read all items of a batch first, up to 100,000.

@@ -9,14 +9,15 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection as database
-from django.utils import timezone
 
 from accounts.batch.ending import finish_if_done, hold_batch
 from accounts.batch.syncs import request_syncs
 from accounts.models import BatchItem, BatchOperation
 from accounts.models.changes import change_in_the_name_of
-from accounts.sync.rows import STATUSES
+from accounts.models.request_order import find_last_forgettable_number
+from accounts.standing.listed_status import STATUSES
 from accounts.update import MAX_LABELS
+from amazon_accounts.postgresql.clock import approximate_now
 from amazon_accounts.postgresql.statements import load
 
 MAX_ACCOUNTS_PER_CHUNK = 2_000
@@ -24,6 +25,7 @@ MAX_ACCOUNTS_PER_CHUNK = 2_000
 Operation = BatchOperation.Operation
 Parameters = dict[str, Any]
 
+OVERTAKEN = "A newer request changed it."
 LOCK_ACCOUNTS = load(__file__, "lock_accounts")
 
 
@@ -36,7 +38,7 @@ def run_chunk(batch_id: UUID, *, max_accounts: int = MAX_ACCOUNTS_PER_CHUNK) -> 
         if batch.is_finished:
             return False
         if batch.started_at is None:
-            batch.started_at = timezone.now()
+            batch.started_at = approximate_now()
         batch.state = BatchOperation.State.RUNNING
         batch.save(update_fields=["state", "started_at"])
         if batch.operation == Operation.SYNC:
@@ -61,7 +63,14 @@ def _change_accounts(batch: BatchOperation, max_accounts: int) -> bool:
     name, parameters_of = _STATEMENTS[Operation(batch.operation)]
     with database.cursor() as cursor:
         cursor.execute(LOCK_ACCOUNTS, {"ids": ids})
-        cursor.execute(load(__file__, name), {"batch": batch.pk, "ids": ids, **parameters_of(batch)})
+        parameters = {
+            "batch": batch.pk,
+            "ids": ids,
+            "request_number": batch.request_number,
+            "overtaken": OVERTAKEN,
+            **parameters_of(batch),
+        }
+        cursor.execute(load(__file__, name), parameters)
     batch.position = ids[-1]
     batch.save(update_fields=["position"])
     return len(ids) == max_accounts
@@ -81,6 +90,7 @@ def _update_parameters(batch: BatchOperation) -> Parameters:
         "set": json.dumps({key: value for key, value in labels.items() if value is not None}),
         "removed": [key for key, value in labels.items() if value is None],
         "sync_enabled": batch.options.get("sync_enabled"),
+        "last_forgettable": find_last_forgettable_number(),
         "max_labels": MAX_LABELS,
         "too_many": f"It would have more than {MAX_LABELS} labels.",
     }

@@ -4,16 +4,25 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q
 
 from accounts.errors import UnknownObjectError
-from accounts.models import Account
-from tokens.models import BROKEN, FAILING, Connection, late_before
+from accounts.models import Account, Standing
+from tokens.models import BROKEN, FAILING, Connection, where_late
 from tokens.permissions import Actor
 
 # The same rule as `Account.sync_off_reason` says of an account that is not inactive.
 IS_READ = Q(sync_enabled=True, unread_regions=[])
-SYNCABLE = [Account.Status.ACTIVE, Account.Status.SUSPENDED, Account.Status.PENDING]
+# What `Account.is_followed` denies. The status is named for the index.
+GONE = Q(
+    status=Account.Status.INACTIVE,
+    inactive_reason__in=[Account.InactiveReason.DISCONNECTED, Account.InactiveReason.NOT_VISIBLE],
+)
+FAILED_REGISTRATION = Q(
+    status=Account.Status.INACTIVE, inactive_reason=Account.InactiveReason.REGISTRATION_FAILED
+)
+AT_RISK = Q(standing=Standing.AT_RISK)
+FOLLOWED = ~Q(status=Account.Status.INACTIVE) | FAILED_REGISTRATION
 
 
 def select_by_connection(user: Actor, filters: Mapping[str, Any]) -> Q:
@@ -50,7 +59,6 @@ class _ConnectionStates:
     """
 
     def __init__(self, user: Actor, wanted: Collection[UUID]) -> None:
-        late = late_before()
         connections = Connection.objects.all()
         if wanted:
             connections = connections.filter(pk__in=wanted)
@@ -59,20 +67,21 @@ class _ConnectionStates:
             visible = Connection.objects.visible_to(user).values("pk")
             connections = connections.filter(Q(pk__in=visible) | Exists(accounts))
         else:
-            unwell = FAILING | Q(last_synced_at__isnull=True) | Q(last_synced_at__lt=late) | BROKEN
+            unwell = FAILING | Q(last_synced_at__isnull=True) | where_late() | BROKEN
             connections = connections.filter(unwell)
-        rows = list(connections.values_list("pk", "state", "sync_failures", "last_synced_at"))
+        is_late = ExpressionWrapper(where_late(), output_field=BooleanField())
+        rows = list(connections.values_list("pk", "state", "sync_failures", "last_synced_at", is_late))
         self.ids = {pk for pk, *_ in rows}
         self.broken = [pk for pk, state, *_ in rows if state == Connection.State.REAUTHORIZATION_REQUIRED]
-        self.failing = [pk for pk, _, failures, _ in rows if failures]
-        self.never = [pk for pk, _, failures, synced in rows if not failures and synced is None]
-        self.stale = [pk for pk, _, failures, synced in rows if not failures and synced and synced < late]
+        self.failing = [pk for pk, _, failures, *_ in rows if failures]
+        self.never = [pk for pk, _, failures, synced, _ in rows if not failures and synced is None]
+        self.stale = [pk for pk, *_, is_late in rows if is_late]
 
     def select_sync_status(self, word: str) -> Q:
-        synced = Q(status__in=SYNCABLE) & IS_READ
+        synced = FOLLOWED & IS_READ
         match word:
             case Account.SyncStatus.OFF:
-                return Q(status=Account.Status.INACTIVE) | ~IS_READ
+                return GONE | ~IS_READ
             case Account.SyncStatus.FAILING:
                 return synced & Q(connection__in=self.failing)
             case Account.SyncStatus.NEVER:
@@ -88,11 +97,12 @@ class _ConnectionStates:
         broken = Q(connection__in=self.broken)
         match word:
             case Account.Health.OFF:
-                return Q(status=Account.Status.INACTIVE)
+                return GONE
             case Account.Health.PROBLEM:
-                return Q(status=Account.Status.SUSPENDED) | Q(status__in=SYNCABLE) & (failing | broken)
+                return Q(status=Account.Status.SUSPENDED) | FOLLOWED & (failing | broken)
             case Account.Health.ATTENTION:
-                pending = Q(status=Account.Status.PENDING)
-                return (pending | Q(status=Account.Status.ACTIVE) & late) & ~failing & ~broken
+                unready = Q(status__in=[Account.Status.PENDING, Account.Status.UNKNOWN]) | FAILED_REGISTRATION
+                unready |= Q(status=Account.Status.ACTIVE) & (late | AT_RISK)
+                return unready & ~failing & ~broken
             case _:
-                return Q(status=Account.Status.ACTIVE) & ~failing & ~late & ~broken
+                return Q(status=Account.Status.ACTIVE) & ~AT_RISK & ~failing & ~late & ~broken

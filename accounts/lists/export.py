@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import QuerySet
 
-from accounts.lists.csv_text import format_csv
+from accounts.lists.csv_text import format_csv, format_header
 from accounts.models import Account
 
 CHUNK_SIZE = 1_000  # rows
@@ -20,6 +20,9 @@ COLUMNS = (
     "status",
     "inactive_reason",
     "amazon_status",
+    "standing",
+    "suspended_in",
+    "suspension_at",
     "account_type",
     "health",
     "connection",
@@ -46,14 +49,20 @@ Represent = Callable[[list[Account]], list[Row]]
 
 
 def stream_accounts(
-    accounts: QuerySet[Account], represent: Represent, format_: str, *, chunk_size: int = CHUNK_SIZE
+    accounts: QuerySet[Account],
+    represent: Represent,
+    format_: str,
+    *,
+    for_excel: bool = False,
+    chunk_size: int = CHUNK_SIZE,
 ) -> Iterator[str]:
     """Yield the texts of a file, with each account once, in the order of ids. `represent` turns accounts into rows."""
     chunks = (represent(chunk) for chunk in _read_chunks(accounts, chunk_size))
     if format_ == "csv":
-        yield format_csv([COLUMNS])
+        yield format_header(COLUMNS, for_excel=for_excel)
         for rows in chunks:
-            yield format_csv([_format_cell(row[column]) for column in COLUMNS] for row in rows)
+            cells = ([_format_cell(row[column]) for column in COLUMNS] for row in rows)
+            yield format_csv(cells, for_excel=for_excel)
     else:
         for rows in chunks:
             yield "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)

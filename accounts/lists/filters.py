@@ -27,9 +27,11 @@ def filter_accounts(
     query = asked if isinstance(asked, AccountQuery) else read_account_query(asked).check()
     filters = query.filters
     accounts = Account.objects.visible_to(user)
-    for name in ("status", "account_type"):
+    for name in ("status", "standing", "account_type"):
         if filters.get(name):
             accounts = accounts.filter(**{f"{name}__in": filters[name]})
+    if filters.get("suspension_before"):
+        accounts = accounts.filter(suspension_at__lt=filters["suspension_before"])
     if filters.get("country"):
         accounts = accounts.filter(countries__overlap=filters["country"])
     if filters.get("marketplace"):

@@ -13,8 +13,9 @@ from django.utils.datastructures import MultiValueDict
 
 from accounts.errors import build_validation_error
 from accounts.lists.account_pages import ACCOUNT_ORDERINGS
-from accounts.models import Account
+from accounts.models import Account, Standing
 from accounts.strict_json import BadJSONError, read_json
+from amazon_accounts.amazon_ads.marketplaces import show_country
 
 MAX_SEARCH_LENGTH = 200  # characters
 MAX_JSON_LENGTH = 4_000  # characters
@@ -72,6 +73,12 @@ class _AnyInCapitals(_AnyLike):
         return [code.strip().upper() for code in super().to_python(value)]
 
 
+class _Countries(_AnyInCapitals):
+    def to_python(self, value: Any) -> list[str]:
+        # Each country once, under the code that is stored.
+        return list(dict.fromkeys(show_country(code) for code in super().to_python(value)))
+
+
 class _JSONObject(forms.CharField):
     example = 'Give a JSON object such as {"team": "north"}.'
 
@@ -124,6 +131,10 @@ class _CapitalCodes(_Codes):
     field_class = _AnyInCapitals
 
 
+class _CountryCodes(_Codes):
+    field_class = _Countries
+
+
 class _Contains(django_filters.Filter):
     field_class = _JSONObject
 
@@ -140,16 +151,20 @@ class AccountFilterSet(django_filters.FilterSet):
     """The filters of the list. Several values of one filter mean any of them."""
 
     status = _words(Account.Status, "Our status of the account.")
+    standing = _words(Standing, "Whether the account can advertise, by what Amazon says about its billing.")
+    suspension_before = django_filters.IsoDateTimeFilter(
+        help_text="A moment before which Amazon announces a suspension, such as `2026-12-24T00:00:00Z`."
+    )
     account_type = _words(Account.Type, "What kind of advertiser it is.")
     marketplace = _CapitalCodes(
         pattern=r"[A-Za-z0-9]{8,20}",
         shape="a marketplace id such as ATVPDKIKX0DER",
         help_text="Amazon's id of a marketplace in which the account has a profile. Small letters are accepted.",
     )
-    country = _CapitalCodes(
+    country = _CountryCodes(
         pattern=r"[A-Za-z]{2}",
         shape="a country code of two letters such as DE",
-        help_text="A country in which the account advertises, such as `DE`. Small letters are accepted.",
+        help_text="A country in which the account advertises, such as `DE`. Small letters are accepted, and `GB` means `UK`.",
     )
     connection = _Codes(
         pattern=r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}",

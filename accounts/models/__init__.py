@@ -1,6 +1,6 @@
 """What we know of ad accounts."""
 
-from accounts.models.account import Account, AccountAccess, AccountManager, Profile
+from accounts.models.account import Account, AccountAccess, AccountManager, Profile, Standing
 from accounts.models.batch import BatchItem, BatchOperation
 from accounts.models.changes import AccountChange
 from accounts.models.search import AccountSearch
@@ -15,5 +15,6 @@ __all__ = [
     "BatchItem",
     "BatchOperation",
     "Profile",
+    "Standing",
     "SyncRun",
 ]

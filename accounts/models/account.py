@@ -9,7 +9,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
-from django.utils import timezone
+from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
 from amazon_accounts.amazon_ads.hosts import Region
@@ -19,6 +19,20 @@ from tokens.permissions import Actor, may
 
 def sees_all_accounts(user: Actor) -> bool:
     return may(user, "accounts.view_all_accounts")
+
+
+class Standing(models.TextChoices):
+    """Whether an account can advertise, by what Amazon says about its billing. The worst comes first."""
+
+    # Amazon has stopped its campaigns in at least one marketplace.
+    SUSPENDED = "suspended"
+    # Amazon announces that it will stop them, or names a problem with the payment.
+    AT_RISK = "at_risk", "at risk"
+    # Billing, payment or tax registration is missing.
+    SET_UP = "set_up", "billing not set up"
+    GOOD = "good"
+    # Amazon was not asked yet, or does not tell the connected logins.
+    UNKNOWN = "unknown"
 
 
 class AccountQuerySet(models.QuerySet["Account"]):
@@ -36,10 +50,13 @@ class Account(models.Model):
         SUSPENDED = "suspended"
         PENDING = "pending"
         INACTIVE = "inactive"
+        # Amazon uses a word that we do not know.
+        UNKNOWN = "unknown"
 
     class InactiveReason(models.TextChoices):
         DISCONNECTED = "disconnected", "disconnected here"
         NOT_VISIBLE = "not_visible", "no longer visible at Amazon"
+        REGISTRATION_FAILED = "registration_failed", "registration failed"
 
     class Type(models.TextChoices):
         SELLER = "seller"
@@ -89,8 +106,21 @@ class Account(models.Model):
     name = models.TextField(blank=True, default="")
     account_type = models.CharField(max_length=12, choices=Type.choices, default=Type.UNKNOWN)
     status = models.CharField(max_length=12, choices=Status.choices)
-    inactive_reason = models.CharField(max_length=12, choices=InactiveReason.choices, null=True, blank=True)
+    inactive_reason = models.CharField(max_length=20, choices=InactiveReason.choices, null=True, blank=True)
     amazon_status = models.TextField(null=True, blank=True, help_text="Amazon's own word, where it gives one")
+    standing = models.CharField(
+        max_length=10, choices=Standing.choices, default=Standing.UNKNOWN, db_default=Standing.UNKNOWN
+    )
+    suspended_in = ArrayField(
+        models.TextField(),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Countries where Amazon stopped it",
+    )
+    suspension_at = models.DateTimeField(
+        null=True, blank=True, help_text="The earliest suspension that Amazon announces"
+    )
     countries = ArrayField(models.TextField(), default=list, blank=True)
     # The agency of a DSP advertiser. Managers are linked by AccountManager, because an account may have several.
     parent = models.ForeignKey(
@@ -101,6 +131,8 @@ class Account(models.Model):
     labels = models.JSONField(default=dict, blank=True, help_text="What operators say; no sync touches it")
     is_default = models.BooleanField(default=False)
     sync_enabled = models.BooleanField(default=True)
+    # The number of the newest request that changed a field, by field: see accounts/models/request_order.py.
+    request_numbers = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
     # The regions that show the account, when its connection reads none of them any more. A sync sets this, and so does
     # a change of the connection's regions.
     unread_regions = ArrayField(
@@ -110,10 +142,10 @@ class Account(models.Model):
         blank=True,
         editable=False,
     )
-    first_seen_at = models.DateTimeField(default=timezone.now)
-    connected_at = models.DateTimeField(default=timezone.now)
+    first_seen_at = models.DateTimeField(db_default=Now())
+    connected_at = models.DateTimeField(db_default=Now())
     disconnected_at = models.DateTimeField(null=True, blank=True)
-    updated_at = models.DateTimeField(default=timezone.now, help_text="Last change of this row, by anybody")
+    updated_at = models.DateTimeField(db_default=Now(), help_text="Last change of this row, by anybody")
 
     objects = AccountQuerySet.as_manager()
 
@@ -134,7 +166,7 @@ class Account(models.Model):
                 fields=["user"], condition=Q(is_default=True), name="one_default_account_per_user"
             ),
             models.CheckConstraint(
-                condition=Q(status__in=["active", "suspended", "pending", "inactive"]),
+                condition=Q(status__in=["active", "suspended", "pending", "inactive", "unknown"]),
                 name="account_status_is_known",
             ),
             models.CheckConstraint(
@@ -142,7 +174,7 @@ class Account(models.Model):
                 condition=Q(
                     status="inactive",
                     inactive_reason__isnull=False,
-                    inactive_reason__in=["disconnected", "not_visible"],
+                    inactive_reason__in=["disconnected", "not_visible", "registration_failed"],
                 )
                 | (~Q(status="inactive") & Q(inactive_reason__isnull=True)),
                 name="inactive_account_has_a_reason",
@@ -156,6 +188,10 @@ class Account(models.Model):
             models.CheckConstraint(
                 condition=Q(source__in=["ads_accounts", "profiles", "manager_accounts", "dsp_advertisers"]),
                 name="account_source_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(standing__in=["suspended", "at_risk", "set_up", "good", "unknown"]),
+                name="account_standing_is_known",
             ),
             models.CheckConstraint(condition=~Q(amazon_account_id=""), name="account_has_an_amazon_id"),
             models.CheckConstraint(
@@ -180,6 +216,12 @@ class Account(models.Model):
             models.Index(fields=["account_type", "name", "id"], name="account_type_name"),
             # A status and a type together, in the other orderings: small, because it names no account.
             models.Index(fields=["status", "account_type"], name="account_status_type"),
+            # `?standing=` for what needs somebody: few accounts.
+            models.Index(
+                fields=["standing", "suspension_at", "id"],
+                condition=Q(standing__in=["suspended", "at_risk", "set_up"]),
+                name="account_trouble",
+            ),
             # The marks that a sync may clear.
             models.Index(fields=["connection"], condition=~Q(unread_regions=[]), name="account_unread"),
             # `?country=`.
@@ -202,9 +244,14 @@ class Account(models.Model):
         return self.connection.sync_error if self.sync_status == self.SyncStatus.FAILING else ""
 
     @property
+    def is_followed(self) -> bool:
+        """Whether a sync keeps the account correct: it was not disconnected here, and a login sees it."""
+        return self.inactive_reason not in {self.InactiveReason.DISCONNECTED, self.InactiveReason.NOT_VISIBLE}
+
+    @property
     def sync_off_reason(self) -> "Account.SyncOffReason | None":
         # `accounts/lists/by_connection.py` has the same rule in SQL.
-        if self.status == self.Status.INACTIVE:
+        if not self.is_followed:
             return self.SyncOffReason(self.inactive_reason or self.InactiveReason.NOT_VISIBLE)
         if not self.sync_enabled:
             return self.SyncOffReason.TURNED_OFF
@@ -226,7 +273,7 @@ class Account(models.Model):
 
     @property
     def health(self) -> "Account.Health":
-        if self.status == self.Status.INACTIVE:
+        if not self.is_followed:
             return self.Health.OFF
         sync_status = self.sync_status
         if (
@@ -235,10 +282,8 @@ class Account(models.Model):
             or self.connection.is_broken
         ):
             return self.Health.PROBLEM
-        if (
-            sync_status in {self.SyncStatus.STALE, self.SyncStatus.NEVER}
-            or self.status == self.Status.PENDING
-        ):
+        is_ready = self.status == self.Status.ACTIVE and self.standing != Standing.AT_RISK
+        if sync_status in {self.SyncStatus.STALE, self.SyncStatus.NEVER} or not is_ready:
             return self.Health.ATTENTION
         return self.Health.OK
 
@@ -272,10 +317,11 @@ class AccountAccess(models.Model):
     # The lists that show the account, such as `ads_accounts`, `profiles:EU` or `dsp_advertisers:NA:<profile id>`.
     # A complete listing that misses the account removes its entry. Without any entry the access ends.
     seen_in = ArrayField(models.TextField(), default=in_the_list_of_ads_accounts)
-    since = models.DateTimeField(default=timezone.now)
-    # When a listing misses more than half of the connection's accounts, they are only marked. The access ends if the
-    # next listing misses the account too.
+    since = models.DateTimeField(db_default=Now())
+    # A list that moves while it is read may miss an account that is there. Where no second source tells that the account
+    # is gone, the access ends only when several complete readings in a row have missed it.
     missing_since = models.DateTimeField(null=True, blank=True)
+    missed_readings = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     objects = AccountAccessQuerySet.as_manager()
 
@@ -354,6 +400,31 @@ class Profile(models.Model):
     access_level = models.CharField(max_length=4, choices=AccessLevel.choices, default=AccessLevel.VIEW)
     valid_payment_method = models.BooleanField(null=True, blank=True)
     daily_budget = models.DecimalField(max_digits=20, decimal_places=2, null=True, blank=True)
+    # What Amazon says about the billing of this advertiser in this marketplace: see accounts/standing.
+    standing = models.CharField(
+        max_length=10, choices=Standing.choices, default=Standing.UNKNOWN, db_default=Standing.UNKNOWN
+    )
+    suspension_at = models.DateTimeField(
+        null=True, blank=True, help_text="The earliest suspension that Amazon announces"
+    )
+    billing_status = models.TextField(blank=True, default="", db_default="", help_text="Amazon's code")
+    billing_message = models.TextField(blank=True, default="", db_default="")
+    billing_asked_at = models.DateTimeField(null=True, blank=True, help_text="When Amazon told the code")
+    # A list of objects with name, severity, impact, title, description, due_at and suspension_at; null: Amazon never
+    # answered.
+    notices = models.JSONField(null=True, blank=True)
+    notices_asked_at = models.DateTimeField(null=True, blank=True)
+    billing_connection = models.ForeignKey(
+        Connection,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        help_text="The login that Amazon told",
+    )
+    # By id of the connection that Amazon does not tell: {"code", "at"}.
+    billing_refusals = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
 
     objects = ProfileQuerySet.as_manager()
 
@@ -364,6 +435,10 @@ class Profile(models.Model):
                 fields=["account", "profile_id"], name="one_profile_per_account_and_amazon_id"
             ),
             models.CheckConstraint(condition=~Q(profile_id=""), name="profile_has_an_amazon_id"),
+            models.CheckConstraint(
+                condition=Q(standing__in=["suspended", "at_risk", "set_up", "good", "unknown"]),
+                name="profile_standing_is_known",
+            ),
         ]
         indexes = [
             # `?marketplace=` and `?country=` of the accounts list; a profile by Amazon's id.

@@ -8,10 +8,11 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import models
 from django.db.models import Count, F, Q
-from django.utils import timezone
+from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
 from accounts.models.account import Account, sees_all_accounts
+from accounts.models.request_order import next_request_number
 from accounts.models.sync import UNFINISHED, SyncRun
 from tokens.permissions import Actor
 
@@ -59,6 +60,8 @@ class BatchOperation(models.Model):
     filter = models.JSONField(
         null=True, blank=True, help_text="The filter that chose the accounts, if one did"
     )
+    # The database numbers the requests, so a process of an older version does it too.
+    request_number = models.BigIntegerField(db_default=next_request_number(), editable=False)
     total = models.PositiveIntegerField(default=0)
     # How the items ended, written when the last item ends. Until then `count_items` counts them.
     succeeded = models.PositiveIntegerField(default=0)
@@ -66,7 +69,7 @@ class BatchOperation(models.Model):
     skipped = models.PositiveIntegerField(default=0)
     # The account that was done last: the next chunk begins after it.
     position = models.UUIDField(null=True, blank=True, editable=False)
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(db_default=Now())
     # When the work started, or started again for the failed items.
     started_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
@@ -180,6 +183,8 @@ class BatchItem(models.Model):
     )
     state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
     message = models.TextField(blank=True, default="")
+    # Of the last retry; null is the number of the batch.
+    request_number = models.BigIntegerField(null=True, editable=False)
     # The sync whose end is this item's end.
     run = models.ForeignKey(
         SyncRun, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False, null=True

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import connection as database
 from django.db import models
 from django.db.models import Func, Q
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from accounts.models.account import Account, AccountPartQuerySet
 from accounts.models.sync import SyncRun
@@ -26,6 +26,7 @@ class AccountChange(models.Model):
     class Kind(models.TextChoices):
         NAME = "name"
         STATUS = "status"
+        STANDING = "standing"
         COUNTRIES = "countries"
         ERRORS = "errors", "errors at Amazon"
         PAYMENT = "payment", "payment method"
@@ -45,7 +46,7 @@ class AccountChange(models.Model):
         db_index=False,
         db_default=Func(function="accounts_current_person"),
     )
-    changed_at = models.DateTimeField(default=timezone.now)
+    changed_at = models.DateTimeField(db_default=Now())
     kind = models.CharField(max_length=12, choices=Kind.choices)
     profile_id = models.TextField(
         blank=True, default="", help_text="The profile whose payment method changed"
@@ -60,7 +61,16 @@ class AccountChange(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(
-                    kind__in=["name", "status", "countries", "errors", "payment", "appeared", "vanished"]
+                    kind__in=[
+                        "name",
+                        "status",
+                        "standing",
+                        "countries",
+                        "errors",
+                        "payment",
+                        "appeared",
+                        "vanished",
+                    ]
                 ),
                 name="change_kind_is_known",
             ),

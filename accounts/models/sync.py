@@ -5,7 +5,7 @@ from typing import Self
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
-from django.utils import timezone
+from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
 from tokens.models import Connection
@@ -41,7 +41,7 @@ class SyncRun(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(db_default=Now())
     started_at = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -57,6 +57,9 @@ class SyncRun(models.Model):
     throttled = models.PositiveIntegerField(default=0)
     postponed = models.PositiveSmallIntegerField(
         default=0, help_text="Times it was put back in the queue because Amazon asked to wait"
+    )
+    postponed_at = models.DateTimeField(
+        null=True, blank=True, help_text="When Amazon asked to wait for the first time"
     )
     error = models.TextField(blank=True, default="")
 

@@ -10,14 +10,13 @@ from uuid import UUID
 
 from django.db import connection as database
 
+from accounts.sync.ghosts import merge_ghosts
 from accounts.sync.handover import hand_over_unread, hand_over_unseen
 from accounts.sync.run_context import PLAN_BY_HASH, PLAN_BY_INDEX, RunContext
-from accounts.update import MAX_LABELS
 from amazon_accounts.postgresql.statements import load
 
 CLEAR_MISSING_MARKS: Final = load(__file__, "clear_missing_marks")
 COUNT_ACCOUNTS: Final = load(__file__, "count_accounts")
-INHERIT_LABELS: Final = load(__file__, "inherit_labels")
 LIST_SCOPES: Final = load(__file__, "list_scopes")
 REASSIGN_PARENTS: Final = load(__file__, "reassign_parents")
 REMOVE_ACCESS: Final = load(__file__, "remove_access")
@@ -29,8 +28,10 @@ class Removal:
 
     # The number of deleted access rows, by scope.
     gone: Mapping[str, int]
-    # The number of access rows, by scope, that are deleted if the next complete reading misses the account too.
-    unconfirmed: Mapping[str, int]
+    # The number of access rows, by scope, that stay until the next complete readings miss the account too.
+    missed: Mapping[str, int]
+    # The same, if all lists together missed more than half of the accounts.
+    doubtful: Mapping[str, int]
     # The connections that received accounts which this connection does not see any more.
     new_owners: Sequence[UUID]
 
@@ -44,8 +45,8 @@ def record_complete_scopes(context: RunContext) -> None:
 
 
 def remove_unseen(context: RunContext) -> Removal:
-    parameters = context.parameters(max_labels=MAX_LABELS)
-    counts: dict[str, dict[str, int]] = {"removed": {}, "marked": {}, "reduced": {}}
+    parameters = context.parameters()
+    counts: dict[str, dict[str, int]] = {"removed": {}, "missed": {}, "doubtful": {}, "reduced": {}}
     reduced: list[UUID] = []
     with context.open_accounts() as cursor:
         cursor.execute(PLAN_BY_HASH)
@@ -58,11 +59,12 @@ def remove_unseen(context: RunContext) -> Removal:
         cursor.execute(PLAN_BY_INDEX)
         if reduced:
             cursor.execute(REASSIGN_PARENTS, {**parameters, "accounts": reduced})
-        vanished, new_owners = hand_over_unseen(cursor, parameters, include_unsynced=False)
-        if vanished:
-            cursor.execute(INHERIT_LABELS, {**parameters, "accounts": vanished})
+        _, new_owners = hand_over_unseen(cursor, parameters, include_unsynced=False)
+        merge_ghosts(cursor, context.claim.owner_id)
         new_owners += hand_over_unread(cursor, parameters, read_regions=context.claim.regions)
-    return Removal(gone=counts["removed"], unconfirmed=counts["marked"], new_owners=new_owners)
+    return Removal(
+        gone=counts["removed"], missed=counts["missed"], doubtful=counts["doubtful"], new_owners=new_owners
+    )
 
 
 def count_accounts(context: RunContext) -> Mapping[int, int]:

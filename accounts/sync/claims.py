@@ -10,21 +10,24 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db import connection as database
 from django.db.models import F
-from django.db.models.functions import Greatest, Now
-from django.utils import timezone
+from django.db.models.functions import Coalesce, Greatest, Now
+from django.db.models.lookups import GreaterThanOrEqual
 
 from accounts.models import SyncRun
 from accounts.signals import sync_ended
+from accounts.standing.alerts import alert_standings
 from accounts.sync.listing import (
     PROFILES_EDIT,
     Listing,
     is_application_refused,
+    is_doubtful,
     is_only_postponed,
     is_unauthorized,
+    state_of,
     totals,
+    without_billing,
 )
 from accounts.sync.next_sync import next_sync_at
-from accounts.sync.suspensions import alert_suspensions
 from tokens.models import Connection
 from tokens.refresh.revoked import mark_revoked
 
@@ -35,6 +38,8 @@ MAX_POSTPONEMENT = timedelta(minutes=5)
 # After this many runs in a row in which Amazon answered 401 to every call, the login itself counts as
 # refused.
 UNAUTHORIZED_RUNS = 3
+# The maximum of syncs in a row that only confirm the sync before. The next sync comes at its usual time.
+MAX_CONFIRMATIONS = 3
 
 
 class RunLostError(Exception):
@@ -123,9 +128,9 @@ def close_run(
         raise RunLostError
     # After a reconnection the result says nothing about the new grant.
     if connection.grant_version == claim.grant_version:
-        _record_on_connection(connection, state, listings, error)
-    finish_closing(claim.run_id)
-    if is_unauthorized([listing.as_data() for listing in listings]):
+        _record_on_connection(connection, state, without_billing(listings), error)
+    finish_closing(claim.run_id, claim.connection_id)
+    if is_unauthorized([listing.as_data() for listing in without_billing(listings)]):
         transaction.on_commit(partial(_refuse_login, connection))
     return find_waiting_run(claim.connection_id)
 
@@ -144,6 +149,7 @@ def return_run(claim: RunClaim, listings: Sequence[Listing], reason: str, *, is_
                 sources=[listing.as_data() for listing in listings],
                 error=reason,
                 postponed=F("postponed") + int(is_postponed),
+                postponed_at=Coalesce(F("postponed_at"), Now()) if is_postponed else F("postponed_at"),
             )
     except IntegrityError:
         # The constraint one_waiting_sync_per_connection.
@@ -155,8 +161,8 @@ def return_run(claim: RunClaim, listings: Sequence[Listing], reason: str, *, is_
 
 
 def may_be_postponed(claim: RunClaim, until: datetime) -> bool:
-    postponed = SyncRun.objects.values_list("postponed", flat=True).get(pk=claim.run_id)
-    return postponed < MAX_POSTPONEMENTS and until - timezone.now() <= MAX_POSTPONEMENT
+    is_soon = GreaterThanOrEqual(Now() + MAX_POSTPONEMENT, until)
+    return SyncRun.objects.filter(is_soon, pk=claim.run_id, postponed__lt=MAX_POSTPONEMENTS).exists()
 
 
 @transaction.atomic
@@ -167,13 +173,13 @@ def close_unfinished_runs(connection: Connection, error: str) -> None:
         state=SyncRun.State.FAILED, finished_at=Greatest(Now(), F("created_at")), error=error
     )
     for run_id in closed:
-        finish_closing(run_id)
+        finish_closing(run_id, connection.pk)
 
 
-def finish_closing(run_id: UUID) -> None:
+def finish_closing(run_id: UUID, connection_id: UUID) -> None:
     # The caller closes the run in the same transaction.
     discard_staged(run_id)
-    alert_suspensions(run_id)
+    alert_standings(run_id, connection_id)
     sync_ended.send(sender=SyncRun, run_id=run_id)
 
 
@@ -197,7 +203,9 @@ def _record_on_connection(
         connection.next_sync_at = next_sync_at(connection.pk, failures=max(connection.sync_failures, 1))
         connection.save(update_fields=["next_sync_at"])
         return
-    succeeded = state == SyncRun.State.SUCCEEDED
+    # A run is partial too if only Amazon's billing failed. The accounts are read, and the connection is well.
+    is_read = state == SyncRun.State.PARTIAL and state_of(listings) == SyncRun.State.SUCCEEDED
+    succeeded = is_read or state == SyncRun.State.SUCCEEDED
     failures = 0 if succeeded else connection.sync_failures + (not is_only_postponed(listings))
     # The list of ads accounts is the largest part of a sync: data that it has refreshed counts as synced.
     if succeeded or any(listing.is_ads_accounts and listing.is_usable for listing in listings):
@@ -205,7 +213,7 @@ def _record_on_connection(
     connection.sync_failures = failures
     connection.sync_error = "" if succeeded else error
     connection.next_sync_at = next_sync_at(
-        connection.pk, failures=failures, soon=any(listing.is_unconfirmed for listing in listings)
+        connection.pk, failures=failures, soon=_needs_confirmation(connection, listings)
     )
     if listings:
         connection.unread_lists = [
@@ -214,6 +222,17 @@ def _record_on_connection(
     connection.save(
         update_fields=["last_synced_at", "sync_failures", "sync_error", "next_sync_at", "unread_lists"]
     )
+
+
+def _needs_confirmation(connection: Connection, listings: Sequence[Listing]) -> bool:
+    if not any(listing.is_doubtful for listing in listings):
+        return False
+    # A list that always moves would always need another reading, and every sync would follow the last one at once.
+    ended = SyncRun.objects.filter(connection=connection, finished_at__isnull=False).order_by(
+        "-created_at", "-id"
+    )
+    last = ended.values_list("sources", flat=True)[: MAX_CONFIRMATIONS + 1]
+    return not (len(last) > MAX_CONFIRMATIONS and all(is_doubtful(sources) for sources in last))
 
 
 def _refuse_login(connection: Connection) -> None:

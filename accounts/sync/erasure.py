@@ -2,11 +2,12 @@
 
 from django.db import connection as database
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet, TextField, Value
-from django.db.models.functions import Cast, Concat, Now
+from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet, TextField, Value
+from django.db.models.functions import Cast, Now
 
-from accounts.models import Account, AccountAccess, AccountChange, Profile, SyncRun
+from accounts.models import Account, AccountAccess, AccountChange, Profile, Standing, SyncRun
 from accounts.models.changes import change_in_the_name_of
+from accounts.standing.alerts import KINDS
 from accounts.sync.fences import lock_person
 from amazon_accounts.postgresql.statements import load
 from tokens.models import Alert, Connection
@@ -29,18 +30,21 @@ def erase_names(connection: Connection) -> None:
     is_seen = Exists(AccountAccess.objects.filter(account=OuterRef("pk")))
     accounts = Account.objects.filter(~is_seen, connection=connection)
     accounts.update(name="", metadata={}, errors={}, updated_at=Now())
-    Profile.objects.filter(account__in=accounts).update(name="")
+    # Amazon's words about the billing may name the advertiser.
+    Profile.objects.filter(account__in=accounts).update(
+        name="", billing_message="", notices=None, standing=Standing.UNKNOWN, suspension_at=None
+    )
     changes = AccountChange.objects.filter(account__in=accounts)
     # After the update above, whose triggers have recorded what it erased.
     changes.filter(kind__in=KINDS_WITH_NAMES).update(old=None, new=None)
-    _find_alerts(changes).erase_texts()
+    _find_alerts(accounts, changes).erase_texts()
     SyncRun.objects.filter(connection=connection).exclude(error="").update(error="")
 
 
-def _find_alerts(changes: QuerySet[AccountChange]) -> AlertQuerySet:
-    # The key of an alert about a suspended account is the id of the change.
-    kind = Alert.Kind.ACCOUNT_SUSPENDED
-    keys = changes.annotate(
-        alert_key=Concat(Value(f"{kind}:"), Cast("pk", TextField()), output_field=TextField())
-    ).values("alert_key")
-    return Alert.objects.filter(kind=kind, key__in=keys)
+def _find_alerts(accounts: QuerySet[Account], changes: QuerySet[AccountChange]) -> AlertQuerySet:
+    # The keys of alerts about accounts begin with the id of the account. Earlier versions used the id of the change.
+    accounts_as_text = accounts.annotate(as_text=Cast("pk", TextField())).values("as_text")
+    changes_as_text = changes.annotate(as_text=Cast("pk", TextField())).values("as_text")
+    named = Func(F("key"), Value(":"), Value(2), function="split_part", output_field=TextField())
+    alerts = Alert.objects.filter(kind__in=KINDS).annotate(named=named)
+    return alerts.filter(Q(named__in=accounts_as_text) | Q(named__in=changes_as_text))

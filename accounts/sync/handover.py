@@ -24,6 +24,7 @@ from tokens.models import Connection
 
 HAND_OVER_UNSEEN: Final = load(__file__, "hand_over_or_mark_not_visible")
 HAND_OVER_TO_LIVE: Final = load(__file__, "hand_over_to_live_connections")
+MERGE_ACCESS: Final = load(__file__, "merge_access")
 MARK_UNREAD: Final = load(__file__, "mark_unread_accounts")
 
 
@@ -36,6 +37,15 @@ def hand_over_disconnected(connection: Connection) -> None:
         AccountAccess.objects.filter(connection=connection).delete()
         _, new_owners = hand_over_unseen(cursor, _parameters(connection), include_unsynced=True)
     _sync_after_commit(new_owners)
+
+
+@transaction.atomic
+def merge_accounts_into(connection: Connection, into: Connection) -> None:
+    """Give all accounts of a connection to another connection of the same Amazon login."""
+    close_unfinished_runs(connection, f"Its Amazon login is connected as {into.pk}.")
+    with database.cursor() as cursor:
+        lock_person(cursor, connection.owner_id)
+        cursor.execute(MERGE_ACCESS, {"connection": connection.pk, "older": into.pk})
 
 
 @transaction.atomic

@@ -17,6 +17,13 @@ from amazon_accounts.amazon_ads.pacing.slots import CallStats
 MAX_NAMED = 50
 
 PROFILES_EDIT = "profiles_edit"
+# Not a list: the answers of Amazon's billing in one region. `seen` counts the pairs that were answered.
+BILLING = "billing"
+# The kinds of errors that are no failures: the list may have missed accounts; it misses the same accounts for longer.
+UNCONFIRMED = "unconfirmed"
+HELD = "held"
+# Amazon does not tell this login everything.
+NOT_TOLD = "not_told"
 
 
 class Outcome(StrEnum):
@@ -52,6 +59,8 @@ class Listing:
     calls: list[CallStats] = field(default_factory=list)
     postponed_until: datetime | None = None
     is_unconfirmed: bool = False
+    # Another sync should read the list soon, because this reading may have missed accounts.
+    is_doubtful: bool = False
     # The list has an item that could not be identified. It may be any stored account, so the list cannot
     # prove that an account is gone.
     is_incomplete: bool = False
@@ -78,6 +87,12 @@ class Listing:
     @property
     def is_unread(self) -> bool:
         return self.outcome in {Outcome.FAILED, Outcome.FORBIDDEN} and not self.is_unconfirmed
+
+    @property
+    def has_failed(self) -> bool:
+        # A login may lack the right to a regional list. Every login has the right to the list of ads accounts.
+        is_refused = self.is_ads_accounts and self.outcome == Outcome.FORBIDDEN
+        return is_refused or self.outcome == Outcome.FAILED
 
     @property
     def is_usable(self) -> bool:
@@ -107,16 +122,36 @@ class Listing:
         for sentence in sentences[: max(0, MAX_NAMED - len(self.errors))]:
             self.errors.append({"kind": "left_out", "message": sentence})
 
+    def note_missed(self, count: int) -> None:
+        stay = "It stays" if count == 1 else "They stay"
+        self._doubt(f"It does not show {_name_accounts(count)}. {stay} until another sync confirms it.")
+
+    def note_held(self, count: int, *, is_new: bool) -> None:
+        """Note that the profiles show accounts which the list of ads accounts does not show."""
+        sentence = f"It does not show {_name_accounts(count)} whose profiles Amazon shows."
+        if is_new:
+            self._doubt(sentence)
+        else:
+            self.errors.append({"kind": HELD, "message": sentence})
+
+    def note_refused(self, count: int) -> None:
+        if count:
+            what = "1 advertiser" if count == 1 else f"{count:,} advertisers"
+            note = {"kind": NOT_TOLD, "message": f"Amazon does not tell this login about {what}."}
+            # The last error is the reason for the outcome of the listing.
+            self.errors.insert(0, note)
+
     def mark_unconfirmed(self, count: int) -> None:
         self.is_unconfirmed = True
-        self.errors.append(
-            {
-                "kind": "unconfirmed",
-                "message": f"It no longer shows {count:,} account{'' if count == 1 else 's'}. All lists together miss "
-                "more than half of the accounts, so nothing is removed until another sync confirms it.",
-            }
+        self._doubt(
+            f"It no longer shows {_name_accounts(count)}. All lists together miss "
+            "more than half of the accounts, so nothing is removed until another sync confirms it."
         )
         self.outcome = Outcome.FAILED
+
+    def _doubt(self, sentence: str) -> None:
+        self.is_doubtful = True
+        self.errors.append({"kind": UNCONFIRMED, "message": sentence})
 
     def reject(self, items: Sequence[Rejected]) -> None:
         self.rejected += len(items)
@@ -149,6 +184,10 @@ class Listing:
         }
 
 
+def _name_accounts(count: int) -> str:
+    return f"{count:,} account{'' if count == 1 else 's'}"
+
+
 def totals(listings: Sequence[Listing]) -> dict[str, int]:
     # `seen` of a run counts accounts, while `seen` of a listing counts items.
     created = sum(listing.created for listing in listings)
@@ -166,17 +205,22 @@ def totals(listings: Sequence[Listing]) -> dict[str, int]:
     }
 
 
+def without_billing(listings: Sequence[Listing]) -> list[Listing]:
+    """Return the listings of accounts. What billing answers says nothing about how well they were read."""
+    return [listing for listing in listings if listing.source != BILLING]
+
+
 def state_of(listings: Sequence[Listing]) -> SyncRun.State:
-    # "Forbidden" is a complete answer: a connection without permission for a list can still succeed.
-    if not any(listing.is_usable for listing in listings):
+    # "Forbidden" is a complete answer of a regional list: a connection without permission for it can still succeed.
+    if not any(listing.is_usable for listing in without_billing(listings)):
         return SyncRun.State.FAILED
-    if any(listing.outcome == Outcome.FAILED for listing in listings):
+    if any(listing.has_failed for listing in listings):
         return SyncRun.State.PARTIAL
     return SyncRun.State.SUCCEEDED
 
 
 def is_application_refused(listings: Sequence[Listing]) -> bool:
-    failed = [listing for listing in listings if listing.outcome == Outcome.FAILED]
+    failed = [listing for listing in listings if listing.has_failed]
     return bool(failed) and all(
         listing.errors and listing.errors[-1]["kind"] == "config" for listing in failed
     )
@@ -192,14 +236,21 @@ def is_unauthorized(sources: Sequence[Mapping[str, Any]]) -> bool:
     )
 
 
+def is_doubtful(sources: Sequence[Mapping[str, Any]]) -> bool:
+    # The lists may have missed accounts.
+    return any(error.get("kind") == UNCONFIRMED for source in sources for error in source.get("errors", ()))
+
+
 def is_only_postponed(listings: Sequence[Listing]) -> bool:
-    failed = [listing for listing in listings if listing.outcome == Outcome.FAILED]
+    failed = [listing for listing in listings if listing.has_failed]
     return bool(failed) and all(listing.postponed_until for listing in failed)
 
 
 def explanation(listings: Sequence[Listing]) -> str:
-    wrong = [listing for listing in listings if listing.errors and listing.outcome == Outcome.FAILED]
-    if not wrong and state_of(listings) == SyncRun.State.FAILED:
+    wrong = [listing for listing in listings if listing.errors and listing.has_failed]
+    if not any(listing.outcome == Outcome.FAILED for listing in wrong) and (
+        state_of(listings) == SyncRun.State.FAILED
+    ):
         wrong = [listing for listing in listings if listing.errors]
     sentences: dict[str, list[str]] = {}
     for listing in wrong:

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db.models.functions import Now
-from django.utils import timezone
 
+from amazon_accounts.postgresql.clock import database_now
 from tokens.models import Connection
 
 CONFIRMATION = timedelta(seconds=60)
@@ -22,7 +22,7 @@ def next_sync_at(connection_id: UUID, *, failures: int, soon: bool = False) -> d
 
     `soon`: another sync must confirm that accounts are gone.
     """
-    now = timezone.now()
+    now = database_now()
     interval = timedelta(seconds=settings.SYNC_INTERVAL_SECONDS)
     if soon:
         return now + min(CONFIRMATION, interval)

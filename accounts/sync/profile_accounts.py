@@ -1,7 +1,13 @@
-"""Staging profile-only accounts: the accounts of profiles that no ads account names."""
+"""Staging profile-only accounts: the accounts of profiles that belong to no ads account.
+
+Amazon's list of ads accounts can move while it is read, and then misses an account that is there. Its profiles show
+that it is there.
+"""
 
 from typing import Final
 
+from accounts.standing.listed_status import STATUSES
+from accounts.sync.rows import encode_json
 from accounts.sync.run_context import RunContext
 from accounts.sync.staging import count_staged, stage_shown
 from amazon_accounts.amazon_ads.answers import Rejected
@@ -9,19 +15,18 @@ from amazon_accounts.postgresql.statements import load
 
 STAGE: Final = load(__file__, "stage_profile_only_accounts")
 FIND_WITHOUT_ENTITY: Final = load(__file__, "find_profiles_without_entity")
+HOLD: Final = load(__file__, "hold_accounts_by_profiles")
 
 NO_ENTITY: Final = "It does not say whose profile it is: its `accountInfo.id` is empty."
 
 
 def stage_profile_accounts(context: RunContext) -> None:
     listings = context.coverage.listings
-    # An incomplete list of ads accounts may miss the account that names a profile, so a profile becomes an
-    # account of its own only when the list is complete.
-    parameters = context.parameters(list_is_complete=context.coverage.ads_accounts.proves_absence)
+    parameters = context.parameters()
     without_entity = []
     with context.open_staging() as cursor:
         cursor.execute(STAGE, parameters)
-        count_staged(cursor, listings)
+        context.held_accounts = count_staged(cursor, listings)
         if context.has_profiles_without_entity:
             cursor.execute(FIND_WITHOUT_ENTITY, parameters)
             without_entity = cursor.fetchall()
@@ -30,3 +35,12 @@ def stage_profile_accounts(context: RunContext) -> None:
         listings[number].reject([Rejected(profile_id, NO_ENTITY)])
         if account_id is not None:
             stage_shown(context, listings[number], {account_id: [scope]})
+    if context.held_accounts:
+        _hold_accounts(context)
+
+
+def _hold_accounts(context: RunContext) -> None:
+    with context.open_accounts() as cursor:
+        cursor.execute(HOLD, context.parameters(statuses=encode_json(STATUSES)))
+        (newly_held,) = cursor.fetchone()
+    context.coverage.ads_accounts.note_held(context.held_accounts, is_new=newly_held > 0)

@@ -14,7 +14,14 @@ from accounts.sync.listing import PROFILES_EDIT, Listing, Outcome
 from accounts.sync.writing import Writer
 from amazon_accounts.amazon_ads.answers import Answer, Page
 from amazon_accounts.amazon_ads.client import AdsApi, AmazonClient, TokenSource
-from amazon_accounts.amazon_ads.errors import AmazonError, PostponedError, TransientError
+from amazon_accounts.amazon_ads.errors import (
+    AmazonError,
+    ForbiddenError,
+    PaceUnavailableError,
+    PostponedError,
+    TransientError,
+    UnauthorizedError,
+)
 from amazon_accounts.amazon_ads.hosts import Region
 from tokens.refresh.access_tokens import ConnectionTokenSource
 
@@ -40,6 +47,9 @@ class RecentToken:
             self._token = await self._source(rejected)
             self._good_until = time.monotonic() + TOKEN_SECONDS
         return self._token
+
+    async def renew(self) -> None:
+        await self(self._token)
 
 
 class Reader:
@@ -82,10 +92,9 @@ class Reader:
         hosts = list(dict.fromkeys([*self._claim.regions, *Region.values]))
         for host in hosts:
             try:
-                pages = self._count_pages(listing, self._api(listing).ads_accounts(host))
-                await self._writer.store_pages(
-                    listing, pages, lambda items: rows.parse_ads_accounts(items, listing.scope)
-                )
+                await self._read_ads_accounts_of(host, listing)
+            except PaceUnavailableError:
+                raise
             except (TransientError, PostponedError) as error:
                 if host != hosts[-1]:
                     listing.note(error)
@@ -95,6 +104,24 @@ class Reader:
                 listing.fail(error)
             break
         self._writer.ads_accounts_read.set()
+
+    async def _read_ads_accounts_of(self, host: str, listing: Listing) -> None:
+        try:
+            await self._store_ads_accounts(host, listing)
+        except UnauthorizedError:
+            # The client has tried a fresh token already.
+            raise
+        except ForbiddenError as error:
+            # Amazon may have refused by mistake, or by what it knew when it issued the token.
+            listing.note(error)
+            await self._token.renew()
+            await self._store_ads_accounts(host, listing)
+
+    async def _store_ads_accounts(self, host: str, listing: Listing) -> None:
+        pages = self._count_pages(listing, self.make_api(listing).ads_accounts(host))
+        await self._writer.store_pages(
+            listing, pages, lambda items: rows.parse_ads_accounts(items, listing.scope)
+        )
 
     async def _read_region(self, region: str) -> None:
         agencies = await self._read_profiles(region)
@@ -112,7 +139,7 @@ class Reader:
         editable: set[str] = set()
         shown = self._coverage.shown_profiles[region] = set()
         async with self._profile_answers:
-            if (page := await self._ask(edit, self._api(edit).profiles(region, "edit"))) is not None:
+            if (page := await self._ask(edit, self.make_api(edit).profiles(region, "edit"))) is not None:
                 editable = {item.profile_id for item in page.items}
                 shown |= _with_rejected(editable, page)
                 agencies.update(rows.find_agencies(page.items, region))
@@ -120,7 +147,7 @@ class Reader:
         # Without the list of editable profiles, the access level of a viewable profile is unknown.
         access_level = "view" if edit.outcome == Outcome.COMPLETE else None
         async with self._profile_answers:
-            if (page := await self._ask(view, self._api(view).profiles(region, "view"))) is not None:
+            if (page := await self._ask(view, self.make_api(view).profiles(region, "view"))) is not None:
                 shown |= _with_rejected({item.profile_id for item in page.items}, page)
                 agencies.update(rows.find_agencies(page.items, region))
                 page.items = [item for item in page.items if item.profile_id not in editable]
@@ -129,7 +156,7 @@ class Reader:
 
     async def _read_manager_accounts(self, region: str) -> None:
         listing = self._coverage.start_listing(Account.Source.MANAGER_ACCOUNTS, region)
-        page = await self._ask(listing, self._api(listing).manager_accounts(region))
+        page = await self._ask(listing, self.make_api(listing).manager_accounts(region))
         if page is not None:
             cut = {item.manager_account_id for item in page.items if item.perhaps_cut}
             self._coverage.cut_managers[region] = _with_rejected(cut, page)
@@ -141,14 +168,16 @@ class Reader:
         listing = self._coverage.start_listing(Account.Source.DSP_ADVERTISERS, region, profile_id)
         async with self._dsp_listings:
             try:
-                pages = self._count_pages(listing, self._api(listing).dsp_advertisers(region, profile_id))
+                pages = self._count_pages(listing, self.make_api(listing).dsp_advertisers(region, profile_id))
                 await self._writer.store_pages(
                     listing, pages, lambda items: rows.parse_dsp_advertisers(items, listing.scope)
                 )
+            except PaceUnavailableError:
+                raise
             except (AmazonError, PostponedError) as error:
                 listing.fail(error)
 
-    def _api(self, listing: Listing) -> AdsApi:
+    def make_api(self, listing: Listing) -> AdsApi:
         api = self._amazon.with_token(
             subject=str(self._claim.connection_id),
             client_id=self._claim.client_id,
@@ -162,6 +191,8 @@ class Reader:
         """Return the answer of a list without pages; note the error and return None if the call failed."""
         try:
             page = await call
+        except PaceUnavailableError:
+            raise
         except (AmazonError, PostponedError) as error:
             listing.fail(error)
             return None
@@ -190,8 +221,11 @@ async def run_all(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
         async with asyncio.TaskGroup() as group:
             for coroutine in coroutines:
                 group.create_task(coroutine)
+        return
     except ExceptionGroup as errors:
-        raise errors.exceptions[0] from None
+        first = errors.exceptions[0]
+    # "from None" would take away its cause, which tells an outage of the database from other errors.
+    raise first
 
 
 def _with_rejected(identifiers: set[str], page: Page[Item]) -> set[str]:

@@ -3,20 +3,25 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db import connection as database
 from django.db import transaction
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from accounts.models import SyncRun
-from accounts.sync.run import queue_run, run_sync
+from accounts.sync.lanes import choose_place, count_before
+from accounts.sync.run import move_job, queue_run, run_sync
 from amazon_accounts.postgresql import statements
+from amazon_accounts.postgresql.clock import database_now
 from tokens.errors import refuse_unusable
 from tokens.models import Connection
 from tokens.permissions import System, get_person, require
+
+# Who joins a waiting run takes it over from the schedule, and from a batch.
+_RANKS: dict[str, int] = {SyncRun.Trigger.SCHEDULED: 0, SyncRun.Trigger.BATCH: 1}
 
 
 def request_sync(user: User | System, connection: Connection, *, trigger: SyncRun.Trigger) -> SyncRun:
@@ -38,10 +43,14 @@ def queue_sync(
     The caller must have checked the permission. An unusable connection gets a failed run that shows the
     reason.
     """
-    run = open_run(connection, trigger=trigger, requested_by=requested_by)
+    opened = _open_run(connection, trigger, requested_by)
+    run = opened.run
     if run.state == SyncRun.State.WAITING:
         # A postponed run starts at once, because Amazon may already answer for some of its lists.
-        queue_run(run.pk, at=timezone.now() if run.postponed else None)
+        at = database_now() if run.postponed else None
+        place = choose_place(run.trigger, opened.number_before)
+        if opened.is_new or not move_job(run.pk, place, at=at):
+            queue_run(run.pk, at=at, place=place)
     return run
 
 
@@ -53,35 +62,51 @@ def open_run(
 
     An unusable connection gets a failed run that shows the reason.
     """
+    return _open_run(connection, trigger, requested_by).run
+
+
+class _Opened(NamedTuple):
+    run: SyncRun
+    is_new: bool
+    number_before: int
+
+
+def _open_run(connection: Connection, trigger: SyncRun.Trigger, requested_by: User | None) -> _Opened:
     if reason := connection.reason_unusable:
-        return SyncRun.objects.create(
+        failed = SyncRun.objects.create(
             connection=connection,
             trigger=trigger,
             requested_by=requested_by,
             state=SyncRun.State.FAILED,
             finished_at=Now(),
-            created_at=Now(),
             error=reason,
         )
-    waiting = SyncRun.objects.filter(connection=connection, state=SyncRun.State.WAITING)
+        return _Opened(failed, is_new=True, number_before=0)
+    waiting = SyncRun.objects.filter(connection=connection, state=SyncRun.State.WAITING).annotate(
+        number_before=count_before(requested_by, connection.pk)
+    )
     while True:
         run = SyncRun(connection=connection, trigger=trigger, requested_by=requested_by)
         SyncRun.objects.bulk_create([run], ignore_conflicts=True)
         # The lock lasts until the outer transaction ends, so that a batch that is cancelled in the meantime
         # sees that others have joined its run. No run is found if a worker has just claimed the waiting run.
         if (found := waiting.select_for_update(no_key=True).first()) is not None:
-            if found.trigger == SyncRun.Trigger.BATCH != trigger:
-                # The run now also serves this request, so a cancelled batch must not end it.
-                waiting.filter(pk=found.pk).update(trigger=trigger)
-            return found
+            if _RANKS.get(found.trigger, 2) < _RANKS.get(trigger, 2):
+                # The run now serves this request too: it waits with what people asked for, and a cancelled batch must
+                # not end it.
+                found.trigger, found.requested_by = trigger, requested_by
+                found.save(update_fields=["trigger", "requested_by"])
+            return _Opened(found, is_new=found.pk == run.pk, number_before=vars(found)["number_before"])
 
 
 @dataclass(frozen=True)
 class Wait:
-    """Until when a run is postponed, and in which regions; no region for the list of ads accounts."""
+    """Since and until when a run is postponed, in which regions, and why; no region for the list of ads accounts."""
 
+    since: datetime
     until: datetime
     regions: tuple[str, ...]
+    reason: str
 
 
 def find_waits(run_ids: Collection[UUID]) -> dict[UUID, Wait]:
@@ -89,4 +114,7 @@ def find_waits(run_ids: Collection[UUID]) -> dict[UUID, Wait]:
         cursor.execute(
             statements.load(__file__, "find_postponed_runs"), {"task": run_sync.name, "runs": list(run_ids)}
         )
-        return {run_id: Wait(until, tuple(regions)) for run_id, until, regions in cursor.fetchall()}
+        return {
+            run_id: Wait(since, until, tuple(regions), reason)
+            for run_id, since, until, regions, reason in cursor.fetchall()
+        }

@@ -59,7 +59,7 @@ def _rescue_run(run: SyncRun) -> bool:
     logger.warning(
         "Sync run %s is closed, because its process died.", run.pk, extra={"action": "sync_rescued"}
     )
-    finish_closing(run.pk)
+    finish_closing(run.pk, run.connection_id)
     connection.sync_failures += 1
     connection.sync_error = "The process that ran the last sync died."
     connection.next_sync_at = next_sync_at(connection.pk, failures=connection.sync_failures)

@@ -10,7 +10,7 @@ import msgspec
 from uuid_utils.compat import uuid7
 
 from accounts.models import Account
-from accounts.sync.marketplaces import find_region_of_country, show_country
+from accounts.standing.listed_status import STATUSES
 from amazon_accounts.amazon_ads.answers import (
     AdsAccount,
     AlternateId,
@@ -21,20 +21,13 @@ from amazon_accounts.amazon_ads.answers import (
     Rejected,
 )
 from amazon_accounts.amazon_ads.foreign_text import clean_explanation
+from amazon_accounts.amazon_ads.marketplaces import find_region_of_country, show_country
 
 # An index row of PostgreSQL holds 2,704 bytes. A longer name could be stored, but no index could sort by it.
 MAX_NAME_BYTES: Final = 2000
 MAX_ID_BYTES: Final = 500
 # For one item. Larger metadata would slow down pages, exports and searches.
 MAX_METADATA_BYTES: Final = 256 * 1024
-
-STATUSES: Final = {
-    "": Account.Status.ACTIVE,
-    "CREATED": Account.Status.ACTIVE,
-    "DISABLED": Account.Status.SUSPENDED,
-    "PENDING": Account.Status.PENDING,
-    "PARTIALLY_CREATED": Account.Status.PENDING,
-}
 
 
 class UnstorableError(ValueError):
@@ -150,7 +143,7 @@ def _parse_ads_account(item: AdsAccount, scope: str, rows: Rows) -> StagedAccoun
         seen_in=[scope],
         name=item.account_name,
         account_type=None,
-        status=STATUSES.get(item.status, Account.Status.PENDING),
+        status=STATUSES.get(item.status, Account.Status.UNKNOWN),
         amazon_status=item.status or None,
         countries=sorted({show_country(code) for code in countries if code}),
         errors=rows.limit("record of errors", item.ads_account_id, _find_errors(item)) or "{}",

@@ -16,22 +16,28 @@ from procrastinate.exceptions import AlreadyEnqueued
 
 from accounts.models import SyncRun
 from accounts.sync import claims
+from accounts.sync.billing import BillingReader
 from accounts.sync.claims import AnotherRunActiveError, RunClaim, RunLostError, RunTakenError
 from accounts.sync.coverage import Coverage
+from accounts.sync.lanes import SCHEDULED, Place, find_place
 from accounts.sync.listing import Listing, explanation, state_of
 from accounts.sync.reading import Reader, run_all
 from accounts.sync.run_context import StagingLostError
 from accounts.sync.writing import Writer
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
+from amazon_accounts.postgresql.outages import is_outage
+from amazon_accounts.postgresql.outlasting import outlast_outage
+from amazon_accounts.postgresql.statements import load
 from amazon_accounts.postgresql.threads import in_thread
 from tokens.queues import amazon_of
 
 logger = logging.getLogger(__name__)
 
-QUEUE = "sync"
+MOVE_JOB = load(__file__, "move_job")
 HEARTBEAT_SECONDS = 5.0
 
+OUTAGE = "The database was away."
 STOPPED = "The process that ran it was stopped."
 INTERNAL_ERROR = "An error in Amazon Accounts ended the sync. The log has the details."
 STAGING_LOST = "The database crashed and lost what had been read."
@@ -40,7 +46,7 @@ RECONNECTED = "The connection was reconnected while the sync was running."
 OnProgress = Callable[[Sequence[Listing]], None]
 
 
-@app.task(queue=QUEUE, name="accounts.run_sync", pass_context=True)
+@app.task(queue=SCHEDULED, name="accounts.run_sync", pass_context=True)
 async def run_sync(context: JobContext, run_id: str) -> None:
     try:
         await sync_connection(UUID(run_id), amazon_of(context))
@@ -50,19 +56,27 @@ async def run_sync(context: JobContext, run_id: str) -> None:
         logger.info("Sync run %s is not started: %s", run_id, error.__doc__)
 
 
-def queue_run(run_id: UUID, *, at: datetime | None = None) -> None:
-    """Queue the job of a waiting run. If the job exists already, move it to `at` unless that is None."""
+def queue_run(run_id: UUID, *, at: datetime | None = None, place: Place | None = None) -> None:
+    """Queue the job of a waiting run. If the job exists already, move it to its place, and to `at` unless that is None."""
+    queue, priority = place or find_place(run_id)
     lock = queueing_lock(run_id)
     try:
         with transaction.atomic():
-            run_sync.configure(queueing_lock=lock, schedule_at=at).defer(run_id=str(run_id))
+            run_sync.configure(queueing_lock=lock, schedule_at=at, queue=queue, priority=priority).defer(
+                run_id=str(run_id)
+            )
     except AlreadyEnqueued:
-        if at is not None:
-            with database.cursor() as cursor:
-                cursor.execute(
-                    "UPDATE procrastinate_jobs SET scheduled_at = %s WHERE queueing_lock = %s AND status = 'todo'",
-                    [at, lock],
-                )
+        move_job(run_id, Place(queue, priority), at=at)
+
+
+def move_job(run_id: UUID, place: Place, *, at: datetime | None) -> bool:
+    """Move the waiting job of a run; return whether there is one."""
+    with database.cursor() as cursor:
+        cursor.execute(
+            MOVE_JOB,
+            {"lock": queueing_lock(run_id), "queue": place.queue, "priority": place.priority, "at": at},
+        )
+        return bool(cursor.rowcount)
 
 
 def queueing_lock(run_id: UUID) -> str:
@@ -102,9 +116,12 @@ async def sync_connection(
         with suppress(RunLostError):
             await asyncio.shield(in_thread(_give_up)(claim, runner.listings, STOPPED))
         raise
-    except Exception:
+    except Exception as error:
         with suppress(RunLostError):
-            await in_thread(_close)(claim, SyncRun.State.FAILED, runner.listings, INTERNAL_ERROR)
+            if is_outage(error):
+                await outlast_outage(_give_up, claim, runner.listings, OUTAGE)
+            else:
+                await in_thread(_close)(claim, SyncRun.State.FAILED, runner.listings, INTERNAL_ERROR)
         raise
     return await in_thread(SyncRun.objects.get)(pk=run_id)
 
@@ -129,6 +146,7 @@ class SyncRunner:
         self._reader = Reader(
             claim, amazon, coverage, self._writer, max_wait=max_wait, on_progress=on_progress
         )
+        self._billing = BillingReader(claim, coverage, self._writer, self._reader.make_api)
 
     async def run(self) -> None:
         if reason := await in_thread(self._reason_unusable)():
@@ -161,6 +179,10 @@ class SyncRunner:
             return True
 
     async def _read_and_store(self) -> None:
+        await run_all([self._read_lists(), self._billing.read_all()])
+        await self._billing.settle()
+
+    async def _read_lists(self) -> None:
         await run_all([self._reader.read_all(), self._writer.merge_while_reading()])
         await self._writer.finish()
 

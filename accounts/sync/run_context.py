@@ -53,6 +53,8 @@ class RunContext:
         self.complete_scopes: list[str] = []
         self.is_marked = False
         self.has_profiles_without_entity = False
+        # The number of stored ads accounts that only their profiles show.
+        self.held_accounts = 0
         # Whether merges may find profile-only accounts to adopt; None until it is looked up.
         self.may_adopt: bool | None = None
 
@@ -82,6 +84,8 @@ class RunContext:
             "complete_regions": self._complete_regions(Account.Source.PROFILES),
             "complete_manager_regions": self._complete_regions(Account.Source.MANAGER_ACCOUNTS),
             "complete_scopes": self.complete_scopes,
+            # An incomplete list of ads accounts may miss the account that names a profile.
+            "list_is_complete": self.coverage.ads_accounts.proves_absence,
             "precedence": SOURCE_PRECEDENCE,
             **more,
         }

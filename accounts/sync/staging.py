@@ -101,12 +101,15 @@ def stage_profiles(
     return [Rejected(profiles[index].profile_id, reason) for index, reason in refused]
 
 
-def count_staged(cursor: CursorWrapper, listings: Iterable[Listing]) -> None:
-    # The statement has returned the number of the listing for each row that it staged.
-    found = Counter(number for (number,) in cursor.fetchall())
+def count_staged(cursor: CursorWrapper, listings: Iterable[Listing]) -> int:
+    """Count the rows that the statement has staged by their listing; return how many of them only name an account."""
+    # The statement has returned listing and position of each row.
+    staged = cursor.fetchall()
+    found = Counter(number for number, position in staged if position > 0)
     for listing in listings:
         if listing.number in found:
             listing.staged = found[listing.number]
+    return len(staged) - found.total()
 
 
 def _stage_mark(context: RunContext) -> None:

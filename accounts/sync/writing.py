@@ -30,6 +30,8 @@ class Writer:
         self.ads_accounts_read = asyncio.Event()
         # Set when the profiles of every region have been read.
         self.profiles_read = asyncio.Event()
+        # Set when the accounts that have profiles are merged.
+        self.profiles_merged = asyncio.Event()
         self._coverage = coverage
         self._context = RunContext(claim, coverage)
         # One thread at a time uses the database, so that a few runs cannot take the whole connection pool.
@@ -66,12 +68,12 @@ class Writer:
     async def stage_profiles(
         self, listing: Listing, page: Page[ProfileAnswer], region: str, access_level: str | None
     ) -> None:
-        await self._in_database(self._stage_profiles, listing, page, region, access_level)
+        await self.in_database(self._stage_profiles, listing, page, region, access_level)
 
     async def stage_manager_accounts(
         self, listing: Listing, page: Page[Item], to_rows: Callable[[list[Item]], Rows]
     ) -> None:
-        await self._in_database(self._stage_accounts, listing, page, to_rows, are_parts=True)
+        await self.in_database(self._stage_accounts, listing, page, to_rows, are_parts=True)
 
     async def merge_while_reading(self) -> None:
         # Ads accounts need their profiles. Profile-only accounts need all ads accounts. DSP advertisers need
@@ -82,8 +84,9 @@ class Writer:
         await self._merge(ads_accounts, at_least=CHUNK_ROWS)
         await self.ads_accounts_read.wait()
         await self._merge(ads_accounts)
-        await self._in_database(stage_profile_accounts, self._context)
+        await self.in_database(stage_profile_accounts, self._context)
         await self._merge_all(Account.Source.PROFILES)
+        self.profiles_merged.set()
         self._mergeable.add(Account.Source.DSP_ADVERTISERS)
         await self._merge_all(Account.Source.DSP_ADVERTISERS, at_least=CHUNK_ROWS)
 
@@ -93,7 +96,7 @@ class Writer:
         await self._merge_manager_accounts()
         await self._remove_unseen()
 
-    async def _in_database(
+    async def in_database(
         self, function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
     ) -> Result:
         async with self._database:
@@ -102,7 +105,7 @@ class Writer:
     async def _store_items(
         self, listing: Listing, page: Page[Item], to_rows: Callable[[list[Item]], Rows]
     ) -> None:
-        await self._in_database(self._stage_accounts, listing, page, to_rows)
+        await self.in_database(self._stage_accounts, listing, page, to_rows)
         if listing.source in self._mergeable:
             await self._merge(listing, at_least=CHUNK_ROWS)
 
@@ -139,7 +142,7 @@ class Writer:
         listing.is_incomplete = listing.is_incomplete or bool(listing.rejected)
 
     async def _merge(self, listing: Listing, *, at_least: int = 1) -> None:
-        while await self._in_database(self._merge_chunk, listing, at_least):
+        while await self.in_database(self._merge_chunk, listing, at_least):
             pass
 
     def _merge_chunk(self, listing: Listing, at_least: int) -> bool:
@@ -157,22 +160,25 @@ class Writer:
             await self._merge(listing, at_least=at_least)
 
     async def _merge_manager_accounts(self) -> None:
-        await self._in_database(absence.record_complete_scopes, self._context)
-        await self._in_database(manager_accounts.combine_manager_accounts, self._context)
+        await self.in_database(absence.record_complete_scopes, self._context)
+        await self.in_database(manager_accounts.combine_manager_accounts, self._context)
         await self._merge_all(Account.Source.MANAGER_ACCOUNTS)
-        await self._in_database(manager_accounts.merge_links, self._context)
+        await self.in_database(manager_accounts.merge_links, self._context)
 
     async def _remove_unseen(self) -> None:
         listings = self._coverage.listings
-        removal = await self._in_database(absence.remove_unseen, self._context)
-        await self._in_database(sync_soon, removal.new_owners)
-        counted = await self._in_database(absence.count_accounts, self._context)
+        removal = await self.in_database(absence.remove_unseen, self._context)
+        await self.in_database(sync_soon, removal.new_owners)
+        counted = await self.in_database(absence.count_accounts, self._context)
         for listing in listings:
             # An account that several lists show may be written by one listing and counted by another.
             listing.unchanged = max(0, counted.get(listing.number, 0) - listing.created - listing.changed)
         for scope, count in removal.gone.items():
             if (source := self._coverage.source_listing(scope)) is not None:
                 source.gone += count
-        for scope, count in removal.unconfirmed.items():
+        for scope, count in removal.missed.items():
+            if (source := self._coverage.source_listing(scope)) is not None:
+                source.note_missed(count)
+        for scope, count in removal.doubtful.items():
             if (source := self._coverage.source_listing(scope)) is not None:
                 source.mark_unconfirmed(count)

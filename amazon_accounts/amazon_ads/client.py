@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,11 +16,16 @@ from amazon_accounts import __version__
 from amazon_accounts.amazon_ads import answers
 from amazon_accounts.amazon_ads.answers import (
     AdsAccount,
+    AdvertiserMarketplace,
+    BillingNotice,
+    BillingStatus,
     DspAdvertiser,
     ManagerAccount,
     Page,
     ProfileAnswer,
 )
+from amazon_accounts.amazon_ads.billing import asking, endpoints
+from amazon_accounts.amazon_ads.billing.form import FormMemory
 from amazon_accounts.amazon_ads.error_reader import build_api_error, find_request_id, read_refusal
 from amazon_accounts.amazon_ads.errors import (
     EndlessListingError,
@@ -232,8 +237,9 @@ class AdsApi:
 
         The last page is `cut` also if Amazon showed fewer advertisers than it counts, or if its count changed. Pages
         are numbered by position, so an advertiser that leaves the list moves another one to a page already read.
+        A list without a count ends at a page without new advertisers.
         """
-        start, totals, shown = 0, set[int](), set[str]()
+        start, totals, shown = 0, set[int | None](), set[str]()
         while True:
             request = ApiRequest(
                 region=region,
@@ -248,13 +254,66 @@ class AdsApi:
             received = len(page.items) + len(page.rejected)
             start += received
             totals.add(total)
+            known = len(shown)
             shown.update(item.advertiser_id for item in page.items)
             shown.update(item.identifier for item in page.rejected)
-            is_last = not received or start >= total
-            page.cut = len(totals) > 1 or len(shown) < total if is_last else start > max_start_index
+            if total is None:
+                # A page that was shown before means that Amazon does not count on from where it was asked.
+                is_last = len(shown) == known
+                is_short = is_last and received > 0
+            else:
+                is_last = not received or start >= total
+                is_short = len(shown) < total
+            page.cut = len(totals) > 1 or is_short if is_last else start > max_start_index
             yield page
             if is_last or page.cut:
                 return
+
+    def billing_statuses(
+        self, region: str, pairs: Iterable[AdvertiserMarketplace]
+    ) -> AsyncGenerator[asking.Part[BillingStatus], None]:
+        """Yield some pairs at a time, with a result for each or the AmazonError of their whole request.
+
+        Each pair comes once. PostponedError ends it; the pairs that did not come were not asked about.
+        """
+        return self._ask_about_billing(region, endpoints.STATUSES, dict.fromkeys(pairs, ""))
+
+    def billing_notifications(
+        self, region: str, pairs: Mapping[AdvertiserMarketplace, str]
+    ) -> AsyncGenerator[asking.Part[list[BillingNotice]], None]:
+        """Yield as `billing_statuses` does. `pairs` has the id of the ads account of each pair, or "".
+
+        Ask only about pairs whose status Amazon told, so that a refusal has its cause in the form of the request.
+        """
+        return self._ask_about_billing(region, endpoints.NOTIFICATIONS, pairs)
+
+    def _ask_about_billing(
+        self,
+        region: str,
+        endpoint: endpoints.Endpoint[Result],
+        accounts: Mapping[AdvertiserMarketplace, str],
+    ) -> AsyncGenerator[asking.Part[Result], None]:
+        memory = FormMemory(self._limiter.database, self._client_id)
+        return asking.ask(endpoint, accounts, partial(self._send_about_billing, region), memory)
+
+    async def _send_about_billing(
+        self,
+        region: str,
+        endpoint: endpoints.Endpoint[Result],
+        pairs: Sequence[AdvertiserMarketplace],
+        account_id: str,
+    ) -> endpoints.Results[Result]:
+        account = {"Amazon-Ads-AccountId": account_id} if account_id else {}
+        request = ApiRequest(
+            region=region,
+            method="POST",
+            path=endpoint.path,
+            accept=endpoint.answer_type,
+            family=Family.BILLING,
+            headers={"Content-Type": endpoint.request_type, **account},
+            content=endpoints.write_body(pairs),
+        )
+        return await self._call(request, lambda value: endpoint.read(value, pairs))
 
     async def _call(self, request: ApiRequest, read: Callable[[object], Result]) -> Result:
         tokens = _CallTokens(self._token, request)

@@ -23,8 +23,16 @@ def mask_secrets(text: str, secrets: Iterable[str] = ()) -> str:
     return _TOKENS.sub(MASK, text)
 
 
+def has_token(text: str) -> bool:
+    return _TOKENS.search(text) is not None
+
+
 def clean_explanation(text: object, secrets: Iterable[str] = ()) -> str:
-    """Return one line of at most 200 characters without tags, control and direction characters and tokens."""
+    return clean_text(text, MAX_EXPLANATION_CHARACTERS, secrets)
+
+
+def clean_text(text: object, max_characters: int, secrets: Iterable[str] = ()) -> str:
+    """Return one line of at most so many characters without tags, control and direction characters and tokens."""
     if not isinstance(text, str):
         return ""
     seen = _TAGS.sub(" ", _UNSEEN_ELEMENTS.sub(" ", mask_secrets(text, secrets)))
@@ -34,7 +42,7 @@ def clean_explanation(text: object, secrets: Iterable[str] = ()) -> str:
         " " if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"} else c for c in seen
     )
     line = " ".join(visible.split())
-    return line if len(line) <= MAX_EXPLANATION_CHARACTERS else line[: MAX_EXPLANATION_CHARACTERS - 1] + "…"
+    return line if len(line) <= max_characters else line[: max_characters - 1] + "…"
 
 
 def clean_identifier(text: object, secrets: Iterable[str] = ()) -> str:

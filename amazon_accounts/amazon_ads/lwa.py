@@ -3,7 +3,6 @@
 https://developer.amazon.com/docs/login-with-amazon/authorization-code-grant.html
 """
 
-import asyncio
 import logging
 import re
 import time
@@ -33,6 +32,7 @@ from amazon_accounts.amazon_ads.pacing import application
 from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
 from amazon_accounts.amazon_ads.pacing.rate_limiter import LWA_KEY, ExponentialBackoffRateLimiter
 from amazon_accounts.amazon_ads.pacing.slots import CallStats
+from amazon_accounts.amazon_ads.time_limit import limit_time
 from amazon_accounts.amazon_ads.wire import Reply, Request, Wire
 
 logger = logging.getLogger(__name__)
@@ -115,15 +115,20 @@ class LoginWithAmazon:
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
         return await self._request_grant(form, (refresh_token,), subject, max_wait=max_wait, stats=stats)
 
-    async def user_profile(self, access_token: str) -> AmazonUser:
-        """Return whose login it is. ForbiddenError if the consent does not include the scope `profile`."""
+    async def user_profile(
+        self, access_token: str, *, attempts: int = 1, max_seconds: float | None = None
+    ) -> AmazonUser:
+        """Return whose login it is. ForbiddenError if the consent does not include the scope `profile`.
+
+        One attempt takes at most `max_seconds`, by default LWA_TIMEOUT_SECONDS, which is the limit of all together.
+        """
         request = Request(
             "GET",
             lwa_url(ANY_REGION, "profile"),
             "GET /user/profile",
             headers={"Authorization": f"Bearer {access_token}", "Accept": "application/json"},
             secrets=(access_token,),
-            max_seconds=settings.LWA_TIMEOUT_SECONDS,
+            max_seconds=settings.LWA_TIMEOUT_SECONDS if max_seconds is None else max_seconds,
         )
 
         async def send(_: None) -> AmazonUser:
@@ -142,7 +147,7 @@ class LoginWithAmazon:
                 prepare=_prepare_nothing,
                 send=send,
                 max_wait=MAX_WAIT_OF_A_PERSON_SECONDS,
-                attempts=1,
+                attempts=attempts,
             )
         )
 
@@ -202,7 +207,7 @@ class LoginWithAmazon:
 
     async def _limit_time(self, answer: Awaitable[Result]) -> Result:
         try:
-            async with asyncio.timeout(settings.LWA_TIMEOUT_SECONDS):
+            async with limit_time(settings.LWA_TIMEOUT_SECONDS):
                 return await answer
         except TimeoutError:
             raise UnreachableError(

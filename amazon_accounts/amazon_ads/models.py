@@ -1,6 +1,6 @@
 from django.db import models
 from django.db.models import F, Q
-from django.utils.timezone import now
+from django.db.models.functions import Now
 
 
 class Family(models.TextChoices):
@@ -8,6 +8,7 @@ class Family(models.TextChoices):
 
     ACCOUNTS = "accounts", "Accounts and profiles"
     DSP = "dsp", "DSP advertisers"
+    BILLING = "billing", "Billing"
     LWA = "lwa", "Login with Amazon"
 
 
@@ -24,12 +25,14 @@ class RateLimit(models.Model):
     pace = models.FloatField(help_text="Requests per second.")
     burst = models.PositiveSmallIntegerField(help_text="Requests that may go at once after a pause.")
     slot_at = models.DateTimeField(help_text="The latest slot that was given away.")
-    used_at = models.DateTimeField(default=now)
+    used_at = models.DateTimeField(db_default=Now())
     growing = models.BooleanField(default=True, help_text="No limit was met yet: the pace grows fast.")
     slowed_at = models.DateTimeField(null=True, help_text="When a burst of refusals last slowed the pace.")
     requests_since_slowed = models.PositiveIntegerField(default=0)
     idle_since_slowed = models.FloatField(default=0, help_text="Seconds of long pauses between requests.")
-    probed_at = models.DateTimeField(default=now, help_text="When the pace last changed after it had slowed.")
+    probed_at = models.DateTimeField(
+        db_default=Now(), help_text="When the pace last changed after it had slowed."
+    )
     requests_since_probed = models.PositiveIntegerField(default=0)
     probes = models.PositiveSmallIntegerField(default=0, help_text="Probes in a row that went well.")
     blocked_until = models.DateTimeField(null=True)
@@ -114,10 +117,10 @@ class ApplicationRefusal(models.Model):
     message = models.TextField(blank=True)
     request_id = models.CharField(max_length=100, blank=True)
     refusals = models.PositiveIntegerField(default=1)
-    refused_since = models.DateTimeField(default=now)
-    last_refused_at = models.DateTimeField(default=now)
+    refused_since = models.DateTimeField(db_default=Now())
+    last_refused_at = models.DateTimeField(db_default=Now())
     # When a caller last probed whether Amazon still refuses the pair.
-    probed_at = models.DateTimeField(default=now)
+    probed_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         constraints = [
@@ -131,3 +134,29 @@ class ApplicationRefusal(models.Model):
 
     def __str__(self) -> str:
         return f"{self.client_id}: {self.code}"
+
+
+class BillingRequestForm(models.Model):
+    """The form of requests about billing that Amazon takes from one application, as its refusals have shown."""
+
+    client_id = models.CharField(max_length=150, editable=False)
+    max_pairs = models.PositiveSmallIntegerField(
+        default=30, help_text="Advertisers in one request.", editable=False
+    )
+    limited_at = models.DateTimeField(
+        null=True, editable=False, help_text="When Amazon last refused to take more advertisers."
+    )
+    account_wanted_at = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="When Amazon last refused notifications without the header of an ads account.",
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["client_id"], name="one_billing_form_per_client"),
+            models.CheckConstraint(condition=Q(max_pairs__gte=1), name="billing_form_has_pairs"),
+        ]
+
+    def __str__(self) -> str:
+        return self.client_id

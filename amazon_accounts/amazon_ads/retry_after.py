@@ -5,6 +5,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+from amazon_accounts.postgresql.clock import approximate_now
+
 # Amazon was seen to pause one login for a day. No header pauses a login for longer.
 MAX_RETRY_AFTER_SECONDS = 24 * 3600.0
 
@@ -21,7 +23,7 @@ def parse_retry_after(header: str | None, date_header: str | None = None) -> flo
         if until is None:
             return None
         # Measured from the answer's own date, so that a wrong clock here does no harm.
-        seconds = (until - (_parse_http_date(date_header or "") or datetime.now(UTC))) / timedelta(seconds=1)
+        seconds = (until - (_parse_http_date(date_header or "") or approximate_now())) / timedelta(seconds=1)
     if not math.isfinite(seconds) or seconds <= 0:
         return None
     return min(seconds, MAX_RETRY_AFTER_SECONDS)

@@ -1,6 +1,5 @@
 """One HTTP request and its whole answer, or a named error within a time and size limit, without any secret in it."""
 
-import asyncio
 import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +10,8 @@ import httpx
 from amazon_accounts.amazon_ads.error_reader import find_request_id
 from amazon_accounts.amazon_ads.errors import PermanentError, UnreachableError, UnreadableAnswerError
 from amazon_accounts.amazon_ads.foreign_text import clean_explanation
+from amazon_accounts.amazon_ads.time_limit import limit_time
+from amazon_accounts.outgoing.calls import make_transport
 
 # 5,000 profiles have about 2 million bytes.
 MAX_ANSWER_BYTES = 20_000_000
@@ -64,14 +65,14 @@ class Wire:
         timeouts: Timeouts,
     ) -> None:
         self._timeouts = timeouts
+        # A pool gets slower as it grows. Ten connections are enough for tens of requests a second.
+        limits = httpx.Limits(
+            max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30
+        )
         self._http = httpx.AsyncClient(
-            transport=transport,
-            http2=False,
-            # A pool gets slower as it grows. Ten connections are enough for tens of requests a second.
-            limits=httpx.Limits(
-                max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30
-            ),
-            # A token goes only to the host it is meant for: no redirects, and no proxy or .netrc of the environment.
+            transport=transport or make_transport(limits),
+            # A token goes only to the host it is meant for: no redirects, and no .netrc of the environment. The
+            # transport reads the settings of the proxy.
             follow_redirects=False,
             trust_env=False,
             headers={"User-Agent": user_agent, "Accept-Encoding": "gzip"},
@@ -87,7 +88,7 @@ class Wire:
         max_seconds = min(self._timeouts.exchange, request.max_seconds)
         try:
             async with (
-                asyncio.timeout(max_seconds),
+                limit_time(max_seconds),
                 self._http.stream(
                     request.method,
                     request.url,
@@ -143,10 +144,13 @@ def _explain(error: httpx.RequestError, secrets: Iterable[str]) -> str:
     # The texts of httpx are often empty.
     if isinstance(error, httpx.TimeoutException):
         return "no answer in time"
+    if isinstance(error, httpx.ProxyError):
+        return clean_explanation(str(error), secrets)
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"the server's certificate cannot be trusted ({clean_explanation(cause.verify_message, secrets)})"
+            said = clean_explanation(cause.verify_message, secrets)
+            return f"the server's certificate cannot be trusted ({said}); CA_BUNDLE names the trusted certificates"
         cause = cause.__cause__ or cause.__context__
     kind = (
         "the connection broke"

@@ -125,45 +125,6 @@ def env_date(name: str, default: str) -> date:
         raise ImproperlyConfigured(f"{name} must be a date like {default}, not {value!r}.") from None
 
 
-def env_url(name: str, default: str = "") -> str:
-    value = env(name, default).rstrip("/")
-    if value and (urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).netloc):
-        raise ImproperlyConfigured(f"{name} must be an address like https://host, not {value!r}.")
-    if set("{}") & set(value.replace("{region}", "")):
-        raise ImproperlyConfigured(f"{name} may have {{region}} in it and no other braces: {value!r}.")
-    return value
-
-
-def env_origin(name: str, default: str = "") -> str:
-    """Return the address of a host as browsers write it: in small letters and without the usual port."""
-    # The message does not repeat the value, which may contain a password.
-    malformed = ImproperlyConfigured(
-        f"{name} must be an address like https://host or http://host:port, without user, path and query."
-    )
-    try:
-        address = urlsplit(env(name, default))
-        host = (address.hostname or "").encode("idna").decode()
-        port = address.port
-    except ValueError:  # also what the codec raises
-        raise malformed from None
-    has_more = "@" in address.netloc or address.path.strip("/") or address.query or address.fragment
-    if address.scheme not in {"http", "https"} or has_more or not re.fullmatch(r"[a-z0-9._:-]+", host):
-        raise malformed
-    host = f"[{host}]" if ":" in host else host
-    usual = {"http": 80, "https": 443}[address.scheme]
-    return f"{address.scheme}://{host}" + ("" if port in {None, usual} else f":{port}")
-
-
-def env_hosts(name: str) -> list[str]:
-    hosts = [host.lower() for host in env_list(name)]
-    for host in hosts:
-        if not re.fullmatch(r"\*|\.?[a-z0-9_][a-z0-9._-]*|\[[0-9a-f:.]+\]", host):
-            raise ImproperlyConfigured(
-                f"{name} must be names of hosts like ads.example.com, without https:// and port, not {host!r}."
-            )
-    return hosts
-
-
 def env_mail_server(name: str, default: str) -> SplitResult:
     # The address contains a password, so the message does not repeat it.
     malformed = ImproperlyConfigured(

@@ -10,7 +10,12 @@ MIN_KEY_CHARACTERS = 10
 
 
 def refuse_unsafe_production(
-    *, secret_key: str, debug: bool, allowed_hosts: list[str], addresses: Mapping[str, str]
+    *,
+    secret_key: str,
+    debug: bool,
+    allowed_hosts: list[str],
+    addresses: Mapping[str, str],
+    mails_password_in_clear: bool,
 ) -> None:
     """Raise ImproperlyConfigured with one line for each unsafe setting.
 
@@ -27,8 +32,10 @@ def refuse_unsafe_production(
     if "*" in allowed_hosts:
         problems.append("ALLOWED_HOSTS contains *: name the hosts that people use.")
     for name, address in addresses.items():
-        if address.startswith("http://"):
+        if address.lower().startswith("http://"):
             problems.append(f"{name} is http: passwords and secrets would be sent in clear. Use https.")
+    if mails_password_in_clear:
+        problems.append("EMAIL_URL sends its password in clear. Add ?tls=1 or use smtps.")
     if problems:
         hint = "INSECURE=1 starts production in spite of unsafe settings."
         raise ImproperlyConfigured("\n".join([*problems, hint]))

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import ParamSpec, TypeVar
 
-import psycopg
 from asgiref.sync import sync_to_async
 from django.db import connections
 
@@ -61,17 +60,3 @@ def in_thread(function: Callable[Parameters, Result]) -> Callable[Parameters, Aw
         return await call(*args, **kwargs)
 
     return awaitable
-
-
-# Connection exceptions, and the errors of a server that stops, starts or crashes.
-_OUTAGE_STATES = ("08", "57P")
-
-
-def is_outage(error: BaseException) -> bool:
-    """Return whether an error of Django's means that the database is away, not that it refused a statement."""
-    cause = error.__cause__
-    if isinstance(cause, psycopg.InterfaceError):
-        return True
-    if not isinstance(cause, psycopg.OperationalError):
-        return False
-    return cause.sqlstate is None or cause.sqlstate.startswith(_OUTAGE_STATES)

@@ -9,6 +9,7 @@ from typing import Any
 JSON = "application/json"
 LWA_JSON = "application/json;charset=UTF-8"
 HTML = "text/html;charset=UTF-8"
+BILLING_STATUS_ERROR = "application/vnd.bulkgetbillingstatuserrorresponse.v1+json"
 
 
 @dataclass
@@ -64,6 +65,16 @@ def dsp(status: int, text: str, rid: str, *errors: dict[str, str]) -> Answer:
     if errors:
         payload["errors"] = list(errors)
     return Answer(status, payload)
+
+
+def billing_status_error(status: int, text: str) -> Answer:
+    """The error format of /billing/statuses."""
+    return Answer(status, {"message": text}, content_type=BILLING_STATUS_ERROR)
+
+
+def billing_notification_error(status: int, text: str) -> Answer:
+    """The error format of /billing/notifications."""
+    return Answer(status, {"code": str(status), "message": text})
 
 
 def lwa(status: int, error: str, description: str) -> Answer:

@@ -67,6 +67,10 @@ class Call:
         scheme, _, value = self.headers.get("authorization", "").partition(" ")
         return value if scheme == "Bearer" else ""
 
+    @property
+    def ads_account_id(self) -> str:
+        return self.headers.get("amazon-ads-accountid", "")
+
     def _identify_bearer(self, world: World, grants: Grants) -> None:
         self.client_id = self.headers.get("amazon-advertising-api-clientid", "")
         value = self.bearer()

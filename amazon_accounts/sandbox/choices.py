@@ -60,6 +60,11 @@ class Choices:
     #: The list as in the specification, or as an array of {"adsAccount": ...} as in Amazon's guide.
     list_shape: Literal["object", "array"] = "object"
     end_of_list: Literal["absent", "empty", "null"] = "absent"
+    #: The maximum of accounts on a page, whatever the caller asks for.
+    max_page_size: int = 100
+    #: Whether a nextToken names a place in the list, so that accounts that leave the list move others past the
+    #: reader, or the last account that was shown, in the order of the ids.
+    paging: Literal["place", "cursor"] = "place"
     #: Life of a nextToken; 0 is unlimited.
     next_token_seconds: int = 0
     #: A new account shows its countries at once, and their profile ids after this time.
@@ -78,6 +83,14 @@ class Choices:
 
     # /dsp/advertisers
     bad_dsp_parameter: Literal[400, 422] = 400
+
+    # /billing
+    #: The maximum of pairs in one request: Amazon's specification says 30, one client says 10.
+    max_billing_pairs: int = 30
+    billing_of_other_regions: Literal["not_found", "answered"] = "not_found"
+    #: The status of notifications for a request without the header `Amazon-Ads-AccountId`. With a status other than
+    #: 200 the header must name an ads account of the login, and the pairs of that account alone are found.
+    notifications_without_account: Literal[200, 400, 401, 403] = 200
 
     def change(self, changes: Mapping[str, object]) -> None:
         """Change these fields, or none of them if one is unknown."""

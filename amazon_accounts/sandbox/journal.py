@@ -23,6 +23,8 @@ class Entry:
     client_id: str
     #: `Amazon-Advertising-API-Scope`.
     scope: str
+    #: `Amazon-Ads-AccountId`.
+    ads_account_id: str
     status: int
     request_id: str
     token_fingerprint: str

@@ -176,6 +176,7 @@ def _make_entry(call: Call, credential: str, status: int, arrived: float, second
         login=call.login.login_id if call.login else None,
         client_id=call.client_id,
         scope=call.headers.get("amazon-advertising-api-scope", ""),
+        ads_account_id=call.ads_account_id,
         status=status,
         request_id=call.request_id,
         token_fingerprint=call.fingerprint,

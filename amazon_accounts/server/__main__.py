@@ -5,6 +5,9 @@ import os
 import resource
 import sys
 
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
 from amazon_accounts.server.command import APPLICATION, HEADER_SECONDS, MAX_CONNECTIONS, WORKERS, make_command
 
 
@@ -16,6 +19,12 @@ def main() -> None:
     parser.add_argument("--header-seconds", type=float, default=HEADER_SECONDS, help="default: %(default)g")
     parser.add_argument("--application", default=APPLICATION, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
+    try:
+        if chosen.application == APPLICATION:
+            read_settings()
+    except ImproperlyConfigured as error:
+        sys.stderr.write(f"Error: {error}\n")
+        sys.exit(1)
     allow_open_files()
     command = make_command(
         chosen.host,
@@ -26,6 +35,13 @@ def main() -> None:
     )
     # The process id stays the same, so signals reach granian.
     os.execv(sys.executable, command)
+
+
+def read_settings() -> None:
+    # granian would start processes that fail one after the other, each with a traceback.
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "amazon_accounts.settings")
+    # Any attribute loads them.
+    settings.is_overridden("DEBUG")
 
 
 def allow_open_files() -> None:

@@ -3,21 +3,32 @@
 import asyncio
 import logging
 from concurrent.futures import Future
-from http import HTTPStatus
 from typing import TypeVar
 
 from amazon_accounts.server.answers import Answer, Stream, WSGIApplication, answer
-from amazon_accounts.server.lanes import LaneFullError, Lanes
+from amazon_accounts.server.lanes import HASHING, Hashing, Lane, LaneFullError, Lanes
 from amazon_accounts.server.limits import Limits
 from amazon_accounts.server.messages import Message, Receive, Scope, Send
+from amazon_accounts.server.orphans import end_with_main_process
 from amazon_accounts.server.refusals import RefusedError, refuse
-from amazon_accounts.server.requests import Bodies, ClientGoneError, check_size, make_environ, read_path
+from amazon_accounts.server.requests import (
+    Bodies,
+    Environ,
+    check_size,
+    make_environ,
+    read_path,
+)
 from amazon_accounts.server.sockets import limit_sockets
+from amazon_accounts.web.problems import BUSY
 
 logger = logging.getLogger(__name__)
 
 _Result = TypeVar("_Result")
 Gone = asyncio.Future[Message]
+
+
+class ClientGoneError(Exception):
+    """The client left before the work for its request began."""
 
 
 class Bridge:
@@ -48,6 +59,8 @@ class Bridge:
             message = await receive()
             if message["type"] == "lifespan.shutdown":
                 self._lanes.stop()
+            else:
+                end_with_main_process()
             await send({"type": f"{message['type']}.complete"})
             if message["type"] == "lifespan.shutdown":
                 return
@@ -59,17 +72,25 @@ class Bridge:
         # The body is read, so the next message is that the client has left.
         gone: Gone = asyncio.ensure_future(receive())
         try:
-            lane = self._lanes.choose(scope["method"], read_path(scope), body_bytes)
-            try:
-                work = lane.begin(answer, self._application, make_environ(scope, body))
-            except LaneFullError:
-                raise RefusedError(
-                    HTTPStatus.SERVICE_UNAVAILABLE, "Too many requests wait for an answer. Try again."
-                ) from None
-            await self._send(await _wait_for(work, gone), send, gone)
+            hashing = Hashing()
+            environ = make_environ(scope, body) | {HASHING: hashing}
+            ready = await self._run(
+                self._lanes.choose(scope["method"], read_path(scope), body_bytes), environ, gone
+            )
+            if hashing.is_wanted:
+                environ = make_environ(scope, body) | {HASHING: Hashing(is_allowed=True)}
+                ready = await self._run(self._lanes.choose_for_hashing(hashing), environ, gone)
+            await self._send(ready, send, gone)
         finally:
             self._bodies.forget(body_bytes)
             gone.cancel()
+
+    async def _run(self, lane: Lane, environ: Environ, gone: Gone) -> Answer:
+        try:
+            work = lane.begin(answer, self._application, environ)
+        except LaneFullError:
+            raise RefusedError(BUSY, "Too many requests wait for an answer. Try again.") from None
+        return await _wait_for(work, gone)
 
     async def _send(self, ready: Answer, send: Send, gone: Gone) -> None:
         await send({"type": "http.response.start", "status": ready.status, "headers": ready.headers})

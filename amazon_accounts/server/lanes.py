@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from threading import Lock
 from typing import ParamSpec, TypeVar
 
@@ -9,11 +10,29 @@ from amazon_accounts.server.limits import LaneSize, Limits
 
 LIVENESS_PATH = "/healthz"
 MONITORING_PATHS = ("/readyz", "/metrics")
-# A POST below these paths may hash a password.
-SIGN_IN_PATHS = ("/auth/", "/admin/login/", "/admin/password_change/")
+# A POST below this path may be a guess. Here its answer only finds out whether a password must be hashed.
+SIGN_IN_PATH = "/auth/"
+# These answers wait for Amazon or for the provider of OpenID Connect.
+OUTSIDE_PATHS = ("/auth/oidc/", "/connect/amazon/callback/")
+# In the environ of WSGI: a `Hashing`.
+HASHING = "amazon_accounts.hashing"
 
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
+
+
+@dataclass
+class Hashing:
+    """What the application says about one request that must hash a password.
+
+    Unless `is_allowed`, the application hashes nothing: it sets `is_wanted`, and the request is run once more, where
+    hashing is allowed. Its first answer is thrown away.
+    """
+
+    is_allowed: bool = False
+    is_wanted: bool = False
+    # Somebody who is signed in or has signed in with this browser before: they wait for no stranger.
+    is_known: bool = False
 
 
 class LaneFullError(Exception):
@@ -57,21 +76,34 @@ class Lane:
 class Lanes:
     def __init__(self, limits: Limits) -> None:
         self._bulk_body_bytes = limits.bulk_body_bytes
-        self.pages = Lane("pages", limits.pages)
-        self.liveness = Lane("liveness", limits.liveness)
-        self.monitoring = Lane("monitoring", limits.monitoring)
-        self.sign_in = Lane("sign-in", limits.sign_in)
-        self.bulk = Lane("bulk", limits.bulk)
+        self._lanes: list[Lane] = []
+        self.pages = self._open("pages", limits.pages)
+        self.liveness = self._open("liveness", limits.liveness)
+        self.monitoring = self._open("monitoring", limits.monitoring)
+        self.sign_in = self._open("sign-in", limits.sign_in)
+        self.outside = self._open("outside", limits.outside)
+        self.hashing = self._open("hashing", limits.hashing)
+        self.hashing_for_known = self._open("hashing for known people", limits.hashing)
+        self.bulk = self._open("bulk", limits.bulk)
+
+    def _open(self, name: str, size: LaneSize) -> Lane:
+        self._lanes.append(Lane(name, size))
+        return self._lanes[-1]
 
     def choose(self, method: str, path: str, body_bytes: int) -> Lane:
         if path == LIVENESS_PATH:
             return self.liveness
         if path in MONITORING_PATHS:
             return self.monitoring
-        if method == "POST" and path.startswith(SIGN_IN_PATHS):
+        if path.startswith(OUTSIDE_PATHS):
+            return self.outside
+        if method == "POST" and path.startswith(SIGN_IN_PATH):
             return self.sign_in
         return self.bulk if body_bytes > self._bulk_body_bytes else self.pages
 
+    def choose_for_hashing(self, hashing: Hashing) -> Lane:
+        return self.hashing_for_known if hashing.is_known else self.hashing
+
     def stop(self) -> None:
-        for lane in (self.pages, self.liveness, self.monitoring, self.sign_in, self.bulk):
+        for lane in self._lanes:
             lane.stop()

@@ -5,6 +5,7 @@ import logging
 from http import HTTPStatus
 
 from amazon_accounts.server.messages import Scope, Send
+from amazon_accounts.web.problems import MEDIA_TYPE, ProblemType, build_problem
 
 logger = logging.getLogger(__name__)
 
@@ -12,21 +13,21 @@ MAX_LOGGED_CHARACTERS = 200
 
 
 class RefusedError(Exception):
-    def __init__(self, status: HTTPStatus, detail: str) -> None:
+    def __init__(self, problem_type: ProblemType, detail: str) -> None:
         super().__init__(detail)
-        self.status = status
+        self.problem_type = problem_type
         self.detail = detail
 
 
 async def refuse(scope: Scope, send: Send, refusal: RefusedError) -> None:
-    status, detail = refusal.status, refusal.detail
+    status, detail = refusal.problem_type.status, refusal.detail
     address = (scope.get("client") or ("an unknown address",))[0]
     # The path comes from outside: ascii() leaves no control character in it.
     path = ascii(scope["path"])[:MAX_LOGGED_CHARACTERS]
     logger.warning("Refused %s %s from %s with %d: %s", scope["method"], path, address, status, detail)
     if scope["path"].startswith("/api/"):
-        problem = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
-        media_type, body = b"application/problem+json", json.dumps(problem).encode()
+        problem = build_problem(refusal.problem_type, detail)
+        media_type, body = MEDIA_TYPE.encode(), json.dumps(problem).encode()
     else:
         media_type, body = b"text/plain; charset=utf-8", f"{detail}\n".encode()
     headers = [

@@ -2,20 +2,26 @@
 
 import asyncio
 import sys
-from http import HTTPStatus
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from amazon_accounts.server.limits import Limits
 from amazon_accounts.server.messages import Receive, Scope
 from amazon_accounts.server.refusals import RefusedError
+from amazon_accounts.web.problems import (
+    ADDRESS_TOO_LONG,
+    BODY_TOO_LATE,
+    BUSY,
+    CONTENT_TOO_LARGE,
+    HEADERS_TOO_LARGE,
+    MALFORMED_REQUEST,
+)
 
 Environ = dict[str, Any]
 
-
-class ClientGoneError(Exception):
-    """The client left before its request was complete."""
+# Takes up to 100,000 ids.
+MANY_IDS_PATH = "/api/v1/accounts/batch/"
 
 
 class Bodies:
@@ -38,9 +44,7 @@ class Bodies:
         except TimeoutError:
             self.forget(body.tell())
             seconds = f"{self._limits.body_seconds:g}"
-            raise RefusedError(
-                HTTPStatus.REQUEST_TIMEOUT, f"The body was not complete after {seconds} seconds."
-            ) from None
+            raise RefusedError(BODY_TOO_LATE, f"The body was not complete after {seconds} seconds.") from None
         except BaseException:
             self.forget(body.tell())
             raise
@@ -52,39 +56,40 @@ class Bodies:
     async def _read_chunk(self, receive: Receive, body: BytesIO, max_bytes: int) -> bool:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ClientGoneError
+            # granian says the same of a client that left and of chunks that are no chunks. It would answer with 500.
+            raise RefusedError(MALFORMED_REQUEST, "The body ended before it was complete, or is malformed.")
         chunk = message.get("body", b"")
         if body.tell() + len(chunk) > max_bytes:
             raise _too_large(max_bytes)
-        if self._total_bytes + len(chunk) > self._limits.max_bodies_bytes:
-            raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Too many large requests at once. Try again.")
+        is_small = body.tell() + len(chunk) <= self._limits.small_body_bytes
+        if not is_small and self._total_bytes + len(chunk) > self._limits.max_bodies_bytes:
+            raise RefusedError(BUSY, "Too many large requests at once. Try again.")
         self._total_bytes += body.write(chunk)
         return bool(message.get("more_body"))
 
     def _find_max_bytes(self, path: str) -> int:
-        return self._limits.max_api_body_bytes if path.startswith("/api/") else self._limits.max_body_bytes
+        return self._limits.max_ids_body_bytes if path == MANY_IDS_PATH else self._limits.max_body_bytes
 
 
 def _too_large(max_bytes: int) -> RefusedError:
-    return RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body is larger than {max_bytes:,} bytes.")
+    return RefusedError(CONTENT_TOO_LARGE, f"The body is larger than {max_bytes:,} bytes.")
 
 
 def check_size(scope: Scope, limits: Limits) -> None:
     url_bytes = len(scope["raw_path"]) + len(scope["query_string"])
     if url_bytes > limits.max_url_bytes:
-        raise RefusedError(
-            HTTPStatus.REQUEST_URI_TOO_LONG, f"The address is longer than {limits.max_url_bytes:,} bytes."
-        )
+        raise RefusedError(ADDRESS_TOO_LONG, f"The address is longer than {limits.max_url_bytes:,} bytes.")
     header_bytes = sum(len(name) + len(value) for name, value in scope["headers"])
     if header_bytes > limits.max_header_bytes:
         raise RefusedError(
-            HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+            HEADERS_TOO_LARGE,
             f"The headers are larger than {limits.max_header_bytes:,} bytes.",
         )
 
 
 def make_environ(scope: Scope, body: BytesIO) -> Environ:
-    body_bytes = body.tell()
+    """Return the variables of WSGI. The body is read from its start, also after it was read once."""
+    body_bytes = body.seek(0, SEEK_END)
     body.seek(0)
     server_name, server_port = scope.get("server") or ("localhost", "80")
     environ: Environ = {

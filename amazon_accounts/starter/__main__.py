@@ -97,7 +97,7 @@ def list_programs() -> list[Program]:
     python, manage = sys.executable, [sys.executable, "manage.py"]
     web = [python, "-m", "amazon_accounts.server", "--host", settings.HOST, "--port", str(settings.PORT)]
     programs = [
-        Program("web", web),
+        Program("web", web, is_essential=True),
         Program("worker", [*manage, "runworker"]),
         Program("scheduler", [*manage, "runscheduler"]),
     ]
@@ -133,8 +133,8 @@ def keep_database(supervisor: Supervisor) -> None:
 
 
 def announce(supervisor: Supervisor) -> None:
-    # A thread that waits until every process answers.
-    while not (supervisor.is_settled and everything_answers()):
+    # A thread that waits until every process answers that does not keep ending.
+    while not (supervisor.is_settled and everything_answers(supervisor)):
         time.sleep(0.2)
     try:
         login = ensure_first_login()
@@ -164,9 +164,9 @@ def find_reachable_host(host: str) -> str:
     return host
 
 
-def everything_answers() -> bool:
+def everything_answers(supervisor: Supervisor) -> bool:
     try:
-        if settings.USES_SANDBOX:
+        if settings.USES_SANDBOX and not supervisor.keeps_ending("sandbox"):
             socket.create_connection((LOOPBACK, settings.SANDBOX_PORT), timeout=5).close()
         host = find_reachable_host(settings.HOST)
         web = http.client.HTTPConnection(host, settings.PORT, timeout=5)

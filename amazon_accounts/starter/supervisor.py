@@ -1,6 +1,7 @@
 """The supervisor: runs programs side by side, and starts a program again when it ends.
 
-It ends all programs when it is asked to stop, or when one program keeps ending right after its start."""
+It ends all programs when it is asked to stop, or when a program without which nothing works keeps ending right after
+its start. Any other program that keeps ending is tried again, and the others go on."""
 
 import contextlib
 import os
@@ -21,7 +22,6 @@ from amazon_accounts.visible_text import escape_line
 PROJECT = Path(__file__).resolve().parents[2]
 
 TICK_SECONDS = 0.1
-EARLY_EXIT_SECONDS = 10
 MAX_EARLY_EXITS = 5
 # The database stops after the programs. Together they must end within 10 seconds.
 STOP_SECONDS = 5
@@ -34,17 +34,30 @@ class Program:
     name: str
     command: list[str]
     environment: dict[str, str] = field(default_factory=dict)
+    # Without it nothing works.
+    is_essential: bool = False
+
+
+@dataclass(frozen=True)
+class Patience:
+    """In seconds."""
+
+    # A program that ends sooner has not worked.
+    early_exit: float = 10
+    # How long a program that keeps ending waits for its next start.
+    retry: float = 30
 
 
 class Child:
     """One program and its current process."""
 
-    def __init__(self, program: Program, log: Log, watchdog: "Watchdog") -> None:
+    def __init__(self, program: Program, log: Log, watchdog: "Watchdog", patience: Patience) -> None:
         self.program = program
         self.early_exits = 0
         self.last_output: deque[str] = deque(maxlen=KEPT_OUTPUT_LINES)
         self._log = log
         self._watchdog = watchdog
+        self._patience = patience
         self._process: subprocess.Popen[bytes] | None = None
         self._reader: threading.Thread | None = None
         self._started_at = 0.0
@@ -89,9 +102,10 @@ class Child:
             self._reader.join(1)
         self._watchdog.remove(self._process.pid)
         self._process = None
-        is_early = time.monotonic() - self._started_at < EARLY_EXIT_SECONDS
+        is_early = time.monotonic() - self._started_at < self._patience.early_exit
         self.early_exits = self.early_exits + 1 if is_early else 0
-        self._start_at = time.monotonic() + min(0.1 * 2**self.early_exits, 2)
+        pause = self._patience.retry if self.keeps_ending else min(0.1 * 2**self.early_exits, 2)
+        self._start_at = time.monotonic() + pause
         return status
 
     def ask_to_stop(self) -> None:
@@ -102,6 +116,19 @@ class Child:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
+
+    @property
+    def keeps_ending(self) -> bool:
+        return self.early_exits >= MAX_EARLY_EXITS
+
+    def has_recovered(self) -> bool:
+        """Whether a program that kept ending lives again. Forgets its exits."""
+        if not self.keeps_ending or not self.is_running:
+            return False
+        if time.monotonic() - self._started_at < self._patience.early_exit:
+            return False
+        self.early_exits = 0
+        return True
 
     @property
     def is_running(self) -> bool:
@@ -157,10 +184,11 @@ class Watchdog:
 
 
 class Supervisor:
-    def __init__(self, programs: list[Program], log: Log) -> None:
+    def __init__(self, programs: list[Program], log: Log, patience: Patience | None = None) -> None:
         self._log = log
         self._watchdog = Watchdog()
-        self._children = [Child(program, log, self._watchdog) for program in programs]
+        self._patience = patience or Patience()
+        self._children = [Child(program, log, self._watchdog, self._patience) for program in programs]
         self._asked_to_stop = False
         self._failure = ""
 
@@ -176,7 +204,10 @@ class Supervisor:
 
     @property
     def is_settled(self) -> bool:
-        return all(child.is_settled for child in self._children)
+        return all(child.is_settled or child.keeps_ending for child in self._children)
+
+    def keeps_ending(self, name: str) -> bool:
+        return any(child.keeps_ending for child in self._children if child.program.name == name)
 
     def run(self, while_running: Callable[[], None] = lambda: None) -> str:
         """Keep the programs running until asked to stop. Returns the reason of a failure, or an empty string.
@@ -195,18 +226,23 @@ class Supervisor:
         return self._failure
 
     def _update(self, child: Child) -> None:
+        name = child.program.name
         child.start_when_due()
+        if child.has_recovered():
+            self._log.write(name, f"{name} lives again")
         status = child.reap()
         if status is None:
             return
-        name = child.program.name
-        if child.early_exits == MAX_EARLY_EXITS:
-            words = "\n".join(f"  {line}" for line in child.last_output)
-            self.fail(
-                f"{name} ended {MAX_EARLY_EXITS} times right after its start ({_describe_status(status)}):\n{words}"
-            )
-        else:
+        exits = f"ended {child.early_exits} times right after its start ({_describe_status(status)})"
+        if not child.keeps_ending:
             self._log.write(name, f"ended ({_describe_status(status)}); it is started again")
+        elif child.program.is_essential:
+            words = "\n".join(f"  {line}" for line in child.last_output)
+            self.fail(f"{name} {exits}:\n{words}")
+        else:
+            self._log.write(
+                name, f"no {name} lives: it {exits}; it is tried again in {self._patience.retry:g} seconds"
+            )
 
     def _stop(self) -> None:
         for child in self._children:

@@ -47,7 +47,7 @@ class AccessInline(ReadOnlyInline):
     """The connections that see the account."""
 
     model = AccountAccess
-    fields = ["connection", "seen_in", "since", "missing_since"]
+    fields = ["connection", "seen_in", "since", "missing_since", "missed_readings"]
     readonly_fields = fields
     per_page = 20
 
@@ -154,6 +154,7 @@ class AccountAdmin(BatchActions):
     list_display = ["name_or_id", "amazon_account_id", "status_label", "account_type", "connection"]
     list_filter = [
         ("status", ChoicesCheckboxFilter),
+        ("standing", ChoicesCheckboxFilter),
         ("account_type", ChoicesCheckboxFilter),
         ("inactive_reason", ChoicesCheckboxFilter),
     ]
@@ -198,7 +199,7 @@ class ProfileAdmin(VisibleRowsAdmin):
 
 @admin.register(AccountAccess)
 class AccountAccessAdmin(VisibleRowsAdmin):
-    list_display = ["account", "connection", "since", "missing_since"]
+    list_display = ["account", "connection", "since", "missing_since", "missed_readings"]
     list_select_related = ["account", "connection"]
     ordering = ["-id"]
 

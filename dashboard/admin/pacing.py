@@ -1,8 +1,14 @@
-"""The admin of rate limits, their counts, parked logins and refused applications."""
+"""The admin of rate limits, their counts, parked logins, and what Amazon refused of our application."""
 
 from django.contrib import admin
 
-from amazon_accounts.amazon_ads.models import ApplicationRefusal, ParkedLogin, RateLimit, RateLimitHour
+from amazon_accounts.amazon_ads.models import (
+    ApplicationRefusal,
+    BillingRequestForm,
+    ParkedLogin,
+    RateLimit,
+    RateLimitHour,
+)
 from dashboard.admin.read_only import ReadOnlyAdmin
 
 
@@ -40,3 +46,8 @@ class ParkedLoginAdmin(ReadOnlyAdmin):
 class ApplicationRefusalAdmin(ReadOnlyAdmin):
     list_display = ["client_id", "code", "refusals", "refused_since", "last_refused_at"]
     exclude = ["secret_digest"]
+
+
+@admin.register(BillingRequestForm)
+class BillingRequestFormAdmin(ReadOnlyAdmin):
+    list_display = ["client_id", "max_pairs", "limited_at", "account_wanted_at"]

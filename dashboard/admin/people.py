@@ -1,27 +1,103 @@
-"""Users, groups and API tokens."""
+"""Users, groups, sessions and API tokens."""
 
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any, cast
+
+from allauth.mfa.base.internal.flows import delete_dangling_recovery_codes
 from allauth.mfa.models import Authenticator
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.models import DELETION, LogEntry
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
-from django.http import HttpRequest
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
 from knox.models import AuthToken
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from dashboard.admin.read_only import BigTableAdmin, OfferedLookupsAdmin
+from dashboard.admin.erasing import ErasingAdmin
+from dashboard.admin.read_only import BigTableAdmin, StrictAdmin, VisibleRowsAdmin
+from dashboard.frame.page import ConsoleRequest, SeeOther, page
+from tokens.models import Session
+from tokens.people.end_access import count_api_keys, end_api_keys, end_sessions
+from tokens.permissions import may
 
 
 @admin.register(User)
-class PersonAdmin(OfferedLookupsAdmin, UserAdmin, ModelAdmin):  # type: ignore[type-arg]
+class PersonAdmin(ErasingAdmin, StrictAdmin, UserAdmin, ModelAdmin):  # type: ignore[type-arg]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+    actions = ["erase"]
+    actions_detail = ["erase_person"]
+
+    def get_urls(self) -> list[URLPattern]:
+        end_keys = self.admin_site.admin_view(self.end_keys)
+        return [path("<person_id>/end-keys/", end_keys, name="auth_user_end_keys"), *super().get_urls()]
+
+    def user_change_password(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response: HttpResponse = super().user_change_password(request, *args, **kwargs)
+        is_changed = request.method == "POST" and response.status_code == HTTPStatus.FOUND
+        person = self.get_object(request, kwargs["id"]) if is_changed else None
+        if person is None or not count_api_keys(person):
+            return response
+        if person.pk == request.user.pk:
+            return redirect(f"{reverse('sessions')}?after=password")
+        if may(request.user, "knox.delete_authtoken"):
+            return redirect("admin:auth_user_end_keys", person.pk)
+        return response
+
+    def end_keys(self, request: HttpRequest, person_id: str) -> HttpResponse:
+        """After the password of another person was changed: offer to end the person's API keys."""
+        person = self.get_object(request, person_id)
+        if person is None or not self.has_change_permission(request, person):
+            raise PermissionDenied
+        back = reverse("admin:auth_user_change", args=[person.pk])
+        if request.method == "POST":
+            number = end_api_keys(cast("User", request.user), person)
+            messages.success(request, f"API keys of {person} that are ended: {number}.")
+            return SeeOther(back)
+        context = {
+            "person": person,
+            "api_keys": count_api_keys(person),
+            "back": back,
+            "confirm_body": "dashboard/sessions/person_keys.html",
+        }
+        return page(
+            cast("ConsoleRequest", request), "dashboard/frame/confirm_page.html", context, title="API keys"
+        )
 
 
 @admin.register(Group)
-class PeopleGroupAdmin(OfferedLookupsAdmin, GroupAdmin, ModelAdmin):
+class PeopleGroupAdmin(StrictAdmin, GroupAdmin, ModelAdmin):
     pass
+
+
+@admin.register(Session)
+class SessionAdmin(VisibleRowsAdmin):
+    """Superusers see everybody's sessions here and end them. The key of a session is in no row."""
+
+    list_display = ["user", "browser", "address", "started_at", "seen_at"]
+    list_select_related = ["user"]
+    fields = ["user", "browser", "user_agent", "address", "started_at", "seen_at"]
+    readonly_fields = fields
+    search_fields = ["user__username", "=address"]
+    ordering = ["-seen_at", "-id"]
+    actions = ["end"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
+        rows: QuerySet[Session] = super().get_queryset(request).filter(user__isnull=False).defer("data")
+        return rows
+
+    @admin.action(description="End these sessions", permissions=["view"])
+    def end(self, request: HttpRequest, sessions: QuerySet[Session]) -> None:
+        number = end_sessions(cast("User", request.user), sessions)
+        self.message_user(request, f"{number} session{'' if number == 1 else 's'} ended.")
 
 
 def _token_name(token: AuthToken) -> str:
@@ -70,3 +146,27 @@ class SecondFactorAdmin(BigTableAdmin):
 
     def has_view_permission(self, request: HttpRequest, _obj: Authenticator | None = None) -> bool:
         return bool(request.user.has_perm("mfa.view_authenticator"))
+
+    def log_deletions(self, request: HttpRequest, queryset: Iterable[Authenticator]) -> None:
+        # Not by the name of the factor, which its person has typed: an erasure of the person would not find it.
+        LogEntry.objects.bulk_create(
+            LogEntry(
+                user=cast("User", request.user),
+                content_type=ContentType.objects.get_for_model(Authenticator),
+                object_id=str(factor.pk),
+                object_repr=f"{factor.get_type_display()} of {factor.user}",
+                action_flag=DELETION,
+                change_message="",
+            )
+            for factor in queryset
+        )
+
+    def delete_model(self, request: HttpRequest, obj: Authenticator) -> None:
+        super().delete_model(request, obj)
+        delete_dangling_recovery_codes(obj.user)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Authenticator]) -> None:
+        people = list(User.objects.filter(pk__in=queryset.values("user")))
+        super().delete_queryset(request, queryset)
+        for person in people:
+            delete_dangling_recovery_codes(person)

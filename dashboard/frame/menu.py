@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
+from django.contrib import admin
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -41,7 +42,33 @@ def show_to_holders_of(permission: str) -> Callable[[HttpRequest], bool]:
     return lambda request: may(request.user, permission)
 
 
+def may_open_overview(request: HttpRequest) -> bool:
+    return admin.site.has_permission(request) and all(
+        may(request.user, name) for name in ("accounts.view_account", "tokens.view_connection")
+    )
+
+
+def find_home(request: HttpRequest) -> str:
+    """Return the address of the page that the name of the console leads to: one that the person may open."""
+    return reverse("overview" if may_open_overview(request) else "security")
+
+
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    # Unfold asks several times for one page, and the badge needs a query.
+    remembered: dict[str, Any] = vars(request)
+    if "console_navigation" not in remembered:
+        remembered["console_navigation"] = _build_navigation(request)
+    built: list[dict[str, Any]] = remembered["console_navigation"]
+    return built
+
+
+def _build_navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    # The menu of the person at the bottom opens only with script.
+    your_sessions = _item("Your sessions", "devices", reverse("sessions"), is_open("sessions"), None)
+    if not admin.site.has_permission(request):
+        security = is_open("security", "mfa_index", "account_change_password")
+        own = [_item("Security", "shield_person", reverse("security"), security, None), your_sessions]
+        return [{"items": own, "title": "Your account"}]
     accounts, connections = "accounts.view_account", "tokens.view_connection"
     return [
         {
@@ -80,6 +107,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _model("Token refreshes", "autorenew", "tokens", "tokenrefresh", connections),
                 _model("Sync runs", "sync", "accounts", "syncrun", connections),
                 _model("Users", "group", "auth", "user", "auth.view_user"),
+                your_sessions,
                 _item(
                     "Everything",
                     "database",
@@ -93,7 +121,10 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def account_links(_request: HttpRequest) -> list[dict[str, str]]:
-    return [{"title": "Security", "link": reverse("security")}]
+    return [
+        {"title": "Security", "link": reverse("security")},
+        {"title": "Your sessions", "link": reverse("sessions")},
+    ]
 
 
 def _item(
@@ -111,7 +142,7 @@ def _model(title: str, icon: str, app: str, model: str, permission: str) -> dict
 
 
 def _badge(request: HttpRequest) -> dict[str, str]:
-    if not isinstance(request.user, User):
+    if not isinstance(request.user, User) or not may(request.user, "tokens.view_connection"):
         return {}
     number = Connection.objects.visible_to(request.user).broken().count()
     return {"badge": f"{number:,}", "badge_variant": "warning"} if number else {}

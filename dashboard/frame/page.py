@@ -16,6 +16,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
@@ -29,19 +30,24 @@ class ConsoleRequest(HttpRequest):
     htmx: HtmxDetails
 
 
-class StaffRequest(ConsoleRequest):
-    """What `staff_page` hands to its view."""
+class PersonRequest(ConsoleRequest):
+    """What `own_page` hands to its view."""
 
     user: User
 
 
+class StaffRequest(PersonRequest):
+    """What `staff_page` hands to its view."""
+
+
 def staff_page(
-    permission: str,
+    permission: str | None = None,
 ) -> Callable[
     [Callable[Concatenate[StaffRequest, Arguments], HttpResponseBase]], Callable[..., HttpResponse]
 ]:
-    """Let in staff with the permission. Strangers are sent to the login, other staff get 403.
+    """Let in staff with the permission, or all staff if none is named.
 
+    Strangers are sent to the login, other staff get 403.
     A POST without a session does nothing: the login then leads back to the page with the button.
     """
 
@@ -52,7 +58,8 @@ def staff_page(
         def view_with_permission(
             request: StaffRequest, *args: Arguments.args, **kwargs: Arguments.kwargs
         ) -> HttpResponseBase:
-            require(request.user, permission)
+            if permission is not None:
+                require(request.user, permission)
             return view(request, *args, **kwargs)
 
         staff_view = admin.site.admin_view(view_with_permission)
@@ -68,6 +75,26 @@ def staff_page(
         return cast("Callable[..., HttpResponse]", guarded_view)
 
     return decorate
+
+
+def own_page(
+    view: Callable[Concatenate[PersonRequest, Arguments], HttpResponse],
+) -> Callable[..., HttpResponse]:
+    """Let in everybody who is signed in, also without any right: for pages of what is the person's own.
+
+    Strangers are sent to the login, which leads back. A POST without a session does nothing.
+    """
+
+    @never_cache
+    @wraps(view)
+    def guarded_view(
+        request: ConsoleRequest, *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> HttpResponse:
+        if request.user.is_authenticated:
+            return view(cast("PersonRequest", request), *args, **kwargs)
+        return redirect_to_login(_came_from(request) if request.method == "POST" else request.get_full_path())
+
+    return cast("Callable[..., HttpResponse]", guarded_view)
 
 
 def _came_from(request: HttpRequest) -> str:

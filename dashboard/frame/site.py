@@ -9,10 +9,14 @@ from django.contrib.admin import ModelAdmin
 from django.contrib.auth.views import redirect_to_login
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, resolve_url
+from django.shortcuts import resolve_url
+from django.urls import URLPattern, path
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.generic import RedirectView
 from unfold.admin import ModelAdmin as ThemedModelAdmin
 from unfold.sites import UnfoldAdminSite
+
+from dashboard.frame.menu import find_home
 
 
 class ConsoleSite(UnfoldAdminSite):
@@ -46,21 +50,36 @@ class ConsoleSite(UnfoldAdminSite):
 
         return sign_in_first
 
-    # The admin has no pages of its own for these three: its login would know neither the throttle nor second factors.
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        context: dict[str, Any] = super().each_context(request)
+        if not request.user.is_authenticated:
+            return context
+        context |= {"home": find_home(request), "may_search": context["has_permission"]}
+        if not context["has_permission"]:
+            # The pages of what is a person's own have this frame too. Unfold would leave out its heading and menu.
+            context |= {"has_permission": True, "sidebar_navigation": self.get_sidebar_list(request)}
+        return context
+
+    # The admin has no pages of its own to log in and out and to change the password: its login would know neither the
+    # throttle nor second factors.
+
+    def get_urls(self) -> list[URLPattern]:
+        # Before Django's own lines for the same addresses, which let in only staff.
+        return [
+            path("logout/", views.logout, name="logout"),
+            path(
+                "password_change/",
+                RedirectView.as_view(pattern_name="account_change_password"),
+                name="password_change",
+            ),
+            *super().get_urls(),
+        ]
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         back = request.GET.get("next", "")
         if not url_has_allowed_host_and_scheme(back, None):
             back = resolve_url("admin:index")
         return redirect_to_login(back)
-
-    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        return cast("HttpResponse", views.logout(request))
-
-    def password_change(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        return redirect("account_change_password")
 
     def _get_colors(self, _key: str, _request: HttpRequest) -> dict[str, dict[str, str]]:
         # Unfold would write the colors as an inline style, which our content security policy forbids.

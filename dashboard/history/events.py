@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from accounts.models import AccountChange, BatchOperation, SyncRun
 from dashboard.status import REFRESH, Status, status_of_batch, status_of_refresh, status_of_run
-from dashboard.templatetags.console import duration, plain
+from dashboard.templatetags.console import duration, value_of
 from tokens.models import TokenRefresh
 
 KINDS = {"sync": "Syncs", "refresh": "Token refreshes", "change": "Changes", "batch": "Operations"}
@@ -109,8 +109,8 @@ def _read_refresh(refresh: TokenRefresh) -> Event:
 
 
 def _read_change(change: AccountChange) -> Event:
-    old = "" if change.old is None else plain(change.old)
-    new = "" if change.new is None else plain(change.new)
+    old = "" if change.old is None else value_of(change, "old")
+    new = "" if change.new is None else value_of(change, "new")
     return Event(
         moment=change.changed_at,
         kind="change",

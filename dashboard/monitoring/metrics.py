@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from django.db.models import Count, Q
-from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -12,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from accounts.models import Account, SyncRun
 from amazon_accounts.amazon_ads.pacing.report import count_calls, report_pacing
+from amazon_accounts.postgresql.clock import approximate_now
 from dashboard.monitoring.readiness import is_database_ready, run_checks
 from tokens.models import Connection, TokenRefresh
 
@@ -31,7 +31,7 @@ def export_metrics() -> bytes:
 
 class ConsoleCollector(Collector):
     def collect(self) -> Iterator[Metric]:
-        now = timezone.now()
+        now = approximate_now()
         checks = run_checks()
         parts = (([check.name], check.ok) for check in checks)
         yield _gauge("ready", "1 when this part is alive", ["part"], parts)

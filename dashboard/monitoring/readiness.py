@@ -1,12 +1,20 @@
 """Whether all parts of the console are there: what /readyz answers."""
 
+import threading
+import time
 from dataclasses import dataclass
 
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 from psycopg_pool import PoolTimeout
 
+from amazon_accounts.postgresql.outages import AWAY, OUTAGES, Trouble, probe
 from tokens.processes.heartbeats import Beats, count_beats
+
+ANSWER_SECONDS = 1.8
+# Each write leaves a few dead rows in the catalog of the database, and anybody may ask. Load balancers ask less often, so
+# each of their checks writes.
+WRITE_EVERY_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -21,21 +29,49 @@ def run_checks() -> list[Check]:
 
     The list ends at the database or the migrations if they fail, because the later checks need them.
     """
+    if trouble := DATABASE.find_trouble():
+        return [Check("database", ok=False, detail=trouble)]
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except (Error, PoolTimeout):
-        return [Check("database", ok=False, detail="The database does not answer.")]
-    checks = [Check("database", ok=True, detail="It answers."), MIGRATIONS.run()]
-    if checks[-1].ok:
-        alive = count_beats()
-        checks += [_check_worker(alive), _check_scheduler(alive)]
+        checks = [Check("database", ok=True, detail="It answers."), MIGRATIONS.run()]
+        if checks[-1].ok:
+            alive = count_beats()
+            checks += [_check_worker(alive), _check_scheduler(alive)]
+    except (Error, PoolTimeout) as error:
+        return [Check("database", ok=False, detail=OUTAGES.explain(error))]
     return checks
 
 
 def is_database_ready(checks: list[Check]) -> bool:
     """Return whether the tables can be read: the database answers and all migrations are applied."""
     return all(check.ok for check in checks if check.name in {"database", "migrations"})
+
+
+class DatabaseCheck:
+    """Whether the database can be read and written, told within two seconds.
+
+    A full disk and a standby answer every query, so only a write shows them. The last failure of this process would
+    not show them either, because most requests write nothing.
+    """
+
+    def __init__(self) -> None:
+        self._wrote_at = -WRITE_EVERY_SECONDS
+
+    def find_trouble(self) -> str | None:
+        now = time.monotonic()
+        writes = OUTAGES.is_on or now - self._wrote_at >= WRITE_EVERY_SECONDS
+        # A thread, because a look-up of the host's name has no timeout.
+        found: list[Trouble | None] = []
+        asking = threading.Thread(target=lambda: found.append(probe(writes=writes)), daemon=True)
+        asking.start()
+        asking.join(ANSWER_SECONDS)
+        if found == [None]:
+            self._wrote_at = now if writes else self._wrote_at
+            return None
+        OUTAGES.begin()
+        return found[0].cause if found and found[0] else AWAY
+
+
+DATABASE = DatabaseCheck()
 
 
 class MigrationCheck:

@@ -8,10 +8,11 @@ from typing import Any, Literal
 from django.contrib.auth.models import User
 from django.core.cache import caches
 from django.db.models import Count, F, QuerySet, Value
-from django.db.models.functions import Trunc
+from django.db.models.functions import Now, Trunc
 from django.utils import timezone
 
 from accounts.models import SyncRun
+from amazon_accounts.postgresql.clock import approximate_now
 from dashboard.charts import Chart, Column, stack_columns, sum_by_tone
 from dashboard.status import REFRESH, SYNC_RUN, Tone, find_status
 from tokens.models import TokenRefresh
@@ -84,7 +85,7 @@ def read_success_rates(user: User) -> dict[Period, float | None]:
         key = f"success-rate:{period}:{_get_viewers_key(user)}"
         known: list[float | None] | None = caches["process"].get(key)
         if known is None:
-            refreshes = TokenRefresh.objects.visible_to(user).since(timezone.now() - LENGTHS[period])
+            refreshes = TokenRefresh.objects.visible_to(user).since(Now() - LENGTHS[period])
             known = [refreshes.success_rate()]
             caches["process"].set(key, known, kept)
         rates[period] = known[0]
@@ -100,7 +101,7 @@ def _count(user: User, period: Period) -> list[Activity]:
     unit = "hour" if period == "24h" else "day"
     step = timedelta(hours=1) if period == "24h" else timedelta(days=1)
     number = 24 if period == "24h" else 30
-    last = timezone.localtime().replace(minute=0, second=0, microsecond=0)
+    last = timezone.localtime(approximate_now()).replace(minute=0, second=0, microsecond=0)
     # Hours are counted in UTC, where each has the same length. A day begins at midnight of the zone, also on the
     # days on which the clocks change.
     last = last.replace(hour=0) if unit == "day" else last.astimezone(UTC)

@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import Q
 from django.urls import reverse
-from django.utils import timezone
 
+from accounts.health import AtRisk
+from amazon_accounts.postgresql.clock import approximate_now
 from dashboard.account_counts import AccountCounts, AtLeast, count_accounts
 from dashboard.status import Tone
 from tokens.models import BROKEN, FAILING, Alert, Connection, where_late, where_live
@@ -28,7 +30,8 @@ class Problem:
     cause: str
     action: str = ""
     address: str = ""
-    permission: str = ""
+    # The connection that the button sends back to Amazon, by a form and not by a link.
+    reconnect: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class TroubledConnections:
 
     @classmethod
     def find(cls, user: User, now: datetime) -> "TroubledConnections":
-        wrong = FAILING | Q(expires_at__lt=now) | where_late(now)
+        wrong = FAILING | Q(expires_at__lt=now) | where_late()
         connections = list(
             Connection.objects.visible_to(user)
             .filter(BROKEN | (where_live() & wrong))
@@ -53,12 +56,12 @@ class TroubledConnections:
         return self.accounts.of(*(connection.pk for connection in connections))
 
 
-def find_problems(user: User, *, suspended: int, pending: int) -> list[Problem]:
+def find_problems(user: User, *, suspended: int, pending: int, at_risk: AtRisk) -> list[Problem]:
     """Return the problems that this person may see; `suspended` and `pending` are numbers of accounts.
 
     Costs three queries.
     """
-    now = timezone.now()
+    now = approximate_now()
     troubled = TroubledConnections.find(user, now)
     broken = [c for c in troubled.connections if c.is_broken]
     active = [c for c in troubled.connections if not c.is_broken]
@@ -69,6 +72,7 @@ def find_problems(user: User, *, suspended: int, pending: int) -> list[Problem]:
         *_report_unsent_alerts(user),
         *_report_late_syncs([c for c in active if c.is_late], troubled),
         *_report_suspended_accounts(suspended),
+        *_report_accounts_at_risk(at_risk),
         *_report_pending_accounts(pending),
     ]
 
@@ -85,8 +89,8 @@ def _report_broken_connections(
             name=connection.label,
             cause=f"Amazon no longer accepts this login. {accounts} {verb} not updated.",
             action="Reconnect",
-            address=f"{reverse('connect-amazon')}?connection={connection.pk}",
-            permission="tokens.connect_amazon",
+            address=reverse("connect-amazon"),
+            reconnect=connection.pk,
         )
     if rest := connections[MAX_CONNECTIONS_NAMED:]:
         yield Problem(
@@ -166,10 +170,25 @@ def _report_suspended_accounts(number: int) -> Iterator[Problem]:
             word="Suspended",
             name=str(AtLeast(number)),
             cause=(
-                "Amazon has suspended them. Nobody can advertise there until the advertiser has settled it with Amazon."
+                "Amazon has stopped their campaigns in at least one country. The page of each account says where, and "
+                "what Amazon says; the advertiser has to settle it with Amazon."
             ),
             action="See the accounts",
             address=f"{reverse('accounts')}?status=suspended",
+        )
+
+
+def _report_accounts_at_risk(at_risk: AtRisk) -> Iterator[Problem]:
+    if at_risk["number"]:
+        first = at_risk["next_suspension_at"]
+        soonest = f" The first suspension is announced for {first:%-d %B %Y}." if first else ""
+        yield Problem(
+            tone="attention",
+            word="At risk",
+            name=str(AtLeast(at_risk["number"])),
+            cause=f"Amazon announces a suspension or reports a problem with the payment.{soonest}",
+            action="See the accounts",
+            address=f"{reverse('accounts')}?standing=at_risk",
         )
 
 
@@ -180,7 +199,7 @@ def _report_pending_accounts(number: int) -> Iterator[Problem]:
             word="Pending",
             name=str(AtLeast(number)),
             cause=(
-                "Amazon has not finished their registration. "
+                "Their registration at Amazon is not finished, or their billing is not set up. "
                 "The page of each account says what it waits for, if Amazon says so."
             ),
             action="See the accounts",

@@ -4,7 +4,8 @@ SELECT connection, (
       FROM (
         SELECT
           FROM user_accounts
-         WHERE connection_id = connection AND (status <> 'inactive' OR NOT %(only_live)s)
+         WHERE connection_id = connection
+           AND (status <> 'inactive' OR inactive_reason = 'registration_failed' OR NOT %(only_live)s)
          LIMIT %(max)s + 1
       ) counted)
   FROM unnest(%(connections)s) connection

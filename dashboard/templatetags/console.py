@@ -9,11 +9,16 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from accounts.models import AccountChange
 from amazon_accounts.amazon_ads.hosts import Region
+from amazon_accounts.postgresql.clock import approximate_now
 from dashboard import status
 from dashboard.status import Status, Tone
 
 register = template.Library()
+
+NOTICE_DATES = ("due_at", "suspension_at")
+MAX_NOTICES_SHOWN = 20
 
 # Drawn, because shapes of a font appear late, do not print everywhere and vanish with forced colors.
 SHAPES: dict[Tone, SafeString] = {
@@ -60,6 +65,7 @@ def word(state: Status) -> SafeString:
 
 
 register.filter("account_status", status.status_of_account)
+register.filter("standing", status.status_of_billing)
 register.filter("sync_status", status.status_of_account_sync)
 register.filter("health", status.status_of_account_health)
 register.filter("connection_state", status.status_of_connection)
@@ -91,7 +97,7 @@ def when(moment: datetime | None, form: str = "relative", never: str = "never") 
 
 def relative(moment: datetime) -> str:
     """Return "4 min ago", "in 12 min", or the date if the moment is a week or more away."""
-    distance = timezone.now() - moment
+    distance = approximate_now() - moment
     if abs(distance) < timedelta(minutes=1):
         return "just now" if distance >= timedelta(0) else "in less than a minute"
     if abs(distance) >= timedelta(days=7):
@@ -107,6 +113,15 @@ def format_span(length: timedelta) -> str:
     if hours:
         return f"{hours} h {minutes % 60} min" if hours < 10 and minutes % 60 else f"{hours} h"
     return f"{minutes} min"
+
+
+@register.filter
+def notices(stored: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
+    """Return the first notices of a profile, with their dates as moments."""
+    return [
+        notice | {name: notice[name] and datetime.fromisoformat(notice[name]) for name in NOTICE_DATES}
+        for notice in (stored or [])[:MAX_NOTICES_SHOWN]
+    ]
 
 
 @register.filter
@@ -141,6 +156,15 @@ def region_names(regions: list[str]) -> str:
 @register.filter
 def pretty(data: Any) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False, sort_keys=True, default=str)
+
+
+@register.filter
+def value_of(change: AccountChange, side: str) -> str:
+    """Return the `old` or the `new` value of a change, in the words of the pages."""
+    value = getattr(change, side)
+    if change.kind == AccountChange.Kind.STANDING:
+        return status.find_status(status.STANDING, value).word
+    return plain(value)
 
 
 @register.filter

@@ -1,6 +1,7 @@
 """The list of accounts, and one account."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 from django_htmx.http import push_url
 
-from accounts.models import Account, AccountChange, AccountManager, Profile, SyncRun
+from accounts.models import Account, AccountChange, AccountManager, Profile, Standing, SyncRun
+from amazon_accounts.web.cookies import name_cookie, set_cookie
 from dashboard.account_chips import Group, count_groups
 from dashboard.account_list import VIEWS, AccountList, translate_parameters
 from dashboard.frame.page import StaffRequest, is_partial, page, staff_page
@@ -22,6 +24,7 @@ from tokens.models import Connection
 VIEW_COOKIE = "accounts-view"
 MAX_CONNECTIONS_OFFERED = 200
 MAX_CHANGES = 50
+TROUBLED_STANDINGS = {Standing.SUSPENDED, Standing.AT_RISK, Standing.SET_UP}
 MAX_RELATED = 200
 # The filters behind "More filters".
 RARE_FILTERS = ("country", "marketplace", "connection", "labels")
@@ -45,7 +48,7 @@ def accounts(request: StaffRequest) -> HttpResponse:
     address = f"{reverse('accounts')}?{parameters.urlencode()}"
     if is_translated and not is_partial(request):
         return HttpResponseRedirect(address)
-    state = AccountList.read(parameters, last_view=request.COOKIES.get(VIEW_COOKIE, ""))
+    state = AccountList.read(parameters, last_view=request.COOKIES.get(name_cookie(VIEW_COOKIE), ""))
     response = page(
         request,
         "dashboard/accounts/list_page.html",
@@ -54,7 +57,7 @@ def accounts(request: StaffRequest) -> HttpResponse:
         partial="dashboard/accounts/list.html",
     )
     if parameters.get("view") == state.view:
-        response.set_cookie(VIEW_COOKIE, state.view, max_age=365 * 86400, httponly=True, samesite="Lax")
+        set_cookie(response, VIEW_COOKIE, state.view, life=timedelta(days=365))
     return push_url(response, address) if is_translated else response
 
 
@@ -124,6 +127,9 @@ def account(request: StaffRequest, account_id: UUID) -> HttpResponse:
         "account": row,
         "no_sync": row.connection.reason_unusable,
         "profiles": profiles,
+        "billing": [
+            profile for profile in profiles if profile.standing in TROUBLED_STANDINGS or profile.notices
+        ],
         "why": _why(row, ready={profile.country_code for profile in profiles}),
         "reports": _reports(row.errors),
         "changes": list(AccountChange.objects.filter(account=row).select_related("changed_by")[:MAX_CHANGES]),
@@ -155,9 +161,17 @@ def _links(user: User, account: Account) -> list[AccountManager]:
 
 def _why(account: Account, ready: set[str]) -> str:
     """Return why an account cannot advertise, or not in all countries, and what happens next."""
+    if account.is_followed and account.standing in TROUBLED_STANDINGS:
+        return _why_billing(account)
     if account.status == Account.Status.SUSPENDED:
-        why = "Amazon has disabled this account, so nobody can advertise with it."
+        why = "Amazon has suspended this account, so nobody can advertise with it."
         step = "Amazon does not say why; the advertiser has to ask Amazon."
+    elif account.inactive_reason == Account.InactiveReason.REGISTRATION_FAILED:
+        why = f"The registration of this account failed: Amazon calls it {account.amazon_status}. Nobody can advertise with it."
+        step = "Amazon does not say why; the advertiser has to ask Amazon, or register again."
+    elif account.status == Account.Status.UNKNOWN:
+        why = f"Amazon calls it “{account.amazon_status or ''}”, which this console does not know."
+        step = "Look in Amazon's own console whether the account can advertise."
     elif account.status == Account.Status.PENDING:
         why = _why_pending(account, ready)
         step = "Amazon asks for nothing that you could do."
@@ -168,9 +182,20 @@ def _why(account: Account, ready: set[str]) -> str:
     return f"{why} {step} Each sync asks again."
 
 
+def _why_billing(account: Account) -> str:
+    if account.standing == Standing.SUSPENDED:
+        countries = ", ".join(account.suspended_in) or "one of its marketplaces"
+        why = f"Amazon has stopped the campaigns of this account in {countries}."
+    elif account.standing == Standing.SET_UP:
+        why = "This account cannot advertise everywhere: its billing, payment or tax registration is missing."
+    elif account.suspension_at:
+        why = f"Amazon announces that it will stop campaigns of this account on {account.suspension_at:%d %B %Y}."
+    else:
+        why = "Amazon reports a problem with the payment of this account, and may stop its campaigns."
+    return f"{why} The advertiser has to settle it with Amazon; its words are below. Each sync asks again."
+
+
 def _why_pending(account: Account, ready: set[str]) -> str:
-    if account.amazon_status not in {"PENDING", "PARTIALLY_CREATED"}:
-        return f"Amazon calls it “{account.amazon_status or ''}”, which this console does not know."
     waiting = [country for country in account.countries if country not in ready]
     if not waiting:
         return "Amazon has not finished the registration of this account."

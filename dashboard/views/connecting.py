@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
@@ -23,6 +23,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.web.links import build_link
+from amazon_accounts.web.requests import read_host
 from dashboard.frame.page import ConsoleRequest, SeeOther, StaffRequest, page, staff_page
 from dashboard.views import errors
 from dashboard.views.connections import visible
@@ -68,14 +69,10 @@ def _is_elsewhere(request: HttpRequest) -> bool:
     # Behind a proxy that does not pass the host name on, only `Origin` says where the browser is. A GET has none; the
     # mark in the address then ends the redirects.
     if origin := request.headers.get("Origin"):
-        return _host(urlsplit(origin).netloc) != _host(urlsplit(settings.PUBLIC_URL).netloc)
+        return read_host(origin) != read_host(settings.PUBLIC_URL)
     if AT_PUBLIC_URL in request.GET:
         return False
-    return _host(request.get_host()) != _host(urlsplit(settings.PUBLIC_URL).netloc)
-
-
-def _host(netloc: str) -> str:
-    return netloc.lower().removesuffix(":443").removesuffix(":80")
+    return read_host(f"//{request.get_host()}") != read_host(settings.PUBLIC_URL)
 
 
 def _read(request: HttpRequest, name: str) -> str:

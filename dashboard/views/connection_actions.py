@@ -14,6 +14,7 @@ from accounts.sync.requests import request_sync
 from dashboard.account_counts import count_accounts
 from dashboard.frame.page import StaffRequest, button_on, is_partial, page, redirect_htmx, staff_page
 from dashboard.views.connections import visible
+from tokens.connect.consent import CONSENT_PAGES
 from tokens.connect.disconnect import disconnect_connection
 from tokens.connect.forget import StillConnectedError, forget_login
 from tokens.connect.forms import ConnectionForm
@@ -63,6 +64,7 @@ def disconnect(request: StaffRequest, connection_id: UUID) -> HttpResponse:
     context = {
         "connection": connection,
         "account_count": count_accounts([connection.pk], only_live=True).of(connection.pk),
+        "consent_pages": [CONSENT_PAGES[region] for region in connection.regions if region in CONSENT_PAGES],
         "confirm_body": "dashboard/connections/disconnect.html",
     }
     if is_partial(request):

@@ -1,17 +1,22 @@
 """The error pages: in the frame for people who are signed in, and as plain pages for everybody else."""
 
 import logging
+import sys
 from http import HTTPStatus
 from uuid import uuid4
 
-from django.contrib import admin
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.template import loader
 
 from accounts.api.problems import build_response as build_problem_response
+from amazon_accounts.postgresql.outages import is_outage
+from amazon_accounts.web import problems
+from dashboard.frame.menu import may_open_overview
 from dashboard.frame.page import ConsoleRequest, page
+from dashboard.outage import answer_outage
 from tokens.sign_in.adapters import answer_too_many
+from tokens.sign_in.remote_address import read_remote_address
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +36,9 @@ def answer(
     request: ConsoleRequest, status: HTTPStatus, *, title: str, why: str, next_step: str
 ) -> HttpResponse:
     context = {"why": why, "next_step": next_step}
-    if hasattr(request, "user") and admin.site.has_permission(request):
-        return page(request, "dashboard/errors/page.html", context, title=title, status=status)
+    if hasattr(request, "user") and request.user.is_authenticated:
+        framed = {**context, "may_open_overview": may_open_overview(request)}
+        return page(request, "dashboard/errors/page.html", framed, title=title, status=status)
     return render(request, "dashboard/errors/plain_page.html", {**context, "title": title}, status=status)
 
 
@@ -54,7 +60,7 @@ def forbidden(request: ConsoleRequest, exception: Exception) -> HttpResponse:
 
 def bad_request(request: ConsoleRequest, exception: Exception) -> HttpResponse:
     if request.path.startswith("/api/"):
-        return build_problem_response(HTTPStatus.BAD_REQUEST, "The API does not take this request.")
+        return build_problem_response(problems.MALFORMED_REQUEST, "The API does not take this request.")
     return answer(
         request,
         HTTPStatus.BAD_REQUEST,
@@ -65,6 +71,8 @@ def bad_request(request: ConsoleRequest, exception: Exception) -> HttpResponse:
 
 
 def refuse_input(request: ConsoleRequest) -> HttpResponse:
+    if request.path.startswith("/api/"):
+        return build_problem_response(problems.MALFORMED_REQUEST, "The query string is not UTF-8 text.")
     # Without the frame, which asks the database.
     context = {
         "title": "Bad request",
@@ -76,7 +84,7 @@ def refuse_input(request: ConsoleRequest) -> HttpResponse:
 
 def content_too_large(request: ConsoleRequest) -> HttpResponse:
     if request.path.startswith("/api/"):
-        return build_problem_response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.")
+        return build_problem_response(problems.CONTENT_TOO_LARGE, "The body is too large.")
     return answer(
         request,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -87,7 +95,7 @@ def content_too_large(request: ConsoleRequest) -> HttpResponse:
 
 
 def csrf_failure(request: ConsoleRequest, reason: str = "") -> HttpResponse:
-    logger.warning("Refused a form of %s: %s", request.path, reason)
+    # Django logs the refusal with its reason.
     return answer(
         request,
         HTTPStatus.FORBIDDEN,
@@ -103,22 +111,27 @@ def not_found(request: ConsoleRequest, exception: Exception) -> HttpResponse:
         HTTPStatus.NOT_FOUND,
         title="Page not found",
         why="Nothing is at this address, or what is there belongs to somebody else.",
-        next_step="Check the address, or start from the overview.",
+        next_step="Check the address.",
     )
 
 
 def too_many_requests(request: ConsoleRequest) -> HttpResponse:
-    # allauth calls it for its own limits, which all end within a minute or five.
+    # allauth calls it for its own limits, which all end within a minute.
+    logger.warning("Throttled %s %s from %s.", request.method, request.path, read_remote_address(request))
     return answer_too_many(request, 60)
 
 
 def server_error(request: ConsoleRequest) -> HttpResponse:
+    error = sys.exc_info()[1]
+    if error is not None and is_outage(error):
+        # A middleware asked the database, for the session or the user.
+        return answer_outage(request, error)
     # The page asks neither the session nor the database, because one of them may have failed.
     reference = uuid4().hex[:12]
     logger.error("Answered %s %s with an error page, reference %s", request.method, request.path, reference)
     if request.path.startswith("/api/"):
         return build_problem_response(
-            HTTPStatus.INTERNAL_SERVER_ERROR,
+            problems.INTERNAL_ERROR,
             f"Something went wrong here. Its reference in the log is {reference}.",
         )
     text = loader.render_to_string("dashboard/errors/server_error_page.html", {"reference": reference})

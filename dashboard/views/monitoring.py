@@ -26,13 +26,15 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Answer 200 if the database and all migrations are there, else 503. Staff see each check.
+    """Answer 200 if the database works and all migrations are applied, else 503 with the cause. Staff see each check.
 
     A dead worker or scheduler is no reason to take web away from people.
     """
     checks = run_checks()
     ready = is_database_ready(checks)
     answer: dict[str, object] = {"status": "ready" if ready else "not ready"}
+    if not ready:
+        answer["detail"] = next(check.detail for check in checks if not check.ok)
     # The user is read from the database.
     if ready and request.user.is_staff:
         answer["checks"] = [{"name": check.name, "ok": check.ok, "detail": check.detail} for check in checks]

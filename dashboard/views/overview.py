@@ -5,12 +5,12 @@ from datetime import datetime
 
 from django.http import HttpResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts.health import Health, PaceHealth, check_health
 from accounts.models import Account
 from amazon_accounts.amazon_ads.models import Family
+from amazon_accounts.postgresql.clock import approximate_now
 from dashboard.frame.page import StaffRequest, page, staff_page
 from dashboard.overview.activity import Period, read_activity
 from dashboard.overview.problems import find_problems
@@ -54,6 +54,7 @@ def overview(request: StaffRequest) -> HttpResponse:
         request.user,
         suspended=accounts[Account.Status.SUSPENDED],
         pending=accounts[Account.Status.PENDING],
+        at_risk=summary["at_risk"],
     )
     context = {
         "state": HEALTH_STATE[summary["state"]],
@@ -64,7 +65,7 @@ def overview(request: StaffRequest) -> HttpResponse:
         "activities": read_activity(request.user, period),
         "period": period,
         "pace": [_describe_pace(row) for row in summary["pacing"]],
-        "now": timezone.now(),
+        "now": approximate_now(),
         "here": f"{reverse('overview')}?period={period}",
     }
     return page(

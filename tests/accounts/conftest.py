@@ -1,4 +1,4 @@
-"""Alice, an operator; Bob, another; accounts of theirs; and API clients that speak as them."""
+"""The operators Alice and Bob, an administrator, accounts, and API clients of these people."""
 
 from collections.abc import Callable
 from datetime import timedelta

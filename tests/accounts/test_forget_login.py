@@ -2,6 +2,7 @@
 
 import io
 import logging
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -11,14 +12,15 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection as database
 from django.test import Client
+from django.utils import timezone
 from knox.models import AuthToken
-from psycopg import sql
 from rest_framework.test import APIClient
 
 from accounts.models import Account, AccountAccess, AccountChange, Profile, SyncRun
-from accounts.sync.suspensions import alert_suspensions
+from accounts.standing.alerts import CARD_ENDS, alert_standings
 from tests.accounts.conftest import AccountFactory, ConnectionFactory
 from tests.tokens.factories import new_refresh
+from tests.traces import find_tables_with
 from tokens.alerts.create import alert_connection_broken
 from tokens.connect.disconnect import disconnect_connection
 from tokens.connect.forget import StillConnectedError, forget_login
@@ -31,18 +33,6 @@ pytestmark = pytest.mark.django_db
 
 # Each has one of these pieces, in letters that the search index keeps.
 TRACES = ["zebulon", "quagga", "amzn1.account.zq"]
-
-
-def find_tables_with(text: str) -> list[str]:
-    """Return the tables that have the text in any column of any row."""
-    found = []
-    with database.cursor() as cursor:
-        for table in database.introspection.table_names(cursor):
-            count = sql.SQL("SELECT count(*) FROM {} AS line WHERE line::text ILIKE %s")
-            cursor.execute(count.format(sql.Identifier(table)), [f"%{text}%"])
-            if cursor.fetchone()[0]:
-                found.append(table)
-    return found
 
 
 def stage_rows(run: SyncRun) -> None:
@@ -81,10 +71,15 @@ def account(alice: User, login: Connection, new_account: AccountFactory) -> Acco
         metadata={"accountName": "Quagga"},
         errors={"DE": ["quagga"]},
     )
-    Profile.objects.create(account=account, profile_id="1", name="Quagga DE")
+    notice = {"name": CARD_ENDS, "title": "Quagga's card", "due_at": None, "suspension_at": None}
+    Profile.objects.create(
+        account=account, profile_id="1", name="Quagga DE", billing_message="Quagga owes", notices=[notice]
+    )
+    soon = timezone.now() + timedelta(days=2)
+    Account.objects.filter(pk=account.pk).update(standing="at_risk", suspension_at=soon)
     Account.objects.filter(pk=account.pk).update(name="Quagga & Sons")
     AccountChange.objects.create(account=account, run=run, kind="status", old="active", new="suspended")
-    alert_suspensions(run.pk)
+    alert_standings(run.pk, login.pk)
     alert_connection_broken(login)
     new_refresh(login, "permanent", error="zebulon is locked")
     stage_rows(run)
@@ -99,6 +94,18 @@ def test_nothing_in_any_table_names_the_login_or_its_accounts(login: Connection)
     assert [find_tables_with(trace) for trace in TRACES] == [[], [], []]
 
 
+def test_earlier_connections_of_the_login_are_forgotten_with_it(
+    alice: User, login: Connection, new_connection: ConnectionFactory
+) -> None:
+    disconnect_connection(SYSTEM, login)
+    later = new_connection(alice, amazon_user_id="amzn1.account.ZQ", amazon_user_name="Zebulon")
+    disconnect_connection(SYSTEM, later)
+    assert forget_login(SYSTEM, later)
+    assert find_tables_with("zebulon") == []
+    login.refresh_from_db()
+    assert login.is_forgotten
+
+
 def test_the_history_stays_without_the_names(login: Connection, account: Account) -> None:
     disconnect_connection(SYSTEM, login)
     before = AccountChange.objects.filter(account=account).count()
@@ -111,7 +118,7 @@ def test_the_history_stays_without_the_names(login: Connection, account: Account
     assert SyncRun.objects.filter(connection=login).count() == 1
     assert TokenRefresh.objects.filter(connection=login).count() == 1
     # An alert that waited is not sent.
-    assert Alert.objects.filter(next_try_at=None).count() == 2
+    assert Alert.objects.filter(next_try_at=None).count() == 4
 
 
 def test_an_account_that_another_connection_sees_keeps_its_name(
@@ -189,6 +196,13 @@ def test_a_forgotten_login_keeps_its_label_and_regions(
     page = client.post(f"/connections/{login.pk}/update/", {"label": "Zebulon", "regions": ["EU"]})
     assert refusal in page.content.decode()
     assert Connection.objects.get().label == "Forgotten login"
+
+
+def test_amazon_is_not_asked_again_which_login_it_was(login: Connection) -> None:
+    disconnect_connection(SYSTEM, login)
+    Connection.objects.filter(pk=login.pk).update(is_identity_pending=True)
+    forget_login(SYSTEM, login)
+    assert not login.is_identity_pending
 
 
 def test_the_command_forgets_a_disconnected_login(login: Connection) -> None:

@@ -21,6 +21,7 @@ from accounts.update import (
     check_changes,
     update_account,
 )
+from amazon_accounts.postgresql.clock import database_now
 from tests.accounts.batch.batches import ids, run_to_end
 from tests.accounts.conftest import AccountFactory, person
 
@@ -65,6 +66,8 @@ def test_accepted_labels_can_be_read_and_typed(labels: dict[str, str | None]) ->
         ({"labels": {" a": "x"}}, "labels"),
         ({"labels": {"a": "\0"}}, "labels"),
         ({"labels": {"a": "x" * (MAX_LABEL_LENGTH + 1)}}, "labels"),
+        ({"labels": {"a": "Atzr|IwEB-token"}}, "labels"),
+        ({"labels": {"Atza%7CIwEB-token": None}}, "labels"),
         ({"labels": []}, "labels"),
         ({"is_default": 1}, "is_default"),
         ({"sync_enabled": None}, "sync_enabled"),
@@ -78,6 +81,24 @@ def test_a_wrong_change_is_named_by_its_field(changes: dict[str, object], field:
     with pytest.raises(ValidationError) as raised:
         check_changes(changes, CHANGEABLE, within="options")
     assert list(raised.value.message_dict) == [f"options.{field}"]
+
+
+@pytest.mark.usefixtures("wrong_clock")
+def test_a_change_has_the_time_of_the_database(alice: User, new_account: AccountFactory) -> None:
+    account = new_account(alice, updated_at=database_now() - timedelta(minutes=1))
+    update_account(alice, account.pk, {"sync_enabled": False})
+    account.refresh_from_db()
+    assert abs(account.updated_at - database_now()) < timedelta(seconds=20)
+
+
+def test_the_version_grows_when_the_clock_of_the_database_was_set_back(
+    alice: User, new_account: AccountFactory
+) -> None:
+    later = database_now() + timedelta(hours=1)
+    account = new_account(alice, updated_at=later)
+    update_account(alice, account.pk, {"sync_enabled": False}, versions=[later])
+    account.refresh_from_db()
+    assert account.updated_at == later + timedelta(microseconds=1)
 
 
 # Few names, so that labels of the account and of the change often meet.

@@ -68,6 +68,9 @@ def test_a_field_called_raw_does_no_harm() -> None:
         ("3184501772934416", "3184501772934416"),
         (2**64 - 1, "18446744073709551615"),
         (3.184501772934416e15, "3184501772934416"),
+        (" 003184501772934416 ", "3184501772934416"),
+        ("9" * 21, "9" * 21),
+        ("A0", "A0"),
     ],
 )
 def test_ids_are_text_however_they_came(profile_id: object, text: str) -> None:
@@ -159,7 +162,6 @@ def test_it_reads_the_shapes_of_the_guide(value: object) -> None:
         (read_profiles, None),
         (read_manager_accounts, []),
         (read_manager_accounts, {"managerAccounts": None}),
-        (read_dsp_advertisers, {"response": []}),
         (read_dsp_advertisers, {"totalResults": True, "response": []}),
         (read_dsp_advertisers, {"totalResults": 1}),
     ],
@@ -167,6 +169,11 @@ def test_it_reads_the_shapes_of_the_guide(value: object) -> None:
 def test_an_answer_that_is_none_is_named(read: Any, value: object) -> None:
     with pytest.raises(UnreadableAnswerError):
         read(value)
+
+
+def test_a_list_of_advertisers_need_not_count_them() -> None:
+    page, total = read_dsp_advertisers({"response": [{"advertiserId": 7}]})
+    assert ([item.advertiser_id for item in page.items], total) == (["7"], None)
 
 
 json_values = st.recursive(

@@ -14,6 +14,7 @@ from uuid import UUID
 from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.db.models import Model
+from django.db.models.expressions import DatabaseDefault
 from django.utils import timezone
 
 from accounts.models import Account, AccountAccess, AccountSearch, Profile
@@ -123,8 +124,12 @@ def _connect(owner: User, number: int) -> None:
 
 def _copy(template: Model, expressions: dict[str, str], source: str) -> None:
     """Insert a row like the template for each row of the source, but for the columns with an expression."""
+    # The database gives ids and the values of the columns that have a default there.
     fields = [
-        field for field in template._meta.concrete_fields if field.attname != "id" or "id" in expressions
+        field
+        for field in template._meta.concrete_fields
+        if field.column in expressions
+        or not (field.attname == "id" or isinstance(getattr(template, field.attname), DatabaseDefault))
     ]
     values: list[str] = []
     parameters: list[Any] = []

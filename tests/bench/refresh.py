@@ -23,6 +23,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "amazon_accounts.settings")
 LATENCY_SECONDS = 0.1
 DUE = 500
 RUNS = 3
+CHUNK = 10_000
 
 # Real ones have some 600 characters in each token's ciphertext.
 FILL = """
@@ -31,10 +32,11 @@ INSERT INTO tokens_connection (
     expires_at, next_refresh_at, grant_version, grant_refusals, refresh_count, last_error, sync_failures, sync_error,
     created_at
 )
-SELECT gen_random_uuid(), %(owner)s, 'Shop ' || number, %(client_id)s, '{NA,EU,FE}', 'active', '', '',
-    %(access_token)s, %(refresh_token)s, now() + interval '50 minutes',
+SELECT id, %(owner)s, 'Shop ' || %(stored)s + number, %(client_id)s, '{NA,EU,FE}', 'active', '', '',
+    access_token, refresh_token, now() + interval '50 minutes',
     now() + interval '1 hour' * (0.2 + random() * 0.6), 1, 0, 0, '', 0, '', now() - interval '1 day'
-FROM generate_series(1, %(number)s) AS number
+FROM unnest(%(ids)s::uuid[], %(access_token)s::text[], %(refresh_token)s::text[])
+    WITH ORDINALITY AS sealed (id, access_token, refresh_token, number)
 """
 REST = """
 UPDATE tokens_connection SET next_refresh_at = now() + interval '30 minutes', lease_id = NULL
@@ -47,30 +49,31 @@ WHERE id IN (SELECT id FROM tokens_connection LIMIT %s)
 
 
 def fill(number: int, refresh_token: str) -> None:
-    from cryptography.fernet import Fernet
     from django.conf import settings
     from django.contrib.auth.models import User
     from django.db import connection
+    from uuid_utils.compat import uuid7
 
-    # The old form belongs to no row, so that one statement can store it in all of them.
-    fernet = Fernet(settings.TOKEN_ENCRYPTION_KEYS[0])
+    from tokens.encryption import context_of, seal
+    from tokens.models import Connection
+
     owner, _ = User.objects.get_or_create(username="bench")
     with connection.cursor() as cursor:
-        cursor.execute(
-            FILL,
-            {
-                "owner": owner.pk,
-                "client_id": settings.AMAZON_CLIENT_ID,
-                "access_token": fernet.encrypt(b"Atza|" + b"x" * 380).decode(),
-                "refresh_token": fernet.encrypt(refresh_token.encode()).decode(),
-                "number": number,
-            },
-        )
+        for stored in range(0, number, CHUNK):
+            # Each token is sealed for its row, as the product stores it.
+            ids = [uuid7() for _ in range(min(CHUNK, number - stored))]
+            plain = {"access_token": "Atza|" + "x" * 380, "refresh_token": refresh_token}
+            sealed = {
+                column: [seal(text, context_of(Connection, column, pk)) for pk in ids]
+                for column, text in plain.items()
+            }
+            whose: dict[str, Any] = {"owner": owner.pk, "client_id": settings.AMAZON_CLIENT_ID}
+            cursor.execute(FILL, {**whose, **sealed, "ids": ids, "stored": stored})
         cursor.execute("VACUUM ANALYZE tokens_connection")
 
 
 def make_due(number: int) -> None:
-    """So many are due, and nothing else is or was."""
+    """Make this number of tokens due, and forget every earlier refresh."""
     from django.db import connection
 
     with connection.cursor() as cursor:
@@ -94,14 +97,14 @@ def check() -> tuple[float, dict[str, int]]:
 
 
 def measure_throughput(amazon: Any, due: int) -> bool:
-    from amazon_accounts.amazon_ads.pacing.rate_limiter import MAX_CONNECTIONS
+    from amazon_accounts.amazon_ads.pacing.rate_limiter import MAX_LWA_CONNECTIONS
 
     amazon.do("POST", "/latency", {"seconds": LATENCY_SECONDS})
     make_due(due)
     seconds, counts = check()
-    ideal = MAX_CONNECTIONS / LATENCY_SECONDS
+    ideal = MAX_LWA_CONNECTIONS / LATENCY_SECONDS
     print(
-        f"| throughput | {due} due of 10,000, {MAX_CONNECTIONS} at a time, {LATENCY_SECONDS * 1000:.0f} ms "
+        f"| throughput | {due} due of 10,000, {MAX_LWA_CONNECTIONS} at a time, {LATENCY_SECONDS * 1000:.0f} ms "
         f"| {due / seconds:.0f} tokens/s | {due / seconds / ideal:.2f} of {ideal:.0f}/s |",
         flush=True,
     )

@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import ceil
 from statistics import median
 from typing import Any
 
@@ -163,6 +164,8 @@ def sync(
 
 
 def measure_whole(environ: dict[str, str], port: int, accounts: int, bounds: Bounds) -> None:
+    from amazon_accounts.amazon_ads.billing.endpoints import MAX_PAIRS
+
     print(f"One login of {accounts:,} accounts, {LATENCY * 1000:.0f} ms a call")
     with running_amazon(port, 1, accounts) as amazon:
         connections = connect(amazon, 1)
@@ -171,7 +174,10 @@ def measure_whole(environ: dict[str, str], port: int, accounts: int, bounds: Bou
         print(
             f"   {pages} pages take a client that does nothing else {floor:.2f} s ({floor / pages * 1000:.1f} ms each)"
         )
-        for name in ("new", "unchanged", "1% changed"):
+        # A new login is asked about the billing of each profile, in three regions at once, one request after the other.
+        billing = 2 * ceil(ceil(accounts / 3) / MAX_PAIRS) * floor / pages
+        floors = {"new": floor + billing, "unchanged": floor, "1% changed": floor}
+        for name, floor in floors.items():
             if name == "1% changed":
                 amazon.rename_some(100)
             measured = sync(amazon, connections, environ)
@@ -181,9 +187,7 @@ def measure_whole(environ: dict[str, str], port: int, accounts: int, bounds: Bou
                 f" memory +{measured['grown_megabytes']:.1f} MB; {run['created']:,} created, {run['changed']:,} changed",
                 flush=True,
             )
-            bounds.check(
-                f"{name}: times the floor of its list pages", measured["seconds"] / floor, max_value=1.2
-            )
+            bounds.check(f"{name}: times the floor of its calls", measured["seconds"] / floor, max_value=1.2)
             bounds.check(f"{name}: megabytes of growth", measured["grown_megabytes"], max_value=30)
 
 

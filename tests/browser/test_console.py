@@ -39,6 +39,8 @@ def test_chips_search_and_back_keep_the_state_in_the_address(accounts: Page) -> 
     accounts.go_back()
     expect(accounts.locator("#list")).to_have_attribute("data-total", str(active))
     expect(accounts.locator("#q")).to_have_value("")
+    # Back makes the page load anew. Only then does it listen for the next step back.
+    accounts.wait_for_load_state()
     accounts.go_back()
     expect(accounts.locator("#list")).to_have_attribute("data-total", str(everything))
 
@@ -189,7 +191,7 @@ def test_a_sync_of_all_moves_by_itself_to_its_end(accounts: Page) -> None:
     expect(accounts.locator("#list [hx-trigger]")).to_have_count(0, timeout=10_000)
     with accounts.expect_download() as download:
         accounts.get_by_role("link", name="Download as CSV").click()
-    assert download.value.path().read_text().startswith("account_id,")
+    assert download.value.path().read_text("utf-8-sig").startswith("account_id,")
 
 
 def test_keys_search_move_select_and_explain(accounts: Page) -> None:

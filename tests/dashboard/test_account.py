@@ -1,6 +1,7 @@
 """The page of one account: what is wrong with it, what can be done, and who changed what."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -53,7 +54,11 @@ TAX = {"DE": [{"errorCode": "TAX", "errorMessage": "A valid VAT number is missin
             "in DE, FR, IT. The advertiser has to settle",
         ),
         (
-            {"status": "pending", "amazon_status": "FROZEN"},
+            {"status": "inactive", "inactive_reason": "registration_failed", "amazon_status": "DISABLED"},
+            "The registration of this account failed: Amazon calls it DISABLED.",
+        ),
+        (
+            {"status": "unknown", "amazon_status": "FROZEN"},
             "Amazon calls it “FROZEN”, which this console does not know.",
         ),
     ],
@@ -74,6 +79,61 @@ def test_a_pending_account_tells_the_countries_that_are_ready(
     make_profile(account, "FR", "1")
     make_profile(account, "DE", "2")
     assert "in IT; 2 others are ready." in shown(client, account)
+
+
+NOTICE = {
+    "name": "PAY_BY_INVOICE_OVERDUE_PAYMENT_PENDING_SUSPENSION",
+    "severity": "ALERT",
+    "impact": "NO_IMPACT",
+    "title": "<script>alert(1)</script> Pay your invoice",
+    "description": "x" * 2000,
+    "due_at": None,
+    "suspension_at": "2036-12-15T00:00:00+00:00",
+}
+
+
+@pytest.mark.parametrize(
+    ("fields", "why", "word"),
+    [
+        (
+            {"status": "suspended", "standing": "suspended", "suspended_in": ["UK"]},
+            "Amazon has stopped the campaigns of this account in UK.",
+            "Suspended in UK",
+        ),
+        (
+            {"standing": "at_risk", "suspension_at": datetime(2036, 12, 15, tzinfo=UTC)},
+            "Amazon announces that it will stop campaigns of this account on 15 December 2036.",
+            "At risk",
+        ),
+        ({"standing": "at_risk"}, "and may stop its campaigns.", "At risk"),
+        ({"status": "pending", "standing": "set_up"}, "tax registration is missing", "Pending"),
+    ],
+)
+def test_it_says_what_amazons_billing_means_for_the_account_and_quotes_it_as_text(
+    client: Client,
+    connection: Connection,
+    make_account: MakeAccount,
+    make_profile: Callable[..., Profile],
+    fields: dict[str, Any],
+    why: str,
+    word: str,
+) -> None:
+    account = make_account(connection, "Garden", **fields)
+    make_profile(account, "UK", "1", standing=account.standing, notices=[NOTICE], billing_status="NEW_CODE")
+    page = shown(client, account)
+    assert why in page
+    assert word in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; Pay your invoice" in page
+    assert 'datetime="2036-12-15T00:00:00+00:00"' in page
+    assert "NEW_CODE" in page
+
+
+def test_a_change_of_its_standing_is_told_in_words(client: Client, account: Account) -> None:
+    AccountChange.objects.create(account=account, kind="standing", old="good", new="at_risk")
+    page = shown(client, account)
+    assert "<bdi>Good</bdi>" in page
+    assert "<bdi>At risk</bdi>" in page
+    assert "Standing: Good → At risk" in squeeze(client.get("/history/?kind=change").content.decode())
 
 
 def test_an_active_account_has_nothing_to_explain(client: Client, account: Account) -> None:

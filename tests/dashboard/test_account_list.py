@@ -219,8 +219,10 @@ def test_a_groups_counts_ignore_its_own_choice_and_obey_the_others(
     make_account(connection, "B", status="pending", account_type="seller")
     make_account(connection, "C", status="pending", account_type="vendor")
     found, count = count_groups(alice, read("status=active"))
-    status, account_type, *_ = ({chip.state.word: chip.number for chip in group.chips} for group in found)
-    assert status == {"Active": 1, "Pending": 2, "Suspended": 0, "Inactive": 0}
+    status, _billing, account_type, *_ = (
+        {chip.state.word: chip.number for chip in group.chips} for group in found
+    )
+    assert status == {"Active": 1, "Pending": 2, "Suspended": 0, "Inactive": 0, "Unknown": 0}
     assert (account_type["Seller"], account_type["Vendor"]) == (1, 0)
     assert (count.number, count.capped) == (1, False)
 
@@ -232,6 +234,9 @@ def test_every_count_is_what_its_link_leads_to(
         connection = make_connection(alice, str(state), **state)
         for status in Account.Status.values:
             make_account(connection, f"{state} {status}", status=status)
+        for reason in Account.InactiveReason.values:
+            make_account(connection, f"{state} {reason}", status="inactive", inactive_reason=reason)
+        make_account(connection, f"{state} at risk", standing="at_risk")
         make_account(connection, f"{state} off", sync_enabled=False)
     for group in count_groups(alice, read("account_type=seller"))[0]:
         for chip in group.chips:

@@ -20,13 +20,13 @@ from unfold.admin import ModelAdmin
 from accounts.models import Account, AccountManager, AccountSearch, BatchOperation, SyncRun
 from amazon_accounts.amazon_ads.models import RateLimit
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, squeeze, staff
-from tokens.models import Connection, Heartbeat, SignInPace, TokenRefresh
+from tokens.models import Connection, Heartbeat, SchedulerLead, SignInPace, TokenRefresh
 from tokens.permissions import SYSTEM
 from tokens.refresh.tasks import request_refresh
 
 OURS = ("accounts", "tokens", "amazon_ads")
 # A side table of the search, kept by triggers: it shows nothing that the account does not.
-NOT_SHOWN = {AccountSearch, SignInPace}
+NOT_SHOWN = {AccountSearch, SchedulerLead, SignInPace}
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 
 
@@ -137,7 +137,7 @@ def test_people_see_only_their_own_rows(
     client = log_in(bob)
     for row in (connection, account, refresh, run):
         assert "Secret" not in client.get(address(type(row))).content.decode()
-        assert client.get(address(type(row), str(row.pk))).status_code == 302
+        assert client.get(address(type(row), str(row.pk))).status_code == 404
     assert "Secret account" not in client.get(f"{address(Account)}?q=Secret").content.decode()
 
 

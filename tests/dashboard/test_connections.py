@@ -170,6 +170,15 @@ def test_a_link_starts_no_operation(
     assert not ProcrastinateJob.objects.exists()
 
 
+def test_outside_of_north_america_disconnect_says_in_words_where_the_consent_is_withdrawn(
+    administrator: User, log_in: LogIn, make_connection: MakeConnection
+) -> None:
+    connection = make_connection(administrator, regions=["EU", "FE"])
+    page = log_in(administrator).get(f"/connections/{connection.pk}/disconnect/").content.decode()
+    assert "on the page “Login with Amazon”" in page
+    assert "amazon.com/ap" not in page
+
+
 def test_disconnect_asks_first_with_the_number_of_accounts(
     administrator: User, log_in: LogIn, make_connection: MakeConnection, make_account: MakeAccount
 ) -> None:
@@ -181,6 +190,7 @@ def test_disconnect_asks_first_with_the_number_of_accounts(
     assert "<html" not in dialog
     assert "Disconnect Northwind?" in dialog
     assert "1 account " in dialog
+    assert '<a href="https://www.amazon.com/ap/adam"' in dialog
     assert "<html" in client.get(address).content.decode()
     connection.refresh_from_db()
     assert connection.state == Connection.State.ACTIVE

@@ -92,12 +92,14 @@ def ids(
         "account_id": str(account.pk),
         "connection_id": str(connection.pk),
         "batch_id": str(batch.pk),
+        "pk": "1",
+        "code": "not-found",
     }
 
 
 def list_addresses(ids: dict[str, str]) -> list[str]:
     pages = [
-        re.sub(r"<uuid:(\w+)>", lambda match: ids[match[1]], path) for path, _ in list_pages(get_resolver())
+        re.sub(r"<\w+:(\w+)>", lambda match: ids[match[1]], path) for path, _ in list_pages(get_resolver())
     ]
     lists = [
         reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")

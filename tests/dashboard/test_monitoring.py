@@ -67,7 +67,10 @@ def test_without_migrations_the_tables_are_not_read() -> None:
 def test_a_database_that_is_away_is_a_503(client: Client, database_outage: DatabaseOutage) -> None:
     with database_outage:
         response = client.get("/readyz")
-        assert (response.status_code, response.json()) == (503, {"status": "not ready"})
+        assert (response.status_code, response.json()) == (
+            503,
+            {"status": "not ready", "detail": "The database does not answer."},
+        )
         assert client.get("/healthz").status_code == 200
         assert 'amazon_accounts_ready{part="database"} 0.0' in client.get("/metrics").content.decode()
 

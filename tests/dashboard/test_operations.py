@@ -252,12 +252,18 @@ def test_it_says_until_when_amazon_is_waited_for(
     walk = {"source": "profiles", "region": "EU", "outcome": "failed", "errors": [{"kind": "postponed"}]}
     run = SyncRun.objects.get(connection=accounts[0].connection)
     SyncRun.objects.filter(pk=run.pk).update(
-        postponed=1, sources=[walk, {**walk, "region": "NA", "errors": []}]
+        postponed=1,
+        postponed_at=until - timedelta(minutes=7),
+        sources=[walk, {**walk, "region": "NA", "errors": []}],
+        error="Amazon <is> down.",
     )
     queue_run(run.pk, at=until)
-    page = client.get(f"/operations/{batch.pk}/").content.decode()
-    waiting = f'Waiting for Amazon (EU) until <time datetime="{until.isoformat(timespec="seconds")}"'
-    assert page.count(waiting) == 3  # the head and two of four accounts
+    page = " ".join(client.get(f"/operations/{batch.pk}/").content.decode().split())
+    since = (until - timedelta(minutes=7)).isoformat(timespec="seconds")
+    # The head and two of four accounts.
+    assert page.count(f'Waiting for Amazon (EU) since <time datetime="{since}"') == 3
+    assert page.count(f', until <time datetime="{until.isoformat(timespec="seconds")}"') == 3
+    assert "Amazon &lt;is&gt; down." in page
     assert "Then 1 sync continues." in page
 
 
@@ -327,6 +333,19 @@ def test_the_csv_holds_every_result(client: Client, ended: BatchOperation) -> No
     assert {row["result"] for row in rows} == {"failed", "succeeded"}
     only = client.get(f"/operations/{ended.pk}/results.csv?result=failed")
     assert len(only.getvalue().splitlines()) == 2
+
+
+def test_the_button_downloads_what_excel_shows_as_it_is(
+    client: Client, ended: BatchOperation, accounts: list[Account]
+) -> None:
+    Account.objects.filter(pk=accounts[1].pk).update(name="Käse", amazon_account_id="123456789012345678")
+    page = client.get(f"/operations/{ended.pk}/").content.decode()
+    (address,) = re.findall(r'href="(/operations/[^"]*/results\.csv[^"]*)"', page)
+    assert address == f"/operations/{ended.pk}/results.csv?for=excel"
+    content = client.get(address).getvalue()
+    assert content.startswith("\ufeffaccount_id,".encode())
+    (row,) = (row for row in csv.reader(io.StringIO(content.decode())) if "Käse" in row)
+    assert row[1] == '="123456789012345678"'
 
 
 def test_the_csv_is_read_in_chunks(ended: BatchOperation) -> None:

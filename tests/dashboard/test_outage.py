@@ -6,8 +6,9 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from dashboard.outage import SENTENCE, DatabaseOutageMiddleware
+from dashboard.outage import DatabaseOutageMiddleware
 
+SENTENCE = "The database does not answer. Try again in a few seconds."
 AWAY = [
     psycopg.OperationalError("couldn't get a connection after 5.00 sec"),
     psycopg.errors.AdminShutdown("terminating connection"),

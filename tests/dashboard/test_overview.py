@@ -1,7 +1,7 @@
 """The overview: problems, worst first, and how syncs and refreshes went."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,13 +11,13 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from accounts.health import check_health
+from accounts.health import AtRisk, check_health
 from accounts.models import SyncRun
 from amazon_accounts.amazon_ads.errors import ApplicationRefusedError
 from amazon_accounts.amazon_ads.models import RateLimit
 from amazon_accounts.amazon_ads.pacing.application import record_refusal
 from dashboard.overview.problems import find_problems
-from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection
+from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
 from tokens.alerts.create import alert_connection_healed, create_alert
 from tokens.alerts.delivery import send_due_alerts
 from tokens.models import Alert, Heartbeat, TokenRefresh
@@ -28,8 +28,11 @@ def client(alice: User, log_in: LogIn) -> Client:
     return log_in(alice)
 
 
+NOTHING_AT_RISK: AtRisk = {"number": 0, "next_suspension_at": None}
+
+
 def words(user: User) -> list[str]:
-    return [problem.word for problem in find_problems(user, suspended=0, pending=0)]
+    return [problem.word for problem in find_problems(user, suspended=0, pending=0, at_risk=NOTHING_AT_RISK)]
 
 
 @pytest.fixture
@@ -73,8 +76,26 @@ def test_problems_are_listed_worst_first(
     make_connection(alice, "expired", expires_at=now - timedelta(minutes=1))
     make_account(make_connection(alice, "broken", state="reauthorization_required"), "C")
     make_connection(alice, "fine")
-    found = [problem.word for problem in find_problems(alice, suspended=2, pending=1)]
+    found = [
+        problem.word for problem in find_problems(alice, suspended=2, pending=1, at_risk=NOTHING_AT_RISK)
+    ]
     assert found == ["Reconnect", "Token expired", "Sync failed", "Late", "Suspended", "Pending"]
+
+
+def test_accounts_at_risk_are_a_problem_with_the_first_announced_date(
+    client: Client, alice: User, make_connection: MakeConnection, make_account: MakeAccount
+) -> None:
+    connection = make_connection(alice)
+    make_account(connection, "A", standing="at_risk")
+    make_account(connection, "B", standing="at_risk", suspension_at=datetime(2036, 12, 15, tzinfo=UTC))
+    make_account(
+        connection, "C", status="pending", standing="at_risk", suspension_at=datetime(2037, 1, 1, tzinfo=UTC)
+    )
+    make_account(connection, "D", standing="good", suspension_at=datetime(2030, 1, 1, tzinfo=UTC))
+    problem = next(each for each in client.get("/").context["problems"] if each.word == "At risk")
+    assert problem.name == "3 accounts"
+    assert "The first suspension is announced for 15 December 2036." in problem.cause
+    assert problem.address == "/accounts/?standing=at_risk"
 
 
 def test_it_shows_the_same_health_as_the_api_in_color_shape_and_words(
@@ -110,16 +131,38 @@ def test_each_problem_links_to_its_remedy(
     for name in "BC":
         make_account(failing, name)
     page = client.get("/").content.decode()
-    assert f'href="/connect/amazon/?connection={broken.pk}"' in page
     assert "1 account is not updated" in page
     assert "Failed syncs of 2 accounts: failing" in page
     assert "Amazon answered 503." in page
 
 
+@pytest.mark.parametrize("page", ["overview", "account"])
+def test_a_broken_login_is_reconnected_with_one_press(
+    alice: User,
+    log_in: LogIn,
+    make_connection: MakeConnection,
+    make_account: MakeAccount,
+    page: str,
+) -> None:
+    account = make_account(make_connection(alice, "broken", state="reauthorization_required"))
+    address = "/" if page == "overview" else f"/accounts/{account.pk}/"
+    text = " ".join(log_in(alice).get(address).content.decode().split())
+    form = text.partition("no longer accepts")[2].partition("</form>")[0]
+    assert '<form method="post" action="/connect/amazon/">' in form
+    assert f'name="connection" value="{account.connection_id}"' in form
+    assert "csrfmiddlewaretoken" in form
+    assert "<button" in form
+    assert "/connect/amazon/?connection=" not in text
+    viewer = staff("vera", "Viewer")
+    seen = make_account(make_connection(viewer, "broken", state="reauthorization_required"))
+    address = "/" if page == "overview" else f"/accounts/{seen.pk}/"
+    assert "/connect/amazon/" not in log_in(viewer).get(address).content.decode()
+
+
 def test_many_broken_connections_are_named_up_to_five(alice: User, make_connection: MakeConnection) -> None:
     for number in range(8):
         make_connection(alice, str(number), state="reauthorization_required")
-    found = find_problems(alice, suspended=0, pending=0)
+    found = find_problems(alice, suspended=0, pending=0, at_risk=NOTHING_AT_RISK)
     assert len(found) == 6
     assert found[-1].name == "3 more connections"
 

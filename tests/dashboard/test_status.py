@@ -9,6 +9,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from accounts.models import Account, BatchItem, BatchOperation, SyncRun
+from amazon_accounts.postgresql.clock import database_now
 from dashboard import status
 from dashboard.admin.accounts import RUN_LABELS, STATUS_LABELS
 from dashboard.admin.tokens import OUTCOME_LABELS, STATE_LABELS
@@ -74,6 +75,18 @@ def test_a_connection_of_another_application_is_not_called_active(
     )
 
 
+@pytest.mark.usefixtures("wrong_clock")
+def test_lives_and_ages_do_not_depend_on_the_clock_of_the_process(
+    alice: User, make_connection: MakeConnection
+) -> None:
+    now = database_now()
+    connection = make_connection(alice, expires_at=now + timedelta(seconds=3000))
+    life = status.measure_token_life(connection)
+    assert life
+    assert life.sentence == "49 min left"
+    assert relative(now - timedelta(minutes=4, seconds=5)) == "4 min ago"
+
+
 @pytest.mark.parametrize(
     ("ago", "text"),
     [
@@ -123,7 +136,7 @@ def test_the_end_of_a_consent_is_announced_early(
     word: str,
 ) -> None:
     settings.CONSENT_EFFECTIVE_DATE = date(2020, 1, 1)
-    consented = timezone.now() - timedelta(days=days_ago)
+    consented = timezone.now() - timedelta(days=days_ago, minutes=1)
     found = status.status_of_consent(make_connection(alice, consented_at=consented))
     assert found == status.Status(tone, word)
     assert status.status_of_consent(make_connection(alice, consented_at=None)) is None

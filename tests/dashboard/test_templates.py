@@ -8,7 +8,7 @@ from django.apps import apps
 from django.template.loader import get_template
 
 MAX_LINE_LENGTH = 140
-APPS = [Path(apps.get_app_config(name).path) for name in ("dashboard", "accounts")]
+APPS = [Path(apps.get_app_config(name).path) for name in ("dashboard", "accounts", "tokens")]
 TEMPLATES = [path for app in APPS for path in sorted((app / "templates").rglob("*.html"))]
 NAME = re.compile(r"""["'](dashboard/\w+/\w+\.html)["']""")
 

@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection, connections
 
-from amazon_accounts.postgresql.threads import is_outage
+from amazon_accounts.postgresql.outages import is_outage
 from tests.database_outage import DatabaseOutage, cut_connections
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -1,10 +1,13 @@
 """The shared cache: it keeps what it was given until its time, and nothing longer."""
 
 import time
+from datetime import timedelta
 
 import pytest
 from django.core.cache import cache
+from django.core.cache.backends import db
 from django.db import connection
+from django.utils import timezone
 
 from amazon_accounts.postgresql.cache import delete_expired_entries
 
@@ -39,6 +42,29 @@ def test_an_entry_without_an_end_stays() -> None:
     assert cache.touch("for-ever", None)
     assert delete_expired_entries() == 0
     assert cache.get("for-ever") == "x"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("seconds_off", [-3600, 3600], ids=["slow", "fast"])
+def test_the_clock_of_the_process_ends_no_entry(monkeypatch: pytest.MonkeyPatch, seconds_off: int) -> None:
+    right, right_now = time.time, timezone.now
+    monkeypatch.setattr(time, "time", lambda: right() + seconds_off)
+    monkeypatch.setattr(db, "tz_now", lambda: right_now() + timedelta(seconds=seconds_off))
+    cache.set("limit", "kept", 60)
+    cache.set("short", "ended", 0.001)
+    time.sleep(0.01)
+    assert cache.get_many(["limit", "short"]) == {"limit": "kept"}
+    assert "limit" in cache
+    assert "short" not in cache
+    assert delete_expired_entries() == 1
+    assert cache.get("limit") == "kept"
+
+
+@pytest.mark.django_db
+def test_an_entry_may_be_none() -> None:
+    cache.set("nothing", None, 60)
+    assert cache.get("nothing", "absent") is None
+    assert cache.get("other", "absent") == "absent"
 
 
 @pytest.mark.django_db

@@ -19,18 +19,26 @@ RUN: Final[dict[str, Any]] = {
     "complete_regions": ["NA", "EU"],
     "complete_manager_regions": ["NA"],
     "complete_scopes": ["ads_accounts", "profiles:NA", "dsp_advertisers:NA:1"],
+    "list_is_complete": True,
     "precedence": ["ads_accounts", "profiles", "dsp_advertisers", "manager_accounts"],
 }
 CHUNK: Final = {**RUN, "listing": 0, "after": 0, "up_to": 1000}
 BATCH: Final = {"batch": ID}
-ITEMS: Final = {"batch": ID, "ids": [ID, OTHER_ID]}
-CACHE_ENTRY: Final = {"key": "limit", "value": "gASVBw==", "expires": 1.5e9}
+ITEMS: Final = {
+    "batch": ID,
+    "ids": [ID, OTHER_ID],
+    "request_number": 20_000,
+    "overtaken": "A newer request changed it.",
+}
+CACHE_ENTRY: Final = {"key": "limit", "value": "gASVBw==", "life": 60.0}
 
 TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "amazon_accounts/postgresql/sql/add_cache_entry.sql": CACHE_ENTRY,
     "amazon_accounts/postgresql/sql/delete_expired_cache_entries.sql": {},
+    "amazon_accounts/postgresql/sql/probe_write.sql": {},
+    "amazon_accounts/postgresql/sql/read_cache_entries.sql": {"keys": ["limit"]},
     "amazon_accounts/postgresql/sql/set_cache_entry.sql": CACHE_ENTRY,
-    "amazon_accounts/postgresql/sql/touch_cache_entry.sql": {"key": "limit", "expires": 1.5e9},
+    "amazon_accounts/postgresql/sql/touch_cache_entry.sql": {"key": "limit", "life": 60.0},
     "tokens/sign_in/sql/give_turns_back.sql": {"keys": ["person", "address"]},
     "tokens/sign_in/sql/take_turns.sql": {
         "keys": ["person", "address"],
@@ -53,9 +61,12 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
         "set": Jsonb({"client": "Acme"}),
         "removed": ["brand"],
         "sync_enabled": None,
+        "last_forgettable": 10_000,
         "max_labels": 50,
         "too_many": "It would have too many labels.",
     },
+    "accounts/models/sql/find_last_forgettable_number.sql": {"kept": 10_000},
+    "accounts/models/sql/take_request_number.sql": {"kept": 10_000},
     "accounts/sql/delete_abandoned_rows.sql": {},
     "accounts/sql/delete_old_runs.sql": {"before": MOMENT, "batch_size": 1000},
     "accounts/lists/sql/count_in_sample.sql": {
@@ -65,10 +76,25 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
         "pages": 100,
     },
     "accounts/lists/sql/index_names.sql": {"limit": 1000},
+    "accounts/standing/sql/find_due_pairs.sql": {
+        "connection": ID,
+        "region": "EU",
+        "interval": "21600 seconds",
+    },
+    "accounts/standing/sql/forget_old_answers.sql": {"max_age": timedelta(days=7)},
+    "accounts/standing/sql/record_answers.sql": {
+        "connection": ID,
+        "answers": '[{"profile": 1, "status": "VALID_BILLING_STATUS", "message": "", "notices": []}]',
+    },
+    "accounts/standing/sql/settle_accounts.sql": {
+        "accounts": [ID, OTHER_ID],
+        "statuses": '{"CREATED": "active"}',
+    },
     "accounts/sync/sql/adopt_profile_only_accounts.sql": CHUNK,
     "accounts/sync/sql/clear_missing_marks.sql": RUN,
     "accounts/sync/sql/combine_manager_accounts.sql": RUN,
     "accounts/sync/sql/count_accounts.sql": RUN,
+    "accounts/sync/sql/merge_access.sql": {"connection": ID, "older": OTHER_ID},
     "accounts/sync/sql/mark_unread_accounts.sql": {**RUN, "may_clear": True, "read_regions": ["NA"]},
     "accounts/sync/sql/delete_staged_rows.sql": {"connection": ID},
     "accounts/sync/sql/find_postponed_runs.sql": {"task": "accounts.run_sync", "runs": [ID, OTHER_ID]},
@@ -77,7 +103,8 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "accounts/sync/sql/find_staged_key.sql": {**CHUNK, "position": 1},
     "accounts/sync/sql/hand_over_to_live_connections.sql": RUN,
     "accounts/sync/sql/hand_over_or_mark_not_visible.sql": {**RUN, "include_unsynced": False},
-    "accounts/sync/sql/inherit_labels.sql": {"accounts": [ID], "max_labels": 50},
+    "accounts/sync/sql/find_ghosts.sql": {"user": 1, "max_labels": 50},
+    "accounts/sync/sql/hold_accounts_by_profiles.sql": {**RUN, "statuses": '{"": "active"}'},
     "accounts/sync/sql/is_staging_marked.sql": CHUNK,
     "accounts/sync/sql/list_scopes.sql": RUN,
     "accounts/sync/sql/lock_connection.sql": {**RUN, "grant_version": 1},
@@ -87,11 +114,18 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
         "value": str(ID),
     },
     "accounts/sync/sql/merge_accounts.sql": CHUNK,
+    "accounts/sync/sql/merge_ghosts.sql": {"ghosts": [ID], "successors": [OTHER_ID]},
     "accounts/sync/sql/merge_manager_links.sql": RUN,
+    "accounts/sync/sql/move_job.sql": {
+        "lock": f"accounts.run_sync:{ID}",
+        "queue": "people_sync",
+        "priority": -1,
+        "at": None,
+    },
     "accounts/sync/sql/reassign_parents.sql": {**RUN, "accounts": [ID, OTHER_ID]},
     "accounts/sync/sql/remove_access.sql": RUN,
     "accounts/sync/sql/sees_profile_only_accounts.sql": {**RUN, "profile_scopes": ["profiles:NA"]},
-    "accounts/sync/sql/stage_profile_only_accounts.sql": {**RUN, "list_is_complete": True},
+    "accounts/sync/sql/stage_profile_only_accounts.sql": RUN,
     "amazon_accounts/amazon_ads/pacing/sql/combine_old_hours.sql": {"rate_limit_id": 1, "kept_since": MOMENT},
     "amazon_accounts/amazon_ads/pacing/sql/is_still_open.sql": {
         "region": "NA",
@@ -111,6 +145,9 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     },
     "dashboard/sql/count_accounts.sql": {"connections": [ID, OTHER_ID], "max": 5000, "only_live": True},
     "tokens/processes/sql/delete_finished_jobs.sql": {"before": MOMENT, "batch_size": 1000},
+    "tokens/processes/sql/end_silent_leader.sql": {"silence": timedelta(seconds=30)},
+    "tokens/processes/sql/return_job.sql": {"job_id": 7, "worker_id": 7, "attempts": 1, "wait_seconds": 15},
+    "tokens/processes/sql/take_lead.sql": {"lock": 7},
     "tokens/refresh/sql/record_success.sql": {
         "access_token": b"encrypted",
         "refresh_token": None,
@@ -122,6 +159,7 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
         "tries": 1,
         "request_id": "",
     },
+    "tokens/refresh/sql/release_leases.sql": {"connection_ids": [ID], "refresh_ids": [OTHER_ID]},
     "tokens/refresh/sql/renew_leases.sql": {
         "connection_ids": [ID],
         "refresh_ids": [OTHER_ID],

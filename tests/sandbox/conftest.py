@@ -7,10 +7,20 @@ from typing import Any
 import httpx
 import pytest
 
-from amazon_accounts.sandbox.ads_api.media import LIST_TYPE
+from amazon_accounts.sandbox.ads_api.media import (
+    BILLING_NOTIFICATION_REQUEST_TYPE,
+    BILLING_NOTIFICATION_TYPE,
+    BILLING_STATUS_REQUEST_TYPE,
+    BILLING_STATUS_TYPE,
+    LIST_TYPE,
+)
 from amazon_accounts.sandbox.state import Sandbox
-from amazon_accounts.sandbox.world import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
+from amazon_accounts.sandbox.world import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Profile
 from tests.sandbox_fixtures import IN_PROCESS_URL, SandboxTransport
+
+#: Path, media type of the request and media type of the answer.
+STATUSES = ("/billing/statuses", BILLING_STATUS_REQUEST_TYPE, BILLING_STATUS_TYPE)
+NOTIFICATIONS = ("/billing/notifications", BILLING_NOTIFICATION_REQUEST_TYPE, BILLING_NOTIFICATION_TYPE)
 
 
 class AmazonCaller:
@@ -40,6 +50,23 @@ class AmazonCaller:
         content = json.dumps(body)
         return await self.http.post(f"/{region}/api/adsAccounts/list", headers=headers, content=content)
 
+    async def billing(
+        self,
+        operation: tuple[str, str, str],
+        *profiles: Profile,
+        login: str = "alice",
+        region: str = "na",
+        body: Any = None,
+        **headers: str,
+    ) -> httpx.Response:
+        """Ask for the billing of these profiles, or send another body."""
+        path, sent, wanted = operation
+        headers = {"Content-Type": sent, "Accept": wanted} | self.headers(login, **headers)
+        if body is None:
+            body = {"advertiserMarketplaces": [name_pair(each) for each in profiles]}
+        content = body if isinstance(body, str) else json.dumps(body)
+        return await self.http.post(f"/{region}/api{path}", headers=headers, content=content)
+
     async def token(self, region: str = "/na", **form: str) -> httpx.Response:
         """A token request; `name=""` leaves the field out."""
         fields = {"client_id": DEFAULT_CLIENT_ID, "client_secret": DEFAULT_CLIENT_SECRET} | form
@@ -49,6 +76,10 @@ class AmazonCaller:
 
     async def refresh(self, refresh_token: str, **form: str) -> httpx.Response:
         return await self.token(grant_type="refresh_token", refresh_token=refresh_token, **form)
+
+
+def name_pair(profile: Profile) -> dict[str, str]:
+    return {"advertiserId": profile.account_id, "marketplaceId": profile.marketplace_id}
 
 
 @pytest.fixture

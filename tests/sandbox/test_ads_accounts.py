@@ -74,6 +74,29 @@ async def test_a_page_has_max_results_accounts(amazon: AmazonCaller) -> None:
     assert [len(page["adsAccounts"]) for page in await walk(amazon, maxResults=3)] == [3, 3, 1]
 
 
+@pytest.mark.parametrize(("paging", "missed"), [("place", 2), ("cursor", 0)])
+async def test_accounts_that_leave_the_list_move_others_past_a_place(
+    amazon: AmazonCaller, paging: str, missed: int
+) -> None:
+    amazon.sandbox.reset(generated_world(accounts_per_login=10))
+    amazon.sandbox.choices.change({"paging": paging, "max_page_size": 4})
+    amazon.sandbox.faults.add("shift", path="/adsAccounts/list", nth=2, accounts=2)
+    found = [each["adsAccountId"] for page in await walk(amazon) for each in page["adsAccounts"]]
+    login = amazon.sandbox.world.logins["login-1"]
+    assert len(login.ads_accounts) == 8
+    assert len(set(login.ads_accounts) - set(found)) == missed
+
+
+async def test_accounts_can_move_to_another_login(amazon: AmazonCaller) -> None:
+    amazon.sandbox.reset(generated_world(logins=2, accounts_per_login=3))
+    first, second = amazon.sandbox.world.logins.values()
+    before = list(first.ads_accounts)
+    amazon.sandbox.faults.add("shift", path="/adsAccounts/list", count=1, accounts=2, to=second.login_id)
+    await walk(amazon)
+    assert first.ads_accounts == before[2:]
+    assert second.ads_accounts[-2:] == before[:2]
+
+
 @pytest.mark.parametrize(("end", "value"), [("empty", ""), ("null", None)])
 async def test_the_end_may_have_an_empty_token(amazon: AmazonCaller, end: str, value: str | None) -> None:
     amazon.sandbox.choices.change({"end_of_list": end})

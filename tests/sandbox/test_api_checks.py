@@ -48,6 +48,8 @@ async def test_an_unknown_path_is_refused(amazon: AmazonCaller, path: str) -> No
         ("DELETE", "/v2/profiles", "GET, PUT"),
         ("POST", "/managerAccounts", "GET"),
         ("PATCH", "/dsp/advertisers", "GET"),
+        ("GET", "/billing/statuses", "POST"),
+        ("PUT", "/billing/notifications", "POST"),
     ],
 )
 async def test_a_wrong_method_is_refused(amazon: AmazonCaller, method: str, path: str, allowed: str) -> None:

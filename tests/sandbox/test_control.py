@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from amazon_accounts.sandbox.world import DEFAULT_CLIENT_ID, demo_world
-from tests.sandbox.conftest import AmazonCaller
+from tests.sandbox.conftest import NOTIFICATIONS, STATUSES, AmazonCaller
 
 
 async def control(amazon: AmazonCaller, method: str, path: str, /, **body: Any) -> Any:
@@ -121,6 +121,50 @@ async def test_permissions_are_given_and_taken(amazon: AmazonCaller) -> None:
     manager = world.logins["alice"].manager_accounts[0]
     await control(amazon, "POST", "/permissions", login="alice", manager_account_id=manager, level="none")
     assert world.logins["alice"].manager_accounts == []
+
+
+async def test_the_billing_of_a_pair_is_set_read_and_cleared(amazon: AmazonCaller) -> None:
+    world = amazon.sandbox.world
+    profile = next(world.profiles[each] for each in world.logins["alice"].profiles)
+    advertiser_id, marketplace_id = profile.pair
+    notice = {"name": "CREDIT_CARD_EXPIRES_SOON", "severity": "WARNING", "suspension_date": "2026-12-15"}
+    made = await control(
+        amazon,
+        "POST",
+        "/billing",
+        profile_id=str(profile.profile_id),
+        status_code="PAYMENT_METHOD_EXPIRED",
+        notifications=[notice],
+    )
+    assert (made["advertiser_id"], made["marketplace_id"]) == profile.pair
+    assert made["notifications"][0]["suspension_date"] == "2026-12-15"
+    (item,) = (await amazon.billing(STATUSES, profile)).json()["success"]
+    assert item["billingStatus"]["billingStatusCode"] == "PAYMENT_METHOD_EXPIRED"
+    (item,) = (await amazon.billing(NOTIFICATIONS, profile)).json()["success"]
+    assert item["billingNotifications"][0]["notificationName"] == "CREDIT_CARD_EXPIRES_SOON"
+    path = f"/billing/{advertiser_id}/{marketplace_id}"
+    assert await control(amazon, "GET", path) == made
+    assert await control(amazon, "GET", "/billing") == [made]
+    cleared = await control(amazon, "DELETE", path)
+    assert (cleared["status_code"], cleared["notifications"]) == ("VALID_BILLING_STATUS", [])
+    assert await control(amazon, "GET", "/billing") == []
+
+
+async def test_billing_is_set_by_pair_as_a_whole_and_cleared_for_all(amazon: AmazonCaller) -> None:
+    world = amazon.sandbox.world
+    profile = next(world.profiles[each] for each in world.logins["alice"].profiles)
+    pair = {"advertiser_id": profile.account_id, "marketplace_id": profile.marketplace_id}
+    await control(
+        amazon, "POST", "/billing", **pair, status_code="NEW", message="Words", notifications=[{"name": "N"}]
+    )
+    await control(amazon, "POST", "/billing", **pair, status_code="ACCOUNT_BILLING_ISSUE")
+    (found,) = await control(amazon, "GET", "/billing")
+    assert (found["status_code"], found["message"], found["notifications"]) == (
+        "ACCOUNT_BILLING_ISSUE",
+        None,
+        [],
+    )
+    assert await control(amazon, "DELETE", "/billing") == []
 
 
 PROFILE = {
@@ -276,6 +320,10 @@ async def test_the_journal_is_filtered_counted_and_cleared(amazon: AmazonCaller)
         ("GET", "/entities/profiles/1", None, 404),
         ("GET", "/entities/profiles/x", None, 400),
         ("PATCH", "/entities/logins/alice", {"age": 7}, 400),
+        ("POST", "/billing", {"status_code": "VALID_BILLING_STATUS"}, 400),
+        ("POST", "/billing", {"profile_id": 1}, 404),
+        ("POST", "/billing", {"advertiser_id": "A0", "marketplace_id": "M0"}, 400),
+        ("GET", "/billing/A0/M0", None, 400),
         ("GET", "/truth?login=nobody", None, 404),
         ("GET", "/journal?limit=x", None, 400),
         ("GET", "/journal?nonsense=1", None, 400),

@@ -14,16 +14,21 @@ from amazon_accounts.sandbox.choices import UnknownChoiceError
 from amazon_accounts.sandbox.faults.changes import CHANGES
 from amazon_accounts.sandbox.faults.rules import KINDS, BadRuleError
 from amazon_accounts.sandbox.state import Sandbox
-from amazon_accounts.sandbox.world import generated_world
-from tests.sandbox.conftest import AmazonCaller
+from amazon_accounts.sandbox.world import Notification, generated_world
+from tests.sandbox.conftest import NOTIFICATIONS, STATUSES, AmazonCaller
 
 NO_ANSWER = {"drop", "drop_after", "drop_body", "hang"}
 LIST, PROFILES, MANAGERS, DSP = "/adsAccounts/list", "/v2/profiles", "/managerAccounts", "/dsp/advertisers"
+BILLING = {operation[0]: operation for operation in (STATUSES, NOTIFICATIONS)}
+PATHS = (LIST, PROFILES, MANAGERS, DSP, *BILLING)
 
 
 async def ask(amazon: AmazonCaller, path: str = PROFILES, **where: str) -> httpx.Response:
     if path == LIST:
         return await amazon.list_accounts(**where)
+    if path in BILLING:
+        profile = amazon.sandbox.world.profiles[next(iter(amazon.sandbox.world.profiles))]
+        return await amazon.billing(BILLING[path], profile, **where)
     scope = next(iter(amazon.sandbox.world.advertisers_of), "") if path == DSP else ""
     separator = "&" if "?" in path else "?"
     query = f"{separator}accessLevel=view" if path == PROFILES else ""
@@ -34,7 +39,7 @@ async def statuses(amazon: AmazonCaller, calls: int, path: str = PROFILES, **whe
     return [(await ask(amazon, path, **where)).status_code for _ in range(calls)]
 
 
-@pytest.mark.parametrize("path", [LIST, PROFILES, MANAGERS, DSP])
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize(
     ("kind", "status"),
     [
@@ -77,7 +82,13 @@ async def test_every_path_can_fail_in_every_way(
 
 @pytest.mark.parametrize(
     ("path", "shape"),
-    [(LIST, {"errors"}), (PROFILES, {"code", "details", "requestId"}), (MANAGERS, {"code", "message"})],
+    [
+        (LIST, {"errors"}),
+        (PROFILES, {"code", "details", "requestId"}),
+        (MANAGERS, {"code", "message"}),
+        ("/billing/statuses", {"message"}),
+        ("/billing/notifications", {"code", "message"}),
+    ],
 )
 async def test_errors_have_the_format_of_their_endpoint(
     amazon: AmazonCaller, path: str, shape: set[str]
@@ -185,6 +196,70 @@ async def test_faults_remove_fields_and_change_types(amazon: AmazonCaller) -> No
     assert type((await ask(amazon)).json()[0]["profileId"]) is str
     links = (await ask(amazon, MANAGERS)).json()["managerAccounts"][0]["linkedAccounts"]
     assert type(links[0]["profileId"]) is int
+
+
+@pytest.mark.parametrize("path", BILLING)
+@pytest.mark.parametrize("item", [1, "advertiser"])
+async def test_a_fault_refuses_one_pair_alone(amazon: AmazonCaller, path: str, item: Any) -> None:
+    amazon.sandbox.reset(generated_world(accounts_per_login=3, regions=("NA",)))
+    profiles = list(amazon.sandbox.world.profiles.values())
+    chosen = profiles[1].account_id if item == "advertiser" else item
+    amazon.sandbox.faults.add("item_error", path=path, item=chosen, nth=1)
+    amazon.sandbox.faults.add("item_error", path=path, item=chosen, nth=2, code="NOT_AUTHORIZED")
+    refused = []
+    for _ in range(3):
+        answer = (await amazon.billing(BILLING[path], *profiles, login="login-1")).json()
+        refused.append([(each["index"], each["errorCode"]) for each in answer["error"]])
+        assert len(answer["success"]) + len(answer["error"]) == 3
+    assert refused == [[(1, "INTERNAL_ERROR")], [(1, "NOT_AUTHORIZED")], []]
+
+
+@pytest.mark.parametrize("path", BILLING)
+async def test_faults_spoil_the_indexes_of_pairs(amazon: AmazonCaller, path: str) -> None:
+    amazon.sandbox.reset(generated_world(accounts_per_login=3, regions=("NA",)))
+    profiles = list(amazon.sandbox.world.profiles.values())
+
+    async def indexes(kind: str, **options: Any) -> list[Any]:
+        amazon.sandbox.faults.add(kind, count=1, **options)
+        answer = (await amazon.billing(BILLING[path], *profiles, login="login-1")).json()
+        return [each.get("index", "missing") for each in answer["success"]]
+
+    assert await indexes("item_index", item=1) == [2, "missing", 0]
+    assert await indexes("item_index", index=2) == [2, 1, 2]
+    assert await indexes("item_index", index=99) == [2, 1, 99]
+    assert await indexes("item_index", index="1") == [2, 1, "1"]
+    assert await indexes("missing_ids") == ["missing", 1, 0]
+    assert await indexes("duplicate_record") == [2, 1, 0, 2]
+
+
+@pytest.mark.parametrize("path", BILLING)
+async def test_missing_fields_leave_an_index_without_an_answer(amazon: AmazonCaller, path: str) -> None:
+    amazon.sandbox.faults.add("missing_fields")
+    assert (await ask(amazon, path)).json()["success"] == [{"index": 0}]
+
+
+@pytest.mark.parametrize("path", BILLING)
+async def test_a_fault_answers_for_a_pair_that_nobody_asked_for(amazon: AmazonCaller, path: str) -> None:
+    amazon.sandbox.faults.add("item_of_other_pair", count=1)
+    named = [(await ask(amazon, path)).json()["success"][0]["advertiserMarketplace"] for _ in range(2)]
+    assert named[0]["advertiserId"] == "ENTITYNOBODYASKED"
+    assert named[1]["advertiserId"] != "ENTITYNOBODYASKED"
+
+
+async def test_a_fault_gives_billing_unknown_values(amazon: AmazonCaller) -> None:
+    world = amazon.sandbox.world
+    profile = world.profiles[next(iter(world.profiles))]
+    world.set_billing(profile, "VALID_BILLING_STATUS", Notification("ACCOUNT_ERROR"))
+    amazon.sandbox.faults.add("unknown_values", path="/billing/*")
+    (item,) = (await amazon.billing(STATUSES, profile)).json()["success"]
+    assert item["billingStatus"]["billingStatusCode"] == "NEW_BILLING_STATUS"
+    (item,) = (await amazon.billing(NOTIFICATIONS, profile)).json()["success"]
+    (notice,) = item["billingNotifications"]
+    assert (notice["severity"], notice["impact"]) == ("NEW_SEVERITY", "NEW_IMPACT")
+    (refused,) = (await amazon.billing(STATUSES, profile, region="eu")).json()["error"]
+    assert refused["errorCode"] == "NEW_ERROR"
+    amazon.sandbox.faults.clear()
+    assert world.billing[profile.pair].notifications == [Notification("ACCOUNT_ERROR")]
 
 
 async def walk(amazon: AmazonCaller, pages: int = 10) -> list[tuple[list[str], str | None]]:
@@ -381,7 +456,7 @@ def test_a_rule_with_unknown_parts_is_refused(sandbox: Sandbox) -> None:
 async def test_no_fault_breaks_the_sandbox_itself(amazon: AmazonCaller, kind: str) -> None:
     amazon.sandbox.faults.add(kind, options={"megabytes": 1, "seconds": 0.01})
     asked = [
-        *(ask(amazon, path) for path in (LIST, PROFILES, MANAGERS, DSP)),
+        *(ask(amazon, path) for path in PATHS),
         amazon.refresh(amazon.sandbox.refresh_token("alice")),
         amazon.http.get("/user/profile", headers=amazon.headers()),
         amazon.http.get("/ap/oa"),

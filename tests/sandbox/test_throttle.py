@@ -7,7 +7,7 @@ import pytest
 
 from amazon_accounts.sandbox.faults.throttle import endpoint
 from amazon_accounts.sandbox.state import Sandbox
-from tests.sandbox.conftest import AmazonCaller
+from tests.sandbox.conftest import NOTIFICATIONS, STATUSES, AmazonCaller
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +65,17 @@ async def test_a_limit_counts_only_the_calls_that_it_names(amazon: AmazonCaller)
     assert await passed(amazon, 1, login="bob") == 1
     amazon.sandbox.throttle.lift()
     assert await passed(amazon, 1, region="eu") == 1
+
+
+async def test_billing_is_counted_apart_from_the_lists(amazon: AmazonCaller) -> None:
+    amazon.sandbox.throttle.limit(1, burst=2, per=("endpoint",))
+    asked = [await amazon.billing(each) for each in (STATUSES, NOTIFICATIONS, STATUSES, NOTIFICATIONS)]
+    assert [answer.status_code for answer in asked] == [400, 400, 429, 429]
+    assert await passed(amazon, 3) == 2
+    amazon.sandbox.throttle.lift()
+    amazon.sandbox.throttle.limit(0, path="/billing/*")
+    assert (await amazon.billing(STATUSES)).status_code == 429
+    assert await passed(amazon, 1) == 1
 
 
 async def test_a_changed_limit_keeps_its_level(amazon: AmazonCaller) -> None:
@@ -148,4 +159,5 @@ def test_an_endpoint_has_no_ids() -> None:
     assert endpoint("/adsAccounts/list") == "/adsAccounts/list"
     assert endpoint("/adsAccounts/amzn1.x") == "/adsAccounts/{id}"
     assert endpoint("/v2/profiles/12") == "/v2/profiles/{id}"
+    assert endpoint("/billing/statuses") == endpoint("/billing/notifications") == "/billing"
     assert endpoint("/dsp/advertisers/") == endpoint("/dsp/advertisers") == "/dsp/advertisers"

@@ -9,17 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from amazon_accounts.server.bridge import Bridge
+from amazon_accounts.server.lanes import HASHING
 from amazon_accounts.server.limits import LaneSize, Limits
 from amazon_accounts.wsgi import application as product
 
+BULK_BODY_BYTES = 20_000
 LIMITS = Limits(
     body_seconds=2,
     send_seconds=1,
     max_body_bytes=200_000,
-    max_api_body_bytes=250_000,
+    max_ids_body_bytes=250_000,
     max_bodies_bytes=300_000,
+    small_body_bytes=130_000,
+    bulk_body_bytes=BULK_BODY_BYTES,
     pages=LaneSize(threads=2, max_waiting=2),
     sign_in=LaneSize(threads=1, max_waiting=1),
+    hashing=LaneSize(threads=1, max_waiting=1),
 )
 LARGE_BYTES = 5_000_000
 CHUNK = b"x" * 65_536
@@ -34,7 +39,8 @@ class Whole(list[bytes]):
 def answer(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
     path = environ["PATH_INFO"]
     find = {"echo": echo, "hold": hold, "large": large, "endless": endless, "broken": broken, "rows": rows}
-    if not path.startswith(("/test/", "/auth/test/")):
+    find |= {"hash": hash_password, "hash-for-known": hash_password_of_known}
+    if not path.startswith(("/test/", "/auth/test/", "/auth/oidc/test/")):
         return product(environ, start_response)
     body = find[path.rsplit("/", 1)[1]](environ)
     start_response("200 OK", [("Content-Type", "text/plain")])
@@ -54,6 +60,21 @@ def hold(environ: Environ) -> Whole:
         time.sleep(0.01)
     log("released")
     return Whole([b"released"])
+
+
+def hash_password_of_known(environ: Environ) -> Whole:
+    environ[HASHING].is_known = True
+    return hash_password(environ)
+
+
+def hash_password(environ: Environ) -> Whole:
+    """Ask for the lane of hashing, and occupy its thread there."""
+    hashing, body = environ[HASHING], environ["wsgi.input"].read()
+    if not hashing.is_allowed:
+        hashing.is_wanted = True
+        return Whole([b"nobody sees this"])
+    hold(environ)
+    return Whole([body])
 
 
 def large(_environ: Environ) -> Whole:

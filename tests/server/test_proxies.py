@@ -25,12 +25,15 @@ from tests.server.conftest import HOST, Server
 NAME = "localhost"
 PROGRAMS = {"nginx": shutil.which("nginx") or shutil.which("/usr/sbin/nginx"), "caddy": shutil.which("caddy")}
 
+REFUSALS = "refusals.log"
+
 pytestmark = pytest.mark.xdist_group("web server")
 
 
 class Proxy:
-    def __init__(self, name: str, port: int) -> None:
+    def __init__(self, name: str, port: int, folder: Path) -> None:
         self.name, self.port = name, port
+        self._refusals = folder / REFUSALS
         self._tls = ssl.create_default_context()
         self._tls.check_hostname, self._tls.verify_mode = False, ssl.CERT_NONE
 
@@ -49,6 +52,10 @@ class Proxy:
         )
         client.sendall(data)
         return client
+
+    def refusals(self) -> list[str]:
+        """What nginx wrote about requests that web does not write about."""
+        return self._refusals.read_text().splitlines()
 
     def answers(self) -> bool:
         with contextlib.suppress(OSError, http.client.HTTPException):
@@ -97,6 +104,7 @@ def configure_nginx(folder: Path, port: int, upstream: int) -> list[str]:
             "listen 443 ssl": f"listen 127.0.0.1:{port} ssl",
             "    listen [::]:443 ssl http2;\n": "",
             "/etc/ssl/ads.example.com": str(folder),
+            "/var/log/nginx/amazon-accounts-refused.log": f"{folder}/{REFUSALS}",
             "ads.example.com": NAME,
             "127.0.0.1:8000": f"127.0.0.1:{upstream}",
         },
@@ -150,7 +158,7 @@ def proxy(
         stderr=log,
     )
     try:
-        found = Proxy(name, port)
+        found = Proxy(name, port, folder)
         eventually(found.answers, 30, describe=(folder / "log").read_text)
         yield found
     finally:
@@ -199,6 +207,44 @@ def test_the_proxy_refuses_a_large_body(proxy: Proxy, server: Server) -> None:
     ) as client:
         assert client.recv(100).startswith(b"HTTP/1.1 413 ")
     assert "Refused" not in server.log()
+
+
+@pytest.mark.parametrize(
+    ("line", "headers", "refusal"),
+    [
+        (b"GET /a?code=secret HTTP/1.1", b"X-%d: y\r\n", '431: "GET /a"'),
+        (b"GET /\x1b[2J HTTP/1.1", b"", '400: "- -"'),
+        (b"nonsense", b"", '400: "- -"'),
+        (b"GET /b HTTP/1.1", b"Content-Length: 3x\r\n", '400: "GET /b"'),
+        (b"GET /c HTTP/1.1", b"X-Long-%d: " + b"y" * 1000 + b"\r\n", '400: "GET /c"'),
+    ],
+    ids=["many headers", "control character", "no request", "length", "long head"],
+)
+def test_nginx_writes_one_line_about_a_request_that_no_code_of_ours_sees(
+    proxy: Proxy, server: Server, line: bytes, headers: bytes, refusal: str
+) -> None:
+    if proxy.name == "caddy":
+        pytest.skip("Caddy writes nothing about requests that it cannot read")
+    before = len(proxy.refusals())
+    many = b"".join(headers % number for number in range(150)) if b"%d" in headers else headers
+    with proxy.connect(line + b"\r\n" + HOST + many + b"\r\n") as client:
+        assert client.recv(100).startswith(b"HTTP/1.1 4")
+    eventually(lambda: len(proxy.refusals()) > before, 20)
+    [written] = proxy.refusals()[before:]
+    assert written.endswith(f"refused a request from 127.0.0.1 with {refusal}")
+    assert "Refused" not in server.log()
+
+
+def test_nginx_writes_nothing_about_what_web_answers(proxy: Proxy, server: Server) -> None:
+    if proxy.name == "caddy":
+        pytest.skip("Caddy writes nothing about requests that it cannot read")
+    before = len(proxy.refusals())
+    assert proxy.ask("GET", "/nowhere/")[0] == 404
+    assert proxy.ask("POST", "/auth/login/")[0] == 403
+    large = {f"X_Large_{number}": "y" * 12_000 for number in range(3)}
+    assert proxy.ask("GET", "/test/echo", b"", **large)[0] == 431
+    server.wait_for("with 431")
+    assert proxy.refusals()[before:] == []
 
 
 def test_metrics_are_not_public(proxy: Proxy, server: Server) -> None:

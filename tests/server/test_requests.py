@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from amazon_accounts.web.problems import CONTENT_TOO_LARGE
 from tests.server.conftest import HOST, Server
 
 pytestmark = pytest.mark.xdist_group("web server")
@@ -53,7 +54,9 @@ def test_the_api_refuses_a_large_body_with_problem_details(server: Server) -> No
     )
     head, _, body = answer.partition(b"\r\n\r\n")
     assert b"content-type: application/problem+json" in head
-    assert json.loads(body)["status"] == 413
+    problem = json.loads(body)
+    assert problem["status"] == 413
+    assert problem["type"].endswith(CONTENT_TOO_LARGE.path)
 
 
 def test_a_chunked_body_is_refused_when_it_becomes_too_large(server: Server) -> None:
@@ -67,6 +70,20 @@ def test_a_chunked_body_is_refused_when_it_becomes_too_large(server: Server) -> 
         except (BrokenPipeError, ConnectionResetError):
             pass
     server.wait_for("with 413: The body is larger than 200,000 bytes.")
+
+
+@pytest.mark.parametrize(
+    "chunks", [b"ZZ\r\nabc\r\n", b"f" * 18 + b"\r\nabc\r\n", b"3;" + b"a" * 70_000 + b"\r\nabc\r\n0\r\n\r\n"]
+)
+@pytest.mark.parametrize("path", [b"/auth/login/", b"/api/v1/accounts/batch/"])
+def test_malformed_chunks_are_refused_with_one_line_in_the_log(
+    server: Server, path: bytes, chunks: bytes
+) -> None:
+    answer = server.send(
+        b"POST " + path + b" HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n" + chunks
+    )
+    assert answer.startswith(b"HTTP/1.1 400 "), answer
+    assert server.log().count("with 400: The body ended before it was complete, or is malformed.") == 1
 
 
 def test_a_chunked_body_arrives_whole(server: Server) -> None:
@@ -145,6 +162,35 @@ def test_odd_targets_are_answered(server: Server, target: bytes) -> None:
     method = b"OPTIONS" if target == b"*" else b"GET"
     answer = server.send(method + b" " + target + b" HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
     assert answer.startswith((b"HTTP/1.1 2", b"HTTP/1.1 3", b"HTTP/1.1 4")), answer
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        "text/plain; charset=rot13",
+        "text/plain; charset=unicode_escape",
+        "text/plain; charset=idna",
+        "application/json; charset=zip",
+        "text/plain; a*=nonsense''%41",
+        "application/json; boundary*=nonsense''%41",
+    ],
+)
+@pytest.mark.parametrize("path", ["/auth/login/", "/accounts/", "/api/v1/accounts/", "/nowhere/"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_no_charset_of_a_media_type_is_an_error_of_ours(
+    server: Server, media_type: str, path: str, method: str
+) -> None:
+    status = server.ask(method, f"{path}?search=%5Cud800", b"a=%5Cud800", {"Content-Type": media_type})[0]
+    assert status < 500
+    assert "Traceback" not in server.log()
+
+
+def test_too_many_parameters_are_refused_whatever_the_charset_is(server: Server) -> None:
+    query = "&".join(f"a{number}=1" for number in range(2_000))
+    media_type = {"Content-Type": "application/json; charset=utf-8"}
+    for path in ("/auth/login/", "/api/v1/accounts/"):
+        assert server.ask("GET", f"{path}?{query}", headers=media_type)[0] in {400, 401}
+    assert "Traceback" not in server.log()
 
 
 def test_static_files_arrive_whole(server: Server) -> None:

@@ -1,5 +1,8 @@
+from pathlib import Path
+
 import pytest
 from django.contrib.auth import authenticate, get_user_model
+from django.core.management import call_command
 
 from amazon_accounts.starter.first_login import ensure_first_login
 
@@ -40,3 +43,21 @@ def test_it_uses_a_given_password_and_does_not_print_it() -> None:
 def test_its_repr_shows_no_password() -> None:
     login = ensure_first_login({})
     assert login.password not in repr(login)
+
+
+def test_the_password_is_read_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("correct horse\n")
+    login = ensure_first_login({"DJANGO_SUPERUSER_PASSWORD_FILE": str(tmp_path / "password")})
+    assert "correct horse" not in login.password
+    assert authenticate(username="admin", password="correct horse") is not None
+
+
+def test_createsuperuser_reads_the_password_from_a_file_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "password").write_text("correct horse\n")
+    # The command sets the variable, which must not outlive the test.
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "")
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD_FILE", str(tmp_path / "password"))
+    call_command("createsuperuser", "--noinput", username="wendy", email="wendy@example.com", verbosity=0)
+    assert authenticate(username="wendy", password="correct horse") is not None

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from amazon_accounts.starter.log import Log, LogFile
+from amazon_accounts.starter.supervisor import Patience, Program, Supervisor
 from tests.starter.postgres_processes import PROJECT, eventually, is_alive, kill
 
 pytestmark = pytest.mark.slow
@@ -57,14 +58,46 @@ def test_a_killed_program_is_started_again(tmp_path: Path) -> None:
         assert is_alive(process_ids(file)[1])
 
 
-def test_it_gives_up_on_a_program_that_keeps_ending_and_says_why(tmp_path: Path) -> None:
-    bad, good = tmp_path / "bad", tmp_path / "good"
-    with supervisor(bad=EXIT.format(file=str(bad)), good=SLEEP.format(file=str(good))) as process:
+def test_it_gives_up_when_web_keeps_ending_and_says_why(tmp_path: Path) -> None:
+    web, worker = tmp_path / "web", tmp_path / "worker"
+    with supervisor(web=EXIT.format(file=str(web)), worker=SLEEP.format(file=str(worker))) as process:
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 1
-    assert len(process_ids(bad)) == 5
-    assert errors.endswith("bad ended 5 times right after its start (exit status 3):\n  out of paper\n")
-    assert not is_alive(process_ids(good)[0])
+    assert len(process_ids(web)) == 5
+    assert errors.endswith("web ended 5 times right after its start (exit status 3):\n  out of paper\n")
+    assert not is_alive(process_ids(worker)[0])
+
+
+def test_web_goes_on_while_the_worker_keeps_ending(tmp_path: Path) -> None:
+    web, worker = tmp_path / "web", tmp_path / "worker"
+    with supervisor(web=SLEEP.format(file=str(web)), worker=EXIT.format(file=str(worker))) as process:
+        assert process.stderr is not None
+        line = next(line for line in process.stderr if "lives" in line)
+        assert line == (
+            "worker | no worker lives: it ended 5 times right after its start (exit status 3); it is tried again in "
+            "30 seconds\n"
+        )
+        assert len(process_ids(worker)) == 5
+        assert is_alive(process_ids(web)[0])
+        process.terminate()
+        assert process.wait(10) == 0
+
+
+def test_a_program_that_kept_ending_is_tried_again_and_may_live(tmp_path: Path) -> None:
+    file, stream = tmp_path / "ids", io.StringIO()
+    # It lives when it is started for the seventh time. A shell starts at once, on a busy machine too.
+    script = 'echo $$ >> "$1"; [ "$(wc -l < "$1")" -gt 6 ] || exit 3; exec sleep 600'
+    program = Program("worker", ["/bin/sh", "-c", script, "sh", str(file)])
+    keeper = Supervisor([program], Log(["worker"], stream), Patience(early_exit=3, retry=0))
+
+    def stop_when_it_lives() -> None:
+        if "lives again" in stream.getvalue():
+            keeper.ask_to_stop()
+
+    assert keeper.run(stop_when_it_lives) == ""
+    assert "no worker lives: it ended 6 times" in stream.getvalue()
+    assert len(process_ids(file)) == 7
+    assert not keeper.keeps_ending("worker")
 
 
 def test_it_stops_within_ten_seconds_although_a_program_ignores_sigterm(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from knox.models import AuthToken
 from knox.settings import knox_settings
 from rest_framework.test import APIClient
 
+from amazon_accounts.postgresql.clock import database_now
+
 pytestmark = pytest.mark.django_db
 
 
@@ -30,6 +32,15 @@ def test_the_printed_token_opens_the_api(alice: User) -> None:
     printed, _ = run_api_token("alice")
     headers = {"Authorization": f"Token {printed.strip()}"}
     assert APIClient().get("/api/v1/accounts/", headers=headers).status_code == 200
+
+
+@pytest.mark.usefixtures("wrong_clock")
+def test_its_times_are_those_of_the_database(alice: User) -> None:
+    _, said = run_api_token("alice", "--days", "1")
+    token = AuthToken.objects.get()
+    assert abs(token.created - database_now()) < timedelta(seconds=20)
+    assert token.expiry == token.created + timedelta(days=1)
+    assert f"{token.expiry:%Y-%m-%d %H:%M}" in said
 
 
 def test_only_the_token_is_on_standard_output(alice: User) -> None:

@@ -4,7 +4,12 @@ import io
 import json
 
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP
+from allauth.mfa.utils import decrypt
 from cryptography.fernet import Fernet
+from django.apps import apps
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core.management import call_command
@@ -16,7 +21,7 @@ from tests.tokens.conftest import new_connection
 from tests.tokens.factories import store_tokens
 from tokens.checks import find_encryption_problem
 from tokens.connect.disconnect import disconnect_connection
-from tokens.encryption import Secret, context_of, reseal
+from tokens.encryption import EncryptedTextField, Secret, context_of, reseal
 from tokens.key_rotation import Rotated, read_tokens, replace_tokens, rotate
 from tokens.models import Connection
 from tokens.permissions import SYSTEM
@@ -99,6 +104,47 @@ def test_tokens_in_the_old_form_are_read_and_rewritten(stored: Connection, setti
     assert ciphertext().startswith("v2.")
     assert reveal_refresh_tokens() == [PLAIN]
     assert rotate() == {"rotated": 0, "current": 2, "unreadable": 0}
+
+
+def test_tokens_and_second_factors_are_rotated_together_whatever_their_form(
+    stored: Connection, settings: LazySettings
+) -> None:
+    (old_key,) = settings.TOKEN_ENCRYPTION_KEYS
+    old_form = Fernet(old_key).encrypt(PLAIN.encode()).decode()
+    Connection.objects.update(access_token=Secret(old_form))
+    TOTP.activate(stored.owner, "JBSWY3DPEHPK3PXP")
+    codes = RecoveryCodes.activate(stored.owner).generate_codes()
+    newest = Fernet.generate_key().decode()
+    settings.TOKEN_ENCRYPTION_KEYS = [newest, old_key]
+    assert rotate() == {"rotated": 4, "current": 0, "unreadable": 0}
+    settings.TOKEN_ENCRYPTION_KEYS = [newest]
+    again = Connection.objects.get()
+    assert again.access_token is not None
+    assert again.access_token.reveal() == PLAIN
+    assert reveal_refresh_tokens() == [PLAIN]
+    factors = {factor.type: factor for factor in Authenticator.objects.all()}
+    assert decrypt(factors["totp"].data["secret"]) == "JBSWY3DPEHPK3PXP"
+    assert factors["recovery_codes"].wrap().generate_codes() == codes
+
+
+def test_an_unreadable_second_factor_is_named_and_left(
+    stored: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    factor = TOTP.activate(stored.owner, "JBSWY3DPEHPK3PXP").instance
+    Authenticator.objects.update(data={"secret": "v2.damaged"})
+    assert rotate() == {"rotated": 0, "current": 2, "unreadable": 1}
+    assert f"The secret of second factor {factor.pk} was left." in caplog.text
+
+
+def test_no_other_column_is_encrypted() -> None:
+    # What is added here must be rotated too.
+    encrypted = {
+        f"{model._meta.label}.{field.name}"
+        for model in apps.get_models()
+        for field in model._meta.concrete_fields
+        if isinstance(field, EncryptedTextField)
+    }
+    assert encrypted == {"tokens.Connection.access_token", "tokens.Connection.refresh_token"}
 
 
 def test_a_token_that_was_moved_is_named_and_left(

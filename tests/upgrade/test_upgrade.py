@@ -103,7 +103,7 @@ def fetch_rows(database: Database) -> dict[str, list[dict[str, Any]]]:
         for model in apps.get_app_config(app_label).get_models()
         if model._meta.db_table in existing
     ]
-    query = sql.SQL("SELECT to_jsonb(stored) FROM {} stored ORDER BY ctid")
+    query = sql.SQL("SELECT to_jsonb(stored) FROM {} stored ORDER BY to_jsonb(stored) ->> 'id', ctid")
     return {
         table: [row for (row,) in database.fetch(query.format(sql.Identifier(table)))] for table in tables
     }
@@ -138,7 +138,29 @@ def test_the_migration_keeps_every_row_of_0_1_0(old_database: Database) -> None:
     for table, rows in before.items():
         assert len(after[table]) == len(rows), table
         for old, new in zip(rows, after[table], strict=True):
+            if old.get("amazon_status") == "DISABLED":
+                old |= {"status": "inactive", "inactive_reason": "registration_failed"}
             assert {column: new[column] for column in old} == old, table
+
+
+def test_the_migration_calls_a_failed_registration_what_it_is(old_database: Database) -> None:
+    with psycopg.connect(**old_database.parameters) as database:
+        database.execute(
+            "UPDATE user_accounts SET amazon_status = 'NEW_WORD', status = 'pending'"
+            " WHERE amazon_status = 'PARTIALLY_CREATED'"
+        )
+        database.execute("DELETE FROM accounts_accountchange")
+    old_database.migrate()
+    found = old_database.fetch(
+        "SELECT DISTINCT amazon_status, status, inactive_reason FROM user_accounts WHERE amazon_status IS NOT NULL"
+    )
+    assert sorted(found) == [
+        ("CREATED", "active", None),
+        ("DISABLED", "inactive", "registration_failed"),
+        ("NEW_WORD", "unknown", None),
+        ("PENDING", "pending", None),
+    ]
+    assert old_database.fetch("SELECT FROM accounts_accountchange") == [], "Amazon has changed nothing"
 
 
 def test_the_migration_repairs_accounts_that_break_a_constraint(old_database: Database) -> None:
@@ -153,6 +175,21 @@ def test_the_migration_repairs_accounts_that_break_a_constraint(old_database: Da
     old_database.migrate()
     assert sorted(old_database.fetch("SELECT id FROM user_accounts WHERE is_default")) == sorted(newest)
     assert old_database.fetch("SELECT DISTINCT inactive_reason FROM user_accounts") == [("not_visible",)]
+
+
+def test_the_migration_numbers_unfinished_batches_as_they_were_asked(old_database: Database) -> None:
+    with psycopg.connect(**old_database.parameters) as database:
+        # The row that was stored last was asked first.
+        database.execute(
+            "UPDATE accounts_batchoperation batch SET state = 'waiting', finished_at = NULL,"
+            " created_at = now() - place * interval '1 hour'"
+            " FROM (SELECT id, row_number() OVER (ORDER BY ctid) AS place FROM accounts_batchoperation) stored"
+            " WHERE stored.id = batch.id"
+        )
+        asked = database.execute("SELECT id FROM accounts_batchoperation ORDER BY created_at").fetchall()
+    assert len(asked) > 1
+    old_database.migrate()
+    assert old_database.fetch("SELECT id FROM accounts_batchoperation ORDER BY request_number") == asked
 
 
 def test_every_job_that_0_1_0_queued_has_a_task_today(old_database: Database) -> None:

@@ -10,7 +10,7 @@ from tests.test_settings import settings_with as load_settings
 
 settings_with = load_settings
 OF_WEB = ("SECURE_", "SESSION_COOKIE_", "CSRF_", "SPECTACULAR_", "REST_FRAMEWORK")
-NAMES = {"ALLOWED_HOSTS", "LOCAL_MODE", "NUM_PROXIES", "PUBLIC_URL"}
+NAMES = {"ALLOWED_HOSTS", "COOKIE_PREFIX", "LOCAL_MODE", "NUM_PROXIES", "PUBLIC_URL"}
 
 
 @pytest.fixture

@@ -135,6 +135,25 @@ def test_cookies_are_kept_to_the_host_and_forms_still_work(db: None, in_producti
     assert client.post(login, {**form, "csrfmiddlewaretoken": token}, **forged).status_code == 403
 
 
+def test_every_cookie_of_the_server_is_bound_to_the_host_and_hidden_from_scripts(
+    db: None, in_production: InProduction
+) -> None:
+    in_production(NUM_PROXIES="1")
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    client.get("/accounts/?view=table", **OVER_HTTPS)
+    # The redirect sets a message, which the next page shows.
+    ended = client.post("/auth/sessions/end-keys/", **OVER_HTTPS, HTTP_ORIGIN="https://ads.example.com")
+    assert ended.status_code == 303
+    assert set(client.cookies) >= {"__Host-sessionid", "__Host-accounts-view", "__Host-messages"}
+    for name in set(client.cookies) - {"__Host-sessionid"}:
+        cookie = client.cookies[name]
+        assert name.startswith("__Host-")
+        assert (cookie["secure"], cookie["httponly"], cookie["samesite"]) == (True, True, "Lax")
+        assert (cookie["path"], cookie["domain"]) == ("/", "")
+    assert "0 API keys ended." in client.get("/admin/", **OVER_HTTPS, follow=True).content.decode()
+
+
 def test_local_cookies_have_plain_names(client: Client, db: None) -> None:
     client.get(resolve_url(settings.LOGIN_URL))
     assert set(client.cookies) == {"csrftoken"}

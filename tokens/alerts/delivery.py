@@ -18,12 +18,12 @@ from django.contrib.auth.models import User
 from django.core.mail import EmailMessage
 from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
-from django.db.models.functions import Coalesce
-from django.utils import timezone
+from django.db.models.functions import Coalesce, Now
 from django.utils.crypto import salted_hmac
 from procrastinate.contrib.django import app
 from uuid_utils.compat import uuid7
 
+from amazon_accounts.postgresql.clock import approximate_now
 from amazon_accounts.web.links import build_link
 from tokens.models import Alert
 from tokens.queues import UPKEEP
@@ -37,7 +37,7 @@ MAX_RETRY_DELAY = timedelta(hours=1)
 # When one address has the message, the failing addresses are tried again for this time.
 GIVE_UP_AFTER = timedelta(days=1)
 MAX_ALERTS_IN_MESSAGE = 500
-MAX_LINES = 20
+MAX_LINES = 10
 
 TITLES = {
     Alert.Kind.CONNECTION_BROKEN: ("Amazon refuses a login", "Amazon refuses {count} logins"),
@@ -49,6 +49,24 @@ TITLES = {
         "Amazon has suspended an account",
         "Amazon has suspended {count} accounts",
     ),
+    Alert.Kind.ACCOUNT_RESTORED: (
+        "An account can advertise again",
+        "{count} accounts can advertise again",
+    ),
+    Alert.Kind.SUSPENSION_ANNOUNCED: (
+        "Amazon will suspend an account",
+        "Amazon will suspend {count} accounts",
+    ),
+    Alert.Kind.PAYMENT_METHOD_ENDING: (
+        "A payment method ends soon",
+        "Payment methods of {count} accounts end soon",
+    ),
+}
+# Where a message leads that names only some of many.
+PAGES = {
+    Alert.Kind.ACCOUNT_SUSPENDED: "/accounts/?status=suspended",
+    Alert.Kind.SUSPENSION_ANNOUNCED: "/accounts/?standing=at_risk",
+    Alert.Kind.PAYMENT_METHOD_ENDING: "/accounts/?standing=at_risk",
 }
 
 
@@ -80,14 +98,13 @@ def send_due_alerts() -> int:
 
 
 def due_alerts_exist() -> bool:
-    return Alert.objects.filter(next_try_at__lte=timezone.now()).exists()
+    return Alert.objects.filter(next_try_at__lte=Now()).exists()
 
 
 def _claim() -> tuple[UUID, list[Alert]] | None:
     # A message that failed before goes first, under its old id.
-    now = timezone.now()
     with transaction.atomic():
-        due = Alert.objects.select_for_update(skip_locked=True).filter(next_try_at__lte=now)
+        due = Alert.objects.select_for_update(skip_locked=True).filter(next_try_at__lte=Now())
         again = due.filter(message_id__isnull=False).order_by("next_try_at").first()
         if again is not None:
             alerts = list(due.filter(message_id=again.message_id).order_by("created_at"))
@@ -98,14 +115,14 @@ def _claim() -> tuple[UUID, list[Alert]] | None:
         if not alerts or message_id is None:
             return None
         Alert.objects.filter(pk__in=[alert.pk for alert in alerts]).update(
-            message_id=message_id, next_try_at=now + CLAIM, tries=F("tries") + 1
+            message_id=message_id, next_try_at=Now() + CLAIM, tries=F("tries") + 1
         )
     return message_id, alerts
 
 
 def _gather(due: QuerySet[Alert]) -> list[Alert]:
     # A kind that was sent a moment ago stays quiet for a while. Its new alerts become one message then.
-    since = timezone.now() - QUIET
+    since = Now() - QUIET
     recent = Alert.objects.filter(Q(sent_at__gt=since) | Q(told_at__gt=since)).values("kind")
     oldest = due.exclude(kind__in=recent).order_by("created_at").first()
     if oldest is None:
@@ -127,25 +144,26 @@ def _deliver(message_id: UUID, alerts: Sequence[Alert]) -> bool:
     except DeliveryError as error:
         logger.warning("An alert could not be sent: %s", error)
         told_at = alerts[0].told_at
-        if told_at is not None and told_at < timezone.now() - GIVE_UP_AFTER:
+        if told_at is not None and told_at < approximate_now() - GIVE_UP_AFTER:
             claimed.update(sent_at=told_at, next_try_at=None, error=str(error))
             return False
         tries = max(alert.tries for alert in alerts) + 1
         retry = min(timedelta(minutes=2 ** min(tries, 10)), MAX_RETRY_DELAY)
-        claimed.update(next_try_at=timezone.now() + retry, error=str(error))
+        claimed.update(next_try_at=Now() + retry, error=str(error))
         return False
-    claimed.update(sent_at=timezone.now(), next_try_at=None, error="")
+    claimed.update(sent_at=Now(), next_try_at=None, error="")
     return True
 
 
 def compose(alerts: Sequence[Alert]) -> tuple[str, str]:
     """Return title and text of one message for alerts of one kind."""
-    one, many = TITLES[Alert.Kind(alerts[0].kind)]
+    kind = Alert.Kind(alerts[0].kind)
+    one, many = TITLES[kind]
     title = one if len(alerts) == 1 else many.format(count=len(alerts))
     lines = [alert.text for alert in alerts[:MAX_LINES]]
     if len(alerts) > MAX_LINES:
         lines.append(f"And {len(alerts) - MAX_LINES} more.")
-    return title, "\n\n".join([*lines, build_link("/")])
+    return title, "\n\n".join([*lines, build_link(PAGES.get(kind, "/"))])
 
 
 def _staff_addresses() -> list[str]:
@@ -180,7 +198,7 @@ def _notify(claimed: QuerySet[Alert], title: str, body: str, *, taken_by: Sequen
         else:
             # Stored at once: if the process dies at the next address, this one does not get the message again.
             taken.append(digest)
-            claimed.update(taken_by=taken, told_at=Coalesce("told_at", timezone.now()))
+            claimed.update(taken_by=taken, told_at=Coalesce("told_at", Now()))
             connection.close()
     if problems:
         raise DeliveryError(" ".join(problems))

@@ -7,20 +7,22 @@ from datetime import UTC, datetime, timedelta
 from datetime import time as time_of_day
 
 from django.conf import settings
-from django.utils import timezone
 from procrastinate.contrib.django import app
 
+from amazon_accounts.postgresql.clock import database_now
 from tokens.alerts import create as alerts
 from tokens.models import Connection
 from tokens.queues import TOKENS
 
 WARNING_DAYS = (1, 7, 30)
+# Where a person withdraws the consent at Amazon. The addresses of the other regions are not known for certain.
+CONSENT_PAGES = {"NA": "https://www.amazon.com/ap/adam"}
 
 
 @app.task(queue=TOKENS, name="tokens.warn_of_consent_ends")
 def warn_of_consent_ends() -> int:
     """Create an alert for each consent that ends soon, one for each of WARNING_DAYS; return how many end soon."""
-    now = timezone.now()
+    now = database_now()
     life = timedelta(days=settings.CONSENT_DAYS)
     rule_began = datetime.combine(settings.CONSENT_EFFECTIVE_DATE, time_of_day.min, UTC)
     ending = Connection.objects.live().filter(

@@ -2,7 +2,8 @@
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.utils import timezone
+from django.db.models import F
+from django.db.models.functions import Greatest, Now
 
 from tokens.models import Connection
 from tokens.permissions import System, get_person, require
@@ -16,7 +17,6 @@ def disconnect_connection(user: User | System, connection: Connection) -> bool:
     tokens back.
     """
     require(user, "tokens.disconnect_connection")
-    now = timezone.now()
     with transaction.atomic():
         changed = (
             Connection.objects.filter(pk=connection.pk)
@@ -28,7 +28,8 @@ def disconnect_connection(user: User | System, connection: Connection) -> bool:
                 expires_at=None,
                 next_refresh_at=None,
                 lease_id=None,
-                disconnected_at=now,
+                is_identity_pending=False,
+                disconnected_at=Greatest(Now(), F("created_at")),
                 disconnected_by=get_person(user),
             )
         )

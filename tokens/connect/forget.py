@@ -4,6 +4,7 @@ import logging
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from tokens.models import AuthorizationAttempt, Connection
@@ -25,7 +26,7 @@ class StillConnectedError(Exception):
 def forget_login(user: User | System, connection: Connection) -> bool:
     """Erase the label and Amazon's name, e-mail and user id of the login, and the names of its accounts.
 
-    Accounts that another connection sees keep their names. Return False if the login was forgotten before. Raises
+    Earlier connections of the same login and owner, which ended too, are erased with it. Accounts that another connection sees keep their names. Return False if the login was forgotten before. Raises
     PermissionDenied or StillConnectedError.
     """
     require(user, "tokens.disconnect_connection")
@@ -35,9 +36,11 @@ def forget_login(user: User | System, connection: Connection) -> bool:
             raise StillConnectedError
         if stored.is_forgotten:
             return False
-        _erase(stored, user)
+        for ended in _find_ended(stored):
+            _erase(ended, user)
+            ended.refresh_from_db()
+            connection_changed.send(sender=Connection, connection=ended, change="forgotten")
         connection.refresh_from_db()
-        connection_changed.send(sender=Connection, connection=connection, change="forgotten")
     logger.info(
         "The Amazon login of connection %s was forgotten by %s.",
         connection.pk,
@@ -47,12 +50,26 @@ def forget_login(user: User | System, connection: Connection) -> bool:
     return True
 
 
+def _find_ended(stored: Connection) -> list[Connection]:
+    """Return this connection, and the others of the same login and owner that have ended."""
+    if stored.amazon_user_id is None:
+        return [stored]
+    same_login = Connection.objects.filter(
+        owner=stored.owner_id,
+        client_id=stored.client_id,
+        amazon_user_id=stored.amazon_user_id,
+        state=Connection.State.DISCONNECTED,
+    )
+    return list(same_login.order_by("pk").select_for_update())
+
+
 def _erase(connection: Connection, user: User | System) -> None:
     Connection.objects.filter(pk=connection.pk).update(
         label=FORGOTTEN_LABEL,
         amazon_user_id=None,
         amazon_user_name="",
         amazon_user_email="",
+        is_identity_pending=False,
         # What Amazon answered may name the login.
         last_error="",
         last_error_at=None,
@@ -62,4 +79,4 @@ def _erase(connection: Connection, user: User | System) -> None:
     )
     connection.refreshes.exclude(error="").update(error="")
     connection.alerts.erase_texts()
-    AuthorizationAttempt.objects.filter(connection=connection).delete()
+    AuthorizationAttempt.objects.filter(Q(connection=connection) | Q(connected=connection)).delete()

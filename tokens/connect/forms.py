@@ -2,6 +2,7 @@ from typing import Any
 
 from django import forms
 
+from amazon_accounts.amazon_ads.foreign_text import has_token
 from amazon_accounts.amazon_ads.hosts import Region
 from tokens.connect.update import MAX_LABEL_LENGTH, clean_label
 
@@ -22,6 +23,10 @@ class LabelField(forms.CharField):
     def clean(self, value: Any) -> str:
         label = super().clean(value)
         return clean_label(label) if label else ""
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        # A token that was typed here is not shown again.
+        return "" if isinstance(data, str) and has_token(data) else super().bound_data(data, initial)
 
 
 class RegionsChoiceField(forms.MultipleChoiceField):

@@ -2,17 +2,19 @@
 
 import time
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from amazon_accounts.amazon_ads.lwa import Grant
+from amazon_accounts.postgresql.clock import database_now
 from tokens.alerts import create as alerts
+from tokens.connect.identification import queue_identification
 from tokens.connect.identity import Identity
 from tokens.connect.scopes import tells_identity
 from tokens.encryption import DecryptionError
@@ -71,9 +73,9 @@ class Consent:
 
 @dataclass(frozen=True)
 class Proof:
-    """The refresh that proved a refresh token."""
+    """The refresh that proved a refresh token. `began_at` is a reading of the monotonic clock."""
 
-    started_at: datetime
+    began_at: float
     tries: int
 
 
@@ -119,13 +121,14 @@ def _has_token_of(connection: Connection, consent: Consent) -> bool:
 def _create(consent: Consent) -> Connection:
     connection = Connection(
         owner=consent.owner,
-        label=consent.label or consent.identity.title or f"Amazon login of {timezone.now():%Y-%m-%d %H:%M}",
+        label=consent.label or consent.identity.title or f"Amazon login of {database_now():%Y-%m-%d %H:%M}",
         regions=list(consent.regions) or all_regions(),
         grant_version=0,
     )
     _set_grant(connection, consent)
     connection.save(force_insert=True)
     _record_proof(connection, consent)
+    _ask_again_if_pending(connection)
     connection_changed.send(sender=Connection, connection=connection, change="connected")
     return connection
 
@@ -133,10 +136,15 @@ def _create(consent: Consent) -> Connection:
 def reconnect(connection_id: UUID, consent: Consent) -> Connected:
     """Store the grant in this connection.
 
-    Raises WrongLoginError for the grant of another login, and AlreadyConnectedError.
+    A grant whose login Amazon has not told yet is stored in a new connection when the login of this connection is
+    known. The two become one when Amazon tells the same login. Raises WrongLoginError for the grant of another
+    login, and AlreadyConnectedError.
     """
     with transaction.atomic():
         connection = Connection.objects.select_for_update().get(pk=connection_id)
+        if consent.identity.is_pending and connection.amazon_user_id is not None:
+            # Of the same owner, even if another person gave the consent: only then the two can become one.
+            return connect(replace(consent, owner=connection.owner, regions=connection.regions))
         _require_same_login(connection, consent.identity)
         try:
             with transaction.atomic():
@@ -179,24 +187,30 @@ def _renew(connection: Connection, consent: Consent) -> Connection:
     connection.consented_at = consent.consented_at or known_since
     connection.save()
     _record_proof(connection, consent)
+    _ask_again_if_pending(connection)
     if was_broken:
         alerts.alert_connection_healed(connection)
     connection_changed.send(sender=Connection, connection=connection, change="healed")
     return connection
 
 
+def _ask_again_if_pending(connection: Connection) -> None:
+    # A worker asks at once, and every refresh asks until Amazon answers.
+    if connection.is_identity_pending:
+        queue_identification(connection.pk)
+
+
 def _set_grant(connection: Connection, consent: Consent) -> None:
     # Without its lease, a refresh of the old grant that still runs can change nothing.
-    now = timezone.now()
+    now = database_now()
     age = time.monotonic() - consent.received_at
     life = max(consent.grant.expires_in - age, 0.0)
     identity = consent.identity
     connection.client_id = settings.AMAZON_CLIENT_ID
     connection.state = Connection.State.ACTIVE
     if identity.user_id is not None:
-        connection.amazon_user_id = identity.user_id
-        connection.amazon_user_name = identity.name
-        connection.amazon_user_email = identity.email
+        connection.set_login(identity.user_id, identity.name, identity.email)
+    connection.is_identity_pending = identity.is_pending and connection.amazon_user_id is None
     connection.access_token = consent.grant.access_token
     connection.refresh_token = consent.grant.refresh_token
     connection.expires_at = now + timedelta(seconds=life)
@@ -220,8 +234,8 @@ def _record_proof(connection: Connection, consent: Consent) -> None:
         grant_version=connection.grant_version,
         trigger=TokenRefresh.Trigger.CONNECT,
         tries=consent.proof.tries,
-        started_at=consent.proof.started_at,
-        finished_at=timezone.now(),
+        started_at=Now() - timedelta(seconds=time.monotonic() - consent.proof.began_at),
+        finished_at=Now(),
         outcome=TokenRefresh.Outcome.SUCCEEDED,
         request_id=consent.grant.request_id,
         new_expires_at=connection.expires_at,

@@ -19,7 +19,6 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models.functions import Now
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from amazon_accounts.amazon_ads.client import AmazonClient
@@ -31,6 +30,7 @@ from amazon_accounts.amazon_ads.errors import (
 )
 from amazon_accounts.amazon_ads.hosts import Region
 from amazon_accounts.amazon_ads.lwa import build_authorize_url
+from amazon_accounts.postgresql.clock import database_now
 from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.web.links import build_link
 from tokens.connect import grants
@@ -176,13 +176,12 @@ async def _exchange(
     code = answer.get("code", "")
     if not code:
         raise RefusedAtAmazonError("Amazon sent no code. Nothing was connected. Start again.")
+    began_at = time.monotonic()
     try:
         async with asyncio.timeout(settings.OAUTH_CALLBACK_SECONDS):
             grant = await amazon.lwa.exchange_code(
                 code, redirect_uri=redirect_uri(), code_verifier=_code_verifier(state)
             )
-            received_at = time.monotonic()
-            identity = await ask_identity(grant, amazon, scope=answer.get("scope"))
     except TimeoutError as error:
         raise RefusedAtAmazonError(
             f"Amazon did not answer within {settings.OAUTH_CALLBACK_SECONDS:g} seconds. Nothing was connected. Try again."
@@ -191,12 +190,16 @@ async def _exchange(
         raise _explain(error) from error
     if grant.refresh_token is None:
         raise RefusedAtAmazonError("Amazon gave no lasting access. Nothing was connected. Start again.")
+    # The code is used up, so the grant is kept even if Amazon does not tell in time whose it is.
+    received_at = time.monotonic()
+    seconds_left = max(settings.OAUTH_CALLBACK_SECONDS - (received_at - began_at), 0.0)
+    identity = await ask_identity(grant, amazon, scope=answer.get("scope"), max_seconds=seconds_left)
     return Consent(
         owner=user,
         grant=grant,
         identity=identity,
         received_at=received_at,
-        consented_at=timezone.now(),
+        consented_at=await in_thread(database_now)(),
         label=attempt.label,
         regions=attempt.regions,
     )
@@ -205,7 +208,9 @@ async def _exchange(
 @transaction.atomic
 def _store(user: User, attempt: AuthorizationAttempt, consent: Consent) -> Connected:
     # The permission, or the right to see the connection, may have been taken away while Amazon answered.
-    person = User.objects.filter(pk=user.pk).first() or AnonymousUser()
+    # Locked, so that nobody is erased between the check and the new connection.
+    people = User.objects.select_for_update(no_key=True)
+    person = people.filter(pk=user.pk).first() or AnonymousUser()
     require(person, "tokens.connect_amazon")
     if attempt.connection_id is None:
         connected = grants.connect(consent)

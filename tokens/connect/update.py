@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from amazon_accounts.amazon_ads.foreign_text import has_token
 from amazon_accounts.amazon_ads.hosts import Region
 from tokens.models import Connection
 from tokens.permissions import System, get_person, require
@@ -21,6 +22,9 @@ def clean_label(value: Any) -> str:
     """Return the label without blanks at its ends. Raises ValidationError."""
     if not isinstance(value, str):
         raise ValidationError("It must be a text.")
+    if has_token(value):
+        # Labels are shown, and stored as plain text.
+        raise ValidationError("It has a token of Amazon in it. A token belongs into no label.")
     label = value.strip()
     if not 0 < len(label) <= MAX_LABEL_LENGTH:
         raise ValidationError(f"It must have 1 to {MAX_LABEL_LENGTH} characters.")

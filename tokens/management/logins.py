@@ -3,27 +3,25 @@
 Every error is a CommandError that repeats nothing of the input, because any part of it may be a token.
 """
 
-import csv
 import io
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
-from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
-from django.utils import timezone
 
+from amazon_accounts.amazon_ads.foreign_text import has_token
+from amazon_accounts.given_files import BYTE_ORDER_MARK, decode_given_text, read_given_rows
+from amazon_accounts.postgresql.clock import approximate_now
 from tokens.connect.forms import RegionsField
+from tokens.connect.refresh_token import NotARefreshTokenError, looks_like_refresh_token
 from tokens.connect.update import clean_label
 
-# Printable, without spaces. Amazon's tokens have at most 2048 characters.
-REFRESH_TOKEN = re.compile(r"[\x21-\x7e]{1,2048}")
-LIKE_A_TOKEN = re.compile(r"Atz[ar](\||%7C)", re.IGNORECASE)
-BYTE_ORDER_MARK = "\ufeff"
-COLUMNS = ("label", "refresh_token", "regions", "consented_at")
+COLUMNS: Final = ("label", "refresh_token", "regions", "consented_at")
+# The place of a column that a header does not name.
+NOWHERE: Final = -1
 
 
 @dataclass(frozen=True)
@@ -42,10 +40,10 @@ def read_login(label: str, refresh_token: str, regions: str, consented_at: str) 
         label = clean_label(label)
     except ValidationError as error:
         raise CommandError(f"The label is wrong. {' '.join(error.messages)}") from error
-    if not REFRESH_TOKEN.fullmatch(refresh_token):
-        raise CommandError("This is no refresh token: it must be one line of plain characters, `Atzr|...`.")
     if refresh_token.startswith("Atza|"):
         raise CommandError("This is an access token. The refresh token is the one that begins with `Atzr|`.")
+    if not looks_like_refresh_token(refresh_token):
+        raise CommandError(str(NotARefreshTokenError()))
     try:
         chosen = RegionsField(required=False).clean(regions)
     except ValidationError as error:
@@ -61,25 +59,37 @@ def _consented_at(text: str) -> datetime | None:
     except ValueError:
         # Without its cause, which repeats the text where `--traceback` prints it.
         raise CommandError("The consent date must be a date like 2026-08-01.") from None
-    if consented_at > timezone.now():
+    if consented_at > approximate_now():
         raise CommandError("The consent date lies in the future.")
     return consented_at
 
 
 def _refuse_misplaced_tokens(*texts: str) -> None:
     # A token in one of these texts would be stored and shown as plain text.
-    if any(LIKE_A_TOKEN.search(text) for text in texts):
+    if any(has_token(text) for text in texts):
         raise CommandError("A token is where none belongs; a text with a comma in it must be in quotes.")
 
 
 def read_token(stdin: TextIO) -> str:
     try:
-        token = stdin.readline().removeprefix(BYTE_ORDER_MARK).strip()
+        token = _read_line(stdin).strip()
     except UnicodeDecodeError:
-        raise CommandError("This is no refresh token: standard input is not text in UTF-8.") from None
+        raise CommandError(
+            "This is no refresh token: standard input is not text in UTF-8 or UTF-16."
+        ) from None
     if not token:
         raise CommandError("There is no refresh token on standard input.")
     return token
+
+
+def _read_line(stdin: TextIO) -> str:
+    if not isinstance(stdin, io.TextIOWrapper):
+        return stdin.readline().removeprefix(BYTE_ORDER_MARK)
+    line = stdin.buffer.readline()
+    # The end of a line is two bytes in UTF-16, and only the first one has been read.
+    return decode_given_text(
+        line + b"\0" if line.endswith(b"\n") and len(line) % 2 and b"\0" in line else line
+    )
 
 
 def read_row(cells: list[str]) -> Login:
@@ -89,37 +99,39 @@ def read_row(cells: list[str]) -> Login:
 
 
 def read_rows(path: str, stdin: TextIO) -> Iterator[tuple[int, list[str]]]:
-    """Yield each row below the header, with the number of its last line. The path `-` is standard input."""
-    name = "Standard input" if path == "-" else path
-    reader = csv.reader(io.StringIO(_read_text(path, name, stdin), newline=""))
+    """Yield each row below the header, with the number of its last line. The path `-` is standard input.
+
+    A header may name the columns in another order. Without a header they have the order of COLUMNS.
+    """
+    order: Sequence[int] | None = None
     is_first = True
-    try:
-        for row in reader:
-            cells = [cell.strip() for cell in row]
-            if not any(cells):
-                continue
-            is_header = is_first and tuple(cell.lower() for cell in cells[:2]) == COLUMNS[:2]
-            is_first = False
-            if not is_header:
-                yield reader.line_num, cells
-    except csv.Error:
-        raise CommandError(f"{name} is not a CSV file: see line {reader.line_num}.") from None
-
-
-def _read_text(path: str, name: str, stdin: TextIO) -> str:
-    try:
-        if path != "-":
-            content = Path(path).read_bytes()
-        elif isinstance(stdin, io.TextIOWrapper):
-            # Bytes, because Python decodes standard input as the locale says.
-            content = stdin.buffer.read()
+    for line, cells in read_given_rows(path, stdin, _is_divided_rightly):
+        if is_first and _is_header(cells):
+            order = _read_order(cells)
         else:
-            return stdin.read().removeprefix(BYTE_ORDER_MARK)
-    except OSError as error:
-        raise CommandError(f"{name} cannot be read: {error.strerror}.") from error
-    try:
-        return content.decode().removeprefix(BYTE_ORDER_MARK)
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        # Without its cause, which holds the whole content.
-        raise CommandError(f"{name} is not text in UTF-8: see line {line}.") from None
+            yield line, cells if order is None else _put_in_order(cells, order)
+        is_first = False
+
+
+def _is_divided_rightly(cells: Sequence[str]) -> bool:
+    return _is_header(cells) or (len(cells) > 1 and any(looks_like_refresh_token(cell) for cell in cells))
+
+
+def _is_header(cells: Sequence[str]) -> bool:
+    return {"label", "refresh_token"} <= {cell.lower() for cell in cells}
+
+
+def _read_order(header: Sequence[str]) -> list[int]:
+    """Return the place of each column of COLUMNS in the rows, then the places of the other columns."""
+    names = [cell.lower() for cell in header]
+    known = [names.index(name) if name in names else NOWHERE for name in COLUMNS]
+    return [*known, *(place for place in range(len(names)) if place not in known)]
+
+
+def _put_in_order(cells: Sequence[str], order: Sequence[int]) -> list[str]:
+    ordered = [cells[place] if 0 <= place < len(cells) else "" for place in order]
+    # More cells than the header has: a text with the delimiter in it is not in quotes.
+    ordered += cells[len([place for place in order if place != NOWHERE]) :]
+    while ordered and not ordered[-1]:
+        ordered.pop()
+    return ordered

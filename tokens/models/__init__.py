@@ -1,4 +1,4 @@
-"""Connections, their tokens, and the history of each."""
+"""Connections, their tokens, the history of each, and people's sessions."""
 
 from tokens.models.access_token_request import AccessTokenRequest
 from tokens.models.alert import Alert, AlertQuerySet
@@ -9,12 +9,14 @@ from tokens.models.connection import (
     Connection,
     ConnectionQuerySet,
     all_regions,
-    late_before,
     where_late,
     where_live,
 )
+from tokens.models.erased_person import ErasedPerson
 from tokens.models.heartbeat import Heartbeat
 from tokens.models.refresh import TokenRefresh, TokenRefreshQuerySet
+from tokens.models.scheduler_lead import SchedulerLead
+from tokens.models.session import Session, SessionQuerySet
 from tokens.models.sign_in import SignInPace
 
 __all__ = [
@@ -26,12 +28,15 @@ __all__ = [
     "AuthorizationAttempt",
     "Connection",
     "ConnectionQuerySet",
+    "ErasedPerson",
     "Heartbeat",
+    "SchedulerLead",
+    "Session",
+    "SessionQuerySet",
     "SignInPace",
     "TokenRefresh",
     "TokenRefreshQuerySet",
     "all_regions",
-    "late_before",
     "where_late",
     "where_live",
 ]

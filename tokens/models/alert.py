@@ -5,7 +5,7 @@ from typing import Self
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
+from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
 from tokens.models.connection import Connection, ConnectionPartQuerySet
@@ -32,16 +32,19 @@ class Alert(models.Model):
         APPLICATION_ACCEPTED = "application_accepted", "application accepted again"
         CONSENT_ENDING = "consent_ending"
         ACCOUNT_SUSPENDED = "account_suspended"
+        ACCOUNT_RESTORED = "account_restored"
+        SUSPENSION_ANNOUNCED = "suspension_announced"
+        PAYMENT_METHOD_ENDING = "payment_method_ending"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kind = models.CharField(max_length=32, choices=Kind.choices)
     key = models.CharField(max_length=200, unique=True)
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, null=True, related_name="alerts")
     text = models.TextField()
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(db_default=Now())
     # Alerts of one kind that are claimed together are one message. Its id stays when it is sent again.
     message_id = models.UUIDField(null=True, blank=True)
-    next_try_at = models.DateTimeField(default=timezone.now, null=True, blank=True)
+    next_try_at = models.DateTimeField(db_default=Now(), null=True, blank=True)
     tries = models.PositiveIntegerField(default=0)
     # Keyed digests of the addresses in ALERT_URLS that have the message: the addresses themselves hold secrets.
     taken_by = ArrayField(models.CharField(max_length=64), default=list, db_default=[], editable=False)

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from amazon_accounts.amazon_ads.hosts import Region
 from tokens.models.connection import Connection, all_regions, sees_all_connections
@@ -35,7 +35,7 @@ class AuthorizationAttempt(models.Model):
     region = models.CharField(max_length=2, choices=Region.choices, default=Region.NA)
     regions = ArrayField(models.CharField(max_length=2, choices=Region.choices), default=all_regions)
     label = models.CharField(max_length=200, blank=True, default="")
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(db_default=Now())
     used_at = models.DateTimeField(null=True, blank=True, help_text="When the person came back")
     connected = models.ForeignKey(
         Connection, on_delete=models.CASCADE, null=True, related_name="+", help_text="Which one has the grant"

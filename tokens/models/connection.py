@@ -8,10 +8,11 @@ from django.contrib.auth.models import User
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
-from django.utils import timezone
+from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
 from amazon_accounts.amazon_ads.hosts import Region
+from amazon_accounts.postgresql.clock import approximate_now
 from tokens.encryption import EncryptedTextField
 from tokens.permissions import Actor, may
 
@@ -28,17 +29,17 @@ def all_regions() -> list[str]:
     return list(Region.values)
 
 
-def late_before(now: datetime | None = None) -> datetime:
-    return (now or timezone.now()) - INTERVALS_UNTIL_LATE * timedelta(seconds=settings.SYNC_INTERVAL_SECONDS)
+def _time_until_late() -> timedelta:
+    return INTERVALS_UNTIL_LATE * timedelta(seconds=settings.SYNC_INTERVAL_SECONDS)
 
 
 def where_live() -> Q:
     return ACTIVE & Q(client_id=settings.AMAZON_CLIENT_ID)
 
 
-def where_late(now: datetime | None = None) -> Q:
+def where_late() -> Q:
     # A connection whose syncs fail is failing, and not late.
-    return Q(sync_failures=0, last_synced_at__lt=late_before(now))
+    return Q(sync_failures=0, last_synced_at__lt=Now() - _time_until_late())
 
 
 def sees_all_connections(user: Actor) -> bool:
@@ -88,6 +89,9 @@ class Connection(models.Model):
     amazon_user_name = models.TextField(blank=True, default="")
     amazon_user_email = models.TextField(blank=True, default="")
 
+    # Amazon was asked who the login is and gave no answer; it is asked again after each refresh.
+    is_identity_pending = models.BooleanField(default=False, db_default=False, editable=False)
+
     access_token = EncryptedTextField(null=True, editable=False)
     refresh_token = EncryptedTextField(null=True, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
@@ -114,7 +118,7 @@ class Connection(models.Model):
     # these lists hold is taken from another connection that can read them.
     unread_lists = ArrayField(models.TextField(), default=list, db_default=[], blank=True, editable=False)
 
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(db_default=Now())
     disconnected_at = models.DateTimeField(null=True, blank=True)
     disconnected_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
@@ -206,6 +210,11 @@ class Connection(models.Model):
     def amazon_user(self) -> str:
         return self.amazon_user_email or self.amazon_user_name or self.amazon_user_id or ""
 
+    def set_login(self, user_id: str | None, name: str, email: str) -> None:
+        self.amazon_user_id = user_id
+        self.amazon_user_name = name
+        self.amazon_user_email = email
+
     @property
     def is_of_this_application(self) -> bool:
         return self.client_id == settings.AMAZON_CLIENT_ID
@@ -236,7 +245,9 @@ class Connection(models.Model):
     @property
     def is_late(self) -> bool:
         # The same rule as `where_late`.
-        return not self.is_failing and self.last_synced_at is not None and self.last_synced_at < late_before()
+        if self.is_failing or self.last_synced_at is None:
+            return False
+        return self.last_synced_at < approximate_now() - _time_until_late()
 
     @property
     def consent_ends_at(self) -> datetime | None:

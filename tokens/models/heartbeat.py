@@ -1,7 +1,7 @@
 """Heartbeats of worker and scheduler processes."""
 
 from django.db import models
-from django.utils import timezone
+from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
 
@@ -17,8 +17,8 @@ class Heartbeat(models.Model):
     host = models.CharField(max_length=255)
     pid = models.PositiveIntegerField()
     leads = models.BooleanField(default=False, help_text="Whether this scheduler is the one at work")
-    started_at = models.DateTimeField(default=timezone.now)
-    beat_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(db_default=Now())
+    beat_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         ordering = ["kind", "-beat_at"]

@@ -5,7 +5,8 @@ from typing import Self
 
 from django.db import models
 from django.db.models import Count, F, Q
-from django.utils import timezone
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
 from tokens.models.connection import Connection, ConnectionPartQuerySet
@@ -15,7 +16,7 @@ UNCOUNTED = ["reauthorise", "config", "superseded", "lost"]
 
 
 class TokenRefreshQuerySet(ConnectionPartQuerySet["TokenRefresh"]):
-    def since(self, moment: datetime) -> Self:
+    def since(self, moment: datetime | Combinable) -> Self:
         return self.filter(started_at__gte=moment)
 
     def judged(self) -> Self:
@@ -56,7 +57,7 @@ class TokenRefresh(models.Model):
     grant_version = models.PositiveIntegerField()
     trigger = models.CharField(max_length=16, choices=Trigger.choices)
     tries = models.PositiveSmallIntegerField(default=0, help_text="Calls made to Amazon")
-    started_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(db_default=Now())
     finished_at = models.DateTimeField(null=True, blank=True)
     outcome = models.CharField(max_length=16, choices=Outcome.choices, null=True, blank=True)
     error_code = models.TextField(blank=True, default="")

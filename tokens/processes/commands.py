@@ -4,9 +4,10 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, TextIO, TypeVar
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 from django.db import InterfaceError, OperationalError, ProgrammingError, connections
 
@@ -18,6 +19,7 @@ from amazon_accounts.amazon_ads.errors import (
     PostponedError,
     UnreachableError,
 )
+from amazon_accounts.postgresql.outages import AWAY, OUTAGES, find_cause
 from amazon_accounts.postgresql.threads import tune_interpreter
 from amazon_accounts.visible_text import escape_lines
 from tokens.checks import find_encryption_problem
@@ -45,7 +47,8 @@ def raise_one_line_errors() -> Iterator[None]:
     except (AmazonError, PostponedError, AuthorizationError, DecryptionError) as error:
         raise CommandError(add_advice(error)) from error
     except (OperationalError, InterfaceError) as error:
-        raise CommandError(f"The database does not answer: {_one_line(error)}") from error
+        cause = find_cause(error) or AWAY
+        raise CommandError(f"{cause.rstrip('.')}: {_one_line(error)}") from error
     except ProgrammingError as error:
         logger.debug("A statement failed", exc_info=error)
         raise CommandError("The database is not ready; run `manage.py migrate` first.") from error
@@ -63,6 +66,14 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
+def require_sessions() -> None:
+    """Refuse PgBouncer in transaction mode, where nobody can listen or hold a lock."""
+    if settings.DB_PGBOUNCER:
+        raise CommandError(
+            "DB_PGBOUNCER is set: DATABASE_URL of workers and schedulers must lead to PostgreSQL itself."
+        )
+
+
 class VisibleOutput(OutputWrapper):
     """Writes text of people and of Amazon without its control characters."""
 
@@ -72,6 +83,9 @@ class VisibleOutput(OutputWrapper):
 
 class OperatorCommand(BaseCommand):
     """A command that does not run when TOKEN_ENCRYPTION_KEYS cannot decrypt the stored tokens."""
+
+    # A process that outlives an outage of the database.
+    is_lasting = False
 
     def __init__(self, stdout: TextIO | None = None, stderr: TextIO | None = None, **colors: bool) -> None:
         super().__init__(stdout, stderr, **colors)
@@ -85,7 +99,8 @@ class OperatorCommand(BaseCommand):
         for name in ("stdout", "stderr"):
             if stream := options.pop(name, None):
                 setattr(self, name, VisibleOutput(stream))
-        with raise_one_line_errors():
+        watching = nullcontext() if self.is_lasting else OUTAGES.unwatched()
+        with raise_one_line_errors(), watching:
             if problem := find_encryption_problem():
                 raise CommandError(problem)
             return super().execute(*args, **options)

@@ -5,12 +5,12 @@ import os
 import socket
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID
 
 from django.db import InterfaceError, OperationalError
 from django.db.models import Count, Q
 from django.db.models.functions import Now
 
+from amazon_accounts.postgresql.sessions import name_sessions
 from tokens.models import Heartbeat
 
 logger = logging.getLogger(__name__)
@@ -54,25 +54,26 @@ class Pulse:
     """The heartbeat of this process. A database that is away stops neither the pulse nor the process."""
 
     def __init__(self, kind: Heartbeat.Kind) -> None:
-        self._kind = kind
-        self._heartbeat_id: UUID | None = None
+        self._heartbeat = Heartbeat(kind=kind, host=socket.gethostname()[:255], pid=os.getpid())
+        self._is_stored = False
+
+    def name_sessions(self) -> None:
+        """Let the sessions of this process at the database be told from those of others."""
+        name_sessions(f"aa-{self._heartbeat.pk}")
 
     def beat(self, *, leads: bool = False) -> float:
         """Write the time into the row of this process; return the seconds until the next beat is due."""
         try:
-            if self._heartbeat_id is None:
-                heartbeat = Heartbeat(kind=self._kind, host=socket.gethostname()[:255], pid=os.getpid())
-                heartbeat.save(force_insert=True)
-                self._heartbeat_id = heartbeat.pk
-            Heartbeat.objects.filter(pk=self._heartbeat_id).update(beat_at=Now(), leads=leads)
-        except (OperationalError, InterfaceError):
-            logger.warning("No heartbeat: the database does not answer.")
-        return RETRY_SECONDS if self._heartbeat_id is None else BEAT_SECONDS
+            if not Heartbeat.objects.filter(pk=self._heartbeat.pk).update(beat_at=Now(), leads=leads):
+                self._heartbeat.leads = leads
+                self._heartbeat.save(force_insert=True)
+            self._is_stored = True
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("No heartbeat could be written: %s", error)
+        return BEAT_SECONDS if self._is_stored else RETRY_SECONDS
 
     def end(self) -> None:
-        if self._heartbeat_id is None:
-            return
         try:
-            Heartbeat.objects.filter(pk=self._heartbeat_id).delete()
+            Heartbeat.objects.filter(pk=self._heartbeat.pk).delete()
         except (OperationalError, InterfaceError):
             logger.debug("The row of this heartbeat stays until it is pruned.")

@@ -4,12 +4,13 @@ import logging
 from datetime import datetime, timedelta
 
 from django.db import connection
-from django.utils import timezone
+from django.db.models.functions import Now
 from django_apscheduler.models import DjangoJobExecution
 from knox.models import AuthToken
 from procrastinate.contrib.django import app
 
 from amazon_accounts.postgresql.cache import delete_expired_entries
+from amazon_accounts.postgresql.clock import database_now
 from amazon_accounts.postgresql.deletion import BATCH_SIZE, delete_in_batches
 from amazon_accounts.postgresql.statements import load
 from tokens.models import (
@@ -36,7 +37,7 @@ ABANDONED_AFTER = timedelta(hours=1)
 @app.task(queue=UPKEEP, name="tokens.prune")
 def prune_tokens_histories(*, batch_size: int = BATCH_SIZE) -> int:
     """Delete the rows that are older than their history is kept; return how many rows were deleted."""
-    now = timezone.now()
+    now = database_now()
     close_abandoned_refreshes()
     old_rows = [
         TokenRefresh.objects.filter(started_at__lt=now - HISTORY, outcome__isnull=False),
@@ -59,10 +60,9 @@ def prune_tokens_histories(*, batch_size: int = BATCH_SIZE) -> int:
 
 def close_abandoned_refreshes() -> None:
     # A disconnected or broken connection is not refreshed again, so no later refresh closes the open one.
-    now = timezone.now()
-    TokenRefresh.objects.filter(outcome=None, started_at__lt=now - ABANDONED_AFTER).exclude(
+    TokenRefresh.objects.filter(outcome=None, started_at__lt=Now() - ABANDONED_AFTER).exclude(
         connection__state="active"
-    ).update(outcome=TokenRefresh.Outcome.LOST, finished_at=now)
+    ).update(outcome=TokenRefresh.Outcome.LOST, finished_at=Now())
 
 
 def _delete_finished_jobs(before: datetime, batch_size: int) -> int:

@@ -7,23 +7,29 @@ import logging
 import threading
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.blocking import BlockingScheduler
 from apscheduler.triggers.interval import IntervalTrigger
-from django.db import InterfaceError, OperationalError, connections
+from django.db import InterfaceError, OperationalError, connections, transaction
 from django_apscheduler.jobstores import DjangoJobStore
 from django_apscheduler.models import DjangoJob
 
+from amazon_accounts.postgresql.deadlines import Connection
+from amazon_accounts.postgresql.outages import OUTAGES
 from tokens.models import Heartbeat
 from tokens.processes.heartbeats import Pulse
-from tokens.processes.leadership import Leadership
+from tokens.processes.leadership import SCHEDULER_DEADLINE_SECONDS, Leadership
 from tokens.processes.scheduled_jobs import scheduled_jobs
 
 logger = logging.getLogger(__name__)
 
 STANDBY_SECONDS = 1.0
 MISFIRE_GRACE_SECONDS = 30
+# A smaller difference between the clocks is drift, and delays no job for long.
+CLOCK_JUMP_SECONDS = 5
 
 
 class Scheduler:
@@ -35,17 +41,21 @@ class Scheduler:
         self._leading = threading.Event()
         # Wakes the heartbeat, so that others know at once whether somebody leads.
         self._leading_changed = threading.Event()
+        self._pulse = Pulse(Heartbeat.Kind.SCHEDULER)
 
     def stop(self) -> None:
         self._stopping.set()
         self._leading_changed.set()
 
     def run(self) -> None:
+        self._pulse.name_sessions()
+        Connection.deadline = SCHEDULER_DEADLINE_SECONDS
         beating = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         beating.start()
         with self._leadership:
             while not self._stopping.is_set():
-                if self._leadership.try_to_lead():
+                # In an outage a new leader could queue nothing, and would say each second that it leads.
+                if not OUTAGES.is_on and self._leadership.try_to_lead():
                     self._lead()
                 self._stopping.wait(STANDBY_SECONDS)
         beating.join(timeout=2)
@@ -58,7 +68,7 @@ class Scheduler:
         scheduler = BlockingScheduler(
             timezone=UTC,
             executors={"default": ThreadPoolExecutor(2)},
-            jobstores={"default": DjangoJobStore()},
+            jobstores={"default": LeadersJobStore(self._leadership)},
         )
         watching = threading.Thread(target=self._watch, args=[scheduler], name="leadership")
         try:
@@ -74,12 +84,20 @@ class Scheduler:
             if watching.ident is not None:
                 watching.join()
             connections.close_all()
-        logger.info("This scheduler no longer leads.", extra={"action": "scheduler_resigned"})
+        reason = "It was told to end." if self._stopping.is_set() else self._leadership.loss
+        logger.info("This scheduler no longer leads: %s", reason, extra={"action": "scheduler_resigned"})
 
     def _watch(self, scheduler: BlockingScheduler) -> None:
-        # APScheduler does not stop by itself when the lead is lost or the process is told to end.
+        # APScheduler does not stop by itself when the lead is lost or the process is told to end. It also plans by the
+        # process's clock: when that clock is set back, no job would be due until the clock reaches its old time.
+        planned_by = _read_clock_offset()
         while not self._stopping.wait(1.0) and self._leadership.still_leads():
-            pass
+            offset = _read_clock_offset()
+            if abs(offset - planned_by) > CLOCK_JUMP_SECONDS and _plan_anew(scheduler):
+                logger.warning(
+                    "The clock of this process jumped by %+.0f s; every job runs now.", offset - planned_by
+                )
+                planned_by = offset
         while not scheduler.running:
             if not self._leading.is_set():
                 return
@@ -87,14 +105,25 @@ class Scheduler:
         scheduler.shutdown(wait=False)
 
     def _beat(self) -> None:
-        pulse = Pulse(Heartbeat.Kind.SCHEDULER)
         while not self._stopping.is_set():
-            seconds = pulse.beat(leads=self._leading.is_set())
+            seconds = self._pulse.beat(leads=self._leading.is_set())
             connections.close_all()
             self._leading_changed.wait(seconds)
             self._leading_changed.clear()
-        pulse.end()
+        self._pulse.end()
         connections.close_all()
+
+
+class LeadersJobStore(DjangoJobStore):  # type: ignore[misc]  # it has no types
+    """Has no due jobs for a scheduler that was frozen and whose term is over."""
+
+    def __init__(self, leadership: Leadership) -> None:
+        super().__init__()
+        self._leadership = leadership
+
+    def get_due_jobs(self, now: datetime) -> list[Any]:
+        due: list[Any] = super().get_due_jobs(now) if self._leadership.still_leads() else []
+        return due
 
 
 class _Current:
@@ -119,7 +148,7 @@ def _store_jobs(scheduler: BlockingScheduler) -> None:
             args=[job.id],
             id=job.id,
             name=job.id,
-            next_run_time=datetime.now(UTC),
+            next_run_time=_read_clock(),
             replace_existing=True,
             coalesce=True,
             max_instances=1,
@@ -127,13 +156,37 @@ def _store_jobs(scheduler: BlockingScheduler) -> None:
         )
 
 
-def run_job(job_id: str) -> None:
-    # Another process may lead by now, and would defer the same job.
-    job = scheduled_jobs().get(job_id)
+def _read_clock() -> datetime:
+    # APScheduler itself plans by the clock of this process.
+    return datetime.now(UTC)  # noqa: TID251
+
+
+def _read_clock_offset() -> float:
+    # Tells when the clock of this process was set.
+    return time.time() - time.monotonic()  # noqa: TID251
+
+
+def _plan_anew(scheduler: BlockingScheduler) -> bool:
+    """Let every job run now, and then by its interval; return whether the database took it."""
     try:
-        if job is None or _current.leadership is None or not _current.leadership.still_leads():
-            return
-        job.defer()
+        for job in scheduler.get_jobs():
+            scheduler.modify_job(job.id, next_run_time=_read_clock())
+    except (OperationalError, InterfaceError, JobLookupError):
+        return False
+    finally:
+        connections.close_all()
+    return True
+
+
+def run_job(job_id: str) -> None:
+    job = scheduled_jobs().get(job_id)
+    if job is None or _current.leadership is None:
+        return
+    try:
+        # Another process may lead by now, and defers the same job.
+        with transaction.atomic():
+            if _current.leadership.holds_term():
+                job.defer()
     except (OperationalError, InterfaceError) as error:
         logger.warning("Scheduled job %s could not be deferred: %s", job_id, error)
     finally:

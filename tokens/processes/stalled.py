@@ -4,17 +4,23 @@ import logging
 
 from procrastinate import JobContext
 from procrastinate.contrib.django import app
-from procrastinate.exceptions import ConnectorException, UniqueViolation
-from procrastinate.jobs import Job, Status
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
 
+from tokens.processes.repeating import return_job
 from tokens.queues import TOKENS
 
 logger = logging.getLogger(__name__)
 
 SILENCE_SECONDS = 30.0
-# A job that may have killed this number of workers fails, and people can look at it.
-MAX_ATTEMPTS = 5
+# A job that has lost two workers may be what kills them. It waits longer after each further loss, so that the other
+# jobs get on, and it is never given up.
+LOSSES_WITHOUT_WAIT = 2
+FIRST_WAIT_SECONDS = 15.0
+MAX_WAIT_SECONDS = 600.0
+# After this number people should look at it.
+MANY_LOSSES = 5
 
 
 @app.task(queue=TOKENS, name="tokens.rescue_stalled_jobs", pass_context=True)
@@ -32,20 +38,25 @@ async def rescue(jobs: JobManager) -> int:
 
 async def _rescue_one(job: Job, jobs: JobManager) -> bool:
     name = f"{job.task_name} ({job.id})"
+    losses = job.attempts + 1
+    wait = choose_wait_seconds(losses)
     try:
-        if job.attempts >= MAX_ATTEMPTS:
-            logger.error("Job %s lost its worker %d times and is given up.", name, job.attempts)
-            await jobs.finish_job(job, status=Status.FAILED, delete_job=False)
-            return False
-        try:
-            await jobs.retry_job(job)
-        except UniqueViolation:
-            logger.info("Job %s of a dead worker is dropped: another job waits that does the same.", name)
-            await jobs.finish_job(job, status=Status.ABORTED, delete_job=True)
-            return False
+        is_waiting = await return_job(jobs, job, attempts=1, wait_seconds=wait)
     except ConnectorException as error:
         # Another rescue was faster, or the database went away. In that case the next rescue finds the job.
         logger.warning("Job %s of a dead worker is left as it is: %s", name, error.__cause__ or error)
         return False
-    logger.warning("Job %s lost its worker and is queued again.", name)
-    return True
+    if not is_waiting:
+        logger.info("Job %s of a dead worker is left to others that do the same.", name)
+    elif losses >= MANY_LOSSES:
+        logger.error("Job %s lost its worker %d times. It is tried again in %.0f s.", name, losses, wait)
+    else:
+        logger.warning("Job %s lost its worker and is queued again.", name)
+    return is_waiting
+
+
+def choose_wait_seconds(losses: int) -> float:
+    if losses <= LOSSES_WITHOUT_WAIT:
+        return 0.0
+    doublings = min(losses - LOSSES_WITHOUT_WAIT - 1, 20)
+    return min(FIRST_WAIT_SECONDS * 2.0**doublings, MAX_WAIT_SECONDS)

@@ -1,4 +1,4 @@
-"""A worker process: two lanes of the task queue, one of them only for tokens, and the client that both use."""
+"""A worker process: the lanes of the task queue, each with slots of its own, and the client that all use."""
 
 import asyncio
 import contextlib
@@ -15,19 +15,23 @@ from procrastinate.connector import Notify
 from procrastinate.contrib.django import procrastinate_app
 from procrastinate.contrib.django.utils import connector_params
 from procrastinate.exceptions import ConnectorException
-from procrastinate.manager import JobManager
 from procrastinate.psycopg_connector import PsycopgConnector
 from procrastinate.worker import Worker
 
 from amazon_accounts.amazon_ads.client import AmazonClient
+from amazon_accounts.postgresql.deadlines import AsyncConnection
+from amazon_accounts.postgresql.outages import OUTAGES
 from amazon_accounts.postgresql.threads import in_thread, reserved_threads, tune_interpreter
 from tokens.models import Heartbeat
+from tokens.processes.ending import end_in_time
 from tokens.processes.heartbeats import Pulse
-from tokens.queues import TOKENS
+from tokens.processes.repeating import OutageRetry, ReturningJobManager, wait_for_the_database
+from tokens.queues import PEOPLE, PEOPLE_SYNC, TOKENS
 
 logger = logging.getLogger(__name__)
 
 TOKEN_SLOTS = 10
+PEOPLE_SLOTS = 4
 DEFAULT_CONCURRENCY = 10
 # The supervisor of `make run` kills a process after five seconds.
 GRACEFUL_SECONDS = 3.5
@@ -65,30 +69,27 @@ class _Lane:
 
     async def run(self) -> None:
         while not self._stopping:
-            try:
-                await self._run_once()
-            except (ConnectorException, psycopg.OperationalError) as error:
-                logger.warning("The lane %s lost the database: %s", self._name, " ".join(str(error).split()))
-                await self._until_the_database_answers()
+            # During an outage a pool would wait longer after each failed try, and at last give up.
+            if not OUTAGES.is_on:
+                await self._run_until_an_outage()
             if not self._stopping:
                 await asyncio.sleep(1)
 
-    async def _until_the_database_answers(self) -> None:
-        # A pool waits longer after each failed try, and at last gives up. A plain connection is asked every
-        # second.
-        while not self._stopping:
-            try:
-                connection = await psycopg.AsyncConnection.connect(
-                    **{**connector_params("default"), "connect_timeout": 5}
-                )
-            except psycopg.OperationalError:
-                await asyncio.sleep(1)
-            else:
-                await connection.close()
-                return
+    async def _run_until_an_outage(self) -> None:
+        try:
+            await self._run_once()
+        except (ConnectorException, psycopg.OperationalError) as error:
+            OUTAGES.note(error)
+            logger.warning("The lane %s lost the database: %s", self._name, error.__cause__ or error)
 
     async def _run_once(self) -> None:
-        connector = ResilientConnector(kwargs=connector_params("default"), timeout=3, min_size=1, max_size=4)
+        connector = ResilientConnector(
+            kwargs=connector_params("default"),
+            connection_class=AsyncConnection,
+            timeout=3,
+            min_size=1,
+            max_size=3,
+        )
         app = _with_connector(connector)
         async with app.open_async():
             self._worker = Worker(
@@ -101,6 +102,7 @@ class _Lane:
                 delete_jobs="successful",
                 additional_context={"amazon": self._amazon},
                 install_signal_handlers=False,
+                worker_middleware=[wait_for_the_database],
                 **_task_middleware(app),
             )
             if self._stopping:
@@ -113,7 +115,7 @@ def _with_connector(connector: PsycopgConnector) -> App:
     # what they defer is part of Django's transactions.
     app = copy.copy(procrastinate_app.current_app)
     app.connector = connector
-    app.job_manager = JobManager(connector=connector)
+    app.job_manager = ReturningJobManager(connector=connector)
     return app
 
 
@@ -121,38 +123,53 @@ def _task_middleware(app: App) -> dict[str, Any]:
     return {"task_middleware": app.worker_defaults.get("task_middleware")}
 
 
-async def run_worker(concurrency: int = DEFAULT_CONCURRENCY) -> None:
+def run_worker(concurrency: int = DEFAULT_CONCURRENCY) -> None:
     """Work until SIGTERM or SIGINT. No outage of the database ends the worker."""
+    pulse = Pulse(Heartbeat.Kind.WORKER)
+    pulse.name_sessions()
+    asyncio.run(_run(concurrency, pulse))
+
+
+async def _run(concurrency: int, pulse: Pulse) -> None:
     tune_interpreter()
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="worker"))
     app = procrastinate_app.current_app
     app.perform_import_paths()
-    others = sorted({task.queue for task in app.tasks.values()} - {TOKENS})
+    for task in app.tasks.values():
+        task.retry_strategy = OutageRetry(task.retry_strategy)
+    others = sorted({task.queue for task in app.tasks.values()} - {TOKENS, PEOPLE, PEOPLE_SYNC})
     stopping = asyncio.Event()
+
+    def stop() -> None:
+        stopping.set()
+        end_in_time()
+
     async with AmazonClient() as amazon:
         lanes = [
             _Lane("tokens", [TOKENS], TOKEN_SLOTS, amazon),
+            _Lane("people", [PEOPLE], PEOPLE_SLOTS, amazon),
+            _Lane("syncs of people", [PEOPLE_SYNC], concurrency, amazon),
             _Lane("others", others, concurrency, amazon),
         ]
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stopping.set)
+            loop.add_signal_handler(number, stop)
         with reserved_threads():
-            beating = asyncio.create_task(_beat(stopping), name="heartbeat")
+            beating = asyncio.create_task(_beat(pulse, stopping), name="heartbeat")
         running = [
             asyncio.create_task(lane.run(), name=f"lane {number}") for number, lane in enumerate(lanes)
         ]
-        stop = asyncio.create_task(stopping.wait(), name="stop")
-        logger.info("The worker is ready.", extra={"action": "worker_ready", "queues": [TOKENS, *others]})
-        await asyncio.wait([stop, *running], return_when=asyncio.FIRST_COMPLETED)
+        told_to_stop = asyncio.create_task(stopping.wait(), name="stop")
+        queues = [TOKENS, PEOPLE, PEOPLE_SYNC, *others]
+        logger.info("The worker is ready.", extra={"action": "worker_ready", "queues": queues})
+        await asyncio.wait([told_to_stop, *running], return_when=asyncio.FIRST_COMPLETED)
         stopping.set()
         for lane in lanes:
             lane.stop()
         await asyncio.gather(*running, beating)
 
 
-async def _beat(stopping: asyncio.Event) -> None:
-    pulse = Pulse(Heartbeat.Kind.WORKER)
+async def _beat(pulse: Pulse, stopping: asyncio.Event) -> None:
     while not stopping.is_set():
         seconds = await in_thread(pulse.beat)()
         with contextlib.suppress(TimeoutError):

@@ -9,12 +9,12 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection as database
-from django.utils import timezone
 
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.errors import AmazonError
 from amazon_accounts.amazon_ads.hosts import api_url
 from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
+from amazon_accounts.postgresql.clock import approximate_now
 from amazon_accounts.postgresql.threads import in_thread, reserved_threads
 from tokens.encryption import DecryptionError
 from tokens.errors import ConnectionUnusableError, UnreadableTokenError, raise_if_unusable
@@ -82,7 +82,7 @@ def _read_stored_token(connection: Connection) -> _StoredToken:
     obtained_at = connection.last_refreshed_at or connection.created_at
     return _StoredToken(
         access_token=access_token,
-        seconds_left=(connection.expires_at - timezone.now()).total_seconds(),
+        seconds_left=(connection.expires_at - approximate_now()).total_seconds(),
         life_seconds=(connection.expires_at - obtained_at).total_seconds(),
     )
 

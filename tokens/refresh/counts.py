@@ -10,6 +10,11 @@ from tokens.models import TokenRefresh
 # Higher than the number of HTTP connections, because a refresh that records its outcome uses none.
 CONCURRENCY: Final = 16
 SKIPPED: Final = "skipped"
+PASSING: Final = (
+    TokenRefresh.Outcome.TRANSIENT,
+    TokenRefresh.Outcome.THROTTLED,
+    TokenRefresh.Outcome.POSTPONED,
+)
 
 
 class RefreshCounts(Counter[str]):
@@ -18,6 +23,11 @@ class RefreshCounts(Counter[str]):
     @property
     def all_succeeded(self) -> bool:
         return set(self) <= {TokenRefresh.Outcome.SUCCEEDED.value}
+
+    @property
+    def may_soon_succeed(self) -> bool:
+        """Whether a refresh failed that may succeed without anybody doing anything."""
+        return not {outcome.value for outcome in PASSING}.isdisjoint(self)
 
 
 async def run_to_the_end(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:

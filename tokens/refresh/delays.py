@@ -23,6 +23,9 @@ def choose_refresh_delay(life: float) -> timedelta:
 
 
 def choose_retry_delay() -> timedelta:
+    return longest_retry_delay() * random.uniform(0.5, 1)
+
+
+def longest_retry_delay() -> timedelta:
     # A failed refresh is due again before the next check, after an outage of any length.
-    longest = min(MAX_RETRY_SECONDS, settings.TOKEN_REFRESH_CHECK_SECONDS / 2)
-    return timedelta(seconds=longest * random.uniform(0.5, 1))
+    return timedelta(seconds=min(MAX_RETRY_SECONDS, settings.TOKEN_REFRESH_CHECK_SECONDS / 2))

@@ -11,6 +11,7 @@ from django.conf import settings
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.errors import AmazonError, PostponedError
 from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
+from amazon_accounts.postgresql.clock import database_now
 from amazon_accounts.postgresql.threads import in_thread, reserved_threads
 from tokens.models import TokenRefresh
 from tokens.refresh import lease
@@ -81,7 +82,7 @@ class _Backlog:
             return False
         # A lease that has run out cannot be taken while its row is locked.
         await asyncio.sleep(max(seconds, MIN_SECONDS_BETWEEN_LOOKS))
-        self._before = await in_thread(lease.database_now)()
+        self._before = await in_thread(database_now)()
         return True
 
 
@@ -96,7 +97,7 @@ async def refresh_due(
     """
     counts = RefreshCounts()
     with reserved_threads():
-        before = await in_thread(lease.database_now)()
+        before = await in_thread(database_now)()
         if await _application_may_refresh(amazon, before, max_wait, counts):
             async with keep_leases() as keeper:
                 await _work_off(_Backlog(before, keeper), amazon, max_wait, concurrency, counts)

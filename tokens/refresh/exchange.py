@@ -3,19 +3,16 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, ParamSpec, TypeVar
+from typing import Final
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.errors import AmazonError, GrantRevokedError, PostponedError
 from amazon_accounts.amazon_ads.pacing.slots import CallStats
-from amazon_accounts.postgresql.threads import in_thread
+from amazon_accounts.postgresql.outlasting import outlast_outage
 from tokens.encryption import DecryptionError
 from tokens.errors import UnreadableTokenError
 from tokens.models import TokenRefresh
@@ -28,10 +25,6 @@ Outcome = TokenRefresh.Outcome
 
 # Refused calls for one lease. A call with a refresh token that another process had replaced counts too.
 MAX_REFUSALS: Final = 3
-MAX_OUTAGE_SECONDS: Final = 75.0
-
-Parameters = ParamSpec("Parameters")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -75,7 +68,7 @@ async def record_as_failed(
     lease: Lease, error: AmazonError | PostponedError, calls: CallStats | None = None
 ) -> Refreshed:
     tries = calls.requests if calls else 0
-    outcome = await _record(outcomes.record_failure, lease, error, tries=tries)
+    outcome = await outlast_outage(outcomes.record_failure, lease, error, tries=tries)
     return Refreshed(outcome, error=error)
 
 
@@ -92,45 +85,31 @@ async def _exchange(lease: Lease, amazon: AmazonClient, max_wait: float, calls: 
             if verdict is _Verdict.LEASE_IS_LOST:
                 break
             if verdict is _Verdict.GRANT_IS_DEAD:
-                outcome = await _record(outcomes.record_revoked, lease, error, tries=calls.requests)
+                outcome = await outlast_outage(outcomes.record_revoked, lease, error, tries=calls.requests)
                 return Refreshed(outcome, error=error)
             refresh_token, refusals = verdict.refresh_token, verdict.refusals
         else:
             # Most of the time since `asked_at` may have gone into waiting for a slot and into failed tries.
             sent_at = max(asked_at, time.monotonic() - settings.LWA_TIMEOUT_SECONDS)
-            outcome = await _record(
+            outcome = await outlast_outage(
                 outcomes.record_success, lease, grant, sent_at=sent_at, tries=calls.requests
             )
             return Refreshed(outcome, access_token=grant.access_token)
-    return Refreshed(await _record(outcomes.close_as_superseded, lease, tries=calls.requests))
+    return Refreshed(await outlast_outage(outcomes.close_as_superseded, lease, tries=calls.requests))
 
 
 async def _judge_refusal(lease: Lease, refused: str, refusals: int) -> _NextTry | _Verdict:
     # One refusal is not the end: another process may have stored a newer token, and a fault at Amazon may pass.
-    stored = await _record(outcomes.record_refusal, lease, refused, refusals)
+    stored = await outlast_outage(outcomes.record_refusal, lease, refused, refusals)
     if stored is not None and stored.reveal() == refused:
         if refusals > 1:
             return _Verdict.GRANT_IS_DEAD
         await asyncio.sleep(settings.TOKEN_REFUSAL_CONFIRMATION_SECONDS)
-        stored = await _record(outcomes.read_refresh_token, lease)
+        stored = await outlast_outage(outcomes.read_refresh_token, lease)
     if stored is None:
         return _Verdict.LEASE_IS_LOST
     refresh_token = stored.reveal()
     return _NextTry(refresh_token, refusals if refresh_token == refused else 0)
-
-
-async def _record(
-    function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
-) -> Result:
-    # What Amazon answered must not be lost, so an outage of the database is waited for.
-    retrying = AsyncRetrying(
-        retry=retry_if_exception_type((OperationalError, InterfaceError)),
-        wait=wait_exponential(multiplier=0.1, max=1),
-        stop=stop_after_delay(MAX_OUTAGE_SECONDS),
-        reraise=True,
-    )
-    result: Result = await retrying(in_thread(function), *args, **kwargs)
-    return result
 
 
 def _log(lease: Lease, refreshed: Refreshed, calls: CallStats) -> None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -101,14 +102,6 @@ def count_due(*, limit: int) -> int:
     return len(due.order_by("next_refresh_at").values_list("pk")[:limit])
 
 
-def database_now() -> datetime:
-    # The clocks of the processes may differ; they share the clock of the database.
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        now: datetime = cursor.fetchone()[0]
-    return now
-
-
 def seconds_until_lost() -> float | None:
     """Return the seconds until the first lease of a process that seems dead expires; None if there is no such lease."""
     with connection.cursor() as cursor:
@@ -126,15 +119,22 @@ def seconds_until_lost() -> float | None:
 def renew_leases(leases: Collection[Lease]) -> int:
     # A lease that another process has taken stays lost.
     with connection.cursor() as cursor:
-        cursor.execute(
-            load(__file__, "renew_leases"),
-            {
-                "connection_ids": [lease.connection_id for lease in leases],
-                "refresh_ids": [lease.refresh_id for lease in leases],
-                "lease_seconds": RENEWED_SECONDS,
-            },
-        )
+        parameters = {**_name(leases), "lease_seconds": RENEWED_SECONDS}
+        cursor.execute(load(__file__, "renew_leases"), parameters)
         return int(cursor.rowcount)
+
+
+def release_leases(leases: Collection[Lease]) -> None:
+    """Give back those of these leases that are still held, so that another process refreshes at once."""
+    with connection.cursor() as cursor:
+        cursor.execute(load(__file__, "release_leases"), _name(leases))
+
+
+def _name(leases: Collection[Lease]) -> dict[str, Any]:
+    return {
+        "connection_ids": [lease.connection_id for lease in leases],
+        "refresh_ids": [lease.refresh_id for lease in leases],
+    }
 
 
 class LeaseKeeper:
@@ -159,6 +159,12 @@ class LeaseKeeper:
             except (OperationalError, InterfaceError):
                 logger.warning("Leases could not be renewed: the database does not answer.")
 
+    async def release_all(self) -> None:
+        try:
+            await in_thread(release_leases)(list(self._held))
+        except (OperationalError, InterfaceError):
+            logger.warning("Leases could not be given back, and run out: the database does not answer.")
+
 
 @asynccontextmanager
 async def keep_leases(*leases: Lease, every: float = RENEWAL_SECONDS) -> AsyncIterator[LeaseKeeper]:
@@ -167,5 +173,10 @@ async def keep_leases(*leases: Lease, every: float = RENEWAL_SECONDS) -> AsyncIt
     renewal = asyncio.create_task(keeper.renew_forever(every), name="renew token leases")
     try:
         yield keeper
+    except asyncio.CancelledError:
+        # A worker that stops cancels its refreshes.
+        renewal.cancel()
+        await keeper.release_all()
+        raise
     finally:
         renewal.cancel()

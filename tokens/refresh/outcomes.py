@@ -4,21 +4,25 @@ A lease is held until another process takes it or the grant is replaced. After t
 and the refresh is closed as superseded.
 """
 
+import logging
 import time
 
+from django.db import InterfaceError, OperationalError, transaction
 from django.db import connection as database
-from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Greatest, Now
 
 from amazon_accounts.amazon_ads.errors import AmazonError, GrantRevokedError, PostponedError
 from amazon_accounts.amazon_ads.lwa import Grant
 from amazon_accounts.postgresql.statements import load
-from tokens.encryption import Secret, context_of, seal
+from tokens.encryption import DecryptionError, Secret, context_of, seal
 from tokens.models import Connection, ConnectionQuerySet, TokenRefresh
 from tokens.refresh.delays import choose_refresh_delay, choose_retry_delay
 from tokens.refresh.lease import Lease
-from tokens.refresh.revoked import mark_revoked_in
+from tokens.refresh.revoked import heal, mark_revoked_in
+from tokens.signals import login_unidentified
+
+logger = logging.getLogger(__name__)
 
 Outcome = TokenRefresh.Outcome
 
@@ -39,31 +43,64 @@ def record_success(lease: Lease, grant: Grant, *, sent_at: float, tries: int) ->
         life = max(grant.expires_in - (time.monotonic() - sent_at), 0.0)
         due_in = choose_refresh_delay(life).total_seconds()
         cursor.execute(load(__file__, "record_success"), {**parameters, "life": life, "due_in": due_in})
-        (is_stored,) = cursor.fetchone()
+        is_stored, is_identity_pending = cursor.fetchone()
+    if is_identity_pending:
+        _announce_unidentified(lease)
     if is_stored:
         return Outcome.SUCCEEDED
-    _keep_rotated_refresh_token(lease, grant)
+    _keep_rotated_refresh_token(lease, grant, life)
     return Outcome.SUPERSEDED
 
 
-def _keep_rotated_refresh_token(lease: Lease, grant: Grant) -> None:
+def _announce_unidentified(lease: Lease) -> None:
+    # The token is stored. An outage of the database must not make the caller record it again.
+    try:
+        login_unidentified.send(sender=Connection, connection_id=lease.connection_id)
+    except (OperationalError, InterfaceError):
+        logger.warning("Connection %s is identified after a later refresh.", lease.connection_id)
+
+
+def _keep_rotated_refresh_token(lease: Lease, grant: Grant, life: float) -> None:
     # The lease ran out, but the refresh token that replaced ours may be the only one that Amazon still accepts.
+    # A process that was frozen meanwhile may find that other processes were refused and marked the connection.
     used = lease.refresh_token.reveal()
     if grant.refresh_token is None or grant.refresh_token == used:
         return
-    same_grant = Connection.objects.active().filter(pk=lease.connection_id, grant_version=lease.grant_version)
-    with transaction.atomic():
-        connection = same_grant.select_for_update().first()
-        # The plain text is compared, because a rotation of the keys may have sealed it again.
-        if (
-            connection is None
-            or connection.refresh_token is None
-            or connection.refresh_token.reveal() != used
-        ):
+    same_grant = Connection.objects.filter(pk=lease.connection_id, grant_version=lease.grant_version)
+    if _replace_refresh_token(same_grant, used, grant, life):
+        return
+    # Two connections of one login may have become one meanwhile. The other one goes on with this grant.
+    ended = same_grant.filter(state=Connection.State.DISCONNECTED).first()
+    if ended is None:
+        return
+    others = Connection.objects.filter(
+        owner=ended.owner_id, client_id=ended.client_id, consented_at=ended.consented_at
+    )
+    for other_id in others.exclude(pk=ended.pk).values_list("pk", flat=True):
+        if _replace_refresh_token(Connection.objects.filter(pk=other_id), used, grant, life):
             return
+
+
+@transaction.atomic
+def _replace_refresh_token(connections: ConnectionQuerySet, used: str, grant: Grant, life: float) -> bool:
+    """Store a rotated refresh token in the place of the used one, and heal the connection if it is broken."""
+    connection = connections.select_for_update().first()
+    # A disconnected connection has no token.
+    if connection is None or connection.refresh_token is None:
+        return False
+    try:
+        # The plain text is compared, because a rotation of the keys may have sealed it again.
+        if connection.refresh_token.reveal() != used:
+            return False
+    except DecryptionError:
+        return False
+    if connection.is_broken:
+        heal(connection, grant, life)
+    else:
         connection.refresh_token = grant.refresh_token
         connection.grant_refusals = 0
         connection.save(update_fields=["refresh_token", "grant_refusals"])
+    return True
 
 
 def _seal(lease: Lease, column: str, token: str) -> str:

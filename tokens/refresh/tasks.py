@@ -1,18 +1,21 @@
 """The tasks that keep tokens valid, and the request for one refresh."""
 
 import logging
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
 from procrastinate import JobContext
 from procrastinate.contrib.django import app
 
+from amazon_accounts.postgresql.clock import database_now
 from amazon_accounts.postgresql.threads import in_thread
 from tokens.alerts import create as alerts
 from tokens.errors import refuse_unusable
 from tokens.models import Connection, TokenRefresh
 from tokens.permissions import System, require
 from tokens.queues import TOKENS, amazon_of, defer_once
+from tokens.refresh.delays import longest_retry_delay
 from tokens.refresh.due import refresh_due
 from tokens.refresh.lease import count_due
 from tokens.refresh.one import refresh_queued
@@ -31,9 +34,17 @@ async def refresh_due_tokens(context: JobContext) -> None:
     # Before the check as well: its worker may have died right after a refusal, which this check may lift.
     await in_thread(alerts.alert_application)()
     counts = await refresh_due(amazon_of(context))
+    if counts.may_soon_succeed:
+        await in_thread(_queue_another_check)()
     await in_thread(alerts.alert_application)()
     if counts:
         logger.info("Refresh check: %s.", counts, extra={"action": "refresh_due", "counts": dict(counts)})
+
+
+def _queue_another_check() -> None:
+    # The scheduler's next check may be minutes away, and the tokens may end before it.
+    at = database_now() + longest_retry_delay()
+    defer_once(refresh_due_tokens, "tokens.refresh_due:retry", at=at)
 
 
 @app.task(queue=TOKENS, name="tokens.refresh_connection", pass_context=True)
@@ -56,10 +67,14 @@ def request_refresh(user: User | System, connection: Connection) -> bool:
 def queue_refresh(connection: Connection, *, trigger: TokenRefresh.Trigger) -> bool:
     # No permission is checked here, because the operation that calls this has checked it.
     # A refresh for the use of a token is not made when another one has stored a new token meanwhile.
-    fence = {"seen": connection.refresh_count} if trigger == TokenRefresh.Trigger.ON_USE else {}
+    fence: dict[str, Any] = (
+        {"seen": connection.refresh_count} if trigger == TokenRefresh.Trigger.ON_USE else {}
+    )
     return defer_once(
         refresh_connection,
         f"tokens.refresh:{connection.pk}",
+        # A person waits for it.
+        priority=10 if trigger == TokenRefresh.Trigger.MANUAL else None,
         connection_id=str(connection.pk),
         trigger=trigger.value,
         **fence,

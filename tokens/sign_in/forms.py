@@ -1,10 +1,12 @@
-"""The form that asks for a mail with which a password is set anew."""
+"""The forms by which a password is set anew: the one that asks for a mail, and the one that checks the link in it."""
 
 from allauth.account.forms import ResetPasswordForm as AllauthResetPasswordForm
+from allauth.account.forms import UserTokenForm as AllauthUserTokenForm
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 
-from tokens.sign_in.password_reset import mail_password_reset
+from tokens.sign_in.password_reset import mail_password_resets
+from tokens.sign_in.passwords import may_reset_password
 
 
 class ResetPasswordForm(AllauthResetPasswordForm):
@@ -12,10 +14,14 @@ class ResetPasswordForm(AllauthResetPasswordForm):
         return str(self.cleaned_data["email"])
 
     def save(self, _request: HttpRequest, **_options: object) -> str:
-        """Queue a mail for each active person with this address. The answer is the same if there is nobody."""
+        """Queue the mails to the people with this address. The worker looks whether there are any."""
         email = str(self.cleaned_data["email"])
-        for user in User.objects.filter(email__iexact=email, is_active=True):
-            # Somebody without a password signs in at the provider.
-            if user.has_usable_password():
-                mail_password_reset.defer(user_id=user.pk)
+        mail_password_resets.defer(address=email)
         return email
+
+
+class UserTokenForm(AllauthUserTokenForm):
+    def _get_user(self, uidb36: str | None) -> User | None:
+        user: User | None = super()._get_user(uidb36)
+        # The person may have lost the right to a password since the mail was sent.
+        return user if user and may_reset_password(user) else None

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.core import signing
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from amazon_accounts.web.cookies import name_cookie, set_cookie
 from tokens.sign_in.throttle import digest_name
 
+COOKIE = "known_browser"
 SALT = "tokens.sign_in.known_browser"
 LIFE = timedelta(days=365)
 MAX_PEOPLE = 5
@@ -28,7 +29,9 @@ class KnownBrowser:
     @classmethod
     def read(cls, request: HttpRequest) -> "KnownBrowser":
         try:
-            content: Any = signing.loads(request.COOKIES.get(_cookie_name(), ""), salt=SALT, max_age=LIFE)
+            content: Any = signing.loads(
+                request.COOKIES.get(name_cookie(COOKIE), ""), salt=SALT, max_age=LIFE
+            )
             return cls(content["id"], content["people"])
         except (signing.BadSignature, ValueError, KeyError, TypeError):
             return cls()
@@ -40,15 +43,5 @@ class KnownBrowser:
     def remember(self, name: str, response: HttpResponseBase) -> None:
         person = digest_name(name)
         people = [person, *(known for known in self.people if known != person)][:MAX_PEOPLE]
-        response.set_cookie(
-            _cookie_name(),
-            signing.dumps({"id": self.id or secrets.token_urlsafe(12), "people": people}, salt=SALT),
-            max_age=LIFE,
-            secure=settings.SESSION_COOKIE_SECURE,
-            httponly=True,
-            samesite="Lax",
-        )
-
-
-def _cookie_name() -> str:
-    return f"{'__Host-' if settings.SESSION_COOKIE_SECURE else ''}known_browser"
+        content = {"id": self.id or secrets.token_urlsafe(12), "people": people}
+        set_cookie(response, COOKIE, signing.dumps(content, salt=SALT), life=LIFE)

@@ -1,8 +1,9 @@
-"""How often a password may be tried, asked before the password is hashed.
+"""How often a password or a second factor may be tried, asked before it is checked.
 
-Three limits hold together: the person from one address, the address, and the person from everywhere. The last limit is
-wide, because anybody can use it up and so keep a person out. A browser in which the person has signed in before passes
-it: its own limit holds instead of the three.
+Three limits hold together for a password: the person from one address, the address, and the person from everywhere. The
+last limit is wide, because anybody can use it up and so keep a person out. A second factor has a narrow limit for the
+person, because only somebody with the password reaches it. A browser in which the person has signed in before passes
+these limits: its own limit holds instead.
 """
 
 import hashlib
@@ -31,11 +32,14 @@ PERSON_AT_ADDRESS = Pace(burst=5, pause=timedelta(seconds=60))
 ADDRESS = Pace(burst=30, pause=timedelta(seconds=5))
 PERSON = Pace(burst=50, pause=timedelta(seconds=60))
 KNOWN_BROWSER = Pace(burst=5, pause=timedelta(seconds=60))
+SECOND_FACTOR = Pace(burst=5, pause=timedelta(seconds=60))
+# No password is tried. Each start stores a session, and a whole company may have one address.
+START = Pace(burst=60, pause=timedelta(seconds=2))
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try of a password, with the keys that limit it."""
+    """One try of a password or a second factor, or one start of a sign-in without them, with the keys that limit it."""
 
     paces: tuple[tuple[str, Pace], ...]
 
@@ -53,12 +57,27 @@ class Attempt:
             )
         )
 
+    @classmethod
+    def make_for_second_factor(cls, user_id: int, address: str | None, browser: str | None) -> "Attempt":
+        if browser:
+            return cls((_pace(KNOWN_BROWSER, "second factor in browser", str(user_id), browser),))
+        return cls(
+            (
+                _pace(SECOND_FACTOR, "second factor", str(user_id)),
+                _pace(ADDRESS, "second factors at address", _network(address)),
+            )
+        )
+
+    @classmethod
+    def make_for_start(cls, kind: str, address: str | None) -> "Attempt":
+        return cls((_pace(START, kind, _network(address)),))
+
     @property
     def _keys(self) -> list[str]:
         return [key for key, _ in self.paces]
 
-    def seconds_to_wait(self) -> int:
-        """Return 0 and take a turn, or return how long the person must wait."""
+    def seconds_to_wait(self, *, takes_turn: bool = True) -> int:
+        """Return 0 and take a turn, or return how long the person must wait. Without `takes_turn`, only look."""
         parameters: dict[str, Any] = {
             "keys": self._keys,
             "pauses": [pace.pause for _, pace in self.paces],
@@ -68,11 +87,11 @@ class Attempt:
             cursor.execute(load(__file__, "take_turns"), parameters)
             too_early = float(cursor.fetchone()[0])
             # A refused try takes no turn: else somebody who goes on trying would keep a person out for good.
-            transaction.set_rollback(too_early > 0)
+            transaction.set_rollback(too_early > 0 or not takes_turn)
         return max(math.ceil(too_early), 0)
 
     def give_back(self) -> None:
-        """Forget the turn, because the password was right."""
+        """Forget the turn, because the password or the second factor was right."""
         with connection.cursor() as cursor:
             cursor.execute(load(__file__, "give_turns_back"), {"keys": self._keys})
 

@@ -1,27 +1,36 @@
 -- Reconnects the accounts of one chunk and stores the result of each item.
 -- An account gets the status that Amazon's last word stands for (words[i] means statuses[i]), unless no connection
--- sees it any more.
-WITH done AS (
+-- sees it any more. An account that a newer request disconnected or reconnected stays as it is. The number of the
+-- request is stored on accounts that are connected already too, so that an older request cannot disconnect them.
+WITH chosen AS (
+    SELECT account.id, coalesce(item.request_number, %(request_number)s) AS number,
+           coalesce(account.inactive_reason <> 'disconnected', true) AS is_done,
+           coalesce((account.request_numbers ->> 'connected')::bigint, 0)
+               > coalesce(item.request_number, %(request_number)s) AS is_overtaken,
+           EXISTS(SELECT FROM accounts_accountaccess WHERE account_id = account.id) AS is_seen,
+           coalesce(known.status, 'unknown') AS status
+      FROM accounts_batchitem item
+      JOIN user_accounts account ON account.id = item.account_id
+      LEFT JOIN unnest(%(words)s::text[], %(statuses)s::text[]) known (word, status)
+             ON known.word = coalesce(account.amazon_status, '')
+     WHERE item.batch_id = %(batch)s AND item.account_id = ANY(%(ids)s)
+), done AS (
     UPDATE user_accounts account
-       SET status = CASE WHEN seen.by_a_connection THEN seen.status ELSE 'inactive' END,
-           inactive_reason = CASE WHEN seen.by_a_connection THEN NULL ELSE 'not_visible' END,
-           disconnected_at = NULL, updated_at = clock_timestamp()
-      FROM (
-        SELECT disconnected.id,
-               EXISTS(SELECT FROM accounts_accountaccess WHERE account_id = disconnected.id) AS by_a_connection,
-               coalesce(known.status, 'pending') AS status
-          FROM user_accounts disconnected
-          LEFT JOIN unnest(%(words)s::text[], %(statuses)s::text[]) known (word, status)
-                 ON known.word = coalesce(disconnected.amazon_status, '')
-         WHERE disconnected.id = ANY(%(ids)s) AND disconnected.inactive_reason = 'disconnected'
-      ) seen
-     WHERE account.id = seen.id
- RETURNING account.id, account.inactive_reason
+       SET status = CASE WHEN is_done THEN account.status WHEN is_seen THEN chosen.status ELSE 'inactive' END,
+           inactive_reason = CASE WHEN is_done THEN account.inactive_reason
+                                  WHEN NOT is_seen THEN 'not_visible'
+                                  WHEN chosen.status = 'inactive' THEN 'registration_failed' END,
+           request_numbers = account.request_numbers || jsonb_build_object('connected', chosen.number),
+           disconnected_at = CASE WHEN is_done THEN account.disconnected_at END,
+           updated_at = CASE WHEN is_done THEN account.updated_at ELSE clock_timestamp() END
+      FROM chosen
+     WHERE account.id = chosen.id AND NOT is_overtaken
 )
 UPDATE accounts_batchitem item
-   SET state = CASE WHEN done.id IS NULL THEN 'skipped' ELSE 'succeeded' END,
-       message = CASE WHEN done.id IS NULL THEN 'It was not disconnected here.'
-                      WHEN done.inactive_reason IS NULL THEN 'Reconnected.'
+   SET state = CASE WHEN is_overtaken OR is_done THEN 'skipped' ELSE 'succeeded' END,
+       message = CASE WHEN is_overtaken THEN %(overtaken)s
+                      WHEN is_done THEN 'It was not disconnected here.'
+                      WHEN is_seen THEN 'Reconnected.'
                       ELSE 'Reconnected, but no connection sees it now; it returns when one does.' END
-  FROM unnest(%(ids)s::uuid[]) asked (id) LEFT JOIN done USING (id)
- WHERE item.batch_id = %(batch)s AND item.account_id = asked.id
+  FROM unnest(%(ids)s::uuid[]) listed (id) LEFT JOIN chosen USING (id)
+ WHERE item.batch_id = %(batch)s AND item.account_id = listed.id

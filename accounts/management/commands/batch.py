@@ -1,7 +1,7 @@
 import asyncio
 import json
 import sys
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, TextIO, cast
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from accounts.batch import start_batch
 from accounts.batch.ending import settle_syncs
+from accounts.batch.waits import find_waits_of, join_waits
 from accounts.batch.work import run_chunk
 from accounts.lists.parameters import PAGE_PARAMETERS, AccountQuery, read_account_query
 from accounts.models import BatchItem, BatchOperation, SyncRun
@@ -20,6 +21,7 @@ from accounts.sync.claims import AnotherRunActiveError, RunTakenError
 from accounts.sync.rescue import rescue_runs
 from accounts.sync.run import sync_connection
 from amazon_accounts.amazon_ads.client import AmazonClient
+from amazon_accounts.given_files import read_given_rows
 from amazon_accounts.postgresql.threads import in_thread
 from tokens.permissions import SYSTEM
 from tokens.processes.commands import OperatorCommand, run_with_amazon
@@ -28,6 +30,8 @@ from tokens.processes.commands import OperatorCommand, run_with_amazon
 MAX_CONCURRENCY = 4
 POLL_SECONDS = 0.5
 MAX_MESSAGES = 5  # of failed items
+# The columns with our ids of accounts, in the exports of accounts and of the results of an operation.
+ID_COLUMNS = ("id", "account_id")
 
 
 class Command(OperatorCommand):
@@ -37,7 +41,9 @@ class Command(OperatorCommand):
         parser.add_argument("operation", metavar="OPERATION", help=", ".join(BatchOperation.Operation.values))
         chosen = parser.add_mutually_exclusive_group(required=True)
         chosen.add_argument(
-            "--ids", metavar="FILE", help="our ids of the accounts, one a line; - is standard input"
+            "--ids",
+            metavar="FILE",
+            help="our ids of the accounts, one a line, or an export as CSV; - is standard input",
         )
         chosen.add_argument(
             "--filter", metavar="QUERY", help="as in the query string of GET accounts/; '' is all"
@@ -79,11 +85,31 @@ class Command(OperatorCommand):
 
 
 def _read_ids(name: str, stdin: TextIO) -> list[str]:
+    # One id a line, or a table such as our own exports, whose header names the column with the ids.
+    rows = [cells for _, cells in read_given_rows(name, stdin, _is_divided_rightly)]
+    column = _find_id_column(rows[0]) if rows else None
+    if column is not None:
+        return [cells[column] for cells in rows[1:] if column < len(cells)]
+    return [word for cells in rows for cell in cells for word in cell.split()]
+
+
+def _is_divided_rightly(cells: Sequence[str]) -> bool:
+    return len(cells) > 1 and (
+        _find_id_column(cells) is not None or all(_is_id(cell) for cell in cells if cell)
+    )
+
+
+def _find_id_column(header: Sequence[str]) -> int | None:
+    names = [cell.lower() for cell in header]
+    return next((names.index(name) for name in ID_COLUMNS if name in names), None)
+
+
+def _is_id(text: str) -> bool:
     try:
-        text = stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
-    except (OSError, UnicodeError) as error:
-        raise CommandError(f"{name} cannot be read: {error}") from error
-    return text.split()
+        UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _read_query(query: str) -> AccountQuery:
@@ -134,7 +160,9 @@ def _waiting_runs(batch_id: UUID) -> list[UUID]:
 
 def _explanation(batch: BatchOperation) -> str:
     if not batch.is_finished:
-        return "Not all is done: Amazon asked us to wait. A worker goes on by itself."
+        wait = join_waits(find_waits_of(batch))
+        pause = f" since {wait.since:%H:%M} UTC, until {wait.until:%H:%M} UTC. {wait.reason}" if wait else "."
+        return f"Not all is done: Amazon asked us to wait{pause.rstrip()} A worker goes on by itself."
     failed = BatchItem.objects.filter(batch=batch, state=BatchItem.State.FAILED)
     texts = list(failed.order_by("message").values_list("message", flat=True).distinct()[:MAX_MESSAGES])
     return " ".join(" ".join([f"{batch.failed:,} of {batch.total:,} failed.", *texts]).split())

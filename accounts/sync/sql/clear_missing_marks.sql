@@ -1,7 +1,7 @@
--- Clears missing_since of accounts that Amazon shows again, but that cannot be stored.
--- merge_accounts clears missing_since of all other accounts that Amazon shows again.
+-- Clears the marks of missing accounts that Amazon shows again, but that cannot be stored.
+-- merge_accounts clears the marks of all other accounts that Amazon shows again.
 UPDATE accounts_accountaccess access
-   SET missing_since = NULL
+   SET missing_since = NULL, missed_readings = 0
   FROM user_accounts account
  WHERE access.connection_id = %(connection)s AND access.missing_since IS NOT NULL
    AND account.id = access.account_id

@@ -1,6 +1,6 @@
 -- Combines the staged parts (position < 0) of each manager account, and of each linked advertiser, into one
 -- row. The row contains what every region reports. It belongs to the listing of the first region. Returns the
--- listing of each row.
+-- listing and the position of each row.
 WITH part AS (
     SELECT staged.*, region.key AS region, region.value AS raw
       FROM accounts_staged_account staged
@@ -16,4 +16,4 @@ SELECT %(run)s, min(walk), row_number() OVER (PARTITION BY min(walk) ORDER BY am
        '{}', coalesce(jsonb_object_agg(region, raw) FILTER (WHERE region IS NOT NULL), '{}'), '{}', '{}', '{}', '{}'
   FROM part
  GROUP BY amazon_account_id
-RETURNING walk
+RETURNING walk, position

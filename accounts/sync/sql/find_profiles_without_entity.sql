@@ -1,4 +1,4 @@
--- Lists the profiles that no ads account names and that have no entity id, which would be the key of their
+-- Lists the profiles that belong to no ads account and that have no entity id, which would be the key of their
 -- account. Returns listing, profile id, scope and, if a profile-only account has the profile already, the key
 -- of that account.
 SELECT staged.walk, staged.profile_id, 'profiles:' || staged.region,
@@ -14,3 +14,11 @@ SELECT staged.walk, staged.profile_id, 'profiles:' || staged.region,
    AND NOT EXISTS (SELECT FROM accounts_staged_of(%(run)s) listed
                     CROSS JOIN LATERAL unnest(listed.profile_ids) AS named (profile_id)
                     WHERE named.profile_id = staged.profile_id)
+   AND NOT EXISTS (SELECT FROM (SELECT account_id FROM accounts_profile present
+                                 WHERE present.profile_id = staged.profile_id OFFSET 0) profile
+                    CROSS JOIN LATERAL (
+                          SELECT * FROM user_accounts present WHERE present.id = profile.account_id LIMIT 1) account
+                     JOIN accounts_staged_account held
+                       ON held.run_id = %(run)s AND held.amazon_account_id = account.amazon_account_id
+                      AND held.position = 0 AND held.source = 'profiles'
+                    WHERE account.user_id = %(user)s AND account.source = 'ads_accounts')

@@ -6,7 +6,7 @@ WITH unowned AS MATERIALIZED (
     SELECT account.id
       FROM user_accounts account
      WHERE account.connection_id = %(connection)s
-       AND account.inactive_reason IS NULL
+       AND (account.inactive_reason IS NULL OR account.inactive_reason = 'registration_failed')
        AND (account.sync_enabled OR %(include_unsynced)s)
        AND NOT EXISTS (SELECT FROM accounts_accountaccess access
                         WHERE access.account_id = account.id AND access.connection_id = %(connection)s OFFSET 0)
@@ -27,11 +27,12 @@ WITH unowned AS MATERIALIZED (
     RETURNING account.connection_id
 ), vanished AS (
     UPDATE user_accounts account
-       SET status = 'inactive', inactive_reason = 'not_visible', updated_at = statement_timestamp()
+       SET status = 'inactive', inactive_reason = 'not_visible', standing = 'unknown', suspended_in = '{}',
+           suspension_at = NULL, updated_at = statement_timestamp()
       FROM unowned
      WHERE account.id = unowned.id
        AND unowned.id NOT IN (SELECT account_id FROM new_owner)
-       AND account.inactive_reason IS NULL
+       AND (account.inactive_reason IS NULL OR account.inactive_reason = 'registration_failed')
     RETURNING account.id
 )
 SELECT ARRAY(SELECT id FROM vanished), ARRAY(SELECT DISTINCT connection_id FROM moved)

@@ -8,7 +8,8 @@ WITH moved AS (
              CROSS JOIN LATERAL (
                    SELECT * FROM accounts_accountaccess present WHERE present.account_id = refused.id OFFSET 0) access
               JOIN tokens_connection candidate ON candidate.id = access.connection_id
-             WHERE refused.connection_id = %(connection)s AND refused.inactive_reason IS NULL
+             WHERE refused.connection_id = %(connection)s
+               AND (refused.inactive_reason IS NULL OR refused.inactive_reason = 'registration_failed')
                AND access.connection_id <> %(connection)s
                AND candidate.state = 'active' AND candidate.client_id = %(client)s
              ORDER BY access.account_id, access.since, access.connection_id) new_owner

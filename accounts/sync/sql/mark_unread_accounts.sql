@@ -36,7 +36,8 @@ WITH reading AS MATERIALIZED (
       FROM new_owner
      WHERE account.id = new_owner.account_id
        AND account.connection_id = %(connection)s
-       AND account.sync_enabled AND account.inactive_reason IS NULL
+       AND account.sync_enabled
+       AND (account.inactive_reason IS NULL OR account.inactive_reason = 'registration_failed')
     RETURNING account.id, account.connection_id
 ), marked AS (
     UPDATE user_accounts account

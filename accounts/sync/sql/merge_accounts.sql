@@ -20,6 +20,9 @@ WITH chunk AS MATERIALIZED (
     SELECT * FROM accounts_staged_chunk(%(run)s, %(listing)s, %(after)s, %(up_to)s)
 ), matched AS MATERIALIZED (
     SELECT chunk.*,
+           -- An account that Amazon lists is inactive only because its registration failed.
+           CASE WHEN chunk.status = 'inactive' THEN 'registration_failed' END AS inactive_reason,
+           accounts_find_status(chunk.status, account.standing) AS final_status,
            coalesce(account.id, chunk.new_id) AS account_id,
            account.id IS NULL AS is_new,
            account.connection_id AS old_connection_id, account.source AS old_source, account.name AS old_name,
@@ -30,7 +33,7 @@ WITH chunk AS MATERIALIZED (
            access.id AS access_id, access.seen_in AS old_seen_in, access.missing_since,
            account.id IS NULL OR (
                account.inactive_reason IS DISTINCT FROM 'disconnected'
-               AND (account.sync_enabled OR account.inactive_reason IS NOT NULL)
+               AND (account.sync_enabled OR account.inactive_reason = 'not_visible')
                AND (account.connection_id = %(connection)s OR NOT EXISTS (
                    SELECT FROM (SELECT connection_id, seen_in FROM accounts_accountaccess
                                  WHERE account_id = account.id OFFSET 0) present
@@ -39,6 +42,9 @@ WITH chunk AS MATERIALIZED (
                       AND current_connection.state = 'active'
                       AND current_connection.client_id = %(client)s
                       AND account.unread_regions = '{}'
+                      -- Does not count if it sees the account only by its profiles.
+                      AND EXISTS (SELECT FROM unnest(present.seen_in) scope
+                                   WHERE split_part(scope, ':', 1) = account.source)
                       -- Does not count if its last sync could read none of the lists that showed the account.
                       AND NOT coalesce((
                           SELECT bool_and(scope = ANY(current_connection.unread_lists))
@@ -65,7 +71,10 @@ WITH chunk AS MATERIALIZED (
            SELECT * FROM accounts_accountaccess present WHERE present.account_id = account.id OFFSET 0) access
         ON access.connection_id = %(connection)s
 ), stored AS MATERIALIZED (
-    SELECT profile.*
+    SELECT profile.id, profile.account_id, profile.profile_id, profile.region, profile.country_code,
+           profile.marketplace_id, profile.currency_code, profile.timezone, profile.type, profile.subtype,
+           profile.name, profile.entity_id, profile.ads_entity_id, profile.access_level,
+           profile.valid_payment_method, profile.daily_budget
       FROM matched
      CROSS JOIN LATERAL (
            SELECT * FROM accounts_profile present WHERE present.account_id = matched.account_id OFFSET 0) profile
@@ -136,16 +145,16 @@ WITH chunk AS MATERIALIZED (
 ), desired AS MATERIALIZED (
     SELECT matched.account_id, matched.amazon_account_id, matched.is_new, matched.source, matched.name,
            coalesce(matched.account_type, summary.account_type, 'unknown') AS account_type,
-           matched.status, matched.amazon_status, matched.countries, matched.errors,
-           agency.parent_id, new_metadata.metadata,
+           matched.final_status AS status, matched.inactive_reason, matched.amazon_status, matched.countries,
+           matched.errors, agency.parent_id, new_metadata.metadata,
            matched.is_new OR ((old_connection_id, old_source, old_name, old_account_type, old_status,
                                old_inactive_reason, old_amazon_status, old_countries, old_parent_id, old_errors,
                                old_metadata)
                IS DISTINCT FROM
                (%(connection)s::uuid, matched.source::varchar, matched.name,
-                coalesce(matched.account_type, summary.account_type, 'unknown')::varchar, matched.status::varchar,
-                NULL::varchar, matched.amazon_status, matched.countries, agency.parent_id, matched.errors,
-                new_metadata.metadata)) AS differs
+                coalesce(matched.account_type, summary.account_type, 'unknown')::varchar, matched.final_status::varchar,
+                matched.inactive_reason::varchar, matched.amazon_status, matched.countries, agency.parent_id,
+                matched.errors, new_metadata.metadata)) AS differs
       FROM matched
       LEFT JOIN summary ON summary.account_id = matched.account_id
       LEFT JOIN LATERAL (
@@ -168,12 +177,12 @@ WITH chunk AS MATERIALIZED (
      WHERE matched.may_write
 ), created AS (
     INSERT INTO user_accounts
-           (id, user_id, amazon_account_id, connection_id, source, name, account_type, status, amazon_status,
-            countries, parent_id, errors, metadata, labels, is_default, sync_enabled, first_seen_at, connected_at,
-            updated_at)
+           (id, user_id, amazon_account_id, connection_id, source, name, account_type, status, inactive_reason,
+            amazon_status, countries, parent_id, errors, metadata, labels, is_default, sync_enabled,
+            first_seen_at, connected_at, updated_at)
     SELECT account_id, %(user)s, amazon_account_id, %(connection)s, source, name, account_type, status,
-           amazon_status, countries, parent_id, errors, metadata, '{}', false, true, statement_timestamp(),
-           statement_timestamp(), statement_timestamp()
+           inactive_reason, amazon_status, countries, parent_id, errors, metadata, '{}', false, true,
+           statement_timestamp(), statement_timestamp(), statement_timestamp()
       FROM desired
      WHERE is_new
      ORDER BY amazon_account_id
@@ -181,14 +190,15 @@ WITH chunk AS MATERIALIZED (
 ), changed AS (
     UPDATE user_accounts account
        SET connection_id = %(connection)s, source = desired.source, name = desired.name,
-           account_type = desired.account_type, status = desired.status, inactive_reason = NULL,
+           account_type = desired.account_type, status = desired.status,
+           inactive_reason = desired.inactive_reason,
            amazon_status = desired.amazon_status, countries = desired.countries, parent_id = desired.parent_id,
            errors = desired.errors, metadata = desired.metadata, updated_at = statement_timestamp()
       FROM (SELECT * FROM desired WHERE differs AND NOT is_new ORDER BY amazon_account_id) desired
      WHERE account.id = desired.account_id
        -- Checked again on the current row: the account may have been disconnected since it was matched.
        AND account.inactive_reason IS DISTINCT FROM 'disconnected'
-       AND (account.sync_enabled OR account.inactive_reason IS NOT NULL)
+       AND (account.sync_enabled OR account.inactive_reason = 'not_visible')
     RETURNING account.id
 ), new_access AS (
     INSERT INTO accounts_accountaccess (account_id, connection_id, seen_in, since)
@@ -199,7 +209,7 @@ WITH chunk AS MATERIALIZED (
 ), changed_access AS (
     UPDATE accounts_accountaccess access
        SET seen_in = ARRAY(SELECT DISTINCT scope FROM unnest(access.seen_in || matched.seen_in) scope ORDER BY 1),
-           missing_since = NULL
+           missing_since = NULL, missed_readings = 0
       FROM matched
      WHERE access.id = matched.access_id
        AND (NOT matched.old_seen_in @> matched.seen_in OR matched.missing_since IS NOT NULL)

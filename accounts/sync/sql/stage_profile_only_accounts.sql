@@ -1,6 +1,10 @@
 -- Stages accounts for the profiles that no ads account of this run names.
 -- The key of an account is the entity id of its profiles. The account belongs to the listing of its first
--- region. Returns the listing of each row.
+-- region. Returns the listing and the position of each row.
+--
+-- A profile of a stored ads account that this run did not list makes no account of its own: the ads account is
+-- still there, and the list moved while it was read. The ads account is staged at position 0, as shown by the list of
+-- profiles. An ads account that is not visible counts only if no other account has the profile.
 --
 -- If the list of ads accounts was not read completely, or misses more than half of the accounts (see
 -- remove_access), an ads account that was not read may name the profile. In this case, only the profiles of
@@ -27,7 +31,30 @@ WITH listed AS MATERIALIZED (
 ), unclaimed AS MATERIALIZED (
     SELECT staged.*
       FROM accounts_staged_profiles_of(%(run)s) staged
-     WHERE staged.entity_id <> '' AND NOT EXISTS (SELECT FROM named WHERE named.profile_id = staged.profile_id)
+     WHERE NOT EXISTS (SELECT FROM named WHERE named.profile_id = staged.profile_id)
+), stored AS MATERIALIZED (
+    SELECT unclaimed.profile_id, unclaimed.walk, unclaimed.region, unclaimed.new_account_id,
+           account.amazon_account_id, account.source, account.updated_at,
+           coalesce(account.inactive_reason = 'not_visible', false) AS is_gone
+      FROM unclaimed
+     CROSS JOIN LATERAL (
+           SELECT account_id FROM accounts_profile present
+            WHERE present.profile_id = unclaimed.profile_id OFFSET 0) profile
+     CROSS JOIN LATERAL (
+           SELECT * FROM user_accounts present WHERE present.id = profile.account_id LIMIT 1) account
+     WHERE account.user_id = %(user)s
+       AND NOT EXISTS (SELECT FROM listed WHERE listed.amazon_account_id = account.amazon_account_id)
+), held AS MATERIALIZED (
+    SELECT profile_id, walk, region, new_account_id, amazon_account_id
+      FROM stored
+     WHERE source = 'ads_accounts' AND NOT is_gone
+    UNION ALL
+    SELECT * FROM (
+        SELECT DISTINCT ON (profile_id) profile_id, walk, region, new_account_id, amazon_account_id
+          FROM stored
+         WHERE source = 'ads_accounts'
+           AND NOT EXISTS (SELECT FROM stored other WHERE other.profile_id = stored.profile_id AND NOT other.is_gone)
+         ORDER BY profile_id, updated_at DESC, amazon_account_id) returned
 ), earlier AS MATERIALIZED (
     SELECT access.seen_in, access.missing_since, account.amazon_account_id
       FROM accounts_accountaccess access
@@ -48,8 +75,9 @@ WITH listed AS MATERIALIZED (
     SELECT DISTINCT ON (unclaimed.profile_id) unclaimed.*
       FROM unclaimed
      -- A scalar subquery, so that ads_list is computed only if there is an unclaimed profile.
-     WHERE (SELECT is_trusted FROM ads_list)
-        OR EXISTS (
+     WHERE unclaimed.entity_id <> '' AND CASE WHEN (SELECT is_trusted FROM ads_list) THEN
+           NOT EXISTS (SELECT FROM held WHERE held.profile_id = unclaimed.profile_id)
+        ELSE EXISTS (
            SELECT FROM (SELECT user_id, source FROM user_accounts present
                          WHERE present.amazon_account_id = unclaimed.entity_id OFFSET 0) known
             WHERE known.user_id = %(user)s AND known.source = 'profiles')
@@ -63,6 +91,7 @@ WITH listed AS MATERIALIZED (
                    AND EXISTS (SELECT FROM accounts_accountaccess access
                                 WHERE access.account_id = owner_account.id
                                   AND access.connection_id = %(connection)s OFFSET 0))
+           END
      ORDER BY unclaimed.profile_id, unclaimed.region
 ), kept_profile AS (
     SELECT account.amazon_account_id, profile.*
@@ -89,9 +118,16 @@ SELECT %(run)s, min(walk), row_number() OVER (PARTITION BY min(walk) ORDER BY ke
        (array_agg(new_account_id ORDER BY profile_id) FILTER (WHERE new_account_id IS NOT NULL))[1], 'profiles',
        array_agg(DISTINCT concat('profiles:', region)) FILTER (WHERE walk IS NOT NULL),
        coalesce((array_agg(name ORDER BY profile_id) FILTER (WHERE name <> ''))[1], ''), 'active',
-       coalesce(array_agg(DISTINCT country_code) FILTER (WHERE country_code <> ''), '{}'), '{}', '{}',
+       coalesce(array_agg(DISTINCT country_code) FILTER (WHERE country_code <> ''), '{}'), '{}'::jsonb, '{}'::jsonb,
        array_agg(profile_id ORDER BY profile_id), array_agg(country_code ORDER BY profile_id),
        array_agg(region ORDER BY profile_id), array_agg(''::text ORDER BY profile_id)
   FROM part
  GROUP BY key
-RETURNING walk
+UNION ALL
+SELECT %(run)s, min(walk), 0, amazon_account_id, (array_agg(new_account_id))[1], 'profiles',
+       array_agg(DISTINCT concat('profiles:', region)), '', 'active', '{}', '{}', '{}', '{}', '{}', '{}', '{}'
+  FROM held
+ -- The CASE too keeps ads_list from being computed when nothing is held.
+ WHERE CASE WHEN held.profile_id <> '' THEN (SELECT is_trusted FROM ads_list) END
+ GROUP BY amazon_account_id
+RETURNING walk, position

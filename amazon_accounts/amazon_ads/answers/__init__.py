@@ -1,5 +1,13 @@
-"""What Amazon answers, validated where it enters: items, pages of items, and the preparation of their entries."""
+"""What Amazon answers, validated where it enters: items, pages of items, the preparation of their entries, and billing."""
 
+from amazon_accounts.amazon_ads.answers.billing import (
+    AdvertiserMarketplace,
+    BillingItemError,
+    BillingNotice,
+    BillingStatus,
+    read_billing_notices,
+    read_billing_statuses,
+)
 from amazon_accounts.amazon_ads.answers.items import (
     MAX_LINKED_ACCOUNTS,
     AccountInfo,
@@ -27,8 +35,12 @@ __all__ = [
     "MAX_PROFILES",
     "AccountInfo",
     "AdsAccount",
+    "AdvertiserMarketplace",
     "AlternateId",
     "Answer",
+    "BillingItemError",
+    "BillingNotice",
+    "BillingStatus",
     "DspAdvertiser",
     "LinkedAccount",
     "ManagerAccount",
@@ -36,6 +48,8 @@ __all__ = [
     "ProfileAnswer",
     "Rejected",
     "read_ads_accounts",
+    "read_billing_notices",
+    "read_billing_statuses",
     "read_dsp_advertisers",
     "read_manager_accounts",
     "read_profiles",

@@ -12,6 +12,8 @@ from amazon_accounts.amazon_ads.answers.items import Json
 
 # Amazon writes 999,999,999 for "no cap". A much larger number is not a budget.
 MAX_BUDGET = Decimal(10) ** 12
+# Of 2^64. A text of digits is the same id as the number, whatever zeros it begins with.
+MAX_DIGITS = 20
 
 
 def unwrap(entry: object) -> object:
@@ -80,6 +82,10 @@ def _text_of_id(value: object) -> object:
         return value
     if isinstance(value, float) and value.is_integer():
         value = int(value)
+    if isinstance(value, str):
+        value = value.strip()
+        if len(value) <= MAX_DIGITS and value.isascii() and value.isdigit():
+            value = int(value)
     return str(value) if isinstance(value, int) else value
 
 

@@ -73,14 +73,16 @@ def read_manager_accounts(value: object) -> Page[ManagerAccount]:
     return _read_page(ManagerAccount, found, "managerAccountId", entries.prepare_manager_account)
 
 
-def read_dsp_advertisers(value: object) -> tuple[Page[DspAdvertiser], int]:
-    # The second value is the number of all advertisers that Amazon counts.
+def read_dsp_advertisers(value: object) -> tuple[Page[DspAdvertiser], int | None]:
+    # The second value is the number of all advertisers that Amazon counts, or None if it does not say.
     found = _check_list(value.get("response") if isinstance(value, dict) else None, "DSP advertisers")
     total = value.get("totalResults") if isinstance(value, dict) else None
     if isinstance(total, str) and total.isdigit():
         total = int(total)
-    if not isinstance(total, int) or isinstance(total, bool):
-        raise UnreadableAnswerError("The list of DSP advertisers does not say how many there are")
+    if total is not None and (not isinstance(total, int) or isinstance(total, bool)):
+        raise UnreadableAnswerError(
+            "The list of DSP advertisers counts its advertisers in another way than by a number"
+        )
     return _read_page(DspAdvertiser, found, "advertiserId", entries.prepare_dsp_advertiser), total
 
 

@@ -8,9 +8,8 @@ import logging
 from datetime import timedelta
 
 from django.db.models import F
-from django.db.models.functions import Now
+from django.db.models.functions import Greatest, Now
 from django.utils.crypto import salted_hmac
-from django.utils.timezone import now
 
 from amazon_accounts.amazon_ads.errors import ApplicationRefusedError
 from amazon_accounts.amazon_ads.models import ApplicationRefusal
@@ -38,7 +37,7 @@ def record_refusal(client_id: str, secret: str, error: ApplicationRefusedError) 
     else:
         ApplicationRefusal.objects.filter(pk=refusal.pk).update(
             refusals=F("refusals") + 1,
-            last_refused_at=now(),
+            last_refused_at=Greatest(Now(), F("refused_since")),
             code=error.code,
             message=str(error),
             request_id=error.request_id,

@@ -73,10 +73,13 @@ def record_answer(key: RateLimitKey, *, is_probe: bool) -> None:
 
 
 def _open_circuit(limit: RateLimit, now: datetime) -> None:
+    was_open = limit.circuit_open_until is not None
     limit.circuit_seconds = pace.next_circuit_seconds(limit.family, limit.circuit_seconds)
     limit.circuit_open_until = now + timedelta(seconds=limit.circuit_seconds)
     limit.probe_until = None
-    logger.warning(
+    logger.log(
+        # An outage may last for hours, and a probe fails every few seconds.
+        logging.INFO if was_open else logging.WARNING,
         "Amazon does not answer at %s; calls wait for %d seconds, then one call tries again.",
         limit,
         limit.circuit_seconds,

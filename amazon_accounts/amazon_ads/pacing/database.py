@@ -31,7 +31,9 @@ class PacingDatabase:
         try:
             async with asyncio.timeout(self.max_statement_seconds):
                 return await in_thread(function)(*args, **kwargs)
-        except (TimeoutError, OperationalError, InterfaceError) as error:
+        except TimeoutError:
+            raise PaceUnavailableError from OperationalError("a statement took too long")
+        except (OperationalError, InterfaceError) as error:
             raise PaceUnavailableError from error
 
     async def try_to_record(

@@ -40,7 +40,15 @@ MAX_BLOCK_SECONDS = 3600.0
 FAILURES_TO_OPEN = 5
 FIRST_CIRCUIT_SECONDS = 30
 MAX_CIRCUIT_SECONDS = 600
-MAX_LWA_CIRCUIT_SECONDS = 60
+# While this circuit is open no token is refreshed, and some may be near their end. One call of all processes together
+# every few seconds burdens nobody.
+FIRST_LWA_CIRCUIT_SECONDS = 2
+MAX_LWA_CIRCUIT_SECONDS = 5
+
+# A probe whose process died never reports. After this time another call may probe.
+PROBE_SECONDS = 90.0
+# Login with Amazon is asked in one request. It has a timeout, and its outcome is written within this time.
+LWA_RECORD_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -106,8 +114,18 @@ def fade(pace: float, allowed: Bounds, *, unused: timedelta) -> float:
 
 def next_circuit_seconds(family: str, last_seconds: int) -> int:
     """Return how long a circuit stays open. `last_seconds` is how long it was open before, 0 if it was closed."""
-    longest = MAX_LWA_CIRCUIT_SECONDS if family == Family.LWA else MAX_CIRCUIT_SECONDS
-    return min(2 * last_seconds or FIRST_CIRCUIT_SECONDS, longest)
+    first, longest = FIRST_CIRCUIT_SECONDS, MAX_CIRCUIT_SECONDS
+    if family == Family.LWA:
+        first, longest = FIRST_LWA_CIRCUIT_SECONDS, MAX_LWA_CIRCUIT_SECONDS
+    return min(2 * last_seconds or first, longest)
+
+
+def probe_seconds(family: str) -> float:
+    """Return how long after its slot a probe may take, until it counts as lost."""
+    if family != Family.LWA:
+        return PROBE_SECONDS
+    seconds: float = settings.LWA_TIMEOUT_SECONDS
+    return seconds + LWA_RECORD_SECONDS
 
 
 def max_backoff_seconds(attempt: int) -> float:

@@ -28,6 +28,7 @@ from amazon_accounts.amazon_ads.pacing import circuit, pace, throttling
 from amazon_accounts.amazon_ads.pacing.database import PacingDatabase
 from amazon_accounts.amazon_ads.pacing.reservation import RateLimitKey
 from amazon_accounts.amazon_ads.pacing.slots import CallStats, Slot, SlotQueue, WaitBudget
+from amazon_accounts.amazon_ads.time_limit import limit_time
 
 logger = logging.getLogger(__name__)
 
@@ -38,11 +39,20 @@ LWA_KEY = RateLimitKey("", Family.LWA)
 
 # All attempts of one call together end after this time. The time that it waits for slots does not count.
 MAX_CALL_SECONDS = 240.0
-# HTTP connections of one process. The Ads API gets only a part of them, so that a region that hangs does not stop the
-# refresh of tokens. Each rate limit gets fewer than the Ads API, so that this region does not stop the other regions.
-MAX_CONNECTIONS = 10
-MAX_API_CONNECTIONS = 8
+# HTTP connections of one process. The lists of the Ads API get only a part of them, so that a region that hangs does not
+# stop the refresh of tokens. Each rate limit gets fewer than the lists, so that this region does not stop the other
+# regions. Billing has connections of its own, so that it never takes one from the lists; they are few, because
+# one request asks about 30 advertisers.
+MAX_LWA_CONNECTIONS = 10
+MAX_LIST_CONNECTIONS = 8
 MAX_CONNECTIONS_PER_RATE_LIMIT = 6
+MAX_BILLING_CONNECTIONS_PER_RATE_LIMIT = 2
+# Two are left for Login with Amazon while lists and billing of all three regions hang.
+MAX_CONNECTIONS = MAX_LIST_CONNECTIONS + 3 * MAX_BILLING_CONNECTIONS_PER_RATE_LIMIT + 2
+CONNECTIONS_PER_RATE_LIMIT = {
+    Family.LWA: MAX_LWA_CONNECTIONS,
+    Family.BILLING: MAX_BILLING_CONNECTIONS_PER_RATE_LIMIT,
+}
 # A slot becomes stale while a token is refreshed or all connections are busy. After this number of stale slots, a
 # call uses its next slot even if that slot is stale.
 MAX_STALE_SLOTS = 2
@@ -64,7 +74,7 @@ class ExponentialBackoffRateLimiter:
         self.stale_slot_seconds = stale_slot_seconds
         self._max_call_seconds = max_call_seconds
         self._queues: dict[RateLimitKey, SlotQueue] = {}
-        self._api_connections = asyncio.Semaphore(MAX_API_CONNECTIONS)
+        self._list_connections = asyncio.Semaphore(MAX_LIST_CONNECTIONS)
 
     async def call(
         self,
@@ -99,10 +109,11 @@ class ExponentialBackoffRateLimiter:
         )
         max_seconds = max_wait + self._max_call_seconds
         try:
-            async with asyncio.timeout(max_seconds) as deadline:
+            async with limit_time(max_seconds) as deadline:
                 return await retrying(call.attempt)
         except _NotPreparedError as carrier:
-            raise carrier.error from None
+            # Its cause tells an outage of our database from an error of Amazon.
+            raise carrier.error from carrier.error.__cause__
         except TimeoutError:
             if not deadline.expired():
                 raise
@@ -115,16 +126,16 @@ class ExponentialBackoffRateLimiter:
 
     def queue_for(self, key: RateLimitKey) -> SlotQueue:
         if key not in self._queues:
-            connections = MAX_CONNECTIONS if key.family == Family.LWA else MAX_CONNECTIONS_PER_RATE_LIMIT
+            connections = CONNECTIONS_PER_RATE_LIMIT.get(key.family, MAX_CONNECTIONS_PER_RATE_LIMIT)
             self._queues[key] = SlotQueue(key, self.database, connections=asyncio.Semaphore(connections))
         return self._queues[key]
 
     @asynccontextmanager
     async def hold_connection(self, key: RateLimitKey) -> AsyncIterator[None]:
-        if key.family == Family.LWA:
+        if key.family in CONNECTIONS_PER_RATE_LIMIT:
             yield
         else:
-            async with self._api_connections:
+            async with self._list_connections:
                 yield
 
 
@@ -176,6 +187,10 @@ class _Call(Generic[Prepared, Result]):
         self.budget.stats.requests += 1
         try:
             result = await self.send(prepared)
+        except asyncio.CancelledError:
+            # The process ends, and another one may probe at once.
+            await self._give_back(slot)
+            raise
         except ThrottledError as error:
             self._log_failure(error)
             await self._record_throttled(slot, error)

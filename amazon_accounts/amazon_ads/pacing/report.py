@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 from django.db.models import DecimalField, F, IntegerField, OuterRef, Subquery, Sum
 from django.db.models.functions import Cast, Coalesce
-from django.utils.timezone import now
 
 from amazon_accounts.amazon_ads.models import Family, RateLimit, RateLimitHour
+from amazon_accounts.postgresql.clock import approximate_now
 
 HOUR = timedelta(hours=1)
 
@@ -37,7 +37,7 @@ class CallTotals:
 
 
 def report_pacing() -> list[PacingReport]:
-    moment = now()
+    moment = approximate_now()
     this_hour = moment.replace(minute=0, second=0, microsecond=0)
     hour_before = RateLimitHour.objects.filter(rate_limit=OuterRef("pk"), hour=this_hour - HOUR)
     throttled_before = Subquery(hour_before.values("throttled")[:1], output_field=IntegerField())

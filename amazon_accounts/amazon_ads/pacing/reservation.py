@@ -18,8 +18,6 @@ RESERVE_SLOT = load(__file__, "reserve_slot")
 IS_STILL_OPEN = load(__file__, "is_still_open")
 COMBINE_OLD_HOURS = load(__file__, "combine_old_hours")
 
-# A probe whose process died never reports. After this time another call may probe.
-PROBE_LASTS = timedelta(seconds=90)
 # While a probe is on its way, callers ask again after this time.
 ASK_AGAIN_AFTER = timedelta(seconds=1)
 # Older hours are added up by month.
@@ -112,7 +110,8 @@ def _update_and_take_slot(key: RateLimitKey, subject: str, max_wait: float) -> R
             return _report_obstacle(limit, now, "blocked", max(next_slot, limit.blocked_until))
         return _report_obstacle(limit, now, "far", next_slot)
     if is_probe:
-        RateLimit.objects.filter(pk=limit.pk).update(probe_until=now + PROBE_LASTS)
+        lasts = timedelta(seconds=reservation.seconds + pace.probe_seconds(key.family))
+        RateLimit.objects.filter(pk=limit.pk).update(probe_until=now + lasts)
     return reservation
 
 

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from amazon_accounts.amazon_ads.errors import PostponedError
 from amazon_accounts.amazon_ads.pacing.database import PacingDatabase
@@ -19,6 +19,7 @@ from amazon_accounts.amazon_ads.pacing.reservation import (
     is_still_open,
     reserve,
 )
+from amazon_accounts.postgresql.clock import approximate_now
 
 # Of one process, for each rate limit.
 MAX_HELD_SLOTS = 2
@@ -161,4 +162,4 @@ class SlotQueue:
 
 
 def _postpone(seconds: float) -> PostponedError:
-    return PostponedError(datetime.now(UTC) + timedelta(seconds=seconds), REASONS["far"])
+    return PostponedError(approximate_now() + timedelta(seconds=seconds), REASONS["far"])

@@ -1,5 +1,6 @@
 """`/adsAccounts`: the global list of ads accounts, and one of them."""
 
+import bisect
 import json
 import re
 from typing import Any
@@ -27,43 +28,48 @@ def list_ads_accounts(context: Context) -> Answer:
     size = request.get("maxResults", MAX_PAGE_SIZE)
     if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= MAX_PAGE_SIZE:
         return _refuse_input("maxResults must be between 1 and 100.")
-    start = _read_page_start(context, request.get("nextToken"))
+    ids = context.login.ads_accounts
+    if context.choices.paging == "cursor":
+        ids = sorted(ids)
+    start = _read_page_start(context, request.get("nextToken"), ids)
     if start is None:
         return _refuse_input("nextToken is not valid.")
     if context.login.barred:
         return answers.account_list_error(403, "ACCESS_DENIED", NO_ACCESS)
-    return _write_page(context, start, size)
+    return _write_page(context, ids, start, min(size, context.choices.max_page_size))
 
 
 def _refuse_input(text: str) -> Answer:
     return answers.account_list_error(400, "INVALID_INPUT", text)
 
 
-def _read_page_start(context: Context, token: object) -> int | None:
+def _read_page_start(context: Context, token: object, ids: list[str]) -> int | None:
     """The index of the page's first record, or None if the token is not valid."""
     if token is None or token == "":
         return 0
     if not isinstance(token, str):
         return None
     context.call.page_token = token
-    return context.grants.read_page_token(token, context.login.login_id)
+    position = context.grants.read_page_token(token, context.login.login_id)
+    return bisect.bisect_right(ids, position) if isinstance(position, str) else position
 
 
-def _write_page(context: Context, start: int, size: int) -> Answer:
+def _write_page(context: Context, ids: list[str], start: int, size: int) -> Answer:
     if context.choices.list_shape == "array":
         # An array has no room for a token, so it holds all records.
-        size = len(context.login.ads_accounts)
-    end = min(start + size, len(context.login.ads_accounts))
+        size = len(ids)
+    end = min(start + size, len(ids))
     records = [
         write_ads_account(context.world.ads_accounts[each], context.choices, context.clock.now())
-        for each in context.login.ads_accounts[start:end]
+        for each in ids[start:end]
     ]
     if context.choices.list_shape == "array":
         return Answer(200, [{"adsAccount": record} for record in records])
     context.call.page_range = (start, end)
     payload: dict[str, Any] = {"adsAccounts": records}
-    if end < len(context.login.ads_accounts):
-        payload["nextToken"] = context.grants.sign_page_token(context.login.login_id, end)
+    if end < len(ids):
+        position = ids[end - 1] if context.choices.paging == "cursor" else end
+        payload["nextToken"] = context.grants.sign_page_token(context.login.login_id, position)
     elif context.choices.end_of_list != "absent":
         payload["nextToken"] = "" if context.choices.end_of_list == "empty" else None
     return Answer(200, payload)

@@ -5,6 +5,10 @@ import re
 LIST_TYPE = "application/vnd.listaccountsresource.v1+json"
 ACCOUNT_TYPE = "application/vnd.accountresource.v1+json"
 MANAGER_TYPE = "application/vnd.getmanageraccountsresponse.v1+json"
+BILLING_STATUS_REQUEST_TYPE = "application/vnd.bulkgetbillingstatusrequestbody.v1+json"
+BILLING_STATUS_TYPE = "application/vnd.bulkgetbillingstatusresponse.v1+json"
+BILLING_NOTIFICATION_REQUEST_TYPE = "application/vnd.billingnotifications.v1+json"
+BILLING_NOTIFICATION_TYPE = "application/vnd.bulkgetbillingnotificationsresponse.v1+json"
 
 
 def media_type(header: str) -> str:

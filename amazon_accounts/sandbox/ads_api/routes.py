@@ -10,10 +10,21 @@ from amazon_accounts.sandbox.ads_api.ads_accounts import (
     list_ads_accounts,
     register_ads_account,
 )
+from amazon_accounts.sandbox.ads_api.billing import list_billing_notifications, list_billing_statuses
 from amazon_accounts.sandbox.ads_api.context import Context
 from amazon_accounts.sandbox.ads_api.dsp_advertisers import get_dsp_advertiser, list_dsp_advertisers
 from amazon_accounts.sandbox.ads_api.manager_accounts import list_manager_accounts
-from amazon_accounts.sandbox.ads_api.media import ACCOUNT_TYPE, LIST_TYPE, MANAGER_TYPE, accepts, media_type
+from amazon_accounts.sandbox.ads_api.media import (
+    ACCOUNT_TYPE,
+    BILLING_NOTIFICATION_REQUEST_TYPE,
+    BILLING_NOTIFICATION_TYPE,
+    BILLING_STATUS_REQUEST_TYPE,
+    BILLING_STATUS_TYPE,
+    LIST_TYPE,
+    MANAGER_TYPE,
+    accepts,
+    media_type,
+)
 from amazon_accounts.sandbox.ads_api.profiles import get_profile, list_profiles, put_profiles
 from amazon_accounts.sandbox.answers import Answer
 from amazon_accounts.sandbox.calls import Call
@@ -43,6 +54,18 @@ RESOURCES: list[tuple[re.Pattern[str], dict[str, Operation]]] = [
     (re.compile(r"/managerAccounts"), {"GET": Operation(list_manager_accounts, MANAGER_TYPE)}),
     (re.compile(r"/dsp/advertisers/?"), {"GET": Operation(list_dsp_advertisers)}),
     (re.compile(r"/dsp/advertisers/[^/]+"), {"GET": Operation(get_dsp_advertiser)}),
+    (
+        re.compile(r"/billing/statuses"),
+        {"POST": Operation(list_billing_statuses, BILLING_STATUS_TYPE, BILLING_STATUS_REQUEST_TYPE)},
+    ),
+    (
+        re.compile(r"/billing/notifications"),
+        {
+            "POST": Operation(
+                list_billing_notifications, BILLING_NOTIFICATION_TYPE, BILLING_NOTIFICATION_REQUEST_TYPE
+            )
+        },
+    ),
 ]
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from amazon_accounts.sandbox.ads_api.ads_accounts import write_ads_account
+from amazon_accounts.sandbox.ads_api.billing import describe_billing
 from amazon_accounts.sandbox.ads_api.dsp_advertisers import (
     MAX_PAGE_SIZE,
     MAX_START_INDEX,
@@ -30,6 +31,10 @@ def describe_everything(login: Login, world: World, choices: Choices, now: float
                 for each in shown
                 if each.region == region
             ][:MAX_PROFILES]
+            for region in REGIONS
+        },
+        "billing": {
+            region: [describe_billing(each, login, world) for each in shown if each.region == region]
             for region in REGIONS
         },
         "manager_accounts": {

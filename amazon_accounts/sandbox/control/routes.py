@@ -10,7 +10,11 @@
     POST /revoke            {"login", "client_id"?}
     POST /expire            {"tokens": "access" | "refresh", "login"?}: end the tokens issued so far
     POST /permissions       {"login", "ads_account_id" | "profile_id" | "manager_account_id", "level": "view" | "edit" |
-                            "none"}
+                            "none"}; who may only view a profile is not told its billing
+    GET, POST, DELETE /billing    {"profile_id" | "advertiser_id" and "marketplace_id", "status_code"?, "message"?,
+                            "notifications"?: [{"name", ...}]}: what /billing says about a pair, as in
+                            billing.Billing and billing.Notification; DELETE makes all valid
+    GET, DELETE /billing/{advertiser_id}/{marketplace_id}    one pair
     GET  /truth?login=      the records of every list, as this login sees them
     GET  /entities/{kind}   kind: clients, logins, ads_accounts, profiles, manager_accounts, dsp_advertisers
     POST /entities/{kind}   add one: its fields, and "logins": who may see it
@@ -35,6 +39,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from amazon_accounts.sandbox.choices import UnknownChoiceError
+from amazon_accounts.sandbox.control.billing import BillingControl
 from amazon_accounts.sandbox.control.body import BadRequestError, Body, read_object, read_text
 from amazon_accounts.sandbox.control.entities import Entities
 from amazon_accounts.sandbox.faults.rules import BadRuleError
@@ -55,6 +60,7 @@ JOURNAL_PAGE = 1000
 def control_routes(sandbox: Sandbox) -> list[Route]:
     control = Control(sandbox)
     entities = Entities(sandbox)
+    billing = BillingControl(sandbox)
 
     def route(path: str, handle: Callable[[Request, Body], Any], *methods: str) -> Route:
         return Route(path, _answer_with(handle), methods=list(methods))
@@ -68,6 +74,8 @@ def control_routes(sandbox: Sandbox) -> list[Route]:
         route("/revoke", control.revoke, "POST"),
         route("/expire", control.expire, "POST"),
         route("/permissions", control.permissions, "POST"),
+        route("/billing", billing.handle_all, "GET", "POST", "DELETE"),
+        route("/billing/{advertiser_id}/{marketplace_id}", billing.handle_one, "GET", "DELETE"),
         route("/truth", control.truth, "GET"),
         route("/faults", control.faults, "GET", "POST", "DELETE"),
         route("/faults/{name}", control.fault, "DELETE"),

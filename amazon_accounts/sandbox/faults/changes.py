@@ -15,11 +15,17 @@ def _records(answer: Answer) -> list[Any]:
     if isinstance(payload, list):
         return payload
     if isinstance(payload, dict):
-        for name in ("adsAccounts", "managerAccounts", "response"):
+        for name in ("adsAccounts", "managerAccounts", "response", "success"):
             if name in payload:
                 records: list[Any] = payload[name]
                 return records
     return []
+
+
+def _refused_items(answer: Answer) -> list[Any]:
+    """The pairs that billing refuses."""
+    payload = answer.payload
+    return payload["error"] if isinstance(payload, dict) and "success" in payload else []
 
 
 def _truncate(answer: Answer, _call: Call, _options: Options, _grants: Grants) -> None:
@@ -49,6 +55,17 @@ def _unknown_values(answer: Answer, _call: Call, _options: Options, _grants: Gra
                 link["accountType"] = "NEW_TYPE"
         elif "advertiserId" in record:
             record |= {"country": "XX", "currency": "XXX", "timezone": "Mars/Olympus"}
+        elif "billingStatus" in record:
+            record["billingStatus"]["billingStatusCode"] = "NEW_BILLING_STATUS"
+        elif "billingNotifications" in record:
+            for notice in record["billingNotifications"]:
+                notice |= {
+                    "notificationName": "NEW_NOTICE",
+                    "severity": "NEW_SEVERITY",
+                    "impact": "NEW_IMPACT",
+                }
+    for item in _refused_items(answer):
+        item["errorCode"] = "NEW_ERROR"
 
 
 def _extra_fields(answer: Answer, _call: Call, _options: Options, _grants: Grants) -> None:
@@ -60,7 +77,15 @@ def _extra_fields(answer: Answer, _call: Call, _options: Options, _grants: Grant
 
 
 def _missing_fields(answer: Answer, _call: Call, _options: Options, _grants: Grants) -> None:
-    kept = {"adsAccountId", "profileId", "managerAccountId", "advertiserId", "accountInfo", "countryCode"}
+    kept = {
+        "adsAccountId",
+        "profileId",
+        "managerAccountId",
+        "advertiserId",
+        "accountInfo",
+        "countryCode",
+        "index",
+    }
     for record in _records(answer):
         for name in set(record) - kept:
             del record[name]
@@ -69,7 +94,7 @@ def _missing_fields(answer: Answer, _call: Call, _options: Options, _grants: Gra
 def _missing_ids(answer: Answer, _call: Call, _options: Options, _grants: Grants) -> None:
     # A record without an id can only be rejected.
     for record in _records(answer)[:1]:
-        for name in ("adsAccountId", "profileId", "managerAccountId", "advertiserId"):
+        for name in ("adsAccountId", "profileId", "managerAccountId", "advertiserId", "index"):
             record.pop(name, None)
 
 
@@ -143,6 +168,45 @@ def _endless_walk(answer: Answer, call: Call, _options: Options, grants: Grants)
         answer.payload["nextToken"] = grants.sign_page_token(call.login.login_id, 0)
 
 
+def _billing_items(answer: Answer, options: Options) -> list[Any]:
+    # The option `item` is the place of a pair in the request, or the id of an advertiser.
+    if not isinstance(answer.payload, dict) or "success" not in answer.payload:
+        return []
+    item = options.get("item", 0)
+    return [
+        record
+        for record in answer.payload["success"]
+        if item in (record["index"], record["advertiserMarketplace"]["advertiserId"])
+    ]
+
+
+def _item_error(answer: Answer, _call: Call, options: Options, _grants: Grants) -> None:
+    # Billing refuses the pair.
+    for record in _billing_items(answer, options):
+        answer.payload["success"].remove(record)
+        answer.payload["error"].append(
+            {
+                "index": record["index"],
+                "errorCode": options.get("code", "INTERNAL_ERROR"),
+                "description": "Unexpected error during processing of this item.",
+            }
+        )
+
+
+def _item_index(answer: Answer, _call: Call, options: Options, _grants: Grants) -> None:
+    # The answer for the pair has another `index`, of any type, or none without that option.
+    for record in _billing_items(answer, options):
+        del record["index"]
+        if "index" in options:
+            record["index"] = options["index"]
+
+
+def _item_of_other_pair(answer: Answer, _call: Call, options: Options, _grants: Grants) -> None:
+    # The answer for the pair names an advertiser that nobody asked for.
+    for record in _billing_items(answer, options):
+        record["advertiserMarketplace"]["advertiserId"] = "ENTITYNOBODYASKED"
+
+
 def _without(name: str) -> Callable[[Answer, Call, Options, Grants], None]:
     def change(answer: Answer, _call: Call, _options: Options, _grants: Grants) -> None:
         if isinstance(answer.payload, dict):
@@ -165,6 +229,9 @@ CHANGES: dict[str, Callable[[Answer, Call, Options, Grants], None]] = {
     "empty_page": _empty_page,
     "repeating_token": _repeating_token,
     "endless_walk": _endless_walk,
+    "item_error": _item_error,
+    "item_index": _item_index,
+    "item_of_other_pair": _item_of_other_pair,
     "no_access_token": _without("access_token"),
     "no_refresh_token": _without("refresh_token"),
 }

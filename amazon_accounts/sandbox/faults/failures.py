@@ -22,6 +22,8 @@ def _family(call: Call) -> str:
         return "account"
     if call.path.startswith("/managerAccounts"):
         return "manager"
+    if call.path.startswith("/billing/"):
+        return call.path
     return "dsp" if call.path.startswith("/dsp/") else "classic"
 
 
@@ -35,6 +37,10 @@ def failure(call: Call, status: int, code: str, text: str) -> Answer:
             return answers.message(status, text)
         case "manager":
             return Answer(status, {"code": code, "message": text})
+        case "/billing/statuses":
+            return answers.billing_status_error(status, text)
+        case "/billing/notifications":
+            return answers.billing_notification_error(status, text)
         case "dsp":
             return answers.dsp(status, text, call.rid)
         case _:

@@ -26,13 +26,14 @@ MAX_HANG_SECONDS = 3600.0
 #: The options of all kinds of faults.
 OPTIONS = frozenset(
     {
-        *("seconds", "retry_after", "megabytes", "function"),
+        *("seconds", "retry_after", "megabytes", "function", "accounts", "to"),
         *("status", "error", "description", "json", "body", "headers", "content_type"),
+        *("item", "index", "code"),
     }
 )
 KINDS = frozenset(
     {
-        *("slow", "hang", "drop", "drop_after", "redirect_error", "run", "switch", "end_token"),
+        *("slow", "hang", "drop", "drop_after", "redirect_error", "run", "switch", "end_token", "shift"),
         *("throttle", "throttle_html"),
         *FAILURES,
         *CHANGES,
@@ -185,6 +186,8 @@ class Faults:
             plan.choices = replace(plan.choices, **rule.options)
         elif rule.kind == "run":
             plan.functions.append(rule.options["function"])
+        elif rule.kind == "shift":
+            self._shift_list(rule, call)
         elif rule.kind == "end_token":
             plan.end_token = True
         elif rule.kind == "drop_after":
@@ -203,6 +206,19 @@ class Faults:
             plan.answer = self._throttled(rule, call, seconds)
         else:
             plan.answer = FAILURES[rule.kind](call, rule.options)
+
+    def _shift_list(self, rule: Rule, call: Call) -> None:
+        # The first `accounts` of the caller's list leave it before the call is answered: for the list of the login
+        # `to`, or for good. A page token that is a place then leads past as many others.
+        if call.login is None:
+            return
+        receiver = self._world.logins.get(str(rule.options.get("to", "")))
+        for account_id in call.login.ads_accounts[: int(rule.options.get("accounts", 1))]:
+            if receiver is None:
+                self._world.remove_ads_account(account_id)
+            else:
+                self._world.let_see(receiver, ads_account_id=account_id)
+                self._world.let_see(call.login, ads_account_id=account_id, level=None)
 
     def _throttled(self, rule: Rule, call: Call, seconds: float) -> Answer:
         html = rule.kind == "throttle_html"

@@ -162,4 +162,6 @@ def endpoint(path: str) -> str:
     for collection in ("/v2/profiles", "/dsp/advertisers"):
         if path.startswith(f"{collection}/") and path != f"{collection}/":
             return f"{collection}/{{id}}"
+    if path.startswith("/billing/"):
+        return "/billing"
     return path.rstrip("/") or path

@@ -190,14 +190,14 @@ class Grants:
         digest = hmac.digest(key, payload.encode("utf-8", "surrogatepass"), "sha256")
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
-    def sign_page_token(self, login_id: str, offset: int) -> str:
-        """A nextToken that works for this login only."""
-        facts = {"o": offset, "l": login_id, "t": self._clock.now()}
+    def sign_page_token(self, login_id: str, position: int | str) -> str:
+        """A nextToken that works for this login only: from an offset, or behind the record with an id."""
+        facts = {"o": position, "l": login_id, "t": self._clock.now()}
         payload = base64.urlsafe_b64encode(json.dumps(facts).encode()).decode().rstrip("=")
         return f"{payload}.{self._signature('page', payload)}"
 
-    def read_page_token(self, value: str, login_id: str) -> int | None:
-        """The offset, or None if the token is invalid, expired or of another login."""
+    def read_page_token(self, value: str, login_id: str) -> int | str | None:
+        """The position, or None if the token is invalid, expired or of another login."""
         payload, _, signature = value.partition(".")
         if not hmac.compare_digest(
             signature.encode("utf-8", "replace"), self._signature("page", payload).encode()
@@ -207,7 +207,8 @@ class Grants:
         life = self._choices.next_token_seconds
         if facts["l"] != login_id or (life and self._clock.now() - facts["t"] > life):
             return None
-        return int(facts["o"])
+        position: int | str = facts["o"]
+        return position
 
 
 def fingerprint(value: str) -> str:

@@ -1,5 +1,6 @@
 """The data of the sandbox: logins, their accounts, who may see what, and ready-made worlds."""
 
+from amazon_accounts.sandbox.world.billing import MESSAGES, Billing, Notification, Pair
 from amazon_accounts.sandbox.world.demo import demo_world
 from amazon_accounts.sandbox.world.entities import (
     DEFAULT_CLIENT_ID,
@@ -23,9 +24,11 @@ __all__ = [
     "DEFAULT_CLIENT_ID",
     "DEFAULT_CLIENT_SECRET",
     "MARKETPLACES",
+    "MESSAGES",
     "REGIONS",
     "AdsAccount",
     "Alternate",
+    "Billing",
     "Client",
     "DspAdvertiser",
     "Level",
@@ -33,6 +36,8 @@ __all__ = [
     "Login",
     "Maker",
     "ManagerAccount",
+    "Notification",
+    "Pair",
     "Profile",
     "Region",
     "World",

@@ -1,9 +1,12 @@
 """The world that `make run` shows: eight different logins with some 300 accounts.
 
 Every name is invented. The accounts have every status, type and region, and whatever else real inventories
-contain: hostile names, unknown values, half-registered accounts, and more links than Amazon shows.
+contain: hostile names, unknown values, half-registered accounts, unpaid invoices, and more links than Amazon shows.
 """
 
+from datetime import UTC, datetime
+
+from amazon_accounts.sandbox.world.demo_billing import add_billing
 from amazon_accounts.sandbox.world.entities import (
     DEFAULT_SEED,
     AdsAccount,
@@ -111,7 +114,10 @@ LOGINS = (
 )
 
 
-def demo_world(seed: int = DEFAULT_SEED, return_urls: list[str] | None = None) -> World:
+def demo_world(
+    seed: int = DEFAULT_SEED, return_urls: list[str] | None = None, now: datetime | None = None
+) -> World:
+    """The same world for the same seed; the dates of billing count from the day of `now`, today by default."""
     world = World(seed)
     world.add_client(default_client(return_urls or []))
     maker = Maker(world)
@@ -129,6 +135,7 @@ def demo_world(seed: int = DEFAULT_SEED, return_urls: list[str] | None = None) -
         world.let_see(farah, ads_account_id=ads_account_id, level="view")
     for ads_account_id in ana.ads_accounts[25:30]:
         world.let_see(chiyo, ads_account_id=ads_account_id, level="edit")
+    add_billing(world, now or datetime.now(UTC))
     return world
 
 

@@ -7,6 +7,7 @@ access change several dictionaries, so they go through the methods of World.
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from amazon_accounts.sandbox.world.billing import VALID, Billing, Notification, Pair
 from amazon_accounts.sandbox.world.geography import MARKETPLACES, Region
 
 Level = Literal["view", "edit"]
@@ -100,6 +101,10 @@ class Profile:
     has_campaigns: bool = True
     extra: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def pair(self) -> Pair:
+        return self.account_id, self.marketplace_id
+
 
 @dataclass
 class Link:
@@ -143,6 +148,8 @@ class World:
         self.profiles: dict[int, Profile] = {}
         self.manager_accounts: dict[str, ManagerAccount] = {}
         self.dsp_advertisers: dict[str, DspAdvertiser] = {}
+        #: What billing says of an advertiser in a marketplace. A pair that is not here is valid and has no notices.
+        self.billing: dict[Pair, Billing] = {}
         #: Advertiser ids by their agency's profile, in Amazon's order.
         self.advertisers_of: dict[int, list[str]] = {}
         #: The number of Makers that this world has had.
@@ -189,6 +196,13 @@ class World:
         self.dsp_advertisers[advertiser.advertiser_id] = advertiser
         self.advertisers_of.setdefault(advertiser.agency_profile_id, []).append(advertiser.advertiser_id)
         return advertiser
+
+    def set_billing(
+        self, profile: Profile, status_code: Any = VALID, *notifications: Notification, message: Any = None
+    ) -> Billing:
+        """Say what /billing answers for the profile's advertiser in its marketplace."""
+        self.billing[profile.pair] = made = Billing(status_code, message, list(notifications))
+        return made
 
     def let_see(
         self,

@@ -1,7 +1,7 @@
 /* Makes the frame of unfold 0.91.0 accessible: its controls are spans and divs without role, name or keys.
    It finds them by their ids, classes and Alpine attributes, which another version of unfold may change.
    A test fails when another version is installed: then look here and at unfold.css, run tests/browser, and change
-   the version in both files. */
+   the version in the files that it names. */
 (() => {
   const LATE_CONTROLS_MILLISECONDS = 100;
   // The modal is hidden until Alpine has shown it.
@@ -47,6 +47,9 @@
         if (!element.matches("a[href], button")) makeButton(element, visible ? null : name);
       }
     }
+    // Three dots on a phone, for the actions on one row.
+    for (const link of document.querySelectorAll("a[x-on\\:click*='showActions = !']"))
+      link.setAttribute("aria-label", "Actions");
     document.querySelector("#nav-sidebar-inner")?.setAttribute("aria-label", "Main");
     for (const link of document.querySelectorAll("#nav-sidebar a.active"))
       link.setAttribute("aria-current", "page");

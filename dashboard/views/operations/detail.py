@@ -5,19 +5,17 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import Exists, OuterRef
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts.batch import cancel_batch, retry_batch
 from accounts.batch.ending import BatchStateError
 from accounts.batch.operations import PERMISSIONS, Operation
-from accounts.models import BatchItem, BatchOperation, SyncRun
-from accounts.models.sync import UNFINISHED
-from accounts.sync.requests import Wait, find_waits
+from accounts.batch.waits import find_waits_of, join_waits
+from accounts.models import BatchOperation
+from amazon_accounts.postgresql.clock import approximate_now
 from dashboard.frame.page import StaffRequest, button_on, page, redirect_htmx, staff_page
 from dashboard.status import status_of_batch
 from dashboard.views.operations.results import list_results
@@ -48,7 +46,7 @@ class Progress:
         ended, left = succeeded + failed + skipped, None
         # A sync ends all accounts of its connection at once, and tells nothing about how long the next sync takes.
         if ended and batch.started_at and not batch.is_finished and batch.operation != Operation.SYNC:
-            spent = (timezone.now() - batch.started_at) / timedelta(seconds=1)
+            spent = (approximate_now() - batch.started_at) / timedelta(seconds=1)
             left = round(spent / ended * (batch.total - ended))
         return cls(batch.total, succeeded, failed, skipped, left)
 
@@ -57,11 +55,11 @@ class Progress:
 @staff_page("accounts.view_account")
 def operation(request: StaffRequest, batch_id: UUID) -> HttpResponse:
     batch = get_visible_batch(request, batch_id)
-    waits = _find_waits(batch)
+    waits = find_waits_of(batch)
     context = {
         "batch": batch,
         "state": status_of_batch(batch),
-        "wait": _join_waits(waits),
+        "wait": join_waits(waits),
         "waiting_runs": len(waits),
         "progress": Progress.of(batch, batch.count_items()),
         "may_change": request.user.has_perm(PERMISSIONS[Operation(batch.operation)]),
@@ -79,23 +77,6 @@ def operation(request: StaffRequest, batch_id: UUID) -> HttpResponse:
 def get_visible_batch(request: StaffRequest, batch_id: UUID) -> BatchOperation:
     batches = BatchOperation.objects.visible_to(request.user).select_related("user")
     return get_object_or_404(batches, pk=batch_id)
-
-
-def _find_waits(batch: BatchOperation) -> dict[UUID, Wait]:
-    """Return the pauses that Amazon asked for, by the id of the sync run."""
-    if batch.is_finished or batch.operation != Operation.SYNC:
-        return {}
-    postponed = SyncRun.objects.filter(state=SyncRun.State.WAITING, postponed__gt=0)
-    of_batch = Exists(BatchItem.objects.filter(run=OuterRef("pk"), batch=batch, state__in=UNFINISHED))
-    return find_waits(postponed.filter(of_batch).values_list("pk", flat=True))
-
-
-def _join_waits(waits: dict[UUID, Wait]) -> Wait | None:
-    # The page shows one pause: the longest, with the regions of all pauses.
-    if not waits:
-        return None
-    regions = {region for wait in waits.values() for region in wait.regions}
-    return Wait(max(wait.until for wait in waits.values()), tuple(sorted(regions)))
 
 
 @button_on("operation")

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from accounts.lists.csv_text import format_csv
+from accounts.lists.csv_text import format_csv, format_header
 from accounts.models import BatchItem, BatchOperation
 from accounts.sync.requests import Wait
 from dashboard.frame.page import StaffRequest, staff_page
@@ -57,7 +57,7 @@ def list_results(
         "next": make_address(chosen, after=str(shown[-1].account_id)) if len(found) > page_size else "",
         "first": make_address(chosen) if after else "",
         "here": f"{reverse('operation', args=[batch.pk])}{make_address(chosen, after=str(after or ''))}",
-        "csv": f"{reverse('operation-csv', args=[batch.pk])}{make_address(chosen)}",
+        "csv": f"{reverse('operation-csv', args=[batch.pk])}{make_address(chosen, **{'for': 'excel'})}",
     }
 
 
@@ -85,19 +85,23 @@ def _select_items(batch: BatchOperation, result: str) -> QuerySet[BatchItem]:
 def results_csv(request: StaffRequest, batch_id: UUID) -> StreamingHttpResponse:
     batch = get_object_or_404(BatchOperation.objects.visible_to(request.user), pk=batch_id)
     return StreamingHttpResponse(
-        stream_csv(_select_items(batch, _read_result(request.GET))),
+        stream_csv(
+            _select_items(batch, _read_result(request.GET)), for_excel=request.GET.get("for") == "excel"
+        ),
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="operation-{batch.pk}.csv"'},
     )
 
 
-def stream_csv(items: QuerySet[BatchItem], *, chunk_size: int = CSV_CHUNK_SIZE) -> Iterator[str]:
+def stream_csv(
+    items: QuerySet[BatchItem], *, for_excel: bool = False, chunk_size: int = CSV_CHUNK_SIZE
+) -> Iterator[str]:
     """Yield the texts of a file. `items` are ordered by account."""
-    yield format_csv([CSV_COLUMNS])
+    yield format_header(CSV_COLUMNS, for_excel=for_excel)
     chunk = list(items[:chunk_size])
     while chunk:
         # Each chunk is read by a query of its own: a cursor would keep a database connection for a slow reader.
-        yield format_csv(_make_csv_row(item) for item in chunk)
+        yield format_csv((_make_csv_row(item) for item in chunk), for_excel=for_excel)
         chunk = list(items.filter(account_id__gt=chunk[-1].account_id)[:chunk_size])
 
 

@@ -11,6 +11,7 @@ from asgiref.sync import async_to_sync
 from django.conf import LazySettings
 from django.contrib.auth.models import AnonymousUser, Permission, User
 from django.core.exceptions import PermissionDenied
+from knox.models import AuthToken
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.batch import cancel_batch, retry_batch, start_batch
@@ -26,6 +27,7 @@ from tokens.connect.forget import forget_login
 from tokens.connect.refresh_token import connect_with_refresh_token
 from tokens.connect.update import update_connection
 from tokens.models import AccessTokenRequest, AuthorizationAttempt, Connection
+from tokens.people.end_access import end_api_keys
 from tokens.permissions import SYSTEM, Actor, may, require
 from tokens.refresh.access_tokens import hand_out_access_token
 from tokens.refresh.tasks import request_refresh
@@ -102,6 +104,10 @@ OPERATIONS: dict[str, tuple[str, Callable[[Any, Scene], object]]] = {
         "tokens.use_access_token",
         lambda user, scene: hand_out_access_token(user, scene.connection.pk, None),
     ),
+    "end_api_keys": (
+        "knox.delete_authtoken",
+        lambda user, scene: end_api_keys(user, scene.connection.owner),
+    ),
     "begin": ("tokens.connect_amazon", lambda user, _scene: oauth.begin(user, "session")),
 }
 # They reach the database from another thread, so each needs a test with transactions of its own.
@@ -122,8 +128,11 @@ def person_with(permissions: set[str]) -> User:
 @pytest.fixture
 def scene(db: None, new_account: AccountFactory) -> Scene:
     account = new_account(User.objects.create_user("owner"))
-    batch = start_batch(SYSTEM, "sync", account_ids=[str(account.pk)])
-    BatchItem.objects.filter(batch=batch).update(state="failed")
+    # An item that waits can be cancelled, and an item that failed can be retried.
+    waiting = new_account(account.user)
+    batch = start_batch(SYSTEM, "sync", account_ids=[str(account.pk), str(waiting.pk)])
+    BatchItem.objects.filter(batch=batch, account=account).update(state="failed")
+    AuthToken.objects.create(account.user)
     disconnected = new_account(User.objects.create_user("another")).connection
     disconnect_connection(SYSTEM, disconnected)
     return Scene(account, batch, disconnected)
@@ -141,6 +150,7 @@ def stored(scene: Scene) -> list[Any]:
         *SyncRun.objects.values_list("pk", flat=True),
         *AuthorizationAttempt.objects.values_list("pk", flat=True),
         *AccessTokenRequest.objects.values_list("pk", flat=True),
+        *AuthToken.objects.values_list("pk", flat=True),
         *ProcrastinateJob.objects.order_by("pk").values_list("pk", flat=True),
     ]
 

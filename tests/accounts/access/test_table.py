@@ -18,37 +18,37 @@ from tests.accounts.conftest import AccountFactory, person
 from tests.public_url import browser_at_public_url
 from tokens.permissions import SYSTEM
 
-# "nobody" is not signed in. The stranger is signed in but in no group, and the addresses name objects of another
-# person. For the others the addresses name their own objects. `>` is a redirect to the login. A GET of an address that a
-# button posts to is redirected to the page of the button.
+# "nobody" is not signed in. The stranger is signed in but not staff and in no group, and the addresses name objects
+# of another person. For the others the addresses name their own objects. `>` is a redirect to the login. A GET of an
+# address that a button posts to is redirected to the page of the button.
 PEOPLE = ("nobody", "stranger", "Viewer", "Operator", "Administrator")
 TABLE = """
 method  address                                             nobody stranger Viewer Operator Administrator
 
-GET     api/v1/accounts/                                    401 200 200 200 200
-GET     api/v1/accounts/amazon-profiles/                    401 200 200 200 200
-POST    api/v1/accounts/batch/                              401 403 403 202 202
-GET     api/v1/accounts/batch/<uuid:batch_id>/              401 404 200 200 200
-GET     api/v1/accounts/batch/<uuid:batch_id>/items/        401 404 200 200 200
-POST    api/v1/accounts/batch/<uuid:batch_id>/cancel/       401 403 403 200 200
-POST    api/v1/accounts/batch/<uuid:batch_id>/retry/        401 403 403 409 409
-GET     api/v1/accounts/changes/                            401 200 200 200 200
-GET     api/v1/accounts/export/                             401 200 200 200 200
-GET     api/v1/accounts/health/                             401 200 200 200 200
-GET     api/v1/accounts/sync-runs/                          401 200 200 200 200
-GET     api/v1/accounts/<uuid:account_id>/                  401 404 200 200 200
-PATCH   api/v1/accounts/<uuid:account_id>/                  401 403 403 200 200
-GET     api/v1/accounts/<uuid:account_id>/changes/          401 404 200 200 200
-GET     api/v1/connections/                                 401 200 200 200 200
-GET     api/v1/connections/<uuid:connection_id>/            401 404 200 200 200
-PATCH   api/v1/connections/<uuid:connection_id>/            401 403 403 200 200
-POST    api/v1/connections/<uuid:connection_id>/access-token/   401 403 403 403 200
-POST    api/v1/connections/<uuid:connection_id>/disconnect/ 401 403 403 403 200
-POST    api/v1/connections/<uuid:connection_id>/refresh/    401 403 403 202 202
-GET     api/v1/connections/<uuid:connection_id>/refreshes/  401 404 200 200 200
-POST    api/v1/connections/<uuid:connection_id>/sync/       401 403 403 202 202
-GET     api/v1/schema/                                      200 200 200 200 200
-GET     api/v1/docs/                                        200 200 200 200 200
+GET     api/v1/accounts/                                    401 401 200 200 200
+GET     api/v1/accounts/amazon-profiles/                    401 401 200 200 200
+POST    api/v1/accounts/batch/                              401 401 403 202 202
+GET     api/v1/accounts/batch/<uuid:batch_id>/              401 401 200 200 200
+GET     api/v1/accounts/batch/<uuid:batch_id>/items/        401 401 200 200 200
+POST    api/v1/accounts/batch/<uuid:batch_id>/cancel/       401 401 403 200 200
+POST    api/v1/accounts/batch/<uuid:batch_id>/retry/        401 401 403 409 409
+GET     api/v1/accounts/changes/                            401 401 200 200 200
+GET     api/v1/accounts/export/                             401 401 200 200 200
+GET     api/v1/accounts/health/                             401 401 200 200 200
+GET     api/v1/accounts/sync-runs/                          401 401 200 200 200
+GET     api/v1/accounts/<uuid:account_id>/                  401 401 200 200 200
+PATCH   api/v1/accounts/<uuid:account_id>/                  401 401 403 200 200
+GET     api/v1/accounts/<uuid:account_id>/changes/          401 401 200 200 200
+GET     api/v1/connections/                                 401 401 200 200 200
+GET     api/v1/connections/<uuid:connection_id>/            401 401 200 200 200
+PATCH   api/v1/connections/<uuid:connection_id>/            401 401 403 200 200
+POST    api/v1/connections/<uuid:connection_id>/access-token/   401 401 403 403 200
+POST    api/v1/connections/<uuid:connection_id>/disconnect/ 401 401 403 403 200
+POST    api/v1/connections/<uuid:connection_id>/refresh/    401 401 403 202 202
+GET     api/v1/connections/<uuid:connection_id>/refreshes/  401 401 200 200 200
+POST    api/v1/connections/<uuid:connection_id>/sync/       401 401 403 202 202
+GET     api/v1/schema/                                      200 401 200 200 200
+GET     api/v1/docs/                                        200 401 200 200 200
 
 GET     connect/amazon/                                     > > 403 200 200
 POST    connect/amazon/                                     > > 403 200 200
@@ -78,6 +78,15 @@ GET     operations/<uuid:batch_id>/retry/                   302 302 302 302 302
 POST    operations/<uuid:batch_id>/retry/                   > > 403 303 303
 GET     operations/<uuid:batch_id>/results.csv              > > 200 200 200
 GET     history/                                            > > 200 200 200
+GET     auth/sessions/                                      > 200 200 200 200
+GET     auth/sessions/end/                                  302 302 302 302 302
+POST    auth/sessions/end/                                  > 404 404 404 404
+GET     auth/sessions/end-everywhere/                       302 302 302 302 302
+POST    auth/sessions/end-everywhere/                       > 303 303 303 303
+GET     auth/sessions/end-keys/                             302 302 302 302 302
+POST    auth/sessions/end-keys/                             > 303 303 303 303
+GET     errors/                                             > 200 200 200 200
+GET     errors/<slug:code>/                                 > 200 200 200 200
 GET     favicon.ico                                         302 302 302 302 302
 GET     healthz                                             200 200 200 200 200
 GET     readyz                                              200 200 200 200 200
@@ -93,6 +102,7 @@ accounts.batchoperation             200 200 200
 accounts.profile                    200 200 200
 accounts.syncrun                    200 200 200
 amazon_ads.applicationrefusal       403 403 403
+amazon_ads.billingrequestform       403 403 403
 amazon_ads.parkedlogin              403 403 403
 amazon_ads.ratelimit                403 403 403
 amazon_ads.ratelimithour            403 403 403
@@ -108,7 +118,9 @@ tokens.accesstokenrequest           403 403 403
 tokens.alert                        200 200 200
 tokens.authorizationattempt         403 403 403
 tokens.connection                   200 200 200
+tokens.erasedperson                 403 403 403
 tokens.heartbeat                    403 403 403
+tokens.session                      403 403 403
 tokens.tokenrefresh                 200 200 200
 """
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -176,6 +188,7 @@ class Somebody:
             client.force_login(self.user)
         names = {"account": self.account.pk, "connection": self.account.connection_id, "batch": self.batch.pk}
         path = "/" + re.sub(r"<uuid:(\w+)_id>", lambda match: str(names[match[1]]), address)
+        path = path.replace("<slug:code>", "not-found")
         body = BODIES.get(f"{method} {address}", {})
         media_type = {"content_type": "application/json"} if address.startswith("api/") else {}
         if method == "GET":

@@ -32,6 +32,7 @@ from tokens.models import (
     Alert,
     AuthorizationAttempt,
     Connection,
+    Session,
     TokenRefresh,
 )
 from tokens.permissions import SYSTEM, Actor
@@ -40,6 +41,7 @@ from tokens.permissions import SYSTEM, Actor
 WITHOUT_OWNER = {
     "accounts.accountsearch",
     "amazon_ads.applicationrefusal",
+    "amazon_ads.billingrequestform",
     "amazon_ads.parkedlogin",
     "amazon_ads.ratelimit",
     "amazon_ads.ratelimithour",
@@ -51,7 +53,9 @@ WITHOUT_OWNER = {
     "mfa.authenticator",
     "procrastinate.procrastinatejob",
     "procrastinate.procrastinateworker",
+    "tokens.erasedperson",
     "tokens.heartbeat",
+    "tokens.schedulerlead",
     "tokens.signinpace",
 }
 VIEW_ALL = ["tokens.view_all_connections", "accounts.view_all_accounts"]
@@ -122,6 +126,7 @@ def _give_rows(user: User, new_account: AccountFactory) -> None:
     AuthorizationAttempt.objects.create(
         state_digest=f"state of {user.username}", session_digest="session", user=user
     )
+    Session.objects.create(key_digest=f"key of {user.username}", data="", user=user)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The list of accounts, one account, and what operators say about it."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -25,7 +26,8 @@ def test_it_shows_all_of_an_account(api: APIClient, alice: User, new_account: Ac
     manager = new_account(alice, "Agency", account_type="manager", source="manager_accounts")
     account = new_account(
         alice, "Garden", account_type="seller", countries=["DE", "FR"], errors={"DE": [{"errorCode": "X"}]},
-        metadata={"adsAccountId": "1"}, labels={"team": "north"},
+        metadata={"adsAccountId": "1"}, labels={"team": "north"}, standing="at_risk",
+        suspension_at=datetime(2036, 12, 15, tzinfo=UTC),
     )  # fmt: skip
     AccountManager.objects.create(manager=manager, account=account)
     for number, country in enumerate(["FR", "DE"]):
@@ -41,8 +43,11 @@ def test_it_shows_all_of_an_account(api: APIClient, alice: User, new_account: Ac
         "status": "active",
         "inactive_reason": None,
         "amazon_status": "CREATED",
+        "standing": "at_risk",
+        "suspended_in": [],
+        "suspension_at": "2036-12-15T00:00:00Z",
         "account_type": "seller",
-        "health": "ok",
+        "health": "attention",
         "connection": str(connection.pk),
         "connections": [str(connection.pk)],
         "parent": None,
@@ -178,8 +183,8 @@ class TestChangesByOperators:
 @pytest.mark.parametrize(
     ("query", "field", "words"),
     [
-        ("colour=red", "colour", "status, account_type"),
-        ("status=on", "status", "active, suspended, pending, inactive"),
+        ("colour=red", "colour", "status, standing, suspension_before, account_type"),
+        ("status=on", "status", "active, suspended, pending, inactive, unknown"),
         ("status=", "status", "empty"),
         ("health=fine", "health", "ok, attention, problem, off"),
         ("sync_status=x", "sync_status", "never, synced, stale, failing, off"),

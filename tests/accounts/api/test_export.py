@@ -5,20 +5,25 @@ import io
 import json
 import tracemalloc
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.http import StreamingHttpResponse
+from django.http import QueryDict, StreamingHttpResponse
 from rest_framework.test import APIClient
 
 from accounts.api.accounts import select_relations
 from accounts.api.export import represent_accounts
-from accounts.lists.csv_text import FORMULA_STARTS, escape_formula
+from accounts.batch import start_batch
+from accounts.lists.csv_text import FORMULA_STARTS, escape_formula, format_csv
 from accounts.lists.export import COLUMNS, stream_accounts
+from accounts.lists.parameters import read_account_query
 from accounts.models import Account, Profile
 from tests.accounts.conftest import AccountFactory
+from tokens.permissions import SYSTEM
 
+LIST = "/api/v1/accounts/"
 EXPORT = "/api/v1/accounts/export/"
 
 
@@ -52,6 +57,56 @@ def test_csv_has_a_header_and_a_row_each(api: APIClient, accounts: list[Account]
     assert json.loads(rows[0]["profiles"])[0]["profile_id"] == "1"
     assert (rows[0]["is_default"], rows[0]["parent"]) == ("false", "")
     assert set(rows[0]) == set(api.get("/api/v1/accounts/").json()["results"][0])
+
+
+def test_excel_gets_a_mark_and_ids_as_text(api: APIClient, alice: User, new_account: AccountFactory) -> None:
+    new_account(alice, "Käse", amazon_account_id="123456789012345678", labels={"note": "=1+1"})
+    content = text(api.get(EXPORT, {"format": "csv", "for": "excel"}))
+    assert content.startswith("\ufeffid,amazon_account_id,name,")
+    (row,) = csv.DictReader(io.StringIO(content.removeprefix("\ufeff")))
+    assert (row["amazon_account_id"], row["name"]) == ('="123456789012345678"', "Käse")
+    plain = text(api.get(EXPORT, {"format": "csv"}))
+    assert "\ufeff" not in plain
+    assert ",123456789012345678," in plain
+
+
+@pytest.mark.parametrize("query", [{"for": "excel", "format": "jsonl"}, {"for": "numbers"}, {"for": ""}])
+def test_what_cannot_be_made_for_excel_is_refused(api: APIClient, query: dict[str, str]) -> None:
+    response = api.get(EXPORT, query)
+    assert response.status_code == HTTPStatus.BAD_REQUEST
+    assert [error["field"] for error in response.json()["errors"]] == ["for"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        ("123456789012345678", '="123456789012345678"'),
+        ("007", '="007"'),
+        ("1.5", '="1.5"'),
+        ("1E5", '="1E5"'),
+        ("ENTITY1", "ENTITY1"),
+        ("=1+1", "'=1+1"),
+        ("-5", "'-5"),
+        ("12 apostles", "12 apostles"),
+        ("", ""),
+    ],
+)
+def test_a_cell_that_looks_like_a_number_is_text_in_excel(cell: str, shown: str) -> None:
+    assert next(csv.reader([format_csv([["x", cell]], for_excel=True)])) == ["x", shown]
+
+
+@pytest.mark.parametrize("country", ["GB", "gb", "UK"])
+def test_both_codes_of_the_united_kingdom_find_its_accounts(
+    api: APIClient, alice: User, new_account: AccountFactory, country: str
+) -> None:
+    british = new_account(alice, "British", countries=["UK"])
+    assert [row["id"] for row in api.get(LIST, {"country": country}).json()["results"]] == [str(british.pk)]
+    rows = text(api.get(EXPORT, {"country": country, "format": "jsonl"})).splitlines()
+    assert [json.loads(row)["id"] for row in rows] == [str(british.pk)]
+    batch = start_batch(SYSTEM, "update", filters={"country": country}, options={"labels": {"a": "b"}})
+    assert batch.total == 1
+    query = read_account_query(QueryDict(f"country={country}"))
+    assert start_batch(SYSTEM, "update", filters=query, options={"labels": {"a": "b"}}).total == 1
 
 
 def test_it_has_what_matches(api: APIClient, accounts: list[Account]) -> None:

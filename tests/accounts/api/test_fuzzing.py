@@ -30,6 +30,8 @@ def token(transactional_db: None, new_account: AccountFactory) -> str:
     return str(AuthToken.objects.create(user)[1])
 
 
+# Other tests cover the same code, and measuring makes the many requests slow.
+@pytest.mark.no_cover
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_it_does_what_its_description_says(

@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 
 from accounts.health import check_health
 from amazon_accounts.amazon_ads.models import ApplicationRefusal, RateLimit, RateLimitHour
+from amazon_accounts.postgresql.clock import database_now
 from tests.accounts.conftest import AccountFactory, ConnectionFactory
 from tokens.models import Heartbeat, TokenRefresh
 
@@ -42,7 +43,7 @@ def test_all_is_well(
         "valid": 1, "expiring": 0, "expired": 0, "broken": 0, "success_rate_24h": None,
         "next_expiry": str(account.connection.expires_at).replace(" ", "T").replace("+00:00", "Z"),
     }  # fmt: skip
-    assert body["accounts"] == {"active": 1, "suspended": 0, "pending": 1, "inactive": 0}
+    assert body["accounts"] == {"active": 1, "suspended": 0, "pending": 1, "inactive": 0, "unknown": 0}
     assert body["pacing"] == []
 
 
@@ -73,6 +74,15 @@ def test_tokens_are_counted(alice: User, new_connection: ConnectionFactory, sett
     for minutes in (50, 5, -5):
         new_connection(alice, expires_at=now + timedelta(minutes=minutes))
     new_connection(alice, client_id="another application")
+    tokens = check_health(alice)["tokens"]
+    assert [tokens[name] for name in ("valid", "expiring", "expired", "broken")] == [1, 1, 1, 0]
+
+
+@pytest.mark.usefixtures("wrong_clock")
+def test_the_clock_of_the_process_ends_no_token(alice: User, new_connection: ConnectionFactory) -> None:
+    now = database_now()
+    for minutes in (50, 5, -5):
+        new_connection(alice, expires_at=now + timedelta(minutes=minutes), last_synced_at=now)
     tokens = check_health(alice)["tokens"]
     assert [tokens[name] for name in ("valid", "expiring", "expired", "broken")] == [1, 1, 1, 0]
 
@@ -160,6 +170,13 @@ class TestPace:
         assert check_health(alice)["pacing"][0]["blocked_until"] == until
         assert texts(alice) == ["Amazon asked us to wait (accounts EU)."]
         assert check_health(alice)["state"] == "degraded"
+
+    def test_a_pause_of_billing_makes_health_no_worse(self, alice: User) -> None:
+        until = timezone.now() + timedelta(minutes=1)
+        RateLimit.objects.update(family="billing", blocked_until=until, circuit_open_until=until)
+        health = check_health(alice)
+        assert (health["state"], health["reasons"]) == ("healthy", [])
+        assert health["pacing"][0]["circuit_open_until"] == until
 
     def test_an_open_circuit_comes_before_a_pause(self, alice: User) -> None:
         until = timezone.now() + timedelta(minutes=1)

@@ -1,44 +1,55 @@
 """Every error of the API is answered as problem details."""
 
 import json
+import re
 import time
-from http import HTTPStatus
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 from knox.models import AuthToken
+from rest_framework import exceptions
 from rest_framework.test import APIClient
 
 from accounts.api import problems
+from accounts.api.exceptions import UnavailableError
 from accounts.api.parsing import MAX_BODY_BYTES
 from accounts.api.throttling import READING, WRITING, Pace, PersonThrottle
+from accounts.batch import start_batch
+from amazon_accounts.web import problems as types
+from amazon_accounts.web.problems import PROBLEM_TYPES
 from tests.accounts.conftest import AccountFactory, ClientFactory, person
 from tests.database_outage import DatabaseOutage
+from tokens.models import Connection
 
 LIST = "/api/v1/accounts/"
 BATCH = "/api/v1/accounts/batch/"
 
 
-def check(response: Any, status: int) -> dict[str, Any]:
-    """Check that the answer is problem details, and return them."""
+def check(response: Any, status: int, code: str = "") -> dict[str, Any]:
+    """Check that the answer is problem details, of this type if one is named, and return them."""
     assert response.status_code == status, response.content
     assert response["Content-Type"] == "application/problem+json"
     body: dict[str, Any] = json.loads(response.content)
     assert set(body) == {"type", "title", "status", "detail", "errors"}
-    assert (body["type"], body["status"]) == ("about:blank", status)
-    assert body["title"] == HTTPStatus(status).phrase
+    assert body["status"] == status
     assert body["detail"]
+    by_address = {settings.PUBLIC_URL + each.path: each for each in PROBLEM_TYPES}
+    found = by_address[body["type"]]
+    assert (body["title"], body["status"]) == (found.title, found.status)
+    assert code in {"", found.code}
     return body
 
 
 class TestWhoAsks:
     def test_nobody_is_challenged(self, client: Client, db: None) -> None:
         response = client.get(LIST)
-        check(response, 401)
+        check(response, 401, "not-signed-in")
         assert response["WWW-Authenticate"] == "Token"
 
     @pytest.mark.parametrize(
@@ -46,11 +57,11 @@ class TestWhoAsks:
     )
     def test_a_bad_token_is_refused(self, client: Client, db: None, header: str) -> None:
         response = client.get(LIST, headers={"Authorization": header})
-        check(response, 401)
+        check(response, 401, "key-refused")
         assert response["WWW-Authenticate"] == "Token"
 
     def test_another_scheme_is_nobody(self, client: Client, db: None) -> None:
-        check(client.get(LIST, headers={"Authorization": "Bearer abc"}), 401)
+        check(client.get(LIST, headers={"Authorization": "Bearer abc"}), 401, "not-signed-in")
 
     def test_a_token_ends(self, api: APIClient, alice: User) -> None:
         assert api.get(LIST).status_code == 200
@@ -75,7 +86,7 @@ class TestWhoAsks:
         client.force_login(alice)
         assert client.get(LIST).status_code == 200
         body, address = {"sync_enabled": False}, f"{LIST}{account.pk}"
-        check(client.patch(address, body, content_type="application/json"), 403)
+        check(client.patch(address, body, content_type="application/json"), 403, "csrf-token-refused")
         client.cookies["csrftoken"] = token = "a" * 32
         headers = {"X-CSRFToken": token}
         assert (
@@ -89,22 +100,22 @@ class TestRequests:
         ["/api/v1/", "/api/v1/x", "/api/v1/accounts/x/", "/api/v1/accounts//", "/api/v1/connections/1/sync"],
     )
     def test_an_unknown_address(self, client: Client, db: None, path: str) -> None:
-        check(client.get(path), 404)
+        check(client.get(path), 404, "not-found")
         check(client.post(path), 404)
 
     def test_a_wrong_method(self, api: APIClient) -> None:
         for method in ("post", "put", "delete", "options"):
             response = getattr(api, method)(LIST)
-            check(response, 405)
+            check(response, 405, "method-not-allowed")
             assert "GET" in response["Allow"]
 
     def test_a_media_type_that_we_do_not_have(self, api: APIClient) -> None:
-        check(api.get(LIST, headers={"Accept": "text/html"}), 406)
+        check(api.get(LIST, headers={"Accept": "text/html"}), 406, "not-acceptable")
         check(api.get(f"{LIST}export/", headers={"Accept": "text/html"}), 406)
 
     def test_a_media_type_that_we_do_not_read(self, api: APIClient) -> None:
         for media_type in ("text/plain", "application/x-www-form-urlencoded", "application/xml", "nonsense"):
-            check(api.post(BATCH, "operation=sync", content_type=media_type), 415)
+            check(api.post(BATCH, "operation=sync", content_type=media_type), 415, "unsupported-media-type")
 
     @pytest.mark.parametrize(
         "body",
@@ -122,11 +133,18 @@ class TestRequests:
             b"1" * 5_000,
             b"nul",
         ],
+        ids=lambda body: body[:20].decode(errors="replace"),
     )
     def test_a_body_that_cannot_be_read(self, api: APIClient, body: bytes) -> None:
-        began = time.perf_counter()
+        began = time.thread_time()
         check(api.post(BATCH, body, content_type="application/json"), 400)
-        assert time.perf_counter() - began < 0.5
+        assert time.thread_time() - began < 0.5
+
+    def test_a_body_that_is_no_json_and_a_field_that_breaks_its_rule_are_two_types(
+        self, api: APIClient
+    ) -> None:
+        check(api.post(BATCH, b"{", content_type="application/json"), 400, "malformed-request")
+        check(api.post(BATCH, b"{}", content_type="application/json"), 400, "invalid-request")
 
     @pytest.mark.parametrize(
         ("body", "field"),
@@ -142,7 +160,7 @@ class TestRequests:
         ],
     )
     def test_what_cannot_be_stored_is_named_by_its_field(self, api: APIClient, body: Any, field: str) -> None:
-        answer = check(api.post(BATCH, body, format="json"), 400)
+        answer = check(api.post(BATCH, body, format="json"), 400, "invalid-request")
         [error] = answer["errors"]
         assert error["field"] == field
         assert answer["detail"] == f"{field}: {error['detail']}"
@@ -169,7 +187,11 @@ class TestRequests:
         check(api.get(address, headers={"Accept": "image/png"}), 406)
 
     def test_a_body_that_is_too_large(self, api: APIClient) -> None:
-        check(api.post(BATCH, b" " * (MAX_BODY_BYTES + 1), content_type="application/json"), 413)
+        check(
+            api.post(BATCH, b" " * (MAX_BODY_BYTES + 1), content_type="application/json"),
+            413,
+            "content-too-large",
+        )
         check(api.post(BATCH, b" " * MAX_BODY_BYTES, content_type="application/json"), 400)
 
     def test_a_body_where_none_belongs(
@@ -180,7 +202,9 @@ class TestRequests:
         check(api.post(address, "force=1", content_type="application/x-www-form-urlencoded"), 415)
 
     def test_more_parameters_than_anybody_needs(self, api: APIClient) -> None:
-        check(api.get(f"{LIST}?{'&'.join(f'a{number}=1' for number in range(2_000))}"), 400)
+        check(
+            api.get(f"{LIST}?{'&'.join(f'a{number}=1' for number in range(2_000))}"), 400, "malformed-request"
+        )
 
     def test_several_things_at_once(self, api: APIClient) -> None:
         body = check(api.get(f"{LIST}?status=x&health=y&colour=z"), 400)
@@ -229,7 +253,7 @@ class TestThrottle:
     def test_it_says_when_to_try_again(self, api: APIClient, alice: User) -> None:
         spend_burst(alice, READING, reads=True)
         response = api.get(LIST)
-        check(response, 429)
+        check(response, 429, "too-many-requests")
         assert 4 <= int(response["Retry-After"]) <= 6
 
     def test_it_counts_writes_apart_from_reads(
@@ -255,7 +279,7 @@ class TestOurFaults:
     ) -> None:
         with database_outage:
             response = getattr(api, method)(LIST)
-        check(response, 503)
+        check(response, 503, "database-unavailable")
         assert response["Retry-After"] == "5"
         assert api.get(LIST).status_code == 200
 
@@ -266,17 +290,85 @@ class TestOurFaults:
     def test_a_bug_is_answered_with_a_reference_to_the_log(self, alice: User) -> None:
         client = Client(raise_request_exception=False)
         client.force_login(alice)
-        answer = check(client.get("/api/v1/failing/"), 500)
+        answer = check(client.get("/api/v1/failing/"), 500, "internal-error")
         assert "Its reference in the log is" in answer["detail"]
         assert "secret detail" not in answer["detail"]
 
     def test_a_host_that_is_not_allowed(self, client: Client, db: None) -> None:
-        check(client.get(LIST, headers={"Host": "elsewhere.example"}), 400)
+        check(client.get(LIST, headers={"Host": "elsewhere.example"}), 400, "malformed-request")
 
     def test_a_permission_may_be_named_in_words(self, db: None) -> None:
         response = problems.handle(PermissionDenied("Not on Sundays."), {})
         assert response is not None
         assert response.data["detail"] == "Not on Sundays."
+
+
+class TestConflicts:
+    def test_a_connection_that_cannot_be_used(
+        self, api: APIClient, alice: User, new_account: AccountFactory
+    ) -> None:
+        connection = new_account(alice).connection
+        Connection.objects.update(state=Connection.State.REAUTHORIZATION_REQUIRED)
+        check(api.post(f"/api/v1/connections/{connection.pk}/sync/"), 409, "connection-unusable")
+
+    def test_an_operation_that_has_no_failure(
+        self, api: APIClient, alice: User, new_account: AccountFactory
+    ) -> None:
+        new_account(alice)
+        batch = start_batch(alice, "sync", filters={})
+        check(api.post(f"{BATCH}{batch.pk}/retry/"), 409, "operation-state")
+
+    def test_a_change_of_another_version(
+        self, api: APIClient, alice: User, new_account: AccountFactory
+    ) -> None:
+        address, headers = f"{LIST}{new_account(alice).pk}/", {"If-Match": '"0"'}
+        response = api.patch(address, {"sync_enabled": False}, format="json", headers=headers)
+        check(response, 412, "version-conflict")
+
+
+class TestTypes:
+    def test_each_code_is_the_last_part_of_an_address_of_its_own(self) -> None:
+        assert len({each.path for each in PROBLEM_TYPES}) == len(PROBLEM_TYPES)
+        for each in PROBLEM_TYPES:
+            assert re.fullmatch(r"[a-z]+(-[a-z]+)*", each.code)
+            assert reverse("api-error", args=[each.code]) == each.path
+
+    def test_every_type_is_listed(self) -> None:
+        defined = {each for each in vars(types).values() if isinstance(each, types.ProblemType)}
+        assert defined == set(PROBLEM_TYPES)
+
+    def test_the_codes_are_the_ones_that_clients_know(self) -> None:
+        # A code is taken away or renamed only with a new version of the API.
+        assert {f"{each.status:d} {each.code}" for each in PROBLEM_TYPES} == {
+            "400 invalid-request",
+            "400 malformed-request",
+            "401 key-refused",
+            "401 not-signed-in",
+            "403 csrf-token-refused",
+            "403 not-permitted",
+            "403 second-factor-required",
+            "404 not-found",
+            "405 method-not-allowed",
+            "406 not-acceptable",
+            "408 body-too-late",
+            "409 connection-unusable",
+            "409 operation-state",
+            "412 version-conflict",
+            "413 content-too-large",
+            "414 address-too-long",
+            "415 unsupported-media-type",
+            "429 too-many-requests",
+            "431 headers-too-large",
+            "500 internal-error",
+            "503 busy",
+            "503 database-unavailable",
+            "503 token-not-ready",
+        }
+
+    def test_every_error_of_the_framework_has_a_type(self) -> None:
+        # Whoever raises UnavailableError says which type it is.
+        kinds = set(exceptions.APIException.__subclasses__()) - {UnavailableError}
+        assert [kind for kind in kinds if not issubclass(kind, tuple(problems.TYPES))] == []
 
 
 def test_a_stranger_sees_nothing(client: Client, db: None) -> None:

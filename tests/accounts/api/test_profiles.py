@@ -61,7 +61,32 @@ def test_a_profile_is_shown_with_its_account(api: APIClient, shop: Account) -> N
         "access_level": "edit",
         "valid_payment_method": None,
         "daily_budget": "999999999.00",
+        "standing": "unknown",
+        "suspension_at": None,
+        "billing_status": "",
+        "billing_message": "",
+        "billing_asked_at": None,
+        "notices": None,
     }
+
+
+def test_profiles_are_found_by_standing_with_what_amazon_says(api: APIClient, shop: Account) -> None:
+    notice = {
+        "name": "PAY_BY_INVOICE_OVERDUE_PAYMENT",
+        "severity": "ALERT",
+        "impact": "NO_IMPACT",
+        "title": "Pay",
+        "description": "",
+        "due_at": "2036-12-01T00:00:00Z",
+        "suspension_at": None,
+    }
+    Profile.objects.filter(profile_id="2").update(
+        standing="at_risk", billing_status="PAYMENT_METHOD_EXPIRED", notices=[notice]
+    )
+    (found,) = api.get(f"{LIST}?standing=at_risk").json()["results"]
+    assert (found["profile_id"], found["billing_status"]) == ("2", "PAYMENT_METHOD_EXPIRED")
+    assert found["notices"] == [notice]
+    assert api.get(f"{LIST}?standing=well").status_code == 400
 
 
 def test_the_pages_show_each_profile_once(

@@ -1,16 +1,20 @@
 """Batches through the REST API."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.utils import timezone
 from rest_framework.test import APIClient
 
-from accounts.models import BatchOperation
-from tests.accounts.batch.batches import run_to_end
-from tests.accounts.conftest import AccountFactory, ClientFactory
+from accounts.batch import cancel_batch, start_batch
+from accounts.models import BatchOperation, SyncRun
+from accounts.sync.run import queue_run
+from tests.accounts.batch.batches import ids, run_to_end
+from tests.accounts.conftest import AccountFactory, ClientFactory, ConnectionFactory
 
 BATCH = "/api/v1/accounts/batch/"
 
@@ -28,6 +32,7 @@ class TestAPI:
         assert started == {
             "id": started["id"], "operation": "disconnect", "state": "waiting", "total": 3, "succeeded": 0,
             "failed": 0, "skipped": 0, "created_at": started["created_at"], "finished_at": None,
+            "wait": None,
         }  # fmt: skip
         assert api.post(BATCH, body, format="json", headers={"Idempotency-Key": "one"}).json() == started
         run_to_end(BatchOperation.objects.get())
@@ -108,3 +113,28 @@ class TestAPI:
         assert response.status_code == 400
         [error] = response.json()["errors"]
         assert (error["field"], "ASCII" in error["detail"]) == ("Idempotency-Key", True)
+
+    def test_a_batch_says_since_and_until_when_it_waits_for_amazon_and_why(
+        self, api: APIClient, alice: User, new_account: AccountFactory, new_connection: ConnectionFactory
+    ) -> None:
+        connections = [new_connection(alice) for _ in range(3)]
+        accounts = [new_account(alice, connection=connection) for connection in connections]
+        batch = run_to_end(start_batch(alice, "sync", account_ids=ids(*accounts)))
+        address = f"{BATCH}{batch.pk}/"
+        assert api.get(address).json()["wait"] is None
+        now = timezone.now().replace(microsecond=0)
+        for minutes, connection in enumerate(connections[:2], start=1):
+            run = SyncRun.objects.get(connection=connection)
+            SyncRun.objects.filter(pk=run.pk).update(
+                postponed=1,
+                postponed_at=now - timedelta(minutes=minutes),
+                error=f"Amazon is down ({minutes}).",
+            )
+            queue_run(run.pk, at=now + timedelta(minutes=minutes))
+        assert api.get(address).json()["wait"] == {
+            "since": f"{now - timedelta(minutes=2):%Y-%m-%dT%H:%M:%SZ}",
+            "until": f"{now + timedelta(minutes=2):%Y-%m-%dT%H:%M:%SZ}",
+            "reason": "Amazon is down (2).",
+        }
+        cancel_batch(alice, batch)
+        assert api.get(address).json()["wait"] is None

@@ -37,24 +37,24 @@ class TestDisconnect:
 
 class TestReconnect:
     @pytest.mark.parametrize(
-        ("word", "status"),
+        ("word", "status", "reason"),
         [
-            ("CREATED", "active"),
-            ("DISABLED", "suspended"),
-            ("PENDING", "pending"),
-            (None, "active"),
-            ("NEW", "pending"),
+            ("CREATED", "active", None),
+            ("DISABLED", "inactive", "registration_failed"),
+            ("PENDING", "pending", None),
+            (None, "active", None),
+            ("NEW", "unknown", None),
         ],
     )
     def test_the_status_follows_from_the_last_word_of_amazon(
-        self, alice: User, new_account: AccountFactory, word: str | None, status: str
+        self, alice: User, new_account: AccountFactory, word: str | None, status: str, reason: str | None
     ) -> None:
         account = new_account(alice, amazon_status=word)
         run_to_end(start_batch(alice, "disconnect", account_ids=ids(account)))
         batch = run_to_end(start_batch(alice, "reconnect", account_ids=ids(account)))
         account.refresh_from_db()
         assert results(batch) == {account.pk: ("succeeded", "Reconnected.")}
-        assert (account.status, account.inactive_reason, account.disconnected_at) == (status, None, None)
+        assert (account.status, account.inactive_reason, account.disconnected_at) == (status, reason, None)
 
     def test_an_account_that_no_connection_sees_stays_not_visible(
         self, alice: User, new_account: AccountFactory

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
 from accounts.models import Account, BatchOperation
-from tests.accounts.conftest import AccountFactory
+from tests.accounts.conftest import AccountFactory, ConnectionFactory
 from tests.sandbox_fixtures import SandboxServer
 from tokens.models import Connection
 
@@ -71,8 +71,8 @@ class TestBatch:
 
     def test_it_refuses_a_file_that_is_no_text(self, db: None, tmp_path: Path) -> None:
         file = tmp_path / "ids"
-        file.write_bytes(b"\xff\xfe")
-        with pytest.raises(CommandError, match="cannot be read"):
+        file.write_bytes(b"\xff\xff")
+        with pytest.raises(CommandError, match="is not text in UTF-8 or UTF-16"):
             output("batch", "disconnect", "--ids", str(file))
 
     @transactional
@@ -110,10 +110,35 @@ class TestBatch:
         asked = self.calls(sandbox_server)
         counts = json.loads(output("batch", "sync", "--filter", "", "--json"))
         assert counts["succeeded"] == counts["total"] == accounts > 5
-        assert self.calls(sandbox_server) == asked + asked
+        # Good answers of Amazon's billing are not asked for again.
+        billing = {call: number for call, number in asked.items() if " /billing/" in call}
+        assert len(billing) > 2
+        assert self.calls(sandbox_server) == asked + asked - Counter(billing)
         assert asked.total() > 2
         connection.refresh_from_db()
         assert connection.sync_failures == 0
+
+    @transactional
+    def test_it_says_since_and_until_when_it_waits_for_amazon_and_why(
+        self,
+        sandbox_server: SandboxServer,
+        alice: User,
+        new_account: AccountFactory,
+        new_connection: ConnectionFactory,
+        settings: Any,
+    ) -> None:
+        settings.AMAZON_REQUESTS_PER_SECOND = settings.AMAZON_MAX_REQUESTS_PER_SECOND = 1_000.0
+        sandbox = sandbox_server.sandbox
+        new_account(
+            alice,
+            connection=new_connection(
+                alice, refresh_token=sandbox.refresh_token("alice"), access_token=None, expires_at=None
+            ),
+        )
+        sandbox.faults.add("throttle", path="/managerAccounts", region="FE", seconds=100, retry_after="100")
+        words = r"wait since \d\d:\d\d UTC, until \d\d:\d\d UTC\. Amazon asked this login to wait until .+ A worker goes on by itself"
+        with pytest.raises(CommandError, match=words):
+            output("batch", "sync", "--filter", "")
 
     @transactional
     def test_it_says_what_failed(self, alice: User, new_account: AccountFactory) -> None:

@@ -1,14 +1,11 @@
 """The life of a batch: chunks, cancelling, retrying, lost jobs, pruning."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import DatabaseError
-from django.db import connection as database
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
@@ -19,24 +16,9 @@ from accounts.batch.upkeep import prune_batches
 from accounts.batch.work import run_chunk
 from accounts.errors import UnknownObjectError
 from accounts.models import Account, BatchItem, BatchOperation
-from tests.accounts.batch.batches import run_to_end
+from amazon_accounts.postgresql.clock import database_now
+from tests.accounts.batch.batches import refused_position, run_to_end
 from tests.accounts.conftest import AccountFactory, ConnectionFactory
-
-
-@contextmanager
-def refused_position() -> Iterator[None]:
-    """Let the database refuse what a chunk writes last."""
-    with database.cursor() as cursor:
-        cursor.execute(
-            """
-            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
-            'BEGIN RAISE EXCEPTION ''killed in the middle''; END';
-            CREATE TRIGGER refuse BEFORE UPDATE OF position ON accounts_batchoperation
-            FOR EACH ROW WHEN (NEW.position IS DISTINCT FROM OLD.position) EXECUTE FUNCTION refuse()
-            """
-        )
-        yield
-        cursor.execute("DROP FUNCTION refuse CASCADE")
 
 
 class TestLife:
@@ -55,6 +37,15 @@ class TestLife:
         assert not run_chunk(batch.pk, max_accounts=3)
         batch.refresh_from_db()
         assert (batch.state, batch.total, batch.succeeded) == ("succeeded", 8, 8)
+
+    @pytest.mark.usefixtures("wrong_clock")
+    def test_its_times_are_those_of_the_database(self, batch: BatchOperation, alice: User) -> None:
+        run_chunk(batch.pk, max_accounts=3)
+        cancel_batch(alice, batch)
+        batch.refresh_from_db()
+        for moment in (batch.started_at, batch.cancelled_at, batch.finished_at):
+            assert moment is not None
+            assert abs(moment - database_now()) < timedelta(seconds=20)
 
     def test_a_chunk_that_failed_is_done_again(self, batch: BatchOperation) -> None:
         run_chunk(batch.pk, max_accounts=3)

@@ -1,4 +1,4 @@
-"""Batches done by real worker processes, and a batch whose worker is killed."""
+"""Batches and syncs done by real worker processes: a worker that is killed, and people who do not wait."""
 
 import os
 import signal
@@ -11,9 +11,12 @@ from django.utils import timezone
 
 from accounts.batch import start_batch
 from accounts.batch.tasks import queue_unstarted_batches
-from accounts.models import Account, BatchItem, BatchOperation
-from tests.accounts.conftest import AccountFactory
+from accounts.models import Account, BatchItem, BatchOperation, SyncRun
+from accounts.sync.due import sync_due
+from accounts.sync.requests import request_sync
+from tests.accounts.conftest import AccountFactory, ConnectionFactory
 from tests.processes import eventually, running
+from tests.sandbox_fixtures import SandboxServer
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
@@ -70,3 +73,34 @@ def test_every_item_is_done_once_when_the_worker_is_killed(alice: User, many: Ac
     assert (batch.state, batch.succeeded) == ("succeeded", ACCOUNTS)
     assert Account.objects.filter(labels={"team": "north"}).count() == ACCOUNTS
     assert written <= set(Account.objects.values_list("pk", "updated_at"))
+
+
+def test_what_a_person_asks_for_does_not_wait_behind_scheduled_syncs(
+    alice: User,
+    new_account: AccountFactory,
+    new_connection: ConnectionFactory,
+    sandbox_server: SandboxServer,
+    log: Path,
+) -> None:
+    for _ in range(10):
+        new_connection(alice, next_sync_at=None)
+    assert sync_due() == 10
+    running_syncs = SyncRun.objects.filter(state="running")
+    # Scheduled syncs take all slots that they have, and keep them.
+    sandbox_server.sandbox.faults.add("hang", path="/adsAccounts/list", seconds=60)
+    with running("runworker", "--concurrency", "2", log=log) as worker:
+        eventually(lambda: running_syncs.count() == 2, describe=worker.output)
+        account = new_account(alice, connection=new_connection(alice, next_sync_at=None))
+        batch = start_batch(alice, "update", account_ids=[account.pk], options={"labels": {"a": "b"}})
+        asked = request_sync(alice, account.connection, trigger=SyncRun.Trigger.MANUAL)
+        scheduled = SyncRun.objects.filter(state="waiting", trigger="scheduled").first()
+        assert scheduled is not None
+        request_sync(alice, scheduled.connection, trigger=SyncRun.Trigger.MANUAL)
+        eventually(
+            lambda: (
+                BatchOperation.objects.get(pk=batch.pk).state == "succeeded"
+                and running_syncs.filter(pk__in=[asked.pk, scheduled.pk]).count() == 2
+            ),
+            describe=worker.output,
+        )
+        assert running_syncs.filter(trigger="scheduled").count() == 2

@@ -8,7 +8,7 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.batch import cancel_batch, retry_batch, start_batch
-from accounts.batch.ending import settle_syncs
+from accounts.batch.ending import BatchStateError, settle_syncs
 from accounts.batch.syncs import request_syncs
 from accounts.models import AccountAccess, BatchItem, SyncRun
 from accounts.sync.requests import queue_sync
@@ -179,6 +179,19 @@ class TestSync:
         batch.refresh_from_db()
         assert (batch.state, batch.succeeded, batch.skipped) == ("cancelled", 1, 1)
         assert results(batch)[waiting.pk][0] == "skipped"
+
+    def test_a_batch_of_which_every_item_is_done_is_not_called_cancelled(
+        self, alice: User, new_account: AccountFactory
+    ) -> None:
+        new_account(alice)
+        batch = run_to_end(start_batch(alice, "sync", filters={}))
+        SyncRun.objects.update(state="running", started_at=timezone.now())
+        with pytest.raises(BatchStateError, match="what has begun goes on to its end"):
+            cancel_batch(alice, batch)
+        self.finish(SyncRun.objects.get(), "succeeded")
+        settle_syncs()
+        batch.refresh_from_db()
+        assert (batch.state, batch.succeeded, batch.cancelled_at) == ("succeeded", 1, None)
 
     def test_a_retry_requests_new_runs_for_failed_items(
         self, alice: User, new_account: AccountFactory

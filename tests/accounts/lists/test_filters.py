@@ -19,6 +19,12 @@ from accounts.models import Account, AccountSearch, Profile
 from tests.accounts.conftest import AccountFactory, ConnectionFactory
 from tokens.permissions import SYSTEM
 
+STATES = [
+    *((status, None, "good") for status in Account.Status.values if status != "inactive"),
+    ("active", None, "at_risk"),
+    *(("inactive", reason, "unknown") for reason in Account.InactiveReason.values),
+]
+
 
 @pytest.fixture
 def world(
@@ -35,10 +41,10 @@ def world(
     return [
         new_account(
             alice, status=status, sync_enabled=enabled, unread_regions=unread, connection=connection,
-            inactive_reason="not_visible" if status == "inactive" else None,
+            inactive_reason=reason, standing=standing,
         )
         for connection in connections
-        for status in Account.Status.values
+        for status, reason, standing in STATES
         for enabled, unread in ((True, []), (True, ["NA"]), (False, []))
     ]  # fmt: skip
 
@@ -60,6 +66,22 @@ def test_the_filter_agrees_with_the_property_of_an_account(
     assert {row.pk for row in filter_accounts(alice, {parameter: several})} == found[words[0]] | found[
         words[1]
     ]
+
+
+def test_accounts_are_found_by_standing_and_by_a_coming_suspension(
+    alice: User, new_account: AccountFactory
+) -> None:
+    soon, late = (timezone.now() + timedelta(days=days) for days in (3, 30))
+    first = new_account(alice, standing="at_risk", suspension_at=soon)
+    second = new_account(alice, standing="at_risk", suspension_at=late)
+    third = new_account(alice, standing="suspended", suspended_in=["DE"])
+    new_account(alice, standing="good")
+    found = filter_accounts(alice, {"standing": ["at_risk", "suspended"]})
+    assert set(found) == {first, second, third}
+    week = (timezone.now() + timedelta(days=7)).isoformat()
+    assert set(filter_accounts(alice, {"suspension_before": week})) == {first}
+    with pytest.raises(ValidationError):
+        filter_accounts(alice, {"suspension_before": "tomorrow"})
 
 
 def test_filters_are_combined(alice: User, world: list[Account]) -> None:

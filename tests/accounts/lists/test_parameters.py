@@ -99,6 +99,12 @@ def test_codes_may_be_typed_in_small_letters() -> None:
     assert query.given == {"country": ["DE"], "marketplace": ["ATVPDKIKX0DER"]}
 
 
+def test_both_codes_of_the_united_kingdom_mean_the_one_that_is_stored() -> None:
+    query = read("country=gb&country=UK&country=DE").check()
+    assert query.filters["country"] == ["UK", "DE"]
+    assert query.given == {"country": ["UK", "DE"]}
+
+
 def test_pages_are_read_only_where_they_are_offered() -> None:
     query = read("page_size=7&cursor=abc&ordering=-status&view=table").check()
     assert (query.page_size, query.cursor, query.ordering) == (7, "abc", "-status")

@@ -14,6 +14,7 @@ from accounts.models.batch import BatchOperation
 from tests.accounts.conftest import AccountFactory, ConnectionFactory
 
 INACTIVE = {"status": "inactive", "inactive_reason": "disconnected"}
+UNREGISTERED = {"status": "inactive", "inactive_reason": "registration_failed"}
 FAILING = {"sync_failures": 1, "sync_error": "Amazon is busy."}
 BROKEN = {"state": "reauthorization_required"}
 
@@ -35,6 +36,9 @@ def make(alice: User, new_account: AccountFactory, new_connection: ConnectionFac
         (BROKEN, {}, "synced", "problem"),
         ({}, {"status": "pending"}, "synced", "attention"),
         ({}, {"status": "suspended"}, "synced", "problem"),
+        ({}, {"status": "unknown"}, "synced", "attention"),
+        ({}, UNREGISTERED, "synced", "attention"),
+        (FAILING, UNREGISTERED, "failing", "problem"),
         ({}, {"sync_enabled": False}, "off", "ok"),
         (FAILING, {"sync_enabled": False}, "off", "ok"),
         ({"last_synced_at": None}, {"sync_enabled": False}, "off", "ok"),

@@ -14,7 +14,14 @@ from tokens.models import Connection
 
 AccountsById = dict[str, dict[str, Any]]
 
-STATUSES = {None: "active", "CREATED": "active", "DISABLED": "suspended"}
+STATUSES = {
+    None: "active",
+    "CREATED": "active",
+    "PENDING": "pending",
+    "PARTIALLY_CREATED": "pending",
+    "DISABLED": "inactive",
+    "SUSPENDED": "suspended",
+}
 
 
 def show_country(code: str | None) -> str:
@@ -64,7 +71,27 @@ def build_expected(truth: dict[str, Any]) -> AccountsById:
     for region, managers in truth["manager_accounts"].items():
         for manager in managers:
             _add_manager(accounts, manager, region, owners)
+    _add_billing(accounts, truth["billing"], owners)
     return accounts
+
+
+def _add_billing(accounts: AccountsById, billing: dict[str, Any], owners: dict[str, set[str]]) -> None:
+    for told in (told for region in billing.values() for told in region):
+        for key in owners.get(str(told["profileId"]), ()):
+            _apply_billing(accounts[key], told)
+
+
+def _apply_billing(account: dict[str, Any], told: dict[str, Any]) -> None:
+    notices = told.get("billingNotifications", [])
+    code = told.get("billingStatus", {}).get("billingStatusCode", "")
+    if account["status"] in {"inactive", "suspended"}:
+        return
+    if any(notice.get("impact") == "CAMPAIGNS_SUSPENDED" for notice in notices):
+        account["status"] = "suspended"
+    elif code.startswith("PENDING_") and not any(
+        notice.get("severity") == "ALERT" or notice.get("suspensionDate") for notice in notices
+    ):
+        account["status"] = "pending"
 
 
 def _make_account(source: str, account_type: str, name: str) -> dict[str, Any]:
@@ -86,7 +113,7 @@ def _make_ads_account(listed: dict[str, Any], reported: dict[str, Any]) -> dict[
     status = listed.get("status")
     account = _make_account("ads_accounts", "unknown", listed.get("accountName") or "")
     account |= {
-        "status": STATUSES.get(status, "pending"),
+        "status": STATUSES.get(status, "unknown"),
         "amazon_status": status,
         "countries": sorted({show_country(code) for code in listed.get("countryCodes", [])}),
         "errors": listed.get("errors") or {},

@@ -115,6 +115,24 @@ async def test_advertisers_that_are_counted_but_not_shown_are_not_gone(
     )
 
 
+@pytest.mark.parametrize(("pages", "outcome"), [(1, "complete"), (0, "cut")], ids=["an end", "a circle"])
+async def test_a_list_of_advertisers_without_a_count_is_read_to_its_end(
+    connect: ConnectionFactory,
+    sync: Sync,
+    sandbox: Sandbox,
+    agency: WorldProfile,
+    pages: int,
+    outcome: str,
+) -> None:
+    connection = await in_thread(connect)("first")
+    (shown,) = sandbox.truth("first")["dsp_advertisers"].values()
+    sandbox.faults.add("answer", path="/dsp/advertisers", count=pages, json={"response": shown})
+    sandbox.faults.add("answer", path="/dsp/advertisers", json={"response": []})
+    run = await sync(connection)
+    assert [each["outcome"] for each in run.sources if each["source"] == "dsp_advertisers"] == [outcome]
+    assert await count_active(source="dsp_advertisers") == 3
+
+
 async def make_managed_advertiser(
     world: World, login: Login, agency: WorldProfile, connection: Connection, sync: Sync
 ) -> Any:
@@ -150,6 +168,7 @@ async def test_a_managed_advertiser_that_cannot_be_stored_is_not_gone(
     assert (run.state, run.rejected, run.gone) == ("succeeded", 1, 0)
     assert await count_active(name="Managed") == 1
     manager.links = []
+    assert (await sync(connection)).gone == 0
     assert (await sync(connection)).gone == 1
 
 
@@ -248,7 +267,7 @@ async def test_an_existing_ads_account_inherits_the_labels_of_a_profile_only_acc
     run = await sync(connection)
     assert run.gone == 1
     assert (await in_thread(Account.objects.get)(name="Shop 1")).labels == {"team": "south", "tier": "gold"}
-    assert (await in_thread(Account.objects.get)(name="Alone")).inactive_reason == "not_visible"
+    assert not await in_thread(Account.objects.filter(name="Alone").exists)()
 
 
 async def test_disconnecting_an_account_that_is_not_visible_is_not_recorded_as_appearing(
@@ -269,7 +288,7 @@ async def test_a_suspension_raises_an_alert_even_if_the_connection_is_disconnect
 ) -> None:
     connection = await in_thread(connect)("first")
     await sync(connection)
-    next(iter(world.ads_accounts.values())).status = "DISABLED"
+    next(iter(world.ads_accounts.values())).status = "SUSPENDED"
     await sync_disturbed(
         connection, amazon, sandbox, lambda: connections.disconnect_connection(SYSTEM, connection)
     )

@@ -73,7 +73,7 @@ async def test_unknown_values_are_stored(
     assert (run.state, run.rejected) == ("succeeded", 0)
     account = await find_account(pick_first(world).ads_account_id)
     assert (account.status, account.amazon_status, account.account_type) == (
-        "pending",
+        "suspended",
         "SUSPENDED",
         "unknown",
     )

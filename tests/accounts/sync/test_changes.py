@@ -45,7 +45,7 @@ async def test_each_change_is_recorded_with_old_value_new_value_and_run(
     assert sorted(await list_changes(), key=str) == sorted(
         [
             ("Outdoor", "name", "Nordwind Outdoor", "Outdoor"),
-            ("Outdoor", "status", "active", "suspended"),
+            ("Outdoor", "status", "active", "inactive"),
             ("Outdoor", "countries", ["DE", "UK", "US"], ["UK", "US"]),
             (
                 "Nordwind Living",
@@ -78,12 +78,14 @@ async def test_vanishing_and_appearing_are_changes(
     login = sandbox.world.logins["alice"]
     account = next(each for each in sandbox.world.ads_accounts.values() if each.status == "DISABLED")
     sandbox.world.let_see(login, ads_account_id=account.ads_account_id, level=None)
+    # It has no profile, so a second reading must confirm that it is gone.
+    await sync(connection)
     await sync(connection)
     sandbox.world.let_see(login, ads_account_id=account.ads_account_id)
     await sync(connection)
     assert await list_changes() == [
-        ("Nordwind Disabled", "vanished", "suspended", "inactive"),
-        ("Nordwind Disabled", "appeared", "inactive", "suspended"),
+        ("Nordwind Disabled", "vanished", "inactive", "inactive"),
+        ("Nordwind Disabled", "appeared", "inactive", "inactive"),
     ]
 
 
@@ -105,7 +107,7 @@ async def test_a_suspension_of_an_active_account_raises_one_alert(
     outdoor = next(
         each for each in sandbox.world.ads_accounts.values() if each.account_name == "Nordwind Outdoor"
     )
-    outdoor.status = "DISABLED"
+    outdoor.status = "SUSPENDED"
     await sync(connection)
     await sync(connection)
     alert = await in_thread(Alert.objects.get)()

@@ -28,6 +28,7 @@ from accounts.sync.claims import (
 from accounts.sync.listing import PROFILES_EDIT, Outcome
 from accounts.sync.requests import open_run
 from amazon_accounts.amazon_ads.errors import ApplicationRefusedError, PostponedError, TransientError
+from amazon_accounts.postgresql.clock import database_now
 from tests.accounts.sync.conftest import ConnectionFactory
 from tests.accounts.sync.runs import MANUAL, make_ended_listing
 from tokens.models import Connection
@@ -251,6 +252,7 @@ def test_a_returned_run_waits_as_if_it_had_never_been_claimed(claim: RunClaim, *
     run = run_of(claim)
     assert (run.state, run.started_at, run.heartbeat_at) == ("waiting", None, None)
     assert (run.error, run.postponed) == ("Wait.", int(is_postponed))
+    assert (run.postponed_at is not None) == is_postponed
     assert run.sources[0]["source"] == "ads_accounts"
     assert count_staged() == 0
 
@@ -267,6 +269,13 @@ def test_postponements_are_limited_in_length_and_number(claim: RunClaim) -> None
     assert not may_be_postponed(claim, soon + timedelta(seconds=10))
     SyncRun.objects.update(postponed=MAX_POSTPONEMENTS)
     assert not may_be_postponed(claim, soon)
+
+
+@pytest.mark.usefixtures("wrong_clock")
+def test_the_clock_of_the_process_does_not_limit_postponements(claim: RunClaim) -> None:
+    soon = database_now() + MAX_POSTPONEMENT
+    assert may_be_postponed(claim, soon - timedelta(seconds=5))
+    assert not may_be_postponed(claim, soon + timedelta(seconds=20))
 
 
 def test_all_unfinished_runs_of_a_connection_can_be_closed(

@@ -17,8 +17,11 @@ from tests.accounts.sync.shared_accounts import (
     list_seen_by,
     list_statuses,
     make_shared_world,
+    show,
 )
 from tokens.connect import disconnect as connections
+from tokens.connect.identification import record_identity
+from tokens.connect.identity import Identity
 from tokens.models import Connection
 from tokens.permissions import SYSTEM
 from tokens.signals import connection_changed
@@ -203,3 +206,31 @@ async def test_one_account_connected_by_two_people_is_two_rows(
     await sync(await in_thread(connect)("first"))
     await sync(await in_thread(connect)("first", owner=other))
     assert await in_thread(Account.objects.filter(name="one").count)() == 2
+
+
+async def test_a_connection_of_the_same_login_takes_over_accounts_access_and_labels(
+    connect: ConnectionFactory, sync: Sync, world: World
+) -> None:
+    user_id = world.logins["first"].user_id
+    older = await in_thread(connect)("first", amazon_user_id=user_id)
+    hide(world, "first", "one")
+    await sync(older)
+    newer = await in_thread(connect)("first", is_identity_pending=True)
+    world_accounts = await list_seen_by(older)
+    show(world, "first", "one")
+    await sync(newer)
+    one = await find_account("one")
+    assert one.connection == newer
+    await in_thread(Account.objects.filter(pk=one.pk).update)(labels={"team": "north"})
+    identity = Identity(user_id, "First", "")
+    assert await in_thread(record_identity)(newer.pk, newer.grant_version, identity)
+    one_now = await find_account("one")
+    assert (one_now.pk, one_now.connection, one_now.status) == (one.pk, older, "active")
+    assert one_now.labels == {"team": "north"}
+    assert await list_seen_by(older) == world_accounts | {"one"}
+    assert await list_seen_by(newer) == set()
+    # The runs stay with the connection that they are about, and the older connection is synced.
+    runs = await in_thread(
+        lambda: list(SyncRun.objects.order_by("created_at").values_list("connection", "state"))
+    )()
+    assert runs == [(older.pk, "succeeded"), (newer.pk, "succeeded"), (older.pk, "waiting")]

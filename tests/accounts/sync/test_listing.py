@@ -169,7 +169,7 @@ OUTCOMES = st.lists(st.sampled_from(Outcome), max_size=6)
 
 @given(OUTCOMES)
 def test_a_run_fails_if_and_only_if_no_list_is_usable(outcomes: list[Outcome]) -> None:
-    state = state_of([make_ended_listing(outcome=outcome) for outcome in outcomes])
+    state = state_of([make_ended_listing("profiles", outcome, "EU") for outcome in outcomes])
     usable = {Outcome.COMPLETE, Outcome.CUT} & set(outcomes)
     if not usable:
         assert state == SyncRun.State.FAILED
@@ -177,6 +177,12 @@ def test_a_run_fails_if_and_only_if_no_list_is_usable(outcomes: list[Outcome]) -
         assert state == SyncRun.State.PARTIAL
     else:
         assert state == SyncRun.State.SUCCEEDED
+
+
+def test_a_refused_list_of_ads_accounts_is_no_success() -> None:
+    refused, read = make_ended_listing(outcome=Outcome.FORBIDDEN), make_ended_listing("profiles", region="EU")
+    assert state_of([refused, read]) == SyncRun.State.PARTIAL
+    assert state_of([refused]) == SyncRun.State.FAILED
 
 
 def test_the_application_counts_as_refused_only_if_it_is_the_reason_of_every_failure() -> None:

@@ -18,6 +18,8 @@ INTERVALS = st.integers(1, 7 * 24 * 3600)
 FAILURES = st.integers(1, 10_000)
 MARGIN = timedelta(seconds=2)
 
+pytestmark = pytest.mark.django_db
+
 
 def wait(connection_id: UUID, *, failures: int = 0, soon: bool = False) -> timedelta:
     now = timezone.now()
@@ -75,12 +77,18 @@ def test_a_connection_keeps_its_place_in_the_interval() -> None:
     assert abs(second - first) < MARGIN or abs(second - first) > timedelta(seconds=3598)
 
 
+@override_settings(SYNC_INTERVAL_SECONDS=3600)
+def test_a_slow_clock_of_the_process_brings_no_sync_forward(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = timezone.now()
+    monkeypatch.setattr(timezone, "now", lambda: right - timedelta(hours=10))
+    assert next_sync_at(uuid4(), failures=0) >= right - MARGIN
+
+
 @pytest.fixture
 def later() -> datetime:
     return timezone.now() + timedelta(minutes=30)
 
 
-@pytest.mark.django_db
 def test_connections_that_received_accounts_are_synced_next(
     connect: ConnectionFactory, later: datetime
 ) -> None:
@@ -92,7 +100,6 @@ def test_connections_that_received_accounts_are_synced_next(
     assert other.next_sync_at == later
 
 
-@pytest.mark.django_db
 def test_an_unusable_connection_is_not_synced_sooner(connect: ConnectionFactory, later: datetime) -> None:
     broken = connect(state=Connection.State.REAUTHORIZATION_REQUIRED, next_sync_at=later)
     sync_soon([broken.pk])

@@ -72,7 +72,7 @@ async def test_every_form_of_an_answer_is_understood(
     sandbox.faults.add("switch", **switch)
     run = await sync(connection)
     assert (run.state, run.gone, run.created) == ("succeeded", 0, 0)
-    assert await in_thread(Account.objects.filter(status="inactive").count)() == 0
+    assert await in_thread(Account.objects.filter(inactive_reason="not_visible").count)() == 0
     assert run.seen == first.seen
 
 

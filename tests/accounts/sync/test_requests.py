@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts.models import SyncRun
 from accounts.sync.claims import AnotherRunActiveError, claim_run
 from accounts.sync.requests import (
+    Wait,
     find_waits,
     open_run,
     queue_sync,
@@ -135,7 +136,7 @@ def test_a_new_consent_queues_a_sync(connect: ConnectionFactory, change: str) ->
 def test_the_name_and_arguments_of_the_job_stay_as_existing_databases_have_them(
     connect: ConnectionFactory,
 ) -> None:
-    run = queue_sync(connect(), trigger=MANUAL)
+    run = queue_sync(connect(), trigger=SyncRun.Trigger.SCHEDULED)
     [job] = list_queued_jobs()
     assert (job.task_name, job.queue_name) == ("accounts.run_sync", "sync")
     assert job.queueing_lock == f"accounts.run_sync:{run.pk}"
@@ -163,16 +164,29 @@ def test_a_request_starts_a_postponed_run_at_once(connect: ConnectionFactory) ->
     assert scheduled_at <= timezone.now()
 
 
-def test_the_wait_of_a_postponed_run_has_its_end_and_its_regions(connect: ConnectionFactory) -> None:
+def test_the_wait_of_a_postponed_run_has_its_times_its_regions_and_its_reason(
+    connect: ConnectionFactory,
+) -> None:
     run = open_run(connect(), trigger=MANUAL)
     until = timezone.now() + timedelta(minutes=3)
     sources = [make_ended_listing("profiles", region=region).as_data() for region in ("NA", "FE", "EU")]
     for source in sources[:2]:
         source["errors"] = [{"kind": "postponed", "message": "Wait."}]
-    SyncRun.objects.filter(pk=run.pk).update(postponed=1, sources=sources)
+    since = until - timedelta(minutes=5)
+    SyncRun.objects.filter(pk=run.pk).update(
+        postponed=1, postponed_at=since, sources=sources, error="profiles FE, NA: Wait. Another list failed."
+    )
     queue_run(run.pk, at=until)
-    wait = find_waits([run.pk])[run.pk]
-    assert (wait.until, wait.regions) == (until, ("FE", "NA"))
+    assert find_waits([run.pk])[run.pk] == Wait(since, until, ("FE", "NA"), "Wait.")
+
+
+def test_a_run_that_an_older_version_postponed_waits_since_it_was_requested(
+    connect: ConnectionFactory,
+) -> None:
+    run = open_run(connect(), trigger=MANUAL)
+    SyncRun.objects.filter(pk=run.pk).update(postponed=1)
+    queue_run(run.pk, at=timezone.now() + timedelta(minutes=3))
+    assert find_waits([run.pk])[run.pk].since == run.created_at
 
 
 @pytest.mark.parametrize("postponed", [0, 1])

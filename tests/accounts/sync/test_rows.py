@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accounts.sync.marketplaces import find_region_of_country, show_country
 from accounts.sync.rows import (
     MAX_ID_BYTES,
     MAX_METADATA_BYTES,
@@ -23,6 +22,7 @@ from amazon_accounts.amazon_ads.answers import (
     read_profiles,
 )
 from amazon_accounts.amazon_ads.hosts import Region
+from amazon_accounts.amazon_ads.marketplaces import find_region_of_country, show_country
 
 COUNTRIES = st.sampled_from(["US", "CA", "DE", "GB", "UK", "JP", "AU", "XX", ""])
 IDS = st.integers(min_value=1, max_value=2**64 - 1)
@@ -118,9 +118,11 @@ def test_two_profiles_of_one_country_take_its_entity_ids_in_order() -> None:
     ("word", "status"),
     [
         ("CREATED", "active"),
-        ("DISABLED", "suspended"),
+        ("DISABLED", "inactive"),
+        ("SUSPENDED", "suspended"),
+        ("APPROVED", "active"),
         ("PARTIALLY_CREATED", "pending"),
-        ("NEW_WORD", "pending"),
+        ("NEW_WORD", "unknown"),
     ],
 )
 def test_the_status_of_amazon_is_mapped_and_stored(word: str, status: str) -> None:

@@ -175,7 +175,7 @@ async def test_a_run_reports_every_list(connect: ConnectionFactory, sync: Sync, 
     sandbox.faults.add("throttle", path="/managerAccounts", region="FE", nth=1, seconds=0.01)
     run = await sync(await in_thread(connect)())
     sources = {(each["source"], each["region"]): each for each in run.sources}
-    assert len(sources) == 1 + 3 * 3 + 1
+    assert len(sources) == 1 + 3 * 4 + 1
     listed = sources[("ads_accounts", None)]
     assert {name: listed[name] for name in ("outcome", "requests", "pages", "seen", "created")} == {
         "outcome": "complete",

@@ -5,8 +5,9 @@ import logging
 import time
 from uuid import uuid4
 
+import psycopg
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, OperationalError
 from procrastinate import JobContext
 from procrastinate.contrib.django import app
 from procrastinate.jobs import Job
@@ -14,14 +15,17 @@ from procrastinate.jobs import Job
 from accounts.models import Account, SyncRun
 from accounts.sync.claims import beat, claim_run
 from accounts.sync.listing import Outcome
+from accounts.sync.reading import run_all
 from accounts.sync.requests import open_run, queue_sync
 from accounts.sync.rescue import _rescue_run
-from accounts.sync.run import run_sync, sync_connection
+from accounts.sync.run import SyncRunner, run_sync, sync_connection
 from amazon_accounts.amazon_ads.client import AmazonClient
+from amazon_accounts.amazon_ads.errors import PaceUnavailableError
+from amazon_accounts.postgresql.outages import is_outage
 from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
 from tests.accounts.sync.conftest import ConnectionFactory
-from tests.accounts.sync.runs import MANUAL, let_die
+from tests.accounts.sync.runs import MANUAL, let_die, list_queued_runs
 from tests.database_outage import DatabaseOutage
 from tests.polling import poll_until
 
@@ -96,6 +100,8 @@ async def test_a_run_goes_on_after_heartbeats_that_the_database_did_not_take(
     async def cut_database(_call: object) -> None:
         # The list of ads accounts is the last one, so nothing but the heartbeat needs the database.
         await poll_until(in_thread(others_are_read))
+        # A list counts as complete before its rows are stored.
+        await asyncio.sleep(1)
         await in_thread(database_outage.begin)()
         await asyncio.sleep(0.5)
         was_away.append(database_outage.is_on)
@@ -107,7 +113,7 @@ async def test_a_run_goes_on_after_heartbeats_that_the_database_did_not_take(
     assert await in_thread(Account.objects.filter(source="ads_accounts").count)() == 5
 
 
-async def test_an_outage_that_hits_the_work_is_raised_and_the_run_stays_for_the_rescue(
+async def test_an_outage_that_hits_the_work_is_raised_and_the_run_waits_again(
     connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox, database_outage: DatabaseOutage
 ) -> None:
     run = await in_thread(open_run)(await in_thread(connect)(), trigger=MANUAL)
@@ -117,10 +123,40 @@ async def test_an_outage_that_hits_the_work_is_raised_and_the_run_stays_for_the_
             await in_thread(database_outage.begin)()
 
     sandbox.faults.add("run", path="/adsAccounts/list", function=cut_database)
-    with pytest.raises(DatabaseError):
-        await sync_connection(run.pk, amazon)
+    syncing = asyncio.create_task(sync_connection(run.pk, amazon))
+    await poll_until(lambda: database_outage.is_on)
+    await asyncio.sleep(1)
     await in_thread(database_outage.end)()
-    assert await read_state(run) == "running"
+    with pytest.raises(DatabaseError) as caught:
+        await syncing
+    assert is_outage(caught.value)
+    sandbox.faults.clear()
+    assert await read_state(run) == "waiting"
+    assert await in_thread(list_queued_runs)() == [str(run.pk)]
+    assert (await sync_connection(run.pk, amazon)).state == "succeeded"
+
+
+async def test_a_run_whose_calls_the_outage_stops_waits_again(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox, database_outage: DatabaseOutage
+) -> None:
+    # Nothing but the pace of the calls meets the outage.
+    run = await in_thread(open_run)(await in_thread(connect)(), trigger=MANUAL)
+    claim = await in_thread(claim_run)(run.pk)
+    runner = SyncRunner(claim, amazon, max_wait=1, heartbeat_seconds=60, on_progress=None)
+    await in_thread(database_outage.begin)()
+    with pytest.raises((DatabaseError, PaceUnavailableError)) as caught:
+        await runner._reader.read_all()
+    assert is_outage(caught.value)
+    await in_thread(database_outage.end)()
+
+
+async def test_the_first_error_of_several_lists_keeps_its_cause() -> None:
+    async def fail() -> None:
+        raise OperationalError("away") from psycopg.errors.AdminShutdown("away")
+
+    with pytest.raises(OperationalError) as caught:
+        await run_all([fail(), fail()])
+    assert isinstance(caught.value.__cause__, psycopg.errors.AdminShutdown)
 
 
 def test_a_run_that_beats_again_is_not_closed_by_a_late_rescue(connect: ConnectionFactory) -> None:

@@ -74,7 +74,7 @@ async def test_one_empty_list_removes_no_account(
 
 @pytest.mark.parametrize(
     ("fault", "outcome", "state"),
-    [("error_500", "failed", "partial"), ("forbidden", "forbidden", "succeeded")],
+    [("error_500", "failed", "partial"), ("forbidden", "forbidden", "partial")],
 )
 async def test_a_list_that_cannot_be_read_removes_no_account(
     connect: ConnectionFactory,

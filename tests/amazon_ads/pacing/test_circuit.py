@@ -21,6 +21,7 @@ from amazon_accounts.amazon_ads.models import Family, RateLimit
 from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
 from tests.amazon_ads.conftest import OWN_TABLES, AdsApiFactory
+from tests.polling import poll_until
 
 pytestmark = OWN_TABLES
 
@@ -96,6 +97,19 @@ class TestCircuit:
         await api_for().profiles("NA", "view")
         assert time.monotonic() - began < 0.9
         assert (await get_limit()).circuit_open_until is None
+
+    async def test_a_probe_that_is_cancelled_is_made_by_the_next(
+        self, api_for: AdsApiFactory, sandbox: Sandbox
+    ) -> None:
+        await api_for().profiles("NA", "view")
+        await change_limit(circuit_open_until=now() - timedelta(seconds=1), circuit_seconds=30)
+        sandbox.faults.add("hang", name="hang")
+        probe = asyncio.create_task(api_for("bob").profiles("NA", "view"))
+        await poll_until(in_thread(RateLimit.objects.filter(probe_until__isnull=False).exists))
+        await asyncio.sleep(0.2)
+        probe.cancel()
+        await asyncio.gather(probe, return_exceptions=True)
+        assert (await get_limit()).probe_until is None
 
     @pytest.mark.usefixtures("failing")
     async def test_a_refusal_is_an_answer_and_closes_it(

@@ -229,14 +229,14 @@ class TestCircuit:
         record_answer(KEY, is_probe=False)
         assert get_limit().circuit_open_until is not None
 
-    def test_the_circuit_of_login_with_amazon_is_open_for_a_minute_at_most(self) -> None:
+    def test_the_circuit_of_login_with_amazon_is_open_for_a_few_seconds_at_most(self) -> None:
         key = RateLimitKey("", Family.LWA)
         reserve(key, "alice", max_wait=60)
         for _ in range(5):
             record_failure(key, "alice")
         for _ in range(4):
             record_failed_probe(key)
-        assert RateLimit.objects.get(family=Family.LWA).circuit_seconds == 60
+        assert RateLimit.objects.get(family=Family.LWA).circuit_seconds == 5
 
 
 def test_without_the_rate_limit_nothing_is_recorded() -> None:

@@ -143,6 +143,17 @@ def test_a_probe_that_never_reports_is_followed_by_another() -> None:
     assert reserve_slot().is_probe
 
 
+def test_a_probe_of_login_with_amazon_counts_as_lost_after_its_timeout(settings: LazySettings) -> None:
+    settings.LWA_TIMEOUT_SECONDS = 10.0
+    key = RateLimitKey("", Family.LWA)
+    reserve(key, "alice", max_wait=1)
+    RateLimit.objects.filter(**key._asdict()).update(circuit_open_until=now() - timedelta(seconds=1))
+    assert reserve(key, "alice", max_wait=1).is_probe
+    probe_until = RateLimit.objects.get(**key._asdict()).probe_until
+    assert probe_until is not None
+    assert probe_until - now() < timedelta(seconds=16)
+
+
 def test_a_pace_that_was_used_is_raised_after_thirty_seconds() -> None:
     long_ago = now() - timedelta(seconds=31)
     change_limit(

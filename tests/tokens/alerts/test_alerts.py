@@ -23,6 +23,7 @@ from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.errors import ApplicationRefusedError
 from amazon_accounts.amazon_ads.models import ApplicationRefusal
 from amazon_accounts.amazon_ads.pacing import application
+from amazon_accounts.postgresql.clock import database_now
 from amazon_accounts.postgresql.threads import in_thread
 from tests.sandbox_fixtures import SandboxServer
 from tests.tokens.conftest import ConnectionFactory
@@ -65,7 +66,7 @@ def test_connections_that_break_together_are_one_message(connect: ConnectionFact
     assert message.to == ["alice@example.test"]
     assert message.subject == "Amazon refuses 25 logins"
     assert "“Shop 0”" in message.body
-    assert "And 5 more." in message.body
+    assert "And 15 more." in message.body
     assert delivery.send_due_alerts() == 0
     assert not delivery.due_alerts_exist()
 
@@ -347,6 +348,21 @@ def test_it_warns_before_a_consent_ends(
     ends_on = timezone.now() + timedelta(days=days_left)
     keys = [f"consent_ending:{connection.pk}:{ends_on:%Y-%m-%d}:{term}"] if term else []
     assert list(Alert.objects.values_list("key", flat=True)) == keys
+
+
+@pytest.mark.usefixtures("wrong_clock")
+def test_the_clock_of_the_process_brings_no_warning_forward_or_back(
+    connect: ConnectionFactory, settings: LazySettings
+) -> None:
+    settings.CONSENT_EFFECTIVE_DATE = datetime(2020, 1, 1, tzinfo=UTC).date()
+    consent_ends_in = {
+        "a minute late": timedelta(days=30, minutes=1),
+        "in time": timedelta(days=29, hours=23.9),
+    }
+    for label, left in consent_ends_in.items():
+        connect(label=label, consented_at=database_now() - timedelta(days=settings.CONSENT_DAYS) + left)
+    consent.warn_of_consent_ends()
+    assert [alert.connection and alert.connection.label for alert in Alert.objects.all()] == ["in time"]
 
 
 def test_old_and_unknown_consents_never_end(connect: ConnectionFactory, settings: LazySettings) -> None:

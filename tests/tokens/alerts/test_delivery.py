@@ -8,8 +8,10 @@ from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
+from django.db.models.functions import Now
 from django.utils import timezone
 
+from amazon_accounts.postgresql.clock import database_now
 from tests.tokens.alerts.test_alerts import let_claims_run_out
 from tests.tokens.conftest import ConnectionFactory
 from tokens.alerts import create as alerts
@@ -40,7 +42,8 @@ class TestMessage:
     def test_the_title_of_one_alert_is_singular(self, kind: Alert.Kind, settings: LazySettings) -> None:
         title, body = delivery.compose(new_alerts(1, kind))
         assert title == delivery.TITLES[kind][0]
-        assert body == f"Alert 0.\n\n{settings.PUBLIC_URL}/"
+        page = delivery.PAGES.get(kind, "/")
+        assert body == f"Alert 0.\n\n{settings.PUBLIC_URL}{page}"
 
     @pytest.mark.parametrize("kind", Alert.Kind)
     def test_the_title_of_several_alerts_is_plural(self, kind: Alert.Kind) -> None:
@@ -48,7 +51,7 @@ class TestMessage:
         assert title == delivery.TITLES[kind][1].format(count=3)
 
     @pytest.mark.parametrize(
-        ("number", "more"), [(19, ""), (20, ""), (21, "And 1 more."), (500, "And 480 more.")]
+        ("number", "more"), [(9, ""), (10, ""), (11, "And 1 more."), (500, "And 490 more.")]
     )
     def test_a_long_message_counts_the_alerts_that_it_leaves_out(self, number: int, more: str) -> None:
         _, body = delivery.compose(new_alerts(number))
@@ -108,6 +111,24 @@ class TestFailure:
         next_try_at = Alert.objects.get().next_try_at
         assert next_try_at is not None
         assert abs(next_try_at - timezone.now() - timedelta(minutes=minutes)) < timedelta(seconds=30)
+
+    @pytest.mark.usefixtures("wrong_clock")
+    def test_the_clock_of_the_process_changes_no_delay(
+        self, connect: ConnectionFactory, settings: LazySettings
+    ) -> None:
+        alerts.alert_connection_broken(connect())
+        settings.EMAIL_BACKEND = f"{MODULE}.SilentBackend"
+        assert delivery.due_alerts_exist()
+        assert delivery.send_due_alerts() == 0
+        next_try_at = Alert.objects.get().next_try_at
+        assert next_try_at is not None
+        assert abs(next_try_at - database_now() - timedelta(minutes=2)) < timedelta(seconds=30)
+        Alert.objects.update(next_try_at=Now())
+        settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+        assert delivery.send_due_alerts() == 1
+        sent_at = Alert.objects.get().sent_at
+        assert sent_at is not None
+        assert abs(sent_at - database_now()) < timedelta(seconds=30)
 
     def test_a_message_that_no_address_took_is_never_given_up(
         self, connect: ConnectionFactory, settings: LazySettings

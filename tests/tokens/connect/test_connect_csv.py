@@ -125,7 +125,7 @@ def test_the_error_about_text_that_is_not_utf_8_names_the_line(
     stdin = io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", errors="surrogateescape")
     printed, error = connect_csv("-" if from_input else path, stdin)
     name = "Standard input" if from_input else str(path)
-    assert error == f"{name} is not text in UTF-8: see line 2."
+    assert error == f"{name} is not text in UTF-8 or UTF-16: see line 2."
     assert printed == ""
     assert not Connection.objects.exists()
 

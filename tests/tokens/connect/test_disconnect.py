@@ -1,31 +1,21 @@
 """Disconnecting erases the stored tokens and keeps everything else."""
 
-from collections.abc import Iterator
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.conf import LazySettings
 from django.contrib.auth.models import Permission, User
 from django.core.exceptions import PermissionDenied
+from django.db.models.functions import Now
 
-from tests.tokens.conftest import ConnectionFactory
+from amazon_accounts.postgresql.clock import database_now
+from tests.tokens.conftest import ConnectionFactory, new_connection
 from tokens.connect.disconnect import disconnect_connection
 from tokens.models import Connection
 from tokens.permissions import SYSTEM
-from tokens.signals import connection_changed
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def changes() -> Iterator[list[str]]:
-    received: list[str] = []
-
-    def listener(change: str, **_: object) -> None:
-        received.append(change)
-
-    connection_changed.connect(listener)
-    yield received
-    connection_changed.disconnect(listener)
 
 
 @pytest.fixture
@@ -49,6 +39,14 @@ def test_the_person_and_the_time_are_kept(connect: ConnectionFactory, operator: 
     assert connection.disconnected_by == operator
     assert connection.disconnected_at is not None
     assert connection.label == "Garden shop"
+
+
+@pytest.mark.usefixtures("wrong_clock")
+def test_a_wrong_clock_of_the_process_writes_no_wrong_time(alice: User, settings: LazySettings) -> None:
+    connection = new_connection(alice, settings, "Atzr|bob", created_at=Now())
+    disconnect_connection(SYSTEM, connection)
+    assert connection.disconnected_at is not None
+    assert abs(connection.disconnected_at - database_now()) < timedelta(seconds=20)
 
 
 def test_the_system_may_disconnect(connect: ConnectionFactory) -> None:

@@ -80,6 +80,8 @@ class TestConnectForm:
             ("regions", ["xx"]),
             ("label", "x" * 201),
             ("label", "a\0b"),
+            ("label", "Atzr|IwEB-token"),
+            ("label", "my token is atzr%7CIwEB-token"),
             ("label", "a\x9bb"),
         ],
     )
@@ -87,3 +89,4 @@ class TestConnectForm:
         form = ConnectForm({"regions": ["NA"], name: value})
         assert not form.is_valid()
         assert list(form.errors) == [name]
+        assert "IwEB" not in str(form), "the page shows the token"

@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from amazon_accounts.amazon_ads.lwa import Grant
+from amazon_accounts.postgresql.clock import database_now
 from tests.tokens.conftest import ConnectionFactory
 from tokens.connect.disconnect import disconnect_connection
 from tokens.connect.grants import (
@@ -31,6 +32,8 @@ pytestmark = pytest.mark.django_db
 BOB = Identity("amzn1.account.BOB", "Bob", "bob@example.test")
 CAROL = Identity("amzn1.account.CAROL", "Carol", "carol@example.test")
 NOBODY = Identity()
+
+MARGIN = timedelta(seconds=20)
 
 
 def new_consent(owner: User, identity: Identity = BOB, token: str | None = None, **fields: Any) -> Consent:
@@ -114,12 +117,29 @@ class TestConnect:
         assert abs((connection.expires_at - timezone.now()).total_seconds() - 3000) < 5
 
     def test_the_refresh_that_proved_the_token_is_in_the_history(self, alice: User) -> None:
-        started_at = timezone.now() - timedelta(seconds=2)
-        connection = connect(new_consent(alice, proof=Proof(started_at, tries=2))).connection
+        began_at = time.monotonic() - 2
+        connection = connect(new_consent(alice, proof=Proof(began_at, tries=2))).connection
         refresh = connection.refreshes.get()
         assert (refresh.trigger, refresh.outcome, refresh.tries) == ("connect", "succeeded", 2)
-        assert refresh.started_at == started_at
+        assert refresh.finished_at is not None
+        assert timedelta(seconds=2) <= refresh.finished_at - refresh.started_at < timedelta(seconds=20)
         assert refresh.token_valid_after is True
+
+    @pytest.mark.usefixtures("wrong_clock")
+    def test_a_wrong_clock_of_the_process_writes_no_wrong_time(self, alice: User) -> None:
+        proof = Proof(time.monotonic(), tries=1)
+        connection = connect(new_consent(alice, NOBODY, proof=proof)).connection
+        now = database_now()
+        assert connection.expires_at is not None
+        assert abs(connection.expires_at - now - timedelta(hours=1)) < MARGIN
+        assert connection.next_refresh_at is not None
+        assert now < connection.next_refresh_at < connection.expires_at
+        assert connection.last_refreshed_at is not None
+        refresh = connection.refreshes.get()
+        assert refresh.finished_at is not None
+        for moment in (connection.last_refreshed_at, refresh.started_at, refresh.finished_at):
+            assert abs(moment - now) < MARGIN
+        assert connection.label == f"Amazon login of {connection.last_refreshed_at:%Y-%m-%d %H:%M}"
 
     def test_a_grant_from_the_consent_page_adds_no_refresh_to_the_history(self, alice: User) -> None:
         connect(new_consent(alice))

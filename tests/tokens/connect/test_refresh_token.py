@@ -14,7 +14,7 @@ from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
 from tokens.connect.grants import Connected
 from tokens.connect.identity import Identity, ask_identity
-from tokens.connect.refresh_token import connect_with_refresh_token
+from tokens.connect.refresh_token import NotARefreshTokenError, connect_with_refresh_token
 from tokens.models import Connection
 from tokens.permissions import SYSTEM, System
 
@@ -55,6 +55,15 @@ async def test_the_token_is_stored_unless_amazon_gives_another(
     connection = (await connect(amazon, alice, token)).connection
     assert connection.refresh_token is not None
     assert (connection.refresh_token.reveal() == token) is stays
+
+
+@pytest.mark.parametrize("text", ["Garden-shop", "Atza|access", "Atzr|a b", ""])
+async def test_what_does_not_look_like_a_refresh_token_is_not_sent(
+    alice: User, amazon: AmazonClient, sandbox: Sandbox, text: str
+) -> None:
+    with pytest.raises(NotARefreshTokenError):
+        await connect(amazon, alice, text)
+    assert len(sandbox.journal) == 0
 
 
 async def test_a_token_that_amazon_refuses_is_not_stored(

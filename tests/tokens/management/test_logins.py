@@ -11,7 +11,8 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokens.management.logins import BYTE_ORDER_MARK, read_login, read_row, read_rows, read_token
+from amazon_accounts.given_files import BYTE_ORDER_MARK
+from tokens.management.logins import read_login, read_row, read_rows, read_token
 
 TOKEN = "Atzr|IwEBIAsecret"
 MISPLACED = "A token is where none belongs; a text with a comma in it must be in quotes."
@@ -31,11 +32,15 @@ class TestLogin:
     def test_the_token_is_not_in_the_representation(self) -> None:
         assert "secret" not in repr(read_login("Garden shop", TOKEN, "NA", ""))
 
-    @given(token=tokens.filter(lambda text: not text.startswith("Atza|")))
-    def test_any_line_of_plain_characters_may_be_a_refresh_token(self, token: str) -> None:
-        assert read_login("Garden shop", token, "", "").refresh_token == token
+    @given(end=tokens)
+    def test_any_plain_characters_may_follow_the_prefix_of_a_refresh_token(self, end: str) -> None:
+        assert read_login("Garden shop", f"Atzr|{end}", "", "").refresh_token == f"Atzr|{end}"
 
-    @pytest.mark.parametrize("token", ["", " ", "a b", "a\tb", "a\nb", "ä", "\x7f", "x" * 2049])
+    @pytest.mark.parametrize(
+        "token",
+        ["", " ", "Garden-shop", "secret", "Atzr|", "atzr|a", "Atzr%7Ca", "Atzr|a b", "Atzr|a\tb", "Atzr|a\nb",
+         "Atzr|ä", "Atzr|\x7f", "Atzr|" + "x" * 2044],
+    )  # fmt: skip
     def test_a_text_that_cannot_be_a_token_is_refused(self, token: str) -> None:
         with pytest.raises(CommandError, match="This is no refresh token"):
             read_login("Garden shop", token, "", "")
@@ -122,6 +127,32 @@ class TestRows:
         with pytest.raises(CommandError, match="A token is where none belongs"):
             read_row(["Garden shop", TOKEN, "", "", TOKEN])
 
+    @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+    @pytest.mark.parametrize("header", ["label,refresh_token,regions", ""])
+    def test_the_forms_in_which_windows_saves_a_table_are_read(
+        self, tmp_path: Path, delimiter: str, encoding: str, header: str
+    ) -> None:
+        path = tmp_path / "logins.csv"
+        text = f"{header}\nGarden Ä,{TOKEN},EU\n".lstrip().replace(",", delimiter)
+        path.write_bytes(text.encode(encoding))
+        assert [cells for _, cells in read_rows(str(path), io.StringIO())] == [["Garden Ä", TOKEN, "EU"]]
+
+    def test_regions_with_commas_need_no_quotes_between_semicolons(self) -> None:
+        assert rows_of(f"A;{TOKEN};NA,EU\nB;{TOKEN};\n")[0] == (1, ["A", TOKEN, "NA,EU"])
+
+    def test_a_header_may_name_the_columns_in_another_order(self) -> None:
+        ((_, cells),) = rows_of(f"note;Refresh_Token;consented_at;Label\nx;{TOKEN};2026-08-01;Garden\n")
+        assert cells == ["Garden", TOKEN, "", "2026-08-01", "x"]
+        login = read_row(cells)
+        assert (login.label, login.refresh_token) == ("Garden", TOKEN)
+
+    def test_swapped_columns_without_a_header_are_refused(self) -> None:
+        ((_, cells),) = rows_of(f"{TOKEN},Garden\n")
+        with pytest.raises(CommandError) as raised:
+            read_row(cells)
+        assert "Atzr" not in str(raised.value).removesuffix("`Atzr|...`.")
+
     def test_a_file_that_is_not_csv_is_named_with_its_line(self) -> None:
         with pytest.raises(CommandError, match="Standard input is not a CSV file: see line 2"):
             rows_of("A,x\n" + "x" * (csv.field_size_limit() + 1))
@@ -145,6 +176,11 @@ class TestToken:
     def test_an_empty_line_is_no_token(self, text: str) -> None:
         with pytest.raises(CommandError, match="There is no refresh token on standard input"):
             read_token(io.StringIO(text))
+
+    @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+    def test_a_token_may_come_from_windows(self, encoding: str) -> None:
+        content = f"{TOKEN}\r\nnext\r\n".encode(encoding)
+        assert read_token(io.TextIOWrapper(io.BytesIO(content), encoding="ascii")) == TOKEN
 
     def test_bytes_that_are_not_utf_8_are_no_token(self) -> None:
         with pytest.raises(CommandError, match="not text in UTF-8") as raised:

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from amazon_accounts.amazon_ads.errors import AmazonError, GrantRevokedError
+from amazon_accounts.postgresql.clock import database_now
 from tests.tokens.conftest import new_connection
 from tokens.errors import (
     ConnectionUnusableError,
@@ -78,6 +79,19 @@ def test_the_querysets_find_what_the_properties_say(
     assert (connection.is_late, connection.is_failing) == (is_late, is_failing)
     assert Connection.objects.late().exists() == is_late
     assert Connection.objects.failing().exists() == is_failing
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("seconds", "is_late"), [(190, False), (210, True)])
+@pytest.mark.usefixtures("wrong_clock")
+def test_the_clock_of_the_process_makes_no_connection_late(
+    settings: LazySettings, seconds: int, is_late: bool
+) -> None:
+    settings.SYNC_INTERVAL_SECONDS = 100
+    last_synced_at = database_now() - timedelta(seconds=seconds)
+    alice = User.objects.create_user("alice")
+    connection = new_connection(alice, settings, "Atzr|x", last_synced_at=last_synced_at)
+    assert connection.is_late == Connection.objects.late().exists() == is_late
 
 
 @pytest.mark.django_db

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import InterfaceError, OperationalError, ProgrammingError
 
@@ -17,6 +18,8 @@ from amazon_accounts.amazon_ads.errors import (
     TransientError,
     UnreachableError,
 )
+from tests.sick_database import read_only
+from tests.tokens.conftest import ConnectionFactory
 from tokens.connect.grants import AlreadyConnectedError
 from tokens.encryption import DecryptionError
 from tokens.errors import NotConnectedError, OtherApplicationError, UnreadableTokenError
@@ -104,3 +107,13 @@ def test_an_operation_gets_a_client_that_is_open() -> None:
         return type(amazon).__name__
 
     assert run_with_amazon(operation) == "AmazonClient"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_command_says_in_one_line_that_the_database_cannot_be_written(
+    connect: ConnectionFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    connection = connect()
+    with read_only(), pytest.raises(CommandError, match=r"^The database is read-only: cannot execute"):
+        call_command("refresh_tokens", connection=[connection.pk])
+    assert caplog.text == ""

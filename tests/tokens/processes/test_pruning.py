@@ -9,12 +9,13 @@ from django_apscheduler.models import DjangoJob, DjangoJobExecution
 from knox.models import AuthToken
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from amazon_accounts.postgresql.clock import database_now
 from tests.tokens.conftest import ConnectionFactory
 from tests.tokens.factories import new_refresh
 from tokens.connect.disconnect import disconnect_connection
 from tokens.models import AccessTokenRequest, Alert, AuthorizationAttempt, Heartbeat, TokenRefresh
 from tokens.permissions import SYSTEM
-from tokens.processes.pruning import close_abandoned_refreshes, prune_tokens_histories
+from tokens.processes.pruning import HISTORY, close_abandoned_refreshes, prune_tokens_histories
 from tokens.refresh.tasks import request_refresh
 
 pytestmark = pytest.mark.django_db
@@ -27,6 +28,15 @@ def test_refreshes_are_deleted_after_90_days_in_batches(connect: ConnectionFacto
     assert prune_tokens_histories(batch_size=3) == 10
     assert TokenRefresh.objects.count() == 10
     assert prune_tokens_histories(batch_size=3) == 0
+
+
+@pytest.mark.usefixtures("wrong_clock")
+def test_the_clock_of_the_process_deletes_nothing_sooner_or_later(connect: ConnectionFactory) -> None:
+    connection, limit = connect(), database_now() - HISTORY
+    for minutes in (-30, 30):
+        new_refresh(connection, started_at=limit + timedelta(minutes=minutes))
+    assert prune_tokens_histories() == 1
+    assert TokenRefresh.objects.get().started_at > limit
 
 
 def test_an_open_refresh_is_not_deleted(connect: ConnectionFactory) -> None:

@@ -4,13 +4,10 @@ import pytest
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from tests.database_outage import DatabaseOutage
-from tests.processes import eventually
 from tests.tokens.conftest import ConnectionFactory
 from tokens.alerts.create import alert_connection_broken
 from tokens.permissions import SYSTEM
 from tokens.processes import scheduler
-from tokens.processes.leadership import Leadership
 from tokens.processes.scheduled_jobs import ScheduledJob, scheduled_jobs
 from tokens.processes.stalled import rescue_stalled_jobs
 from tokens.refresh.tasks import request_refresh
@@ -20,12 +17,14 @@ pytestmark = pytest.mark.django_db
 # The names that operators know from the admin. `send_alerts` and others are queued only when there is work.
 IDS = {
     "accounts.index_search",
+    "accounts.forget_old_standings",
     "accounts.prune",
     "accounts.prune_batches",
     "accounts.rescue_runs",
     "accounts.settle_batches",
     "accounts.sync_due",
     "tokens.prune",
+    "tokens.prune_sessions",
     "tokens.refresh_due",
     "tokens.rescue_stalled_jobs",
     "tokens.send_alerts",
@@ -79,26 +78,6 @@ def test_a_refresh_that_waits_is_not_queued_again(connect: ConnectionFactory) ->
     assert request_refresh(SYSTEM, connection)
     assert not request_refresh(SYSTEM, connection)
     assert queued() == [("tokens.refresh_connection", f"tokens.refresh:{connection.pk}")]
-
-
-def test_one_of_two_leads() -> None:
-    with Leadership() as first, Leadership() as second:
-        assert first.try_to_lead()
-        assert first.still_leads()
-        assert not second.try_to_lead()
-        first.resign()
-        assert not first.still_leads()
-        # PostgreSQL frees the lock when it notices that the connection is closed.
-        eventually(second.try_to_lead)
-
-
-def test_the_lead_is_lost_with_the_database_and_found_again(database_outage: DatabaseOutage) -> None:
-    with Leadership() as leadership:
-        assert leadership.try_to_lead()
-        with database_outage:
-            assert not leadership.still_leads()
-            assert not leadership.try_to_lead()
-        assert leadership.try_to_lead()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -13,11 +13,12 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
 
+from amazon_accounts.postgresql.clock import database_now
 from amazon_accounts.postgresql.threads import in_thread
 from tests.database_outage import DatabaseOutage
 from tests.tokens.conftest import ConnectionFactory
 from tokens.permissions import SYSTEM
-from tokens.processes.stalled import MAX_ATTEMPTS, rescue
+from tokens.processes.stalled import MAX_WAIT_SECONDS, choose_wait_seconds, rescue
 from tokens.refresh.tasks import request_refresh
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -117,10 +118,17 @@ def test_a_stalled_job_that_another_rescue_has_queued_is_left_alone(connect: Con
     assert statuses() == ["todo"]
 
 
-def test_a_job_that_kills_its_workers_fails_in_the_end(connect: ConnectionFactory) -> None:
+def test_a_job_that_loses_its_workers_is_never_given_up_and_waits_longer_each_time(
+    connect: ConnectionFactory,
+) -> None:
     request_refresh(SYSTEM, connect())
-    kill_the_worker(attempts=MAX_ATTEMPTS - 1)
-    assert run_rescue() == 1
-    kill_the_worker(attempts=MAX_ATTEMPTS)
-    assert run_rescue() == 0
-    assert statuses() == ["failed"]
+    waits = []
+    for attempts in range(8):
+        kill_the_worker(attempts)
+        assert run_rescue() == 1
+        job = ProcrastinateJob.objects.get()
+        assert (job.status, job.attempts) == ("todo", attempts + 1)
+        waits.append((job.scheduled_at - database_now()).total_seconds() if job.scheduled_at else 0)
+    assert waits[:2] == [0, 0]
+    assert 0 < waits[2] < 16 < waits[3]
+    assert choose_wait_seconds(1_000) == MAX_WAIT_SECONDS

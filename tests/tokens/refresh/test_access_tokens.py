@@ -7,9 +7,11 @@ from django.conf import LazySettings
 from django.contrib.auth.models import Permission, User
 from django.core.exceptions import PermissionDenied
 from django.db import connections
+from django.db.models import F
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from amazon_accounts.postgresql.clock import database_now
 from amazon_accounts.sandbox.state import Sandbox
 from tests.tokens.conftest import ConnectionFactory, new_connection
 from tokens.connect.disconnect import disconnect_connection
@@ -138,6 +140,22 @@ class TestStoredToken:
             with pytest.raises(TokenNotReadyError):
                 hand_out_access_token(service, connection.pk, None)
 
+    @pytest.mark.parametrize(("left", "is_fresh"), [(61, True), (59, False)])
+    @pytest.mark.usefixtures("wrong_clock")
+    def test_its_freshness_does_not_depend_on_the_clock_of_the_process(
+        self, service: User, connect: ConnectionFactory, settings: LazySettings, left: float, is_fresh: bool
+    ) -> None:
+        settings.ACCESS_TOKEN_WAIT_SECONDS = 0
+        now = database_now()
+        connection = connect(
+            expires_at=now + timedelta(seconds=left), last_refreshed_at=now - timedelta(minutes=59)
+        )
+        if is_fresh:
+            hand_out_access_token(service, connection.pk, None)
+        else:
+            with pytest.raises(TokenNotReadyError):
+                hand_out_access_token(service, connection.pk, None)
+
     def test_a_connection_without_a_token_gets_one_by_a_refresh(
         self, service: User, connect: ConnectionFactory, settings: LazySettings
     ) -> None:
@@ -153,6 +171,16 @@ class TestStoredToken:
         connection = connect()
         Connection.objects.update(access_token=Secret("of a key that is gone"))
         with pytest.raises(ConnectionUnusableError, match="its key is not among TOKEN_ENCRYPTION_KEYS"):
+            hand_out_access_token(service, connection.pk, None)
+        assert outcomes() == ["refused"]
+
+    def test_a_token_that_was_copied_from_another_place_is_not_given(
+        self, service: User, connect: ConnectionFactory
+    ) -> None:
+        # Somebody who can write to the database puts the refresh token in the place of the access token.
+        connection = connect()
+        Connection.objects.update(access_token=F("refresh_token"))
+        with pytest.raises(ConnectionUnusableError, match="copied from another row or column"):
             hand_out_access_token(service, connection.pk, None)
         assert outcomes() == ["refused"]
 

@@ -64,6 +64,14 @@ def refresh_of(lease: Lease) -> TokenRefresh:
     return TokenRefresh.objects.get(pk=lease.refresh_id)
 
 
+def what_is_stored() -> tuple[object, ...]:
+    stored = Connection.objects.get()
+    assert stored.refresh_token is not None
+    assert stored.access_token is not None
+    tokens = stored.refresh_token.reveal(), stored.access_token.reveal()
+    return *tokens, stored.state, stored.grant_version, stored.next_refresh_at, stored.refresh_count
+
+
 class TestFailure:
     @pytest.mark.parametrize(
         ("error", "outcome"),
@@ -220,6 +228,71 @@ class TestSuccess:
         connection.refresh_from_db()
         assert connection.access_token is None
         assert connection.refresh_token is None
+
+
+class TestFrozen:
+    """Another process was refused meanwhile, because this one had got the token that replaced the stored one."""
+
+    GRANT = new_grant(refresh_token="Atzr|rotated")
+
+    def record(self, taken: Lease) -> Outcome:
+        return outcomes.record_success(taken, self.GRANT, sent_at=time.monotonic(), tries=1)
+
+    def test_the_only_good_token_heals_the_connection(self, connection: Connection, taken: Lease) -> None:
+        assert mark_revoked(connection, "Refused.")
+        assert self.record(taken) == Outcome.SUPERSEDED
+        connection.refresh_from_db()
+        assert connection.state == Connection.State.ACTIVE
+        assert connection.refresh_token is not None
+        assert connection.refresh_token.reveal() == "Atzr|rotated"
+        assert connection.access_token is not None
+        assert connection.access_token.reveal() == "Atza|new"
+        assert connection.expires_at is not None
+        assert connection.expires_at > timezone.now() + timedelta(minutes=59)
+        assert (connection.last_error, connection.last_error_at, connection.grant_refusals) == ("", None, 0)
+        assert connection.refresh_count == 1
+        assert connection.grant_version == 2
+        # Due at once: Amazon says soon whether it accepts the token.
+        assert connection.next_refresh_at is not None
+        assert connection.next_refresh_at <= timezone.now()
+        kinds = {Alert.Kind.CONNECTION_BROKEN, Alert.Kind.CONNECTION_HEALED}
+        assert set(Alert.objects.values_list("kind", flat=True)) == kinds
+        assert connection.sync_runs.filter(state="waiting", trigger="connect").count() == 1
+
+    def test_a_connection_that_breaks_again_is_told_again(self, connection: Connection, taken: Lease) -> None:
+        mark_revoked(connection, "Refused.")
+        self.record(taken)
+        connection.refresh_from_db()
+        assert mark_revoked(connection, "Refused.")
+        assert Alert.objects.filter(kind=Alert.Kind.CONNECTION_BROKEN).count() == 2
+
+    @pytest.mark.parametrize(
+        "meanwhile",
+        [
+            {"refresh_token": "Atzr|newer"},
+            {"grant_version": 2},
+            {"grant_version": 2, "state": Connection.State.ACTIVE},
+        ],
+    )
+    def test_a_newer_grant_stays(
+        self, connection: Connection, taken: Lease, meanwhile: dict[str, object]
+    ) -> None:
+        mark_revoked(connection, "Refused.")
+        stored = Connection.objects.get()
+        for name, value in meanwhile.items():
+            setattr(stored, name, value)
+        stored.save()
+        before = what_is_stored()
+        assert self.record(taken) == Outcome.SUPERSEDED
+        assert what_is_stored() == before
+
+    def test_the_token_that_is_stored_already_heals_nothing(
+        self, connection: Connection, taken: Lease
+    ) -> None:
+        mark_revoked(connection, "Refused.")
+        grant = new_grant(refresh_token=taken.refresh_token.reveal())
+        outcomes.record_success(taken, grant, sent_at=time.monotonic(), tries=1)
+        assert Connection.objects.get().is_broken
 
 
 class TestRevoked:

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import httpx
 import pytest
 from django.conf import LazySettings
 
@@ -9,6 +10,7 @@ from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.errors import GrantRevokedError
 from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
+from tests.sandbox_fixtures import SandboxTransport
 from tests.tokens.conftest import ConnectionFactory
 from tests.tokens.factories import make_due, read_refreshes, reload, store_tokens
 from tokens.models import Alert, Connection, TokenRefresh
@@ -170,3 +172,42 @@ async def test_it_never_makes_more_than_three_refused_calls_though_its_process_d
     assert dict(await refresh_due(amazon)) == {"reauthorise": 1}
     assert sandbox.journal.count(path=TOKEN_PATH) == 2
     assert [refresh.outcome for refresh in await read_refreshes(connection)] == ["lost", "reauthorise"]
+
+
+class HoldingTransport(httpx.AsyncBaseTransport):
+    """Keeps Amazon's answers back until the test lets them go."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+        self.holds = asyncio.Event()
+        self.may_go = asyncio.Event()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self._transport.handle_async_request(request)
+        self.holds.set()
+        await self.may_go.wait()
+        return response
+
+
+async def test_a_process_that_was_stopped_with_a_rotated_token_heals_the_connection(
+    connect: ConnectionFactory,
+    amazon: AmazonClient,
+    sandbox: Sandbox,
+    sandbox_transport: SandboxTransport,
+    settings: LazySettings,
+) -> None:
+    settings.LWA_TIMEOUT_SECONDS = 60
+    sandbox.choices.change({"refresh_rotation": "rotate_and_end"})
+    connection = await in_thread(connect)("bob")
+    transport = HoldingTransport(sandbox_transport)
+    async with AmazonClient(transport=transport) as stopped:
+        refresh = asyncio.create_task(refresh_due(stopped))
+        await transport.holds.wait()
+        await in_thread(make_due)(connection)
+        assert dict(await refresh_due(amazon)) == {"reauthorise": 1}
+        transport.may_go.set()
+        assert dict(await refresh) == {"superseded": 1}
+    healed = await reload(connection)
+    assert healed.state == Connection.State.ACTIVE
+    assert dict(await refresh_due(amazon)) == {"succeeded": 1}
+    assert await in_thread(Alert.objects.filter(kind=Alert.Kind.CONNECTION_HEALED).count)() == 1

@@ -3,9 +3,11 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.management.base import CommandError, CommandParser
+from django.db import transaction
 from knox.models import AuthToken
 from knox.settings import knox_settings
 
+from amazon_accounts.postgresql.clock import database_now
 from tokens.processes.commands import OperatorCommand
 
 MAX_DAYS = 3650
@@ -27,8 +29,14 @@ class Command(OperatorCommand):
         user = User.objects.filter(username=options["user"]).first()
         if user is None:
             raise CommandError(f"There is no user “{options['user']}”.")
-        if not user.is_active:
+        if not (user.is_active and user.is_staff):
             raise CommandError(f"“{user}” may not sign in.")
-        made, token = AuthToken.objects.create(user, timedelta(days=options["days"]))
+        life = timedelta(days=options["days"])
+        with transaction.atomic():
+            made, token = AuthToken.objects.create(user, life)
+            # knox has dated it by the clock of this process.
+            made.created = database_now()
+            made.expiry = made.created + life
+            made.save(update_fields=["created", "expiry"])
         self.stderr.write(f"Valid until {made.expiry:%Y-%m-%d %H:%M} UTC. It is shown only now.")
         self.stdout.write(token)

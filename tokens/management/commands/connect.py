@@ -19,6 +19,11 @@ from tokens.processes.commands import OperatorCommand, add_advice, run_with_amaz
 # A line of a CSV file may fail with one of these errors, and the other lines go on.
 LINE_ERRORS = (CommandError, AmazonError, PostponedError, AuthorizationError)
 
+NOT_IDENTIFIED = (
+    "Amazon did not say yet which login it is; it is asked again with the next refresh. If the login is connected already, "
+    "the older connection goes on with this token."
+)
+
 
 class Command(OperatorCommand):
     help = (
@@ -83,6 +88,8 @@ class Command(OperatorCommand):
             if connected.is_new
             else "This login was connected already. Its connection has the new token and kept its label and regions."
         )
+        if connected.connection.is_identity_pending:
+            self.stderr.write(NOT_IDENTIFIED)
         self.stdout.write(str(connected.connection.pk))
 
     def _read_token(self) -> str:
@@ -110,6 +117,8 @@ class Command(OperatorCommand):
                     counts["connected" if connected.is_new else "updated"] += 1
                     word = "connected" if connected.is_new else "updated"
                     self.stdout.write(f"line {number}: {word} {connected.connection.pk}")
+                    if connected.connection.is_identity_pending:
+                        self.stderr.write(f"line {number}: {NOT_IDENTIFIED}")
             return counts
 
         counts = run_with_amazon(operation)

@@ -15,7 +15,7 @@ WITH renewed AS (
         last_error = '',
         last_error_at = NULL
     WHERE id = %(connection_id)s AND lease_id = %(refresh_id)s AND grant_version = %(grant_version)s
-    RETURNING expires_at
+    RETURNING expires_at, is_identity_pending
 ),
 
 closed AS (
@@ -30,4 +30,4 @@ closed AS (
     WHERE id = %(refresh_id)s AND outcome IS NULL
 )
 
-SELECT EXISTS(SELECT FROM renewed)
+SELECT EXISTS(SELECT FROM renewed), coalesce((SELECT is_identity_pending FROM renewed), FALSE)

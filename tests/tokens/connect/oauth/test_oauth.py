@@ -1,7 +1,5 @@
-import re
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from html import unescape
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -9,106 +7,26 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import Permission, User
-from django.contrib.messages import get_messages
 from django.core.exceptions import PermissionDenied
+from django.db import connection as database
+from django.db import transaction
 from django.test import Client
-from django.urls import reverse
 from django.utils import timezone
 
 from amazon_accounts.amazon_ads.lwa import Grant
+from amazon_accounts.postgresql.clock import database_now
 from amazon_accounts.sandbox.state import Sandbox
 from tests.public_url import browser_at_public_url
-from tests.sandbox_fixtures import SandboxServer
 from tests.tokens.conftest import new_connection
+from tests.tokens.connect.oauth.browsing import START, begin, come_back, connect, log_in, refuse
 from tokens.connect import oauth
-from tokens.connect.disconnect import disconnect_connection
 from tokens.connect.grants import Consent
 from tokens.connect.identity import Identity
-from tokens.encryption import Secret
-from tokens.models import Alert, AuthorizationAttempt, Connection
+from tokens.models import AuthorizationAttempt, Connection
+from tokens.people.erase import erase_person
 from tokens.permissions import SYSTEM
-from tokens.signals import connection_changed
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-START = "/connect/amazon/"
-
-
-@pytest.fixture
-def sandbox(sandbox_server: SandboxServer) -> Sandbox:
-    """Over HTTP, because the view creates its own client."""
-    return sandbox_server.sandbox
-
-
-@pytest.fixture
-def changes() -> Iterator[list[str]]:
-    received: list[str] = []
-
-    def listener(change: str, **_: object) -> None:
-        received.append(change)
-
-    connection_changed.connect(listener)
-    yield received
-    connection_changed.disconnect(listener)
-
-
-@pytest.fixture
-def browser(alice: User) -> Client:
-    for codename in ("connect_amazon", "view_connection"):
-        alice.user_permissions.add(Permission.objects.get(codename=codename))
-    return log_in(alice)
-
-
-def log_in(user: User, **options: Any) -> Client:
-    client = browser_at_public_url(**options)
-    client.force_login(user)
-    return client
-
-
-def begin(browser: Client, **data: Any) -> str:
-    """Post the form; return the address that the page goes on to."""
-    choices = data if "connection" in data else {"regions": ["NA", "EU", "FE"], **data}
-    response = browser.post(START, choices)
-    assert response.status_code == HTTPStatus.OK
-    assert "no-store" in response["Cache-Control"]
-    assert response["Referrer-Policy"] == "no-referrer"
-    # The directives come in any order.
-    assert "form-action 'self'" in response["Content-Security-Policy"].split("; ")
-    page = response.content.decode()
-    refresh = re.search(r'<meta http-equiv="refresh" content="0;url=([^"]+)">', page)
-    link = re.search(r'<a href="([^"]+)" rel="noreferrer">Go on to Amazon</a>', page)
-    assert refresh is not None
-    assert link is not None
-    assert refresh[1] == link[1]
-    return unescape(link[1])
-
-
-def come_back(browser: Client, address: str) -> str:
-    """Follow Amazon's redirect; return the messages that the person sees."""
-    parts = urlsplit(address)
-    response = browser.get(f"{parts.path}?{parts.query}")
-    assert response.status_code == HTTPStatus.FOUND
-    assert response["Location"] == reverse("connections")
-    assert "no-store" in response["Cache-Control"]
-    assert response["Referrer-Policy"] == "strict-origin"
-    return " ".join(str(message) for message in get_messages(response.wsgi_request))
-
-
-def refuse(browser: Client, address: str, status: HTTPStatus, caplog: pytest.LogCaptureFixture) -> str:
-    """Follow Amazon's redirect to a refusal, which one line of the log tells; return the page."""
-    caplog.clear()
-    parts = urlsplit(address)
-    response = browser.get(f"{parts.path}?{parts.query}")
-    assert response.status_code == status
-    assert response["Referrer-Policy"] == "strict-origin"
-    [line] = caplog.records
-    assert "Refused an answer of Amazon's consent page" in line.getMessage()
-    assert "code=" not in line.getMessage()
-    return response.content.decode().replace("&#x27;", "'")
-
-
-def connect(browser: Client, sandbox: Sandbox, login: str = "bob", **data: Any) -> str:
-    return come_back(browser, sandbox.consent(begin(browser, **data), login))
 
 
 def test_it_sends_the_browser_to_amazon(browser: Client, settings: LazySettings, sandbox: Sandbox) -> None:
@@ -192,6 +110,14 @@ class TestOtherHostName:
             f"{START}?at-public-url=1", {"regions": "EU"}, headers={"origin": "http://127.0.0.1:8000"}
         )
         assert response.status_code == HTTPStatus.SEE_OTHER
+
+
+@pytest.mark.usefixtures("wrong_clock")
+def test_the_consent_has_the_time_of_the_database(browser: Client, sandbox: Sandbox) -> None:
+    connect(browser, sandbox)
+    consented_at = Connection.objects.get().consented_at
+    assert consented_at is not None
+    assert abs(consented_at - database_now()) < timedelta(seconds=20)
 
 
 def test_it_connects_a_login(
@@ -385,6 +311,32 @@ class TestRightsThatEndWhileAmazonAnswers:
         assert connection.grant_version == 1
 
 
+def test_a_person_who_is_being_erased_connects_nothing(
+    browser: Client, alice: User, settings: LazySettings
+) -> None:
+    begin(browser)
+    attempt = AuthorizationAttempt.objects.get()
+    grant = Grant("Atza|new", "Atzr|new", 3600, "r-1")
+    consent = Consent(owner=alice, grant=grant, identity=Identity("amzn1.account.BOB"))
+
+    def store() -> None:
+        try:
+            oauth._store(alice, attempt, consent)
+        finally:
+            database.close()
+
+    with ThreadPoolExecutor() as pool:
+        with transaction.atomic():
+            erase_person(SYSTEM, alice)
+            stored = pool.submit(store)
+            with pytest.raises(TimeoutError):
+                # It waits for the end of the erasure.
+                stored.result(timeout=1)
+        with pytest.raises(PermissionDenied):
+            stored.result(timeout=30)
+    assert not Connection.objects.exists()
+
+
 def test_cancelling_at_amazon_connects_nothing(browser: Client, sandbox: Sandbox) -> None:
     back = sandbox.consent(begin(browser), "bob", "cancel")
     assert come_back(browser, back) == "You cancelled at Amazon. Nothing was connected."
@@ -460,120 +412,3 @@ def test_it_refuses_a_consent_without_access_to_the_ad_accounts(browser: Client,
     sandbox.choices.change({"withheld_scopes": "advertising::campaign_management"})
     assert "Access to the ad accounts was not allowed" in connect(browser, sandbox)
     assert not Connection.objects.exists()
-
-
-def test_connecting_a_connected_login_renews_its_grant_and_keeps_the_rest(
-    browser: Client, sandbox: Sandbox, changes: list[str]
-) -> None:
-    connect(browser, sandbox, label="Garden shop")
-    first = Connection.objects.get()
-    shown = connect(browser, sandbox, label="Drive-by", regions=["EU"])
-    assert "is connected again" in shown
-    again = Connection.objects.get()
-    assert again.pk == first.pk
-    assert (again.label, again.regions) == ("Garden shop", ["NA", "EU", "FE"])
-    assert again.grant_version == 2
-    assert changes == ["connected", "healed"]
-
-
-def test_reconnecting_heals_the_same_connection(
-    browser: Client, sandbox: Sandbox, changes: list[str]
-) -> None:
-    connect(browser, sandbox, label="Garden shop")
-    connection = Connection.objects.get()
-    Connection.objects.update(
-        state="reauthorization_required", next_refresh_at=None, last_error="Refused.", grant_refusals=2
-    )
-    shown = connect(browser, sandbox, connection=connection.pk)
-    assert "is connected again" in shown
-    healed = Connection.objects.get()
-    assert healed.pk == connection.pk
-    assert healed.state == Connection.State.ACTIVE
-    assert healed.last_error == ""
-    assert healed.grant_refusals == 0
-    assert healed.grant_version == 2
-    assert healed.next_refresh_at is not None
-    assert changes == ["connected", "healed"]
-    assert Alert.objects.get().kind == Alert.Kind.CONNECTION_HEALED
-
-
-def test_a_connection_whose_stored_token_cannot_be_decrypted_is_reconnected(
-    browser: Client, sandbox: Sandbox
-) -> None:
-    connect(browser, sandbox, label="Garden shop")
-    connection = Connection.objects.get()
-    Connection.objects.update(refresh_token=Secret("of a key that is gone"))
-    shown = connect(browser, sandbox, connection=connection.pk)
-    assert "is connected again" in shown
-    connection.refresh_from_db()
-    assert connection.grant_version == 2
-    assert connection.refresh_token is not None
-    assert connection.refresh_token.reveal().startswith("Atzr|")
-
-
-def test_reconnecting_with_another_login_changes_nothing(browser: Client, sandbox: Sandbox) -> None:
-    connect(browser, sandbox, "bob", label="Garden shop")
-    before = Connection.objects.values().get()
-    shown = connect(browser, sandbox, "charlie", connection=before["id"])
-    assert "You signed in to Amazon as charlie@example.test, " in shown
-    assert f"but this connection belongs to {before['amazon_user_email']}. Nothing was changed." in shown
-    assert f'<a href="/connect/amazon/?connection={before["id"]}">Try again</a>' in shown
-    assert '<a href="/connect/amazon/">Add as a new connection</a>' in shown
-    after = Connection.objects.values().get()
-    assert {name: str(value) for name, value in after.items()} == {
-        name: str(value) for name, value in before.items()
-    }
-    assert after["refresh_token"] is not None
-    assert before["refresh_token"] is not None
-    assert after["refresh_token"].ciphertext == before["refresh_token"].ciphertext
-
-
-def test_a_disconnected_connection_can_be_reconnected(browser: Client, sandbox: Sandbox, alice: User) -> None:
-    connect(browser, sandbox)
-    connection = Connection.objects.get()
-    disconnect_connection(SYSTEM, connection)
-    connect(browser, sandbox, connection=connection.pk)
-    connection.refresh_from_db()
-    assert connection.state == Connection.State.ACTIVE
-    assert connection.disconnected_at is None
-
-
-def test_reconnecting_a_login_that_has_another_connection_is_refused(
-    browser: Client, sandbox: Sandbox, alice: User
-) -> None:
-    connect(browser, sandbox)
-    old = Connection.objects.get()
-    disconnect_connection(SYSTEM, old)
-    connect(browser, sandbox, label="The new one")
-    shown = connect(browser, sandbox, connection=old.pk)
-    assert "which is connected already" in shown
-    old.refresh_from_db()
-    assert old.state == Connection.State.DISCONNECTED
-
-
-def test_the_connection_of_another_person_cannot_be_reconnected(
-    browser: Client, sandbox: Sandbox, settings: LazySettings
-) -> None:
-    foreign = new_connection(User.objects.create_user("charlie"), settings, "Atzr|x")
-    for method in (browser.get, browser.post):
-        assert method(START, {"connection": str(foreign.pk)}).status_code == HTTPStatus.NOT_FOUND
-
-
-@pytest.mark.parametrize(
-    ("data", "status"),
-    [
-        ({"regions": ["NA", "XX"]}, HTTPStatus.BAD_REQUEST),
-        ({"regions": []}, HTTPStatus.BAD_REQUEST),
-        ({"region": "zz"}, HTTPStatus.BAD_REQUEST),
-        ({"label": "x" * 201}, HTTPStatus.BAD_REQUEST),
-        ({"label": "a\x1bb"}, HTTPStatus.BAD_REQUEST),
-        ({"connection": "7"}, HTTPStatus.NOT_FOUND),
-    ],
-)
-def test_bad_input_is_explained(
-    browser: Client, sandbox: Sandbox, data: dict[str, Any], status: HTTPStatus
-) -> None:
-    response = browser.post(START, {"regions": "NA", **data})
-    assert response.status_code == status
-    assert ('role="alert"' in response.content.decode()) is (status == HTTPStatus.BAD_REQUEST)
-    assert not AuthorizationAttempt.objects.exists()

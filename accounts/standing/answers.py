@@ -1,0 +1,113 @@
+"""About whom Amazon's billing is asked, and what is stored of its answers."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from django.conf import settings
+from django.db import connection as database
+from django.db.backends.utils import CursorWrapper
+
+from accounts.models import AccountAccess
+from accounts.standing.listed_status import STATUSES
+from amazon_accounts.amazon_ads.answers import AdvertiserMarketplace, BillingNotice, BillingStatus
+from amazon_accounts.postgresql.statements import load
+
+FIND_DUE_PAIRS: Final = load(__file__, "find_due_pairs")
+RECORD_ANSWERS: Final = load(__file__, "record_answers")
+SETTLE_ACCOUNTS: Final = load(__file__, "settle_accounts")
+
+
+@dataclass(frozen=True)
+class DuePair:
+    """A pair to ask about, with the id of its ads account at Amazon ("" without one) and the ids of its profiles."""
+
+    pair: AdvertiserMarketplace
+    ads_account: str
+    profiles: Sequence[int]
+
+
+@dataclass
+class BillingAnswer:
+    """What Amazon said about one pair; None is what it did not say. `refusal` is Amazon's word for not telling."""
+
+    status: BillingStatus | None = None
+    notices: Sequence[BillingNotice] | None = None
+    refusal: str | None = None
+
+
+def find_due_pairs(connection_id: UUID, region: str) -> list[DuePair]:
+    with database.cursor() as cursor:
+        cursor.execute(
+            FIND_DUE_PAIRS,
+            {
+                "connection": connection_id,
+                "region": region,
+                "interval": f"{settings.BILLING_INTERVAL_SECONDS} seconds",
+            },
+        )
+        return [
+            DuePair(AdvertiserMarketplace(advertiser, marketplace, kind), ads_account, tuple(profiles))
+            for advertiser, marketplace, kind, ads_account, profiles in cursor.fetchall()
+        ]
+
+
+def record_answers(
+    cursor: CursorWrapper, connection_id: UUID, answers: Iterable[tuple[DuePair, BillingAnswer]]
+) -> None:
+    """Store the answers to one connection, and settle the accounts that they are about."""
+    rows = [
+        _describe_answer(profile, answer)
+        for due, answer in answers
+        for profile in due.profiles
+        if answer != BillingAnswer()
+    ]
+    if not rows:
+        return
+    cursor.execute(RECORD_ANSWERS, {"answers": _encode(rows), "connection": connection_id})
+    (accounts,) = cursor.fetchone()
+    settle_accounts(cursor, accounts)
+
+
+def settle_accounts(cursor: CursorWrapper, accounts: Sequence[UUID]) -> None:
+    """Make standing and status of these accounts follow from their profiles."""
+    cursor.execute(SETTLE_ACCOUNTS, {"accounts": list(accounts), "statuses": _encode(STATUSES)})
+
+
+def settle_accounts_of(cursor: CursorWrapper, connection_id: UUID) -> None:
+    seen = AccountAccess.objects.filter(connection=connection_id)
+    settle_accounts(cursor, list(seen.values_list("account_id", flat=True)))
+
+
+def _describe_answer(profile: int, answer: BillingAnswer) -> dict[str, Any]:
+    row: dict[str, Any] = {"profile": profile}
+    if answer.status is not None:
+        row |= {"status": answer.status.code, "message": answer.status.message}
+    if answer.notices is not None:
+        row["notices"] = [_describe_notice(notice) for notice in answer.notices]
+    if answer.refusal is not None:
+        row["refusal"] = answer.refusal
+    return row
+
+
+def _describe_notice(notice: BillingNotice) -> dict[str, str | None]:
+    return {
+        "name": notice.name,
+        "severity": notice.severity,
+        "impact": notice.impact,
+        "title": notice.title,
+        "description": notice.description,
+        "due_at": _show_moment(notice.due_at),
+        "suspension_at": _show_moment(notice.suspension_at),
+    }
+
+
+def _show_moment(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def _encode(value: object) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,27 @@
+-- Finds the pairs of advertiser and marketplace in one region about which Amazon's billing should be asked.
+-- A pair is due if Amazon never answered, if its answer was not good, if a suspension comes near, or if the answer is
+-- old. A pair that Amazon does not tell this connection waits for the interval. Returns for each pair: advertiser,
+-- marketplace, type of advertiser, the ads account that has it ("" without one), and the ids of its profiles.
+WITH candidate AS MATERIALIZED (
+    SELECT profile.*, account.amazon_account_id, account.source
+      FROM accounts_accountaccess access
+     CROSS JOIN LATERAL (
+           SELECT * FROM user_accounts present WHERE present.id = access.account_id LIMIT 1) account
+     CROSS JOIN LATERAL (
+           SELECT * FROM accounts_profile present WHERE present.account_id = account.id OFFSET 0) profile
+     WHERE access.connection_id = %(connection)s
+       AND account.status IN ('active', 'suspended', 'pending') AND account.sync_enabled
+       AND profile.region = %(region)s AND profile.entity_id <> '' AND profile.marketplace_id <> ''
+)
+SELECT entity_id, marketplace_id, upper(min(type)) AS advertiser_type,
+       coalesce(min(amazon_account_id) FILTER (WHERE source = 'ads_accounts'), '') AS ads_account,
+       array_agg(id ORDER BY id) AS profiles
+  FROM candidate
+ GROUP BY entity_id, marketplace_id
+HAVING bool_or(
+           coalesce((billing_refusals -> %(connection)s::text ->> 'at')::timestamptz, '-infinity')
+               < statement_timestamp() - %(interval)s::interval
+           AND (least(billing_asked_at, notices_asked_at) < statement_timestamp() - %(interval)s::interval
+                OR billing_asked_at IS NULL OR notices_asked_at IS NULL
+                OR standing <> 'good'))
+ ORDER BY entity_id, marketplace_id

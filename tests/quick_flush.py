@@ -1,0 +1,31 @@
+"""Empties the tables after a test that commits.
+
+Django's `flush` truncates each table, which makes new files, and then makes content types and permissions anew: 0.2 s
+after each of 940 tests. Here the rows are deleted, and what `migrate` has made stays: 0.05 s.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from django.core.management.commands import flush
+from django.db.backends.postgresql.operations import DatabaseOperations
+
+from accounts.permissions import create_missing_groups
+
+MADE_BY_MIGRATE = {"django_content_type", "auth_permission"}
+
+
+def delete_rows(operations: DatabaseOperations, _style: Any, tables: Sequence[str], **_: Any) -> list[str]:
+    # In one transaction, whose end checks the foreign keys, so the order does not matter.
+    return [f"DELETE FROM {operations.quote_name(table)}" for table in tables if table not in MADE_BY_MIGRATE]  # noqa: S608
+
+
+def make_groups(_verbosity: int, _interactive: bool, database: str, **_: Any) -> None:
+    create_missing_groups(database)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure() -> None:
+    DatabaseOperations.sql_flush = delete_rows  # type: ignore[assignment]
+    flush.emit_post_migrate_signal = make_groups  # type: ignore[attr-defined]

@@ -1,0 +1,1 @@
+"""People: their sessions, the end of their access, and their erasure."""

@@ -1,0 +1,96 @@
+"""Jobs that ended through no fault of their own are done again, and lose no attempt by it."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+
+from procrastinate import JobContext, utils
+from procrastinate.exceptions import UniqueViolation
+from procrastinate.jobs import Job, Status
+from procrastinate.manager import JobManager
+from procrastinate.retry import BaseRetryStrategy, RetryDecision
+from procrastinate.worker import Worker
+
+from amazon_accounts.postgresql.clock import approximate_now
+from amazon_accounts.postgresql.outages import OUTAGES, is_outage, is_passing
+from amazon_accounts.postgresql.statements import load
+
+# A job gives its slot back after this time, so that the worker can notice an outage too.
+MAX_WAIT_SECONDS = 10.0
+POLL_SECONDS = 0.5
+# After a deadlock or the like, the waits before further tries double from one second.
+MAX_PASSING_ERRORS = 8
+
+
+async def wait_for_the_database(
+    run_job: Callable[[], Awaitable[Any]], _context: JobContext, _worker: Worker
+) -> Any:
+    """Keep a job that an outage has ended from being repeated at once."""
+    try:
+        return await run_job()
+    except Exception as error:
+        if OUTAGES.note(error) is None:
+            raise
+        # A worker that stops cancels the wait. The job still failed because of the outage, and is repeated.
+        with contextlib.suppress(asyncio.CancelledError):
+            for _ in range(int(MAX_WAIT_SECONDS / POLL_SECONDS)):
+                await asyncio.sleep(POLL_SECONDS)
+                if not OUTAGES.is_on:
+                    break
+        raise
+
+
+class OutageRetry(BaseRetryStrategy):
+    """Repeats a job that an outage of the database or the end of the worker has ended.
+
+    For other errors the task's own strategy decides, and after it whether the error passes by itself.
+    """
+
+    def __init__(self, own: BaseRetryStrategy | None) -> None:
+        self._own = own
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        # A worker that stops cancels its jobs.
+        if isinstance(exception, asyncio.CancelledError) or is_outage(exception):
+            return RetryDecision()
+        decision = self._own.get_retry_decision(exception=exception, job=job) if self._own else None
+        if decision is None and is_passing(exception) and job.attempts < MAX_PASSING_ERRORS:
+            decision = RetryDecision(retry_in={"seconds": 2**job.attempts})
+        if decision is not None and decision.retry_at is not None:
+            # Procrastinate has added the wait to the clock of this process. The queue goes by the database's clock.
+            decision.retry_at += approximate_now() - utils.utcnow()
+        return decision
+
+
+class ReturningJobManager(JobManager):
+    """Lets a job that is repeated without a wait keep its attempts: it ended through no fault of its own."""
+
+    async def retry_job(self, job: Job, retry_at: datetime | None = None, *args: Any, **options: Any) -> None:
+        if retry_at is None:
+            await return_job(self, job)
+            return
+        try:
+            await super().retry_job(job, retry_at, *args, **options)
+        except UniqueViolation:
+            await self.finish_job(job, status=Status.ABORTED, delete_job=True)
+
+
+async def return_job(jobs: JobManager, job: Job, *, attempts: int = 0, wait_seconds: float = 0) -> bool:
+    """Let a job wait again; return whether it does.
+
+    It does not when another job waits that does the same, or when the job is no longer this worker's.
+    """
+    try:
+        returned = await jobs.connector.execute_query_all_async(
+            load(__file__, "return_job"),
+            job_id=job.id,
+            worker_id=job.worker_id,
+            attempts=attempts,
+            wait_seconds=wait_seconds,
+        )
+    except UniqueViolation:
+        await jobs.finish_job(job, status=Status.ABORTED, delete_job=True)
+        return False
+    return bool(returned)
