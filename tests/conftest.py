@@ -62,6 +62,26 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
             os.environ[MEASURED_PROCESSES] = measured
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    # A test that failed in the middle of a transaction leaves it behind.
+    if _is_lost():
+        connection.in_atomic_block = False
+        connection.close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown() -> None:
+    # Emptying the tables after the test needs a connection.
+    if _is_lost() and not connection.in_atomic_block:
+        connection.close()
+
+
+def _is_lost() -> bool:
+    # A test or a busy machine can end the connection. Nothing else opens it again, and all later tests would fail.
+    return connection.connection is not None and bool(connection.connection.closed)
+
+
 @pytest.fixture(autouse=True)
 def empty_queue(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     # After a test that commits, Django empties the tables of its models, but not these tables.
