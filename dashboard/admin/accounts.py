@@ -1,5 +1,6 @@
 """Accounts with their profiles and managers, changes, syncs and operations."""
 
+from http import HTTPStatus
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -28,6 +29,7 @@ from accounts.models import (
 )
 from dashboard.admin.read_only import ReadOnlyInline, VisibleRowsAdmin, color_states
 from dashboard.forms import UpdateForm
+from dashboard.frame.page import INVALID_FORM
 from dashboard.status import ACCOUNT, BATCH, SYNC_RUN
 from tokens.permissions import may
 
@@ -131,7 +133,8 @@ class BatchActions(VisibleRowsAdmin):
             "number": accounts.count(),
             "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
         }
-        return TemplateResponse(request, "dashboard/admin/action_page.html", context)
+        status = INVALID_FORM if form and form.errors else HTTPStatus.OK
+        return TemplateResponse(request, "dashboard/admin/action_page.html", context, status=status)
 
     def _start(
         self,

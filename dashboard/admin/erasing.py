@@ -15,7 +15,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action
 
 from dashboard.admin.read_only import ReadOnlyAdmin
-from dashboard.frame.page import ConsoleRequest, SeeOther, page
+from dashboard.frame.page import INVALID_FORM, ConsoleRequest, SeeOther, page
 from tokens.models import ErasedPerson
 from tokens.people.erase import (
     ErasureRefusedError,
@@ -103,7 +103,7 @@ class ErasingAdmin(ModelAdmin):
             "dashboard/frame/confirm_page.html",
             context,
             title="Erase a person",
-            status=HTTPStatus.CONFLICT if is_sent and refusal else HTTPStatus.OK,
+            status=_choose_status(form, refusal if is_sent else ""),
         )
 
     def delete_view(
@@ -125,6 +125,12 @@ class ErasingAdmin(ModelAdmin):
             delete, name, description = found["delete_selected"]
             found["delete_selected"] = (_unless_in_history(delete), name, description)
         return found
+
+
+def _choose_status(form: HandOverForm | None, refusal: str) -> HTTPStatus:
+    if refusal:
+        return HTTPStatus.CONFLICT
+    return INVALID_FORM if form and form.errors else HTTPStatus.OK
 
 
 def _check(user: User, person: User) -> tuple[bool, str]:

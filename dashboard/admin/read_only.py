@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.contrib import messages
 from django.contrib.admin import FieldListFilter, ShowFacets
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import get_fields_from_path
@@ -80,8 +79,7 @@ class BigTableAdmin(StrictAdmin):
             for marked in request.POST.getlist(ACTION_CHECKBOX_NAME):
                 key.to_python(marked)
         except ValidationError:
-            self.message_user(request, "Nothing was done: a marked row is not in this list.", messages.ERROR)
-            return None
+            raise Http404 from None
         response: HttpResponseBase | None = super().response_action(request, queryset)
         return response
 

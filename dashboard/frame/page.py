@@ -25,6 +25,10 @@ from tokens.permissions import require
 
 Arguments = ParamSpec("Arguments")
 
+# For a form that could be read, but has a value that cannot be used. htmx shows the answer (`updates.js`), and no other
+# answer of the 400s.
+INVALID_FORM = HTTPStatus.UNPROCESSABLE_ENTITY
+
 
 class ConsoleRequest(HttpRequest):
     htmx: HtmxDetails

@@ -24,7 +24,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.web.links import build_link
 from amazon_accounts.web.requests import read_host
-from dashboard.frame.page import ConsoleRequest, SeeOther, StaffRequest, page, staff_page
+from dashboard.frame.page import INVALID_FORM, ConsoleRequest, SeeOther, StaffRequest, page, staff_page
 from dashboard.views import errors
 from dashboard.views.connections import visible
 from tokens.connect import grants, oauth
@@ -104,7 +104,7 @@ def connect_amazon(request: StaffRequest) -> HttpResponse:
         "dashboard/connections/connect_page.html",
         context,
         title="Reconnect" if connection else "Connect Amazon",
-        status=HTTPStatus.BAD_REQUEST if form.errors else HTTPStatus.OK,
+        status=INVALID_FORM if form.errors else HTTPStatus.OK,
     )
 
 

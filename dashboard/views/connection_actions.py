@@ -1,5 +1,6 @@
 """What people do with one connection."""
 
+from http import HTTPStatus
 from uuid import UUID
 
 from django.contrib import messages
@@ -12,7 +13,15 @@ from django.views.decorators.http import require_http_methods
 from accounts.models import SyncRun
 from accounts.sync.requests import request_sync
 from dashboard.account_counts import count_accounts
-from dashboard.frame.page import StaffRequest, button_on, is_partial, page, redirect_htmx, staff_page
+from dashboard.frame.page import (
+    INVALID_FORM,
+    StaffRequest,
+    button_on,
+    is_partial,
+    page,
+    redirect_htmx,
+    staff_page,
+)
 from dashboard.views.connections import visible
 from tokens.connect.consent import CONSENT_PAGES
 from tokens.connect.disconnect import disconnect_connection
@@ -94,9 +103,11 @@ def update(request: StaffRequest, connection_id: UUID) -> HttpResponse:
         "form": form,
         "confirm_body": "dashboard/connections/update.html",
     }
+    status = INVALID_FORM if form.errors else HTTPStatus.OK
     if is_partial(request):
-        return render(request, "dashboard/connections/update.html", context)
-    return page(request, "dashboard/frame/confirm_page.html", context, title="Label and regions")
+        return render(request, "dashboard/connections/update.html", context, status=status)
+    title = "Label and regions"
+    return page(request, "dashboard/frame/confirm_page.html", context, title=title, status=status)
 
 
 @require_http_methods(["GET", "POST"])

@@ -69,7 +69,8 @@ class Watch:
     def __init__(self, product: Product) -> None:
         self.product = product
         self.errors: list[str] = []
-        self.expected: list[re.Pattern[str]] = []
+        # Chromium writes a line for each form with a mistake.
+        self.expected: list[re.Pattern[str]] = [re.compile(r"responded with a status of 422 ")]
 
     def over(self, context: BrowserContext) -> None:
         context.on(

@@ -320,6 +320,7 @@ def test_a_wrong_label_or_region_is_explained_in_the_form(
 ) -> None:
     connection = make_connection(alice)
     page = client.post(f"/connections/{connection.pk}/update/", data)
+    assert page.status_code == 422
     assert words in page.content.decode()
     connection.refresh_from_db()
     assert (connection.label, connection.regions) == ("Northwind", ["NA", "EU", "FE"])

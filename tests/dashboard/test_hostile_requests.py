@@ -10,6 +10,7 @@ from itertools import cycle
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.test import Client
@@ -17,7 +18,7 @@ from django.urls import reverse
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import BatchOperation
-from tests.dashboard.conftest import LogIn
+from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection
 from tests.dashboard.test_hostile_addresses import EXAMPLES, HOSTILE_VALUES, list_addresses, quote_all
 from tests.dashboard.test_hostile_addresses import client as client_of_superuser
 from tests.dashboard.test_hostile_addresses import ids as ids_of_another_person
@@ -136,6 +137,65 @@ def test_a_refusal_has_one_line_in_the_log(
     assert len(lines) == 1, lines
 
 
+BAD_VALUES: dict[str, tuple[int, str, dict[str, Any]]] = {
+    "an unknown operation": (422, "/operations/", {"operation": "delete"}),
+    "nothing selected": (422, "/operations/", {"operation": "sync"}),
+    "no ids": (422, "/operations/", {"operation": "sync", "account_ids": "nonsense"}),
+    "an unknown filter": (422, "/operations/", {"operation": "sync", "all": "1", "query": "a=b"}),
+    "no label": (422, "/operations/", {"operation": "update", "account_ids": "{account}", "confirm": "1"}),
+    "a key of too many characters": (
+        422,
+        "/operations/",
+        {"operation": "sync", "account_ids": "{account}", "confirm": "1", "key": "x" * 300},
+    ),
+    "an unknown region": (422, "/connect/amazon/", {"regions": "XX"}),
+    "an unknown connection": (404, "/connect/amazon/", {"regions": "EU", "connection": "7"}),
+    "a label of too many characters": (
+        422,
+        "/connections/{connection}/update/",
+        {"label": "x" * 201, "regions": "EU"},
+    ),
+    "an unknown session": (404, "/auth/sessions/end/", {"session": "7"}),
+    "a marked row that cannot be": (
+        404,
+        "/admin/accounts/account/",
+        {"action": "sync", "_selected_action": "7"},
+    ),
+    "no label in the admin": (
+        422,
+        "/admin/accounts/account/",
+        {"action": "update_labels", "_selected_action": "{account}", "apply": "1"},
+    ),
+    "an unknown heir": (422, "/admin/auth/user/{owner}/erase/", {"heir": "0"}),
+}
+
+
+@pytest.mark.parametrize("refusal", BAD_VALUES)
+def test_a_form_with_a_bad_value_is_refused_with_one_line_in_the_log(
+    alice: User,
+    make_connection: MakeConnection,
+    make_account: MakeAccount,
+    caplog: pytest.LogCaptureFixture,
+    refusal: str,
+) -> None:
+    connection = make_connection(alice)
+    account = make_account(connection, "A")
+    names = {"connection": connection.pk, "account": account.pk, "owner": alice.pk}
+    browser = Client(raise_request_exception=False)
+    browser.force_login(User.objects.create_superuser("root"))
+    caplog.clear()
+    status, address, form = BAD_VALUES[refusal]
+    filled = {name: value.format(**names) for name, value in form.items()}
+    response = browser.post(address.format(**names), filled, headers={"Origin": settings.PUBLIC_URL})
+    assert response.status_code == status
+    lines = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(lines) == 1, lines
+    assert not lines[0].exc_info
+    assert not BatchOperation.objects.exists()
+    assert Connection.objects.get().label == connection.label
+    assert User.objects.filter(username="alice").exists()
+
+
 @pytest.mark.parametrize("text", ["%ED%A0%80", "%FF", "a%00b", "\udcff"])
 def test_a_form_that_is_no_text_is_refused(log_in: LogIn, alice: User, text: str) -> None:
     browser = log_in(alice)
@@ -170,7 +230,7 @@ def test_the_sign_for_broken_text_is_text(log_in: LogIn, alice: User) -> None:
     browser = log_in(alice)
     assert browser.get("/accounts/", {"search": "\ufffd"}).status_code == 200
     form = f"operation={quote_all(chr(0xFFFD))}"
-    assert browser.post("/operations/", form, content_type=FORM).status_code == 303
+    assert browser.post("/operations/", form, content_type=FORM).status_code == 422
 
 
 @pytest.mark.slow

@@ -203,9 +203,14 @@ def test_other_peoples_accounts_are_not_touched(
     assert not BatchOperation.objects.exists()
 
 
+@pytest.mark.parametrize("headers", [{}, HTMX])
 @pytest.mark.parametrize("form", [{}, {"operation": "delete"}])
-def test_an_unknown_operation_leads_back(client: Client, form: dict[str, str]) -> None:
-    assert client.post("/operations/", form)["Location"] == "/accounts/"
+def test_an_unknown_operation_is_refused(
+    client: Client, form: dict[str, str], headers: dict[str, str]
+) -> None:
+    response = client.post("/operations/", form, headers=headers)
+    assert response.status_code == 422
+    assert "Choose what to do with the accounts." in response.content.decode()
 
 
 def test_too_many_cannot_be_confirmed(accounts: list[Account], rf: RequestFactory) -> None:

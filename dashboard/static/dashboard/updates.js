@@ -10,6 +10,12 @@
     scrollIntoViewOnBoost: false,
     selfRequestsOnly: true,
     timeout: 15000,
+    // 422 is a form with a mistake, which says what is wrong.
+    responseHandling: [
+      { code: "204", swap: false },
+      { code: "[23]..|422", swap: true },
+      { code: "...", swap: false, error: true },
+    ],
   });
 
   const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });

@@ -1,10 +1,10 @@
 """Confirming an operation on selected accounts, and starting it."""
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpResponse, QueryDict
@@ -19,7 +19,7 @@ from accounts.lists.filters import filter_accounts
 from accounts.lists.parameters import AccountQuery, read_account_query
 from accounts.models import Account
 from dashboard.forms import UpdateForm
-from dashboard.frame.page import StaffRequest, is_partial, page, redirect_htmx
+from dashboard.frame.page import INVALID_FORM, StaffRequest, is_partial, page, redirect_htmx
 from tokens.permissions import require
 
 
@@ -65,8 +65,7 @@ def start_operation(request: StaffRequest) -> HttpResponse:
     try:
         operation = Operation(request.POST.get("operation", ""))
     except ValueError:
-        messages.error(request, "Choose what to do with the accounts.")
-        return redirect_htmx(request, reverse("accounts"))
+        return _refuse(request, ["Choose what to do with the accounts."])
     require(request.user, PERMISSIONS[operation])
     try:
         selection = Selection.read(request.POST)
@@ -96,7 +95,14 @@ def start_operation(request: StaffRequest) -> HttpResponse:
         return _refuse(request, ["None of these accounts is there any more."])
     context |= {"form": form, "selection": selection, "key": request.POST.get("key") or uuid4().hex}
     title = f"{operation.label.capitalize()} accounts"
-    return _dialog(request, "dashboard/operations/confirm.html", context, title=title)
+    is_valid = not context["errors"] and not (form and form.errors)
+    return _dialog(
+        request,
+        "dashboard/operations/confirm.html",
+        context,
+        title=title,
+        status=HTTPStatus.OK if is_valid else INVALID_FORM,
+    )
 
 
 def describe_request(
@@ -124,11 +130,20 @@ def _list_errors(error: ValidationError) -> list[str]:
 
 def _refuse(request: StaffRequest, reasons: list[str]) -> HttpResponse:
     context = {"reasons": reasons}
-    return _dialog(request, "dashboard/operations/refused.html", context, title="Nothing was started")
+    return _dialog(
+        request,
+        "dashboard/operations/refused.html",
+        context,
+        title="Nothing was started",
+        status=INVALID_FORM,
+    )
 
 
-def _dialog(request: StaffRequest, body: str, context: dict[str, Any], *, title: str) -> HttpResponse:
+def _dialog(
+    request: StaffRequest, body: str, context: dict[str, Any], *, title: str, status: HTTPStatus
+) -> HttpResponse:
     # A browser without scripts gets a page with the content of the dialog.
     if is_partial(request):
-        return render(request, body, context)
-    return page(request, "dashboard/frame/confirm_page.html", {**context, "confirm_body": body}, title=title)
+        return render(request, body, context, status=status)
+    context = {**context, "confirm_body": body}
+    return page(request, "dashboard/frame/confirm_page.html", context, title=title, status=status)

@@ -117,11 +117,11 @@ def test_the_connection_of_another_person_cannot_be_reconnected(
 @pytest.mark.parametrize(
     ("data", "status"),
     [
-        ({"regions": ["NA", "XX"]}, HTTPStatus.BAD_REQUEST),
-        ({"regions": []}, HTTPStatus.BAD_REQUEST),
-        ({"region": "zz"}, HTTPStatus.BAD_REQUEST),
-        ({"label": "x" * 201}, HTTPStatus.BAD_REQUEST),
-        ({"label": "a\x1bb"}, HTTPStatus.BAD_REQUEST),
+        ({"regions": ["NA", "XX"]}, HTTPStatus.UNPROCESSABLE_ENTITY),
+        ({"regions": []}, HTTPStatus.UNPROCESSABLE_ENTITY),
+        ({"region": "zz"}, HTTPStatus.UNPROCESSABLE_ENTITY),
+        ({"label": "x" * 201}, HTTPStatus.UNPROCESSABLE_ENTITY),
+        ({"label": "a\x1bb"}, HTTPStatus.UNPROCESSABLE_ENTITY),
         ({"connection": "7"}, HTTPStatus.NOT_FOUND),
     ],
 )
@@ -130,5 +130,5 @@ def test_bad_input_is_explained(
 ) -> None:
     response = browser.post(START, {"regions": "NA", **data})
     assert response.status_code == status
-    assert ('role="alert"' in response.content.decode()) is (status == HTTPStatus.BAD_REQUEST)
+    assert ('role="alert"' in response.content.decode()) is (status == HTTPStatus.UNPROCESSABLE_ENTITY)
     assert not AuthorizationAttempt.objects.exists()
