@@ -1,7 +1,8 @@
 """What a refresh leaves behind: each function records one outcome, if the lease is still held.
 
 A lease is held until another process takes it or the grant is replaced. After that the connection stays as it is,
-and the refresh is closed as superseded.
+and the refresh is closed as superseded. The process that took the lease may have closed it as lost already: then it
+gets only the number of its calls.
 """
 
 import logging
@@ -153,9 +154,7 @@ def record_failure(lease: Lease, error: AmazonError | PostponedError, *, tries: 
 
 
 def close_as_superseded(lease: Lease, *, tries: int) -> Outcome:
-    TokenRefresh.objects.filter(pk=lease.refresh_id, outcome=None).update(
-        outcome=Outcome.SUPERSEDED, finished_at=Greatest(Now(), F("started_at")), tries=tries
-    )
+    _update_refresh(lease, outcome=Outcome.SUPERSEDED, tries=tries)
     return Outcome.SUPERSEDED
 
 
@@ -169,12 +168,22 @@ def _close(lease: Lease, outcome: Outcome, error: AmazonError | PostponedError, 
     has_valid_token = Connection.objects.filter(
         pk=OuterRef("connection"), access_token__isnull=False, expires_at__gt=Now()
     )
-    TokenRefresh.objects.filter(pk=lease.refresh_id, outcome=None).update(
+    _update_refresh(
+        lease,
         outcome=outcome,
-        token_valid_after=Exists(has_valid_token),
-        finished_at=Greatest(Now(), F("started_at")),
         tries=tries,
+        token_valid_after=Exists(has_valid_token),
         error=str(error),
         error_code=getattr(error, "code", ""),
         request_id=getattr(error, "request_id", ""),
     )
+
+
+def _update_refresh(lease: Lease, *, outcome: Outcome, tries: int, **changes: object) -> None:
+    refresh = TokenRefresh.objects.filter(pk=lease.refresh_id)
+    is_closed = refresh.filter(outcome=None).update(
+        outcome=outcome, finished_at=Greatest(Now(), F("started_at")), tries=tries, **changes
+    )
+    if not is_closed:
+        # A process that was frozen may call Amazon after its lease was taken.
+        refresh.update(tries=tries)

@@ -4,6 +4,7 @@ import asyncio
 import time
 from datetime import timedelta
 from threading import Event
+from typing import Any
 
 import pytest
 from django.db import connection as database
@@ -22,6 +23,7 @@ from tokens.models import Connection, TokenRefresh
 from tokens.permissions import SYSTEM
 from tokens.refresh import lease
 from tokens.refresh.due import refresh_due
+from tokens.refresh.exchange import refresh_leased
 from tokens.refresh.lease import keep_leases
 
 pytestmark = pytest.mark.django_db
@@ -109,6 +111,31 @@ async def test_a_lost_lease_records_nothing_but_a_rotated_refresh_token(
     assert after.refresh_count == 0
     assert after.refresh_token is not None
     assert after.refresh_token.reveal() != old.reveal()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param({}, id="token"),
+        pytest.param({"status": 400, "error": "invalid_grant"}, id="refusal"),
+        pytest.param({"status": 401, "error": "invalid_client"}, id="failure"),
+    ],
+)
+async def test_the_call_of_a_process_that_woke_up_too_late_is_in_the_history(
+    connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox, answer: dict[str, Any]
+) -> None:
+    connection = await in_thread(connect)("bob")
+    late = await in_thread(lease.take_lease)(connection.pk, TokenRefresh.Trigger.MANUAL)
+    assert late is not None
+    await in_thread(make_due)(connection)
+    assert dict(await refresh_due(amazon)) == {"succeeded": 1}
+    if answer:
+        sandbox.faults.add("lwa_error", path=TOKEN_PATH, options=answer)
+    refreshed = await refresh_leased(late, amazon, max_wait=10)
+    assert refreshed.outcome == Outcome.SUPERSEDED
+    lost, succeeded = await read_refreshes(connection)
+    assert (lost.outcome, lost.tries) == (Outcome.LOST, 1)
+    assert (succeeded.outcome, succeeded.tries) == (Outcome.SUCCEEDED, 1)
 
 
 def seconds_left(connection: Connection) -> float:

@@ -1,5 +1,6 @@
 -- Stores a new access token if the lease and the grant are still the same, and closes the refresh.
--- Otherwise the connection stays as it is, and the refresh is closed as superseded.
+-- Otherwise the connection stays as it is, and the refresh is closed as superseded. A refresh that another process
+-- has closed as lost gets only the number of its calls.
 -- The column left_fresh is the model's field token_valid_after.
 WITH renewed AS (
     UPDATE tokens_connection
@@ -21,13 +22,13 @@ WITH renewed AS (
 closed AS (
     UPDATE tokens_tokenrefresh
     SET
-        outcome = CASE WHEN EXISTS (SELECT FROM renewed) THEN 'succeeded' ELSE 'superseded' END,
-        finished_at = greatest(clock_timestamp(), started_at),
+        outcome = coalesce(outcome, CASE WHEN EXISTS (SELECT FROM renewed) THEN 'succeeded' ELSE 'superseded' END),
+        finished_at = coalesce(finished_at, greatest(clock_timestamp(), started_at)),
         tries = %(tries)s,
-        left_fresh = TRUE,
+        left_fresh = CASE WHEN outcome IS NULL THEN TRUE ELSE left_fresh END,
         request_id = %(request_id)s,
-        new_expires_at = (SELECT expires_at FROM renewed)
-    WHERE id = %(refresh_id)s AND outcome IS NULL
+        new_expires_at = coalesce(new_expires_at, (SELECT expires_at FROM renewed))
+    WHERE id = %(refresh_id)s
 )
 
 SELECT EXISTS(SELECT FROM renewed), coalesce((SELECT is_identity_pending FROM renewed), FALSE)
