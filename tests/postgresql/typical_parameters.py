@@ -145,6 +145,11 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     },
     "dashboard/sql/count_accounts.sql": {"connections": [ID, OTHER_ID], "max": 5000, "only_live": True},
     "tokens/processes/sql/delete_finished_jobs.sql": {"before": MOMENT, "batch_size": 1000},
+    "tokens/processes/sql/fetch_job.sql": {
+        "known_tasks": ["tokens.refresh_due"],
+        "queues": ["tokens"],
+        "worker_id": 7,
+    },
     "tokens/processes/sql/end_silent_leader.sql": {"silence": timedelta(seconds=30)},
     "tokens/processes/sql/return_job.sql": {"job_id": 7, "worker_id": 7, "attempts": 1, "wait_seconds": 15},
     "tokens/processes/sql/take_lead.sql": {"lock": 7},

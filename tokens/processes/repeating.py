@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from typing import Any
 
 from procrastinate import JobContext, utils
+from procrastinate.connector import BaseConnector
 from procrastinate.exceptions import UniqueViolation
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
@@ -65,7 +66,24 @@ class OutageRetry(BaseRetryStrategy):
 
 
 class ReturningJobManager(JobManager):
-    """Lets a job that is repeated without a wait keep its attempts: it ended through no fault of its own."""
+    """Lets a job that is repeated without a wait keep its attempts: it ended through no fault of its own.
+
+    A job whose task is not one of `known_tasks` stays in the queue. In an upgrade the new code queues such jobs while
+    workers of the old code still run.
+    """
+
+    def __init__(self, connector: BaseConnector, known_tasks: Iterable[str]) -> None:
+        super().__init__(connector)
+        self._known_tasks = list(known_tasks)
+
+    async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
+        found = await self.connector.execute_query_all_async(
+            load(__file__, "fetch_job"),
+            queues=None if queues is None else list(queues),
+            worker_id=worker_id,
+            known_tasks=self._known_tasks,
+        )
+        return Job.from_row(found[0]) if found else None
 
     async def retry_job(self, job: Job, retry_at: datetime | None = None, *args: Any, **options: Any) -> None:
         if retry_at is None:

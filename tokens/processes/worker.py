@@ -115,7 +115,7 @@ def _with_connector(connector: PsycopgConnector) -> App:
     # what they defer is part of Django's transactions.
     app = copy.copy(procrastinate_app.current_app)
     app.connector = connector
-    app.job_manager = ReturningJobManager(connector=connector)
+    app.job_manager = ReturningJobManager(connector, app.tasks)
     return app
 
 

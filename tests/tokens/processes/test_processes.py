@@ -11,13 +11,16 @@ from django.contrib.auth.models import User
 from django.db import connection as database
 from django.utils import timezone
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
+from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from tests.processes import PROJECT, environment, eventually, run, running
 from tests.sandbox_fixtures import SandboxServer
+from tests.tokens.processes.newer_worker import NEW_TASK
 from tokens.models import Connection, TokenRefresh
 from tokens.permissions import SYSTEM
 from tokens.processes.heartbeats import count_beats
+from tokens.queues import TOKENS
 from tokens.refresh.tasks import request_refresh
 
 REFRESH = "tokens.refresh_connection"
@@ -73,6 +76,32 @@ def test_a_worker_refreshes_and_ends_in_time(connection: Connection, tmp_path: P
         assert status == 0
         assert seconds < 5
         assert count_beats().workers == 0
+
+
+def test_a_job_of_a_newer_version_waits_for_a_worker_of_that_version(db: None, tmp_path: Path) -> None:
+    new_jobs = ProcrastinateJob.objects.filter(task_name=NEW_TASK)
+    with running("runworker", log=tmp_path / "old.log") as old:
+        old.wait_for("The worker is ready")
+        for _ in range(2):
+            app.configure_task(NEW_TASK, queue=TOKENS, allow_unknown=True).defer()
+        app.configure_task("tokens.refresh_due").defer()
+        eventually(lambda: not ProcrastinateJob.objects.filter(task_name="tokens.refresh_due").exists())
+        assert list(new_jobs.values_list("status", "attempts")) == [("todo", 0)] * 2
+        with (tmp_path / "new.log").open("ab") as log:
+            new = subprocess.Popen(
+                [sys.executable, "-m", "tests.tokens.processes.newer_worker"],
+                env=environment(),
+                cwd=PROJECT,
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            eventually(lambda: not new_jobs.exists(), describe=old.output)
+        finally:
+            new.kill()
+            new.wait(10)
+    assert (tmp_path / "new.log").read_text().count("Something new is done.") == 2
+    assert "Traceback" not in old.output()
 
 
 def test_a_killed_workers_job_is_queued_again(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from datetime import timedelta
 from typing import Any, cast
 
@@ -19,9 +20,11 @@ from procrastinate.worker import Worker
 
 from amazon_accounts.postgresql.clock import database_now
 from amazon_accounts.postgresql.outages import OUTAGES
+from amazon_accounts.postgresql.statements import load
 from tests.database_outage import wait_for_the_end_of_outages
 from tests.tokens.conftest import ConnectionFactory
 from tokens.permissions import SYSTEM
+from tokens.processes import repeating
 from tokens.processes.repeating import (
     MAX_PASSING_ERRORS,
     OutageRetry,
@@ -110,7 +113,7 @@ def test_it_fails_with_the_error_of_the_database_though_the_worker_stops(*, canc
 
 def take_and_return(*, taken_over: bool = False) -> list[tuple[str, int, object]]:
     """Let a worker take the only job and return it; give back the job's status, attempts and scheduled time."""
-    manager = ReturningJobManager(app.job_manager.connector)
+    manager = ReturningJobManager(app.job_manager.connector, app.tasks)
 
     async def work() -> None:
         job = await manager.fetch_job(queues=None, worker_id=await manager.register_worker())
@@ -147,13 +150,46 @@ def test_a_job_that_another_worker_has_taken_over_is_left_to_it(connect: Connect
     assert take_and_return(taken_over=True) == [("doing", 0, None)]
 
 
+def test_jobs_are_chosen_as_procrastinate_chooses_them() -> None:
+    with database.cursor() as cursor:
+        cursor.execute("SELECT prosrc FROM pg_proc WHERE proname = 'procrastinate_fetch_job_v2'")
+        (function,) = cursor.fetchone()
+    own = load(repeating.__file__, "fetch_job")
+    known = "AND jobs.task_name = any(%(known_tasks)s::varchar[])"
+    assert known in own
+    own = own.replace(known, "").replace("%(queues)s::varchar[]", "target_queue_names")
+    assert squeeze(function).startswith(f"declarefound_jobsprocrastinate_jobs;begin{choice_of(squeeze(own))}")
+
+
+def squeeze(statement: str) -> str:
+    return re.sub(r"--.*|\s", "", statement).lower()
+
+
+def choice_of(statement: str) -> str:
+    return statement[: statement.index("updateprocrastinate_jobs")]
+
+
+def test_a_job_of_an_unknown_task_stays_in_the_queue(connect: ConnectionFactory) -> None:
+    request_refresh(SYSTEM, connect())
+    manager = ReturningJobManager(app.job_manager.connector, ["tokens.refresh_due"])
+
+    async def fetch() -> Job | None:
+        try:
+            return await manager.fetch_job(queues=None, worker_id=await manager.register_worker())
+        finally:
+            await sync_to_async(connections.close_all)()
+
+    assert asyncio.run(fetch()) is None
+    assert list(ProcrastinateJob.objects.values_list("status", "attempts")) == [("todo", 0)]
+
+
 def test_a_job_that_cannot_wait_again_is_dropped(connect: ConnectionFactory) -> None:
     connection = connect()
     request_refresh(SYSTEM, connection)
     with database.cursor() as cursor:
         cursor.execute("UPDATE procrastinate_jobs SET status = 'doing'")
     assert request_refresh(SYSTEM, connection)
-    manager = ReturningJobManager(app.job_manager.connector)
+    manager = ReturningJobManager(app.job_manager.connector, app.tasks)
 
     async def retry() -> None:
         (job,) = await manager.list_jobs_async(status="doing")
