@@ -77,7 +77,7 @@ def make_connection(db: None) -> MakeConnection:
             "client_id": settings.AMAZON_CLIENT_ID,
             "access_token": "Atza|never-shown",
             "refresh_token": "Atzr|never-shown",
-            "expires_at": now + timedelta(minutes=50),
+            "expires_at": now + timedelta(minutes=49, seconds=30),
             "last_synced_at": now - timedelta(minutes=4),
         }
         if fields.get("state") == Connection.State.DISCONNECTED:

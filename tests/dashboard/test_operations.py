@@ -278,7 +278,7 @@ def test_only_what_goes_on_steadily_says_how_long_it_takes(
     for operation, is_said in (("sync", False), ("disconnect", True)):
         batch = start_batch(alice, operation, account_ids=[account.pk for account in accounts])
         BatchOperation.objects.filter(pk=batch.pk).update(
-            state="running", started_at=timezone.now() - timedelta(minutes=2)
+            state="running", started_at=timezone.now() - timedelta(minutes=2, seconds=10)
         )
         BatchItem.objects.filter(batch=batch, account=accounts[0]).update(state="failed")
         page = client.get(f"/operations/{batch.pk}/").content.decode()

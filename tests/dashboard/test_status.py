@@ -50,7 +50,7 @@ def test_an_unknown_word_is_shown_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("seconds", "tone", "sentence"),
     [
-        (3000, "good", "49 min left"),
+        (2970, "good", "49 min left"),
         (500, "busy", "8 min left, refresh due"),
         (100, "attention", "1 min left, refresh due"),
         (30, "attention", "Less than a minute left, refresh due"),
@@ -80,7 +80,7 @@ def test_lives_and_ages_do_not_depend_on_the_clock_of_the_process(
     alice: User, make_connection: MakeConnection
 ) -> None:
     now = database_now()
-    connection = make_connection(alice, expires_at=now + timedelta(seconds=3000))
+    connection = make_connection(alice, expires_at=now + timedelta(seconds=2970))
     life = status.measure_token_life(connection)
     assert life
     assert life.sentence == "49 min left"

@@ -19,7 +19,7 @@ def test_the_clock_goes_on_within_a_transaction() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_each_connection_that_is_taken_from_the_pool_reads_the_clock() -> None:
-    note_reading(0.0, asked_at=time.monotonic())
+    note_reading(86_400.0, asked_at=time.monotonic())
     assert approximate_now().year == 1970
     connection.close()
     connection.ensure_connection()
