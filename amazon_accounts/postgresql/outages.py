@@ -28,8 +28,9 @@ CAUSES = {"53100": FULL, "25006": READ_ONLY, "53300": CROWDED}
 AWAY_STATES = ("08", "57P")
 # Deadlocks and the like, lack of memory or of another resource, a statement that was cancelled, errors of the system.
 PASSING_STATES = ("40", "53", "55", "57", "58")
-# libpq gives only the text of a refused connection, in the language of the server, without its SQLSTATE. In another language
-# the cause is "does not answer", which is treated alike, and the log repeats the text of the server.
+# libpq gives only the text of a refused connection, without its SQLSTATE, and the server refuses before it reads a
+# lc_messages of ours: its own decides. In another language the cause is "does not answer", which is treated alike, and the
+# log repeats the text of the server.
 REFUSALS = (
     (re.compile(r"too many (clients|connections)|connection slots are reserved"), CROWDED),
     (re.compile(r"No space left on device"), FULL),
