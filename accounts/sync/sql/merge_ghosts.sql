@@ -1,7 +1,7 @@
 -- Deletes ghosts, and gives what belongs to them to the ads accounts that have their profiles.
 -- The ads accounts keep their own labels and get the others, with the numbers of the requests that set them. A label
 -- that a person has removed from the ads account stays removed. That a ghost vanished, or appeared again, is no change
--- of the ads account.
+-- of the ads account. An operation that had both counts one account less.
 WITH pair AS MATERIALIZED (
     SELECT * FROM unnest(%(ghosts)s::uuid[], %(successors)s::uuid[]) AS pair (ghost_id, id)
 ), inherited AS (
@@ -32,14 +32,14 @@ WITH pair AS MATERIALIZED (
      USING pair
      WHERE change.account_id = pair.ghost_id AND change.kind IN ('vanished', 'appeared')
 ), item AS MATERIALIZED (
-    SELECT item.batch_id, pair.ghost_id, pair.id,
+    SELECT item.batch_id, item.state, pair.ghost_id, pair.id,
            row_number() OVER (PARTITION BY item.batch_id, pair.id ORDER BY pair.ghost_id) > 1
                OR EXISTS (SELECT FROM accounts_batchitem own
                            WHERE own.batch_id = item.batch_id AND own.account_id = pair.id) AS is_surplus
       FROM pair
      CROSS JOIN accounts_batchoperation batch
      CROSS JOIN LATERAL (
-           SELECT batch_id FROM accounts_batchitem present
+           SELECT batch_id, state FROM accounts_batchitem present
             WHERE present.batch_id = batch.id AND present.account_id = pair.ghost_id OFFSET 0) item
 ), moved_items AS (
     UPDATE accounts_batchitem present
@@ -50,6 +50,17 @@ WITH pair AS MATERIALIZED (
     DELETE FROM accounts_batchitem present
      USING item
      WHERE present.batch_id = item.batch_id AND present.account_id = item.ghost_id AND item.is_surplus
+), corrected_batches AS (
+    UPDATE accounts_batchoperation batch
+       SET total = batch.total - surplus.total, succeeded = batch.succeeded - surplus.succeeded,
+           failed = batch.failed - surplus.failed, skipped = batch.skipped - surplus.skipped
+      FROM (SELECT batch_id, count(*) AS total, count(*) FILTER (WHERE state = 'succeeded') AS succeeded,
+                   count(*) FILTER (WHERE state = 'failed') AS failed,
+                   count(*) FILTER (WHERE state = 'skipped') AS skipped
+              FROM item
+             WHERE is_surplus
+             GROUP BY batch_id) surplus
+     WHERE batch.id = surplus.batch_id
 ), moved_children AS (
     UPDATE user_accounts child
        SET parent_id = pair.id, updated_at = statement_timestamp()

@@ -107,11 +107,12 @@ def test_the_results_of_ended_batches_follow(connection: Connection, owner: User
             user=owner,
             operation="update",
             state="succeeded",
-            total=1,
+            total=total,
+            succeeded=total,
             created_at=timezone.now() - timedelta(minutes=1),
             finished_at=timezone.now(),
         )
-        for _ in range(2)
+        for total in (1, 2)
     )
     for batch, accounts in ((alone, [ghost]), (both, [ghost, shop])):
         for account in accounts:
@@ -119,6 +120,28 @@ def test_the_results_of_ended_batches_follow(connection: Connection, owner: User
     assert merge(owner) == 1
     items = BatchItem.objects.values_list("batch_id", "account_id", "message")
     assert set(items) == {(alone.pk, shop.pk, "ghost"), (both.pk, shop.pk, "shop")}
+
+
+def test_an_operation_that_had_both_counts_one_account_less(connection: Connection, owner: User) -> None:
+    shop = make_account(connection, "shop", ["1"])
+    ghosts = [make_ghost(connection, name, ["1"]) for name in ("first", "second", "third")]
+    batch = BatchOperation.objects.create(
+        user=owner,
+        operation="update",
+        state="partial",
+        total=4,
+        succeeded=2,
+        failed=1,
+        skipped=1,
+        created_at=timezone.now() - timedelta(minutes=1),
+        finished_at=timezone.now(),
+    )
+    for account, state in zip([shop, *ghosts], ["succeeded", "succeeded", "failed", "skipped"], strict=True):
+        BatchItem.objects.create(batch=batch, account=account, state=state)
+    assert merge(owner) == 3
+    batch.refresh_from_db()
+    assert (batch.total, batch.succeeded, batch.failed, batch.skipped) == (1, 1, 0, 0)
+    assert BatchItem.objects.get().account == shop
 
 
 def test_a_ghost_in_an_unfinished_batch_stays_until_the_batch_has_ended(
