@@ -1,11 +1,12 @@
 """Staging profile-only accounts: the accounts of profiles that belong to no ads account.
 
 Amazon's list of ads accounts can move while it is read, and then misses an account that is there. Its profiles show
-that it is there.
+that it is there, until the list has missed it several times in a row.
 """
 
 from typing import Final
 
+from accounts.models import Account
 from accounts.standing.listed_status import STATUSES
 from accounts.sync.rows import encode_json
 from accounts.sync.run_context import RunContext
@@ -16,6 +17,7 @@ from amazon_accounts.postgresql.statements import load
 STAGE: Final = load(__file__, "stage_profile_only_accounts")
 FIND_WITHOUT_ENTITY: Final = load(__file__, "find_profiles_without_entity")
 HOLD: Final = load(__file__, "hold_accounts_by_profiles")
+CONTINUE: Final = load(__file__, "continue_as_profile_accounts")
 
 NO_ENTITY: Final = "It does not say whose profile it is: its `accountInfo.id` is empty."
 
@@ -37,6 +39,9 @@ def stage_profile_accounts(context: RunContext) -> None:
             stage_shown(context, listings[number], {account_id: [scope]})
     if context.held_accounts:
         _hold_accounts(context)
+    if any(listing.staged for listing in context.coverage.listings_of(Account.Source.PROFILES)):
+        with context.open_accounts() as cursor:
+            cursor.execute(CONTINUE, context.parameters())
 
 
 def _hold_accounts(context: RunContext) -> None:

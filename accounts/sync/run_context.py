@@ -10,6 +10,7 @@ from accounts.models import Account
 from accounts.sync.claims import RunClaim
 from accounts.sync.coverage import Coverage
 from accounts.sync.fences import fence_run, hold_run
+from accounts.sync.listing import Outcome
 from amazon_accounts.postgresql.statements import load
 
 # The mark is a row that is staged before all others, under the number of a listing that does not exist.
@@ -25,6 +26,9 @@ SOURCE_PRECEDENCE: Final = [
         Account.Source.MANAGER_ACCOUNTS,
     )
 ]
+
+# An ads account that the list misses stays for this number of readings while its profiles are shown.
+MAX_HELD_READINGS: Final = 2
 
 # PostgreSQL's planner misjudges the sizes of the staging tables, which are filled and emptied all day, and
 # picks nested loops for ten thousand rows. Therefore, statements read staged rows through functions that
@@ -87,11 +91,21 @@ class RunContext:
             # An incomplete list of ads accounts may miss the account that names a profile.
             "list_is_complete": self.coverage.ads_accounts.proves_absence,
             "precedence": SOURCE_PRECEDENCE,
+            "max_held_readings": MAX_HELD_READINGS,
+            "doubtful_regions": self._doubtful_regions(),
             **more,
         }
 
     def _complete_regions(self, source: Account.Source) -> list[str]:
         return [listing.region for listing in self.coverage.listings_of(source) if listing.proves_absence]
+
+    def _doubtful_regions(self) -> list[str]:
+        # A region that Amazon refuses to this login has been answered.
+        return [
+            listing.region
+            for listing in self.coverage.listings_of(Account.Source.PROFILES)
+            if not listing.proves_absence and listing.outcome != Outcome.FORBIDDEN
+        ]
 
     def _check_mark(self, cursor: CursorWrapper) -> None:
         # A crash empties the unlogged tables, so the mark disappears with all rows that were staged after it.

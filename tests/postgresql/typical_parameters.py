@@ -21,6 +21,8 @@ RUN: Final[dict[str, Any]] = {
     "complete_scopes": ["ads_accounts", "profiles:NA", "dsp_advertisers:NA:1"],
     "list_is_complete": True,
     "precedence": ["ads_accounts", "profiles", "dsp_advertisers", "manager_accounts"],
+    "max_held_readings": 2,
+    "doubtful_regions": ["FE"],
 }
 CHUNK: Final = {**RUN, "listing": 0, "after": 0, "up_to": 1000}
 BATCH: Final = {"batch": ID}
@@ -93,6 +95,7 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "accounts/sync/sql/adopt_profile_only_accounts.sql": CHUNK,
     "accounts/sync/sql/clear_missing_marks.sql": RUN,
     "accounts/sync/sql/combine_manager_accounts.sql": RUN,
+    "accounts/sync/sql/continue_as_profile_accounts.sql": RUN,
     "accounts/sync/sql/count_accounts.sql": RUN,
     "accounts/sync/sql/merge_access.sql": {"connection": ID, "older": OTHER_ID},
     "accounts/sync/sql/mark_unread_accounts.sql": {**RUN, "may_clear": True, "read_regions": ["NA"]},

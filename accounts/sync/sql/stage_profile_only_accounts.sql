@@ -2,9 +2,13 @@
 -- The key of an account is the entity id of its profiles. The account belongs to the listing of its first
 -- region. Returns the listing and the position of each row.
 --
--- A profile of a stored ads account that this run did not list makes no account of its own: the ads account is
--- still there, and the list moved while it was read. The ads account is staged at position 0, as shown by the list of
--- profiles. An ads account that is not visible counts only if no other account has the profile.
+-- A profile of a stored ads account that this run did not list makes no account of its own: the list may have moved
+-- while it was read. The ads account is staged at position 0, as shown by the list of profiles. An ads account that is
+-- not visible counts only if no visible account has the profile, and none that was visible later.
+--
+-- Amazon has dropped an ads account when the earlier readings missed it as well (hold_accounts_by_profiles counts
+-- them), no other connection lists it, and no list of its profiles is in doubt. Its profiles make accounts of their
+-- own.
 --
 -- If the list of ads accounts was not read completely, or misses more than half of the accounts (see
 -- remove_access), an ads account that was not read may name the profile. In this case, only the profiles of
@@ -33,8 +37,8 @@ WITH listed AS MATERIALIZED (
       FROM accounts_staged_profiles_of(%(run)s) staged
      WHERE NOT EXISTS (SELECT FROM named WHERE named.profile_id = staged.profile_id)
 ), stored AS MATERIALIZED (
-    SELECT unclaimed.profile_id, unclaimed.walk, unclaimed.region, unclaimed.new_account_id,
-           account.amazon_account_id, account.source, account.updated_at,
+    SELECT unclaimed.profile_id, unclaimed.walk, unclaimed.region, unclaimed.new_account_id, unclaimed.entity_id,
+           account.id, account.amazon_account_id, account.source, account.updated_at,
            coalesce(account.inactive_reason = 'not_visible', false) AS is_gone
       FROM unclaimed
      CROSS JOIN LATERAL (
@@ -44,17 +48,32 @@ WITH listed AS MATERIALIZED (
            SELECT * FROM user_accounts present WHERE present.id = profile.account_id LIMIT 1) account
      WHERE account.user_id = %(user)s
        AND NOT EXISTS (SELECT FROM listed WHERE listed.amazon_account_id = account.amazon_account_id)
+), dropped AS MATERIALIZED (
+    SELECT known.id
+      FROM (SELECT id FROM stored
+             WHERE source = 'ads_accounts' AND NOT is_gone
+             GROUP BY id HAVING bool_and(entity_id <> '')) known
+     CROSS JOIN LATERAL (
+           SELECT bool_or(connection_id = %(connection)s AND missed_readings >= %(max_held_readings)s)
+                  AND NOT bool_or(connection_id <> %(connection)s AND seen_in @> '{ads_accounts}') AS is_missed
+             FROM (SELECT * FROM accounts_accountaccess present
+                    WHERE present.account_id = known.id OFFSET 0) access) seen
+     WHERE seen.is_missed
+       AND NOT EXISTS (SELECT FROM (SELECT region FROM accounts_profile present
+                                     WHERE present.account_id = known.id OFFSET 0) profile
+                        WHERE profile.region = ANY(%(doubtful_regions)s::text[]))
 ), held AS MATERIALIZED (
     SELECT profile_id, walk, region, new_account_id, amazon_account_id
       FROM stored
-     WHERE source = 'ads_accounts' AND NOT is_gone
+     WHERE source = 'ads_accounts' AND NOT is_gone AND id NOT IN (SELECT id FROM dropped)
     UNION ALL
-    SELECT * FROM (
-        SELECT DISTINCT ON (profile_id) profile_id, walk, region, new_account_id, amazon_account_id
-          FROM stored
-         WHERE source = 'ads_accounts'
-           AND NOT EXISTS (SELECT FROM stored other WHERE other.profile_id = stored.profile_id AND NOT other.is_gone)
-         ORDER BY profile_id, updated_at DESC, amazon_account_id) returned
+    SELECT profile_id, walk, region, new_account_id, amazon_account_id
+      FROM (SELECT DISTINCT ON (profile_id) stored.*
+              FROM stored
+             WHERE NOT EXISTS (SELECT FROM stored other
+                                WHERE other.profile_id = stored.profile_id AND NOT other.is_gone)
+             ORDER BY profile_id, updated_at DESC, amazon_account_id) returned
+     WHERE source = 'ads_accounts'
 ), earlier AS MATERIALIZED (
     SELECT access.seen_in, access.missing_since, account.amazon_account_id
       FROM accounts_accountaccess access

@@ -165,6 +165,16 @@ def _remove(chance: random.Random, world: World, _maker: Maker, _logins: list[Lo
         world.remove_ads_account(account.ads_account_id)
 
 
+def _drop(chance: random.Random, world: World, _maker: Maker, logins: list[Login]) -> None:
+    # An ads account leaves all lists, and its profiles stay.
+    for account in _some_accounts(chance, world)[:1]:
+        for login in logins:
+            if account.ads_account_id in login.ads_accounts:
+                login.ads_accounts.remove(account.ads_account_id)
+        if not any(account.ads_account_id in login.ads_accounts for login in world.logins.values()):
+            del world.ads_accounts[account.ads_account_id]
+
+
 def _hide(chance: random.Random, world: World, _maker: Maker, logins: list[Login]) -> None:
     login = chance.choice(logins)
     for account_id in chance.sample(login.ads_accounts, min(2, len(login.ads_accounts))):
@@ -262,6 +272,7 @@ CHANGES: list[Callable[[random.Random, World, Maker, list[Login]], None]] = [
     _rename,
     _set_status,
     _remove,
+    _drop,
     _hide,
     _show,
     _hide_all,
@@ -422,3 +433,11 @@ def break_or_heal(chance: random.Random, connection: Connection) -> None:
         Connection.objects.filter(pk=connection.pk).update(
             state=Connection.State.ACTIVE, grant_version=F("grant_version") + 1
         )
+
+
+def give_new_consent(connection: Connection, refresh_token: str) -> None:
+    connection.refresh_from_db()
+    connection.state = Connection.State.ACTIVE
+    connection.refresh_token, connection.access_token, connection.expires_at = refresh_token, None, None
+    connection.grant_version += 1
+    connection.save()

@@ -41,7 +41,7 @@ class Event:
 
 events = st.builds(
     Event,
-    kind=st.sampled_from(["remove", "remove", "move", "move back", "add", "add in front"]),
+    kind=st.sampled_from(["remove", "remove", "move", "move back", "add", "add in front", "drop", "return"]),
     page=st.integers(1, 5),
     place=st.integers(0, 7),
     has_profile=st.booleans(),
@@ -73,10 +73,16 @@ def happen(world: World, event: Event, moved: set[str]) -> None:
         if event.kind == "add in front":
             first.ads_accounts.insert(0, first.ads_accounts.pop())
             assert first.ads_accounts[0] == made.ads_account_id
+    elif event.kind == "return":
+        listed = {*first.ads_accounts, *second.ads_accounts}
+        first.ads_accounts.extend([each for each in world.ads_accounts if each not in listed][:1])
     elif giver.ads_accounts:
         account_id = giver.ads_accounts[event.place % len(giver.ads_accounts)]
         if event.kind == "remove":
             world.remove_ads_account(account_id)
+        elif event.kind == "drop":
+            # Its profiles are still shown.
+            first.ads_accounts.remove(account_id)
         else:
             moved.add(account_id)
             world.let_see(first if giver is second else second, ads_account_id=account_id)

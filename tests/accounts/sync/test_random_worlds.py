@@ -35,6 +35,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 FIRST = int(os.environ.get("WORLDS_FROM", "1"))
 WORLDS = int(os.environ.get("WORLDS", "8"))
 STEPS = 9
+# What all lists miss is gone after three readings, and may leave something that is missed then.
+MAX_ROUNDS = 6
 
 
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + WORLDS))
@@ -54,6 +56,7 @@ async def test_the_tables_agree_with_a_random_world(
         world = Trial(chance, sandbox, owner, connect, amazon, connections)
         for step in range(STEPS):
             await world.live(calm=step >= STEPS - 2)
+        await world.come_to_rest()
     assert any("succeeded" in line for line in world.story), world.story
 
 
@@ -85,7 +88,27 @@ class Trial:
         if not changed:
             await self._check_gone(before)
             if is_truthful:
-                await self._check_tables(run, login, connection)
+                await self._check_tables(run, connection)
+
+    async def come_to_rest(self) -> None:
+        """Sync all logins until the tables equal the world, which does not change any more."""
+        self.sandbox.faults.clear()
+        connections = [await self._choose_connection(login, calm=True) for login in self.connections]
+        for login, connection in zip(self.connections, connections, strict=True):
+            token = self.sandbox.refresh_token(login)
+            await in_thread(random_worlds.give_new_consent)(connection, token)
+        found = ["not synced"]
+        for _ in range(MAX_ROUNDS):
+            if found:
+                for connection in connections:
+                    run = await self._sync(connection, calm=True)
+                    self.story.append(f"{connection.label} at rest: {run.state} {run.error}")
+                found = [line for each in connections for line in await self._find_differences(each)]
+        assert found == [], "\n".join([*found, *self.story])
+
+    async def _find_differences(self, connection: Connection) -> list[str]:
+        login = next(name for name, each in self.connections.items() if each == connection)
+        return await in_thread(random_worlds.find_differences)(self.sandbox.truth(login), connection)
 
     async def _disturb(self, changed: list[str]) -> bool:
         """Change the world and add faults; return whether all answers of Amazon will still be correct."""
@@ -144,7 +167,7 @@ class Trial:
         gone = await in_thread(random_worlds.find_wrongly_gone)(before, self.owner.pk, truths)
         assert not gone, (gone, self.story)
 
-    async def _check_tables(self, run: SyncRun, login: str, connection: Connection) -> None:
+    async def _check_tables(self, run: SyncRun, connection: Connection) -> None:
         # A run that waits for another one to confirm that accounts are gone still shows them, and so does a run that
         # sees an account by its profiles only.
         is_complete = all(
@@ -153,5 +176,5 @@ class Trial:
             for source in run.sources
         )
         if run.state == SyncRun.State.SUCCEEDED and is_complete:
-            found = await in_thread(random_worlds.find_differences)(self.sandbox.truth(login), connection)
+            found = await self._find_differences(connection)
             assert found == [], "\n".join([*found, *self.story, *map(str, run.sources)])
