@@ -3,8 +3,9 @@
 A failure here is reported in the run, and changes no standing.
 """
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-from contextlib import aclosing
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from typing import Final, TypeVar
 
 from accounts.models import Account
@@ -23,16 +24,21 @@ from accounts.sync.reading import run_all
 from accounts.sync.writing import Writer
 from amazon_accounts.amazon_ads.answers import AdvertiserMarketplace, BillingItemError, Rejected
 from amazon_accounts.amazon_ads.billing.asking import BAD_REQUEST, NO_ADS_ACCOUNT, Part
+from amazon_accounts.amazon_ads.billing.endpoints import MAX_PAIRS
 from amazon_accounts.amazon_ads.client import AdsApi
 from amazon_accounts.amazon_ads.errors import AmazonError, PostponedError
 
-# Pairs whose answers are stored together. A multiple of the pairs of one request.
-SLICE_PAIRS: Final = 300
+# Two questions are asked at once: about the notices of some pairs, and about the statuses of the next pairs. Each takes
+# two requests.
+STEP_PAIRS: Final = 2 * MAX_PAIRS
+# The number of answers that are stored in one statement.
+STORED_PAIRS: Final = 1000
 # With these words Amazon does not tell this login, and would not at the next sync.
 REFUSALS: Final = {"NOT_AUTHORIZED", "NOT_FOUND", BAD_REQUEST, NO_ADS_ACCOUNT}
 
 Said = TypeVar("Said")
 MakeApi = Callable[[Listing], AdsApi]
+Answered = tuple[DuePair, BillingAnswer]
 
 
 class BillingReader:
@@ -60,21 +66,32 @@ class BillingReader:
     async def _read_region(self, region: str) -> None:
         due = await self._writer.in_database(find_due_pairs, self._claim.connection_id, region)
         listing = self._coverage.start_listing(BILLING, region)
+        asking = _Asking(region, due, listing, self._make_api(listing))
         refused = 0
-        for start in range(0, len(due), SLICE_PAIRS):
-            asking = _Asking(region, due[start : start + SLICE_PAIRS], listing, self._make_api(listing))
-            await asking.ask()
-            await self._writer.in_database(_record, self._claim, asking.answers)
-            refused += sum(answer.refusal is not None for _, answer in asking.answers)
-            if listing.outcome is not None:
-                break
-        else:
-            listing.end(Outcome.COMPLETE)
+        # While answers are stored, the next questions are asked.
+        storing = asyncio.create_task(asyncio.sleep(0))
+        answers: list[Answered] = []
+        try:
+            async with aclosing(asking.ask()) as steps:
+                async for step in steps:
+                    answers += step
+                    refused += sum(answer.refusal is not None for _, answer in step)
+                    if len(answers) >= STORED_PAIRS:
+                        await storing
+                        storing = asyncio.create_task(self._store(answers))
+                        answers = []
+        finally:
+            await storing
+            await self._store(answers)
         listing.note_refused(refused)
+
+    async def _store(self, answers: Sequence[Answered]) -> None:
+        if answers:
+            await self._writer.in_database(_record, self._claim, answers)
 
 
 class _Asking:
-    """The questions about some pairs. The first request that fails as a whole ends them, and the listing."""
+    """The questions about the pairs of a region. The first request that fails as a whole ends them, and the listing."""
 
     def __init__(self, region: str, due: Sequence[DuePair], listing: Listing, api: AdsApi) -> None:
         self._region = region
@@ -83,28 +100,50 @@ class _Asking:
         self._api = api
         self._answers = {each.pair: BillingAnswer() for each in due}
 
-    @property
-    def answers(self) -> list[tuple[DuePair, BillingAnswer]]:
-        return [(self._due[pair], answer) for pair, answer in self._answers.items()]
+    async def ask(self) -> AsyncGenerator[list[Answered], None]:
+        """Yield the pairs about which nothing more is asked, with their answers."""
+        pairs = list(self._due)
+        before: list[AdvertiserMarketplace] = []
+        for start in range(0, len(pairs) + STEP_PAIRS, STEP_PAIRS):
+            step = pairs[start : start + STEP_PAIRS]
+            await run_all([self._ask_about_notices(before), self._ask_about_statuses(step)])
+            yield self._list_answers(before)
+            before = step
+            if self._listing.outcome is not None:
+                yield self._list_answers(before)
+                return
+        self._listing.end(Outcome.COMPLETE)
 
-    async def ask(self) -> None:
+    def _list_answers(self, pairs: Iterable[AdvertiserMarketplace]) -> list[Answered]:
+        return [(self._due[pair], self._answers[pair]) for pair in pairs]
+
+    async def _ask_about_statuses(self, pairs: Sequence[AdvertiserMarketplace]) -> None:
+        if pairs:
+            with self._ending_if_it_fails():
+                async for pair, status in self._read(self._api.billing_statuses(self._region, pairs)):
+                    self._answers[pair].status = status
+                    self._listing.seen += 1
+
+    async def _ask_about_notices(self, pairs: Sequence[AdvertiserMarketplace]) -> None:
+        # Who may not know the status of a pair may not know its notices.
+        told = {pair: self._due[pair].ads_account for pair in pairs if self._answers[pair].status}
+        if told:
+            with self._ending_if_it_fails():
+                async for pair, notices in self._read(self._api.billing_notifications(self._region, told)):
+                    self._answers[pair].notices = notices
+
+    @contextmanager
+    def _ending_if_it_fails(self) -> Iterator[None]:
         try:
-            async for pair, status in self._read(self._api.billing_statuses(self._region, self._due)):
-                self._answers[pair].status = status
-            # Who may not know the status of a pair may not know its notices.
-            told = {
-                pair: self._due[pair].ads_account for pair, answer in self._answers.items() if answer.status
-            }
-            notifications = self._api.billing_notifications(self._region, told)
-            async for pair, notices in self._read(notifications):
-                self._answers[pair].notices = notices
+            yield
         except AmazonError as error:
-            self._listing.fail(error)
+            if self._listing.outcome is None:
+                self._listing.fail(error)
         except PostponedError as error:
             # The run does not wait for it: the pairs are due at the next sync as well.
-            self._listing.note(error)
-            self._listing.end(Outcome.FAILED)
-        self._listing.seen += sum(answer.status is not None for answer in self._answers.values())
+            if self._listing.outcome is None:
+                self._listing.note(error)
+                self._listing.end(Outcome.FAILED)
 
     async def _read(
         self, parts: AsyncGenerator[Part[Said], None]
@@ -119,6 +158,9 @@ class _Asking:
                         self._note_error(pair, result)
                     else:
                         yield pair, result
+                if self._listing.outcome is not None:
+                    # The other question has failed.
+                    return
 
     def _note_error(self, pair: AdvertiserMarketplace, error: BillingItemError) -> None:
         if error.code in REFUSALS:
@@ -128,7 +170,7 @@ class _Asking:
             self._listing.reject([Rejected(name, f"{error.code}: {error.description}")])
 
 
-def _record(claim: RunClaim, answers: Iterable[tuple[DuePair, BillingAnswer]]) -> None:
+def _record(claim: RunClaim, answers: Iterable[Answered]) -> None:
     with fence_run(claim) as cursor:
         record_answers(cursor, claim.connection_id, answers)
 

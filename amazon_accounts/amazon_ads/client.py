@@ -151,6 +151,7 @@ class AdsApi:
         self._token = token
         self._max_wait = max_wait
         self.stats = CallStats()
+        self._billing_form = FormMemory(limiter.database, client_id)
 
     async def ads_accounts(
         self, region: str, *, max_pages: int = MAX_PAGES
@@ -293,8 +294,7 @@ class AdsApi:
         endpoint: endpoints.Endpoint[Result],
         accounts: Mapping[AdvertiserMarketplace, str],
     ) -> AsyncGenerator[asking.Part[Result], None]:
-        memory = FormMemory(self._limiter.database, self._client_id)
-        return asking.ask(endpoint, accounts, partial(self._send_about_billing, region), memory)
+        return asking.ask(endpoint, accounts, partial(self._send_about_billing, region), self._billing_form)
 
     async def _send_about_billing(
         self,

@@ -1,6 +1,6 @@
 """What Amazon's refusals have shown about the form of requests about billing. All processes share it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from amazon_accounts.amazon_ads.billing.endpoints import MAX_PAIRS
@@ -24,23 +24,30 @@ class Form:
 
 
 class FormMemory:
+    """Reads the form once, and tells all questions of its owner what one of them learns."""
+
     def __init__(self, database: PacingDatabase, client_id: str) -> None:
         self._database = database
         self._client_id = client_id
+        self._form: Form | None = None
 
     async def load(self) -> Form:
-        try:
-            return await self._database.run(_load, self._client_id)
-        except PaceUnavailableError:
-            # The requests will name this outage.
-            return Form()
+        if self._form is None:
+            try:
+                self._form = await self._database.run(_load, self._client_id)
+            except PaceUnavailableError:
+                # The requests will name this outage.
+                return Form()
+        return self._form
 
     async def remember_limit(self, max_pairs: int) -> None:
+        self._form = replace(self._form or Form(), max_pairs=max_pairs)
         await self._database.try_to_record(
             _save, self._client_id, {"max_pairs": max_pairs, "limited_at": approximate_now()}
         )
 
     async def remember_account_header(self) -> None:
+        self._form = replace(self._form or Form(), needs_account=True)
         await self._database.try_to_record(_save, self._client_id, {"account_wanted_at": approximate_now()})
 
 
