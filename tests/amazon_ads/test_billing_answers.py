@@ -263,7 +263,10 @@ class TestDates:
             ("2026-12-15T08:00:00", datetime(2026, 12, 15, 8, tzinfo=UTC)),
             ("2026-12-15", datetime(2026, 12, 15, tzinfo=UTC)),
             ("1999-01-01T00:00:00Z", datetime(1999, 1, 1, tzinfo=UTC)),
-            ("9999-12-31T23:59:59Z", datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
+            # Every time zone can show it.
+            ("9999-12-31T23:59:59Z", datetime(9999, 12, 30, 23, 59, 59, tzinfo=UTC)),
+            ("9999-01-01T00:00:00Z", datetime(9999, 1, 1, tzinfo=UTC)),
+            ("0001-01-01T00:00:00Z", datetime(1, 1, 2, tzinfo=UTC)),
             ("", None),
             (None, None),
         ],

@@ -8,7 +8,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from amazon_accounts.amazon_ads.answers.entries import find_id
@@ -37,6 +37,9 @@ MAX_DESCRIPTION = 2000
 # Only so many times the length of a text is looked at, which may be mostly markup.
 MARKUP_SHARE = 20
 MAX_DATE_CHARACTERS = 64
+# A moment nearer to the ends of the calendar has no local time in some zones.
+FIRST_MOMENT = datetime.min.replace(tzinfo=UTC) + timedelta(days=1)
+LAST_MOMENT = datetime.max.replace(tzinfo=UTC, microsecond=0) - timedelta(days=1)
 # Of one pair. A pair with more is refused.
 MAX_LISTED_NOTICES = 1000
 # Of one pair. Notices that tell of a suspension are all kept; they may be more.
@@ -297,9 +300,10 @@ def _read_date(value: object) -> tuple[datetime | None, bool]:
         return None, False
     try:
         moment = datetime.fromisoformat(value.strip())
-        return (moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)), True
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None, False
+    return min(max(moment, FIRST_MOMENT), LAST_MOMENT), True
 
 
 def _clean(text: object, max_characters: int) -> str:

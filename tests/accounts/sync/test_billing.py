@@ -291,6 +291,39 @@ async def test_an_error_of_one_pair_leaves_the_others_alone(
     assert living.standing == "good"
 
 
+@pytest.mark.parametrize(
+    ("fault", "options"),
+    [
+        ("item_index", {"index": 99}),
+        ("item_index", {"index": -1}),
+        ("item_index", {"index": "first"}),
+        ("item_of_other_pair", {}),
+        ("duplicate_record", {}),
+        ("missing_ids", {}),
+        ("unknown_values", {}),
+        ("truncated", {}),
+        ("drop_body", {}),
+    ],
+    ids=lambda value: str(value) if isinstance(value, str) else "-".join(map(str, value.values())),
+)
+async def test_a_standing_that_was_good_stays_where_an_answer_makes_no_sense(
+    connect: ConnectionFactory, sync: Sync, sandbox: Sandbox, fault: str, options: dict[str, Any]
+) -> None:
+    connection = await in_thread(connect)()
+    await sync(connection)
+    await age_answers(timedelta(days=1))
+    american = profile_in(sandbox, "US")
+    sandbox.faults.add(fault, path="/billing/*", **{"item": american.pair[0], **options})
+    before = await changes()
+    run = await sync(connection)
+    assert run.state in {"succeeded", "partial"}
+    if fault != "unknown_values":
+        assert await changes() == before
+    assert not await in_thread(
+        Account.objects.filter(standing__in=["suspended", "at_risk", "set_up"]).exists
+    )()
+
+
 async def test_amazon_that_asks_to_wait_ends_billing_and_not_the_run(
     connect: ConnectionFactory, sync: Sync, sandbox: Sandbox
 ) -> None:
