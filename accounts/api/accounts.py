@@ -24,7 +24,7 @@ from accounts.api.representation import ReadOnlySerializer
 from accounts.lists.account_pages import paginate_accounts
 from accounts.lists.filters import filter_accounts
 from accounts.lists.parameters import DEFAULT_ORDERING, ORDERINGS, PAGE_ONLY, PAGING, read_account_query
-from accounts.models import Account, AccountAccess, AccountManager, Profile, Standing
+from accounts.models import Account, AccountAccess, AccountManager, HealthReason, Profile, Standing
 from accounts.update import update_account
 from amazon_accounts.amazon_ads.hosts import Region
 from amazon_accounts.web.problems import NOT_FOUND, VERSION_CONFLICT
@@ -75,6 +75,11 @@ class AccountSerializer(ReadOnlySerializer):
     )
     account_type = Word(Account.Type)
     health = Word(Account.Health)
+    health_reason = Word(
+        HealthReason,
+        allow_null=True,
+        help_text="The worst that is wrong with the account; null when all is well.",
+    )
     connection = serializers.UUIDField(
         source="connection_id", help_text="The login that the account is synced by."
     )

@@ -18,6 +18,7 @@ ACCOUNT = {
     "suspension_at": "2026-12-15T00:00:00Z",
     "account_type": "seller",
     "health": "attention",
+    "health_reason": "at_risk",
     "connection": CONNECTION_ID,
     "connections": [CONNECTION_ID],
     "parent": None,

@@ -68,7 +68,7 @@ def start_batch(
     request = {
         "operation": operation,
         "account_ids": account_ids,
-        "filter": dict(filters.filters) if isinstance(filters, AccountQuery) else filters,
+        "filter": filters.as_object() if isinstance(filters, AccountQuery) else filters,
         "options": dict(options or {}),
     }
     _check_request(request, idempotency_key, max_items)

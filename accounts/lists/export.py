@@ -25,6 +25,7 @@ COLUMNS = (
     "suspension_at",
     "account_type",
     "health",
+    "health_reason",
     "connection",
     "connections",
     "parent",

@@ -38,6 +38,6 @@ def filter_accounts(
         # A join would return an account once for each of its profiles.
         profiles = Profile.objects.filter(account=OuterRef("pk"), marketplace_id__in=filters["marketplace"])
         accounts = accounts.filter(Exists(profiles))
-    if any(filters.get(name) for name in ("connection", "sync_status", "health")):
+    if any(filters.get(name) for name in ("connection", "sync_status", "health", "health_reason")):
         accounts = accounts.filter(select_by_connection(user, filters))
     return filter_by_content(accounts, filters, common_share=common_share)

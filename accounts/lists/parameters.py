@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Self
 
 import django_filters
@@ -13,7 +14,8 @@ from django.utils.datastructures import MultiValueDict
 
 from accounts.errors import build_validation_error
 from accounts.lists.account_pages import ACCOUNT_ORDERINGS
-from accounts.models import Account, Standing
+from accounts.lists.by_connection import NO_REASON
+from accounts.models import Account, HealthReason, Standing
 from accounts.strict_json import BadJSONError, read_json
 from amazon_accounts.amazon_ads.marketplaces import show_country
 
@@ -143,19 +145,21 @@ class _ContainsLabels(_Contains):
     field_class = _Labels
 
 
-def _words(choices: type[Any], help_text: str) -> _Words:
-    return _Words(choices=[(word, word) for word in choices.values], required=False, help_text=help_text)
+def _words(words: Iterable[str], help_text: str) -> _Words:
+    return _Words(choices=[(word, word) for word in words], required=False, help_text=help_text)
 
 
 class AccountFilterSet(django_filters.FilterSet):
     """The filters of the list. Several values of one filter mean any of them."""
 
-    status = _words(Account.Status, "Our status of the account.")
-    standing = _words(Standing, "Whether the account can advertise, by what Amazon says about its billing.")
+    status = _words(Account.Status.values, "Our status of the account.")
+    standing = _words(
+        Standing.values, "Whether the account can advertise, by what Amazon says about its billing."
+    )
     suspension_before = django_filters.IsoDateTimeFilter(
         help_text="A moment before which Amazon announces a suspension, such as `2026-12-24T00:00:00Z`."
     )
-    account_type = _words(Account.Type, "What kind of advertiser it is.")
+    account_type = _words(Account.Type.values, "What kind of advertiser it is.")
     marketplace = _CapitalCodes(
         pattern=r"[A-Za-z0-9]{8,20}",
         shape="a marketplace id such as ATVPDKIKX0DER",
@@ -171,8 +175,12 @@ class AccountFilterSet(django_filters.FilterSet):
         shape="the id of a connection",
         help_text="Our id of the connection that the account is synced by.",
     )
-    sync_status = _words(Account.SyncStatus, "The state of the account's sync.")
-    health = _words(Account.Health, "Whether somebody should look at the account.")
+    sync_status = _words(Account.SyncStatus.values, "The state of the account's sync.")
+    health = _words(Account.Health.values, "Whether somebody should look at the account.")
+    health_reason = _words(
+        [*HealthReason.values, NO_REASON],
+        f"The worst that is wrong with the account; `{NO_REASON}` when all is well.",
+    )
     search = django_filters.CharFilter(
         min_length=1,
         max_length=MAX_SEARCH_LENGTH,
@@ -230,6 +238,13 @@ class AccountQuery:
         if errors := self.unknown or self.errors:
             raise build_validation_error(errors)
         return self
+
+    def as_object(self) -> dict[str, Any]:
+        """Return the filters as an object that JSON can hold and that `read_account_query` reads."""
+        return {
+            name: value.isoformat() if isinstance(value, datetime) else value
+            for name, value in self.filters.items()
+        }
 
     def without(self, *names: str) -> Self:
         # A cursor belongs to its filters, so the new query begins at its first page.

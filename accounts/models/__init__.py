@@ -3,6 +3,7 @@
 from accounts.models.account import Account, AccountAccess, AccountManager, Profile, Standing
 from accounts.models.batch import BatchItem, BatchOperation
 from accounts.models.changes import AccountChange
+from accounts.models.health import HealthReason
 from accounts.models.search import AccountSearch
 from accounts.models.sync import SyncRun
 
@@ -14,6 +15,7 @@ __all__ = [
     "AccountSearch",
     "BatchItem",
     "BatchOperation",
+    "HealthReason",
     "Profile",
     "Standing",
     "SyncRun",

@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
+from accounts.models.health import HealthReason, find_health_reason
 from amazon_accounts.amazon_ads.hosts import Region
 from tokens.models import Connection
 from tokens.permissions import Actor, may
@@ -33,6 +34,12 @@ class Standing(models.TextChoices):
     GOOD = "good"
     # Amazon was not asked yet, or does not tell the connected logins.
     UNKNOWN = "unknown"
+
+
+# Amazon uses a word that we do not know, or has not told whether the account can advertise.
+NOT_KNOWN = Q(status="unknown") | Q(
+    status="active", standing="unknown", source__in=["ads_accounts", "profiles"]
+)
 
 
 class AccountQuerySet(models.QuerySet["Account"]):
@@ -222,7 +229,17 @@ class Account(models.Model):
                 condition=Q(standing__in=["suspended", "at_risk", "set_up"]),
                 name="account_trouble",
             ),
-            # The marks that a sync may clear.
+            # `?health_reason=`, for what few accounts have. PostgreSQL guesses that many are not known, and would read all
+            # active accounts in the order of the list.
+            models.Index(fields=["name", "id"], condition=NOT_KNOWN, name="account_not_known"),
+            models.Index(fields=["status", "id"], condition=NOT_KNOWN, name="account_not_known_status"),
+            models.Index(
+                fields=["name", "id"],
+                condition=Q(status="inactive", inactive_reason="registration_failed"),
+                name="account_unregistered",
+            ),
+            models.Index(fields=["id"], condition=Q(sync_enabled=False), name="account_sync_off"),
+            # The same, and the marks that a sync may clear.
             models.Index(fields=["connection"], condition=~Q(unread_regions=[]), name="account_unread"),
             # `?country=`.
             GinIndex(fields=["countries"], name="account_countries"),
@@ -272,20 +289,28 @@ class Account(models.Model):
         return self.SyncStatus.SYNCED
 
     @property
+    def has_billing(self) -> bool:
+        """Whether Amazon's billing knows such an account: it knows no managers and no DSP advertisers."""
+        return self.source in {self.Source.ADS_ACCOUNTS, self.Source.PROFILES}
+
+    @property
+    def health_reason(self) -> HealthReason | None:
+        return find_health_reason(self)
+
+    @property
     def health(self) -> "Account.Health":
-        if not self.is_followed:
-            return self.Health.OFF
-        sync_status = self.sync_status
-        if (
-            sync_status == self.SyncStatus.FAILING
-            or self.status == self.Status.SUSPENDED
-            or self.connection.is_broken
-        ):
-            return self.Health.PROBLEM
-        is_ready = self.status == self.Status.ACTIVE and self.standing != Standing.AT_RISK
-        if sync_status in {self.SyncStatus.STALE, self.SyncStatus.NEVER} or not is_ready:
-            return self.Health.ATTENTION
-        return self.Health.OK
+        match self.health_reason:
+            case None | HealthReason.PAUSED:
+                return self.Health.OK
+            case HealthReason.INACTIVE:
+                return self.Health.OFF
+            case HealthReason.SUSPENDED | HealthReason.LOGIN_REFUSED | HealthReason.SYNC_FAILING:
+                return self.Health.PROBLEM
+            case HealthReason.UNKNOWN if self.status != self.Status.UNKNOWN:
+                # That Amazon does not tell about its billing makes no account worse.
+                return self.Health.OK
+            case _:
+                return self.Health.ATTENTION
 
 
 Part = TypeVar("Part", bound=models.Model)

@@ -83,6 +83,8 @@ def cases(deep: dict[str, str]) -> list[Case]:
             status="suspended", account_type="vendor", country="DE", ordering="-last_synced_at"), "filtered"),
         Case("marketplace (17%)", address(marketplace="A1PA6795UKMFR9"), "filtered"),
         Case("health problem (4%)", address(health="problem"), "filtered"),
+        Case("health reason at_risk (2%)", address(health_reason="at_risk"), "filtered"),
+        Case("health reason unknown (0.1%)", address(health_reason="unknown"), "filtered"),
         Case("metadata (0.1%)", address(metadata=tier), "filtered"),
         Case("labels (0.1%)", address(labels=spring), "filtered"),
         Case("labels (50%)", address(labels=json.dumps({"team": "north"})), "filtered"),

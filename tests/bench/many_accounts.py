@@ -1,6 +1,7 @@
 """A database of generated accounts, the same accounts each time, for the benchmarks of lists, pages and batches.
 
-Of the accounts 90% are active, 5% inactive, 3% suspended, 2% pending; a fifth are vendors, a sixth are in Germany; half
+Of the accounts 90% are active, 5% inactive, 3% suspended, 2% pending; 2% are at risk, and of 0.1% the standing is not
+known; a fifth are vendors, a sixth are in Germany; half
 have the label `team: north`, one of a thousand `campaign: spring`; every second name has `Garden` in it, one of fifty
 thousand `Zephyr`. A connection has a thousand accounts, at least ten there are, and one of a hundred fails.
 """
@@ -40,6 +41,8 @@ ACCOUNT = {
     "status": "CASE WHEN c % 100 < 90 THEN 'active' WHEN c % 100 < 95 THEN 'inactive' WHEN c % 100 < 98 THEN 'suspended'"
     " ELSE 'pending' END",
     "inactive_reason": "CASE WHEN c % 100 >= 90 AND c % 100 < 95 THEN 'not_visible' END",
+    "standing": "CASE WHEN c % 100 >= 98 THEN 'set_up' WHEN c % 100 >= 95 THEN 'suspended' WHEN c % 100 >= 90 THEN"
+    " 'unknown' WHEN c % 100 < 2 THEN 'at_risk' WHEN d % 1000 = 0 THEN 'unknown' ELSE 'good' END",
     "countries": "CASE WHEN d % 6 = 0 THEN ARRAY['DE'] WHEN d % 2 = 0 THEN ARRAY['US', 'CA'] ELSE ARRAY['GB', 'FR'] END",
     "metadata": "jsonb_build_object('adsAccountId', hash, 'tier', a % 1000, 'note', repeat(hash, 8))",
     "labels": 'CASE WHEN a % 1000 = 0 THEN \'{{"team": "north", "campaign": "spring"}}\''

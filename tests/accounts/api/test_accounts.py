@@ -48,6 +48,7 @@ def test_it_shows_all_of_an_account(api: APIClient, alice: User, new_account: Ac
         "suspension_at": "2036-12-15T00:00:00Z",
         "account_type": "seller",
         "health": "attention",
+        "health_reason": "at_risk",
         "connection": str(connection.pk),
         "connections": [str(connection.pk)],
         "parent": None,

@@ -3,17 +3,22 @@
 import io
 import json
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.http import QueryDict
 
+from accounts.lists.filters import filter_accounts
+from accounts.lists.parameters import read_account_query
 from accounts.models import Account, BatchOperation
 from tests.accounts.conftest import AccountFactory, ConnectionFactory
 from tests.sandbox_fixtures import SandboxServer
 from tokens.models import Connection
+from tokens.permissions import SYSTEM
 
 transactional = pytest.mark.django_db(transaction=True)
 
@@ -42,6 +47,28 @@ class TestBatch:
             new_account(alice)
         query = "?status=active&ordering=-name&view=table&cursor=abc&page_size=1"
         assert output("batch", "disconnect", "--filter", query).startswith("2 total, 0 waiting")
+
+    @transactional
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "health_reason=suspended&health_reason=at_risk",
+            "standing=suspended&standing=at_risk",
+            "status=suspended&health=problem",
+            "suspension_before=2036-12-31&health_reason=at_risk&standing=at_risk",
+        ],
+    )
+    def test_it_filters_by_standing_and_by_what_is_wrong(
+        self, alice: User, new_account: AccountFactory, query: str
+    ) -> None:
+        new_account(alice, standing="good")
+        new_account(alice, status="suspended", standing="suspended")
+        new_account(alice, standing="at_risk", suspension_at=datetime(2036, 12, 15, tzinfo=UTC))
+        chosen = set(filter_accounts(SYSTEM, read_account_query(QueryDict(query))))
+        assert 0 < len(chosen) < 3
+        printed = output("batch", "update", "--filter", query, "--labels", '{"seen": "yes"}')
+        assert printed.startswith(f"{len(chosen)} total, 0 waiting, 0 running, {len(chosen)} succeeded")
+        assert set(Account.objects.filter(labels={"seen": "yes"})) == chosen
 
     @transactional
     def test_it_reads_ids_from_a_file(self, alice: User, new_account: AccountFactory, tmp_path: Path) -> None:

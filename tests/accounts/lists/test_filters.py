@@ -12,16 +12,20 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from accounts.errors import UnknownObjectError
+from accounts.lists.by_connection import NO_REASON
 from accounts.lists.filters import filter_accounts
 from accounts.lists.parameters import MAX_JSON_LENGTH
 from accounts.lists.search_index import index_some
-from accounts.models import Account, AccountSearch, Profile
+from accounts.models import Account, AccountSearch, HealthReason, Profile
 from tests.accounts.conftest import AccountFactory, ConnectionFactory
 from tokens.permissions import SYSTEM
 
 STATES = [
     *((status, None, "good") for status in Account.Status.values if status != "inactive"),
-    ("active", None, "at_risk"),
+    *(("active", None, standing) for standing in ("at_risk", "unknown")),
+    ("pending", None, "set_up"),
+    ("pending", None, "at_risk"),
+    ("suspended", None, "suspended"),
     *(("inactive", reason, "unknown") for reason in Account.InactiveReason.values),
 ]
 
@@ -46,17 +50,22 @@ def world(
         for connection in connections
         for status, reason, standing in STATES
         for enabled, unread in ((True, []), (True, ["NA"]), (False, []))
-    ]  # fmt: skip
+    ] + [new_account(alice, source="dsp_advertisers", connection=connections[4])]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("parameter", "words"), [("sync_status", Account.SyncStatus.values), ("health", Account.Health.values)]
+    ("parameter", "words"),
+    [
+        ("sync_status", Account.SyncStatus.values),
+        ("health", Account.Health.values),
+        ("health_reason", [*HealthReason.values, NO_REASON]),
+    ],
 )
 def test_the_filter_agrees_with_the_property_of_an_account(
     alice: User, world: list[Account], parameter: str, words: list[str]
 ) -> None:
     said = {
-        account.pk: str(getattr(account, parameter))
+        account.pk: str(getattr(account, parameter) or NO_REASON)
         for account in Account.objects.select_related("connection")
     }
     found = {word: {row.pk for row in filter_accounts(alice, {parameter: word})} for word in words}

@@ -28,25 +28,38 @@ def make(alice: User, new_account: AccountFactory, new_connection: ConnectionFac
 
 
 @pytest.mark.parametrize(
-    ("connection", "account", "sync_status", "health"),
+    ("connection", "account", "sync_status", "health", "reason"),
     [
-        ({}, {}, "synced", "ok"),
-        ({"last_synced_at": None}, {}, "never", "attention"),
-        (FAILING, {}, "failing", "problem"),
-        (BROKEN, {}, "synced", "problem"),
-        ({}, {"status": "pending"}, "synced", "attention"),
-        ({}, {"status": "suspended"}, "synced", "problem"),
-        ({}, {"status": "unknown"}, "synced", "attention"),
-        ({}, UNREGISTERED, "synced", "attention"),
-        (FAILING, UNREGISTERED, "failing", "problem"),
-        ({}, {"sync_enabled": False}, "off", "ok"),
-        (FAILING, {"sync_enabled": False}, "off", "ok"),
-        ({"last_synced_at": None}, {"sync_enabled": False}, "off", "ok"),
-        (BROKEN, {"sync_enabled": False}, "off", "problem"),
-        ({}, INACTIVE, "off", "off"),
-        (FAILING, INACTIVE, "off", "off"),
-        (BROKEN, INACTIVE, "off", "off"),
-        (FAILING | {"last_synced_at": None}, {"status": "pending"}, "failing", "problem"),
+        ({}, {}, "synced", "ok", None),
+        ({"last_synced_at": None}, {}, "never", "attention", "first_sync"),
+        (FAILING, {}, "failing", "problem", "sync_failing"),
+        (BROKEN, {}, "synced", "problem", "login_refused"),
+        (BROKEN | FAILING, {}, "failing", "problem", "login_refused"),
+        (BROKEN, {"status": "suspended"}, "synced", "problem", "suspended"),
+        ({}, {"status": "pending"}, "synced", "attention", "set_up"),
+        ({}, {"status": "pending", "standing": "set_up"}, "synced", "attention", "set_up"),
+        ({}, {"status": "pending", "standing": "at_risk"}, "synced", "attention", "at_risk"),
+        ({}, {"standing": "at_risk"}, "synced", "attention", "at_risk"),
+        (FAILING, {"standing": "at_risk"}, "failing", "problem", "sync_failing"),
+        ({"last_synced_at": None}, {"standing": "at_risk"}, "never", "attention", "at_risk"),
+        ({}, {"status": "suspended"}, "synced", "problem", "suspended"),
+        ({}, {"status": "unknown"}, "synced", "attention", "unknown"),
+        ({}, {"status": "unknown", "sync_enabled": False}, "off", "attention", "unknown"),
+        ({}, {"standing": "unknown"}, "synced", "ok", "unknown"),
+        ({}, {"standing": "unknown", "sync_enabled": False}, "off", "ok", "paused"),
+        ({}, {"standing": "unknown", "source": "dsp_advertisers"}, "synced", "ok", None),
+        ({}, {"standing": "unknown", "source": "manager_accounts"}, "synced", "ok", None),
+        ({}, UNREGISTERED, "synced", "attention", "registration_failed"),
+        (FAILING, UNREGISTERED, "failing", "problem", "sync_failing"),
+        ({}, {"sync_enabled": False}, "off", "ok", "paused"),
+        ({}, {"unread_regions": ["NA"]}, "off", "ok", "paused"),
+        (FAILING, {"sync_enabled": False}, "off", "ok", "paused"),
+        ({"last_synced_at": None}, {"sync_enabled": False}, "off", "ok", "paused"),
+        (BROKEN, {"sync_enabled": False}, "off", "problem", "login_refused"),
+        ({}, INACTIVE, "off", "off", "inactive"),
+        (FAILING, INACTIVE, "off", "off", "inactive"),
+        (BROKEN, INACTIVE, "off", "off", "inactive"),
+        (FAILING | {"last_synced_at": None}, {"status": "pending"}, "failing", "problem", "sync_failing"),
     ],
 )
 def test_sync_status_and_health_follow_from_the_account_and_its_connection(
@@ -55,20 +68,27 @@ def test_sync_status_and_health_follow_from_the_account_and_its_connection(
     account: dict[str, Any],
     sync_status: str,
     health: str,
+    reason: str | None,
 ) -> None:
-    row = make(connection, account)
-    assert (row.sync_status, row.health) == (sync_status, health)
+    row = make(connection, {"standing": "good"} | account)
+    assert (row.sync_status, row.health, row.health_reason) == (sync_status, health, reason)
 
 
 @pytest.mark.parametrize(
-    ("intervals", "sync_status", "health"), [(1.9, "synced", "ok"), (2.1, "stale", "attention")]
+    ("intervals", "sync_status", "health", "reason"),
+    [(1.9, "synced", "ok", None), (2.1, "stale", "attention", "late")],
 )
 def test_a_sync_is_late_after_two_intervals(
-    make: AccountFactory, settings: LazySettings, intervals: float, sync_status: str, health: str
+    make: AccountFactory,
+    settings: LazySettings,
+    intervals: float,
+    sync_status: str,
+    health: str,
+    reason: str | None,
 ) -> None:
     ago = timedelta(seconds=intervals * settings.SYNC_INTERVAL_SECONDS)
-    row = make({"last_synced_at": timezone.now() - ago}, {})
-    assert (row.sync_status, row.health) == (sync_status, health)
+    row = make({"last_synced_at": timezone.now() - ago}, {"standing": "good"})
+    assert (row.sync_status, row.health, row.health_reason) == (sync_status, health, reason)
 
 
 def test_the_time_of_the_last_sync_is_the_time_of_its_connection(make: AccountFactory) -> None:
