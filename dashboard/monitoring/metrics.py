@@ -9,13 +9,17 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from accounts.models import Account, SyncRun
+from accounts.lists.by_connection import count_health_reasons
+from accounts.models import Account, Standing, SyncRun
 from amazon_accounts.amazon_ads.pacing.report import count_calls, report_pacing
 from amazon_accounts.postgresql.clock import approximate_now
 from dashboard.monitoring.readiness import is_database_ready, run_checks
 from tokens.models import Connection, TokenRefresh
+from tokens.permissions import SYSTEM
 
 HOUR = timedelta(hours=1)
+# The standings that the index `account_trouble` has.
+TROUBLED = [str(standing) for standing in (Standing.SUSPENDED, Standing.AT_RISK, Standing.SET_UP)]
 
 # The labels of what is measured per rate limit.
 PLACE = ["region", "family"]
@@ -57,8 +61,16 @@ def _measure_connections(now: datetime) -> Iterator[Metric]:
 
 
 def _measure_accounts(now: datetime) -> Iterator[Metric]:
-    statuses = Account.objects.order_by().values_list("status").annotate(Count("pk"))
-    yield _gauge("accounts", "Accounts by status", ["status"], _label(statuses))
+    statuses = dict(Account.objects.order_by().values_list("status").annotate(Count("pk")))
+    yield _gauge("accounts", "Accounts by status", ["status"], _label(statuses.items()))
+    # The other standings are no trouble, and counting them would take as long as there are accounts.
+    troubled = Account.objects.filter(standing__in=TROUBLED).order_by().values_list("standing")
+    standings = dict.fromkeys(TROUBLED, 0) | dict(troubled.annotate(Count("pk")))
+    text = "Accounts that Amazon has stopped, may stop, or waits for, by standing"
+    yield _gauge("account_standings", text, ["standing"], _label(standings.items()))
+    reasons = count_health_reasons(SYSTEM, statuses)
+    text = "Accounts by the worst that is wrong with them"
+    yield _gauge("account_health_reasons", text, ["reason"], _label(reasons.items()))
     runs = SyncRun.objects.filter(created_at__gte=now - HOUR)
     states = runs.order_by().values_list("state").annotate(Count("pk"))
     yield _gauge("sync_runs_last_hour", "Syncs by state", ["state"], _label(states))

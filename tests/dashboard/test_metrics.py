@@ -8,6 +8,8 @@ from django.test import Client
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
+from accounts.lists.by_connection import NO_REASON
+from accounts.models import HealthReason
 from amazon_accounts.amazon_ads.models import Family, RateLimit, RateLimitHour
 from amazon_accounts.amazon_ads.pacing.reservation import RateLimitKey, reserve
 from dashboard.monitoring.readiness import run_checks
@@ -48,6 +50,33 @@ def make_limit(**values: object) -> RateLimit:
     return RateLimit.objects.create(
         **{**place, "pace": 4.5, "burst": 5, "slot_at": now, "hour": hour, **values}
     )
+
+
+def test_accounts_by_standing_and_by_what_is_wrong_with_them(
+    client: Client, alice: User, make_connection: MakeConnection, make_account: MakeAccount
+) -> None:
+    well, refused = make_connection(alice), make_connection(alice, "R", state="reauthorization_required")
+    for login in (well, refused):
+        make_account(login)
+        make_account(login, status="suspended", standing="suspended")
+        make_account(login, standing="at_risk")
+        make_account(login, status="inactive")
+        make_account(login, status="inactive", inactive_reason="registration_failed")
+    make_account(well, standing="unknown")
+    make_account(well, sync_enabled=False)
+    found = read_metrics(client)
+    assert found["account_standings"] == {
+        label(standing="suspended"): 2,
+        label(standing="at_risk"): 2,
+        label(standing="set_up"): 0,
+    }
+    some = {
+        "suspended": 2, "login_refused": 3, "at_risk": 1, "registration_failed": 1, "unknown": 1, "paused": 1,
+        "inactive": 2, "none": 1,
+    }  # fmt: skip
+    assert found["account_health_reasons"] == {
+        label(reason=reason): some.get(reason, 0) for reason in [*HealthReason.values, NO_REASON]
+    }
 
 
 def test_parts_that_are_alive(client: Client) -> None:
