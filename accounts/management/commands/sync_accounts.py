@@ -6,9 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from django.core.management.base import CommandError, CommandParser
+from django.db.models import Count
 from tqdm import tqdm
 
-from accounts.models import SyncRun
+from accounts.models import Account, Standing, SyncRun
 from accounts.sync.foreground import sync_now
 from accounts.sync.listing import Listing
 from amazon_accounts.amazon_ads.client import AmazonClient
@@ -20,6 +21,8 @@ from tokens.processes.commands import OperatorCommand, run_with_amazon
 # A higher number would gain little, because all connections share the pace of the calls to Amazon.
 MAX_CONCURRENT_SYNCS = 4
 
+# The standings of accounts that somebody has to look at.
+TROUBLED = (Standing.SUSPENDED, Standing.AT_RISK, Standing.SET_UP)
 COUNTS = ("seen", "created", "changed", "unchanged", "gone", "rejected", "requests", "throttled")
 
 
@@ -73,6 +76,7 @@ class Command(OperatorCommand):
         totals |= {state: states.count(state) for state in ("succeeded", "partial", "failed")}
         # A postponed run is in the state waiting again.
         totals["postponed"] = len(states) - sum(totals[state] for state in ("succeeded", "partial", "failed"))
+        totals |= _count_standings(connections)
         if as_json:
             self.stdout.write(
                 json.dumps(
@@ -96,6 +100,13 @@ class Command(OperatorCommand):
         return " ".join(
             f"Not all was synced. “{labels[run.connection_id]}” {word}: {run.error}{more}".split()
         )
+
+
+def _count_standings(connections: Sequence[Connection]) -> dict[str, int]:
+    """Count the accounts of these connections that Amazon has stopped, may stop, or waits for."""
+    accounts = Account.objects.filter(connection__in=connections, standing__in=TROUBLED).order_by()
+    counts = dict(accounts.values_list("standing").annotate(Count("pk")))
+    return {standing.value: counts.get(standing.value, 0) for standing in TROUBLED}
 
 
 def _as_data(connection: Connection, run: SyncRun) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from django.core.management import CommandError
 from django.utils import timezone
 
 from accounts.management.commands.sync_accounts import COUNTS, Command, Progress, sync_all
-from accounts.models import SyncRun
+from accounts.models import Account, SyncRun
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
@@ -53,12 +53,27 @@ def test_counts_are_added_up_over_all_runs(connections: list[Connection]) -> Non
     ]
     assert print_runs(connections, runs) == (
         "1,234 seen, 7 created, 0 changed, 0 unchanged, 1 gone, 0 rejected, 0 requests, 0 throttled,"
-        " 1 succeeded, 1 partial, 0 failed, 1 postponed\n"
+        " 1 succeeded, 1 partial, 0 failed, 1 postponed, 0 suspended, 0 at_risk, 0 set_up\n"
     )
 
 
+def test_the_accounts_that_somebody_has_to_look_at_are_counted(connections: list[Connection]) -> None:
+    for number, (connection, standing) in enumerate(
+        [(0, "suspended"), (1, "suspended"), (1, "at_risk"), (1, "good"), (2, "set_up")]
+    ):
+        login = connections[connection]
+        Account.objects.create(
+            user=login.owner, connection=login, source="ads_accounts", amazon_account_id=str(number),
+            status="active", standing=standing,
+        )  # fmt: skip
+    chosen, runs = connections[:2], [make_run(each, "succeeded") for each in connections[:2]]
+    assert print_runs(chosen, runs).endswith("2 suspended, 1 at_risk, 0 set_up\n")
+    printed = json.loads(print_runs(chosen, runs, as_json=True))
+    assert (printed["suspended"], printed["at_risk"], printed["set_up"]) == (2, 1, 0)
+
+
 def test_no_connection_is_no_error() -> None:
-    assert print_runs([], []).endswith("0 succeeded, 0 partial, 0 failed, 0 postponed\n")
+    assert print_runs([], []).endswith("0 postponed, 0 suspended, 0 at_risk, 0 set_up\n")
 
 
 def test_json_has_each_run_with_its_connection(connections: list[Connection]) -> None:
