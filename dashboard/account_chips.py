@@ -8,26 +8,28 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection as database
 from django.db.models import QuerySet
 
+from accounts.lists.by_connection import NO_REASON
 from accounts.lists.pages import MAX_COUNT, Count, count_capped
 from accounts.models import Account
 from dashboard.account_list import AccountList
-from dashboard.status import ACCOUNT, HEALTH, STANDING, SYNC, Status
+from dashboard.status import ACCOUNT, REASON, STANDING, SYNC, Status
 from tokens.models import Connection
 
 TYPES = {kind.value: Status("off", str(kind.label).capitalize()) for kind in Account.Type}
 TYPES[Account.Type.ADVERTISER] = Status("off", "DSP advertiser")
 GROUPS: dict[str, tuple[str, Mapping[str, Status]]] = {
+    "health_reason": ("State", REASON),
     "status": ("Status", ACCOUNT),
     "standing": ("Billing", STANDING),
     "account_type": ("Type", TYPES),
     "sync_status": ("Sync", SYNC),
-    "health": ("Health", HEALTH),
 }
 # The words of all groups depend on these columns and the connection only.
 COLUMNS = (
     "status",
     "inactive_reason",
     "standing",
+    "source",
     "account_type",
     "sync_enabled",
     "unread_regions",
@@ -108,7 +110,7 @@ def _tally(accounts: QuerySet[Account], cap: int) -> list[Tally] | None:
         # Django cannot group a query that has a limit, and 10,000 rows are too many to group in Python.
         cursor.execute(
             f"SELECT matched.*, count(*) FROM ({matched}) AS matched ({', '.join(COLUMNS)})"  # noqa: S608 - SQL of Django's
-            " GROUP BY 1, 2, 3, 4, 5, 6, 7",
+            " GROUP BY 1, 2, 3, 4, 5, 6, 7, 8",
             parameters,
         )
         rows = cursor.fetchall()
@@ -121,11 +123,11 @@ def _tally(accounts: QuerySet[Account], cap: int) -> list[Tally] | None:
         account = Account(**dict(zip(COLUMNS, values, strict=True)))
         account.connection = connections[account.connection_id]
         words = {
+            "health_reason": account.health_reason or NO_REASON,
             "status": account.status,
             "standing": account.standing,
             "account_type": account.account_type,
             "sync_status": account.sync_status,
-            "health": account.health,
         }
         tallies.append(Tally(words, number))
     return tallies

@@ -3,20 +3,23 @@
 The tone decides the shape and the colour (see `status.css`). A test checks that each state of a model has a tone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
 from django.conf import settings
 
-from accounts.models import Account, BatchItem, BatchOperation, Profile, Standing, SyncRun
+from accounts.lists.by_connection import NO_REASON
+from accounts.models import Account, BatchItem, BatchOperation, HealthReason, Profile, Standing, SyncRun
 from amazon_accounts.postgresql.clock import approximate_now
+from dashboard.formats.times import format_moment, relative
 from tokens.models import Connection, TokenRefresh
 
 Tone = Literal["good", "attention", "bad", "off", "busy"]
 
 CONSENT_WARNING_DAYS = 30
+MAX_COUNTRIES_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class Status:
     tone: Tone
     word: str
     why: str = ""
+    # More about the word, for who points at it.
+    tip: str = ""
 
 
 ACCOUNT: dict[str, Status] = {
@@ -36,9 +41,9 @@ ACCOUNT: dict[str, Status] = {
 STANDING: dict[str, Status] = {
     Standing.SUSPENDED: Status("bad", "Suspended"),
     Standing.AT_RISK: Status("attention", "At risk"),
-    Standing.SET_UP: Status("busy", "Not set up"),
+    Standing.SET_UP: Status("attention", "Set-up missing"),
     Standing.GOOD: Status("good", "Good"),
-    Standing.UNKNOWN: Status("off", "Unknown"),
+    Standing.UNKNOWN: Status("off", "Not known"),
 }
 SYNC: dict[str, Status] = {
     Account.SyncStatus.SYNCED: Status("good", "Synced"),
@@ -47,11 +52,20 @@ SYNC: dict[str, Status] = {
     Account.SyncStatus.NEVER: Status("off", "Never synced"),
     Account.SyncStatus.OFF: Status("off", "Sync off"),
 }
-HEALTH: dict[str, Status] = {
-    Account.Health.OK: Status("good", "OK"),
-    Account.Health.ATTENTION: Status("attention", "Attention"),
-    Account.Health.PROBLEM: Status("bad", "Problem"),
-    Account.Health.OFF: Status("off", "Off"),
+# What is wrong with an account: the one word that stands for its state.
+REASON: dict[str, Status] = {
+    HealthReason.SUSPENDED: Status("bad", "Suspended"),
+    HealthReason.LOGIN_REFUSED: Status("bad", "Login refused"),
+    HealthReason.SYNC_FAILING: Status("bad", "Sync failing"),
+    HealthReason.AT_RISK: Status("attention", "At risk"),
+    HealthReason.SET_UP: Status("attention", "Set-up missing"),
+    HealthReason.REGISTRATION_FAILED: Status("attention", "Registration failed"),
+    HealthReason.LATE: Status("attention", "Late"),
+    HealthReason.FIRST_SYNC: Status("busy", "First sync"),
+    HealthReason.UNKNOWN: Status("off", "Not known"),
+    HealthReason.PAUSED: Status("off", "Paused"),
+    HealthReason.INACTIVE: Status("off", "Inactive"),
+    NO_REASON: Status("good", "OK"),
 }
 CONNECTION: dict[str, Status] = {
     Connection.State.ACTIVE: Status("good", "Active"),
@@ -102,16 +116,63 @@ def find_status(states: Mapping[str, Status], word: str | None) -> Status:
 
 
 def status_of_account(account: Account) -> Status:
-    status = find_status(ACCOUNT, account.status)
-    if account.suspended_in:
-        return Status(status.tone, f"{status.word} in {', '.join(account.suspended_in)}")
-    if account.status == Account.Status.ACTIVE and account.standing == Standing.AT_RISK:
-        return Status("attention", "At risk", "Amazon may stop its campaigns")
-    reason = account.get_inactive_reason_display() if account.inactive_reason else ""
-    tone = (
-        "attention" if account.inactive_reason == Account.InactiveReason.REGISTRATION_FAILED else status.tone
+    return find_status(ACCOUNT, account.status)
+
+
+def state_of_account(account: Account) -> Status:
+    """Return the worst that is wrong with the account, and why, in the words of the pages."""
+    reason = account.health_reason
+    state = REASON[reason or NO_REASON]
+    match reason:
+        case HealthReason.SUSPENDED if account.suspended_in:
+            return Status(state.tone, f"Suspended in {_name_countries(account.suspended_in)}")
+        case HealthReason.AT_RISK:
+            return _state_at_risk(account)
+        case HealthReason.REGISTRATION_FAILED:
+            return Status(state.tone, "Inactive", "registration failed")
+        case _:
+            return Status(state.tone, state.word, _explain_state(account, reason))
+
+
+def _state_at_risk(account: Account) -> Status:
+    moment = account.suspension_at
+    if moment is None:
+        return Status("attention", "At risk", "Amazon reports a payment problem")
+    tip = f"Amazon announces it for {format_moment(moment)}"
+    if moment <= approximate_now():
+        return Status("attention", "At risk", f"suspension announced for {format_moment(moment)}", tip)
+    near = relative(moment)
+    return Status(
+        "attention", f"Will be suspended {near if near.startswith('in ') else f'on {near}'}", "", tip
     )
-    return Status(tone, status.word, str(reason or ""))
+
+
+def _explain_state(account: Account, reason: HealthReason | None) -> str:
+    match reason:
+        case HealthReason.LOGIN_REFUSED | HealthReason.SYNC_FAILING | HealthReason.LATE:
+            synced = account.last_synced_at
+            return f"last sync {relative(synced)}" if synced else "never synced"
+        case HealthReason.SET_UP if account.standing == Standing.SET_UP:
+            return "billing, payment or tax details"
+        case HealthReason.SET_UP:
+            return "registration is not finished"
+        case HealthReason.UNKNOWN if account.status == Account.Status.UNKNOWN:
+            return f"Amazon says “{account.amazon_status or ''}”"
+        case HealthReason.UNKNOWN:
+            return "Amazon has not told about its billing"
+        case HealthReason.PAUSED if account.sync_off_reason == Account.SyncOffReason.REGION_NOT_READ:
+            return f"{' and '.join(account.unread_regions)} not read"
+        case HealthReason.PAUSED:
+            return "sync is turned off"
+        case HealthReason.INACTIVE:
+            return str(account.get_inactive_reason_display() or "")
+        case _:
+            return ""
+
+
+def _name_countries(countries: Sequence[str]) -> str:
+    rest = len(countries) - MAX_COUNTRIES_NAMED
+    return ", ".join(countries[:MAX_COUNTRIES_NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def status_of_billing(profile: Profile) -> Status:
@@ -123,10 +184,6 @@ def status_of_account_sync(account: Account) -> Status:
     if account.sync_off_reason != Account.SyncOffReason.REGION_NOT_READ:
         return status
     return Status(status.tone, status.word, f"{' and '.join(account.unread_regions)} not read")
-
-
-def status_of_account_health(account: Account) -> Status:
-    return find_status(HEALTH, account.health)
 
 
 def status_of_connection(connection: Connection) -> Status:

@@ -1,5 +1,6 @@
 """Accounts with their profiles and managers, changes, syncs and operations."""
 
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -8,15 +9,17 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.text import Truncator
-from unfold.contrib.filters.admin import ChoicesCheckboxFilter
+from unfold.contrib.filters.admin import CheckboxFilter, ChoicesCheckboxFilter, RadioFilter
 from unfold.decorators import display
 
 from accounts.batch import start_batch
 from accounts.batch.operations import PERMISSIONS
+from accounts.lists.by_connection import NO_REASON, select_by_connection
 from accounts.lists.filters import filter_accounts
 from accounts.models import (
     Account,
@@ -30,18 +33,24 @@ from accounts.models import (
 from dashboard.admin.read_only import ReadOnlyInline, VisibleRowsAdmin, color_states
 from dashboard.forms import UpdateForm
 from dashboard.frame.page import INVALID_FORM
-from dashboard.status import ACCOUNT, BATCH, SYNC_RUN
+from dashboard.status import ACCOUNT, BATCH, REASON, STANDING, SYNC_RUN, state_of_account
 from tokens.permissions import may
 
 Operation = BatchOperation.Operation
 
 STATUS_LABELS = color_states(ACCOUNT)
+REASON_LABELS = color_states(REASON)
+STANDING_LABELS = color_states(STANDING)
 RUN_LABELS = color_states(SYNC_RUN)
+SUSPENSION_DAYS = (7, 30)
 
 
 class ProfileInline(ReadOnlyInline):
     model = Profile
-    fields = ["profile_id", "region", "country_code", "currency_code", "timezone", "type", "access_level"]
+    fields = [
+        *("profile_id", "region", "country_code", "currency_code", "timezone", "type", "access_level"),
+        *("standing", "suspension_at", "billing_status", "billing_message", "billing_asked_at"),
+    ]
     readonly_fields = fields
 
 
@@ -152,16 +161,50 @@ class BatchActions(VisibleRowsAdmin):
         return redirect("operation", batch.pk)
 
 
+class HealthReasonFilter(CheckboxFilter):
+    title = "state"
+    parameter_name = "health_reason"
+
+    def lookups(self, *_: Any) -> list[tuple[str, str]]:
+        return [(reason, state.word) for reason, state in REASON.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Account]) -> QuerySet[Account]:
+        chosen = [reason for reason in self.value() or () if reason in REASON]
+        if not chosen:
+            return queryset
+        return queryset.filter(select_by_connection(cast("User", request.user), {"health_reason": chosen}))
+
+
+class SuspensionFilter(RadioFilter):
+    title = "announced suspension"
+    parameter_name = "suspension_within"
+
+    def lookups(self, *_: Any) -> list[tuple[str, str]]:
+        return [(str(days), f"Within {days} days") for days in SUSPENSION_DAYS]
+
+    def queryset(self, _request: HttpRequest, queryset: QuerySet[Account]) -> QuerySet[Account]:
+        if self.value() not in map(str, SUSPENSION_DAYS):
+            return queryset
+        return queryset.filter(suspension_at__lt=Now() + timedelta(days=int(self.value())))
+
+
 @admin.register(Account)
 class AccountAdmin(BatchActions):
-    list_display = ["name_or_id", "amazon_account_id", "status_label", "account_type", "connection"]
+    list_display = [
+        *("name_or_id", "amazon_account_id", "state_label", "status_label", "standing_label"),
+        *("suspension_at", "account_type", "connection"),
+    ]
     list_filter = [
+        HealthReasonFilter,
+        SuspensionFilter,
         ("status", ChoicesCheckboxFilter),
         ("standing", ChoicesCheckboxFilter),
         ("account_type", ChoicesCheckboxFilter),
         ("inactive_reason", ChoicesCheckboxFilter),
     ]
     list_select_related = ["connection"]
+    # They follow from the account and its connection.
+    readonly_fields = ["health_reason", "health", "sync_status"]
     search_fields = ["name", "amazon_account_id"]
     ordering = ["name", "id"]
     inlines = [ProfileInline, AccessInline, ManagedByInline, ManagesInline]
@@ -185,6 +228,14 @@ class AccountAdmin(BatchActions):
     @display(description="Account", ordering="name")
     def name_or_id(self, account: Account) -> str:
         return Truncator(str(account)).chars(80)
+
+    @display(description="State", label=REASON_LABELS)
+    def state_label(self, account: Account) -> tuple[str, str]:
+        return account.health_reason or NO_REASON, state_of_account(account).word
+
+    @display(description="Billing", label=STANDING_LABELS)
+    def standing_label(self, account: Account) -> tuple[str, str]:
+        return account.standing, STANDING[account.standing].word
 
     @display(description="Status", label=STATUS_LABELS, ordering="status")
     def status_label(self, account: Account) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.contrib.admin import FieldListFilter, ShowFacets
+from django.contrib.admin import FieldListFilter, ShowFacets, SimpleListFilter
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import get_fields_from_path
 from django.core.exceptions import ImproperlyConfigured, ValidationError
@@ -52,6 +52,8 @@ class StrictAdmin(ModelAdmin):
         raise Http404
 
     def _read_parameters(self, offered: Any, request: HttpRequest) -> Sequence[str | None]:
+        if isinstance(offered, type) and issubclass(offered, SimpleListFilter):
+            return [offered.parameter_name]
         path, kind = offered if isinstance(offered, tuple | list) else (offered, FieldListFilter.create)
         if not isinstance(path, str):
             raise ImproperlyConfigured(f"The filter {path} of {self} is not named for a field.")

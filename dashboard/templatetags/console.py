@@ -11,8 +11,8 @@ from django.utils.safestring import SafeString, mark_safe
 
 from accounts.models import AccountChange
 from amazon_accounts.amazon_ads.hosts import Region
-from amazon_accounts.postgresql.clock import approximate_now
 from dashboard import status
+from dashboard.formats.times import format_date, format_moment, format_span, relative
 from dashboard.status import Status, Tone
 
 register = template.Library()
@@ -59,15 +59,25 @@ def pill(state: Status) -> SafeString:
 
 
 @register.simple_tag
+def explained_pill(state: Status) -> SafeString:
+    # The reason stands beside the pill.
+    why = format_html(' <span class="c-why">{}</span>', state.why) if state.why else ""
+    title = format_html(' title="{}"', state.tip) if state.tip else ""
+    return format_html(
+        '<span class="c-pill c-{}"{}>{}{}</span>{}', state.tone, title, shape(state.tone), state.word, why
+    )
+
+
+@register.simple_tag
 def word(state: Status) -> SafeString:
     # For rows that already have a pill.
     return format_html('<span class="c-word c-{}">{}{}</span>', state.tone, shape(state.tone), state.word)
 
 
+register.filter("account_state", status.state_of_account)
 register.filter("account_status", status.status_of_account)
 register.filter("standing", status.status_of_billing)
 register.filter("sync_status", status.status_of_account_sync)
-register.filter("health", status.status_of_account_health)
 register.filter("connection_state", status.status_of_connection)
 register.filter("token_life", status.measure_token_life)
 register.filter("consent", status.status_of_consent)
@@ -84,35 +94,14 @@ def when(moment: datetime | None, form: str = "relative", never: str = "never") 
     if moment is None:
         return never
     local = timezone.localtime(moment)
-    title = f"{local:%-d %b %Y, %H:%M %Z}"
-    text = {"clock": f"{local:%H:%M}", "date": f"{local:%-d %b %Y}"}.get(form) or relative(moment)
+    text = {"clock": f"{local:%H:%M}", "date": format_date(moment)}.get(form) or relative(moment)
     return format_html(
         '<time datetime="{}" title="{}" data-as="{}">{}</time>',
         moment.isoformat(timespec="seconds"),
-        title,
+        format_moment(moment),
         form,
         text,
     )
-
-
-def relative(moment: datetime) -> str:
-    """Return "4 min ago", "in 12 min", or the date if the moment is a week or more away."""
-    distance = approximate_now() - moment
-    if abs(distance) < timedelta(minutes=1):
-        return "just now" if distance >= timedelta(0) else "in less than a minute"
-    if abs(distance) >= timedelta(days=7):
-        return f"{timezone.localtime(moment):%-d %b %Y}"
-    return f"{format_span(distance)} ago" if distance > timedelta(0) else f"in {format_span(-distance)}"
-
-
-def format_span(length: timedelta) -> str:
-    minutes = int(length.total_seconds() // 60)
-    hours, days = minutes // 60, minutes // 1440
-    if days:
-        return "1 day" if days == 1 else f"{days} days"
-    if hours:
-        return f"{hours} h {minutes % 60} min" if hours < 10 and minutes % 60 else f"{hours} h"
-    return f"{minutes} min"
 
 
 @register.filter

@@ -1,7 +1,9 @@
 """The list of accounts, and one account."""
 
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,10 +13,12 @@ from django.db.models import Q
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 from django_htmx.http import push_url
 
-from accounts.models import Account, AccountChange, AccountManager, Profile, Standing, SyncRun
+from accounts.models import Account, AccountChange, AccountManager, HealthReason, Profile, Standing, SyncRun
+from amazon_accounts.postgresql.clock import approximate_now
 from amazon_accounts.web.cookies import name_cookie, set_cookie
 from dashboard.account_chips import Group, count_groups
 from dashboard.account_list import VIEWS, AccountList, translate_parameters
@@ -27,7 +31,8 @@ MAX_CHANGES = 50
 TROUBLED_STANDINGS = {Standing.SUSPENDED, Standing.AT_RISK, Standing.SET_UP}
 MAX_RELATED = 200
 # The filters behind "More filters".
-RARE_FILTERS = ("country", "marketplace", "connection", "labels")
+RARE_FILTERS = ("country", "marketplace", "connection", "labels", "suspension_before")
+DAY = re.compile(r"|\d{4}-\d{2}-\d{2}")
 # The first press of a link sorts like this, the second the other way round.
 SORT_TITLES = {"name": "Name", "-last_synced_at": "Last sync", "status": "Status"}
 
@@ -86,6 +91,8 @@ def _list_context(user: User, state: AccountList) -> dict[str, Any]:
         "first": state.page_address(),
         "connections": connections.values_list("pk", "label").order_by("label")[:MAX_CONNECTIONS_OFFERED],
         "rare": typed,
+        # A link of the API's may hold a moment, which a field for a day would not show.
+        "suspension_field": "date" if DAY.fullmatch(typed["suspension_before"]) else "text",
         "rare_number": len([text for text in typed.values() if text]),
         "without_rare": state.without(*RARE_FILTERS).hidden_inputs,
     }
@@ -130,7 +137,7 @@ def account(request: StaffRequest, account_id: UUID) -> HttpResponse:
         "billing": [
             profile for profile in profiles if profile.standing in TROUBLED_STANDINGS or profile.notices
         ],
-        "why": _why(row, ready={profile.country_code for profile in profiles}),
+        "why": _why(row, profiles),
         "reports": _reports(row.errors),
         "changes": list(AccountChange.objects.filter(account=row).select_related("changed_by")[:MAX_CHANGES]),
         "runs": list(
@@ -159,10 +166,10 @@ def _links(user: User, account: Account) -> list[AccountManager]:
     return list(related.defer("manager__metadata", "account__metadata")[:MAX_RELATED])
 
 
-def _why(account: Account, ready: set[str]) -> str:
+def _why(account: Account, profiles: Sequence[Profile]) -> str:
     """Return why an account cannot advertise, or not in all countries, and what happens next."""
     if account.is_followed and account.standing in TROUBLED_STANDINGS:
-        return _why_billing(account)
+        return _why_billing(account, profiles)
     if account.status == Account.Status.SUSPENDED:
         why = "Amazon has suspended this account, so nobody can advertise with it."
         step = "Amazon does not say why; the advertiser has to ask Amazon."
@@ -173,8 +180,10 @@ def _why(account: Account, ready: set[str]) -> str:
         why = f"Amazon calls it “{account.amazon_status or ''}”, which this console does not know."
         step = "Look in Amazon's own console whether the account can advertise."
     elif account.status == Account.Status.PENDING:
-        why = _why_pending(account, ready)
+        why = _why_pending(account, {profile.country_code for profile in profiles})
         step = "Amazon asks for nothing that you could do."
+    elif account.health_reason == HealthReason.UNKNOWN:
+        return _why_not_known(profiles)
     else:
         return ""
     if account.errors:
@@ -182,17 +191,49 @@ def _why(account: Account, ready: set[str]) -> str:
     return f"{why} {step} Each sync asks again."
 
 
-def _why_billing(account: Account) -> str:
+def _why_billing(account: Account, profiles: Sequence[Profile]) -> str:
     if account.standing == Standing.SUSPENDED:
         countries = ", ".join(account.suspended_in) or "one of its marketplaces"
         why = f"Amazon has stopped the campaigns of this account in {countries}."
+        if account.suspension_at:
+            why += f" {_announce(account.suspension_at, profiles)}"
     elif account.standing == Standing.SET_UP:
-        why = "This account cannot advertise everywhere: its billing, payment or tax registration is missing."
+        where = _name_countries(profile for profile in profiles if profile.standing == Standing.SET_UP)
+        why = f"This account cannot advertise{where or ' everywhere'}: its billing, payment or tax registration is missing."
     elif account.suspension_at:
-        why = f"Amazon announces that it will stop campaigns of this account on {account.suspension_at:%d %B %Y}."
+        why = _announce(account.suspension_at, profiles)
     else:
-        why = "Amazon reports a problem with the payment of this account, and may stop its campaigns."
+        why = (
+            "Amazon reports a problem with the payment of this account, and may stop its campaigns."
+            " Amazon names no date."
+        )
     return f"{why} The advertiser has to settle it with Amazon; its words are below. Each sync asks again."
+
+
+def _announce(first: datetime, profiles: Sequence[Profile]) -> str:
+    day = f"{timezone.localtime(first):%-d %B %Y}"
+    where = _name_countries(profile for profile in profiles if profile.suspension_at == first)
+    if first <= approximate_now():
+        return f"Amazon announced that it would stop campaigns of this account{where} on {day}, and has not said that it did."
+    return f"Amazon announces that it will stop campaigns of this account{where} on {day}."
+
+
+def _why_not_known(profiles: Sequence[Profile]) -> str:
+    untold = [profile for profile in profiles if profile.standing == Standing.UNKNOWN]
+    if refused := [profile for profile in untold if profile.billing_refusals]:
+        return (
+            f"Nobody knows whether this account can advertise: the connected login may not see its billing"
+            f"{_name_countries(refused)}. Ask the advertiser for that right."
+        )
+    if not untold:
+        return "Nobody knows whether this account can advertise: it has no marketplace that Amazon's billing could be asked about."
+    return "Amazon's billing was not asked about this account yet, or gave no answer. The next sync asks."
+
+
+def _name_countries(profiles: Iterable[Profile]) -> str:
+    """Return " in DE, FR"; "" if no profile names its country."""
+    countries = sorted({profile.country_code for profile in profiles if profile.country_code})
+    return f" in {', '.join(countries)}" if countries else ""
 
 
 def _why_pending(account: Account, ready: set[str]) -> str:

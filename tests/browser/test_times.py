@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.html import format_html_join
 from playwright.sync_api import Browser
 
-from dashboard.templatetags.console import relative
+from dashboard.formats.times import relative
 
 # None is within some seconds of the next word: the browser writes it a little later than the server.
 DISTANCES = [

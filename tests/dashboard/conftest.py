@@ -12,7 +12,7 @@ from django.core.cache import caches
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import Account, AccountAccess, Profile
+from accounts.models import Account, AccountAccess, Profile, Standing
 from accounts.permissions import create_missing_groups
 from tokens.models import Connection
 
@@ -103,6 +103,7 @@ def make_account(db: None) -> MakeAccount:
             "status": Account.Status.ACTIVE,
             "account_type": Account.Type.SELLER,
             "amazon_status": "CREATED",
+            "standing": Standing.GOOD,
             "countries": ["DE"],
         }
         if fields.get("status") == Account.Status.INACTIVE:

@@ -12,6 +12,7 @@ from django.test import Client
 from accounts.batch import start_batch
 from accounts.batch.work import run_chunk
 from accounts.models import Account, AccountChange, Profile, SyncRun
+from amazon_accounts.amazon_ads.answers.billing import FIRST_MOMENT, LAST_MOMENT
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, squeeze, staff
 from tokens.connect.disconnect import disconnect_connection
 from tokens.models import Connection
@@ -103,10 +104,19 @@ NOTICE = {
         (
             {"standing": "at_risk", "suspension_at": datetime(2036, 12, 15, tzinfo=UTC)},
             "Amazon announces that it will stop campaigns of this account on 15 December 2036.",
+            "Will be suspended on 15 Dec 2036",
+        ),
+        (
+            {"standing": "at_risk", "suspension_at": datetime(2026, 1, 2, tzinfo=UTC)},
+            "Amazon announced that it would stop campaigns of this account on 2 January 2026, and has not said that it did.",
             "At risk",
         ),
         ({"standing": "at_risk"}, "and may stop its campaigns.", "At risk"),
-        ({"status": "pending", "standing": "set_up"}, "tax registration is missing", "Pending"),
+        (
+            {"status": "pending", "standing": "set_up"},
+            "cannot advertise in UK: its billing, payment or tax registration is missing",
+            "Set-up missing",
+        ),
     ],
 )
 def test_it_says_what_amazons_billing_means_for_the_account_and_quotes_it_as_text(
@@ -126,6 +136,57 @@ def test_it_says_what_amazons_billing_means_for_the_account_and_quotes_it_as_tex
     assert "&lt;script&gt;alert(1)&lt;/script&gt; Pay your invoice" in page
     assert 'datetime="2036-12-15T00:00:00+00:00"' in page
     assert "NEW_CODE" in page
+
+
+@pytest.mark.parametrize(
+    ("refusals", "why"),
+    [
+        (
+            {"1": {"code": "NOT_AUTHORIZED"}},
+            "the connected login may not see its billing in UK. Ask the advertiser",
+        ),
+        ({}, "was not asked about this account yet, or gave no answer. The next sync asks."),
+    ],
+    ids=["refused", "not asked"],
+)
+def test_it_says_why_nobody_knows_whether_the_account_can_advertise(
+    client: Client,
+    connection: Connection,
+    make_account: MakeAccount,
+    make_profile: Callable[..., Profile],
+    refusals: dict[str, Any],
+    why: str,
+) -> None:
+    account = make_account(connection, "Garden", standing="unknown")
+    make_profile(account, "UK", "1", billing_refusals=refusals)
+    page = shown(client, account)
+    assert why in page
+    assert "Not known" in page
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+@pytest.mark.parametrize("moment", [FIRST_MOMENT, LAST_MOMENT], ids=["first", "last"])
+def test_a_date_at_the_end_of_the_calendar_is_shown_in_every_zone(
+    client: Client,
+    connection: Connection,
+    make_account: MakeAccount,
+    make_profile: Callable[..., Profile],
+    zone: str,
+    moment: datetime,
+) -> None:
+    account = make_account(connection, "Garden", standing="at_risk", suspension_at=moment)
+    notice = NOTICE | {"suspension_at": moment.isoformat(), "due_at": moment.isoformat()}
+    make_profile(account, "UK", "1", standing="at_risk", suspension_at=moment, notices=[notice])
+    client.cookies["zone"] = zone
+    for address in ("/accounts/", "/accounts/?view=table", f"/accounts/{account.pk}/"):
+        assert client.get(address).status_code == 200
+
+
+def test_an_account_without_a_profile_says_that_nobody_can_be_asked(
+    client: Client, connection: Connection, make_account: MakeAccount
+) -> None:
+    page = shown(client, make_account(connection, "Garden", standing="unknown"))
+    assert "it has no marketplace that Amazon&#x27;s billing could be asked about." in page
 
 
 def test_a_change_of_its_standing_is_told_in_words(client: Client, account: Account) -> None:

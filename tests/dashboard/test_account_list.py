@@ -1,12 +1,14 @@
 """The accounts page: its address is its state."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.http import QueryDict
 from django.test import Client
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Account, AccountManager
@@ -34,12 +36,12 @@ def read(address: str) -> AccountList:
     return AccountList.read(QueryDict(address))
 
 
-def test_it_shows_name_status_type_marketplaces_sync_and_health(
+def test_it_shows_name_state_type_marketplaces_and_sync(
     client: Client, connection: Connection, make_account: MakeAccount
 ) -> None:
     make_account(connection, "Garden", countries=["DE", "FR"], labels={"team": "north"})
     page = client.get("/accounts/").content.decode()
-    for text in ("Garden", "Active", "Seller", "DE, FR", "Synced", "OK", "Northwind", "team: north"):
+    for text in ("Garden", "Seller", "DE, FR", "Synced", "OK", "Northwind", "team: north"):
         assert text in page
 
 
@@ -159,6 +161,39 @@ def test_it_filters_by_country_marketplace_and_label(
     assert names(client, "?labels=team:south") == []
 
 
+@pytest.mark.parametrize("view", ["cards", "table"])
+def test_it_says_in_words_where_and_when_amazon_stops_an_account(
+    client: Client, connection: Connection, make_account: MakeAccount, view: str
+) -> None:
+    soon = timezone.now() + timedelta(days=3, hours=1)
+    make_account(connection, "A", status="suspended", standing="suspended", suspended_in=["UK"])
+    make_account(connection, "B", standing="at_risk", suspension_at=soon)
+    make_account(connection, "C", status="pending", standing="set_up")
+    page = client.get(f"/accounts/?view={view}").content.decode()
+    assert re.search(r'<span class="c-pill c-bad"><svg.*?</svg>Suspended in UK</span>', page)
+    title = f"Amazon announces it for {soon:%-d %b %Y, %H:%M} UTC"
+    assert re.search(
+        rf'<span class="c-pill c-attention" title="{title}"><svg.*?</svg>Will be suspended in 3 days</span>',
+        page,
+    )
+    assert re.search(
+        r"</svg>Set-up missing</span> <span class=\"c-why\">billing, payment or tax details<", page
+    )
+    assert names(client, "?health_reason=suspended&health_reason=set_up") == ["A", "C"]
+
+
+def test_it_filters_by_the_day_of_an_announced_suspension(
+    client: Client, connection: Connection, make_account: MakeAccount
+) -> None:
+    make_account(connection, "A", standing="at_risk", suspension_at=datetime(2036, 12, 15, tzinfo=UTC))
+    make_account(connection, "B", standing="at_risk", suspension_at=datetime(2036, 12, 16, tzinfo=UTC))
+    assert names(client, "?suspension_before=2036-12-16") == ["A"]
+    page = client.get("/accounts/?suspension_before=2036-12-16").content.decode()
+    assert 'type="date" value="2036-12-16"' in page
+    page = client.get("/accounts/?suspension_before=2036-12-16T01:00Z").content.decode()
+    assert 'type="text" value="2036-12-16T01:00Z"' in page
+
+
 @pytest.mark.parametrize(
     ("sort", "expected"),
     [
@@ -219,7 +254,7 @@ def test_a_groups_counts_ignore_its_own_choice_and_obey_the_others(
     make_account(connection, "B", status="pending", account_type="seller")
     make_account(connection, "C", status="pending", account_type="vendor")
     found, count = count_groups(alice, read("status=active"))
-    status, _billing, account_type, *_ = (
+    _state, status, _billing, account_type, *_ = (
         {chip.state.word: chip.number for chip in group.chips} for group in found
     )
     assert status == {"Active": 1, "Pending": 2, "Suspended": 0, "Inactive": 0, "Unknown": 0}
@@ -237,6 +272,8 @@ def test_every_count_is_what_its_link_leads_to(
         for reason in Account.InactiveReason.values:
             make_account(connection, f"{state} {reason}", status="inactive", inactive_reason=reason)
         make_account(connection, f"{state} at risk", standing="at_risk")
+        make_account(connection, f"{state} not told", standing="unknown")
+        make_account(connection, f"{state} manager", standing="unknown", source="manager_accounts")
         make_account(connection, f"{state} off", sync_enabled=False)
     for group in count_groups(alice, read("account_type=seller"))[0]:
         for chip in group.chips:

@@ -141,6 +141,30 @@ def test_people_see_only_their_own_rows(
     assert "Secret account" not in client.get(f"{address(Account)}?q=Secret").content.decode()
 
 
+def test_accounts_are_filtered_by_their_state_and_by_an_announced_suspension(
+    client: Client, alice: User, make_connection: MakeConnection, make_account: MakeAccount
+) -> None:
+    connection = make_connection(alice)
+    days = {name: timezone.now() + timedelta(days=number) for name, number in (("A", 6), ("B", 20))}
+    for name, moment in days.items():
+        make_account(connection, name, standing="at_risk", suspension_at=moment)
+    make_account(connection, "C", status="suspended", standing="suspended", suspended_in=["UK"])
+    make_account(connection, "D")
+
+    def names(query: str) -> list[str]:
+        response = client.get(f"/admin/accounts/account/?{query}")
+        return [account.name for account in response.context["cl"].result_list]
+
+    assert names("health_reason=suspended&health_reason=none") == ["C", "D"]
+    assert names("health_reason=bogus") == ["A", "B", "C", "D"]
+    assert names("suspension_within=7") == ["A"]
+    assert names("suspension_within=30") == ["A", "B"]
+    assert names("suspension_within=x") == ["A", "B", "C", "D"]
+    page = client.get("/admin/accounts/account/").content.decode()
+    for word in ("Suspended in UK", "Will be suspended in 5 days", "OK"):
+        assert word in page
+
+
 def test_an_accounts_page_shows_logins_managers_and_agency(
     client: Client,
     superuser: User,

@@ -1,20 +1,22 @@
 """Every state has its tone and its word."""
 
-from datetime import date, timedelta
-from typing import get_args
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, get_args
 
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts.models import Account, BatchItem, BatchOperation, SyncRun
+from accounts.lists.by_connection import NO_REASON
+from accounts.models import Account, BatchItem, BatchOperation, HealthReason, Standing, SyncRun
 from amazon_accounts.postgresql.clock import database_now
 from dashboard import status
-from dashboard.admin.accounts import RUN_LABELS, STATUS_LABELS
+from dashboard.admin.accounts import RUN_LABELS, STANDING_LABELS, STATUS_LABELS
 from dashboard.admin.tokens import OUTCOME_LABELS, STATE_LABELS
-from dashboard.templatetags.console import SHAPES, duration, percent, relative
-from tests.dashboard.conftest import MakeConnection
+from dashboard.formats.times import relative
+from dashboard.templatetags.console import SHAPES, duration, percent
+from tests.dashboard.conftest import MakeAccount, MakeConnection
 from tokens.models import Connection, TokenRefresh
 
 
@@ -23,13 +25,14 @@ from tokens.models import Connection, TokenRefresh
     [
         (status.ACCOUNT, Account.Status),
         (status.SYNC, Account.SyncStatus),
-        (status.HEALTH, Account.Health),
+        (status.STANDING, Standing),
         (status.CONNECTION, Connection.State),
         (status.SYNC_RUN, SyncRun.State),
         (status.REFRESH, TokenRefresh.Outcome),
         (status.BATCH, BatchOperation.State),
         (status.BATCH_ITEM, BatchItem.State),
         (STATUS_LABELS, Account.Status),
+        (STANDING_LABELS, Standing),
         (RUN_LABELS, SyncRun.State),
         (STATE_LABELS, Connection.State),
         (OUTCOME_LABELS, TokenRefresh.Outcome),
@@ -37,6 +40,89 @@ from tokens.models import Connection, TokenRefresh
 )
 def test_it_knows_every_state(known: dict[str, object], choices: type[Account.Status]) -> None:
     assert set(known) == set(choices)
+
+
+def test_it_knows_every_reason_and_none() -> None:
+    assert set(status.REASON) == {*HealthReason, NO_REASON}
+
+
+@pytest.mark.parametrize(
+    ("login", "account", "tone", "word", "why"),
+    [
+        ({}, {}, "good", "OK", ""),
+        ({}, {"status": "suspended", "suspended_in": ["UK"]}, "bad", "Suspended in UK", ""),
+        (
+            {},
+            {"status": "suspended", "suspended_in": ["DE", "ES", "FR", "IT", "UK"]},
+            *("bad", "Suspended in DE, ES, FR and 2 more", ""),
+        ),
+        ({}, {"status": "suspended"}, "bad", "Suspended", ""),
+        ({"state": "reauthorization_required"}, {}, "bad", "Login refused", "last sync 4 min ago"),
+        ({"sync_failures": 2, "last_synced_at": None}, {}, "bad", "Sync failing", "never synced"),
+        ({}, {"standing": "at_risk"}, "attention", "At risk", "Amazon reports a payment problem"),
+        (
+            {},
+            {"status": "pending", "standing": "set_up"},
+            *("attention", "Set-up missing", "billing, payment or tax details"),
+        ),
+        ({}, {"status": "pending"}, "attention", "Set-up missing", "registration is not finished"),
+        (
+            {},
+            {"status": "inactive", "inactive_reason": "registration_failed"},
+            *("attention", "Inactive", "registration failed"),
+        ),
+        ({"last_synced_at": None}, {}, "busy", "First sync", ""),
+        ({}, {"standing": "unknown"}, "off", "Not known", "Amazon has not told about its billing"),
+        ({}, {"status": "unknown", "amazon_status": "FROZEN"}, "off", "Not known", "Amazon says “FROZEN”"),
+        ({}, {"sync_enabled": False}, "off", "Paused", "sync is turned off"),
+        ({}, {"unread_regions": ["NA", "EU"]}, "off", "Paused", "NA and EU not read"),
+        ({}, {"status": "inactive"}, "off", "Inactive", "no longer visible at Amazon"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_state_of_an_account_is_one_word_and_its_reason(
+    alice: User,
+    make_connection: MakeConnection,
+    make_account: MakeAccount,
+    login: dict[str, Any],
+    account: dict[str, Any],
+    tone: str,
+    word: str,
+    why: str,
+) -> None:
+    synced = {"last_synced_at": timezone.now() - timedelta(minutes=4, seconds=5)}
+    state = status.state_of_account(make_account(make_connection(alice, **synced | login), **account))
+    assert (state.tone, state.word, state.why) == (tone, word, why)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "word"),
+    [
+        (timedelta(days=6, hours=12), "Will be suspended in 6 days"),
+        (timedelta(days=3, hours=12), "Will be suspended in 3 days"),
+        (timedelta(days=1, hours=12), "Will be suspended in 1 day"),
+        (timedelta(hours=12, minutes=30), "Will be suspended in 12 h"),
+        (timedelta(seconds=30), "Will be suspended in less than a minute"),
+    ],
+)
+def test_a_suspension_that_is_near_tells_how_near(
+    alice: User, make_connection: MakeConnection, make_account: MakeAccount, ahead: timedelta, word: str
+) -> None:
+    account = make_account(make_connection(alice), standing="at_risk", suspension_at=timezone.now() + ahead)
+    assert status.state_of_account(account).word == word
+
+
+def test_an_announced_suspension_tells_its_date(
+    alice: User, make_connection: MakeConnection, make_account: MakeAccount
+) -> None:
+    connection = make_connection(alice)
+    far = datetime(2036, 12, 15, 8, 30, tzinfo=UTC)
+    state = status.state_of_account(make_account(connection, standing="at_risk", suspension_at=far))
+    assert state.word == "Will be suspended on 15 Dec 2036"
+    assert state.tip == "Amazon announces it for 15 Dec 2036, 08:30 UTC"
+    past = datetime(2026, 1, 2, tzinfo=UTC)
+    state = status.state_of_account(make_account(connection, standing="at_risk", suspension_at=past))
+    assert (state.word, state.why) == ("At risk", "suspension announced for 2 Jan 2026, 00:00 UTC")
 
 
 def test_every_tone_has_a_shape() -> None:
