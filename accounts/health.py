@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db.models import CharField, Count, Max, Min, Q, QuerySet, Value
 from django.db.models.functions import Now
 
-from accounts.models import Account, Standing
+from accounts.models import Account
 from amazon_accounts.amazon_ads.models import ApplicationRefusal, Family
 from amazon_accounts.amazon_ads.pacing.report import PacingReport, report_pacing
 from tokens.models import BROKEN, FAILING, Connection, Heartbeat, TokenRefresh, where_late, where_live
@@ -33,15 +33,10 @@ class TokenHealth(TypedDict):
     success_rate_24h: float | None
 
 
-class AtRisk(TypedDict):
-    """The accounts whose campaigns Amazon may stop, and when it announces the first suspension."""
-
-    number: int
-    next_suspension_at: datetime | None
-
-
 class SyncHealth(TypedDict):
     last_synced_at: datetime | None
+    # The last sync of the login that waits longest.
+    oldest_synced_at: datetime | None
     failing: int
     late: int
     next_sync_at: datetime | None
@@ -56,16 +51,18 @@ class PaceHealth(TypedDict):
     circuit_open_until: datetime | None
 
 
-class Health(TypedDict):
+class ServiceHealth(TypedDict):
     state: State
     # Errors come first.
     reasons: list[Reason]
     tokens: TokenHealth
-    # The number of accounts for each status.
-    accounts: dict[str, int]
-    at_risk: AtRisk
     syncs: SyncHealth
     pacing: list[PaceHealth]
+
+
+class Health(ServiceHealth):
+    # The number of accounts for each status.
+    accounts: dict[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,14 +75,18 @@ class _ConnectionCounts:
     late: int
     next_expiry: datetime | None
     last_synced_at: datetime | None
+    oldest_synced_at: datetime | None
     next_sync_at: datetime | None
 
 
 def check_health(user: User) -> Health:
-    # Costs four queries: the page of the overview asks each time it is loaded.
+    return {**check_services(user), "accounts": _count_accounts(user)}
+
+
+def check_services(user: User) -> ServiceHealth:
+    """Check all but the accounts, whose number decides the cost. Costs three queries."""
     connections = _count_connections(user)
     counts = _count_processes_and_refreshes(user)
-    accounts, at_risk = _count_accounts(user)
     pacing = report_pacing()
     reasons = _explain_connections(connections) + _explain_pacing(pacing)
     reasons = sorted(_explain_processes(counts) + reasons, key=lambda reason: reason["state"] != "error")
@@ -100,10 +101,9 @@ def check_health(user: User) -> Health:
             "next_expiry": connections.next_expiry,
             "success_rate_24h": _compute_success_rate(counts),
         },
-        "accounts": accounts,
-        "at_risk": at_risk,
         "syncs": {
             "last_synced_at": connections.last_synced_at,
+            "oldest_synced_at": connections.oldest_synced_at,
             "failing": connections.failing,
             "late": connections.late,
             "next_sync_at": connections.next_sync_at,
@@ -123,30 +123,17 @@ def _count_connections(user: User) -> _ConnectionCounts:
         next_expiry=Min("expires_at", filter=live & Q(expires_at__gt=Now())),
         failing=Count("pk", filter=live & FAILING),
         late=Count("pk", filter=live & where_late()),
+        # Before the other one, whose name hides the column.
+        oldest_synced_at=Min("last_synced_at", filter=live),
         last_synced_at=Max("last_synced_at"),
         next_sync_at=Min("next_sync_at", filter=live),
     )
     return _ConnectionCounts(**counts)
 
 
-def _count_accounts(user: User) -> tuple[dict[str, int], AtRisk]:
-    is_at_risk = Q(standing=Standing.AT_RISK)
-    rows = (
-        Account.objects.visible_to(user)
-        .order_by()
-        .values_list("status")
-        .annotate(
-            number=Count("pk"),
-            at_risk=Count("pk", filter=is_at_risk),
-            next_suspension_at=Min("suspension_at", filter=is_at_risk),
-        )
-    )
-    counts, number, moments = dict.fromkeys(Account.Status.values, 0), 0, []
-    for status, of_status, at_risk, suspension_at in rows:
-        counts[status] = of_status
-        number += at_risk
-        moments += [suspension_at] if suspension_at else []
-    return counts, {"number": number, "next_suspension_at": min(moments, default=None)}
+def _count_accounts(user: User) -> dict[str, int]:
+    rows = Account.objects.visible_to(user).order_by().values_list("status").annotate(number=Count("pk"))
+    return dict.fromkeys(Account.Status.values, 0) | dict(rows)
 
 
 def _count_processes_and_refreshes(user: User) -> dict[str, int]:

@@ -221,8 +221,11 @@ class Account(models.Model):
             # A rare status or type, in the list's first ordering.
             models.Index(fields=["status", "name", "id"], name="account_status_name"),
             models.Index(fields=["account_type", "name", "id"], name="account_type_name"),
-            # A status and a type together, in the other orderings: small, because it names no account.
-            models.Index(fields=["status", "account_type"], name="account_status_type"),
+            # A status and a type together, in the other orderings, and the figures of the overview: small, because it
+            # names no account.
+            models.Index(
+                fields=["status", "account_type", "standing", "inactive_reason"], name="account_figures"
+            ),
             # `?standing=` for what needs somebody: few accounts.
             models.Index(
                 fields=["standing", "suspension_at", "id"],
@@ -469,6 +472,8 @@ class Profile(models.Model):
             # `?marketplace=` and `?country=` of the accounts list; a profile by Amazon's id.
             models.Index(fields=["profile_id"], name="profile_amazon_id"),
             models.Index(fields=["marketplace_id", "account"], name="profile_marketplace"),
+            # The accounts that Amazon's billing does not tell, on the overview: few.
+            models.Index(fields=["account"], condition=~Q(billing_refusals={}), name="profile_refused"),
         ]
 
     def __str__(self) -> str:

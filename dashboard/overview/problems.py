@@ -3,35 +3,28 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import Q
 from django.urls import reverse
 
-from accounts.health import AtRisk
 from amazon_accounts.postgresql.clock import approximate_now
 from dashboard.account_counts import AccountCounts, AtLeast, count_accounts
-from dashboard.status import Tone
+from dashboard.overview.problem import Problem
+from dashboard.overview.standing_problems import (
+    report_at_risk,
+    report_suspended,
+    report_unfinished,
+    report_untold,
+)
+from dashboard.overview.standings import Standings
 from tokens.models import BROKEN, FAILING, Alert, Connection, where_late, where_live
 from tokens.permissions import may
 
 # One further problem stands for the other connections.
 MAX_CONNECTIONS_NAMED = 5
 MAX_ALERTS_COUNTED = 100
-
-
-@dataclass(frozen=True, kw_only=True)
-class Problem:
-    tone: Tone
-    word: str
-    name: str
-    cause: str
-    action: str = ""
-    address: str = ""
-    # The connection that the button sends back to Amazon, by a form and not by a link.
-    reconnect: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -56,24 +49,23 @@ class TroubledConnections:
         return self.accounts.of(*(connection.pk for connection in connections))
 
 
-def find_problems(user: User, *, suspended: int, pending: int, at_risk: AtRisk) -> list[Problem]:
-    """Return the problems that this person may see; `suspended` and `pending` are numbers of accounts.
-
-    Costs three queries.
-    """
+def find_problems(user: User, standings: Standings) -> list[Problem]:
+    """Return the problems that this person may see. Costs three queries."""
     now = approximate_now()
     troubled = TroubledConnections.find(user, now)
     broken = [c for c in troubled.connections if c.is_broken]
     active = [c for c in troubled.connections if not c.is_broken]
     return [
+        # Accounts without ads cost their owners sales in this hour.
+        *report_suspended(standings),
         *_report_broken_connections(broken, troubled),
         *_report_expired_tokens([c for c in active if c.expires_at is not None and c.expires_at < now]),
         *_report_failed_syncs([c for c in active if c.is_failing], troubled),
+        *report_at_risk(standings),
+        *report_unfinished(standings),
         *_report_unsent_alerts(user),
         *_report_late_syncs([c for c in active if c.is_late], troubled),
-        *_report_suspended_accounts(suspended),
-        *_report_accounts_at_risk(at_risk),
-        *_report_pending_accounts(pending),
+        *report_untold(standings),
     ]
 
 
@@ -161,50 +153,6 @@ def _report_unsent_alerts(user: User) -> Iterator[Problem]:
         action="See the alerts",
         address=f"{reverse('admin:tokens_alert_changelist')}?sent_at__isnull=True",
     )
-
-
-def _report_suspended_accounts(number: int) -> Iterator[Problem]:
-    if number:
-        yield Problem(
-            tone="bad",
-            word="Suspended",
-            name=str(AtLeast(number)),
-            cause=(
-                "Amazon has stopped their campaigns in at least one country. The page of each account says where, and "
-                "what Amazon says; the advertiser has to settle it with Amazon."
-            ),
-            action="See the accounts",
-            address=f"{reverse('accounts')}?status=suspended",
-        )
-
-
-def _report_accounts_at_risk(at_risk: AtRisk) -> Iterator[Problem]:
-    if at_risk["number"]:
-        first = at_risk["next_suspension_at"]
-        soonest = f" The first suspension is announced for {first:%-d %B %Y}." if first else ""
-        yield Problem(
-            tone="attention",
-            word="At risk",
-            name=str(AtLeast(at_risk["number"])),
-            cause=f"Amazon announces a suspension or reports a problem with the payment.{soonest}",
-            action="See the accounts",
-            address=f"{reverse('accounts')}?standing=at_risk",
-        )
-
-
-def _report_pending_accounts(number: int) -> Iterator[Problem]:
-    if number:
-        yield Problem(
-            tone="attention",
-            word="Pending",
-            name=str(AtLeast(number)),
-            cause=(
-                "Their registration at Amazon is not finished, or their billing is not set up. "
-                "The page of each account says what it waits for, if Amazon says so."
-            ),
-            action="See the accounts",
-            address=f"{reverse('accounts')}?status=pending",
-        )
 
 
 def _join_labels(connections: list[Connection]) -> str:

@@ -1,0 +1,18 @@
+"""One line of "Needs attention"."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from dashboard.status import Tone
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    tone: Tone
+    word: str
+    name: str
+    cause: str
+    action: str = ""
+    address: str = ""
+    # The connection that the button sends back to Amazon, by a form and not by a link.
+    reconnect: UUID | None = None
