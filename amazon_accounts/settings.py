@@ -204,7 +204,6 @@ INSTALLED_APPS = [
     "allauth.socialaccount.providers.openid_connect",
     "csp",
     "rest_framework",
-    "knox",
     "django_filters",
     "django_htmx",
     "drf_spectacular",
@@ -238,6 +237,7 @@ MIDDLEWARE = [
     "dashboard.middleware.BodySizeMiddleware",
     "dashboard.middleware.BadInputMiddleware",
     "dashboard.outage.DatabaseOutageMiddleware",
+    "accounts.api.rate_limits.RateLimitMiddleware",
 ]
 
 TEMPLATES = [
@@ -457,7 +457,7 @@ LOGGING = {
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         # The first class gives the challenge of a 401.
-        "accounts.api.authentication.TokenAuthentication",
+        "accounts.api.authentication.KeyAuthentication",
         "accounts.api.authentication.SessionAuthentication",
     ],
     # Staff, as for the pages. What each operation needs beyond that, it asks itself.
@@ -467,17 +467,13 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["accounts.api.parsing.StrictJSONParser"],
-    "DEFAULT_THROTTLE_CLASSES": ["accounts.api.throttling.PersonThrottle"],
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.api.throttling.CallerThrottle"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "accounts.api.problems.handle",
     "NUM_PROXIES": NUM_PROXIES,
     # `format` is a parameter of the export.
     "URL_FORMAT_OVERRIDE": None,
-}
-REST_KNOX = {
-    "TOKEN_TTL": timedelta(days=90),
-    "AUTH_HEADER_PREFIX": "Token",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Amazon Accounts",

@@ -1,8 +1,11 @@
 """Access tokens for other services of the company."""
 
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
+import msgspec
+from django.core.exceptions import ValidationError
 from django.http import Http404
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -10,11 +13,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.api import documentation, examples
-from accounts.api.authentication import TokenAuthentication, get_person
+from accounts.api.authentication import KeyAuthentication, get_person
 from accounts.api.documentation import describe
 from accounts.api.exceptions import UnavailableError
 from accounts.api.lists import refuse_body
-from accounts.api.throttling import AccessTokenThrottle, PersonThrottle
+from accounts.api.problems import NOT_FOUND as NOTHING_HERE
+from accounts.api.representation import ReadOnlySerializer
+from accounts.api.throttling import count_hand_outs
 from amazon_accounts.web.problems import (
     CONNECTION_UNUSABLE,
     CONTENT_TOO_LARGE,
@@ -22,12 +27,27 @@ from amazon_accounts.web.problems import (
     TOKEN_NOT_READY,
     UNSUPPORTED_MEDIA_TYPE,
 )
+from tokens.errors import ConnectionUnusableError
 from tokens.models import Connection
-from tokens.refresh.access_tokens import TokenNotReadyError, hand_out_access_token
+from tokens.people.hand_out_pace import HAND_OUTS
+from tokens.refresh.hand_out import (
+    MAX_CONNECTIONS,
+    AccessTokenAnswer,
+    NoToken,
+    TokenNotReadyError,
+    hand_out_access_token,
+    hand_out_access_tokens,
+)
 from tokens.sign_in.remote_address import read_remote_address
 
+NO_STORE = {"Cache-Control": "no-store"}
+LIMIT = (
+    f" One key gets {HAND_OUTS.burst:,} access tokens at once, and {HAND_OUTS.per_second:g} more each second; the"
+    " headers `RateLimit-Policy` and `RateLimit` say how many are left."
+)
 
-class AccessTokenSerializer(serializers.Serializer[Any]):
+
+class AccessTokenSerializer(ReadOnlySerializer):
     access_token = serializers.CharField()
     token_type = serializers.CharField()
     expires_at = serializers.DateTimeField()
@@ -38,16 +58,46 @@ class AccessTokenSerializer(serializers.Serializer[Any]):
     )
 
 
+class NamedAccessTokenSerializer(AccessTokenSerializer):
+    connection = serializers.UUIDField()
+
+
+class NoTokenSerializer(serializers.Serializer[Any]):
+    connection = serializers.UUIDField()
+    status = serializers.IntegerField(help_text="As the answer for this connection alone: 404, 409 or 503.")
+    detail = serializers.CharField()
+
+
+class AccessTokensSerializer(ReadOnlySerializer):
+    results = NamedAccessTokenSerializer(many=True)
+    errors_ = NoTokenSerializer(many=True)
+
+
+REQUEST = {
+    "type": "object",
+    "required": ["connection_ids"],
+    "properties": {
+        "connection_ids": {
+            "type": "array",
+            "items": {"type": "string", "format": "uuid"},
+            "minItems": 1,
+            "maxItems": MAX_CONNECTIONS,
+            "uniqueItems": True,
+        }
+    },
+    "additionalProperties": False,
+}
+
+
 class ConnectionAccessToken(APIView):
     # No session is accepted: a page in a browser needs no access token, and a stolen cookie must not fetch one.
-    authentication_classes = [TokenAuthentication]
-    throttle_classes = [PersonThrottle, AccessTokenThrottle]
+    authentication_classes = [KeyAuthentication]
 
     @describe(
         "Ask for an access token",
-        "For other services of your company. Accepts an API token, but no session. Each request is recorded: who"
+        "For other services of your company. Accepts an API key, but no session. Each request is recorded: who"
         " asked for which connection, when and from which address. An access token that expires within a minute is"
-        " refreshed first; the request waits for that up to five seconds.",
+        f" refreshed first; the request waits for that up to five seconds.{LIMIT}",
         operation_id="get_access_token",
         response=AccessTokenSerializer,
         example=examples.ACCESS_TOKEN,
@@ -57,10 +107,71 @@ class ConnectionAccessToken(APIView):
     )
     def post(self, request: Request, connection_id: UUID) -> Response:
         refuse_body(request)
+        count_hand_outs(request, 1)
         try:
             answer = hand_out_access_token(get_person(request), connection_id, read_remote_address(request))
         except Connection.DoesNotExist:
             raise Http404 from None
         except TokenNotReadyError as error:
             raise UnavailableError(TOKEN_NOT_READY, str(error), wait=error.retry_after) from error
-        return Response(AccessTokenSerializer(answer).data, headers={"Cache-Control": "no-store"})
+        return Response(AccessTokenSerializer(answer).data, headers=NO_STORE)
+
+
+class AccessTokens(APIView):
+    authentication_classes = [KeyAuthentication]
+
+    @describe(
+        "Ask for many access tokens",
+        f"For up to {MAX_CONNECTIONS} connections in one request. Each connection is in `results` with its access"
+        " token, or in `errors` with the status and the detail that the request for this connection alone would have."
+        " Access tokens that expire within a minute are refreshed first; the request waits for all of them together"
+        " up to five seconds. For a connection with the status 503, ask again after five seconds."
+        f" Each access token is recorded.{LIMIT}",
+        operation_id="get_access_tokens",
+        request={"application/json": REQUEST},
+        request_examples={"two": {"connection_ids": [examples.CONNECTION_ID, examples.OTHER_CONNECTION_ID]}},
+        response=AccessTokensSerializer,
+        example=examples.ACCESS_TOKENS,
+        permission="tokens.use_access_token",
+        behind=[documentation.REFRESH],
+    )
+    def post(self, request: Request) -> Response:
+        connection_ids = _read_ids(request.data)
+        count_hand_outs(request, len(connection_ids))
+        answers = hand_out_access_tokens(get_person(request), connection_ids, read_remote_address(request))
+        results = [
+            {"connection": str(connection_id), **AccessTokenSerializer(answer).data}
+            for connection_id, answer in answers.items()
+            if isinstance(answer, AccessTokenAnswer)
+        ]
+        errors = [
+            {"connection": str(connection_id), **_explain(answer)}
+            for connection_id, answer in answers.items()
+            if not isinstance(answer, AccessTokenAnswer)
+        ]
+        return Response({"results": results, "errors": errors}, headers=NO_STORE)
+
+
+def _read_ids(body: Any) -> list[UUID]:
+    if not isinstance(body, dict) or body.keys() != {"connection_ids"}:
+        raise ValidationError("The body must be a JSON object with `connection_ids` and nothing else.")
+    values = body["connection_ids"]
+    if not isinstance(values, list) or not 1 <= len(values) <= MAX_CONNECTIONS:
+        raise ValidationError({"connection_ids": f"It must be a list of 1 to {MAX_CONNECTIONS} ids."})
+    try:
+        ids = msgspec.convert(values, list[UUID])
+    except msgspec.ValidationError:
+        raise ValidationError({"connection_ids": "Each id must be the id of a connection."}) from None
+    if len(set(ids)) < len(ids):
+        raise ValidationError({"connection_ids": "Each id may be given once."})
+    return ids
+
+
+def _explain(answer: NoToken) -> dict[str, Any]:
+    match answer:
+        case TokenNotReadyError():
+            return {"status": HTTPStatus.SERVICE_UNAVAILABLE, "detail": str(answer)}
+        case ConnectionUnusableError():
+            return {"status": HTTPStatus.CONFLICT, "detail": str(answer)}
+        case _:
+            return {"status": HTTPStatus.NOT_FOUND, "detail": NOTHING_HERE}

@@ -1,37 +1,39 @@
-"""Authentication by API tokens and by sessions."""
+"""Authentication by API keys and by sessions."""
 
 from typing import cast
 
 from django.contrib.auth.models import User
-from django.db.models.functions import Now
-from knox.auth import TokenAuthentication as KnoxTokenAuthentication
-from knox.crypto import hash_token
-from knox.models import AuthToken
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.authentication import SessionAuthentication as RestSessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
 from accounts.api.exceptions import CSRFTokenRefusedError
+from tokens.models import ApiKey
+from tokens.people.keys import find_api_key
+from tokens.sign_in.remote_address import read_remote_address
 
-REFUSED = "The API token is wrong, has expired, or belongs to somebody who may not sign in."
+REFUSED = "The API key is wrong, has expired or was revoked, or belongs to somebody who may not sign in."
+SCHEMES = {b"token", b"bearer"}
 
 
-class TokenAuthentication(KnoxTokenAuthentication):
-    def authenticate_credentials(self, token: bytes) -> tuple[User, AuthToken]:
-        # Knox reads all tokens of a person and deletes the expired ones. Here one query finds the token by its
-        # digest, and a job deletes expired tokens.
+class KeyAuthentication(BaseAuthentication):
+    """`Authorization: Token KEY` and `Authorization: Bearer KEY` mean the same."""
+
+    def authenticate(self, request: Request) -> tuple[User, ApiKey] | None:
+        scheme, _, key = get_authorization_header(request).strip().partition(b" ")
+        if scheme.lower() not in SCHEMES:
+            return None
         try:
-            digest = hash_token(token.decode())
+            found = find_api_key(key.strip().decode(), read_remote_address(request))
         except UnicodeError:
-            raise AuthenticationFailed(REFUSED) from None
-        found = (
-            AuthToken.objects.select_related("user")
-            .filter(digest=digest, expiry__gt=Now(), user__is_active=True, user__is_staff=True)
-            .first()
-        )
+            found = None
         if found is None:
             raise AuthenticationFailed(REFUSED)
         return found.user, found
+
+    def authenticate_header(self, _request: Request) -> str:
+        return "Bearer"
 
 
 class SessionAuthentication(RestSessionAuthentication):

@@ -54,7 +54,7 @@ EXAMPLES = {
     problems.MALFORMED_REQUEST: "The body cannot be read. It is not valid JSON: Expecting value at line 1, column 1.",
     problems.INVALID_REQUEST: "status: “on” is not one of: active, suspended, pending, inactive, unknown.",
     problems.NOT_SIGNED_IN: "Authentication credentials were not provided.",
-    problems.KEY_REFUSED: "The API token is wrong, has expired, or belongs to somebody who may not sign in.",
+    problems.KEY_REFUSED: "The API key is wrong, has expired or was revoked, or belongs to somebody who may not sign in.",
     problems.NOT_PERMITTED: (
         "You may not do this. It needs the permission “Can sync accounts” (accounts.sync_account)."
     ),
@@ -101,16 +101,16 @@ class SessionScheme(BaseSessionScheme):
     priority = 1
 
 
-class TokenScheme(OpenApiAuthenticationExtension):
-    target_class = "accounts.api.authentication.TokenAuthentication"
-    name = "token"
+class KeyScheme(OpenApiAuthenticationExtension):
+    target_class = "accounts.api.authentication.KeyAuthentication"
+    name = "key"
 
     def get_security_definition(self, _auto_schema: Any) -> dict[str, str]:
         return {
-            "type": "apiKey",
-            "in": "header",
-            "name": "Authorization",
-            "description": "The word `Token`, a space, and an API token from `manage.py api_token`.",
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An API key, from the page `/keys/` or from `manage.py api_token`. `Authorization: Token KEY` "
+            "means the same as `Bearer KEY`.",
         }
 
 

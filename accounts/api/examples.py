@@ -3,6 +3,7 @@
 from typing import Any
 
 ACCOUNT_ID, CONNECTION_ID = "0192f0c1-7a00-7c3e-9d4b-5f6a7b8c9d0e", "0192f0c0-11a2-7b3c-8d4e-5f6071829304"
+OTHER_CONNECTION_ID = "0192f0c0-11a2-7b3c-8d4e-5f6071829305"
 MANAGER_ID, BATCH_ID = "0192f0c1-7a01-7aaa-8bbb-0123456789ab", "0192f0d2-0000-7c3e-9d4b-5f6a7b8c9d0e"
 RUN_ID, REFRESH_ID = "0192f0c2-5555-7c3e-9d4b-5f6a7b8c9d0e", "0192f0c3-6666-7c3e-9d4b-5f6a7b8c9d0e"
 
@@ -183,4 +184,14 @@ ACCESS_TOKEN = {
     "expires_at": "2026-11-23T10:01:10Z",
     "client_id": "amzn1.application-oa2-client.5a4d0b0c0d0e4f5061728394a5b6c7d8",
     "hosts": {"EU": "https://advertising-api-eu.amazon.com"},
+}
+ACCESS_TOKENS = {
+    "results": [{"connection": CONNECTION_ID, **ACCESS_TOKEN}],
+    "errors": [
+        {
+            "connection": OTHER_CONNECTION_ID,
+            "status": 409,
+            "detail": "Amazon no longer accepts this login; it must be reconnected.",
+        }
+    ],
 }

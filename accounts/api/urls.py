@@ -31,6 +31,7 @@ urlpatterns = [
     path(
         "accounts/<uuid:account_id>/changes/", histories.AccountChangeList.as_view(), name="account-changes"
     ),
+    path("connections/access-tokens/", access_token.AccessTokens.as_view(), name="access-tokens"),
     path("connections/", connections.ConnectionList.as_view(), name="connections"),
     path("connections/<uuid:connection_id>/", include(CONNECTION)),
     path("schema/", SchemaView.as_view(), name="schema"),

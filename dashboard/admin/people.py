@@ -1,4 +1,4 @@
-"""Users, groups, sessions and API tokens."""
+"""Users, groups, sessions and API keys."""
 
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -12,19 +12,19 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
-from knox.models import AuthToken
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from dashboard.admin.erasing import ErasingAdmin
 from dashboard.admin.read_only import BigTableAdmin, StrictAdmin, VisibleRowsAdmin
 from dashboard.frame.page import ConsoleRequest, SeeOther, page
-from tokens.models import Session
-from tokens.people.end_access import count_api_keys, end_api_keys, end_sessions
+from tokens.models import ApiKey, Session
+from tokens.people.end_access import end_sessions
+from tokens.people.keys import count_api_keys, end_api_keys, revoke_api_key
 from tokens.permissions import may
 
 
@@ -48,7 +48,7 @@ class PersonAdmin(ErasingAdmin, StrictAdmin, UserAdmin, ModelAdmin):  # type: ig
             return response
         if person.pk == request.user.pk:
             return redirect(f"{reverse('sessions')}?after=password")
-        if may(request.user, "knox.delete_authtoken"):
+        if may(request.user, "tokens.delete_apikey"):
             return redirect("admin:auth_user_end_keys", person.pk)
         return response
 
@@ -100,32 +100,34 @@ class SessionAdmin(VisibleRowsAdmin):
         self.message_user(request, f"{number} session{'' if number == 1 else 's'} ended.")
 
 
-def _token_name(token: AuthToken) -> str:
-    return f"{token.token_key}… of {token.user}"
+@admin.register(ApiKey)
+class ApiKeyAdmin(VisibleRowsAdmin):
+    """API keys can be seen and revoked here. They are made on the page of keys, which shows a key once."""
 
-
-# Knox names a token by its stored digest, which would appear in headings, messages and the log of the admin.
-AuthToken.__str__ = _token_name
-
-
-@admin.register(AuthToken)
-class ApiTokenAdmin(BigTableAdmin):
-    """API tokens can be seen and revoked here. `manage.py api_token` makes them, because it shows a token once."""
-
-    list_display = ["token_key", "user", "created", "expiry"]
+    list_display = ["beginning", "name", "user", "created_at", "expires_at", "last_used_at"]
     list_select_related = ["user"]
-    fields = ["token_key", "user", "created", "expiry"]
+    fields = [
+        "beginning",
+        "name",
+        "user",
+        "created_by",
+        "created_at",
+        "expires_at",
+        "last_used_at",
+        "last_used_from",
+    ]
     readonly_fields = fields
-    search_fields = ["user__username"]
+    search_fields = ["user__username", "name", "=beginning"]
 
-    def has_add_permission(self, _request: HttpRequest) -> bool:
-        return False
+    def has_delete_permission(self, request: HttpRequest, _obj: Model | None = None) -> bool:
+        return bool(request.user.has_perm("tokens.delete_apikey"))
 
-    def has_change_permission(self, _request: HttpRequest, _obj: AuthToken | None = None) -> bool:
-        return False
+    def delete_model(self, request: HttpRequest, obj: ApiKey) -> None:
+        revoke_api_key(cast("User", request.user), obj)
 
-    def has_view_permission(self, request: HttpRequest, _obj: AuthToken | None = None) -> bool:
-        return bool(request.user.has_perm("knox.view_authtoken"))
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        for key in queryset.select_related("user"):
+            revoke_api_key(cast("User", request.user), key)
 
 
 @admin.register(Authenticator)

@@ -12,7 +12,8 @@ from django.views.decorators.http import require_safe
 
 from dashboard.frame.page import PersonRequest, SeeOther, button_on, own_page, page
 from tokens.models import Session
-from tokens.people.end_access import count_api_keys, end_api_keys, end_own_sessions, end_sessions
+from tokens.people.end_access import end_own_sessions, end_sessions
+from tokens.people.keys import count_api_keys, end_api_keys
 from tokens.people.sessions import digest_key
 
 

@@ -9,11 +9,11 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import Group, User
 from django.utils import timezone
-from knox.models import AuthToken
 from rest_framework.test import APIClient
 
-from accounts.api.throttling import PersonThrottle
+from accounts.api.throttling import CallerThrottle
 from accounts.models import Account, AccountAccess
+from tests.api_keys import new_key
 from tokens.models import Connection
 
 AccountFactory = Callable[..., Account]
@@ -23,7 +23,7 @@ ClientFactory = Callable[[User], APIClient]
 
 @pytest.fixture(autouse=True)
 def rested_throttle() -> None:
-    PersonThrottle.clocks.clear()
+    CallerThrottle.clocks.clear()
 
 
 def person(name: str, group: str) -> User:
@@ -100,7 +100,7 @@ def new_account(new_connection: ConnectionFactory) -> AccountFactory:
 @pytest.fixture
 def client_of() -> ClientFactory:
     def make(user: User) -> APIClient:
-        _, token = AuthToken.objects.create(user)
+        token = new_key(user)
         client = APIClient()
         client.credentials(HTTP_AUTHORIZATION=f"Token {token}")
         return client

@@ -20,17 +20,18 @@ from django.db import IntegrityError, models, transaction
 from django.db import connection as database
 from django.test import Client
 from django.utils import timezone
-from knox.models import AuthToken
 
 from accounts.batch import start_batch
 from accounts.models import Account, AccountChange, BatchOperation, SyncRun
 from accounts.models.changes import change_in_the_name_of
 from tests.accounts.conftest import AccountFactory, ConnectionFactory
+from tests.api_keys import new_key
 from tests.traces import find_tables_with
 from tokens.connect.disconnect import disconnect_connection
 from tokens.models import (
     AccessTokenRequest,
     Alert,
+    ApiKey,
     AuthorizationAttempt,
     Connection,
     ErasedPerson,
@@ -68,7 +69,7 @@ def quagga() -> User:
     user.user_permissions.add(Permission.objects.get(codename="view_all_connections"))
     EmailAddress.objects.create(user=user, email="zebulon@example.test")
     SocialAccount.objects.create(user=user, provider="https://idp.example", uid="zebulon-at-idp")
-    AuthToken.objects.create(user)
+    new_key(user)
     AuthorizationAttempt.objects.create(user=user, state_digest="a" * 64, label="Zebulon's shop")
     Session.objects.create(
         key_digest="c" * 64, data="", user=user, address="192.0.2.77", user_agent="Quagga/1.0"
@@ -78,7 +79,7 @@ def quagga() -> User:
     users = ContentType.objects.get_for_model(User)
     LogEntry.objects.create(**log, content_type=users, object_repr="quagga")
     LogEntry.objects.create(**log, content_type=users, object_repr="zebulon-as-he-was-called")
-    for model in (AuthToken, Authenticator):
+    for model in (ApiKey, Authenticator):
         for name in ("quagga", "zebulon-as-he-was-called"):
             LogEntry.objects.create(
                 user=user,
@@ -136,7 +137,7 @@ class TestErasure:
 
     def test_the_access_of_somebody_who_is_inactive_already_ends_too(self, quagga: User, root: User) -> None:
         User.objects.filter(pk=quagga.pk).update(is_active=False, is_staff=False)
-        AuthToken.objects.create(quagga)
+        new_key(quagga)
         Session.objects.create(key_digest="b" * 64, data="", user=quagga)
         erase_person(root, quagga)
         assert not any(count_belongings(quagga).values())
@@ -161,12 +162,12 @@ class TestErasure:
         assert quagga.username != taken.username
 
     def test_another_person_keeps_everything(self, quagga: User, root: User, alice: User) -> None:
-        AuthToken.objects.create(alice)
-        kind = ContentType.objects.get_for_model(AuthToken)
+        new_key(alice)
+        kind = ContentType.objects.get_for_model(ApiKey)
         # The name is an earlier one of the erased person.
         User.objects.create_user("zebulon-as-he-was-called")
         erase_person(root, quagga)
-        assert AuthToken.objects.filter(user=alice).exists()
+        assert ApiKey.objects.filter(user=alice).exists()
         alice.refresh_from_db()
         assert alice.email == "alice@example.test"
         assert alice.groups.exists()
@@ -242,7 +243,7 @@ class TestRefusals:
         with pytest.raises(StillOwnsError, match=r"“Garden shop”\. Disconnect them, or hand them over"):
             erase_person(root, quagga)
         assert User.objects.filter(username="quagga").exists()
-        assert AuthToken.objects.filter(user=quagga).exists()
+        assert ApiKey.objects.filter(user=quagga).exists()
 
     def test_many_connections_are_not_all_named(
         self, quagga: User, root: User, new_connection: ConnectionFactory

@@ -13,12 +13,12 @@ from django.core.management.base import CommandError
 from django.db import connection as database
 from django.test import Client
 from django.utils import timezone
-from knox.models import AuthToken
 from rest_framework.test import APIClient
 
 from accounts.models import Account, AccountAccess, AccountChange, Profile, SyncRun
 from accounts.standing.alerts import CARD_ENDS, alert_standings
 from tests.accounts.conftest import AccountFactory, ConnectionFactory
+from tests.api_keys import new_key
 from tests.tokens.factories import new_refresh
 from tests.traces import find_tables_with
 from tokens.alerts.create import alert_connection_broken
@@ -188,7 +188,7 @@ def test_a_forgotten_login_keeps_its_label_and_regions(
     disconnect_connection(SYSTEM, login)
     forget_login(SYSTEM, login)
     api, refusal = APIClient(), "The login was forgotten"
-    api.credentials(HTTP_AUTHORIZATION=f"Token {AuthToken.objects.create(admin)[1]}")
+    api.credentials(HTTP_AUTHORIZATION=f"Token {new_key(admin)}")
     answer = api.patch(f"/api/v1/connections/{login.pk}/", {"label": "Zebulon"}, format="json")
     assert answer.status_code == 400
     assert refusal in answer.json()["detail"]

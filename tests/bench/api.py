@@ -169,13 +169,13 @@ def measure(size: int, port: int, *, keep: bool) -> Measured:
     from django.contrib.auth.models import User
     from django.db import connection
     from django.test import Client
-    from knox.models import AuthToken
 
+    from tests.api_keys import new_key
     from tests.bench.many_accounts import BOSS, OWNER
 
     database = prepare(size, keep=keep)
     owner, boss = User.objects.get(username=OWNER), User.objects.get(username=BOSS)
-    token = {"Authorization": f"Token {AuthToken.objects.create(owner)[1]}"}
+    token = {"Authorization": f"Token {new_key(owner)}"}
     browser = Client()
     browser.force_login(boss)
     cookie = {"Cookie": f"sessionid={browser.cookies['sessionid'].value}"}
@@ -252,10 +252,11 @@ def queries(case: Case, owner: Any, boss: Any) -> int:
     from django.db import connection
     from django.test import Client, override_settings
     from django.test.utils import CaptureQueriesContext
-    from knox.models import AuthToken
+
+    from tests.api_keys import new_key
 
     client = Client()
-    headers = {"Authorization": f"Token {AuthToken.objects.create(owner)[1]}"}
+    headers = {"Authorization": f"Token {new_key(owner)}"}
     if not case.address.startswith("/api/"):
         client.force_login(boss)
         headers = {}

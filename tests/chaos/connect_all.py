@@ -20,8 +20,8 @@ def main() -> None:
     from django.conf import settings
     from django.contrib.auth.models import User
     from django.utils import timezone
-    from knox.models import AuthToken
 
+    from tests.api_keys import new_key
     from tokens.models import Connection
 
     given = json.load(sys.stdin)
@@ -43,7 +43,7 @@ def main() -> None:
             next_refresh_at=now + calm * number / len(given["logins"]),
             next_sync_at=now,
         )
-    _, key = AuthToken.objects.create(owner, timedelta(days=1))
+    key = new_key(owner)
     print(key)
 
 

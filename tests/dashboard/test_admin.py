@@ -12,15 +12,15 @@ from django.db.models import CompositePrimaryKey, Model
 from django.test import Client
 from django.utils import timezone
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
-from knox.models import AuthToken
 from procrastinate.contrib.django.models import ProcrastinateJob, ProcrastinateWorker
 from pytest_django import DjangoAssertNumQueries
 from unfold.admin import ModelAdmin
 
 from accounts.models import Account, AccountManager, AccountSearch, BatchOperation, SyncRun
 from amazon_accounts.amazon_ads.models import RateLimit
+from tests.api_keys import new_key
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, squeeze, staff
-from tokens.models import Connection, Heartbeat, SchedulerLead, SignInPace, TokenRefresh
+from tokens.models import ApiKey, Connection, Heartbeat, SchedulerLead, SignInPace, TokenRefresh
 from tokens.permissions import SYSTEM
 from tokens.refresh.tasks import request_refresh
 
@@ -62,7 +62,7 @@ def rows(
     BatchOperation.objects.create(user=superuser, operation="sync", total=1)
     Heartbeat.objects.create(kind="worker", host="h", pid=1)
     RateLimit.objects.create(region="EU", family="accounts", pace=2, burst=10, slot_at=now, hour=now)
-    AuthToken.objects.create(superuser)
+    new_key(superuser)
     DjangoJobExecution.objects.create(
         job=DjangoJob.objects.create(id="a", job_state=b"", next_run_time=now),
         status="Executed",
@@ -80,7 +80,7 @@ def test_every_model_is_registered_unless_the_admin_cannot_name_its_key() -> Non
         if model not in admin.site._registry and not isinstance(model._meta.pk, CompositePrimaryKey)
     }
     assert missing == NOT_SHOWN
-    assert {DjangoJob, DjangoJobExecution, ProcrastinateJob, ProcrastinateWorker, AuthToken} <= set(MODELS)
+    assert {DjangoJob, DjangoJobExecution, ProcrastinateJob, ProcrastinateWorker, ApiKey} <= set(MODELS)
 
 
 def test_every_model_is_shown_on_the_consoles_theme() -> None:
@@ -290,18 +290,23 @@ def test_a_list_has_one_name_in_the_menu_and_on_its_page(client: Client) -> None
     assert ">Syncs<" not in page
 
 
-def test_an_api_token_can_be_revoked_but_not_made_here(client: Client, superuser: User) -> None:
-    token, _ = AuthToken.objects.create(superuser)
-    assert client.get("/admin/knox/authtoken/add/").status_code == 403
-    # Never by its digest, which is its key here, but as people know it.
-    for page in (address(AuthToken, token.pk), f"/admin/knox/authtoken/{token.pk}/delete/"):
-        text = client.get(page).content.decode()
-        assert f"{token.token_key}… of root" in text
-        assert f">{token.pk}" not in text
-        assert f"{token.pk} :" not in text
-    client.post(f"/admin/knox/authtoken/{token.pk}/delete/", {"post": "yes"})
-    assert token.pk not in LogEntry.objects.get().object_repr
-    assert not AuthToken.objects.exists()
+@pytest.mark.parametrize("door", ["page", "action"])
+def test_an_api_key_can_be_revoked_but_not_made_here(client: Client, superuser: User, door: str) -> None:
+    text = new_key(superuser)
+    key = ApiKey.objects.get()
+    assert client.get("/admin/tokens/apikey/add/").status_code == 403
+    for page in (address(ApiKey), address(ApiKey, str(key.pk)), f"/admin/tokens/apikey/{key.pk}/delete/"):
+        html = client.get(page).content.decode()
+        assert key.beginning in html
+        assert text not in html
+        assert key.digest not in html
+    if door == "page":
+        client.post(f"/admin/tokens/apikey/{key.pk}/delete/", {"post": "yes"})
+    else:
+        marked = {"action": "delete_selected", "_selected_action": key.pk, "post": "yes"}
+        client.post("/admin/tokens/apikey/", marked)
+    assert LogEntry.objects.get().object_repr == f"{key.beginning}… of root"
+    assert not ApiKey.objects.exists()
 
 
 @pytest.mark.usefixtures("rows")

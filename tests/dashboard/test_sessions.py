@@ -6,11 +6,11 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
-from knox.models import AuthToken
 
+from tests.api_keys import new_key
 from tests.dashboard.conftest import LogIn, squeeze, staff
 from tokens.connect import oauth
-from tokens.models import AuthorizationAttempt, Session
+from tokens.models import ApiKey, AuthorizationAttempt, Session
 from tokens.people.sessions import digest_key
 
 pytestmark = pytest.mark.django_db
@@ -140,11 +140,11 @@ class TestWithoutRights:
         assert other.get("/auth/sessions/").status_code == 200
 
     def test_a_person_ends_the_own_keys(self, somebody: User, log_in: LogIn) -> None:
-        AuthToken.objects.create(somebody)
+        new_key(somebody)
         browser = log_in(somebody)
         assert "1 API key acts" in browser.get("/auth/sessions/").content.decode()
         browser.post("/auth/sessions/end-keys/")
-        assert not AuthToken.objects.exists()
+        assert not ApiKey.objects.exists()
 
     @pytest.mark.parametrize("address", OWN_PAGES)
     def test_the_frame_of_an_own_page_has_a_heading_and_leads_only_where_the_person_may_go(

@@ -41,6 +41,12 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "amazon_accounts/postgresql/sql/read_cache_entries.sql": {"keys": ["limit"]},
     "amazon_accounts/postgresql/sql/set_cache_entry.sql": CACHE_ENTRY,
     "amazon_accounts/postgresql/sql/touch_cache_entry.sql": {"key": "limit", "life": 60.0},
+    "tokens/people/sql/take_hand_outs.sql": {
+        "key": ID,
+        "number": 500,
+        "pause": timedelta(milliseconds=10),
+        "allowed": timedelta(minutes=1),
+    },
     "tokens/sign_in/sql/give_turns_back.sql": {"keys": ["person", "address"]},
     "tokens/sign_in/sql/take_turns.sql": {
         "keys": ["person", "address"],

@@ -20,10 +20,10 @@ from django.db import connection as database
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
-from knox.models import AuthToken
 from psycopg.sql import SQL, Identifier
 
 from amazon_accounts.sandbox.state import Sandbox
+from tests.api_keys import new_key
 from tests.processes import eventually, run, running
 from tests.sandbox_fixtures import SandboxServer
 from tokens.alerts import delivery
@@ -113,7 +113,7 @@ def leaks(
     caplog.set_level(logging.DEBUG)
     settings.AMAZON_BACKOFF_BASE_SECONDS = 0.01
     client.force_login(boss)
-    _, key = AuthToken.objects.create(boss)
+    key = new_key(boss)
     secrets = [*settings.TOKEN_ENCRYPTION_KEYS, settings.SECRET_KEY, settings.AMAZON_CLIENT_SECRET, key]
     return Leaks(client, {"Authorization": f"Token {key}"}, caplog, secrets)
 

@@ -192,6 +192,34 @@ def test_the_migration_numbers_unfinished_batches_as_they_were_asked(old_databas
     assert old_database.fetch("SELECT id FROM accounts_batchoperation ORDER BY request_number") == asked
 
 
+def test_the_keys_of_0_1_0_go_on_working(old_database: Database) -> None:
+    # They are found by their digest: see test_the_digest_is_the_one_of_keys_that_knox_made.
+    keys = "SELECT digest, user_id, created, expiry, left(token_key, 12) FROM knox_authtoken ORDER BY digest"
+    before = old_database.fetch(keys)
+    assert len(before) == 3
+    old_database.migrate()
+    taken_over = (
+        "SELECT digest, user_id, created_at, expires_at, beginning FROM tokens_apikey ORDER BY digest"
+    )
+    assert old_database.fetch(taken_over) == before
+    assert old_database.fetch("SELECT to_regclass('knox_authtoken')") == [(None,)]
+
+
+def test_who_could_end_the_keys_of_0_1_0_can_end_them_still(old_database: Database) -> None:
+    with psycopg.connect(**old_database.parameters) as database:
+        database.execute(
+            "INSERT INTO auth_user_user_permissions (user_id, permission_id)"
+            " SELECT 2, id FROM auth_permission WHERE codename = 'delete_authtoken'"
+        )
+    old_database.migrate()
+    held = (
+        "SELECT kind.app_label, permission.codename FROM auth_user_user_permissions"
+        " JOIN auth_permission permission ON permission.id = permission_id"
+        " JOIN django_content_type kind ON kind.id = content_type_id"
+    )
+    assert old_database.fetch(held) == [("tokens", "delete_apikey")]
+
+
 def test_every_job_that_0_1_0_queued_has_a_task_today(old_database: Database) -> None:
     queued = {name for (name,) in old_database.fetch("SELECT task_name FROM procrastinate_jobs")}
     assert queued

@@ -1,6 +1,4 @@
-"""Store sessions as digests of their keys, and let a trigger end the access of people who lose it."""
-
-from pathlib import Path
+"""Store sessions as digests of their keys."""
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
@@ -8,13 +6,9 @@ import uuid_utils.compat
 from django.conf import settings
 from django.db import migrations, models
 
-SQL = Path(__file__).parents[1] / "people" / "sql"
-FILES = ["functions/tokens_end_access.sql", "triggers/end_access.sql"]
-
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("knox", "0009_extend_authtoken_field"),
         ("sessions", "0001_initial"),
         ("tokens", "0011_forgotten"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
@@ -60,12 +54,5 @@ class Migration(migrations.Migration):
         ),
         # The old table has the keys of live sessions in clear. Everybody signs in once more.
         migrations.RunSQL("DELETE FROM django_session", migrations.RunSQL.noop),
-        *(
-            migrations.RunSQL((SQL / file).read_text(encoding="utf-8"), undo)
-            for file, undo in zip(
-                FILES,
-                ["DROP FUNCTION tokens_end_access", "DROP TRIGGER end_access ON auth_user"],
-                strict=True,
-            )
-        ),
+        # 0018 installs the trigger end_access.
     ]

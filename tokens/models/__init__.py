@@ -1,7 +1,8 @@
-"""Connections, their tokens, the history of each, and people's sessions."""
+"""Connections, their tokens, the history of each, and people's sessions and API keys."""
 
 from tokens.models.access_token_request import AccessTokenRequest
 from tokens.models.alert import Alert, AlertQuerySet
+from tokens.models.api_key import ApiKey, ApiKeyQuerySet
 from tokens.models.authorization import AuthorizationAttempt
 from tokens.models.connection import (
     BROKEN,
@@ -25,6 +26,8 @@ __all__ = [
     "AccessTokenRequest",
     "Alert",
     "AlertQuerySet",
+    "ApiKey",
+    "ApiKeyQuerySet",
     "AuthorizationAttempt",
     "Connection",
     "ConnectionQuerySet",

@@ -1,6 +1,6 @@
-"""Ending sessions and API keys.
+"""Ending sessions. `keys.py` ends API keys.
 
-The trigger end_access in `sql/` ends them too: all sessions of a person whose password changes, and sessions and API
+The trigger end_access in `sql/` ends both too: all sessions of a person whose password changes, and sessions and API
 keys of a person who is deactivated or no longer staff. It is in the database, because a signal of Django misses
 `QuerySet.update` and SQL.
 """
@@ -9,10 +9,8 @@ import logging
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
-from knox.models import AuthToken
 
 from tokens.models.session import Session
-from tokens.permissions import require
 
 logger = logging.getLogger(__name__)
 
@@ -28,18 +26,3 @@ def end_sessions(user: User, sessions: QuerySet[Session]) -> int:
 
 def end_own_sessions(user: User) -> int:
     return end_sessions(user, Session.objects.filter(user=user))
-
-
-def count_api_keys(person: User) -> int:
-    number: int = AuthToken.objects.filter(user=person).count()
-    return number
-
-
-def end_api_keys(user: User, person: User) -> int:
-    """End all API keys of the person; return how many. Raises PermissionDenied for another person's keys."""
-    if user.pk != person.pk:
-        require(user, "knox.delete_authtoken")
-    number: int = AuthToken.objects.filter(user=person).delete()[0]
-    if number:
-        logger.info("User %s ended %d API keys of user %s.", user.pk, number, person.pk)
-    return number

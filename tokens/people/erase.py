@@ -21,12 +21,12 @@ from django.core.exceptions import PermissionDenied
 from django.db import models, transaction
 from django.db.models import Q, Value
 from django.db.models.functions import Concat, Left, Length
-from knox.models import AuthToken
 
 from tokens.connect.hand_over import HandOverRefusedError, check_hand_over, hand_over_connections
 from tokens.models import (
     AccessTokenRequest,
     Alert,
+    ApiKey,
     AuthorizationAttempt,
     Connection,
     ErasedPerson,
@@ -40,14 +40,14 @@ logger = logging.getLogger(__name__)
 # history.
 BELONGINGS: Final[dict[str, type[models.Model]]] = {
     "session": Session,
-    "API key": AuthToken,
+    "API key": ApiKey,
     "second factor": Authenticator,
     "link to single sign-on": SocialAccount,
     "confirmed e-mail address": EmailAddress,
     "visit to Amazon’s consent page": AuthorizationAttempt,
 }
 # The admin's log calls what belonged to a person "... of NAME".
-NAMED_FOR_PERSON: Final = (AuthToken, Authenticator)
+NAMED_FOR_PERSON: Final = (ApiKey, Authenticator)
 
 MAX_NAMED: Final = 10
 

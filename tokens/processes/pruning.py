@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.db.models.functions import Now
 from django_apscheduler.models import DjangoJobExecution
-from knox.models import AuthToken
 from procrastinate.contrib.django import app
 
 from amazon_accounts.postgresql.cache import delete_expired_entries
@@ -16,6 +15,7 @@ from amazon_accounts.postgresql.statements import load
 from tokens.models import (
     AccessTokenRequest,
     Alert,
+    ApiKey,
     AuthorizationAttempt,
     Heartbeat,
     SignInPace,
@@ -29,6 +29,8 @@ HISTORY = timedelta(days=90)
 AUDIT = timedelta(days=365)
 JOB_HISTORY = timedelta(days=7)
 ATTEMPTS = timedelta(hours=1)
+# People look for the key that has ended when a program stops.
+ENDED_KEYS = timedelta(days=30)
 HEARTBEATS = timedelta(days=1)
 # Much longer than any refresh takes.
 ABANDONED_AFTER = timedelta(hours=1)
@@ -44,7 +46,7 @@ def prune_tokens_histories(*, batch_size: int = BATCH_SIZE) -> int:
         AccessTokenRequest.objects.filter(requested_at__lt=now - AUDIT),
         Alert.objects.filter(created_at__lt=now - AUDIT, next_try_at__isnull=True),
         AuthorizationAttempt.objects.filter(created_at__lt=now - ATTEMPTS),
-        AuthToken.objects.filter(expiry__lt=now),
+        ApiKey.objects.filter(expires_at__lt=now - ENDED_KEYS),
         # A clock that is behind the time limits nobody.
         SignInPace.objects.filter(next_at__lt=now),
         Heartbeat.objects.filter(beat_at__lt=now - HEARTBEATS),

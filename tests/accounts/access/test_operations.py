@@ -11,7 +11,6 @@ from asgiref.sync import async_to_sync
 from django.conf import LazySettings
 from django.contrib.auth.models import AnonymousUser, Permission, User
 from django.core.exceptions import PermissionDenied
-from knox.models import AuthToken
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.batch import cancel_batch, retry_batch, start_batch
@@ -21,15 +20,16 @@ from accounts.sync import request_sync
 from accounts.update import update_account
 from amazon_accounts.amazon_ads.client import AmazonClient
 from tests.accounts.conftest import AccountFactory
+from tests.api_keys import new_key
 from tokens.connect import oauth
 from tokens.connect.disconnect import disconnect_connection
 from tokens.connect.forget import forget_login
 from tokens.connect.refresh_token import connect_with_refresh_token
 from tokens.connect.update import update_connection
-from tokens.models import AccessTokenRequest, AuthorizationAttempt, Connection
-from tokens.people.end_access import end_api_keys
+from tokens.models import AccessTokenRequest, ApiKey, AuthorizationAttempt, Connection
+from tokens.people.keys import end_api_keys, revoke_api_key
 from tokens.permissions import SYSTEM, Actor, may, require
-from tokens.refresh.access_tokens import hand_out_access_token
+from tokens.refresh.hand_out import hand_out_access_tokens
 from tokens.refresh.tasks import request_refresh
 
 
@@ -100,12 +100,16 @@ OPERATIONS: dict[str, tuple[str, Callable[[Any, Scene], object]]] = {
         "tokens.disconnect_connection",
         lambda user, scene: forget_login(user, scene.disconnected),
     ),
-    "hand_out_access_token": (
+    "hand_out_access_tokens": (
         "tokens.use_access_token",
-        lambda user, scene: hand_out_access_token(user, scene.connection.pk, None),
+        lambda user, scene: hand_out_access_tokens(user, [scene.connection.pk], None),
+    ),
+    "revoke_api_key": (
+        "tokens.delete_apikey",
+        lambda user, scene: revoke_api_key(user, ApiKey.objects.get()),
     ),
     "end_api_keys": (
-        "knox.delete_authtoken",
+        "tokens.delete_apikey",
         lambda user, scene: end_api_keys(user, scene.connection.owner),
     ),
     "begin": ("tokens.connect_amazon", lambda user, _scene: oauth.begin(user, "session")),
@@ -132,7 +136,7 @@ def scene(db: None, new_account: AccountFactory) -> Scene:
     waiting = new_account(account.user)
     batch = start_batch(SYSTEM, "sync", account_ids=[str(account.pk), str(waiting.pk)])
     BatchItem.objects.filter(batch=batch, account=account).update(state="failed")
-    AuthToken.objects.create(account.user)
+    new_key(account.user)
     disconnected = new_account(User.objects.create_user("another")).connection
     disconnect_connection(SYSTEM, disconnected)
     return Scene(account, batch, disconnected)
@@ -150,7 +154,7 @@ def stored(scene: Scene) -> list[Any]:
         *SyncRun.objects.values_list("pk", flat=True),
         *AuthorizationAttempt.objects.values_list("pk", flat=True),
         *AccessTokenRequest.objects.values_list("pk", flat=True),
-        *AuthToken.objects.values_list("pk", flat=True),
+        *ApiKey.objects.values_list("pk", flat=True),
         *ProcrastinateJob.objects.order_by("pk").values_list("pk", flat=True),
     ]
 

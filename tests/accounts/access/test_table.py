@@ -10,11 +10,11 @@ from django.contrib import admin
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
-from knox.models import AuthToken
 
 from accounts.batch import start_batch
 from accounts.models import Account, BatchOperation
 from tests.accounts.conftest import AccountFactory, person
+from tests.api_keys import new_key
 from tests.public_url import browser_at_public_url
 from tokens.permissions import SYSTEM
 
@@ -42,6 +42,7 @@ GET     api/v1/accounts/<uuid:account_id>/changes/          401 401 200 200 200
 GET     api/v1/connections/                                 401 401 200 200 200
 GET     api/v1/connections/<uuid:connection_id>/            401 401 200 200 200
 PATCH   api/v1/connections/<uuid:connection_id>/            401 401 403 200 200
+POST    api/v1/connections/access-tokens/                   401 401 403 403 200
 POST    api/v1/connections/<uuid:connection_id>/access-token/   401 401 403 403 200
 POST    api/v1/connections/<uuid:connection_id>/disconnect/ 401 401 403 403 200
 POST    api/v1/connections/<uuid:connection_id>/refresh/    401 401 403 202 202
@@ -110,12 +111,12 @@ auth.group                          403 403 403
 auth.user                           403 403 403
 django_apscheduler.djangojob            403 403 403
 django_apscheduler.djangojobexecution   403 403 403
-knox.authtoken                      403 403 403
 mfa.authenticator                   403 403 403
 procrastinate.procrastinatejob      403 403 403
 procrastinate.procrastinateworker   403 403 403
 tokens.accesstokenrequest           403 403 403
 tokens.alert                        200 200 200
+tokens.apikey                       403 403 403
 tokens.authorizationattempt         403 403 403
 tokens.connection                   200 200 200
 tokens.erasedperson                 403 403 403
@@ -132,6 +133,7 @@ BODIES: dict[str, Any] = {
     "POST api/v1/accounts/batch/": {"operation": "sync", "filter": {}},
     "PATCH api/v1/accounts/<uuid:account_id>/": {"sync_enabled": False},
     "PATCH api/v1/connections/<uuid:connection_id>/": {"label": "Garden shop"},
+    "POST api/v1/connections/access-tokens/": {"connection_ids": ["0193c8a0-0000-7000-8000-000000000001"]},
     "POST connections/<uuid:connection_id>/update/": {"label": "Garden shop", "regions": ["EU"]},
     "POST connect/amazon/": {"regions": ["EU"]},
     "POST operations/": {"operation": "sync", "all": "1", "query": ""},
@@ -183,7 +185,7 @@ class Somebody:
         client = browser_at_public_url()
         headers = {}
         if self.user is not None and address.startswith("api/"):
-            headers["Authorization"] = f"Token {AuthToken.objects.create(self.user)[1]}"
+            headers["Authorization"] = f"Token {new_key(self.user)}"
         elif self.user is not None:
             client.force_login(self.user)
         names = {"account": self.account.pk, "connection": self.account.connection_id, "batch": self.batch.pk}

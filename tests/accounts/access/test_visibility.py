@@ -27,6 +27,7 @@ from accounts.models import (
 )
 from tests.accounts.access.test_table import rows as table_rows
 from tests.accounts.conftest import AccountFactory, ClientFactory
+from tests.api_keys import new_key
 from tokens.models import (
     AccessTokenRequest,
     Alert,
@@ -49,7 +50,6 @@ WITHOUT_OWNER = {
     "auth.user",
     "django_apscheduler.djangojob",
     "django_apscheduler.djangojobexecution",
-    "knox.authtoken",
     "mfa.authenticator",
     "procrastinate.procrastinatejob",
     "procrastinate.procrastinateworker",
@@ -127,6 +127,7 @@ def _give_rows(user: User, new_account: AccountFactory) -> None:
         state_digest=f"state of {user.username}", session_digest="session", user=user
     )
     Session.objects.create(key_digest=f"key of {user.username}", data="", user=user)
+    new_key(user)
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import pytest
 import yaml
 from django.contrib.auth.models import User
 from django.test import Client
-from knox.models import AuthToken
 
 from accounts.api.exceptions import ContentTooLargeError
 from accounts.api.parsing import (
@@ -24,10 +23,12 @@ from accounts.api.parsing import (
     StrictJSONParser,
     refuse_too_many_values,
 )
-from accounts.api.throttling import WRITING, PersonThrottle
+from accounts.api.throttling import WRITING, CallerThrottle
 from accounts.models import BatchOperation
 from tests.accounts.api.test_schema import CHECKED_IN
 from tests.accounts.conftest import person
+from tests.api_keys import new_key
+from tokens.models import ApiKey
 
 BATCH = "/api/v1/accounts/batch/"
 MEGABYTE = 1024 * 1024
@@ -80,7 +81,7 @@ def send(
 def token_of_viewer(db: None) -> str:
     # The first request of the process imports every view.
     Client().get(BATCH)
-    return str(AuthToken.objects.create(person("viewer", "Viewer"))[1])
+    return new_key(person("viewer", "Viewer"))
 
 
 def test_there_are_operations_to_try() -> None:
@@ -106,14 +107,14 @@ def test_nobody_is_refused_before_the_body_is_read(db: None) -> None:
 
 
 def test_who_asks_too_often_is_refused_before_the_body_is_read(admin: User) -> None:
-    token = AuthToken.objects.create(admin)[1]
+    token = new_key(admin)
     for _ in range(WRITING.burst):
-        PersonThrottle.clocks.seconds_to_wait((admin.pk, False), WRITING, time.monotonic() + 5)
+        CallerThrottle.clocks.seconds_to_wait((ApiKey.objects.get().pk, False), WRITING, time.monotonic() + 5)
     assert send("POST", BATCH, token=token).status_code == HTTPStatus.TOO_MANY_REQUESTS
 
 
 def test_a_large_body_is_refused_by_its_length_alone(admin: User) -> None:
-    token = AuthToken.objects.create(admin)[1]
+    token = new_key(admin)
     for method, path in list_writes():
         limit = MAX_BODY_BYTES_OF_MANY_IDS if path.endswith("/batch/") else MAX_BODY_BYTES
         response = send(method, path, limit + 1, token=token)
@@ -139,7 +140,7 @@ def test_a_form_with_too_many_fields_is_explained(admin: User, client: Client) -
 
 
 def post_batch(admin: User, body: bytes) -> tuple[Any, float]:
-    token = AuthToken.objects.create(admin)[1]
+    token = new_key(admin)
     began = time.process_time()
     response = Client().post(
         BATCH, body, content_type="application/json", headers={"Authorization": f"Token {token}"}

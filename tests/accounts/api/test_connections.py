@@ -8,6 +8,7 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import Permission, User
 from django.db.models import F
+from django.db.models.functions import Now
 from django.test import Client
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -16,7 +17,7 @@ from rest_framework.test import APIClient
 from accounts.models import Account, SyncRun
 from tests.accounts.conftest import AccountFactory, ClientFactory, ConnectionFactory
 from tokens.encryption import Secret
-from tokens.models import AccessTokenRequest, Connection, TokenRefresh
+from tokens.models import AccessTokenRequest, ApiKey, Connection, TokenRefresh
 
 LIST = "/api/v1/connections/"
 SECRETS = ("Atza|", "Atzr|", "gAAAA", "v2.")
@@ -322,16 +323,16 @@ class TestAccessToken:
         assert service.post(address).status_code == 409
         assert service.post(f"{LIST}{other.pk}/access-token/").status_code == 200
 
-    def test_a_person_gets_sixty_tokens_a_minute(
-        self, service: APIClient, admin: User, alice: User, address: str
-    ) -> None:
-        connection = Connection.objects.get()
-        requests = [AccessTokenRequest(user=admin, connection=connection, outcome="given") for _ in range(59)]
-        requests += [AccessTokenRequest(user=alice, connection=connection, outcome="given") for _ in range(5)]
-        AccessTokenRequest.objects.bulk_create(requests)
-        assert [service.post(address).status_code for _ in range(2)] == [200, 429]
-        AccessTokenRequest.objects.update(requested_at=timezone.now() - timedelta(seconds=61))
-        assert service.post(address).status_code == 200
+    def test_who_asks_for_too_many_is_told_when_to_ask_again(self, service: APIClient, address: str) -> None:
+        first = service.post(address)
+        assert first["RateLimit-Policy"] == '"writes";q=200;w=10, "access-tokens";q=6000;w=60'
+        assert first["RateLimit"].endswith('"access-tokens";r=5999;t=1')
+        ApiKey.objects.update(hand_out_clock=Now() + timedelta(seconds=90))
+        response = service.post(address)
+        assert response.status_code == 429
+        assert 20 <= int(response["Retry-After"]) <= 31
+        assert '"access-tokens";r=0;t=' in response["RateLimit"]
+        assert AccessTokenRequest.objects.count() == 1
 
     @pytest.mark.django_db(transaction=True)
     def test_one_that_is_not_ready_in_time_is_worth_another_try(
@@ -345,3 +346,102 @@ class TestAccessToken:
         response = service.post(address)
         assert (response.status_code, response["Retry-After"]) == (503, "5")
         assert ProcrastinateJob.objects.get().args["trigger"] == "on_use"
+
+
+class TestAccessTokens:
+    ADDRESS = f"{LIST}access-tokens/"
+
+    @pytest.fixture
+    def service(self, admin: User, client_of: ClientFactory) -> APIClient:
+        return client_of(admin)
+
+    def ask(self, service: APIClient, *ids: object) -> dict[str, Any]:
+        response = service.post(self.ADDRESS, {"connection_ids": [str(each) for each in ids]}, format="json")
+        assert response.status_code == 200, response.content
+        assert response["Cache-Control"] == "no-store"
+        body: dict[str, Any] = response.json()
+        return body
+
+    def test_it_answers_for_each_connection(
+        self, service: APIClient, alice: User, new_connection: ConnectionFactory
+    ) -> None:
+        good, dead = new_connection(alice, regions=["EU"]), new_connection(alice)
+        Connection.objects.filter(pk=dead.pk).update(state="reauthorization_required", next_refresh_at=None)
+        unknown = uuid4()
+        body = self.ask(service, dead.pk, good.pk, unknown)
+        (result,) = body["results"]
+        alone = service.post(f"{LIST}{good.pk}/access-token/").json()
+        assert result == {"connection": str(good.pk), **alone}
+        refused, missing = body["errors"]
+        assert refused == {
+            "connection": str(dead.pk),
+            "status": 409,
+            "detail": "Amazon no longer accepts this login; it must be reconnected.",
+        }
+        assert (missing["connection"], missing["status"]) == (str(unknown), 404)
+        assert sorted(AccessTokenRequest.objects.values_list("outcome", flat=True)) == [
+            "given",
+            "given",
+            "refused",
+        ]
+
+    def test_a_connection_of_another_person_is_not_found(
+        self, alice: User, bob: User, client_of: ClientFactory, new_connection: ConnectionFactory
+    ) -> None:
+        alice.user_permissions.add(Permission.objects.get(codename="use_access_token"))
+        body = self.ask(client_of(alice), new_connection(bob).pk)
+        assert body["results"] == []
+        assert [error["status"] for error in body["errors"]] == [404]
+        assert not AccessTokenRequest.objects.exists()
+
+    @pytest.mark.django_db(transaction=True)
+    def test_what_is_fresh_does_not_wait_for_ever_for_what_is_not(
+        self, service: APIClient, alice: User, new_connection: ConnectionFactory, settings: LazySettings
+    ) -> None:
+        settings.ACCESS_TOKEN_WAIT_SECONDS = 0.3
+        fresh, stale = new_connection(alice), [new_connection(alice) for _ in range(3)]
+        Connection.objects.exclude(pk=fresh.pk).update(expires_at=Now(), last_refreshed_at=Now())
+        body = self.ask(service, fresh.pk, *(each.pk for each in stale))
+        assert [result["connection"] for result in body["results"]] == [str(fresh.pk)]
+        assert [error["status"] for error in body["errors"]] == [503] * 3
+        assert ProcrastinateJob.objects.filter(task_name="tokens.refresh_connection").count() == 3
+
+    def test_each_token_is_counted(
+        self, service: APIClient, alice: User, new_connection: ConnectionFactory
+    ) -> None:
+        ids = [str(new_connection(alice).pk) for _ in range(3)]
+        ApiKey.objects.update(hand_out_clock=Now() + timedelta(days=1))
+        response = service.post(self.ADDRESS, {"connection_ids": ids}, format="json")
+        assert response.status_code == 429
+        ApiKey.objects.update(hand_out_clock=None)
+        response = service.post(self.ADDRESS, {"connection_ids": ids}, format="json")
+        assert '"access-tokens";r=5997;' in response["RateLimit"]
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {},
+            [],
+            {"connection_ids": []},
+            {"connection_ids": "all"},
+            {"connection_ids": ["x"]},
+            {"connection_ids": [1]},
+            {"connection_ids": [None]},
+            {"connection_ids": ["0193c8a0-0000-7000-8000-000000000001"] * 2},
+            {"connection_ids": ["0193c8a0-0000-7000-8000-000000000001"], "all": True},
+            {"connection_ids": [f"0193c8a0-0000-7000-8000-{number:012}" for number in range(501)]},
+        ],
+        ids=lambda body: str(body)[:40],
+    )
+    def test_a_wrong_body_is_refused(self, service: APIClient, body: object) -> None:
+        response = service.post(self.ADDRESS, body, format="json")
+        assert response.status_code == 400
+        assert ApiKey.objects.get().hand_out_clock is None
+
+    def test_it_takes_no_session(self, admin: User) -> None:
+        browser = Client()
+        browser.force_login(admin)
+        assert browser.post(self.ADDRESS, {}, content_type="application/json").status_code == 401
+
+    def test_it_needs_its_own_permission(self, api: APIClient) -> None:
+        assert api.post(self.ADDRESS, {"connection_ids": [str(uuid4())]}, format="json").status_code == 403

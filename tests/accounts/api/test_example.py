@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from knox.models import AuthToken
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import Account
 from tests.accounts.conftest import AccountFactory
+from tests.api_keys import new_key
 from tests.processes import running
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "docs" / "example.py"
@@ -29,7 +29,7 @@ def test_the_example_runs(
         new_account(alice, name, sync_enabled=False)
     environment = os.environ | {
         "CONSOLE_URL": live_server.url,
-        "CONSOLE_TOKEN": AuthToken.objects.create(alice)[1],
+        "CONSOLE_TOKEN": new_key(alice),
     }
     with running("runworker", log=tmp_path / "worker.log") as worker:
         found = subprocess.run(

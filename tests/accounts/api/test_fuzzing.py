@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from knox.models import AuthToken
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.batch import start_batch
 from accounts.models import SyncRun
 from tests.accounts.conftest import AccountFactory, person
+from tests.api_keys import new_key
 
 EXAMPLES = 5  # of each operation
 # What is well formed is not always there: cursors, and ids of what exists, nobody can make up.
@@ -27,7 +27,7 @@ def token(transactional_db: None, new_account: AccountFactory) -> str:
         account = new_account(user, f"Shop {number}", countries=["DE"], labels={"team": "north"})
     start_batch(user, "sync", filters={})
     SyncRun.objects.create(connection=account.connection, trigger="manual")
-    return str(AuthToken.objects.create(user)[1])
+    return new_key(user)
 
 
 # Other tests cover the same code, and measuring makes the many requests slow.

@@ -4,28 +4,30 @@ import json
 import re
 import time
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.db.models.functions import Now
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
-from knox.models import AuthToken
 from rest_framework import exceptions
 from rest_framework.test import APIClient
 
 from accounts.api import problems
 from accounts.api.exceptions import UnavailableError
 from accounts.api.parsing import MAX_BODY_BYTES
-from accounts.api.throttling import READING, WRITING, Pace, PersonThrottle
+from accounts.api.throttling import READING, WRITING, CallerThrottle
 from accounts.batch import start_batch
 from amazon_accounts.web import problems as types
 from amazon_accounts.web.problems import PROBLEM_TYPES
 from tests.accounts.conftest import AccountFactory, ClientFactory, person
+from tests.api_keys import new_key
 from tests.database_outage import DatabaseOutage
-from tokens.models import Connection
+from tokens.models import ApiKey, Connection
+from tokens.people.hand_out_pace import Pace
 
 LIST = "/api/v1/accounts/"
 BATCH = "/api/v1/accounts/batch/"
@@ -50,35 +52,42 @@ class TestWhoAsks:
     def test_nobody_is_challenged(self, client: Client, db: None) -> None:
         response = client.get(LIST)
         check(response, 401, "not-signed-in")
-        assert response["WWW-Authenticate"] == "Token"
+        assert response["WWW-Authenticate"] == "Bearer"
 
     @pytest.mark.parametrize(
-        "header", ["Token", "Token a b", "Token " + "f" * 64, "Token ä", "Token \x00", "token " + "0" * 5000]
+        "header",
+        [
+            "Token",
+            "Bearer",
+            "Bearer a b",
+            "Token " + "f" * 64,
+            "Token ä",
+            "Bearer \x00",
+            "Bearer aak_" + "f" * 43,
+            "token " + "0" * 5000,
+        ],
     )
     def test_a_bad_token_is_refused(self, client: Client, db: None, header: str) -> None:
         response = client.get(LIST, headers={"Authorization": header})
         check(response, 401, "key-refused")
-        assert response["WWW-Authenticate"] == "Token"
+        assert response["WWW-Authenticate"] == "Bearer"
 
     def test_another_scheme_is_nobody(self, client: Client, db: None) -> None:
-        check(client.get(LIST, headers={"Authorization": "Bearer abc"}), 401, "not-signed-in")
+        check(client.get(LIST, headers={"Authorization": "Basic abc"}), 401, "not-signed-in")
 
     def test_a_token_ends(self, api: APIClient, alice: User) -> None:
         assert api.get(LIST).status_code == 200
-        AuthToken.objects.update(expiry=timezone.now())
-        check(api.get(LIST), 401)
-        AuthToken.objects.update(expiry=None)
-        check(api.get(LIST), 401)
+        ApiKey.objects.update(expires_at=Now())
+        check(api.get(LIST), 401, "key-refused")
 
     def test_who_may_not_sign_in_may_not_ask(self, api: APIClient, alice: User) -> None:
         User.objects.update(is_active=False)
         check(api.get(LIST), 401)
 
-    def test_a_token_is_kept_as_a_digest(self, alice: User) -> None:
-        kept, token = AuthToken.objects.create(alice)
-        assert token not in str(AuthToken.objects.values().get())
-        assert len(kept.digest) == 128
-        assert kept.expiry is not None
+    @pytest.mark.parametrize("scheme", ["Token", "token", "Bearer", "BEARER"])
+    def test_a_key_is_sent_as_token_or_bearer(self, client: Client, alice: User, scheme: str) -> None:
+        headers = {"Authorization": f"{scheme} {new_key(alice)}"}
+        assert client.get(LIST, headers=headers).status_code == 200
 
     def test_a_session_serves_with_its_csrf_token(self, alice: User, new_account: AccountFactory) -> None:
         account = new_account(alice)
@@ -245,8 +254,9 @@ class TestRequests:
 
 def spend_burst(user: User, pace: Pace, *, reads: bool) -> None:
     # The requests count as made in five seconds, so that the pace does not allow the next request meanwhile.
+    key = ApiKey.objects.filter(user=user).earliest("created_at")
     for _ in range(pace.burst):
-        PersonThrottle.clocks.seconds_to_wait((user.pk, reads), pace, time.monotonic() + 5)
+        CallerThrottle.clocks.seconds_to_wait((key.pk, reads), pace, time.monotonic() + 5)
 
 
 class TestThrottle:
@@ -270,6 +280,31 @@ class TestThrottle:
         spend_burst(alice, READING, reads=True)
         check(api.get(LIST), 429)
         assert client_of(bob).get(LIST).status_code == 200
+
+    def test_it_counts_each_key_apart(self, api: APIClient, alice: User, client_of: ClientFactory) -> None:
+        spend_burst(alice, READING, reads=True)
+        check(api.get(LIST), 429)
+        assert client_of(alice).get(LIST).status_code == 200
+
+    def test_each_answer_says_how_many_requests_are_left(self, api: APIClient) -> None:
+        first, second = api.get(LIST), api.get(f"{LIST}{uuid4()}/")
+        assert (first.status_code, second.status_code) == (200, 404)
+        assert first["RateLimit-Policy"] == '"reads";q=1000;w=10'
+        assert first["RateLimit"] == '"reads";r=999;t=1'
+        assert second["RateLimit"].startswith('"reads";r=99')
+        assert (
+            api.post("/api/v1/accounts/batch/", {}, format="json")["RateLimit-Policy"]
+            == '"writes";q=200;w=10'
+        )
+
+    def test_an_answer_429_says_that_none_is_left(self, api: APIClient, alice: User) -> None:
+        spend_burst(alice, READING, reads=True)
+        response = api.get(LIST)
+        assert response.status_code == 429
+        assert re.fullmatch(r'"reads";r=0;t=1[45]', response["RateLimit"])
+
+    def test_who_is_not_signed_in_has_no_limit_to_be_told(self, client: Client, db: None) -> None:
+        assert "RateLimit" not in client.get(LIST)
 
 
 class TestOurFaults:

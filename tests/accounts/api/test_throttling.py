@@ -2,9 +2,10 @@
 
 import pytest
 
-from accounts.api.throttling import READING, WRITING, Pace, RequestClocks
+from accounts.api.throttling import READING, WRITING, RequestClocks
+from tokens.people.hand_out_pace import Pace
 
-SLOW = Pace(per_second=1, burst=5)
+SLOW = Pace("slow", per_second=1, burst=5)
 
 
 @pytest.mark.parametrize("pace", [READING, WRITING])

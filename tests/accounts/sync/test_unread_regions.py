@@ -7,7 +7,6 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.db import transaction
 from django.test import Client
-from knox.models import AuthToken
 from rest_framework.test import APIClient
 
 from accounts.batch import start_batch
@@ -19,6 +18,7 @@ from amazon_accounts.sandbox.state import Sandbox
 from amazon_accounts.sandbox.world import Maker, World, default_client
 from tests.accounts.sync.conftest import ConnectionFactory, Sync
 from tests.accounts.sync.shared_accounts import find_account
+from tests.api_keys import new_key
 from tokens.models import Connection
 from tokens.permissions import SYSTEM
 from tokens.signals import connection_changed
@@ -155,7 +155,7 @@ def _check_interfaces(owner: User) -> None:
     }  # fmt: skip
 
     api = APIClient()
-    api.credentials(HTTP_AUTHORIZATION=f"Token {AuthToken.objects.create(owner)[1]}")
+    api.credentials(HTTP_AUTHORIZATION=f"Token {new_key(owner)}")
     listed = api.get("/api/v1/accounts/", {"sync_status": "off"}).json()["results"]
     assert {row["name"] for row in listed} == off
     assert {row["sync_off_reason"] for row in listed} == {"region_not_read"}

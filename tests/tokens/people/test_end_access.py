@@ -10,10 +10,10 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
-from knox.models import AuthToken
 
+from tests.api_keys import new_key
 from tests.tokens.people.conftest import Browser, is_signed_in
-from tokens.models import Session
+from tokens.models import ApiKey, Session
 from tokens.people.sessions import digest_key
 
 pytestmark = pytest.mark.django_db
@@ -51,7 +51,7 @@ WRITERS = [write_by_sql, write_by_model, write_by_queryset, write_by_admin]
 
 
 def key_of(user: User) -> dict[str, Any]:
-    return {"headers": {"Authorization": f"Token {AuthToken.objects.create(user)[1]}"}}
+    return {"headers": {"Authorization": f"Token {new_key(user)}"}}
 
 
 class TestRights:
@@ -64,7 +64,7 @@ class TestRights:
         assert Client().get("/api/v1/accounts/", **key).status_code == 200
         write(alice, **{right: False})
         assert not Session.objects.filter(user=alice).exists()
-        assert not AuthToken.objects.filter(user=alice).exists()
+        assert not ApiKey.objects.filter(user=alice).exists()
         # Not even when the right comes back.
         write_by_queryset(alice, **{right: True})
         assert not is_signed_in(browser)
@@ -113,7 +113,7 @@ class TestPassword:
         assert "End your 2 API keys too" in " ".join(page.content.decode().split())
         assert Client().get("/api/v1/accounts/", **keys[0]).status_code == 200
         here.post("/auth/sessions/end-keys/")
-        assert not AuthToken.objects.exists()
+        assert not ApiKey.objects.exists()
         assert Client().get("/api/v1/accounts/", **keys[0]).status_code == 401
 
     def test_a_superuser_who_sets_it_is_offered_to_end_the_keys(
@@ -129,16 +129,16 @@ class TestPassword:
         assert not Session.objects.filter(user=alice).exists()
         assert not is_signed_in(browser)
         assert "End 1 API key" in root.get(offer).content.decode()
-        assert AuthToken.objects.exists()
+        assert ApiKey.objects.exists()
         root.post(offer)
-        assert not AuthToken.objects.exists()
+        assert not ApiKey.objects.exists()
 
     def test_a_person_who_only_changes_users_cannot_end_their_keys(self, alice: User) -> None:
         key_of(alice)
         browser = Client()
         browser.force_login(User.objects.create_user("carol", is_staff=True))
         assert browser.post(f"/admin/auth/user/{alice.pk}/end-keys/").status_code == 403
-        assert AuthToken.objects.exists()
+        assert ApiKey.objects.exists()
 
     def test_the_command_ends_all_sessions(
         self, alice: User, new_browser: Browser, monkeypatch: pytest.MonkeyPatch

@@ -4,16 +4,17 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection as database
+from django.db.models.functions import Now
 from django.utils import timezone
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
-from knox.models import AuthToken
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from amazon_accounts.postgresql.clock import database_now
+from tests.api_keys import new_key
 from tests.tokens.conftest import ConnectionFactory
 from tests.tokens.factories import new_refresh
 from tokens.connect.disconnect import disconnect_connection
-from tokens.models import AccessTokenRequest, Alert, AuthorizationAttempt, Heartbeat, TokenRefresh
+from tokens.models import AccessTokenRequest, Alert, ApiKey, AuthorizationAttempt, Heartbeat, TokenRefresh
 from tokens.permissions import SYSTEM
 from tokens.processes.pruning import HISTORY, close_abandoned_refreshes, prune_tokens_histories
 from tokens.refresh.tasks import request_refresh
@@ -79,12 +80,13 @@ def test_an_attempt_that_never_returned_is_deleted_after_an_hour(connect: Connec
     assert AuthorizationAttempt.objects.get().state_digest == "59"
 
 
-def test_only_expired_api_keys_are_deleted(connect: ConnectionFactory) -> None:
+def test_api_keys_are_kept_for_a_month_after_their_end(connect: ConnectionFactory) -> None:
     owner = connect().owner
-    AuthToken.objects.create(owner, timedelta(days=-1))
-    valid, _ = AuthToken.objects.create(owner, timedelta(days=1))
+    for days in (-31, -29, 1):
+        new_key(owner, days=days)
     assert prune_tokens_histories() == 1
-    assert AuthToken.objects.get() == valid
+    assert not ApiKey.objects.filter(expires_at__lt=Now() - timedelta(days=30)).exists()
+    assert ApiKey.objects.count() == 2
 
 
 def test_heartbeats_of_processes_that_are_long_dead_are_deleted() -> None:

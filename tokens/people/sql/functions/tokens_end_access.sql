@@ -4,7 +4,7 @@ CREATE OR REPLACE FUNCTION tokens_end_access() RETURNS trigger LANGUAGE plpgsql 
 BEGIN
     DELETE FROM tokens_session WHERE user_id = NEW.id;
     IF NOT (NEW.is_active AND NEW.is_staff) THEN
-        DELETE FROM knox_authtoken WHERE user_id = NEW.id;
+        DELETE FROM tokens_apikey WHERE user_id = NEW.id;
     END IF;
     RETURN NULL;
 END $$

@@ -1,3 +1,4 @@
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from threading import Thread
@@ -10,6 +11,7 @@ from django.db import connections
 from django.db.models import F
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
+from pytest_django import DjangoAssertNumQueries
 
 from amazon_accounts.postgresql.clock import database_now
 from amazon_accounts.sandbox.state import Sandbox
@@ -19,7 +21,12 @@ from tokens.encryption import Secret
 from tokens.errors import ConnectionUnusableError
 from tokens.models import AccessTokenRequest, Connection
 from tokens.permissions import SYSTEM
-from tokens.refresh.access_tokens import TokenNotReadyError, hand_out_access_token
+from tokens.refresh.hand_out import (
+    AccessTokenAnswer,
+    TokenNotReadyError,
+    hand_out_access_token,
+    hand_out_access_tokens,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -196,3 +203,59 @@ class TestStoredToken:
 
     def test_the_type_of_the_token_is_bearer(self, service: User, connect: ConnectionFactory) -> None:
         assert hand_out_access_token(service, connect().pk, None).token_type == "bearer"
+
+
+class TestMany:
+    @pytest.mark.usefixtures("refreshed_soon")
+    def test_fresh_and_refreshed_tokens_come_in_the_order_of_the_request(
+        self, service: User, connect: ConnectionFactory, stale: Connection
+    ) -> None:
+        fresh = connect(refresh_token="Atzr|x")
+        answers = hand_out_access_tokens(service, [stale.pk, fresh.pk], "192.0.2.7")
+        assert list(answers) == [stale.pk, fresh.pk]
+        assert [
+            answer.access_token for answer in answers.values() if isinstance(answer, AccessTokenAnswer)
+        ] == [
+            "Atza|new",
+            "Atza|old",
+        ]
+        assert outcomes() == ["given", "given"]
+
+    def test_they_wait_together_and_not_one_after_the_other(
+        self, service: User, connect: ConnectionFactory, settings: LazySettings
+    ) -> None:
+        settings.ACCESS_TOKEN_WAIT_SECONDS = 1.0
+        ids = [connect(refresh_token="Atzr|x", expires_at=database_now()).pk for number in range(20)]
+        began = time.monotonic()
+        answers = hand_out_access_tokens(service, ids, None)
+        assert time.monotonic() - began < 10
+        assert all(isinstance(answer, TokenNotReadyError) for answer in answers.values())
+        assert outcomes() == ["unavailable"] * 20
+
+    def test_fresh_tokens_cost_the_same_queries_however_many_they_are(
+        self, service: User, connect: ConnectionFactory, django_assert_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        ids = [connect(refresh_token="Atzr|x").pk for number in range(20)]
+        service.has_perm("tokens.use_access_token")
+        # The connections, and the records in a transaction of their own.
+        with django_assert_num_queries(4):
+            answers = hand_out_access_tokens(service, ids, None)
+        assert all(isinstance(answer, AccessTokenAnswer) for answer in answers.values())
+
+    def test_a_login_that_is_refused_while_others_wait_is_an_error_of_its_own(
+        self, service: User, connect: ConnectionFactory
+    ) -> None:
+        broken, fresh = (
+            connect(state="reauthorization_required", next_refresh_at=None),
+            connect(refresh_token="Atzr|x"),
+        )
+        answers = hand_out_access_tokens(service, [broken.pk, fresh.pk], None)
+        assert isinstance(answers[broken.pk], ConnectionUnusableError)
+        assert isinstance(answers[fresh.pk], AccessTokenAnswer)
+        assert sorted(outcomes()) == ["given", "refused"]
+
+    def test_they_need_the_permission(self, alice: User, connect: ConnectionFactory) -> None:
+        connection = connect()
+        with pytest.raises(PermissionDenied):
+            hand_out_access_tokens(alice, [connection.pk], None)
+        assert outcomes() == []

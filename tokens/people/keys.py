@@ -1,0 +1,158 @@
+"""Making, finding and revoking API keys.
+
+A key is made and revoked in a session, or by the command, and never by a key: who has stolen one must not make another.
+"""
+
+import hashlib
+import logging
+import re
+import secrets
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
+from django.db.models.functions import Now
+
+from amazon_accounts.visible_text import escape_line
+from tokens.models.api_key import KEY_PREFIX, MAX_LIFE, MAX_NAME_CHARACTERS, ApiKey
+from tokens.permissions import System, get_person, require
+
+logger = logging.getLogger(__name__)
+
+USUAL_DAYS: Final = 90
+MAX_DAYS: Final = MAX_LIFE.days
+# Limits are counted for each key.
+MAX_KEYS: Final = 50
+SHOWN_CHARACTERS: Final = len(KEY_PREFIX) + 8
+# Longer than any key, and short enough to digest whatever is sent.
+MAX_KEY_CHARACTERS: Final = 200
+# A request costs one query, and one UPDATE in this time.
+USED_EVERY: Final = timedelta(minutes=1)
+# The attribute of a user who speaks by a key: the id of the key.
+BY_KEY: Final = "speaks_by_api_key"
+
+
+def digest_key(key: str) -> str:
+    # A key has 256 random bits, so nobody finds it by its digest, and no slow hash is needed.
+    return hashlib.sha512(key.encode()).hexdigest()
+
+
+def make_api_key(
+    user: User | System, owner: User, *, name: str, days: int = USUAL_DAYS
+) -> tuple[ApiKey, str]:
+    """Make a key of the owner; return the row and the key itself, which is stored nowhere.
+
+    A person makes keys for themselves alone. Raises PermissionDenied, and ValidationError for a name or a number of
+    days that is not allowed, or for an owner who may not use the API.
+    """
+    refuse_key(user)
+    if not isinstance(user, System) and user.pk != owner.pk:
+        raise PermissionDenied("Nobody makes an API key for another person.")
+    if not (owner.is_active and owner.is_staff):
+        raise ValidationError({"user": f"“{owner}” may not sign in."})
+    _check_days(days)
+    if count_api_keys(owner) >= MAX_KEYS:
+        raise ValidationError(f"{owner} has {MAX_KEYS} API keys. End one that is not needed first.")
+    key = KEY_PREFIX + secrets.token_urlsafe(32)
+    made = ApiKey.objects.create(
+        name=_clean_name(name),
+        beginning=key[:SHOWN_CHARACTERS],
+        digest=digest_key(key),
+        user=owner,
+        created_by=get_person(user),
+        expires_at=Now() + timedelta(days=days),
+    )
+    made.refresh_from_db()
+    logger.info("API key %s was made for user %s.", made.pk, owner.pk, extra={"action": "api_key_made"})
+    return made, key
+
+
+def _check_days(days: int) -> None:
+    if not 1 <= days <= MAX_DAYS:
+        raise ValidationError({"days": f"A key is valid for 1 to {MAX_DAYS} days."})
+
+
+def _clean_name(name: str) -> str:
+    cleaned = " ".join(name.split())
+    if not cleaned:
+        raise ValidationError({"name": "Say what the key is for."})
+    if len(cleaned) > MAX_NAME_CHARACTERS:
+        raise ValidationError({"name": f"A name has at most {MAX_NAME_CHARACTERS} characters."})
+    if escape_line(cleaned) != cleaned:
+        raise ValidationError({"name": "A name has no control characters."})
+    return cleaned
+
+
+def revoke_api_key(user: User | System, key: ApiKey) -> bool:
+    """End the key at once, in every process; return False if it had ended before.
+
+    Raises PermissionDenied for another person's key.
+    """
+    refuse_key(user)
+    if not _is_own(user, key.user_id):
+        require(user, "tokens.delete_apikey")
+    return bool(_end(user, key.user_id, ApiKey.objects.filter(pk=key.pk)))
+
+
+def end_api_keys(user: User | System, person: User) -> int:
+    """End all API keys of the person; return how many. Raises PermissionDenied for another person's keys."""
+    refuse_key(user)
+    if not _is_own(user, person.pk):
+        require(user, "tokens.delete_apikey")
+    return _end(user, person.pk, ApiKey.objects.filter(user=person))
+
+
+def _is_own(user: User | System, owner_id: int) -> bool:
+    return not isinstance(user, System) and user.pk == owner_id
+
+
+def _end(user: User | System, owner_id: int, keys: QuerySet[ApiKey]) -> int:
+    number: int = keys.delete()[0]
+    if number:
+        person = get_person(user)
+        by = "A command" if person is None else f"User {person.pk}"
+        logger.info(
+            "%s ended %d API keys of user %s.", by, number, owner_id, extra={"action": "api_keys_ended"}
+        )
+    return number
+
+
+def count_api_keys(person: User) -> int:
+    return ApiKey.objects.filter(user=person).live().count()
+
+
+def find_api_key(key: str, address: str | None) -> ApiKey | None:
+    """Return the key with its owner if it may be used now, and note the use. Nothing about it is kept in memory."""
+    if len(key) > MAX_KEY_CHARACTERS or not re.fullmatch(r"[\w-]+", key, re.ASCII):
+        return None
+    due = Q(last_used_at=None) | Q(last_used_at__lt=Now() - USED_EVERY)
+    # The database's clock decides for all processes.
+    usable = ApiKey.objects.live().filter(user__is_active=True, user__is_staff=True)
+    found: ApiKey | None = (
+        usable.select_related("user")
+        .annotate(is_use_due=ExpressionWrapper(due, output_field=BooleanField()))
+        .filter(digest=digest_key(key))
+        .first()
+    )
+    if found is None:
+        return None
+    if vars(found)["is_use_due"]:
+        ApiKey.objects.filter(due, pk=found.pk).update(last_used_at=Now(), last_used_from=address)
+    setattr(found.user, BY_KEY, found.pk)
+    return found
+
+
+def get_api_key_id(user: User | System) -> UUID | None:
+    """Return the id of the key by which the person speaks; None in a session."""
+    # Not by vars(): the user of a page is a lazy object with attributes of its own.
+    return getattr(user, BY_KEY, None)
+
+
+def refuse_key(user: User | System) -> None:
+    if get_api_key_id(user) is not None:
+        raise PermissionDenied(
+            "API keys are made and ended in a browser, or by a command, and not with a key."
+        )
