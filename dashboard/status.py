@@ -159,7 +159,7 @@ def _explain_state(account: Account, reason: HealthReason | None) -> str:
         case HealthReason.UNKNOWN if account.status == Account.Status.UNKNOWN:
             return f"Amazon says “{account.amazon_status or ''}”"
         case HealthReason.UNKNOWN:
-            return "Amazon has not told about its billing"
+            return "its billing is not known"
         case HealthReason.PAUSED if account.sync_off_reason == Account.SyncOffReason.REGION_NOT_READ:
             return f"{' and '.join(account.unread_regions)} not read"
         case HealthReason.PAUSED:

@@ -13,7 +13,6 @@ from django.db.models import Q
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 from django_htmx.http import push_url
 
@@ -22,6 +21,7 @@ from amazon_accounts.postgresql.clock import approximate_now
 from amazon_accounts.web.cookies import name_cookie, set_cookie
 from dashboard.account_chips import Group, count_groups
 from dashboard.account_list import VIEWS, AccountList, translate_parameters
+from dashboard.formats.times import format_date, format_moment
 from dashboard.frame.page import StaffRequest, is_partial, page, staff_page
 from tokens.models import Connection
 
@@ -130,6 +130,7 @@ def account(request: StaffRequest, account_id: UUID) -> HttpResponse:
     row = get_object_or_404(rows, pk=account_id)
     links = _links(request.user, row)
     profiles = list(Profile.objects.filter(account=row))
+    changes = list(AccountChange.objects.filter(account=row).select_related("changed_by")[:MAX_CHANGES])
     context = {
         "account": row,
         "no_sync": row.connection.reason_unusable,
@@ -137,9 +138,9 @@ def account(request: StaffRequest, account_id: UUID) -> HttpResponse:
         "billing": [
             profile for profile in profiles if profile.standing in TROUBLED_STANDINGS or profile.notices
         ],
-        "why": _why(row, profiles),
+        "why": _why(row, profiles, changes),
         "reports": _reports(row.errors),
-        "changes": list(AccountChange.objects.filter(account=row).select_related("changed_by")[:MAX_CHANGES]),
+        "changes": changes,
         "runs": list(
             SyncRun.objects.visible_to(request.user)
             .filter(connection=row.connection)
@@ -166,10 +167,10 @@ def _links(user: User, account: Account) -> list[AccountManager]:
     return list(related.defer("manager__metadata", "account__metadata")[:MAX_RELATED])
 
 
-def _why(account: Account, profiles: Sequence[Profile]) -> str:
+def _why(account: Account, profiles: Sequence[Profile], changes: Iterable[AccountChange]) -> str:
     """Return why an account cannot advertise, or not in all countries, and what happens next."""
     if account.is_followed and account.standing in TROUBLED_STANDINGS:
-        return _why_billing(account, profiles)
+        return _why_billing(account, profiles, changes)
     if account.status == Account.Status.SUSPENDED:
         why = "Amazon has suspended this account, so nobody can advertise with it."
         step = "Amazon does not say why; the advertiser has to ask Amazon."
@@ -191,10 +192,10 @@ def _why(account: Account, profiles: Sequence[Profile]) -> str:
     return f"{why} {step} Each sync asks again."
 
 
-def _why_billing(account: Account, profiles: Sequence[Profile]) -> str:
+def _why_billing(account: Account, profiles: Sequence[Profile], changes: Iterable[AccountChange]) -> str:
     if account.standing == Standing.SUSPENDED:
         countries = ", ".join(account.suspended_in) or "one of its marketplaces"
-        why = f"Amazon has stopped the campaigns of this account in {countries}."
+        why = f"Amazon has stopped the campaigns of this account in {countries}.{_since(changes)}"
         if account.suspension_at:
             why += f" {_announce(account.suspension_at, profiles)}"
     elif account.standing == Standing.SET_UP:
@@ -210,8 +211,15 @@ def _why_billing(account: Account, profiles: Sequence[Profile]) -> str:
     return f"{why} The advertiser has to settle it with Amazon; its words are below. Each sync asks again."
 
 
+def _since(changes: Iterable[AccountChange]) -> str:
+    # The newest change comes first. An account that was suspended when it was first seen has none.
+    kind, word = AccountChange.Kind.STANDING, Standing.SUSPENDED
+    seen = next((each.changed_at for each in changes if (each.kind, each.new) == (kind, word)), None)
+    return f" A sync has seen it on {format_moment(seen)}." if seen else ""
+
+
 def _announce(first: datetime, profiles: Sequence[Profile]) -> str:
-    day = f"{timezone.localtime(first):%-d %B %Y}"
+    day = format_date(first)
     where = _name_countries(profile for profile in profiles if profile.suspension_at == first)
     if first <= approximate_now():
         return f"Amazon announced that it would stop campaigns of this account{where} on {day}, and has not said that it did."

@@ -103,12 +103,12 @@ NOTICE = {
         ),
         (
             {"standing": "at_risk", "suspension_at": datetime(2036, 12, 15, tzinfo=UTC)},
-            "Amazon announces that it will stop campaigns of this account on 15 December 2036.",
+            "Amazon announces that it will stop campaigns of this account on 15 Dec 2036.",
             "Will be suspended on 15 Dec 2036",
         ),
         (
             {"standing": "at_risk", "suspension_at": datetime(2026, 1, 2, tzinfo=UTC)},
-            "Amazon announced that it would stop campaigns of this account on 2 January 2026, and has not said that it did.",
+            "Amazon announced that it would stop campaigns of this account on 2 Jan 2026, and has not said that it did.",
             "At risk",
         ),
         ({"standing": "at_risk"}, "and may stop its campaigns.", "At risk"),
@@ -180,6 +180,26 @@ def test_a_date_at_the_end_of_the_calendar_is_shown_in_every_zone(
     client.cookies["zone"] = zone
     for address in ("/accounts/", "/accounts/?view=table", f"/accounts/{account.pk}/"):
         assert client.get(address).status_code == 200
+
+
+def test_it_says_since_when_amazon_has_stopped_an_account(
+    client: Client, connection: Connection, make_account: MakeAccount
+) -> None:
+    account = make_account(connection, status="suspended", standing="suspended", suspended_in=["UK"])
+    assert "A sync has seen it" not in shown(client, account)
+    change = AccountChange.objects.create(account=account, kind="standing", old="good", new="suspended")
+    assert f"in UK. A sync has seen it on {change.changed_at:%-d %b %Y, %H:%M} UTC." in shown(client, account)
+
+
+def test_a_failed_registration_is_never_called_a_suspension(
+    client: Client, connection: Connection, make_account: MakeAccount
+) -> None:
+    failed = {"inactive_reason": "registration_failed", "amazon_status": "DISABLED", "standing": "unknown"}
+    account = make_account(connection, "Garden", status="inactive", **failed)
+    page = shown(client, account)
+    assert "The registration of this account failed" in page
+    assert "uspen" not in page
+    assert client.get(f"/api/v1/accounts/{account.pk}/").json()["health_reason"] == "registration_failed"
 
 
 def test_an_account_without_a_profile_says_that_nobody_can_be_asked(

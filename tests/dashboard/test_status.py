@@ -72,7 +72,7 @@ def test_it_knows_every_reason_and_none() -> None:
             *("attention", "Inactive", "registration failed"),
         ),
         ({"last_synced_at": None}, {}, "busy", "First sync", ""),
-        ({}, {"standing": "unknown"}, "off", "Not known", "Amazon has not told about its billing"),
+        ({}, {"standing": "unknown"}, "off", "Not known", "its billing is not known"),
         ({}, {"status": "unknown", "amazon_status": "FROZEN"}, "off", "Not known", "Amazon says “FROZEN”"),
         ({}, {"sync_enabled": False}, "off", "Paused", "sync is turned off"),
         ({}, {"unread_regions": ["NA", "EU"]}, "off", "Paused", "NA and EU not read"),
