@@ -1,6 +1,7 @@
 """One refresh under a lease: trade the refresh token for an access token, and record the outcome."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from dataclasses import dataclass, field
@@ -8,11 +9,13 @@ from enum import Enum
 from typing import Final
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.errors import AmazonError, GrantRevokedError, PostponedError
 from amazon_accounts.amazon_ads.pacing.slots import CallStats
 from amazon_accounts.postgresql.outlasting import outlast_outage
+from amazon_accounts.postgresql.threads import in_thread
 from tokens.encryption import DecryptionError
 from tokens.errors import UnreadableTokenError
 from tokens.models import TokenRefresh
@@ -60,6 +63,11 @@ async def refresh_leased(lease: Lease, amazon: AmazonClient, *, max_wait: float)
         refreshed = await record_as_failed(lease, UnreadableTokenError(str(error)), calls)
     except (AmazonError, PostponedError) as error:
         refreshed = await record_as_failed(lease, error, calls)
+    except asyncio.CancelledError:
+        # A worker that stops closes the refresh as lost after this. Amazon may have had the call all the same.
+        with contextlib.suppress(OperationalError, InterfaceError):
+            await in_thread(outcomes.note_calls)(lease, tries=calls.requests)
+        raise
     _log(lease, refreshed, calls)
     return refreshed
 

@@ -158,6 +158,10 @@ def close_as_superseded(lease: Lease, *, tries: int) -> Outcome:
     return Outcome.SUPERSEDED
 
 
+def note_calls(lease: Lease, *, tries: int) -> None:
+    TokenRefresh.objects.filter(pk=lease.refresh_id).update(tries=tries)
+
+
 def _leased(lease: Lease) -> ConnectionQuerySet:
     return Connection.objects.filter(
         pk=lease.connection_id, lease_id=lease.refresh_id, grant_version=lease.grant_version
@@ -186,4 +190,4 @@ def _update_refresh(lease: Lease, *, outcome: Outcome, tries: int, **changes: ob
     )
     if not is_closed:
         # A process that was frozen may call Amazon after its lease was taken.
-        refresh.update(tries=tries)
+        note_calls(lease, tries=tries)

@@ -222,13 +222,16 @@ async def test_a_process_that_stops_gives_its_leases_back(
     connect: ConnectionFactory, amazon: AmazonClient, sandbox: Sandbox
 ) -> None:
     connections = [await in_thread(connect)(name) for name in ("bob", "charlie")]
-    sandbox.faults.add("hang", name="hang", path=TOKEN_PATH)
+    hang = sandbox.faults.add("hang", name="hang", path=TOKEN_PATH)
     check = asyncio.create_task(refresh_due(amazon, concurrency=1))
     await poll_until(in_thread(lambda: TokenRefresh.objects.filter(outcome=None).count() == 2))
+    await poll_until(lambda: hang.struck > 0)
     check.cancel()
     await asyncio.gather(check, return_exceptions=True)
     assert not await in_thread(Connection.objects.filter(lease_id__isnull=False).exists)()
     assert [(await read_refreshes(each))[0].outcome for each in connections] == [Outcome.LOST, Outcome.LOST]
+    # One had asked Amazon, which had not answered yet.
+    assert sorted([(await read_refreshes(each))[0].tries for each in connections]) == [0, 1]
     sandbox.faults.clear()
     assert dict(await refresh_due(amazon)) == {"succeeded": 2}
 
