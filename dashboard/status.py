@@ -14,7 +14,8 @@ from accounts.lists.by_connection import NO_REASON
 from accounts.models import Account, BatchItem, BatchOperation, HealthReason, Profile, Standing, SyncRun
 from amazon_accounts.postgresql.clock import approximate_now
 from dashboard.formats.times import format_moment, relative
-from tokens.models import Connection, TokenRefresh
+from tokens.models import ApiKey, Connection, TokenRefresh
+from tokens.people.key_ends import WARNED_BEFORE
 
 Tone = Literal["good", "attention", "bad", "off", "busy"]
 
@@ -238,6 +239,14 @@ def measure_token_life(connection: Connection) -> TokenLife | None:
     elif seconds < settings.TOKEN_REFRESH_LEAD_SECONDS:
         tone = "busy"
     return TokenLife(tone, seconds, max(0, min(100, seconds * 100 // 3600)))
+
+
+def status_of_key(key: ApiKey) -> Status | None:
+    """Return that the key has ended or ends soon; None if it works for longer."""
+    left = key.expires_at - approximate_now()
+    if left <= timedelta():
+        return Status("off", "Ended")
+    return Status("attention", "Ends soon") if left <= WARNED_BEFORE else None
 
 
 def status_of_consent(connection: Connection) -> Status | None:

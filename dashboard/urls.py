@@ -3,6 +3,7 @@ from django.urls import path
 from dashboard.views import (
     accounts,
     api_errors,
+    api_keys,
     connecting,
     connection_actions,
     connections,
@@ -35,6 +36,8 @@ urlpatterns = [
     path("operations/<uuid:batch_id>/cancel/", detail.cancel_operation, name="operation-cancel"),
     path("operations/<uuid:batch_id>/retry/", detail.retry_operation, name="operation-retry"),
     path("operations/<uuid:batch_id>/results.csv", results.results_csv, name="operation-csv"),
+    path("keys/", api_keys.api_keys, name="api-keys"),
+    path("keys/<uuid:key_id>/revoke/", api_keys.revoke, name="api-key-revoke"),
     path("history/", history.history, name="history"),
     path("auth/sessions/", sessions.sessions, name="sessions"),
     path("auth/sessions/end/", sessions.end, name="sessions-end"),

@@ -4,6 +4,7 @@ from django.conf import settings
 
 from tokens.alerts.delivery import due_alerts_exist, send_due_alerts
 from tokens.connect.consent import warn_of_consent_ends
+from tokens.people.key_ends import warn_of_ending_keys
 from tokens.people.pruning import prune_sessions
 from tokens.processes.pruning import prune_tokens_histories
 from tokens.processes.scheduled_jobs import ScheduledJob
@@ -15,6 +16,7 @@ JOBS = [
     ScheduledJob(send_due_alerts, every=30, only_if=due_alerts_exist),
     ScheduledJob(rescue_stalled_jobs, every=15),
     ScheduledJob(warn_of_consent_ends, every=6 * 3600),
+    ScheduledJob(warn_of_ending_keys, every=6 * 3600),
     ScheduledJob(prune_tokens_histories, every=3600),
     ScheduledJob(prune_sessions, every=3600),
 ]

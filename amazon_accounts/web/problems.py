@@ -52,14 +52,14 @@ NOT_SIGNED_IN = ProblemType(
     HTTPStatus.UNAUTHORIZED,
     "Nobody is signed in",
     "The request has no API key and no session, or a key in a form that is not known.",
-    "Send the header “Authorization: Token KEY” with a key that manage.py api_token made.",
+    "Send the header “Authorization: Token KEY” with a key from the page “API keys” of the console.",
 )
 KEY_REFUSED = ProblemType(
     "key-refused",
     HTTPStatus.UNAUTHORIZED,
     "The API key is refused",
     "The key is wrong, has expired or was ended, or its owner may not sign in any more.",
-    "Make a new key with manage.py api_token. If that does not help, ask an administrator about its owner.",
+    "Make a new key on the page “API keys” of the console. If that does not help, ask an administrator about its owner.",
 )
 NOT_PERMITTED = ProblemType(
     "not-permitted",

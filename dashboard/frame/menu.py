@@ -108,6 +108,7 @@ def _build_navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _model("Sync runs", "sync", "accounts", "syncrun", connections),
                 _model("Users", "group", "auth", "user", "auth.view_user"),
                 your_sessions,
+                _item("API keys", "key", reverse("api-keys"), is_open("api-keys", "api-key-revoke"), None),
                 _item(
                     "Everything",
                     "database",
@@ -120,10 +121,12 @@ def _build_navigation(request: HttpRequest) -> list[dict[str, Any]]:
     ]
 
 
-def account_links(_request: HttpRequest) -> list[dict[str, str]]:
+def account_links(request: HttpRequest) -> list[dict[str, str]]:
+    keys = [{"title": "API keys", "link": reverse("api-keys")}] if admin.site.has_permission(request) else []
     return [
         {"title": "Security", "link": reverse("security")},
         {"title": "Your sessions", "link": reverse("sessions")},
+        *keys,
     ]
 
 

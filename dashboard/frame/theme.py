@@ -9,7 +9,18 @@ from django.templatetags.static import static
 # Of two rules with the same weight the later one wins, so the order matters.
 STYLES = ["colors", "unfold", "layout", "status", "controls", "tables", "standings", "dialogs", "entrance"]
 # The theme is set before anything is painted.
-SCRIPTS = ["theme", "expressions", "updates", "times", "selection", "dialogs", "keys", "frame", "zone"]
+SCRIPTS = [
+    "theme",
+    "expressions",
+    "updates",
+    "times",
+    "selection",
+    "dialogs",
+    "keys",
+    "frame",
+    "copying",
+    "zone",
+]
 
 
 def link(name: str) -> Callable[[HttpRequest], str]:

@@ -61,12 +61,14 @@ TITLES = {
         "A payment method ends soon",
         "Payment methods of {count} accounts end soon",
     ),
+    Alert.Kind.API_KEY_ENDING: ("An API key ends soon", "{count} API keys end soon"),
 }
 # Where a message leads that names only some of many.
 PAGES = {
     Alert.Kind.ACCOUNT_SUSPENDED: "/accounts/?status=suspended",
     Alert.Kind.SUSPENSION_ANNOUNCED: "/accounts/?standing=at_risk",
     Alert.Kind.PAYMENT_METHOD_ENDING: "/accounts/?standing=at_risk",
+    Alert.Kind.API_KEY_ENDING: "/keys/",
 }
 
 

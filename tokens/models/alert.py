@@ -35,6 +35,7 @@ class Alert(models.Model):
         ACCOUNT_RESTORED = "account_restored"
         SUSPENSION_ANNOUNCED = "suspension_announced"
         PAYMENT_METHOD_ENDING = "payment_method_ending"
+        API_KEY_ENDING = "api_key_ending", "API key ending"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kind = models.CharField(max_length=32, choices=Kind.choices)

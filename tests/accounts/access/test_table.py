@@ -16,6 +16,7 @@ from accounts.models import Account, BatchOperation
 from tests.accounts.conftest import AccountFactory, person
 from tests.api_keys import new_key
 from tests.public_url import browser_at_public_url
+from tokens.models import ApiKey
 from tokens.permissions import SYSTEM
 
 # "nobody" is not signed in. The stranger is signed in but not staff and in no group, and the addresses name objects
@@ -79,6 +80,10 @@ GET     operations/<uuid:batch_id>/retry/                   302 302 302 302 302
 POST    operations/<uuid:batch_id>/retry/                   > > 403 303 303
 GET     operations/<uuid:batch_id>/results.csv              > > 200 200 200
 GET     history/                                            > > 200 200 200
+GET     keys/                                               > > 200 200 200
+POST    keys/                                               > > 200 200 200
+GET     keys/<uuid:key_id>/revoke/                          > > 200 200 200
+POST    keys/<uuid:key_id>/revoke/                          > > 303 303 303
 GET     auth/sessions/                                      > 200 200 200 200
 GET     auth/sessions/end/                                  302 302 302 302 302
 POST    auth/sessions/end/                                  > 404 404 404 404
@@ -134,6 +139,7 @@ BODIES: dict[str, Any] = {
     "PATCH api/v1/accounts/<uuid:account_id>/": {"sync_enabled": False},
     "PATCH api/v1/connections/<uuid:connection_id>/": {"label": "Garden shop"},
     "POST api/v1/connections/access-tokens/": {"connection_ids": ["0193c8a0-0000-7000-8000-000000000001"]},
+    "POST keys/": {"name": "Report", "days": 30},
     "POST connections/<uuid:connection_id>/update/": {"label": "Garden shop", "regions": ["EU"]},
     "POST connect/amazon/": {"regions": ["EU"]},
     "POST operations/": {"operation": "sync", "all": "1", "query": ""},
@@ -179,6 +185,8 @@ class Somebody:
         self.account: Account = new_account(owner)
         self.batch = start_batch(SYSTEM, "sync", filters={"connection": str(self.account.connection_id)})
         BatchOperation.objects.filter(pk=self.batch.pk).update(user=owner)
+        new_key(owner)
+        self.key = ApiKey.objects.filter(user=owner).latest("created_at")
 
     def ask(self, method: str, address: str) -> str:
         """Return the status of the answer, or `>` if it sends to the login."""
@@ -188,7 +196,12 @@ class Somebody:
             headers["Authorization"] = f"Token {new_key(self.user)}"
         elif self.user is not None:
             client.force_login(self.user)
-        names = {"account": self.account.pk, "connection": self.account.connection_id, "batch": self.batch.pk}
+        names = {
+            "account": self.account.pk,
+            "connection": self.account.connection_id,
+            "batch": self.batch.pk,
+            "key": self.key.pk,
+        }
         path = "/" + re.sub(r"<uuid:(\w+)_id>", lambda match: str(names[match[1]]), address)
         path = path.replace("<slug:code>", "not-found")
         body = BODIES.get(f"{method} {address}", {})
@@ -236,7 +249,7 @@ def test_an_object_of_another_person_is_not_found(
     db: None, new_account: AccountFactory, method: str, address: str, who: str
 ) -> None:
     somebody, another = Somebody(who, new_account), Somebody("Administrator", new_account)
-    somebody.account, somebody.batch = another.account, another.batch
+    somebody.account, somebody.batch, somebody.key = another.account, another.batch, another.key
     # A person without the permission gets 403 for any object.
     assert somebody.ask(method, address) in {"404", "403"}
     if method == "GET" and not address.endswith(("disconnect/", "forget/", "update/")):

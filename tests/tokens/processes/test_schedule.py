@@ -29,6 +29,7 @@ IDS = {
     "tokens.rescue_stalled_jobs",
     "tokens.send_alerts",
     "tokens.warn_of_consent_ends",
+    "tokens.warn_of_ending_keys",
 }
 
 

@@ -1,0 +1,21 @@
+/* Buttons that copy the text of a field: data-copy has the id of the field. */
+(() => {
+  async function copy(field) {
+    field.select();
+    // A page that came without TLS has no clipboard of its own.
+    if (navigator.clipboard) await navigator.clipboard.writeText(field.value);
+    else document.execCommand("copy");
+  }
+
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest?.("[data-copy]");
+    const field = button && document.getElementById(button.dataset.copy);
+    if (!field) return;
+    try {
+      await copy(field);
+      document.dispatchEvent(new CustomEvent("toast", { detail: { value: "Copied." } }));
+    } catch {
+      // The browser forbids it. The text is selected, so that the person can copy it.
+    }
+  });
+})();

@@ -1,0 +1,165 @@
+"""The page of API keys."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.db.models.functions import Now
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from tests.api_keys import new_key
+from tests.dashboard.conftest import LogIn, squeeze, staff
+from tokens.models import ApiKey
+from tokens.people.keys import MAX_KEYS, digest_key
+
+pytestmark = pytest.mark.django_db
+
+PAGE = "/keys/"
+
+
+def read(browser: Client, address: str = PAGE) -> str:
+    return squeeze(browser.get(address).content.decode())
+
+
+def use(key: str) -> int:
+    return Client().get("/api/v1/accounts/", headers={"Authorization": f"Bearer {key}"}).status_code
+
+
+class TestList:
+    def test_it_shows_the_own_keys_and_no_others(self, alice: User, bob: User, log_in: LogIn) -> None:
+        key, _ = new_key(alice), new_key(bob)
+        ApiKey.objects.filter(user=alice).update(last_used_at=Now(), last_used_from="192.0.2.7")
+        ApiKey.objects.filter(user=bob).update(name="Of bob")
+        html = read(log_in(alice))
+        assert f"{key[:12]}…" in html
+        assert "from 192.0.2.7" in html
+        assert "Of bob" not in html
+
+    def test_it_shows_neither_key_nor_digest(self, alice: User, log_in: LogIn) -> None:
+        key = new_key(alice)
+        html = read(log_in(alice))
+        assert key not in html
+        assert digest_key(key) not in html
+
+    @pytest.mark.parametrize(("days", "word"), [(-1, "Ended"), (13, "Ends soon"), (15, "")])
+    def test_it_says_which_keys_end(self, alice: User, log_in: LogIn, days: int, word: str) -> None:
+        new_key(alice, days=days)
+        html = read(log_in(alice))
+        assert ("Ended" in html, "Ends soon" in html) == (word == "Ended", word == "Ends soon")
+
+    def test_a_hostile_name_is_text(self, alice: User, log_in: LogIn) -> None:
+        new_key(alice)
+        ApiKey.objects.update(name="<script>alert(1)</script>")
+        browser = log_in(alice)
+        for address in (PAGE, f"/keys/{ApiKey.objects.get().pk}/revoke/"):
+            html = read(browser, address)
+            assert "&lt;script&gt;alert(1)" in html
+            assert "<script>alert" not in html
+
+    def test_it_needs_few_queries(
+        self, alice: User, log_in: LogIn, django_assert_max_num_queries: DjangoAssertNumQueries
+    ) -> None:
+        for _ in range(5):
+            new_key(alice)
+        browser = log_in(alice)
+        # The session, the person, the permissions, the badge of the menu, the keys.
+        with django_assert_max_num_queries(5):
+            browser.get(PAGE)
+
+    def test_the_menu_leads_to_it(self, alice: User, log_in: LogIn) -> None:
+        assert 'href="/keys/"' in read(log_in(alice), "/")
+
+
+class TestMaking:
+    def make(self, browser: Client, **form: object) -> str:
+        answer = browser.post(PAGE, {"name": "Nightly report", "days": 30, **form})
+        assert answer.status_code == 200
+        assert "no-store" in answer["Cache-Control"]
+        (key,) = re.findall(r'id="new-key"[^>]*value="([^"]+)"', answer.content.decode())
+        return str(key)
+
+    def test_the_new_key_is_shown_once(self, alice: User, log_in: LogIn) -> None:
+        browser = log_in(alice)
+        key = self.make(browser)
+        assert use(key) == 200
+        made = ApiKey.objects.get()
+        assert (made.name, made.user, made.created_by) == ("Nightly report", alice, alice)
+        assert made.expires_at == made.created_at + timedelta(days=30)
+        assert key not in read(browser)
+        # Nor is it kept in the session.
+        assert key not in str(dict(browser.session.items()))
+
+    def test_ninety_days_are_chosen(self, alice: User, log_in: LogIn) -> None:
+        assert '<option value="90" selected>' in read(log_in(alice))
+
+    @pytest.mark.parametrize(
+        "form",
+        [{"name": ""}, {"name": "x" * 101}, {"name": "a\u202eb"}, {"days": 366}, {"days": ""}, {"days": "x"}],
+    )
+    def test_a_wrong_form_makes_none(self, alice: User, log_in: LogIn, form: dict[str, object]) -> None:
+        answer = log_in(alice).post(PAGE, {"name": "Report", "days": 30, **form})
+        assert answer.status_code == 422
+        assert not ApiKey.objects.exists()
+
+    def test_the_number_of_keys_is_limited(self, alice: User, log_in: LogIn) -> None:
+        for _ in range(MAX_KEYS):
+            new_key(alice)
+        answer = log_in(alice).post(PAGE, {"name": "Report", "days": 30})
+        assert answer.status_code == 422
+        assert f"alice has {MAX_KEYS} API keys" in answer.content.decode()
+
+    def test_a_key_does_not_open_the_page(self, alice: User) -> None:
+        headers = {"Authorization": f"Bearer {new_key(alice)}"}
+        answer = Client().post(PAGE, {"name": "Another", "days": 30}, headers=headers)
+        assert answer.status_code == 302
+        assert "/auth/login/" in answer["Location"]
+        assert ApiKey.objects.count() == 1
+
+    def test_a_form_without_its_csrf_token_makes_none(self, alice: User) -> None:
+        browser = Client(enforce_csrf_checks=True)
+        browser.force_login(alice)
+        assert browser.post(PAGE, {"name": "Report", "days": 30}).status_code == 403
+        assert not ApiKey.objects.exists()
+
+    def test_staff_without_rights_may_make_a_key_that_may_nothing(self, log_in: LogIn) -> None:
+        key = self.make(log_in(staff("sam")))
+        answer = Client().post(
+            "/api/v1/accounts/batch/",
+            {"operation": "sync", "filter": {}},
+            content_type="application/json",
+            headers={"Authorization": f"Bearer {key}"},
+        )
+        assert answer.status_code == 403
+
+
+class TestRevoking:
+    def test_it_asks_first(self, alice: User, log_in: LogIn) -> None:
+        key = new_key(alice)
+        browser = log_in(alice)
+        address = f"/keys/{ApiKey.objects.get().pk}/revoke/"
+        assert "Revoke “A test”?" in read(browser, address)
+        assert use(key) == 200
+        answer = browser.post(address)
+        assert (answer.status_code, answer["Location"]) == (303, PAGE)
+        assert use(key) == 401
+        assert "The key “A test” is revoked." in read(browser)
+
+    @pytest.mark.parametrize("who", ["bob", "root"])
+    def test_the_key_of_another_person_is_not_found(
+        self, alice: User, bob: User, superuser: User, log_in: LogIn, who: str
+    ) -> None:
+        key = new_key(alice)
+        browser = log_in(User.objects.get(username=who))
+        address = f"/keys/{ApiKey.objects.get().pk}/revoke/"
+        assert browser.get(address).status_code == 404
+        assert browser.post(address).status_code == 404
+        assert use(key) == 200
+
+    def test_a_second_time_is_not_found(self, alice: User, log_in: LogIn) -> None:
+        new_key(alice)
+        browser = log_in(alice)
+        address = f"/keys/{ApiKey.objects.get().pk}/revoke/"
+        browser.post(address)
+        assert browser.post(address).status_code == 404
