@@ -39,20 +39,22 @@ class BillingAnswer:
     refusal: str | None = None
 
 
-def find_due_pairs(connection_id: UUID, region: str) -> list[DuePair]:
+def find_due_pairs(connection_id: UUID, regions: Sequence[str]) -> dict[str, list[DuePair]]:
+    """Return the pairs to ask about, by region."""
+    due: dict[str, list[DuePair]] = {region: [] for region in regions}
     with database.cursor() as cursor:
         cursor.execute(
             FIND_DUE_PAIRS,
             {
                 "connection": connection_id,
-                "region": region,
+                "regions": list(regions),
                 "interval": f"{settings.BILLING_INTERVAL_SECONDS} seconds",
             },
         )
-        return [
-            DuePair(AdvertiserMarketplace(advertiser, marketplace, kind), ads_account, tuple(profiles))
-            for advertiser, marketplace, kind, ads_account, profiles in cursor.fetchall()
-        ]
+        for region, advertiser, marketplace, kind, ads_account, profiles in cursor.fetchall():
+            pair = AdvertiserMarketplace(advertiser, marketplace, kind)
+            due[region].append(DuePair(pair, ads_account, tuple(profiles)))
+    return due
 
 
 def record_answers(

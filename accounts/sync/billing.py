@@ -21,6 +21,7 @@ from accounts.sync.coverage import Coverage
 from accounts.sync.fences import fence_run
 from accounts.sync.listing import BILLING, Listing, Outcome
 from accounts.sync.reading import run_all
+from accounts.sync.run_context import PLAN_BY_INDEX
 from accounts.sync.writing import Writer
 from amazon_accounts.amazon_ads.answers import AdvertiserMarketplace, BillingItemError, Rejected
 from amazon_accounts.amazon_ads.billing.asking import BAD_REQUEST, NO_ADS_ACCOUNT, Part
@@ -31,8 +32,8 @@ from amazon_accounts.amazon_ads.errors import AmazonError, PostponedError
 # Two questions are asked at once: about the notices of some pairs, and about the statuses of the next pairs. Each takes
 # two requests.
 STEP_PAIRS: Final = 2 * MAX_PAIRS
-# The number of answers that are stored in one statement.
-STORED_PAIRS: Final = 1000
+# One statement stores at least this number of answers, except the last two, so that little is left after the last call.
+STORED_PAIRS: Final = 500
 # With these words Amazon does not tell this login, and would not at the next sync.
 REFUSALS: Final = {"NOT_AUTHORIZED", "NOT_FOUND", BAD_REQUEST, NO_ADS_ACCOUNT}
 
@@ -57,26 +58,30 @@ class BillingReader:
             for listing in self._coverage.listings_of(Account.Source.PROFILES)
             if listing.is_usable
         ]
-        await run_all(self._read_region(region) for region in regions)
+        due = await self._writer.in_database(find_due_pairs, self._claim.connection_id, regions)
+        await run_all(self._read_region(region, due[region]) for region in regions)
 
     async def settle(self) -> None:
-        """Settle every account that the connection sees: a merge may have changed which profiles an account has."""
+        """Settle every account that the connection sees: a merge may have changed which profiles an account has.
+
+        Must run after the last merge. Accounts whose answers are stored later are settled then.
+        """
         await self._writer.in_database(_settle, self._claim)
 
-    async def _read_region(self, region: str) -> None:
-        due = await self._writer.in_database(find_due_pairs, self._claim.connection_id, region)
+    async def _read_region(self, region: str, due: Sequence[DuePair]) -> None:
         listing = self._coverage.start_listing(BILLING, region)
         asking = _Asking(region, due, listing, self._make_api(listing))
-        refused = 0
-        # While answers are stored, the next questions are asked.
+        refused, left = 0, len(due)
+        # While answers are stored, the next questions are asked. They never wait for the database.
         storing = asyncio.create_task(asyncio.sleep(0))
         answers: list[Answered] = []
         try:
             async with aclosing(asking.ask()) as steps:
                 async for step in steps:
                     answers += step
+                    left -= len(step)
                     refused += sum(answer.refusal is not None for _, answer in step)
-                    if len(answers) >= STORED_PAIRS:
+                    if storing.done() and (len(answers) >= STORED_PAIRS or 0 < left <= STEP_PAIRS):
                         await storing
                         storing = asyncio.create_task(self._store(answers))
                         answers = []
@@ -172,6 +177,7 @@ class _Asking:
 
 def _record(claim: RunClaim, answers: Iterable[Answered]) -> None:
     with fence_run(claim) as cursor:
+        cursor.execute(PLAN_BY_INDEX)
         record_answers(cursor, claim.connection_id, answers)
 
 

@@ -180,11 +180,11 @@ class SyncRunner:
 
     async def _read_and_store(self) -> None:
         await run_all([self._read_lists(), self._billing.read_all()])
-        await self._billing.settle()
 
     async def _read_lists(self) -> None:
         await run_all([self._reader.read_all(), self._writer.merge_while_reading()])
         await self._writer.finish()
+        await self._billing.settle()
 
     async def _settle(self) -> None:
         waits = [listing.postponed_until for listing in self.listings if listing.postponed_until]

@@ -86,7 +86,7 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "accounts/lists/sql/index_names.sql": {"limit": 1000},
     "accounts/standing/sql/find_due_pairs.sql": {
         "connection": ID,
-        "region": "EU",
+        "regions": ["EU", "FE"],
         "interval": "21600 seconds",
     },
     "accounts/standing/sql/forget_old_answers.sql": {"max_age": timedelta(days=7)},

@@ -1,7 +1,8 @@
--- Finds the pairs of advertiser and marketplace in one region about which Amazon's billing should be asked.
+-- Finds the pairs of advertiser and marketplace in these regions about which Amazon's billing should be asked.
 -- A pair is due if Amazon never answered, if its answer was not good, if a suspension comes near, or if the answer is
--- old. A pair that Amazon does not tell this connection waits for the interval. Returns for each pair: advertiser,
--- marketplace, type of advertiser, the ads account that has it ("" without one), and the ids of its profiles.
+-- old. A pair that Amazon does not tell this connection waits for the interval. Returns for each pair: region,
+-- advertiser, marketplace, type of advertiser, the ads account that has it ("" without one), and the ids of its
+-- profiles.
 WITH candidate AS MATERIALIZED (
     SELECT profile.*, account.amazon_account_id, account.source
       FROM accounts_accountaccess access
@@ -11,17 +12,17 @@ WITH candidate AS MATERIALIZED (
            SELECT * FROM accounts_profile present WHERE present.account_id = account.id OFFSET 0) profile
      WHERE access.connection_id = %(connection)s
        AND account.status IN ('active', 'suspended', 'pending') AND account.sync_enabled
-       AND profile.region = %(region)s AND profile.entity_id <> '' AND profile.marketplace_id <> ''
+       AND profile.region = ANY(%(regions)s) AND profile.entity_id <> '' AND profile.marketplace_id <> ''
 )
-SELECT entity_id, marketplace_id, upper(min(type)) AS advertiser_type,
+SELECT region, entity_id, marketplace_id, upper(min(type)) AS advertiser_type,
        coalesce(min(amazon_account_id) FILTER (WHERE source = 'ads_accounts'), '') AS ads_account,
        array_agg(id ORDER BY id) AS profiles
   FROM candidate
- GROUP BY entity_id, marketplace_id
+ GROUP BY region, entity_id, marketplace_id
 HAVING bool_or(
            coalesce((billing_refusals -> %(connection)s::text ->> 'at')::timestamptz, '-infinity')
                < statement_timestamp() - %(interval)s::interval
            AND (least(billing_asked_at, notices_asked_at) < statement_timestamp() - %(interval)s::interval
                 OR billing_asked_at IS NULL OR notices_asked_at IS NULL
                 OR standing <> 'good'))
- ORDER BY entity_id, marketplace_id
+ ORDER BY region, entity_id, marketplace_id
