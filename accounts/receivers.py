@@ -19,10 +19,9 @@ from accounts.sync.handover import (
     hand_over_dropped_regions,
     merge_accounts_into,
 )
-from accounts.sync.ownership import hand_over_accounts
 from accounts.sync.requests import queue_sync
 from tokens.models import Connection
-from tokens.signals import connection_changed, connections_handed_over
+from tokens.signals import connection_changed
 
 
 @receiver(connection_changed, dispatch_uid="accounts")
@@ -49,15 +48,6 @@ def on_connection_changed(
     elif change == "merged" and into is not None:
         merge_accounts_into(connection, into)
         queue_sync(into, trigger=SyncRun.Trigger.CONNECT)
-
-
-@receiver(connections_handed_over, dispatch_uid="accounts")
-def on_connections_handed_over(connections: list[Connection], person: User, heir: User, **_: Any) -> None:
-    hand_over_accounts(connections, person.pk, heir.pk)
-    for connection in connections:
-        if not connection.reason_unusable:
-            # The syncs under way were closed. A sync also gives accounts that both had to the right connection.
-            queue_sync(connection, trigger=SyncRun.Trigger.CONNECT)
 
 
 @receiver(sync_ended, dispatch_uid="accounts.batch")

@@ -71,12 +71,12 @@ def _update(
 
 
 def _lock(user: User, account_id: UUID, *, with_default: bool) -> list[Account]:
-    # The account is returned first, then the default account of its owner. Both are locked in the order of ids, so that
+    # The account is returned first, then the default account of its team. Both are locked in the order of ids, so that
     # two requests cannot wait for each other.
     wanted = Q(pk=account_id)
     if with_default:
-        owner = Account.objects.filter(pk=account_id).values("user")
-        wanted |= Q(user=Subquery(owner), is_default=True)
+        team = Account.objects.filter(pk=account_id).values("team")
+        wanted |= Q(team=Subquery(team), is_default=True)
     locked = Account.objects.visible_to(user).filter(wanted).order_by("pk").select_for_update(no_key=True)
     accounts = sorted(locked, key=lambda account: account.pk != account_id)
     if not accounts or accounts[0].pk != account_id:

@@ -58,7 +58,8 @@ def run(*arguments: str, stdin: str = "", **extra: str) -> subprocess.CompletedP
         cwd=PROJECT,
         capture_output=True,
         text=True,
-        timeout=60,
+        # `migrate` of an old database takes a while on a busy machine.
+        timeout=300,
         check=False,
     )
 

@@ -12,6 +12,7 @@ from django.core.management.commands import flush
 from django.db.backends.postgresql.operations import DatabaseOperations
 
 from accounts.permissions import create_missing_groups
+from tokens.people.teams import create_main_team
 
 MADE_BY_MIGRATE = {"django_content_type", "auth_permission"}
 
@@ -23,6 +24,7 @@ def delete_rows(operations: DatabaseOperations, _style: Any, tables: Sequence[st
 
 def make_groups(_verbosity: int, _interactive: bool, database: str, **_: Any) -> None:
     create_missing_groups(database)
+    create_main_team(database)
 
 
 @pytest.hookimpl(trylast=True)

@@ -148,6 +148,7 @@ def connect_all(plan: Plan, amazon: Any) -> dict[str, str]:
     from django.contrib.auth.models import User
     from django.utils import timezone
 
+    from tests.teams import team_of
     from tokens.models import Connection
 
     owner = User.objects.create_user("soak")
@@ -157,6 +158,7 @@ def connect_all(plan: Plan, amazon: Any) -> dict[str, str]:
         grant = amazon.do("POST", "/grants", {"login": login})
         now = timezone.now()
         connection = Connection.objects.create(
+            team=team_of(owner),
             owner=owner,
             label=login,
             client_id=settings.AMAZON_CLIENT_ID,

@@ -10,7 +10,3 @@ connection_changed = Signal()
 
 # Sent after each refresh of a connection whose Amazon login is not identified yet, with `connection_id`.
 login_unidentified = Signal()
-
-# Sent inside the transaction that makes another person the owner of all connections of a person, with `connections`,
-# `person` and `heir`, the new owner.
-connections_handed_over = Signal()

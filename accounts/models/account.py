@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 
 from accounts.models.health import HealthReason, find_health_reason
 from amazon_accounts.amazon_ads.hosts import Region
-from tokens.models import Connection
+from tokens.models import Connection, Team
 from tokens.permissions import Actor, may
 
 
@@ -50,7 +50,7 @@ class AccountQuerySet(models.QuerySet["Account"]):
 
 
 class Account(models.Model):
-    """One ad account that a user can reach."""
+    """One ad account that a team can reach."""
 
     class Status(models.TextChoices):
         ACTIVE = "active"
@@ -102,8 +102,14 @@ class Account(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="amazon_accounts", db_index=False
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="amazon_accounts",
+        db_index=False,
+        help_text="Who connected it",
     )
+    # Indexed by the lists below.
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="amazon_accounts", db_index=False)
     amazon_account_id = models.TextField()
     # The connection that syncs the account. It changes only when that connection breaks or no longer sees the account.
     connection = models.ForeignKey(
@@ -167,10 +173,10 @@ class Account(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(
-                fields=["user", "amazon_account_id"], name="one_account_per_user_and_amazon_id"
+                fields=["team", "amazon_account_id"], name="one_account_per_team_and_amazon_id"
             ),
             models.UniqueConstraint(
-                fields=["user"], condition=Q(is_default=True), name="one_default_account_per_user"
+                fields=["team"], condition=Q(is_default=True), name="one_default_account_per_team"
             ),
             models.CheckConstraint(
                 condition=Q(status__in=["active", "suspended", "pending", "inactive", "unknown"]),
@@ -208,16 +214,16 @@ class Account(models.Model):
         ]
         indexes = [
             models.Index(fields=["amazon_account_id"], name="account_amazon_id"),
-            # The orderings of the list, of one person and of everybody.
-            models.Index(fields=["user", "name", "id"], name="account_user_name"),
-            models.Index(fields=["user", "status", "id"], name="account_user_status"),
-            models.Index(fields=["user", "connection", "id"], name="account_user_connection"),
-            models.Index(fields=["user", "status", "name", "id"], name="account_user_status_name"),
+            # The orderings of the list, of one team and of all.
+            models.Index(fields=["team", "name", "id"], name="account_team_name"),
+            models.Index(fields=["team", "status", "id"], name="account_team_status"),
+            models.Index(fields=["team", "connection", "id"], name="account_team_connection"),
+            models.Index(fields=["team", "status", "name", "id"], name="account_team_status_name"),
             models.Index(fields=["name", "id"], name="account_name"),
             models.Index(fields=["status", "id"], name="account_status"),
             models.Index(fields=["connection", "id"], name="account_connection"),
             # Exports and batches, which go by id.
-            models.Index(fields=["user", "id"], name="account_user"),
+            models.Index(fields=["team", "id"], name="account_team"),
             # A rare status or type, in the list's first ordering.
             models.Index(fields=["status", "name", "id"], name="account_status_name"),
             models.Index(fields=["account_type", "name", "id"], name="account_type_name"),

@@ -60,7 +60,7 @@ def remove_unseen(context: RunContext) -> Removal:
         if reduced:
             cursor.execute(REASSIGN_PARENTS, {**parameters, "accounts": reduced})
         _, new_owners = hand_over_unseen(cursor, parameters, include_unsynced=False)
-        merge_ghosts(cursor, context.claim.owner_id)
+        merge_ghosts(cursor, context.claim.team_id)
         new_owners += hand_over_unread(cursor, parameters, read_regions=context.claim.regions)
     return Removal(
         gone=counts["removed"], missed=counts["missed"], doubtful=counts["doubtful"], new_owners=new_owners

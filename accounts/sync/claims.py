@@ -61,6 +61,7 @@ class RunClaim:
     run_id: UUID
     started_at: datetime
     connection_id: UUID
+    team_id: UUID
     owner_id: int
     client_id: str
     grant_version: int
@@ -86,6 +87,7 @@ def claim_run(run_id: UUID) -> RunClaim:
         run_id=run_id,
         started_at=run.started_at,
         connection_id=run.connection_id,
+        team_id=run.connection.team_id,
         owner_id=run.connection.owner_id,
         client_id=run.connection.client_id,
         grant_version=run.connection.grant_version,

@@ -1,4 +1,4 @@
-"""The sync of each connection whose next sync is due, a few at a time and fair between owners."""
+"""The sync of each connection whose next sync is due, a few at a time and fair between teams."""
 
 from uuid import UUID
 
@@ -14,12 +14,11 @@ from accounts.sync.run import queue_run
 from tokens.models import Connection
 from tokens.queues import TOKENS
 
-# Twice the slots that a worker has for them. What is due later, or belongs to another owner, does not wait behind
+# Twice the slots that a worker has for them. What is due later, or belongs to another team, does not wait behind
 # thousands of jobs.
 MAX_WAITING = 20
-# The keys of the advisory lock under which due syncs are queued. Advisory locks of persons have the same first key and
-# a positive second key.
-LOCK = (20260, 0)
+# The keys of the advisory lock under which due syncs are queued. The locks of teams have another first key.
+LOCK = (20261, 0)
 
 
 # A short task, so it uses the queue of the tokens, where it does not wait behind syncs.
@@ -28,7 +27,7 @@ LOCK = (20260, 0)
 def sync_due(limit: int = MAX_WAITING) -> int:
     """Queue syncs that are due until `limit` scheduled syncs wait; return how many were queued.
 
-    The longest overdue connection of each owner comes first, then the second of each, and so on.
+    The longest overdue connection of each team comes first, then the second of each, and so on.
     """
     if not _is_alone():
         return 0
@@ -40,7 +39,7 @@ def sync_due(limit: int = MAX_WAITING) -> int:
         Connection.objects.live()
         .filter(Q(next_sync_at__isnull=True) | Q(next_sync_at__lte=Now()))
         .filter(~Exists(SyncRun.objects.unfinished().filter(connection=OuterRef("pk"))))
-        .annotate(turn=Window(RowNumber(), partition_by="owner", order_by=[overdue, "pk"]))
+        .annotate(turn=Window(RowNumber(), partition_by="team", order_by=[overdue, "pk"]))
         .order_by("turn", overdue, "pk")[:room]
     )
     requested = [SyncRun(connection=connection, trigger=SyncRun.Trigger.SCHEDULED) for connection in due]

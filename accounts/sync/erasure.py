@@ -8,7 +8,7 @@ from django.db.models.functions import Cast, Now
 from accounts.models import Account, AccountAccess, AccountChange, Profile, Standing, SyncRun
 from accounts.models.changes import change_in_the_name_of
 from accounts.standing.alerts import KINDS
-from accounts.sync.fences import lock_person
+from accounts.sync.fences import lock_team
 from amazon_accounts.postgresql.statements import load
 from tokens.models import Alert, Connection
 from tokens.models.alert import AlertQuerySet
@@ -23,7 +23,7 @@ KINDS_WITH_NAMES = [Kind.NAME, Kind.ERRORS]
 def erase_names(connection: Connection) -> None:
     """Erase the names of the accounts that no other connection sees. Their status, labels and history stay."""
     with database.cursor() as cursor:
-        lock_person(cursor, connection.owner_id)
+        lock_team(cursor, connection.team_id)
         change_in_the_name_of(connection.forgotten_by_id)
         cursor.execute(load(__file__, "delete_staged_rows"), {"connection": connection.pk})
     # The connection is disconnected, so every access belongs to another connection.

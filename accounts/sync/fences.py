@@ -1,11 +1,12 @@
 """Transactions that keep a run from being closed by another process while it writes.
 
-Locks are always taken in the order connection, run, person, so that two syncs cannot deadlock.
+Locks are always taken in the order connection, run, team, so that two syncs cannot deadlock.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
+from uuid import UUID
 
 from django.db import connection as database
 from django.db import transaction
@@ -45,14 +46,15 @@ def fence_run(claim: RunClaim) -> Iterator[CursorWrapper]:
             raise RunLostError
         # The triggers that record changes read the run from this setting.
         _lock_run(cursor, claim, "amazon_accounts.sync_run", str(claim.run_id))
-        lock_person(cursor, claim.owner_id)
+        lock_team(cursor, claim.team_id)
         yield cursor
 
 
-def lock_person(cursor: CursorWrapper, user_id: int) -> None:
-    # Two connections of one person may see the same accounts, so only one transaction at a time may change
-    # the accounts of a person. The lock is released when the transaction ends.
-    cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, user_id])
+def lock_team(cursor: CursorWrapper, team_id: UUID) -> None:
+    # Two connections of one team may see the same accounts, so only one transaction at a time may change
+    # the accounts of a team. The lock is released when the transaction ends. Two teams with the same hash wait for each
+    # other, and nothing else.
+    cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [LOCK_CLASS, str(team_id)])
 
 
 def _lock_run(cursor: CursorWrapper, claim: RunClaim, setting: str, value: str) -> None:

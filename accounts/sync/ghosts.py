@@ -22,12 +22,12 @@ TAKE_DEFAULT: Final = (
 GIVE_DEFAULT: Final = "UPDATE user_accounts SET is_default = true WHERE id = %(successor)s"
 
 
-def merge_ghosts(cursor: CursorWrapper, user_id: int) -> int:
-    """Merge the ghosts of this person into their ads accounts, with labels and history; return how many there were.
+def merge_ghosts(cursor: CursorWrapper, team_id: UUID) -> int:
+    """Merge the ghosts of this team into their ads accounts, with labels and history; return how many there were.
 
-    The transaction must hold the lock of the person.
+    The transaction must hold the lock of the team.
     """
-    cursor.execute(FIND, {"user": user_id, "max_labels": MAX_LABELS})
+    cursor.execute(FIND, {"team": team_id, "max_labels": MAX_LABELS})
     successors = dict(cursor.fetchall())
     merge_accounts(cursor, successors)
     return len(successors)

@@ -17,7 +17,7 @@ from django.db.backends.utils import CursorWrapper
 from accounts.models import AccountAccess
 from accounts.models.changes import change_in_the_name_of
 from accounts.sync.claims import close_unfinished_runs
-from accounts.sync.fences import lock_person
+from accounts.sync.fences import lock_team
 from accounts.sync.next_sync import sync_soon
 from amazon_accounts.postgresql.statements import load
 from tokens.models import Connection
@@ -31,7 +31,7 @@ MARK_UNREAD: Final = load(__file__, "mark_unread_accounts")
 @transaction.atomic
 def hand_over_disconnected(connection: Connection) -> None:
     with database.cursor() as cursor:
-        lock_person(cursor, connection.owner_id)
+        lock_team(cursor, connection.team_id)
         change_in_the_name_of(connection.disconnected_by_id)
         close_unfinished_runs(connection, "The connection was disconnected.")
         AccountAccess.objects.filter(connection=connection).delete()
@@ -44,14 +44,14 @@ def merge_accounts_into(connection: Connection, into: Connection) -> None:
     """Give all accounts of a connection to another connection of the same Amazon login."""
     close_unfinished_runs(connection, f"Its Amazon login is connected as {into.pk}.")
     with database.cursor() as cursor:
-        lock_person(cursor, connection.owner_id)
+        lock_team(cursor, connection.team_id)
         cursor.execute(MERGE_ACCESS, {"connection": connection.pk, "older": into.pk})
 
 
 @transaction.atomic
 def hand_over_broken(connection: Connection) -> None:
     with database.cursor() as cursor:
-        lock_person(cursor, connection.owner_id)
+        lock_team(cursor, connection.team_id)
         cursor.execute(HAND_OVER_TO_LIVE, _parameters(connection))
         (new_owners,) = cursor.fetchone()
     _sync_after_commit(new_owners)
@@ -64,7 +64,7 @@ def hand_over_dropped_regions(connection: Connection) -> None:
     Accounts of a region that was added keep their mark until the next sync has read them.
     """
     with database.cursor() as cursor:
-        lock_person(cursor, connection.owner_id)
+        lock_team(cursor, connection.team_id)
         new_owners = hand_over_unread(cursor, _parameters(connection))
     _sync_after_commit(new_owners)
 
@@ -98,7 +98,7 @@ def hand_over_unseen(
 
 
 def _sync_after_commit(connections: Collection[UUID]) -> None:
-    # `sync_soon` locks connections. This transaction holds the lock of the person, and a merge takes the lock
+    # `sync_soon` locks connections. This transaction holds the lock of the team, and a merge takes the lock
     # of its connection first. In one transaction, both could deadlock, so `sync_soon` runs after the commit.
     transaction.on_commit(partial(sync_soon, connections))
 

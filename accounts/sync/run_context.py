@@ -84,6 +84,7 @@ class RunContext:
             "started_at": self.claim.started_at,
             "connection": self.claim.connection_id,
             "client": self.claim.client_id,
+            "team": self.claim.team_id,
             "user": self.claim.owner_id,
             "complete_regions": self._complete_regions(Account.Source.PROFILES),
             "complete_manager_regions": self._complete_regions(Account.Source.MANAGER_ACCOUNTS),

@@ -18,7 +18,16 @@ from dashboard.overview.activity import read_activity, read_success_rates
 from dashboard.status import CONNECTION, REFRESH
 from dashboard.templatetags.console import duration, percent
 from tokens.errors import ConnectionUnusableError
-from tokens.models import AccessTokenRequest, Alert, AuthorizationAttempt, Connection, Heartbeat, TokenRefresh
+from tokens.models import (
+    AccessTokenRequest,
+    Alert,
+    AuthorizationAttempt,
+    Connection,
+    Heartbeat,
+    Membership,
+    Team,
+    TokenRefresh,
+)
 from tokens.permissions import may
 from tokens.refresh.tasks import request_refresh
 
@@ -146,6 +155,22 @@ class AuthorizationAttemptAdmin(VisibleRowsAdmin):
     list_select_related = ["user", "connection"]
     fields = ["created_at", "user", "connection", "region", "regions", "label"]
     ordering = ["-created_at"]
+
+
+@admin.register(Team)
+class TeamAdmin(VisibleRowsAdmin):
+    list_display = ["name", "created_at"]
+    search_fields = ["name"]
+    ordering = ["name", "id"]
+
+
+@admin.register(Membership)
+class MembershipAdmin(VisibleRowsAdmin):
+    list_display = ["team", "user", "role", "source", "created_at"]
+    list_filter = ["role", "source"]
+    list_select_related = ["team", "user"]
+    search_fields = ["team__name", "user__username"]
+    ordering = ["team__name", "user__username", "id"]
 
 
 @admin.register(Heartbeat)

@@ -1,7 +1,7 @@
 """The page that starts the way to Amazon's consent page, the page that goes on to it, and the return from it."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from http import HTTPStatus
 from typing import Any, Final
@@ -29,7 +29,8 @@ from dashboard.views import errors
 from dashboard.views.connections import visible
 from tokens.connect import grants, oauth
 from tokens.connect.forms import ConnectForm, ReconnectForm
-from tokens.models import Connection
+from tokens.models import Connection, Team
+from tokens.people.teams import TeamNotChosenError
 from tokens.permissions import require
 
 logger = logging.getLogger(__name__)
@@ -84,20 +85,14 @@ def _read(request: HttpRequest, name: str) -> str:
 @staff_page("tokens.connect_amazon")
 def connect_amazon(request: StaffRequest) -> HttpResponse:
     connection = _find_connection(request)
-    form_class = ConnectForm if connection is None else ReconnectForm
-    form = form_class(request.POST) if request.method == "POST" else form_class()
+    form = _make_form(request, connection)
     if form.is_valid():
-        return _go_on(
-            request,
-            oauth.begin(
-                request.user,
-                _session_key(request),
-                region=form.cleaned_data["region"],
-                regions=form.cleaned_data.get("regions", ()),
-                label=form.cleaned_data.get("label", ""),
-                connection=connection,
-            ),
-        )
+        try:
+            address = _begin(request, connection, form.cleaned_data)
+        except TeamNotChosenError as error:
+            form.add_error(None, str(error))
+        else:
+            return _go_on(request, address)
     context = {"connection": connection, "form": form, "at_public_url": AT_PUBLIC_URL in request.GET}
     return page(
         request,
@@ -105,6 +100,25 @@ def connect_amazon(request: StaffRequest) -> HttpResponse:
         context,
         title="Reconnect" if connection else "Connect Amazon",
         status=INVALID_FORM if form.errors else HTTPStatus.OK,
+    )
+
+
+def _make_form(request: StaffRequest, connection: Connection | None) -> ReconnectForm:
+    data = request.POST if request.method == "POST" else None
+    if connection is not None:
+        return ReconnectForm(data)
+    return ConnectForm(data, teams=Team.objects.visible_to(request.user))
+
+
+def _begin(request: StaffRequest, connection: Connection | None, chosen: Mapping[str, Any]) -> str:
+    return oauth.begin(
+        request.user,
+        _session_key(request),
+        region=chosen["region"],
+        regions=chosen.get("regions", ()),
+        label=chosen.get("label", ""),
+        team=chosen.get("team"),
+        connection=connection,
     )
 
 

@@ -14,7 +14,9 @@ from rest_framework.test import APIClient
 from accounts.api.throttling import CallerThrottle
 from accounts.models import Account, AccountAccess
 from tests.api_keys import new_key
+from tests.teams import team_of
 from tokens.models import Connection
+from tokens.people.roles import Role
 
 AccountFactory = Callable[..., Account]
 ConnectionFactory = Callable[..., Connection]
@@ -30,6 +32,7 @@ def person(name: str, group: str) -> User:
     user = User.objects.create_user(name, f"{name}@example.test", is_staff=True)
     if group:
         user.groups.add(Group.objects.get(name=group))
+        team_of(user, Role(group.lower()))
     return user
 
 
@@ -54,6 +57,7 @@ def new_connection(settings: LazySettings) -> ConnectionFactory:
 
     def make(owner: User, **fields: Any) -> Connection:
         now = timezone.now()
+        fields.setdefault("team", team_of(owner))
         return Connection.objects.create(
             owner=owner,
             **{
@@ -80,6 +84,7 @@ def new_account(new_connection: ConnectionFactory) -> AccountFactory:
         if "connection" not in fields:
             fields["connection"] = connections.get(user.pk) or new_connection(user)
             connections[user.pk] = fields["connection"]
+        fields.setdefault("team", fields["connection"].team)
         account = Account.objects.create(
             user=user,
             **{

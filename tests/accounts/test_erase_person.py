@@ -26,6 +26,7 @@ from accounts.models import Account, AccountChange, BatchOperation, SyncRun
 from accounts.models.changes import change_in_the_name_of
 from tests.accounts.conftest import AccountFactory, ConnectionFactory
 from tests.api_keys import new_key
+from tests.teams import join
 from tests.traces import find_tables_with
 from tokens.connect.disconnect import disconnect_connection
 from tokens.models import (
@@ -45,6 +46,7 @@ from tokens.people.erase import (
     erase_person,
     has_history,
 )
+from tokens.people.roles import Role
 from tokens.permissions import SYSTEM
 
 pytestmark = pytest.mark.django_db
@@ -67,6 +69,9 @@ def quagga() -> User:
     User.objects.filter(pk=user.pk).update(password="hash$quagga", last_login=timezone.now())
     user.groups.add(Group.objects.get(name="Operator"))
     user.user_permissions.add(Permission.objects.get(codename="view_all_connections"))
+    # As the migration calls the team of an owner, when another team has the name of the owner.
+    join(user, "Zebulon Quagga (2)", Role.OPERATOR)
+    join(user, "quagga", Role.OPERATOR)
     EmailAddress.objects.create(user=user, email="zebulon@example.test")
     SocialAccount.objects.create(user=user, provider="https://idp.example", uid="zebulon-at-idp")
     new_key(user)
@@ -344,8 +349,13 @@ class TestCommand:
 
     def test_it_hands_over(self, quagga: User, alice: User, new_connection: ConnectionFactory) -> None:
         connection = new_connection(quagga)
+        with pytest.raises(CommandError, match="alice is no member of the team"):
+            self.run("quagga", "--hand-over-to", "alice")
+        join(alice, connection.team.name, Role.VIEWER)
         shown = self.run("quagga", "--hand-over-to", "alice")
-        assert "Handed over to alice: all connections, 1 of them connected" in shown
+        assert (
+            "Handed over to alice, who becomes responsible for all connections, 1 of them connected" in shown
+        )
         assert Connection.objects.get().owner == quagga
         self.run("quagga", "--hand-over-to", "alice", "--yes")
         connection.refresh_from_db()

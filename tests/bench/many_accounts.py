@@ -19,6 +19,7 @@ from django.db.models.expressions import DatabaseDefault
 from django.utils import timezone
 
 from accounts.models import Account, AccountAccess, AccountSearch, Profile
+from tests.teams import team_of
 from tokens.models import Connection
 
 OWNER, BOSS = "olivia", "boss"
@@ -65,7 +66,12 @@ def fill(number: int) -> User:
     connections = max(10, number // 1_000)
     _connect(owner, connections)
     template = Account(
-        user=owner, connection_id=UUID(int=0), source="ads_accounts", status="active", amazon_status="CREATED"
+        team=team_of(owner),
+        user=owner,
+        connection_id=UUID(int=0),
+        source="ads_accounts",
+        status="active",
+        amazon_status="CREATED",
     )
     expressions = {column: text.format(connections=connections) for column, text in ACCOUNT.items()}
     with _bare_tables():
@@ -117,7 +123,7 @@ def _connect(owner: User, number: int) -> None:
     now = timezone.now()
     Connection.objects.bulk_create(
         Connection(
-            id=UUID(f"00000000-0000-7000-8000-{each:012x}"), owner=owner, label=f"Login {each}", client_id="bench",
+            id=UUID(f"00000000-0000-7000-8000-{each:012x}"), team=team_of(owner), owner=owner, label=f"Login {each}", client_id="bench",
             refresh_token="none", last_synced_at=now - timedelta(seconds=each),
             sync_failures=2 if each % 100 == 7 else 0,
         )

@@ -28,11 +28,11 @@ CHUNK = 10_000
 # Real ones have some 600 characters in each token's ciphertext.
 FILL = """
 INSERT INTO tokens_connection (
-    id, owner_id, label, client_id, regions, state, amazon_user_name, amazon_user_email, access_token, refresh_token,
+    id, team_id, owner_id, label, client_id, regions, state, amazon_user_name, amazon_user_email, access_token, refresh_token,
     expires_at, next_refresh_at, grant_version, grant_refusals, refresh_count, last_error, sync_failures, sync_error,
     created_at
 )
-SELECT id, %(owner)s, 'Shop ' || %(stored)s + number, %(client_id)s, '{NA,EU,FE}', 'active', '', '',
+SELECT id, %(team)s, %(owner)s, 'Shop ' || %(stored)s + number, %(client_id)s, '{NA,EU,FE}', 'active', '', '',
     access_token, refresh_token, now() + interval '50 minutes',
     now() + interval '1 hour' * (0.2 + random() * 0.6), 1, 0, 0, '', 0, '', now() - interval '1 day'
 FROM unnest(%(ids)s::uuid[], %(access_token)s::text[], %(refresh_token)s::text[])
@@ -54,6 +54,7 @@ def fill(number: int, refresh_token: str) -> None:
     from django.db import connection
     from uuid_utils.compat import uuid7
 
+    from tests.teams import team_of
     from tokens.encryption import context_of, seal
     from tokens.models import Connection
 
@@ -67,7 +68,11 @@ def fill(number: int, refresh_token: str) -> None:
                 column: [seal(text, context_of(Connection, column, pk)) for pk in ids]
                 for column, text in plain.items()
             }
-            whose: dict[str, Any] = {"owner": owner.pk, "client_id": settings.AMAZON_CLIENT_ID}
+            whose: dict[str, Any] = {
+                "team": team_of(owner).pk,
+                "owner": owner.pk,
+                "client_id": settings.AMAZON_CLIENT_ID,
+            }
             cursor.execute(FILL, {**whose, **sealed, "ids": ids, "stored": stored})
         cursor.execute("VACUUM ANALYZE tokens_connection")
 

@@ -124,6 +124,7 @@ def connect(amazon: Amazon, logins: int) -> list[Any]:
     from django.conf import settings
     from django.contrib.auth.models import User
 
+    from tests.teams import team_of
     from tokens.models import Connection
 
     owner, _ = User.objects.get_or_create(username="bench")
@@ -132,7 +133,11 @@ def connect(amazon: Amazon, logins: int) -> list[Any]:
         token = amazon.do("POST", "/grants", {"login": name})["refresh_token"]
         made.append(
             Connection.objects.create(
-                owner=owner, label=name, client_id=settings.AMAZON_CLIENT_ID, refresh_token=token
+                team=team_of(owner),
+                owner=owner,
+                label=name,
+                client_id=settings.AMAZON_CLIENT_ID,
+                refresh_token=token,
             )
         )
     return made

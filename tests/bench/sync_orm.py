@@ -37,6 +37,7 @@ def _profile_defaults(profile: StagedProfile, account: StagedAccount) -> dict[st
 def store_by_update_or_create(connection: Connection, rows: Rows) -> None:
     for staged, profile in zip(rows.accounts[:SAMPLE], rows.profiles[:SAMPLE], strict=True):
         account, _ = Account.objects.update_or_create(
+            team=connection.team,
             user_id=connection.owner_id,
             amazon_account_id=staged.amazon_account_id,
             defaults=_account_defaults(connection, staged),
@@ -52,6 +53,7 @@ def store_by_update_or_create(connection: Connection, rows: Rows) -> None:
 def store_by_bulk_create(connection: Connection, rows: Rows) -> None:
     accounts = [
         Account(
+            team=connection.team,
             user_id=connection.owner_id,
             amazon_account_id=staged.amazon_account_id,
             **_account_defaults(connection, staged),
@@ -63,10 +65,10 @@ def store_by_bulk_create(connection: Connection, rows: Rows) -> None:
         accounts,
         batch_size=1000,
         update_conflicts=True,
-        unique_fields=["user", "amazon_account_id"],
+        unique_fields=["team", "amazon_account_id"],
         update_fields=fields,
     )
-    ids = dict(Account.objects.filter(user_id=connection.owner_id).values_list("amazon_account_id", "pk"))
+    ids = dict(Account.objects.filter(team=connection.team).values_list("amazon_account_id", "pk"))
     AccountAccess.objects.bulk_create(
         [
             AccountAccess(

@@ -16,15 +16,15 @@ CREATE TEMP TABLE raw_profile (LIKE accounts_staged_profile) ON COMMIT DROP;
 """
 RAW_ACCOUNTS = """
 INSERT INTO user_accounts
-       (id, user_id, amazon_account_id, connection_id, source, name, account_type, status, amazon_status, countries,
-        errors, metadata, labels, is_default, sync_enabled, first_seen_at, connected_at, updated_at)
-SELECT raw.new_id, %(user)s, raw.amazon_account_id, %(connection)s, raw.source, raw.name, profile.type, raw.status,
+       (id, team_id, user_id, amazon_account_id, connection_id, source, name, account_type, status, amazon_status,
+        countries, errors, metadata, labels, is_default, sync_enabled, first_seen_at, connected_at, updated_at)
+SELECT raw.new_id, %(team)s, %(user)s, raw.amazon_account_id, %(connection)s, raw.source, raw.name, profile.type, raw.status,
        raw.amazon_status, raw.countries, raw.errors,
        raw.metadata || jsonb_build_object('profiles', jsonb_build_array(profile.raw)), '{}', false, true, now(), now(),
        now()
   FROM raw_account raw
   JOIN raw_profile profile ON profile.profile_id = raw.profile_ids[1]
-  LEFT JOIN user_accounts account ON account.user_id = %(user)s
+  LEFT JOIN user_accounts account ON account.team_id = %(team)s
                                  AND account.amazon_account_id = raw.amazon_account_id
  WHERE account.id IS NULL
     OR (account.name, account.account_type, account.status, account.inactive_reason, account.amazon_status,
@@ -32,7 +32,7 @@ SELECT raw.new_id, %(user)s, raw.amazon_account_id, %(connection)s, raw.source, 
        IS DISTINCT FROM
        (raw.name, profile.type, raw.status, NULL, raw.amazon_status, raw.countries, raw.errors,
         raw.metadata || jsonb_build_object('profiles', jsonb_build_array(profile.raw)))
-ON CONFLICT (user_id, amazon_account_id) DO UPDATE
+ON CONFLICT (team_id, amazon_account_id) DO UPDATE
    SET name = excluded.name, account_type = excluded.account_type, status = excluded.status,
        amazon_status = excluded.amazon_status, countries = excluded.countries, errors = excluded.errors,
        metadata = excluded.metadata, updated_at = now()
@@ -41,7 +41,7 @@ RAW_ACCESS = """
 INSERT INTO accounts_accountaccess (account_id, connection_id, seen_in, since)
 SELECT account.id, %(connection)s, raw.seen_in, now()
   FROM raw_account raw
-  JOIN user_accounts account ON account.user_id = %(user)s AND account.amazon_account_id = raw.amazon_account_id
+  JOIN user_accounts account ON account.team_id = %(team)s AND account.amazon_account_id = raw.amazon_account_id
   LEFT JOIN accounts_accountaccess access
     ON access.account_id = account.id AND access.connection_id = %(connection)s
  WHERE access.id IS NULL OR access.seen_in <> raw.seen_in
@@ -56,7 +56,7 @@ SELECT account.id, reported.profile_id, reported.region, reported.country_code, 
        reported.valid_payment_method, reported.daily_budget
   FROM raw_account raw
   JOIN raw_profile reported ON reported.profile_id = raw.profile_ids[1]
-  JOIN user_accounts account ON account.user_id = %(user)s AND account.amazon_account_id = raw.amazon_account_id
+  JOIN user_accounts account ON account.team_id = %(team)s AND account.amazon_account_id = raw.amazon_account_id
   LEFT JOIN accounts_profile stored ON stored.account_id = account.id AND stored.profile_id = reported.profile_id
  WHERE stored.id IS NULL
     OR (stored.region, stored.country_code, stored.marketplace_id, stored.currency_code, stored.timezone, stored.type,
@@ -73,7 +73,11 @@ ON CONFLICT (account_id, profile_id) DO UPDATE
 
 def store_by_raw_sql(connection: Connection, rows: Rows) -> None:
     # One COPY and one merge for each table, in one transaction, without locks and checks.
-    parameters: dict[str, Any] = {"user": connection.owner_id, "connection": connection.pk}
+    parameters: dict[str, Any] = {
+        "team": connection.team_id,
+        "user": connection.owner_id,
+        "connection": connection.pk,
+    }
     run_id = uuid7()
     with transaction.atomic(), database.cursor() as cursor:
         cursor.execute(RAW_STAGE)

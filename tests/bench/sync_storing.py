@@ -24,6 +24,7 @@ from accounts.sync.rows import StagedAccount, StagedProfile, parse_ads_accounts,
 from accounts.sync.run_context import RunContext
 from accounts.sync.staging import stage_accounts, stage_profiles
 from amazon_accounts.amazon_ads.answers import read_ads_accounts, read_profiles
+from tests.teams import team_of
 from tokens.models import Connection
 
 COUNTRIES = {"US": "NA", "DE": "EU", "JP": "FE"}
@@ -99,7 +100,9 @@ def empty_tables() -> None:
 
 
 def new_connection(owner: User) -> Connection:
-    return Connection.objects.create(owner=owner, label="Bench", client_id="bench", refresh_token="none")
+    return Connection.objects.create(
+        team=team_of(owner), owner=owner, label="Bench", client_id="bench", refresh_token="none"
+    )
 
 
 def measure(function: Callable[[], None]) -> Measured:

@@ -22,16 +22,19 @@ def main() -> None:
     from django.utils import timezone
 
     from tests.api_keys import new_key
+    from tests.teams import team_of
     from tokens.models import Connection
 
     given = json.load(sys.stdin)
     owner = User.objects.create_superuser("chaos")
     now = timezone.now()
     life = timedelta(seconds=given["token_seconds"])
+    team = team_of(owner)
     # The first refreshes are spread over this time.
     calm = timedelta(seconds=given["calm_seconds"])
     for number, (label, (refresh_token, access_token, user_id)) in enumerate(given["logins"].items()):
         Connection.objects.create(
+            team=team,
             owner=owner,
             label=label,
             amazon_user_id=user_id,

@@ -14,7 +14,9 @@ from django.utils import timezone
 
 from accounts.models import Account, AccountAccess, Profile, Standing
 from accounts.permissions import create_missing_groups
+from tests.teams import team_of
 from tokens.models import Connection
+from tokens.people.roles import Role
 
 MakeConnection = Callable[..., Connection]
 MakeAccount = Callable[..., Account]
@@ -30,6 +32,8 @@ def staff(name: str, *groups: str) -> User:
     user = User.objects.create_user(name, is_staff=True)
     create_missing_groups("default")
     user.groups.set(Group.objects.filter(name__in=groups))
+    for group in groups:
+        team_of(user, Role(group.lower()))
     return user
 
 
@@ -87,6 +91,7 @@ def make_connection(db: None) -> MakeConnection:
                 "expires_at": None,
                 "disconnected_at": timezone.now() + timedelta(seconds=1),
             }
+        fields.setdefault("team", team_of(owner))
         return Connection.objects.create(owner=owner, label=label, **{**known, **fields})
 
     return make
@@ -109,7 +114,11 @@ def make_account(db: None) -> MakeAccount:
         if fields.get("status") == Account.Status.INACTIVE:
             known["inactive_reason"] = Account.InactiveReason.NOT_VISIBLE
         account = Account.objects.create(
-            user=connection.owner, connection=connection, name=name, **{**known, **fields}
+            team=connection.team,
+            user=connection.owner,
+            connection=connection,
+            name=name,
+            **{**known, **fields},
         )
         AccountAccess.objects.create(account=account, connection=connection)
         return account

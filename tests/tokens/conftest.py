@@ -13,6 +13,7 @@ from django.utils import timezone
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.sandbox.state import Sandbox
 from tests.sandbox_fixtures import SandboxServer, SandboxTransport
+from tests.teams import team_of
 from tokens.models import Connection
 
 ConnectionFactory = Callable[..., Connection]
@@ -28,12 +29,15 @@ def quick_retries(settings: LazySettings) -> None:
 
 @pytest.fixture
 def alice(db: None) -> User:
-    return User.objects.create_user("alice", "alice@example.test", "alice-password", is_staff=True)
+    user = User.objects.create_user("alice", "alice@example.test", "alice-password", is_staff=True)
+    team_of(user)
+    return user
 
 
 def new_connection(owner: User, settings: LazySettings, refresh_token: str, **fields: Any) -> Connection:
     """A connection whose token is due, unless the fields say otherwise."""
     now = timezone.now()
+    fields.setdefault("team", team_of(owner))
     return Connection.objects.create(
         owner=owner,
         **{

@@ -124,6 +124,7 @@ class TestField:
     def test_many_rows_are_sealed_each_for_itself(self, stored: Connection, settings: LazySettings) -> None:
         made = [
             Connection(
+                team=stored.team,
                 owner=stored.owner,
                 label=f"{number}",
                 client_id=settings.AMAZON_CLIENT_ID,

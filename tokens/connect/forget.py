@@ -26,7 +26,7 @@ class StillConnectedError(Exception):
 def forget_login(user: User | System, connection: Connection) -> bool:
     """Erase the label and Amazon's name, e-mail and user id of the login, and the names of its accounts.
 
-    Earlier connections of the same login and owner, which ended too, are erased with it. Accounts that another connection sees keep their names. Return False if the login was forgotten before. Raises
+    Earlier connections of the same login and team, which ended too, are erased with it. Accounts that another connection sees keep their names. Return False if the login was forgotten before. Raises
     PermissionDenied or StillConnectedError.
     """
     require(user, "tokens.disconnect_connection")
@@ -51,11 +51,11 @@ def forget_login(user: User | System, connection: Connection) -> bool:
 
 
 def _find_ended(stored: Connection) -> list[Connection]:
-    """Return this connection, and the others of the same login and owner that have ended."""
+    """Return this connection, and the others of the same login and team that have ended."""
     if stored.amazon_user_id is None:
         return [stored]
     same_login = Connection.objects.filter(
-        owner=stored.owner_id,
+        team=stored.team_id,
         client_id=stored.client_id,
         amazon_user_id=stored.amazon_user_id,
         state=Connection.State.DISCONNECTED,

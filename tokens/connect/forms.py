@@ -1,10 +1,11 @@
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 
 from amazon_accounts.amazon_ads.foreign_text import has_token
 from amazon_accounts.amazon_ads.hosts import Region
 from tokens.connect.update import MAX_LABEL_LENGTH, clean_label
+from tokens.models import Team, TeamQuerySet
 
 
 class RegionsField(forms.CharField):
@@ -69,7 +70,19 @@ class ReconnectForm(forms.Form):
 
 
 class ConnectForm(ReconnectForm):
-    """The choices for a new connection. A login that is connected already keeps its label and regions."""
+    """The choices for a new connection. A login that is connected already keeps its label and regions.
+
+    `teams` are those that may get the connection. There is no choice if there is only one.
+    """
+
+    team = forms.ModelChoiceField(
+        Team.objects.none(),
+        label="Team",
+        empty_label="Choose a team",
+        help_text="Whose members share the login and its accounts.",
+        error_messages={"required": "Choose the team."},
+        widget=forms.Select(attrs={"class": "c-field"}),
+    )
 
     label = LabelField(
         label="Label",
@@ -80,4 +93,11 @@ class ConnectForm(ReconnectForm):
     regions = RegionsChoiceField(
         label="Regions", initial=Region.values, help_text="Where the console looks for accounts."
     )
-    field_order = ("label", "regions", "region")
+    field_order = ("team", "label", "regions", "region")
+
+    def __init__(self, *args: Any, teams: TeamQuerySet, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if len(teams) > 1:
+            cast("forms.ModelChoiceField[Team]", self.fields["team"]).queryset = teams
+        else:
+            del self.fields["team"]

@@ -18,7 +18,7 @@ from tokens.connect.identification import queue_identification
 from tokens.connect.identity import Identity
 from tokens.connect.scopes import tells_identity
 from tokens.encryption import DecryptionError
-from tokens.models import Connection, TokenRefresh, all_regions
+from tokens.models import Connection, Team, TokenRefresh, all_regions
 from tokens.refresh.delays import choose_refresh_delay
 from tokens.signals import connection_changed
 
@@ -58,9 +58,10 @@ class Connected:
 class Consent:
     """A grant that is not stored yet, and everything that came with it.
 
-    `label` and `regions` are for a new connection.
+    `team`, `owner`, `label` and `regions` are for a new connection.
     """
 
+    team: Team
     owner: User
     grant: Grant
     identity: Identity
@@ -98,8 +99,8 @@ def connect(consent: Consent) -> Connected:
 
 def _connection_of_login(consent: Consent) -> Connection | None:
     # Without an identity, a login is recognized by its refresh token.
-    of_owner = Connection.objects.filter(owner=consent.owner, client_id=settings.AMAZON_CLIENT_ID)
-    candidates = of_owner.exclude(state=Connection.State.DISCONNECTED)
+    of_team = Connection.objects.filter(team=consent.team, client_id=settings.AMAZON_CLIENT_ID)
+    candidates = of_team.exclude(state=Connection.State.DISCONNECTED)
     if consent.identity.user_id is not None:
         candidates = candidates.filter(amazon_user_id=consent.identity.user_id)
     else:
@@ -120,6 +121,7 @@ def _has_token_of(connection: Connection, consent: Consent) -> bool:
 
 def _create(consent: Consent) -> Connection:
     connection = Connection(
+        team=consent.team,
         owner=consent.owner,
         label=consent.label or consent.identity.title or f"Amazon login of {database_now():%Y-%m-%d %H:%M}",
         regions=list(consent.regions) or all_regions(),
@@ -143,8 +145,10 @@ def reconnect(connection_id: UUID, consent: Consent) -> Connected:
     with transaction.atomic():
         connection = Connection.objects.select_for_update().get(pk=connection_id)
         if consent.identity.is_pending and connection.amazon_user_id is not None:
-            # Of the same owner, even if another person gave the consent: only then the two can become one.
-            return connect(replace(consent, owner=connection.owner, regions=connection.regions))
+            # Of the same team and owner, even if another person gave the consent: only then the two can become one.
+            return connect(
+                replace(consent, team=connection.team, owner=connection.owner, regions=connection.regions)
+            )
         _require_same_login(connection, consent.identity)
         try:
             with transaction.atomic():

@@ -71,7 +71,7 @@ def _read_pending_grant(connection_id: UUID) -> int | None:
 def record_identity(connection_id: UUID, grant_version: int, identity: Identity) -> bool:
     """Store which login the connection is, if its grant is still this one and no refresh of it is under way.
 
-    When another connection of the owner has the login, both become one.
+    When another connection of the team has the login, both become one.
     """
     try:
         return _record(connection_id, grant_version, identity)
@@ -100,11 +100,11 @@ def _record(connection_id: UUID, grant_version: int, identity: Identity) -> bool
 
 
 def _lock(connection_id: UUID, identity: Identity) -> tuple[Connection, Connection | None]:
-    """Lock the connection, and the other connection of the same owner and application that has the login."""
+    """Lock the connection, and the other connection of the same team and application that has the login."""
     chosen = Q(pk=connection_id)
     if identity.user_id is not None:
-        asked = Connection.objects.only("owner_id", "client_id").get(pk=connection_id)
-        same_login = Q(owner=asked.owner_id, client_id=asked.client_id, amazon_user_id=identity.user_id) & ~Q(
+        asked = Connection.objects.only("team_id", "client_id").get(pk=connection_id)
+        same_login = Q(team=asked.team_id, client_id=asked.client_id, amazon_user_id=identity.user_id) & ~Q(
             state=Connection.State.DISCONNECTED
         )
         chosen |= same_login

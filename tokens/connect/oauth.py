@@ -37,7 +37,8 @@ from tokens.connect import grants
 from tokens.connect.grants import AuthorizationError, Connected, Consent
 from tokens.connect.identity import ask_identity
 from tokens.connect.scopes import is_identity, split_scopes
-from tokens.models import AuthorizationAttempt, Connection
+from tokens.models import AuthorizationAttempt, Connection, Team
+from tokens.people.teams import choose_team
 from tokens.permissions import require
 
 logger = logging.getLogger(__name__)
@@ -105,19 +106,24 @@ def begin(
     region: str = Region.NA,
     regions: Collection[str] = (),
     label: str = "",
+    team: Team | None = None,
     connection: Connection | None = None,
 ) -> str:
     """Start an attempt for this user and session; return the address of Amazon's consent page.
 
-    Raises PermissionDenied.
+    Without `team`, a new connection belongs to the only team of the person. Raises PermissionDenied and
+    TeamNotChosenError.
     """
     require(user, "tokens.connect_amazon")
+    if connection is None and team is None:
+        team = choose_team(user)
     state = secrets.token_urlsafe(32)
     AuthorizationAttempt.objects.create(
         state_digest=_digest(state),
         session_digest=_digest(session_key),
         user=user,
         connection=connection,
+        team=team,
         region=region,
         regions=list(regions),
         label=label,
@@ -195,6 +201,7 @@ async def _exchange(
     seconds_left = max(settings.OAUTH_CALLBACK_SECONDS - (received_at - began_at), 0.0)
     identity = await ask_identity(grant, amazon, scope=answer.get("scope"), max_seconds=seconds_left)
     return Consent(
+        team=await in_thread(_find_team)(user, attempt),
         owner=user,
         grant=grant,
         identity=identity,
@@ -203,6 +210,13 @@ async def _exchange(
         label=attempt.label,
         regions=attempt.regions,
     )
+
+
+def _find_team(user: User, attempt: AuthorizationAttempt) -> Team:
+    if attempt.connection is not None:
+        return attempt.connection.team
+    # An attempt without a team was begun by an older version.
+    return attempt.team or choose_team(user)
 
 
 @transaction.atomic
@@ -238,7 +252,7 @@ def _take_attempt(user: User, session_key: str, state: str) -> tuple[Authorizati
         session_digest=session_digest, used_at=None, created_at__gt=Now() - ATTEMPT_LIFE
     )
     is_first = waiting.update(used_at=Now()) == 1
-    attempt = attempts.select_related("connected").first()
+    attempt = attempts.select_related("connected", "team", "connection__team").first()
     if attempt is None:
         raise UnknownAttemptError
     if attempt.used_at is None:

@@ -17,6 +17,7 @@ from amazon_accounts.postgresql.threads import in_thread
 from tokens.connect import grants
 from tokens.connect.grants import AuthorizationError, Connected, Consent, Proof
 from tokens.connect.identity import ask_identity
+from tokens.models import Team
 from tokens.permissions import System, require
 
 # Printable, without spaces. The prefix is part of the token. Amazon's tokens have at most 2048 characters.
@@ -33,6 +34,7 @@ def looks_like_refresh_token(text: str) -> bool:
 
 async def connect_with_refresh_token(
     user: User | System,
+    team: Team,
     owner: User,
     label: str,
     refresh_token: str,
@@ -58,6 +60,7 @@ async def connect_with_refresh_token(
     if grant.refresh_token is None:
         grant = replace(grant, refresh_token=refresh_token)
     consent = Consent(
+        team=team,
         owner=owner,
         grant=grant,
         identity=identity,

@@ -1,4 +1,4 @@
-"""Connections, their tokens, the history of each, and people's sessions and API keys."""
+"""Connections, their tokens, the history of each, teams, and people's sessions and API keys."""
 
 from tokens.models.access_token_request import AccessTokenRequest
 from tokens.models.alert import Alert, AlertQuerySet
@@ -19,10 +19,12 @@ from tokens.models.refresh import TokenRefresh, TokenRefreshQuerySet
 from tokens.models.scheduler_lead import SchedulerLead
 from tokens.models.session import Session, SessionQuerySet
 from tokens.models.sign_in import SignInPace
+from tokens.models.team import MAIN, Membership, MembershipQuerySet, Team, TeamQuerySet
 
 __all__ = [
     "BROKEN",
     "FAILING",
+    "MAIN",
     "AccessTokenRequest",
     "Alert",
     "AlertQuerySet",
@@ -33,10 +35,14 @@ __all__ = [
     "ConnectionQuerySet",
     "ErasedPerson",
     "Heartbeat",
+    "Membership",
+    "MembershipQuerySet",
     "SchedulerLead",
     "Session",
     "SessionQuerySet",
     "SignInPace",
+    "Team",
+    "TeamQuerySet",
     "TokenRefresh",
     "TokenRefreshQuerySet",
     "all_regions",

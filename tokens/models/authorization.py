@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from amazon_accounts.amazon_ads.hosts import Region
 from tokens.models.connection import Connection, all_regions, sees_all_connections
+from tokens.models.team import Team
 from tokens.permissions import Actor
 
 
@@ -31,6 +32,13 @@ class AuthorizationAttempt(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     connection = models.ForeignKey(
         Connection, on_delete=models.CASCADE, null=True, related_name="+", help_text="Which one to reconnect"
+    )
+    team = models.ForeignKey(
+        Team,
+        on_delete=models.CASCADE,
+        null=True,
+        related_name="+",
+        help_text="Which one gets a new connection",
     )
     region = models.CharField(max_length=2, choices=Region.choices, default=Region.NA)
     regions = ArrayField(models.CharField(max_length=2, choices=Region.choices), default=all_regions)

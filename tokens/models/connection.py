@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 from amazon_accounts.amazon_ads.hosts import Region
 from amazon_accounts.postgresql.clock import approximate_now
 from tokens.encryption import EncryptedTextField
+from tokens.models.team import Team
 from tokens.permissions import Actor, may
 
 ACTIVE = Q(state="active")
@@ -78,7 +79,14 @@ class Connection(models.Model):
         DISCONNECTED = "disconnected"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="connections")
+    # Indexed by the lists below.
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="connections", db_index=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="connections",
+        help_text="The person responsible",
+    )
     label = models.CharField(max_length=200)
     client_id = models.CharField(max_length=100)
     regions = ArrayField(models.CharField(max_length=2, choices=Region.choices), default=all_regions)
@@ -185,9 +193,9 @@ class Connection(models.Model):
                 name="forgotten_connection_names_nobody",
             ),
             models.UniqueConstraint(
-                fields=["owner", "client_id", "amazon_user_id"],
+                fields=["team", "client_id", "amazon_user_id"],
                 condition=~DISCONNECTED,
-                name="one_connection_per_owner_client_and_login",
+                name="one_connection_per_team_client_and_login",
             ),
         ]
         indexes = [
@@ -199,8 +207,8 @@ class Connection(models.Model):
             ),
             # The scheduler looks for the live connections whose next sync is due.
             models.Index(fields=["next_sync_at"], condition=ACTIVE, name="connection_sync_due"),
-            # A person's list of connections, and the filters of the accounts list that go through them.
-            models.Index(fields=["owner", "label", "id"], name="connection_of_owner"),
+            # A team's list of connections, and the filters of the accounts list that go through them.
+            models.Index(fields=["team", "label", "id"], name="connection_of_team"),
         ]
 
     def __str__(self) -> str:

@@ -24,13 +24,16 @@ from django.db.models.functions import Concat, Left, Length
 
 from tokens.connect.hand_over import HandOverRefusedError, check_hand_over, hand_over_connections
 from tokens.models import (
+    MAIN,
     AccessTokenRequest,
     Alert,
     ApiKey,
     AuthorizationAttempt,
     Connection,
     ErasedPerson,
+    Membership,
     Session,
+    Team,
 )
 from tokens.people.key_ends import find_warnings
 from tokens.permissions import System, get_person
@@ -45,6 +48,7 @@ BELONGINGS: Final[dict[str, type[models.Model]]] = {
     "second factor": Authenticator,
     "link to single sign-on": SocialAccount,
     "confirmed e-mail address": EmailAddress,
+    "membership of a team": Membership,
     "visit to Amazon’s consent page": AuthorizationAttempt,
 }
 # The admin's log calls what belonged to a person "... of NAME".
@@ -164,6 +168,7 @@ def _erase(person: User) -> None:
     for model in BELONGINGS.values():
         _belonging_to(person, model).delete()
     AccessTokenRequest.objects.filter(user=person).exclude(remote_addr=None).update(remote_addr=None)
+    _rename_teams(person, new_name)
     person.groups.clear()
     person.user_permissions.clear()
     # Last, so that this lock on the user waits for nothing that waits for the locks above.
@@ -195,6 +200,20 @@ def _erase_addresses(person: User) -> None:
         Alert.objects.filter(error__icontains=address).update(
             error="The mail server did not take it. Its answer is erased, because it named a person who was erased."
         )
+
+
+def _rename_teams(person: User, new_name: str) -> None:
+    """Give the teams that are named for the person a neutral name: a migration made a team for each owner."""
+    for number, team in enumerate(_find_teams_named_for(person), start=1):
+        team.name = new_name if number == 1 else f"{new_name} ({number})"
+        team.save(update_fields=["name"])
+
+
+def _find_teams_named_for(person: User) -> list[Team]:
+    named = Q()
+    for name in {person.username, person.get_full_name()} - {""}:
+        named |= Q(name__iexact=name) | Q(name__istartswith=f"{name} (")
+    return list(Team.objects.filter(named).exclude(name=MAIN).select_for_update(no_key=True))
 
 
 def _rename_in_admin_log(person: User, new_name: str) -> None:

@@ -75,7 +75,7 @@ def _keep_rotated_refresh_token(lease: Lease, grant: Grant, life: float) -> None
     if ended is None:
         return
     others = Connection.objects.filter(
-        owner=ended.owner_id, client_id=ended.client_id, consented_at=ended.consented_at
+        team=ended.team_id, client_id=ended.client_id, consented_at=ended.consented_at
     )
     for other_id in others.exclude(pk=ended.pk).values_list("pk", flat=True):
         if _replace_refresh_token(Connection.objects.filter(pk=other_id), used, grant, life):

@@ -2,5 +2,5 @@
 SELECT
   FROM user_accounts
  WHERE id = ANY(%(ids)s)
- ORDER BY user_id, amazon_account_id
+ ORDER BY team_id, amazon_account_id
    FOR NO KEY UPDATE

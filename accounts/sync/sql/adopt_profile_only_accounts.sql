@@ -6,9 +6,9 @@ WITH newcomer AS MATERIALIZED (
     SELECT staged.amazon_account_id, staged.profile_ids
       FROM accounts_staged_chunk(%(run)s, %(listing)s, %(after)s, %(up_to)s) staged
       LEFT JOIN LATERAL (
-           SELECT id, user_id FROM user_accounts present
+           SELECT id, team_id FROM user_accounts present
             WHERE present.amazon_account_id = staged.amazon_account_id OFFSET 0) account
-        ON account.user_id = %(user)s
+        ON account.team_id = %(team)s
      WHERE account.id IS NULL
 ), candidate AS (
     SELECT DISTINCT ON (newcomer.amazon_account_id) newcomer.amazon_account_id, account.id
@@ -22,7 +22,7 @@ WITH newcomer AS MATERIALIZED (
      CROSS JOIN LATERAL (
            SELECT connection_id FROM accounts_accountaccess present
             WHERE present.account_id = account.id OFFSET 0) access
-     WHERE account.user_id = %(user)s AND account.source = 'profiles' AND access.connection_id = %(connection)s
+     WHERE account.team_id = %(team)s AND account.source = 'profiles' AND access.connection_id = %(connection)s
      ORDER BY newcomer.amazon_account_id, account.first_seen_at, account.id
 ), adopted AS (
     SELECT DISTINCT ON (id) id, amazon_account_id FROM candidate ORDER BY id, amazon_account_id

@@ -14,7 +14,7 @@ WITH candidate AS (
               FROM accounts_staged_of(%(run)s) staged
              WHERE staged.source = 'profiles' AND staged.position > 0) staged USING (profile_id)
      WHERE access.connection_id = %(connection)s AND access.missed_readings >= %(max_held_readings)s
-       AND account.user_id = %(user)s AND account.source = 'ads_accounts'
+       AND account.team_id = %(team)s AND account.source = 'ads_accounts'
        AND account.inactive_reason IS DISTINCT FROM 'not_visible'
        AND NOT EXISTS (SELECT FROM accounts_staged_of(%(run)s) shown
                         WHERE shown.amazon_account_id = account.amazon_account_id)
@@ -22,9 +22,9 @@ WITH candidate AS (
 ), heir AS (
     SELECT DISTINCT ON (amazon_account_id) id, amazon_account_id
       FROM candidate
-     WHERE NOT EXISTS (SELECT FROM (SELECT user_id FROM user_accounts present
+     WHERE NOT EXISTS (SELECT FROM (SELECT team_id FROM user_accounts present
                                      WHERE present.amazon_account_id = candidate.amazon_account_id OFFSET 0) known
-                        WHERE known.user_id = %(user)s)
+                        WHERE known.team_id = %(team)s)
      ORDER BY amazon_account_id, first_seen_at, id
 )
 UPDATE user_accounts account

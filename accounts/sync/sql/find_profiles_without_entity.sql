@@ -7,7 +7,7 @@ SELECT staged.walk, staged.profile_id, 'profiles:' || staged.region,
                  WHERE present.profile_id = staged.profile_id OFFSET 0) profile
          CROSS JOIN LATERAL (
                SELECT * FROM user_accounts present WHERE present.id = profile.account_id LIMIT 1) account
-         WHERE account.user_id = %(user)s AND account.source = 'profiles'
+         WHERE account.team_id = %(team)s AND account.source = 'profiles'
          LIMIT 1)
   FROM accounts_staged_profiles_of(%(run)s) staged
  WHERE staged.entity_id = ''
@@ -21,4 +21,4 @@ SELECT staged.walk, staged.profile_id, 'profiles:' || staged.region,
                      JOIN accounts_staged_account held
                        ON held.run_id = %(run)s AND held.amazon_account_id = account.amazon_account_id
                       AND held.position = 0 AND held.source = 'profiles'
-                    WHERE account.user_id = %(user)s AND account.source = 'ads_accounts')
+                    WHERE account.team_id = %(team)s AND account.source = 'ads_accounts')

@@ -19,7 +19,7 @@ WITH sight AS MATERIALIZED (
      CROSS JOIN LATERAL (
            SELECT * FROM user_accounts present
             WHERE present.amazon_account_id = sight.amazon_account_id OFFSET 0) account
-     WHERE account.user_id = %(user)s AND account.source = 'ads_accounts'
+     WHERE account.team_id = %(team)s AND account.source = 'ads_accounts'
 ), new_access AS (
     INSERT INTO accounts_accountaccess (account_id, connection_id, seen_in, since, missing_since, missed_readings)
     SELECT id, %(connection)s, scopes, statement_timestamp(),

@@ -66,7 +66,7 @@ WITH chunk AS MATERIALIZED (
       LEFT JOIN LATERAL (
            SELECT * FROM user_accounts present
             WHERE present.amazon_account_id = chunk.amazon_account_id OFFSET 0) account
-        ON account.user_id = %(user)s
+        ON account.team_id = %(team)s
       LEFT JOIN LATERAL (
            SELECT * FROM accounts_accountaccess present WHERE present.account_id = account.id OFFSET 0) access
         ON access.connection_id = %(connection)s
@@ -161,7 +161,7 @@ WITH chunk AS MATERIALIZED (
            -- The parent of a DSP advertiser is the agency of the first profile that shows it.
            SELECT agency_profile.account_id AS parent_id
              FROM accounts_profile agency_profile
-             JOIN user_accounts agency ON agency.id = agency_profile.account_id AND agency.user_id = %(user)s
+             JOIN user_accounts agency ON agency.id = agency_profile.account_id AND agency.team_id = %(team)s
             WHERE matched.source = 'dsp_advertisers'
               AND agency_profile.profile_id = (
                   SELECT min(split_part(scope, ':', 3)) FROM unnest(old_seen_in || matched.seen_in) scope
@@ -177,10 +177,10 @@ WITH chunk AS MATERIALIZED (
      WHERE matched.may_write
 ), created AS (
     INSERT INTO user_accounts
-           (id, user_id, amazon_account_id, connection_id, source, name, account_type, status, inactive_reason,
+           (id, team_id, user_id, amazon_account_id, connection_id, source, name, account_type, status, inactive_reason,
             amazon_status, countries, parent_id, errors, metadata, labels, is_default, sync_enabled,
             first_seen_at, connected_at, updated_at)
-    SELECT account_id, %(user)s, amazon_account_id, %(connection)s, source, name, account_type, status,
+    SELECT account_id, %(team)s, %(user)s, amazon_account_id, %(connection)s, source, name, account_type, status,
            inactive_reason, amazon_status, countries, parent_id, errors, metadata, '{}', false, true,
            statement_timestamp(), statement_timestamp(), statement_timestamp()
       FROM desired

@@ -9,7 +9,7 @@ WITH reported AS MATERIALIZED (
            SELECT * FROM user_accounts present
             WHERE present.amazon_account_id = staged.amazon_account_id OFFSET 0) account
      WHERE staged.run_id = %(run)s AND staged.source = 'manager_accounts' AND staged.links IS NOT NULL
-       AND account.user_id = %(user)s AND account.connection_id = %(connection)s
+       AND account.team_id = %(team)s AND account.connection_id = %(connection)s
        AND account.inactive_reason IS NULL AND account.sync_enabled
 ), target AS (
     SELECT reported.manager_id, found.account_id, link.region
@@ -19,12 +19,12 @@ WITH reported AS MATERIALIZED (
      CROSS JOIN LATERAL (
            SELECT profile.account_id
              FROM accounts_profile profile
-             JOIN user_accounts account ON account.id = profile.account_id AND account.user_id = %(user)s
+             JOIN user_accounts account ON account.id = profile.account_id AND account.team_id = %(team)s
             WHERE profile.profile_id = link.profile_id
            UNION
            SELECT account.id
              FROM user_accounts account
-            WHERE account.user_id = %(user)s
+            WHERE account.team_id = %(team)s
               AND account.amazon_account_id = coalesce(
                   link.advertiser_id, CASE WHEN link.profile_id IS NULL THEN link.account_id END)
            ) found

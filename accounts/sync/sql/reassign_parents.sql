@@ -6,7 +6,7 @@ UPDATE user_accounts account
        SELECT profile.account_id
          FROM accounts_profile profile
          JOIN user_accounts agency_account
-           ON agency_account.id = profile.account_id AND agency_account.user_id = %(user)s
+           ON agency_account.id = profile.account_id AND agency_account.team_id = %(team)s
         WHERE profile.profile_id = (SELECT min(split_part(scope, ':', 3)) FROM unnest(access.seen_in) scope
                                      WHERE starts_with(scope, 'dsp_advertisers:'))
         ORDER BY agency_account.connection_id = %(connection)s DESC, agency_account.id LIMIT 1) agency

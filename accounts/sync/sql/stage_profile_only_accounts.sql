@@ -27,11 +27,11 @@ WITH listed AS MATERIALIZED (
     SELECT profile.profile_id
       FROM listed
      CROSS JOIN LATERAL (
-           SELECT id, user_id FROM user_accounts present
+           SELECT id, team_id FROM user_accounts present
             WHERE present.amazon_account_id = listed.amazon_account_id OFFSET 0) account
      CROSS JOIN LATERAL (
            SELECT profile_id FROM accounts_profile present WHERE present.account_id = account.id OFFSET 0) profile
-     WHERE listed.position = 0 AND account.user_id = %(user)s
+     WHERE listed.position = 0 AND account.team_id = %(team)s
 ), unclaimed AS MATERIALIZED (
     SELECT staged.*
       FROM accounts_staged_profiles_of(%(run)s) staged
@@ -46,7 +46,7 @@ WITH listed AS MATERIALIZED (
             WHERE present.profile_id = unclaimed.profile_id OFFSET 0) profile
      CROSS JOIN LATERAL (
            SELECT * FROM user_accounts present WHERE present.id = profile.account_id LIMIT 1) account
-     WHERE account.user_id = %(user)s
+     WHERE account.team_id = %(team)s
        AND NOT EXISTS (SELECT FROM listed WHERE listed.amazon_account_id = account.amazon_account_id)
 ), dropped AS MATERIALIZED (
     SELECT known.id
@@ -97,15 +97,15 @@ WITH listed AS MATERIALIZED (
      WHERE unclaimed.entity_id <> '' AND CASE WHEN (SELECT is_trusted FROM ads_list) THEN
            NOT EXISTS (SELECT FROM held WHERE held.profile_id = unclaimed.profile_id)
         ELSE EXISTS (
-           SELECT FROM (SELECT user_id, source FROM user_accounts present
+           SELECT FROM (SELECT team_id, source FROM user_accounts present
                          WHERE present.amazon_account_id = unclaimed.entity_id OFFSET 0) known
-            WHERE known.user_id = %(user)s AND known.source = 'profiles')
+            WHERE known.team_id = %(team)s AND known.source = 'profiles')
            AND (SELECT coalesce(bool_or(owner_account.source = 'profiles'), true)
                   FROM (SELECT account_id FROM accounts_profile present
                          WHERE present.profile_id = unclaimed.profile_id OFFSET 0) profile
                  CROSS JOIN LATERAL (
                        SELECT * FROM user_accounts present WHERE present.id = profile.account_id LIMIT 1) owner_account
-                 WHERE owner_account.user_id = %(user)s
+                 WHERE owner_account.team_id = %(team)s
                    AND owner_account.inactive_reason IS DISTINCT FROM 'not_visible'
                    AND EXISTS (SELECT FROM accounts_accountaccess access
                                 WHERE access.account_id = owner_account.id
@@ -116,13 +116,13 @@ WITH listed AS MATERIALIZED (
     SELECT account.amazon_account_id, profile.*
       FROM (SELECT DISTINCT entity_id FROM profile_only) present
      CROSS JOIN LATERAL (
-           SELECT id, amazon_account_id, user_id, source FROM user_accounts known
+           SELECT id, amazon_account_id, team_id, source FROM user_accounts known
             WHERE known.amazon_account_id = present.entity_id OFFSET 0) account
      CROSS JOIN LATERAL (
            SELECT * FROM accounts_profile known
             WHERE known.account_id = account.id AND NOT (known.region = ANY(%(complete_regions)s::text[]))
            OFFSET 0) profile
-     WHERE account.user_id = %(user)s AND account.source = 'profiles'
+     WHERE account.team_id = %(team)s AND account.source = 'profiles'
        AND NOT EXISTS (SELECT FROM profile_only WHERE profile_only.profile_id = profile.profile_id)
        AND NOT EXISTS (SELECT FROM named WHERE named.profile_id = profile.profile_id)
 ), part AS (

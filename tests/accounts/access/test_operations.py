@@ -59,11 +59,18 @@ def complete_authorization(user: User, _scene: Scene) -> None:
     async_to_sync(answer)()
 
 
-def connect_by_token(user: User, _scene: Scene) -> None:
+def connect_by_token(user: User, scene: Scene) -> None:
     async def answer() -> None:
         async with AmazonClient() as amazon:
             await connect_with_refresh_token(
-                user, user, "Login", "Atzr|x", regions=[], consented_at=None, amazon=amazon
+                user,
+                scene.connection.team,
+                user,
+                "Login",
+                "Atzr|x",
+                regions=[],
+                consented_at=None,
+                amazon=amazon,
             )
 
     async_to_sync(answer)()
@@ -112,7 +119,10 @@ OPERATIONS: dict[str, tuple[str, Callable[[Any, Scene], object]]] = {
         "tokens.delete_apikey",
         lambda user, scene: end_api_keys(user, scene.connection.owner),
     ),
-    "begin": ("tokens.connect_amazon", lambda user, _scene: oauth.begin(user, "session")),
+    "begin": (
+        "tokens.connect_amazon",
+        lambda user, scene: oauth.begin(user, "session", team=scene.connection.team),
+    ),
 }
 # They reach the database from another thread, so each needs a test with transactions of its own.
 ASYNC_OPERATIONS: dict[str, Callable[[User, Scene], None]] = {

@@ -126,7 +126,9 @@ tokens.authorizationattempt         403 403 403
 tokens.connection                   200 200 200
 tokens.erasedperson                 403 403 403
 tokens.heartbeat                    403 403 403
+tokens.membership                   403 403 403
 tokens.session                      403 403 403
+tokens.team                         403 403 403
 tokens.tokenrefresh                 200 200 200
 """
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")

@@ -165,7 +165,7 @@ def test_memory_does_not_grow_with_the_accounts(alice: User, new_account: Accoun
         missing = number - Account.objects.count()
         Account.objects.bulk_create(
             Account(
-                user=alice, connection=first.connection, source="ads_accounts", status="active",
+                team=first.team, user=alice, connection=first.connection, source="ads_accounts", status="active",
                 amazon_account_id=f"{number}-{each}", metadata=first.metadata,
             )
             for each in range(missing)

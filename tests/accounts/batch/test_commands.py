@@ -17,6 +17,7 @@ from accounts.lists.parameters import read_account_query
 from accounts.models import Account, BatchOperation
 from tests.accounts.conftest import AccountFactory, ConnectionFactory
 from tests.sandbox_fixtures import SandboxServer
+from tests.teams import team_of
 from tokens.models import Connection
 from tokens.permissions import SYSTEM
 
@@ -129,7 +130,7 @@ class TestBatch:
     ) -> None:
         settings.AMAZON_REQUESTS_PER_SECOND = settings.AMAZON_MAX_REQUESTS_PER_SECOND = 1_000.0
         connection = Connection.objects.create(
-            owner=alice, label="Garden", client_id=settings.AMAZON_CLIENT_ID,
+            team=team_of(alice), owner=alice, label="Garden", client_id=settings.AMAZON_CLIENT_ID,
             refresh_token=sandbox_server.sandbox.refresh_token("alice"),
         )  # fmt: skip
         call_command("sync_accounts", stdout=io.StringIO(), stderr=io.StringIO())

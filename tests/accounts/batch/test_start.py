@@ -106,6 +106,7 @@ def new_accounts_like(account: Account, number: int) -> list[UUID]:
         created.pk
         for created in Account.objects.bulk_create(
             Account(
+                team=account.team,
                 user=account.user,
                 connection=account.connection,
                 source=account.source,

@@ -27,7 +27,7 @@ EARLIER = timezone.now() - timedelta(days=900)
 
 @dataclass(frozen=True)
 class Rows:
-    """One valid row of each model, in two accounts of one person."""
+    """One valid row of each model, in two accounts of one team."""
 
     account: Account
     other: Account
@@ -74,10 +74,10 @@ def run_twice(state: str) -> Callable[[Rows], object]:
 # What breaks each constraint, and nothing else.
 VIOLATIONS: list[tuple[str, Callable[[Rows], object]]] = [
     (
-        "one_account_per_user_and_amazon_id",
+        "one_account_per_team_and_amazon_id",
         lambda rows: change_account(amazon_account_id=rows.other.amazon_account_id)(rows),
     ),
-    ("one_default_account_per_user", lambda _rows: Account.objects.update(is_default=True)),
+    ("one_default_account_per_team", lambda _rows: Account.objects.update(is_default=True)),
     ("account_status_is_known", change_account(status="open")),
     ("inactive_account_has_a_reason", change_account(inactive_reason="disconnected")),
     ("inactive_account_has_a_reason", change_account(status="inactive")),

@@ -15,6 +15,7 @@ from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
 from tests.sandbox_fixtures import SandboxTransport
+from tests.teams import team_of
 from tokens.models import Connection
 from tokens.permissions import SYSTEM
 
@@ -37,7 +38,9 @@ def quick_amazon(settings: LazySettings) -> None:
 
 @pytest.fixture
 def owner(db: None) -> User:
-    return User.objects.create_user("owner", "owner@example.test", "owner-password", is_staff=True)
+    user = User.objects.create_user("owner", "owner@example.test", "owner-password", is_staff=True)
+    team_of(user)
+    return user
 
 
 @pytest.fixture
@@ -45,14 +48,16 @@ def connect(owner: User, sandbox: Sandbox, settings: LazySettings) -> Connection
     """Create connections: `connect("bob")` is a live connection of this login, without an access token."""
 
     def make(login: str = "alice", **fields: Any) -> Connection:
+        responsible = fields.pop("owner", owner)
         return Connection.objects.create(
+            owner=responsible,
             **{
-                "owner": owner,
+                "team": fields.pop("team", None) or team_of(responsible),
                 "label": f"Login of {login}",
                 "client_id": settings.AMAZON_CLIENT_ID,
                 "refresh_token": sandbox.refresh_token(login),
                 **fields,
-            }
+            },
         )
 
     return make

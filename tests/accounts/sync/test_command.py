@@ -17,6 +17,7 @@ from amazon_accounts.sandbox.world import generated_world
 from tests.accounts.sync.expected_rows import find_differences
 from tests.processes import eventually, run, running
 from tests.sandbox_fixtures import SandboxServer
+from tests.teams import team_of
 from tokens.models import Connection
 from tokens.permissions import SYSTEM
 
@@ -39,6 +40,7 @@ def make_connection(
     owner: User, server: SandboxServer, settings: LazySettings, login: str = "alice"
 ) -> Connection:
     return Connection.objects.create(
+        team=team_of(owner),
         owner=owner,
         label=f"Login of {login}",
         client_id=settings.AMAZON_CLIENT_ID,

@@ -63,7 +63,8 @@ def test_the_accounts_that_somebody_has_to_look_at_are_counted(connections: list
     ):
         login = connections[connection]
         Account.objects.create(
-            user=login.owner, connection=login, source="ads_accounts", amazon_account_id=str(number),
+            team=login.team, user=login.owner, connection=login, source="ads_accounts",
+            amazon_account_id=str(number),
             status="active", standing=standing,
         )  # fmt: skip
     chosen, runs = connections[:2], [make_run(each, "succeeded") for each in connections[:2]]

@@ -55,7 +55,7 @@ def test_a_connection_that_is_being_synced_is_not_due(connect: ConnectionFactory
     assert sync_due() == 0
 
 
-def test_few_syncs_wait_at_a_time_and_owners_take_turns(connect: ConnectionFactory, owner: User) -> None:
+def test_few_syncs_wait_at_a_time_and_teams_take_turns(connect: ConnectionFactory, owner: User) -> None:
     other = User.objects.create_user("other")
     long_ago = timezone.now() - timedelta(days=1)
     for number in range(MAX_WAITING + 5):

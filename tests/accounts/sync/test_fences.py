@@ -10,12 +10,12 @@ from django.db.models import F
 
 from accounts.models import Account, AccountChange, SyncRun
 from accounts.sync.claims import RunClaim, RunLostError, claim_run, close_unfinished_runs
-from accounts.sync.fences import LOCK_CLASS, fence_run, hold_run, lock_person
+from accounts.sync.fences import LOCK_CLASS, fence_run, hold_run, lock_team
 from accounts.sync.requests import open_run
 from tests.accounts.sync.conftest import ConnectionFactory
 from tests.accounts.sync.runs import MANUAL
 from tokens.connect.disconnect import disconnect_connection
-from tokens.models import Connection
+from tokens.models import Connection, Team
 from tokens.permissions import SYSTEM
 
 pytestmark = pytest.mark.django_db
@@ -31,14 +31,20 @@ def claim(connection: Connection) -> RunClaim:
     return claim_run(open_run(connection, trigger=MANUAL).pk)
 
 
-def list_locked_people() -> list[int]:
+@pytest.fixture
+def team(connection: Connection) -> Team:
+    return connection.team
+
+
+def list_locked_teams() -> list[Team]:
     with database.cursor() as cursor:
         cursor.execute(
-            "SELECT objid::integer FROM pg_locks"
-            " WHERE locktype = 'advisory' AND classid = %s AND pid = pg_backend_pid()",
+            "SELECT team.id FROM pg_locks, tokens_team team"
+            " WHERE locktype = 'advisory' AND classid = %s AND pid = pg_backend_pid()"
+            " AND objid = hashtext(team.id::text)::bit(32)::bigint::oid",
             [LOCK_CLASS],
         )
-        return [objid for (objid,) in cursor.fetchall()]
+        return list(Team.objects.filter(pk__in=[pk for (pk,) in cursor.fetchall()]))
 
 
 def read_setting(name: str) -> str:
@@ -48,33 +54,34 @@ def read_setting(name: str) -> str:
     return row[0]
 
 
-def test_a_fenced_run_holds_the_lock_of_its_person(claim: RunClaim) -> None:
+def test_a_fenced_run_holds_the_lock_of_its_team(claim: RunClaim, team: Team) -> None:
     with fence_run(claim):
-        assert list_locked_people() == [claim.owner_id]
+        assert list_locked_teams() == [team]
 
 
-def test_a_run_that_only_stages_does_not_lock_its_person(claim: RunClaim) -> None:
+def test_a_run_that_only_stages_does_not_lock_its_team(claim: RunClaim) -> None:
     with hold_run(claim):
-        assert list_locked_people() == []
+        assert list_locked_teams() == []
         assert read_setting("synchronous_commit") == "off"
 
 
 @pytest.mark.django_db(transaction=True)
-def test_locks_and_settings_end_with_the_transaction(claim: RunClaim) -> None:
+def test_locks_and_settings_end_with_the_transaction(claim: RunClaim, team: Team) -> None:
     with fence_run(claim):
         assert read_setting("amazon_accounts.sync_run") == str(claim.run_id)
-    assert list_locked_people() == []
+    assert list_locked_teams() == []
     assert read_setting("amazon_accounts.sync_run") == ""
     with transaction.atomic(), database.cursor() as cursor:
-        lock_person(cursor, claim.owner_id)
-        assert list_locked_people() == [claim.owner_id]
-    assert list_locked_people() == []
+        lock_team(cursor, claim.team_id)
+        assert list_locked_teams() == [team]
+    assert list_locked_teams() == []
 
 
 def test_changes_of_accounts_are_recorded_under_the_fenced_run(
     connection: Connection, claim: RunClaim
 ) -> None:
     account = Account.objects.create(
+        team=connection.team,
         user_id=connection.owner_id,
         connection=connection,
         amazon_account_id="a",

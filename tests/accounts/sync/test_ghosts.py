@@ -28,6 +28,7 @@ from amazon_accounts.sandbox.state import Sandbox
 from amazon_accounts.sandbox.world import Alternate, Maker, World, default_client
 from tests.accounts.sync.conftest import ConnectionFactory, Sync
 from tests.accounts.sync.shared_accounts import find_account
+from tests.teams import team_of
 from tokens.models import Connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,6 +44,7 @@ def connection(connect: ConnectionFactory) -> Connection:
 def make_account(connection: Connection, key: str, profiles: list[str], **fields: Any) -> Account:
     account = Account.objects.create(
         **{
+            "team": connection.team,
             "user": connection.owner,
             "connection": connection,
             "amazon_account_id": key,
@@ -62,7 +64,7 @@ def make_ghost(connection: Connection, key: str, profiles: list[str], **fields: 
 
 def merge(owner: User) -> int:
     with transaction.atomic(), database.cursor() as cursor:
-        return merge_ghosts(cursor, owner.pk)
+        return merge_ghosts(cursor, team_of(owner).pk)
 
 
 def test_a_ghost_gives_labels_history_and_default_to_its_account(connection: Connection, owner: User) -> None:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokens.connect.forms import ConnectForm, RegionsField
+from tokens.models import Team
 
 REGIONS = ["NA", "EU", "FE"]
 UNKNOWN = "Unknown region. The regions are NA, EU, FE."
@@ -62,14 +63,25 @@ class TestRegionsField:
 
 
 class TestConnectForm:
+    def test_the_team_is_chosen_only_among_several(self, db: None) -> None:
+        given = {"regions": ["NA"], "team": ""}
+        Team.objects.create(name="North")
+        assert "team" in ConnectForm(given, teams=Team.objects.all()).errors
+        one = Team.objects.filter(name="North")
+        assert ConnectForm(given, teams=one).is_valid()
+        foreign = ConnectForm({**given, "team": Team.objects.get(name="Main").pk}, teams=one | one)
+        assert "team" not in foreign.fields
+
     def test_only_regions_are_required(self) -> None:
-        form = ConnectForm({"regions": ["EU", "NA"]})
+        form = ConnectForm({"regions": ["EU", "NA"]}, teams=Team.objects.none())
         assert form.is_valid()
         assert form.cleaned_data == {"region": "NA", "regions": ["EU", "NA"], "label": ""}
-        assert list(ConnectForm({}).errors) == ["regions"]
+        assert list(ConnectForm({}, teams=Team.objects.none()).errors) == ["regions"]
 
     def test_every_field_may_be_given(self) -> None:
-        form = ConnectForm({"region": "EU", "regions": ["FE"], "label": " Garden shop "})
+        form = ConnectForm(
+            {"region": "EU", "regions": ["FE"], "label": " Garden shop "}, teams=Team.objects.none()
+        )
         assert form.is_valid()
         assert form.cleaned_data == {"region": "EU", "regions": ["FE"], "label": "Garden shop"}
 
@@ -86,7 +98,7 @@ class TestConnectForm:
         ],
     )
     def test_a_bad_value_is_an_error_of_its_field(self, name: str, value: object) -> None:
-        form = ConnectForm({"regions": ["NA"], name: value})
+        form = ConnectForm({"regions": ["NA"], name: value}, teams=Team.objects.none())
         assert not form.is_valid()
         assert list(form.errors) == [name]
         assert "IwEB" not in str(form), "the page shows the token"

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from amazon_accounts.amazon_ads.lwa import Grant
 from amazon_accounts.postgresql.clock import database_now
+from tests.teams import team_of
 from tests.tokens.conftest import ConnectionFactory
 from tokens.connect.disconnect import disconnect_connection
 from tokens.connect.grants import (
@@ -38,7 +39,7 @@ MARGIN = timedelta(seconds=20)
 
 def new_consent(owner: User, identity: Identity = BOB, token: str | None = None, **fields: Any) -> Consent:
     grant = Grant("Atza|new", token or "Atzr|new", 3600, "r-1")
-    return Consent(owner=owner, grant=grant, identity=identity, **fields)
+    return Consent(team=team_of(owner), owner=owner, grant=grant, identity=identity, **fields)
 
 
 def make_superuser(user: User) -> User:

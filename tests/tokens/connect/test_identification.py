@@ -21,6 +21,7 @@ from amazon_accounts.amazon_ads.lwa import Grant
 from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
 from tests.sandbox_fixtures import SandboxServer
+from tests.teams import team_of
 from tests.tokens.conftest import ConnectionFactory
 from tests.tokens.factories import make_due, reload
 from tokens.connect import oauth
@@ -337,11 +338,11 @@ class TestMerging:
         names = Connection.objects.values_list("amazon_user_id", "amazon_user_name", "amazon_user_email")
         assert list(names) == [(None, "", ""), (None, "", "")]
 
-    def test_the_connection_of_another_person_or_application_is_not_touched(
+    def test_the_connection_of_another_team_or_application_is_not_touched(
         self, older: Connection, newer: Connection
     ) -> None:
         stranger = User.objects.create_user("stranger")
-        Connection.objects.filter(pk=older.pk).update(owner=stranger)
+        Connection.objects.filter(pk=older.pk).update(team=team_of(stranger))
         assert record_identity(newer.pk, 1, BOB)
         assert list_states() == [("active", False), ("active", False)]
         assert Connection.objects.get(pk=newer.pk).amazon_user_id == BOB.user_id

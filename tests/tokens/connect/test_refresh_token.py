@@ -12,6 +12,7 @@ from amazon_accounts.amazon_ads.errors import ApplicationRefusedError, GrantRevo
 from amazon_accounts.amazon_ads.lwa import Grant
 from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
+from tests.teams import team_of
 from tokens.connect.grants import Connected
 from tokens.connect.identity import Identity, ask_identity
 from tokens.connect.refresh_token import NotARefreshTokenError, connect_with_refresh_token
@@ -27,7 +28,8 @@ async def connect(
     amazon: AmazonClient, owner: User, token: str, *, user: User | System = SYSTEM, **options: Any
 ) -> Connected:
     options = {"regions": ["NA"], "consented_at": None, **options}
-    return await connect_with_refresh_token(user, owner, "Garden shop", token, amazon=amazon, **options)
+    team = await in_thread(team_of)(owner)
+    return await connect_with_refresh_token(user, team, owner, "Garden shop", token, amazon=amazon, **options)
 
 
 async def test_the_token_is_proved_and_stored(alice: User, amazon: AmazonClient, sandbox: Sandbox) -> None:

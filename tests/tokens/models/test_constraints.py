@@ -6,12 +6,22 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
-from django.db import IntegrityError, models
+from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
+from tests.teams import team_of
 from tests.tokens.conftest import ConnectionFactory, new_connection
 from tests.tokens.factories import new_refresh
-from tokens.models import AccessTokenRequest, Alert, AuthorizationAttempt, Connection, Heartbeat, TokenRefresh
+from tokens.models import (
+    AccessTokenRequest,
+    Alert,
+    AuthorizationAttempt,
+    Connection,
+    Heartbeat,
+    Membership,
+    Team,
+    TokenRefresh,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -20,6 +30,38 @@ MOMENT = datetime(2026, 8, 1, 12, 30, tzinfo=UTC)
 
 def refused(constraint: str) -> Any:
     return pytest.raises(IntegrityError, match=constraint)
+
+
+def test_a_team_has_a_name_of_its_own() -> None:
+    Team.objects.create(name="North")
+    with refused("one_team_per_name"), transaction.atomic():
+        Team.objects.create(name="NORTH")
+    with refused("team_has_a_name"):
+        Team.objects.create(name="")
+
+
+class TestMembership:
+    @pytest.mark.parametrize(
+        ("changes", "constraint"),
+        [
+            ({"role": "owner"}, "membership_role_is_known"),
+            ({"source": "mail"}, "membership_source_is_known"),
+        ],
+    )
+    def test_an_unknown_word_is_refused(self, alice: User, changes: dict[str, str], constraint: str) -> None:
+        with refused(constraint):
+            Membership.objects.filter(user=alice).update(**changes)
+
+    def test_a_person_has_one_role_in_a_team(self, alice: User) -> None:
+        with refused("one_membership_per_team_and_person"):
+            Membership.objects.create(team=team_of(alice), user=alice, role="viewer")
+
+    def test_a_team_with_connections_cannot_be_deleted(self, connect: ConnectionFactory) -> None:
+        with pytest.raises(models.ProtectedError):
+            connect().team.delete()
+
+    def test_it_is_called_by_its_person_and_team(self, alice: User) -> None:
+        assert str(Membership.objects.get(user=alice)) == "alice in Team of alice"
 
 
 class TestConnection:
@@ -44,9 +86,9 @@ class TestConnection:
         with refused(constraint):
             Connection.objects.update(**changes)
 
-    def test_a_person_has_one_connection_of_a_login(self, connect: ConnectionFactory) -> None:
+    def test_a_team_has_one_connection_of_a_login(self, connect: ConnectionFactory) -> None:
         connect(amazon_user_id="7")
-        with refused("one_connection_per_owner_client_and_login"):
+        with refused("one_connection_per_team_client_and_login"):
             connect(amazon_user_id="7")
 
     def test_connections_of_unknown_logins_may_be_many(self, connect: ConnectionFactory) -> None:

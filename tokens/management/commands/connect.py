@@ -13,6 +13,8 @@ from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
 from tokens.connect.grants import AuthorizationError, Connected
 from tokens.connect.refresh_token import connect_with_refresh_token
 from tokens.management.logins import COLUMNS, Login, read_login, read_row, read_rows, read_token
+from tokens.models import Team
+from tokens.people.teams import TeamNotChosenError, choose_team
 from tokens.permissions import SYSTEM
 from tokens.processes.commands import OperatorCommand, add_advice, run_with_amazon
 
@@ -33,7 +35,13 @@ class Command(OperatorCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--owner", required=True, metavar="USER", help="the person who will own the connection"
+            "--owner", required=True, metavar="USER", help="the person responsible for the connection"
+        )
+        parser.add_argument(
+            "--team",
+            default="",
+            metavar="NAME",
+            help="the team of a new connection; the owner's only team by default",
         )
         parser.add_argument("--label", metavar="TEXT", help="the name of a new connection")
         parser.add_argument(
@@ -72,15 +80,19 @@ class Command(OperatorCommand):
             raise CommandError(
                 f"There is no active user {options['owner']!r}. Make one with `createsuperuser`."
             )
+        try:
+            team = choose_team(owner, options["team"])
+        except TeamNotChosenError as error:
+            raise CommandError(str(error)) from error
         if options["csv"]:
-            self._connect_many(owner, options)
+            self._connect_many(team, owner, options)
             return
         if not options["label"]:
             raise CommandError("--label is missing.")
         login = read_login(options["label"], self._read_token(), options["regions"], options["consented_at"])
 
         async def operation(amazon: AmazonClient) -> Connected:
-            return await _connect(owner, login, amazon, options["wait"])
+            return await _connect(team, owner, login, amazon, options["wait"])
 
         connected = run_with_amazon(operation)
         self.stderr.write(
@@ -97,7 +109,7 @@ class Command(OperatorCommand):
             self.stderr.write("Refresh token, then Enter: ", ending="")
         return read_token(self._stdin)
 
-    def _connect_many(self, owner: User, options: dict[str, Any]) -> None:
+    def _connect_many(self, team: Team, owner: User, options: dict[str, Any]) -> None:
         lines = list(read_rows(options["csv"], self._stdin))
 
         async def operation(amazon: AmazonClient) -> dict[str, int]:
@@ -105,7 +117,7 @@ class Command(OperatorCommand):
             for done, (number, cells) in enumerate(lines, start=1):
                 try:
                     login = read_row(cells)
-                    connected = await _connect(owner, login, amazon, options["wait"])
+                    connected = await _connect(team, owner, login, amazon, options["wait"])
                 except LINE_ERRORS as error:
                     counts["failed"] += 1
                     self.stdout.write(f"line {number}: failed: {add_advice(error)}")
@@ -140,9 +152,10 @@ def log_each_try(*, wanted: bool) -> Iterator[None]:
         calls.setLevel(before)
 
 
-async def _connect(owner: User, login: Login, amazon: AmazonClient, max_wait: float) -> Connected:
+async def _connect(team: Team, owner: User, login: Login, amazon: AmazonClient, max_wait: float) -> Connected:
     return await connect_with_refresh_token(
         SYSTEM,
+        team,
         owner,
         login.label,
         login.refresh_token,

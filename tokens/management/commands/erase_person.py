@@ -62,7 +62,7 @@ class Command(OperatorCommand):
                 self.stdout.write(f"  {what}: {number}")
         if heir is not None:
             self.stdout.write(
-                f"Handed over to {heir}: all connections, {find_connected(person).count()} of them connected, and their accounts."
+                f"Handed over to {heir}, who becomes responsible for all connections, {find_connected(person).count()} of them connected."
             )
         self.stdout.write("Nothing was changed. Add --yes to erase.")
 

@@ -17,6 +17,7 @@ from amazon_accounts.amazon_ads.lwa import Grant
 from amazon_accounts.postgresql.clock import database_now
 from amazon_accounts.sandbox.state import Sandbox
 from tests.public_url import browser_at_public_url
+from tests.teams import team_of
 from tests.tokens.conftest import new_connection
 from tests.tokens.connect.oauth.browsing import START, begin, come_back, connect, log_in, refuse
 from tokens.connect import oauth
@@ -290,7 +291,7 @@ class TestRightsThatEndWhileAmazonAnswers:
     @pytest.fixture
     def consent(self, alice: User, settings: LazySettings) -> Consent:
         grant = Grant("Atza|new", "Atzr|new", 3600, "r-1")
-        return Consent(owner=alice, grant=grant, identity=Identity("amzn1.account.BOB"))
+        return Consent(team=team_of(alice), owner=alice, grant=grant, identity=Identity("amzn1.account.BOB"))
 
     def test_the_permission(self, browser: Client, alice: User, consent: Consent) -> None:
         begin(browser)
@@ -317,7 +318,7 @@ def test_a_person_who_is_being_erased_connects_nothing(
     begin(browser)
     attempt = AuthorizationAttempt.objects.get()
     grant = Grant("Atza|new", "Atzr|new", 3600, "r-1")
-    consent = Consent(owner=alice, grant=grant, identity=Identity("amzn1.account.BOB"))
+    consent = Consent(team=team_of(alice), owner=alice, grant=grant, identity=Identity("amzn1.account.BOB"))
 
     def store() -> None:
         try:
