@@ -22,6 +22,7 @@ OUR_PAGES = [
     "/connect/amazon/",
     "/operations/",
     "/history/",
+    "/keys/",
     "/nowhere/",
 ]
 ADMIN_PAGES = ["/admin/accounts/account/", "/admin/tokens/tokenrefresh/", "/admin/"]
