@@ -38,6 +38,7 @@ ADMINISTRATOR = [
     "tokens.disconnect_connection",
     "tokens.use_access_token",
     "tokens.view_all_connections",
+    "tokens.view_auditentry",
     "accounts.view_all_accounts",
 ]
 GROUPS = {"Viewer": VIEWER, "Operator": OPERATOR, "Administrator": ADMINISTRATOR}

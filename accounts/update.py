@@ -16,6 +16,7 @@ from accounts.errors import build_validation_error
 from accounts.models import Account
 from accounts.models.request_order import note_request, number_fields, take_request_number
 from amazon_accounts.amazon_ads.foreign_text import has_token
+from tokens.people.audit import Action, record_audit
 from tokens.permissions import require
 
 MAX_LABELS = 64
@@ -65,9 +66,13 @@ def _update(
         if fields:
             account.save(update_fields=["request_numbers"])
         return
+    before = {name: getattr(account, name) for name, value in new.items() if getattr(account, name) != value}
     for other in others:
         _save(other, {"is_default": False})
     _save(account, {**new, "request_numbers": account.request_numbers})
+    record_audit(
+        user, Action.ACCOUNT_UPDATE, account, before=before, after={name: new[name] for name in before}
+    )
 
 
 def _lock(user: User, account_id: UUID, *, with_default: bool) -> list[Account]:

@@ -157,6 +157,7 @@ TOKEN_REFRESH_POLL_SECONDS = 0.2
 OAUTH_CALLBACK_SECONDS = 10.0
 # How long a request for an access token waits for a refresh.
 ACCESS_TOKEN_WAIT_SECONDS = 5.0
+AUDIT_RETENTION_DAYS = env_int("AUDIT_RETENTION_DAYS", 730, minimum=1)
 CONSENT_DAYS = env_int("CONSENT_DAYS", 365, minimum=1)
 CONSENT_EFFECTIVE_DATE = env_date("CONSENT_EFFECTIVE_DATE", "2026-07-30")
 SYNC_INTERVAL_SECONDS = env_int("SYNC_INTERVAL_SECONDS", 3600, minimum=1)
@@ -217,6 +218,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "amazon_accounts.web.requests.PublicAddressMiddleware",
+    "dashboard.middleware.OriginMiddleware",
     "amazon_accounts.web.headers.PrivacyHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -1,4 +1,4 @@
-"""The time zone of a request, the way to the login when htmx asks after a session has ended, and input that is refused."""
+"""Where a request comes from, its time zone, the way to the login when htmx asks after a session has ended, and input that is refused."""
 
 import logging
 from collections.abc import Callable
@@ -14,15 +14,33 @@ from django.shortcuts import resolve_url
 from django.utils import timezone
 from django.utils.log import log_response
 from django_htmx.http import HttpResponseClientRedirect
+from uuid_utils.compat import uuid7
 
 from accounts.api.parsing import MAX_BODY_BYTES, MAX_BODY_BYTES_OF_MANY_IDS
 from dashboard.frame.page import ConsoleRequest
 from dashboard.views.errors import content_too_large, refuse_input
+from tokens.people.audit.origin import Origin, come_from
+from tokens.sign_in.remote_address import read_remote_address
 
 logger = logging.getLogger(__name__)
 
 ZONE_COOKIE = "zone"  # written by zone.js
 ZONES = available_timezones()
+
+
+class OriginMiddleware:
+    """Gives each request an id, and notes where it comes from for the audit trail. The answer names the id."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        # A client's own id is not believed: two requests could have the same.
+        request_id = uuid7().hex
+        with come_from(Origin(address=read_remote_address(request), request_id=request_id)):
+            response = self.get_response(request)
+        response["X-Request-ID"] = request_id
+        return response
 
 
 class ZoneMiddleware:

@@ -4,6 +4,7 @@ from django.conf import settings
 
 from tokens.alerts.delivery import due_alerts_exist, send_due_alerts
 from tokens.connect.consent import warn_of_consent_ends
+from tokens.people.audit.tasks import chain_audit, entries_wait, prune_audit
 from tokens.people.key_ends import warn_of_ending_keys
 from tokens.people.pruning import prune_sessions
 from tokens.processes.pruning import prune_tokens_histories
@@ -19,4 +20,6 @@ JOBS = [
     ScheduledJob(warn_of_ending_keys, every=6 * 3600),
     ScheduledJob(prune_tokens_histories, every=3600),
     ScheduledJob(prune_sessions, every=3600),
+    ScheduledJob(chain_audit, every=60, only_if=entries_wait),
+    ScheduledJob(prune_audit, every=3600),
 ]

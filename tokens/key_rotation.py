@@ -10,6 +10,9 @@ from django.db import connection
 from amazon_accounts.postgresql.statements import load
 from tokens.encryption import DecryptionError, context_of, reseal
 from tokens.models import Connection
+from tokens.people.audit import Action, AuditedObject, record_audit
+from tokens.people.audit.keys import rotate_audit_keys
+from tokens.permissions import SYSTEM
 from tokens.sign_in.factor_secrets import rotate_second_factors
 
 logger = logging.getLogger(__name__)
@@ -46,8 +49,10 @@ def rotate(*, batch_size: int = BATCH_SIZE) -> dict[str, int]:
         for column in ("access_token", "refresh_token"):
             _rotate_column(column, rows, counts)
         logger.info("Rotated %d tokens so far.", counts["rotated"])
-    for name, number in rotate_second_factors().items():
-        counts[name] += number
+    for others in (rotate_second_factors(), rotate_audit_keys()):
+        for name, number in others.items():
+            counts[name] += number
+    record_audit(SYSTEM, Action.ENCRYPTION_KEYS_ROTATE, AuditedObject("encryption_keys"), after=counts)
     return counts
 
 

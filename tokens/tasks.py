@@ -3,6 +3,7 @@
 from tokens.alerts.delivery import send_due_alerts
 from tokens.connect.consent import warn_of_consent_ends
 from tokens.connect.identification import identify_login
+from tokens.people.audit.tasks import chain_audit, prune_audit
 from tokens.people.pruning import prune_sessions
 from tokens.processes.pruning import prune_tokens_histories
 from tokens.processes.stalled import rescue_stalled_jobs
@@ -10,9 +11,11 @@ from tokens.refresh.tasks import refresh_connection, refresh_due_tokens
 from tokens.sign_in.password_reset import mail_password_reset, mail_password_resets
 
 __all__ = [
+    "chain_audit",
     "identify_login",
     "mail_password_reset",
     "mail_password_resets",
+    "prune_audit",
     "prune_sessions",
     "prune_tokens_histories",
     "refresh_connection",

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -17,6 +17,7 @@ from accounts.api.authentication import KeyAuthentication, get_person
 from accounts.api.documentation import describe
 from accounts.api.exceptions import UnavailableError
 from accounts.api.lists import refuse_body
+from accounts.api.permissions import HoldsPermission
 from accounts.api.problems import NOT_FOUND as NOTHING_HERE
 from accounts.api.representation import ReadOnlySerializer
 from accounts.api.throttling import count_hand_outs
@@ -37,8 +38,8 @@ from tokens.refresh.hand_out import (
     TokenNotReadyError,
     hand_out_access_token,
     hand_out_access_tokens,
+    record_refusal,
 )
-from tokens.sign_in.remote_address import read_remote_address
 
 NO_STORE = {"Cache-Control": "no-store"}
 LIMIT = (
@@ -89,9 +90,20 @@ REQUEST = {
 }
 
 
+class MayUseTokens(HoldsPermission):
+    # Refuses before the body is read. The audit trail has these refusals too.
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        try:
+            return super().has_permission(request, view)
+        except PermissionDenied as error:
+            record_refusal(get_person(request), view.kwargs.values(), error)
+            raise
+
+
 class ConnectionAccessToken(APIView):
     # No session is accepted: a page in a browser needs no access token, and a stolen cookie must not fetch one.
     authentication_classes = [KeyAuthentication]
+    permission_classes = [MayUseTokens]
 
     @describe(
         "Ask for an access token",
@@ -109,7 +121,7 @@ class ConnectionAccessToken(APIView):
         refuse_body(request)
         count_hand_outs(request, 1)
         try:
-            answer = hand_out_access_token(get_person(request), connection_id, read_remote_address(request))
+            answer = hand_out_access_token(get_person(request), connection_id)
         except Connection.DoesNotExist:
             raise Http404 from None
         except TokenNotReadyError as error:
@@ -119,6 +131,7 @@ class ConnectionAccessToken(APIView):
 
 class AccessTokens(APIView):
     authentication_classes = [KeyAuthentication]
+    permission_classes = [MayUseTokens]
 
     @describe(
         "Ask for many access tokens",
@@ -138,7 +151,7 @@ class AccessTokens(APIView):
     def post(self, request: Request) -> Response:
         connection_ids = _read_ids(request.data)
         count_hand_outs(request, len(connection_ids))
-        answers = hand_out_access_tokens(get_person(request), connection_ids, read_remote_address(request))
+        answers = hand_out_access_tokens(get_person(request), connection_ids)
         results = [
             {"connection": str(connection_id), **AccessTokenSerializer(answer).data}
             for connection_id, answer in answers.items()

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 
 from accounts.api.exceptions import CSRFTokenRefusedError
 from tokens.models import ApiKey
+from tokens.people.audit.origin import note_key
 from tokens.people.keys import find_api_key
 from tokens.sign_in.remote_address import read_remote_address
 
@@ -30,6 +31,7 @@ class KeyAuthentication(BaseAuthentication):
             found = None
         if found is None:
             raise AuthenticationFailed(REFUSED)
+        note_key(str(found.pk), found.name)
         return found.user, found
 
     def authenticate_header(self, _request: Request) -> str:

@@ -195,3 +195,23 @@ ACCESS_TOKENS = {
         }
     ],
 }
+AUDIT_ENTRY = {
+    "id": "0193c8a0-5b1e-7c40-a1f2-9d3e4f5a6b7c",
+    "at": "2026-11-29T08:12:45.318204Z",
+    "actor_kind": "person",
+    "actor_id": 7,
+    "actor_name": "ana",
+    "key_id": "",
+    "key_name": "",
+    "action": "connection.disconnect",
+    "object_type": "connection",
+    "object_id": CONNECTION_ID,
+    "object_name": "",
+    "team_id": None,
+    "team_name": "",
+    "address": "192.0.2.7",
+    "request_id": "0193c8a05b1d7a22b3c4d5e6f7a8b9c0",
+    "outcome": "done",
+    "before": {"state": "active"},
+    "after": {"state": "disconnected"},
+}

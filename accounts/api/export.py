@@ -19,6 +19,7 @@ from accounts.lists.parameters import PAGE_PARAMETERS, read_account_query
 from accounts.models import Account
 from amazon_accounts.postgresql.clock import approximate_now
 from amazon_accounts.web.problems import NOT_FOUND
+from tokens.people.audit import Action, AuditedObject, record_audit
 
 EXCEL = "excel"
 MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
@@ -76,6 +77,13 @@ class AccountExport(APIView):
         format_ = given["format"]
         query = read_account_query(request.query_params, ignored=[*PAGE_PARAMETERS, "format", "for"]).check()
         accounts = filter_accounts(get_person(request), query)
+        record_audit(
+            get_person(request),
+            Action.ACCOUNTS_EXPORT,
+            AuditedObject("accounts"),
+            # The values of a filter may be names of accounts.
+            after={"format": format_, "filtered_by": sorted(query.filters)},
+        )
         today = approximate_now().date()
         return StreamingHttpResponse(
             stream_accounts(

@@ -2,7 +2,17 @@
 
 from django.urls import include, path, re_path
 
-from accounts.api import access_token, accounts, batch, connections, export, health, histories, profiles
+from accounts.api import (
+    access_token,
+    accounts,
+    audit,
+    batch,
+    connections,
+    export,
+    health,
+    histories,
+    profiles,
+)
 from accounts.api.problems import add_last_slash, answer_not_found
 from accounts.api.schema import SchemaView, docs
 
@@ -31,6 +41,7 @@ urlpatterns = [
     path(
         "accounts/<uuid:account_id>/changes/", histories.AccountChangeList.as_view(), name="account-changes"
     ),
+    path("audit/", audit.AuditList.as_view(), name="audit"),
     path("connections/access-tokens/", access_token.AccessTokens.as_view(), name="access-tokens"),
     path("connections/", connections.ConnectionList.as_view(), name="connections"),
     path("connections/<uuid:connection_id>/", include(CONNECTION)),

@@ -17,7 +17,7 @@ from django.db import DEFAULT_DB_ALIAS, IntegrityError, transaction
 from django.db import connection as database
 from django.db.models import QuerySet
 
-from accounts.batch.ending import BatchStateError, finish, hold_batch
+from accounts.batch.ending import BatchStateError, describe_batch, finish, hold_batch
 from accounts.batch.operations import Operation, require_operation
 from accounts.batch.tasks import queue_batch
 from accounts.errors import UnknownObjectError
@@ -29,6 +29,7 @@ from accounts.models.account import AccountQuerySet
 from accounts.models.request_order import take_request_number
 from accounts.update import check_changes
 from amazon_accounts.postgresql.clock import approximate_now
+from tokens.people.audit import Action, record_audit
 from tokens.permissions import System, get_person
 
 MAX_ITEMS = 100_000
@@ -88,7 +89,7 @@ def start_batch(
         request_digest=digest,
     )
     try:
-        _store(batch, accounts, ids, max_items)
+        _store(user, batch, accounts, ids, max_items)
     except IntegrityError:
         # Two requests came at once with the same key, and the other request was stored first.
         if existing := _find_existing(user, idempotency_key, digest):
@@ -106,7 +107,8 @@ def retry_batch(user: User | System, batch: BatchOperation) -> BatchOperation:
         require_operation(user, batch.operation)
         failed = BatchItem.objects.filter(batch=batch, state=BatchItem.State.FAILED)
         number = take_request_number().number
-        if not failed.update(state=BatchItem.State.WAITING, message="", run=None, request_number=number):
+        waiting = failed.update(state=BatchItem.State.WAITING, message="", run=None, request_number=number)
+        if not waiting:
             raise BatchStateError("No item of the operation has failed.")
         batch.state = BatchOperation.State.WAITING
         # The failed items may be anywhere, so the work starts again from the first account.
@@ -125,6 +127,7 @@ def retry_batch(user: User | System, batch: BatchOperation) -> BatchOperation:
                 "skipped",
             ]
         )
+        record_audit(user, Action.BATCH_RETRY, batch, after={**describe_batch(batch), "again": waiting})
         queue_batch(batch.pk)
     return batch
 
@@ -215,7 +218,13 @@ def _filter_accounts(user: User | System, filters: AccountQuery | Mapping[str, A
 
 
 @transaction.atomic
-def _store(batch: BatchOperation, accounts: AccountQuerySet, ids: list[UUID] | None, max_items: int) -> None:
+def _store(
+    user: User | System,
+    batch: BatchOperation,
+    accounts: AccountQuerySet,
+    ids: list[UUID] | None,
+    max_items: int,
+) -> None:
     # The batch holds the number of its items, so the items are inserted first. An error below rolls them back.
     batch.total = _insert_items(batch, accounts.order_by("pk").values_list("pk")[: max_items + 1])
     if ids is not None and (missing := len(ids) - batch.total):
@@ -223,6 +232,8 @@ def _store(batch: BatchOperation, accounts: AccountQuerySet, ids: list[UUID] | N
     if batch.total > max_items:
         raise ValidationError({"filter": f"It chooses more than {max_items:,} accounts. Narrow it down."})
     batch.save(force_insert=True)
+    # One entry for all of its accounts. Its items and the changes of accounts say the rest.
+    record_audit(user, Action.BATCH_START, batch, after=describe_batch(batch))
     if batch.total:
         queue_batch(batch.pk)
     else:

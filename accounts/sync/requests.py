@@ -18,6 +18,7 @@ from amazon_accounts.postgresql import statements
 from amazon_accounts.postgresql.clock import database_now
 from tokens.errors import refuse_unusable
 from tokens.models import Connection
+from tokens.people.audit import Action, record_audit
 from tokens.permissions import System, get_person, require
 
 # Who joins a waiting run takes it over from the schedule, and from a batch.
@@ -31,7 +32,10 @@ def request_sync(user: User | System, connection: Connection, *, trigger: SyncRu
     """
     require(user, "accounts.sync_account")
     refuse_unusable(connection)
-    return queue_sync(connection, trigger=trigger, requested_by=get_person(user))
+    with transaction.atomic():
+        run = queue_sync(connection, trigger=trigger, requested_by=get_person(user))
+        record_audit(user, Action.CONNECTION_SYNC, connection, after={"run": str(run.pk)})
+    return run
 
 
 @transaction.atomic

@@ -83,7 +83,8 @@ class ErasingAdmin(ModelAdmin):
             except ErasureRefusedError as error:
                 refusal = str(error)
             else:
-                self.log_change(request, person, "Erased.")
+                # For the admin's own log: the operation has written the entry of the audit trail.
+                admin.ModelAdmin.log_change(self, request, person, "Erased.")
                 messages.success(request, f"The person is erased, and is called {person} now.")
                 return SeeOther(back)
         context = {

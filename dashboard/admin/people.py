@@ -12,6 +12,7 @@ from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -23,16 +24,18 @@ from dashboard.admin.erasing import ErasingAdmin
 from dashboard.admin.read_only import BigTableAdmin, StrictAdmin, VisibleRowsAdmin
 from dashboard.frame.page import ConsoleRequest, SeeOther, page
 from tokens.models import ApiKey, Session
+from tokens.people.audit import Action
 from tokens.people.end_access import end_sessions
 from tokens.people.keys import count_api_keys, end_api_keys, revoke_api_key
 from tokens.permissions import may
 
 
 @admin.register(User)
-class PersonAdmin(ErasingAdmin, StrictAdmin, UserAdmin, ModelAdmin):  # type: ignore[type-arg]
+class PersonAdmin(ErasingAdmin, StrictAdmin, UserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+    audited_fields = ("username", "is_active", "is_staff", "is_superuser", "groups", "user_permissions")
     actions = ["erase"]
     actions_detail = ["erase_person"]
 
@@ -41,7 +44,8 @@ class PersonAdmin(ErasingAdmin, StrictAdmin, UserAdmin, ModelAdmin):  # type: ig
         return [path("<person_id>/end-keys/", end_keys, name="auth_user_end_keys"), *super().get_urls()]
 
     def user_change_password(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        response: HttpResponse = super().user_change_password(request, *args, **kwargs)
+        with transaction.atomic():
+            response: HttpResponse = super().user_change_password(request, *args, **kwargs)
         is_changed = request.method == "POST" and response.status_code == HTTPStatus.FOUND
         person = self.get_object(request, kwargs["id"]) if is_changed else None
         if person is None or not count_api_keys(person):
@@ -51,6 +55,11 @@ class PersonAdmin(ErasingAdmin, StrictAdmin, UserAdmin, ModelAdmin):  # type: ig
         if may(request.user, "tokens.delete_apikey"):
             return redirect("admin:auth_user_end_keys", person.pk)
         return response
+
+    def choose_action(self, request: HttpRequest, action: str) -> str:
+        match = request.resolver_match
+        is_password = match is not None and match.url_name == "auth_user_password_change"
+        return Action.PASSWORD_CHANGE if is_password else action
 
     def end_keys(self, request: HttpRequest, person_id: str) -> HttpResponse:
         """After the password of another person was changed: offer to end the person's API keys."""
@@ -74,8 +83,8 @@ class PersonAdmin(ErasingAdmin, StrictAdmin, UserAdmin, ModelAdmin):  # type: ig
 
 
 @admin.register(Group)
-class PeopleGroupAdmin(StrictAdmin, GroupAdmin, ModelAdmin):
-    pass
+class PeopleGroupAdmin(StrictAdmin, GroupAdmin, ModelAdmin):  # type: ignore[misc]
+    audited_fields = ("name", "permissions")
 
 
 @admin.register(Session)
@@ -122,6 +131,9 @@ class ApiKeyAdmin(VisibleRowsAdmin):
     def has_delete_permission(self, request: HttpRequest, _obj: Model | None = None) -> bool:
         return bool(request.user.has_perm("tokens.delete_apikey"))
 
+    def record(self, _request: HttpRequest, _verb: str, _rows: Iterable[Model]) -> None:
+        """Leave the audit trail to `revoke_api_key`."""
+
     def delete_model(self, request: HttpRequest, obj: ApiKey) -> None:
         revoke_api_key(cast("User", request.user), obj)
 
@@ -150,6 +162,7 @@ class SecondFactorAdmin(BigTableAdmin):
         return bool(request.user.has_perm("mfa.view_authenticator"))
 
     def log_deletions(self, request: HttpRequest, queryset: Iterable[Authenticator]) -> None:
+        self.record(request, "delete", queryset)
         # Not by the name of the factor, which its person has typed: an erasure of the person would not find it.
         LogEntry.objects.bulk_create(
             LogEntry(
@@ -162,6 +175,9 @@ class SecondFactorAdmin(BigTableAdmin):
             )
             for factor in queryset
         )
+
+    def choose_action(self, _request: HttpRequest, _action: str) -> str:
+        return Action.SECOND_FACTOR_REMOVE
 
     def delete_model(self, request: HttpRequest, obj: Authenticator) -> None:
         super().delete_model(request, obj)

@@ -19,7 +19,6 @@ from dashboard.status import CONNECTION, REFRESH
 from dashboard.templatetags.console import duration, percent
 from tokens.errors import ConnectionUnusableError
 from tokens.models import (
-    AccessTokenRequest,
     Alert,
     AuthorizationAttempt,
     Connection,
@@ -132,13 +131,6 @@ class TokenRefreshAdmin(VisibleRowsAdmin):
         if refresh.finished_at is None:
             return ""
         return duration((refresh.finished_at - refresh.started_at).total_seconds())
-
-
-@admin.register(AccessTokenRequest)
-class AccessTokenRequestAdmin(VisibleRowsAdmin):
-    list_display = ["requested_at", "connection", "user", "remote_addr", "outcome"]
-    list_filter = [("outcome", ChoicesCheckboxFilter)]
-    list_select_related = ["connection", "user"]
 
 
 @admin.register(Alert)

@@ -15,6 +15,7 @@ from unfold.dataclasses import SearchResult
 from accounts.lists.filters import filter_accounts
 from accounts.lists.pages import count_capped
 from tokens.models import Connection
+from tokens.people.audit.query import VIEW as VIEW_AUDIT
 from tokens.permissions import may
 
 MAX_FOUND = 8
@@ -95,6 +96,7 @@ def _build_navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     accounts,
                 ),
                 _item("History", "history", reverse("history"), is_open("history"), connections),
+                _item("Audit trail", "policy", reverse("audit"), is_open("audit"), VIEW_AUDIT),
             ],
             "title": "Console",
         },

@@ -42,8 +42,8 @@ class Timeline:
             kind=kind if kind in KINDS else "",
             failed=query.get("outcome") == "failed",
             connection=_read(UUID, query.get("connection", "")),
-            begin=_read(_read_day, query.get("from", "")),
-            end=_read(_read_day, query.get("to", "")),
+            begin=read_day(query.get("from", "")),
+            end=read_day(query.get("to", "")),
             after=query.get("after", ""),
         )
 
@@ -111,6 +111,12 @@ def _read(parse: Callable[[str], Any], text: str) -> Any:
         return parse(text) if text else None
     except ValueError:
         return None
+
+
+def read_day(text: str) -> date | None:
+    """Return the day that the text names; nothing for a text that names none."""
+    day: date | None = _read(_read_day, text)
+    return day
 
 
 def _read_day(text: str) -> date:

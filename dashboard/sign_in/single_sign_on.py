@@ -30,7 +30,7 @@ from django.views.decorators.http import require_GET, require_POST
 from amazon_accounts.postgresql.clock import approximate_now
 from amazon_accounts.web.links import build_link
 from amazon_accounts.web.requests import is_at_another_host
-from tokens.sign_in.adapters import answer_too_many
+from tokens.sign_in.adapters import answer_too_many, record_refused_sign_in
 from tokens.sign_in.oidc import reauthentication
 from tokens.sign_in.oidc.calls import PAUSE_SECONDS, one_deadline
 from tokens.sign_in.oidc.errors import ProviderDownError, SignOnError
@@ -167,6 +167,9 @@ def _go_on(request: HttpRequest, address: str, *, is_provider: bool) -> HttpResp
 
 
 def _refuse(request: HttpRequest, error: SignOnError) -> HttpResponse:
+    if not isinstance(error, PrefetchError):
+        signed_in = request.user if isinstance(request.user, User) else None
+        record_refused_sign_in(signed_in, f"single sign-on: {type(error).__name__}")
     response = render(
         request, "dashboard/sign_in/not_signed_in_page.html", {"why": error.why}, status=error.status
     )

@@ -4,7 +4,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import logout
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, resolve_url
 from django.urls import reverse
@@ -72,6 +71,6 @@ def _read_id(text: str) -> UUID:
 
 
 def _leave(request: PersonRequest) -> HttpResponse:
-    # The running request must not store its session again.
-    logout(request)
+    # The running request must not store its session again. Not `logout`: the session has ended and is recorded.
+    request.session.flush()
     return SeeOther(resolve_url(settings.LOGIN_URL))

@@ -20,13 +20,25 @@ from accounts.models import Account, AccountManager, AccountSearch, BatchOperati
 from amazon_accounts.amazon_ads.models import RateLimit
 from tests.api_keys import new_key
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, squeeze, staff
-from tokens.models import ApiKey, Connection, Heartbeat, SchedulerLead, SignInPace, TokenRefresh
+from tokens.models import (
+    ApiKey,
+    AuditCheckpoint,
+    AuditEntry,
+    AuditKey,
+    AuditLink,
+    Connection,
+    Heartbeat,
+    SchedulerLead,
+    SignInPace,
+    TokenRefresh,
+)
 from tokens.permissions import SYSTEM
 from tokens.refresh.tasks import request_refresh
 
 OURS = ("accounts", "tokens", "amazon_ads")
 # A side table of the search, kept by triggers: it shows nothing that the account does not.
-NOT_SHOWN = {AccountSearch, SchedulerLead, SignInPace}
+# The audit trail has a page of its own.
+NOT_SHOWN = {AccountSearch, AuditCheckpoint, AuditEntry, AuditKey, AuditLink, SchedulerLead, SignInPace}
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 
 

@@ -154,6 +154,12 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
         "is_probe": False,
     },
     "dashboard/sql/count_accounts.sql": {"connections": [ID, OTHER_ID], "max": 5000, "only_live": True},
+    "tokens/people/audit/sql/place_links.sql": {
+        "key": ID,
+        "entries": [ID, OTHER_ID],
+        "numbers": [1, 2],
+        "digests": [b"first", b"second"],
+    },
     "tokens/processes/sql/delete_finished_jobs.sql": {"before": MOMENT, "batch_size": 1000},
     "tokens/processes/sql/fetch_job.sql": {
         "known_tasks": ["tokens.refresh_due"],

@@ -11,7 +11,7 @@ from amazon_accounts.sandbox.state import Sandbox
 from tests.tokens.conftest import ConnectionFactory, new_connection
 from tests.tokens.factories import new_refresh
 from tokens.alerts.create import alert_connection_broken, create_alert
-from tokens.models import AccessTokenRequest, Alert, AuthorizationAttempt, Connection, TokenRefresh
+from tokens.models import Alert, AuthorizationAttempt, Connection, TokenRefresh
 from tokens.permissions import SYSTEM, may, require
 
 pytestmark = pytest.mark.django_db
@@ -62,12 +62,6 @@ def new_attempt(connection: Connection) -> AuthorizationAttempt:
     )
 
 
-def new_request(connection: Connection) -> AccessTokenRequest:
-    return AccessTokenRequest.objects.create(
-        connection=connection, user=connection.owner, outcome=AccessTokenRequest.Outcome.GIVEN
-    )
-
-
 def new_alert(connection: Connection) -> Alert:
     alert_connection_broken(connection)
     return Alert.objects.get(connection=connection)
@@ -80,7 +74,6 @@ def itself(connection: Connection) -> Connection:
 ROWS = [
     (Connection, itself),
     (TokenRefresh, new_refresh),
-    (AccessTokenRequest, new_request),
     (Alert, new_alert),
     (AuthorizationAttempt, new_attempt),
 ]

@@ -6,6 +6,7 @@ from django.db.models import F
 from django.db.models.functions import Greatest, Now
 
 from tokens.models import Connection
+from tokens.people.audit import Action, record_audit
 from tokens.permissions import System, get_person, require
 from tokens.signals import connection_changed
 
@@ -17,6 +18,7 @@ def disconnect_connection(user: User | System, connection: Connection) -> bool:
     tokens back.
     """
     require(user, "tokens.disconnect_connection")
+    state = connection.state
     with transaction.atomic():
         changed = (
             Connection.objects.filter(pk=connection.pk)
@@ -35,5 +37,12 @@ def disconnect_connection(user: User | System, connection: Connection) -> bool:
         )
         connection.refresh_from_db()
         if changed:
+            record_audit(
+                user,
+                Action.CONNECTION_DISCONNECT,
+                connection,
+                before={"state": state},
+                after={"state": connection.state},
+            )
             connection_changed.send(sender=Connection, connection=connection, change="disconnected")
     return bool(changed)

@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from tokens.models import AuthorizationAttempt, Connection
+from tokens.people.audit import Action, record_audit
 from tokens.permissions import System, get_person, require
 from tokens.signals import connection_changed
 
@@ -36,7 +37,14 @@ def forget_login(user: User | System, connection: Connection) -> bool:
             raise StillConnectedError
         if stored.is_forgotten:
             return False
-        for ended in _find_ended(stored):
+        all_ended = _find_ended(stored)
+        record_audit(
+            user,
+            Action.CONNECTION_FORGET,
+            stored,
+            after={"connections": sorted(str(ended.pk) for ended in all_ended)},
+        )
+        for ended in all_ended:
             _erase(ended, user)
             ended.refresh_from_db()
             connection_changed.send(sender=Connection, connection=ended, change="forgotten")

@@ -19,6 +19,8 @@ from tokens.connect.identity import Identity
 from tokens.connect.scopes import tells_identity
 from tokens.encryption import DecryptionError
 from tokens.models import Connection, Team, TokenRefresh, all_regions
+from tokens.people.audit import Action, record_audit
+from tokens.permissions import System
 from tokens.refresh.delays import choose_refresh_delay
 from tokens.signals import connection_changed
 
@@ -133,6 +135,22 @@ def _create(consent: Consent) -> Connection:
     _ask_again_if_pending(connection)
     connection_changed.send(sender=Connection, connection=connection, change="connected")
     return connection
+
+
+def record_connected(user: User | System, connected: Connected, given_by: str) -> None:
+    """Record who connected or reconnected the login. The caller has stored the grant in the same transaction."""
+    connection = connected.connection
+    record_audit(
+        user,
+        Action.CONNECTION_CONNECT if connected.is_new else Action.CONNECTION_RECONNECT,
+        connection,
+        after={
+            "owner": connection.owner_id,
+            "regions": connection.regions,
+            "grant_version": connection.grant_version,
+            "given_by": given_by,
+        },
+    )
 
 
 def reconnect(connection_id: UUID, consent: Consent) -> Connected:

@@ -12,6 +12,8 @@ from tokens.alerts import create as alerts
 from tokens.connect.identity import Identity
 from tokens.encryption import DecryptionError
 from tokens.models import Connection
+from tokens.people.audit import Action, record_audit
+from tokens.permissions import SYSTEM
 from tokens.signals import connection_changed
 
 GRANT_FIELDS = (
@@ -45,6 +47,7 @@ def merge_connections(asked: Connection, known: Connection, identity: Identity) 
     older.save()
     if was_broken and not older.is_broken:
         alerts.alert_connection_healed(older)
+    record_audit(SYSTEM, Action.CONNECTION_MERGE, newer, after={"into": str(older.pk)})
     connection_changed.send(sender=Connection, connection=newer, change="merged", into=older)
     if has_newer_grant is newer:
         connection_changed.send(sender=Connection, connection=older, change="healed")

@@ -37,7 +37,8 @@ from tokens.connect import grants
 from tokens.connect.grants import AuthorizationError, Connected, Consent
 from tokens.connect.identity import ask_identity
 from tokens.connect.scopes import is_identity, split_scopes
-from tokens.models import AuthorizationAttempt, Connection, Team
+from tokens.models import AuditEntry, AuthorizationAttempt, Connection, Team
+from tokens.people.audit import Action, AuditedObject, record_audit
 from tokens.people.teams import choose_team
 from tokens.permissions import require
 
@@ -169,7 +170,7 @@ async def complete_authorization(
         refusal = (
             str(error) if isinstance(error, AuthorizationError) else "You may not connect a login any more."
         )
-        await in_thread(_record_refusal)(attempt, refusal)
+        await in_thread(_record_refusal)(user, attempt, refusal, error)
         raise
 
 
@@ -233,11 +234,22 @@ def _store(user: User, attempt: AuthorizationAttempt, consent: Consent) -> Conne
     else:
         raise HiddenConnectionError
     AuthorizationAttempt.objects.filter(pk=attempt.pk).update(connected=connected.connection)
+    grants.record_connected(user, connected, "consent")
     return connected
 
 
-def _record_refusal(attempt: AuthorizationAttempt, refusal: str) -> None:
+@transaction.atomic
+def _record_refusal(user: User, attempt: AuthorizationAttempt, refusal: str, error: Exception) -> None:
     AuthorizationAttempt.objects.filter(pk=attempt.pk).update(refusal=refusal)
+    asked = attempt.connection
+    record_audit(
+        user,
+        Action.CONNECTION_RECONNECT if asked else Action.CONNECTION_CONNECT,
+        asked or AuditedObject("connection"),
+        # Not the text, which may name an Amazon login.
+        after={"reason": type(error).__name__},
+        outcome=AuditEntry.Outcome.REFUSED,
+    )
 
 
 def _take_attempt(user: User, session_key: str, state: str) -> tuple[AuthorizationAttempt, bool]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from django.contrib.auth.models import User
+from django.db import transaction
 from uuid_utils.compat import uuid7
 
 from amazon_accounts.amazon_ads.client import AmazonClient
@@ -15,7 +16,7 @@ from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
 from amazon_accounts.amazon_ads.pacing.slots import CallStats
 from amazon_accounts.postgresql.threads import in_thread
 from tokens.connect import grants
-from tokens.connect.grants import AuthorizationError, Connected, Consent, Proof
+from tokens.connect.grants import AuthorizationError, Connected, Consent, Proof, record_connected
 from tokens.connect.identity import ask_identity
 from tokens.models import Team
 from tokens.permissions import System, require
@@ -70,4 +71,11 @@ async def connect_with_refresh_token(
         regions=regions,
         proof=Proof(began_at, tries=calls.requests),
     )
-    return await in_thread(grants.connect)(consent)
+    return await in_thread(_store)(user, consent)
+
+
+@transaction.atomic
+def _store(user: User | System, consent: Consent) -> Connected:
+    connected = grants.connect(consent)
+    record_connected(user, connected, "refresh token")
+    return connected

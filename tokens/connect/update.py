@@ -11,6 +11,7 @@ from django.db import transaction
 from amazon_accounts.amazon_ads.foreign_text import has_token
 from amazon_accounts.amazon_ads.hosts import Region
 from tokens.models import Connection
+from tokens.people.audit import Action, record_audit
 from tokens.permissions import System, get_person, require
 from tokens.signals import connection_changed
 
@@ -62,11 +63,19 @@ def update_connection(user: User | System, connection: Connection, changes: Any)
         if locked.is_forgotten:
             raise ValidationError("The login was forgotten, so nothing of it can be changed.")
         changed = {name: value for name, value in cleaned.items() if not _is_same(locked, name, value)}
+        before = {name: getattr(locked, name) for name in changed}
         for name, value in changed.items():
             setattr(locked, name, value)
             setattr(connection, name, value)
         if changed:
             locked.save(update_fields=list(changed))
+            record_audit(
+                user,
+                Action.CONNECTION_UPDATE,
+                locked,
+                before=_leave_out_names(before),
+                after=_leave_out_names(changed),
+            )
         if "regions" in changed:
             connection_changed.send(
                 sender=Connection, connection=locked, change="regions", user=get_person(user)
@@ -90,6 +99,11 @@ def _clean(changes: Any) -> dict[str, Any]:
     if errors:
         raise ValidationError(errors)
     return cleaned
+
+
+def _leave_out_names(values: Mapping[str, Any]) -> dict[str, Any]:
+    # A label may name the Amazon login, and the trail keeps it when the login is forgotten.
+    return {name: "(not recorded)" if name == "label" else value for name, value in values.items()}
 
 
 def _is_same(connection: Connection, name: str, value: Any) -> bool:

@@ -1,8 +1,8 @@
 """Connections, their tokens, the history of each, teams, and people's sessions and API keys."""
 
-from tokens.models.access_token_request import AccessTokenRequest
 from tokens.models.alert import Alert, AlertQuerySet
 from tokens.models.api_key import ApiKey, ApiKeyQuerySet
+from tokens.models.audit import AuditCheckpoint, AuditEntry, AuditEntryQuerySet, AuditKey, AuditLink
 from tokens.models.authorization import AuthorizationAttempt
 from tokens.models.connection import (
     BROKEN,
@@ -25,11 +25,15 @@ __all__ = [
     "BROKEN",
     "FAILING",
     "MAIN",
-    "AccessTokenRequest",
     "Alert",
     "AlertQuerySet",
     "ApiKey",
     "ApiKeyQuerySet",
+    "AuditCheckpoint",
+    "AuditEntry",
+    "AuditEntryQuerySet",
+    "AuditKey",
+    "AuditLink",
     "AuthorizationAttempt",
     "Connection",
     "ConnectionQuerySet",

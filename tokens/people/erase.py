@@ -25,7 +25,6 @@ from django.db.models.functions import Concat, Left, Length
 from tokens.connect.hand_over import HandOverRefusedError, check_hand_over, hand_over_connections
 from tokens.models import (
     MAIN,
-    AccessTokenRequest,
     Alert,
     ApiKey,
     AuthorizationAttempt,
@@ -35,6 +34,7 @@ from tokens.models import (
     Session,
     Team,
 )
+from tokens.people.audit import Action, record_audit
 from tokens.people.key_ends import find_warnings
 from tokens.permissions import System, get_person
 
@@ -86,11 +86,16 @@ def erase_person(user: User | System, person: User, *, heir: User | None = None)
         list(User.objects.filter(concerned).order_by("pk").select_for_update(no_key=True))
         if not check_erasure(user, person, heir=heir):
             return False
+        handed_over = {}
         if heir is not None:
+            number = Connection.objects.filter(owner=person).count()
+            handed_over = {"heir": heir.pk, "heir_name": heir.get_username(), "connections": number}
             hand_over_connections(person, heir)
         _erase(User.objects.get(pk=person.pk))
         ErasedPerson.objects.create(person=person, erased_by=get_person(user))
         person.refresh_from_db()
+        # Under the new name. Earlier entries keep the old name until they are pruned.
+        record_audit(user, Action.PERSON_ERASE, person, after=handed_over or None)
     logger.info(
         "Person %s was erased by %s.",
         person.pk,
@@ -167,7 +172,6 @@ def _erase(person: User) -> None:
     )
     for model in BELONGINGS.values():
         _belonging_to(person, model).delete()
-    AccessTokenRequest.objects.filter(user=person).exclude(remote_addr=None).update(remote_addr=None)
     _rename_teams(person, new_name)
     person.groups.clear()
     person.user_permissions.clear()

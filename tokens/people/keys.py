@@ -13,11 +13,13 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.db.models.functions import Now
 
 from amazon_accounts.visible_text import escape_line
 from tokens.models.api_key import KEY_PREFIX, MAX_LIFE, MAX_NAME_CHARACTERS, ApiKey
+from tokens.people.audit import Action, AuditedObject, record_audit
 from tokens.permissions import System, get_person, require
 
 logger = logging.getLogger(__name__)
@@ -40,6 +42,7 @@ def digest_key(key: str) -> str:
     return hashlib.sha512(key.encode()).hexdigest()
 
 
+@transaction.atomic
 def make_api_key(
     user: User | System, owner: User, *, name: str, days: int = USUAL_DAYS
 ) -> tuple[ApiKey, str]:
@@ -66,6 +69,12 @@ def make_api_key(
         expires_at=Now() + timedelta(days=days),
     )
     made.refresh_from_db()
+    record_audit(
+        user,
+        Action.API_KEY_MAKE,
+        made,
+        after={"owner": owner.get_username(), "expires_at": made.expires_at.isoformat()},
+    )
     logger.info("API key %s was made for user %s.", made.pk, owner.pk, extra={"action": "api_key_made"})
     return made, key
 
@@ -94,7 +103,7 @@ def revoke_api_key(user: User | System, key: ApiKey) -> bool:
     refuse_key(user)
     if not _is_own(user, key.user_id):
         require(user, "tokens.delete_apikey")
-    return bool(_end(user, key.user_id, ApiKey.objects.filter(pk=key.pk)))
+    return bool(_end(user, key.user_id, ApiKey.objects.filter(pk=key.pk), key))
 
 
 def end_api_keys(user: User | System, person: User) -> int:
@@ -102,16 +111,19 @@ def end_api_keys(user: User | System, person: User) -> int:
     refuse_key(user)
     if not _is_own(user, person.pk):
         require(user, "tokens.delete_apikey")
-    return _end(user, person.pk, ApiKey.objects.filter(user=person))
+    return _end(user, person.pk, ApiKey.objects.filter(user=person), person)
 
 
 def _is_own(user: User | System, owner_id: int) -> bool:
     return not isinstance(user, System) and user.pk == owner_id
 
 
-def _end(user: User | System, owner_id: int, keys: QuerySet[ApiKey]) -> int:
+@transaction.atomic
+def _end(user: User | System, owner_id: int, keys: QuerySet[ApiKey], ended: ApiKey | User) -> int:
+    named = AuditedObject.of(ended)
     number: int = keys.delete()[0]
     if number:
+        record_audit(user, Action.API_KEY_END, named, after={"keys": number})
         person = get_person(user)
         by = "A command" if person is None else f"User {person.pk}"
         logger.info(

@@ -25,6 +25,7 @@ from amazon_accounts.visible_text import escape_lines
 from tokens.checks import find_encryption_problem
 from tokens.connect.grants import AuthorizationError
 from tokens.encryption import DecryptionError
+from tokens.people.audit.origin import Origin, come_from
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +101,9 @@ class OperatorCommand(BaseCommand):
             if stream := options.pop(name, None):
                 setattr(self, name, VisibleOutput(stream))
         watching = nullcontext() if self.is_lasting else OUTAGES.unwatched()
-        with raise_one_line_errors(), watching:
+        # What a lasting process does, the console does itself.
+        name = "" if self.is_lasting else f"manage.py {self.__module__.rpartition('.')[2]}"
+        with raise_one_line_errors(), watching, come_from(Origin(command=name)):
             if problem := find_encryption_problem():
                 raise CommandError(problem)
             return super().execute(*args, **options)

@@ -13,7 +13,6 @@ from amazon_accounts.postgresql.clock import database_now
 from amazon_accounts.postgresql.deletion import BATCH_SIZE, delete_in_batches
 from amazon_accounts.postgresql.statements import load
 from tokens.models import (
-    AccessTokenRequest,
     Alert,
     ApiKey,
     AuthorizationAttempt,
@@ -26,7 +25,7 @@ from tokens.queues import UPKEEP
 logger = logging.getLogger(__name__)
 
 HISTORY = timedelta(days=90)
-AUDIT = timedelta(days=365)
+ALERTS = timedelta(days=365)
 JOB_HISTORY = timedelta(days=7)
 ATTEMPTS = timedelta(hours=1)
 # People look for the key that has ended when a program stops.
@@ -43,8 +42,7 @@ def prune_tokens_histories(*, batch_size: int = BATCH_SIZE) -> int:
     close_abandoned_refreshes()
     old_rows = [
         TokenRefresh.objects.filter(started_at__lt=now - HISTORY, outcome__isnull=False),
-        AccessTokenRequest.objects.filter(requested_at__lt=now - AUDIT),
-        Alert.objects.filter(created_at__lt=now - AUDIT, next_try_at__isnull=True),
+        Alert.objects.filter(created_at__lt=now - ALERTS, next_try_at__isnull=True),
         AuthorizationAttempt.objects.filter(created_at__lt=now - ATTEMPTS),
         ApiKey.objects.filter(expires_at__lt=now - ENDED_KEYS),
         # A clock that is behind the time limits nobody.

@@ -9,13 +9,15 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.db import connection as database
 from django.db.models import QuerySet
 
 from amazon_accounts.amazon_ads.errors import AmazonError
 from amazon_accounts.amazon_ads.hosts import api_url
 from tokens.errors import ConnectionUnusableError
-from tokens.models import AccessTokenRequest, Connection, TokenRefresh
+from tokens.models import AuditEntry, Connection, TokenRefresh
+from tokens.people.audit import Action, AuditedObject, record_many
 from tokens.permissions import require
 from tokens.refresh.access_tokens import read_stored_token
 from tokens.refresh.tasks import queue_refresh
@@ -51,34 +53,40 @@ NoToken = Connection.DoesNotExist | ConnectionUnusableError | TokenNotReadyError
 Answers = dict[UUID, AccessTokenAnswer | NoToken]
 
 
-def hand_out_access_token(user: User, connection_id: UUID, remote_addr: str | None) -> AccessTokenAnswer:
-    """Give a valid token to a person who may use it, and record who got it.
+def hand_out_access_token(user: User, connection_id: UUID) -> AccessTokenAnswer:
+    """Give a valid token to a person who may use it. The audit trail has who got one, and who was refused.
 
     Raises PermissionDenied, Connection.DoesNotExist (also for a connection that the person may not see),
     ConnectionUnusableError or TokenNotReadyError.
     """
-    answer = hand_out_access_tokens(user, [connection_id], remote_addr)[connection_id]
+    answer = hand_out_access_tokens(user, [connection_id])[connection_id]
     if isinstance(answer, Exception):
         raise answer
     return answer
 
 
-def hand_out_access_tokens(user: User, connection_ids: Sequence[UUID], remote_addr: str | None) -> Answers:
-    """Give valid tokens of many connections to a person who may use them, and record who got them.
+def hand_out_access_tokens(user: User, connection_ids: Sequence[UUID]) -> Answers:
+    """Give valid tokens of many connections to a person who may use them. Each is in the audit trail.
 
     Stored tokens that are fresh are given at once. For the others refreshes are queued and waited for, together for
     ACCESS_TOKEN_WAIT_SECONDS. Each connection gets its token, or the error that `hand_out_access_token` raises. Raises
     PermissionDenied.
     """
-    require(user, "tokens.use_access_token")
+    try:
+        require(user, "tokens.use_access_token")
+    except PermissionDenied as error:
+        record_refusal(user, connection_ids, error)
+        raise
     deadline = time.monotonic() + settings.ACCESS_TOKEN_WAIT_SECONDS
     found = list(_read(Connection.objects.visible_to(user).filter(pk__in=connection_ids)))
     answers: Answers = {}
     stale = _answer(found, answers)
     if stale:
         _wait_for_refreshes(stale, answers, deadline)
-    _record(user, remote_addr, answers)
-    return {each: answers.get(each) or Connection.DoesNotExist() for each in connection_ids}
+    # A connection that the person may not see does not exist for them.
+    all_answers = {each: answers.get(each) or Connection.DoesNotExist() for each in connection_ids}
+    _record(user, all_answers, {connection.pk: connection for connection in found})
+    return all_answers
 
 
 def _read(connections: QuerySet[Connection]) -> QuerySet[Connection]:
@@ -125,20 +133,32 @@ def _wait_for_refreshes(stale: Sequence[Connection], answers: Answers, deadline:
     answers |= {connection_id: TokenNotReadyError() for connection_id in waiting}
 
 
-def _record(user: User, remote_addr: str | None, answers: Answers) -> None:
-    AccessTokenRequest.objects.bulk_create(
-        AccessTokenRequest(
-            connection_id=connection_id, user=user, remote_addr=remote_addr, outcome=_name_outcome(answer)
-        )
-        for connection_id, answer in answers.items()
-    )
+def record_refusal(user: User, connection_ids: Iterable[UUID], error: Exception) -> None:
+    """Record that somebody asked who may not have tokens. An interface calls it that refuses by itself."""
+    asked = [AuditedObject("connection", str(each)) for each in connection_ids] or [
+        AuditedObject("connection")
+    ]
+    _write(user, asked, error)
 
 
-def _name_outcome(answer: AccessTokenAnswer | NoToken) -> AccessTokenRequest.Outcome:
+def _record(user: User, answers: Answers, found: Mapping[UUID, Connection]) -> None:
+    for kind in {type(answer) for answer in answers.values()}:
+        ids = [each for each, answer in answers.items() if type(answer) is kind]
+        asked = [
+            AuditedObject.of(found[each]) if each in found else AuditedObject("connection", str(each))
+            for each in ids
+        ]
+        _write(user, asked, answers[ids[0]])
+
+
+def _write(user: User, asked: Iterable[AuditedObject], answer: AccessTokenAnswer | Exception) -> None:
     match answer:
         case AccessTokenAnswer():
-            return AccessTokenRequest.Outcome.GIVEN
+            outcome = AuditEntry.Outcome.DONE
         case TokenNotReadyError():
-            return AccessTokenRequest.Outcome.UNAVAILABLE
+            outcome = AuditEntry.Outcome.FAILED
         case _:
-            return AccessTokenRequest.Outcome.REFUSED
+            outcome = AuditEntry.Outcome.REFUSED
+    # Not the text of an error, which may have words of Amazon in it.
+    reason = {"reason": type(answer).__name__} if isinstance(answer, Exception) else None
+    record_many(user, Action.ACCESS_TOKEN_HAND_OUT, asked, after=reason, outcome=outcome)

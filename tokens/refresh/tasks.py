@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
+from django.db import transaction
 from procrastinate import JobContext
 from procrastinate.contrib.django import app
 
@@ -13,6 +14,7 @@ from amazon_accounts.postgresql.threads import in_thread
 from tokens.alerts import create as alerts
 from tokens.errors import refuse_unusable
 from tokens.models import Connection, TokenRefresh
+from tokens.people.audit import Action, record_audit
 from tokens.permissions import System, require
 from tokens.queues import TOKENS, amazon_of, defer_once
 from tokens.refresh.delays import longest_retry_delay
@@ -61,7 +63,11 @@ def request_refresh(user: User | System, connection: Connection) -> bool:
     """
     require(user, "tokens.refresh_connection")
     refuse_unusable(connection)
-    return queue_refresh(connection, trigger=TokenRefresh.Trigger.MANUAL)
+    with transaction.atomic():
+        is_new = queue_refresh(connection, trigger=TokenRefresh.Trigger.MANUAL)
+        if is_new:
+            record_audit(user, Action.CONNECTION_REFRESH, connection)
+    return is_new
 
 
 def queue_refresh(connection: Connection, *, trigger: TokenRefresh.Trigger) -> bool:

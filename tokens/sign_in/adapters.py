@@ -13,6 +13,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
+from tokens.models import AuditEntry
+from tokens.people.audit import Action, AuditedObject, record_audit
 from tokens.sign_in.hashing import may_hash, move_to_hashing_lane
 from tokens.sign_in.known_browser import KnownBrowser
 from tokens.sign_in.oidc import reauthentication
@@ -90,12 +92,14 @@ class AccountAdapter(DefaultAccountAdapter):
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         name = str(credentials.get("username", ""))
         logger.warning("Refused a sign-in as %s from %s.", quote_name(name), read_remote_address(request))
+        record_refused_sign_in(find_person(name), "password")
 
     def respond_user_inactive(self, request: HttpRequest, user: AbstractBaseUser) -> HttpResponse:
         name, address = user.get_username(), read_remote_address(request)
         logger.warning(
             "Refused a sign-in as %s from %s: the person is not active.", quote_name(name), address
         )
+        record_refused_sign_in(user, "not active")
         response: HttpResponse = super().respond_user_inactive(request, user)
         return response
 
@@ -107,6 +111,8 @@ class AccountAdapter(DefaultAccountAdapter):
         logger.info(
             "Signed in %s from %s by %s.", quote_name(name), read_remote_address(request), ", ".join(steps)
         )
+        if isinstance(user, User):
+            record_audit(user, Action.SESSION_SIGN_IN, user, after={"by": steps})
         KnownBrowser.read(request).remember(name, response)
         return response
 
@@ -125,6 +131,23 @@ class AccountAdapter(DefaultAccountAdapter):
         # The page that opens shows by itself that somebody has signed in or out.
         if message_template not in {"account/messages/logged_in.txt", "account/messages/logged_out.txt"}:
             super().add_message(request, level, message_template, *args, **options)
+
+
+def find_person(name: str) -> User | None:
+    """Return the person whose name was typed. A name that nobody has may be a password in the wrong field."""
+    return None if "\0" in name else User.objects.filter(username=name).first()
+
+
+def record_refused_sign_in(person: AbstractBaseUser | None, reason: str) -> None:
+    """Record that somebody was not let in, as this person if there is one."""
+    concerned = person if isinstance(person, User) else AuditedObject("person")
+    record_audit(
+        None,
+        Action.SESSION_SIGN_IN,
+        concerned,
+        after={"reason": reason},
+        outcome=AuditEntry.Outcome.REFUSED,
+    )
 
 
 def answer_too_many(request: HttpRequest, seconds: int) -> HttpResponse:

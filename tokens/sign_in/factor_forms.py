@@ -17,7 +17,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 
 from tokens.encryption import DecryptionError
-from tokens.sign_in.adapters import answer_too_many, quote_name
+from tokens.sign_in.adapters import answer_too_many, quote_name, record_refused_sign_in
 from tokens.sign_in.known_browser import KnownBrowser
 from tokens.sign_in.oidc.links import must_use_provider
 from tokens.sign_in.remote_address import read_remote_address
@@ -75,6 +75,7 @@ def one_try(user: User) -> Iterator[None]:
         yield
     except ValidationError:
         logger.warning("Refused a second factor of %s from %s.", who, address)
+        record_refused_sign_in(user, "second factor")
         raise
     except DecryptionError as error:
         logger.warning("The second factor of %s cannot be read. %s", who, error)
@@ -120,9 +121,11 @@ class LoginWebAuthnForm(passkeys.LoginWebAuthnForm):
                 passkey = super().clean_credential()
         except ValidationError:
             logger.warning("Refused a passkey from %s.", read_remote_address(context.request))
+            record_refused_sign_in(None, "passkey")
             raise
         if must_use_provider(passkey.user):
             logger.warning("Refused the passkey of user %s, who must use single sign-on.", passkey.user.pk)
+            record_refused_sign_in(passkey.user, "passkey past single sign-on")
             raise ValidationError("Log in with single sign-on: a passkey is no way past the provider.")
         return passkey
 

@@ -14,6 +14,8 @@ from procrastinate.contrib.django import app
 
 from amazon_accounts.postgresql.clock import database_now
 from amazon_accounts.web.links import build_link
+from tokens.people.audit import Action, record_audit
+from tokens.permissions import SYSTEM
 from tokens.queues import UPKEEP, defer_once
 from tokens.sign_in.passwords import may_reset_password
 
@@ -66,6 +68,8 @@ def mail_password_reset(user_id: int, failures: int = 0) -> None:
             raise
         logger.warning("A mail with a link for a new password is tried again. %s", error)
         _try_again(user_id, failures + 1)
+    else:
+        record_audit(SYSTEM, Action.PASSWORD_RESET_MAIL, user)
 
 
 def _try_again(user_id: int, failures: int) -> None:

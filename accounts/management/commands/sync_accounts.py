@@ -16,6 +16,8 @@ from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
 from amazon_accounts.visible_text import escape_line
 from tokens.models import Connection
+from tokens.people.audit import Action, record_many
+from tokens.permissions import SYSTEM
 from tokens.processes.commands import OperatorCommand, run_with_amazon
 
 # A higher number would gain little, because all connections share the pace of the calls to Amazon.
@@ -46,6 +48,7 @@ class Command(OperatorCommand):
         if not 0 <= options["wait"] < float("inf"):
             raise CommandError("--wait must be a number of seconds, not negative.")
         connections = self._choose(options["connection"])
+        record_many(SYSTEM, Action.CONNECTION_SYNC, connections)
         progress = Progress(len(connections))
 
         async def sync_chosen(amazon: AmazonClient) -> list[SyncRun]:

@@ -17,6 +17,7 @@ from accounts.sync.requests import Wait
 from dashboard.frame.page import StaffRequest, staff_page
 from dashboard.status import BATCH_ITEM, Status, status_of_batch_item
 from dashboard.views.operations.addresses import Choice, make_address
+from tokens.people.audit import Action, record_audit
 
 PAGE_SIZE = 50
 CSV_CHUNK_SIZE = 1_000  # rows
@@ -84,6 +85,7 @@ def _select_items(batch: BatchOperation, result: str) -> QuerySet[BatchItem]:
 @staff_page("accounts.view_account")
 def results_csv(request: StaffRequest, batch_id: UUID) -> StreamingHttpResponse:
     batch = get_object_or_404(BatchOperation.objects.visible_to(request.user), pk=batch_id)
+    record_audit(request.user, Action.BATCH_EXPORT, batch)
     return StreamingHttpResponse(
         stream_csv(
             _select_items(batch, _read_result(request.GET)), for_excel=request.GET.get("for") == "excel"

@@ -26,7 +26,7 @@ from tokens.connect.disconnect import disconnect_connection
 from tokens.connect.forget import forget_login
 from tokens.connect.refresh_token import connect_with_refresh_token
 from tokens.connect.update import update_connection
-from tokens.models import AccessTokenRequest, ApiKey, AuthorizationAttempt, Connection
+from tokens.models import ApiKey, AuditEntry, AuthorizationAttempt, Connection
 from tokens.people.keys import end_api_keys, revoke_api_key
 from tokens.permissions import SYSTEM, Actor, may, require
 from tokens.refresh.hand_out import hand_out_access_tokens
@@ -109,7 +109,7 @@ OPERATIONS: dict[str, tuple[str, Callable[[Any, Scene], object]]] = {
     ),
     "hand_out_access_tokens": (
         "tokens.use_access_token",
-        lambda user, scene: hand_out_access_tokens(user, [scene.connection.pk], None),
+        lambda user, scene: hand_out_access_tokens(user, [scene.connection.pk]),
     ),
     "revoke_api_key": (
         "tokens.delete_apikey",
@@ -163,7 +163,7 @@ def stored(scene: Scene) -> list[Any]:
         *BatchOperation.objects.order_by("pk").values_list("pk", "state", "cancelled_at", "started_at"),
         *SyncRun.objects.values_list("pk", flat=True),
         *AuthorizationAttempt.objects.values_list("pk", flat=True),
-        *AccessTokenRequest.objects.values_list("pk", flat=True),
+        *AuditEntry.objects.filter(outcome="done").values_list("pk", flat=True),
         *ApiKey.objects.values_list("pk", flat=True),
         *ProcrastinateJob.objects.order_by("pk").values_list("pk", flat=True),
     ]

@@ -40,6 +40,7 @@ GET     api/v1/accounts/sync-runs/                          401 401 200 200 200
 GET     api/v1/accounts/<uuid:account_id>/                  401 401 200 200 200
 PATCH   api/v1/accounts/<uuid:account_id>/                  401 401 403 200 200
 GET     api/v1/accounts/<uuid:account_id>/changes/          401 401 200 200 200
+GET     api/v1/audit/                                       401 401 403 403 200
 GET     api/v1/connections/                                 401 401 200 200 200
 GET     api/v1/connections/<uuid:connection_id>/            401 401 200 200 200
 PATCH   api/v1/connections/<uuid:connection_id>/            401 401 403 200 200
@@ -79,6 +80,8 @@ POST    operations/<uuid:batch_id>/cancel/                  > > 403 303 303
 GET     operations/<uuid:batch_id>/retry/                   302 302 302 302 302
 POST    operations/<uuid:batch_id>/retry/                   > > 403 303 303
 GET     operations/<uuid:batch_id>/results.csv              > > 200 200 200
+GET     audit/                                              > > 403 403 200
+GET     audit/entries.csv                                   > > 403 403 200
 GET     history/                                            > > 200 200 200
 GET     keys/                                               > > 200 200 200
 POST    keys/                                               > > 200 200 200
@@ -119,7 +122,6 @@ django_apscheduler.djangojobexecution   403 403 403
 mfa.authenticator                   403 403 403
 procrastinate.procrastinatejob      403 403 403
 procrastinate.procrastinateworker   403 403 403
-tokens.accesstokenrequest           403 403 403
 tokens.alert                        200 200 200
 tokens.apikey                       403 403 403
 tokens.authorizationattempt         403 403 403

@@ -29,7 +29,6 @@ from tests.accounts.access.test_table import rows as table_rows
 from tests.accounts.conftest import AccountFactory, ClientFactory
 from tests.api_keys import new_key
 from tokens.models import (
-    AccessTokenRequest,
     Alert,
     AuthorizationAttempt,
     Connection,
@@ -53,6 +52,11 @@ WITHOUT_OWNER = {
     "mfa.authenticator",
     "procrastinate.procrastinatejob",
     "procrastinate.procrastinateworker",
+    # tests/tokens/people/audit has who sees the audit trail.
+    "tokens.auditcheckpoint",
+    "tokens.auditentry",
+    "tokens.auditkey",
+    "tokens.auditlink",
     "tokens.erasedperson",
     "tokens.heartbeat",
     "tokens.schedulerlead",
@@ -119,7 +123,6 @@ def _give_rows(user: User, new_account: AccountFactory) -> None:
         finished_at=later,
         token_valid_after=True,
     )
-    AccessTokenRequest.objects.create(connection=connection, user=user, outcome="given")
     Alert.objects.create(
         kind=Alert.Kind.CONNECTION_BROKEN, key=f"broken {user.pk}", connection=connection, text="Broken."
     )
@@ -275,7 +278,7 @@ API: dict[str, tuple[type[Model], Reader]] = {
         parts(f"api/v1/connections/{CONNECTION}refreshes/", Connection, by_id),
     ),
 }
-API_WITHOUT_ROWS = {"accounts/health/", "schema/", "docs/"}
+API_WITHOUT_ROWS = {"accounts/health/", "audit/", "schema/", "docs/"}
 
 PAGES: dict[str, tuple[type[Model], Reader]] = {
     "accounts": (Account, links("accounts/", Account, lambda row: f"/accounts/{row.pk}/")),
@@ -423,6 +426,7 @@ def test_only_the_models_ask_who_sees_everything(settings: LazySettings) -> None
     assert asking == {
         "accounts/models/account.py",
         "accounts/permissions.py",
+        "tokens/models/audit.py",
         "tokens/models/connection.py",
         # REQUIRE_MFA asks who is an administrator.
         "tokens/sign_in/second_factors.py",

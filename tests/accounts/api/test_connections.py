@@ -17,7 +17,7 @@ from rest_framework.test import APIClient
 from accounts.models import Account, SyncRun
 from tests.accounts.conftest import AccountFactory, ClientFactory, ConnectionFactory
 from tokens.encryption import Secret
-from tokens.models import AccessTokenRequest, ApiKey, Connection, TokenRefresh
+from tokens.models import ApiKey, AuditEntry, Connection, TokenRefresh
 
 LIST = "/api/v1/connections/"
 SECRETS = ("Atza|", "Atzr|", "gAAAA", "v2.")
@@ -265,8 +265,9 @@ class TestAccessToken:
         assert set(body) == {"access_token", "token_type", "expires_at", "client_id", "hosts"}
         assert list(body["hosts"]) == ["EU"]
         assert response["Cache-Control"] == "no-store"
-        asked = AccessTokenRequest.objects.get()
-        assert (asked.user, asked.remote_addr, asked.outcome) == (admin, "127.0.0.1", "given")
+        entry = AuditEntry.objects.get()
+        assert (entry.actor_id, entry.address, entry.outcome) == (admin.pk, "127.0.0.1", "done")
+        assert (entry.actor_kind, entry.key_id) == ("key", str(ApiKey.objects.get().pk))
 
     @pytest.mark.parametrize(
         ("proxies", "forwarded", "noted"),
@@ -289,7 +290,7 @@ class TestAccessToken:
     ) -> None:
         settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "NUM_PROXIES": proxies}
         assert service.post(address, HTTP_X_FORWARDED_FOR=forwarded).status_code == 200
-        assert AccessTokenRequest.objects.get().remote_addr == noted
+        assert AuditEntry.objects.get().address == noted
 
     def test_it_takes_no_session(self, admin: User, address: str) -> None:
         browser = Client()
@@ -302,7 +303,7 @@ class TestAccessToken:
     def test_a_dead_login_is_a_conflict(self, service: APIClient, address: str) -> None:
         Connection.objects.update(state="reauthorization_required")
         assert service.post(address).status_code == 409
-        assert AccessTokenRequest.objects.get().outcome == "refused"
+        assert AuditEntry.objects.get().outcome == "refused"
 
     def test_a_refresh_token_moved_to_the_access_tokens_is_not_given(
         self, service: APIClient, address: str
@@ -312,7 +313,7 @@ class TestAccessToken:
         assert response.status_code == 409
         assert "another row or column" in response.json()["detail"]
         assert not any(secret in response.content.decode() for secret in SECRETS)
-        assert AccessTokenRequest.objects.get().outcome == "refused"
+        assert AuditEntry.objects.get().outcome == "refused"
 
     def test_the_token_of_another_connection_is_not_given(
         self, service: APIClient, bob: User, address: str, new_connection: ConnectionFactory
@@ -332,7 +333,7 @@ class TestAccessToken:
         assert response.status_code == 429
         assert 20 <= int(response["Retry-After"]) <= 31
         assert '"access-tokens";r=0;t=' in response["RateLimit"]
-        assert AccessTokenRequest.objects.count() == 1
+        assert AuditEntry.objects.count() == 1
 
     @pytest.mark.django_db(transaction=True)
     def test_one_that_is_not_ready_in_time_is_worth_another_try(
@@ -379,11 +380,8 @@ class TestAccessTokens:
             "detail": "Amazon no longer accepts this login; it must be reconnected.",
         }
         assert (missing["connection"], missing["status"]) == (str(unknown), 404)
-        assert sorted(AccessTokenRequest.objects.values_list("outcome", flat=True)) == [
-            "given",
-            "given",
-            "refused",
-        ]
+        outcomes = AuditEntry.objects.filter(action="access_token.hand_out").values_list("outcome", flat=True)
+        assert sorted(outcomes) == ["done", "done", "refused", "refused"]
 
     def test_a_connection_of_another_person_is_not_found(
         self, alice: User, bob: User, client_of: ClientFactory, new_connection: ConnectionFactory
@@ -392,7 +390,7 @@ class TestAccessTokens:
         body = self.ask(client_of(alice), new_connection(bob).pk)
         assert body["results"] == []
         assert [error["status"] for error in body["errors"]] == [404]
-        assert not AccessTokenRequest.objects.exists()
+        assert AuditEntry.objects.get().outcome == "refused"
 
     @pytest.mark.django_db(transaction=True)
     def test_what_is_fresh_does_not_wait_for_ever_for_what_is_not(

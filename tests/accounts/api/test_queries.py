@@ -16,8 +16,8 @@ from accounts.batch import start_batch
 from accounts.models import Account, SyncRun
 from tests.accounts.conftest import AccountFactory, ClientFactory
 
-MOST = 6
-MAX_QUERIES_TO_END = 12
+MOST = 9
+MAX_QUERIES_TO_END = 14
 ROOT = "/api/v1/"
 MARKS = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK")
 

@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 from accounts.batch import cancel_batch, start_batch
 from accounts.models import Account, BatchItem, SyncRun
 from tests.accounts.conftest import AccountFactory, ClientFactory
-from tokens.models import AccessTokenRequest, Connection
+from tokens.models import AuditEntry, Connection
 
 ROOT = "/api/v1/"
 READS = [
@@ -78,7 +78,7 @@ def test_nobody_acts_on_an_object_of_another_person(
     other_manager: APIClient, address: Address, template: str
 ) -> None:
     assert other_manager.post(address(template)).status_code == 404
-    assert not AccessTokenRequest.objects.exists()
+    assert not AuditEntry.objects.filter(action="access_token.hand_out", outcome="done").exists()
     assert Connection.objects.get().state == "active"
     assert not BatchItem.objects.exclude(state="waiting").exists()
 

@@ -13,8 +13,9 @@ from tests.teams import team_of
 from tests.tokens.conftest import ConnectionFactory, new_connection
 from tests.tokens.factories import new_refresh
 from tokens.models import (
-    AccessTokenRequest,
     Alert,
+    AuditCheckpoint,
+    AuditEntry,
     AuthorizationAttempt,
     Connection,
     Heartbeat,
@@ -175,8 +176,8 @@ def test_rows_say_what_they_are(settings: LazySettings) -> None:
     assert str(connection) == "Garden shop"
     refresh = TokenRefresh(connection=connection, started_at=MOMENT)
     assert str(refresh) == f"{connection.pk} 2026-08-01 12:30 UTC running"
-    request = AccessTokenRequest(connection=connection, requested_at=MOMENT, outcome="given")
-    assert str(request) == f"{connection.pk} 2026-08-01 12:30 UTC given"
+    assert str(AuditEntry(action="batch.start", object_type="batch", object_id="7")) == "batch.start batch 7"
+    assert str(AuditCheckpoint(number=7)) == "7"
     attempt = AuthorizationAttempt(user=connection.owner, created_at=MOMENT)
     assert str(attempt) == f"{connection.owner_id} 2026-08-01 12:30 UTC"
     assert str(Heartbeat(kind="worker", host="one", pid=7)) == "worker one:7"

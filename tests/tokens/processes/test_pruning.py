@@ -14,7 +14,7 @@ from tests.api_keys import new_key
 from tests.tokens.conftest import ConnectionFactory
 from tests.tokens.factories import new_refresh
 from tokens.connect.disconnect import disconnect_connection
-from tokens.models import AccessTokenRequest, Alert, ApiKey, AuthorizationAttempt, Heartbeat, TokenRefresh
+from tokens.models import Alert, ApiKey, AuthorizationAttempt, Heartbeat, TokenRefresh
 from tokens.permissions import SYSTEM
 from tokens.processes.pruning import HISTORY, close_abandoned_refreshes, prune_tokens_histories
 from tokens.refresh.tasks import request_refresh
@@ -44,18 +44,6 @@ def test_an_open_refresh_is_not_deleted(connect: ConnectionFactory) -> None:
     refresh = new_refresh(connect(), None, started_at=timezone.now() - timedelta(days=100))
     prune_tokens_histories()
     assert TokenRefresh.objects.get() == refresh
-
-
-def test_the_audit_of_access_tokens_is_kept_for_a_year(connect: ConnectionFactory) -> None:
-    connection = connect()
-    for days in (364, 366):
-        AccessTokenRequest.objects.create(
-            connection=connection,
-            user=connection.owner,
-            outcome="given",
-            requested_at=timezone.now() - timedelta(days=days),
-        )
-    assert prune_tokens_histories() == 1
 
 
 def test_an_old_alert_that_is_not_sent_is_kept() -> None:

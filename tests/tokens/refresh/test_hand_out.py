@@ -19,7 +19,7 @@ from tests.tokens.conftest import ConnectionFactory, new_connection
 from tokens.connect.disconnect import disconnect_connection
 from tokens.encryption import Secret
 from tokens.errors import ConnectionUnusableError
-from tokens.models import AccessTokenRequest, Connection
+from tokens.models import AuditEntry, Connection
 from tokens.permissions import SYSTEM
 from tokens.refresh.hand_out import (
     AccessTokenAnswer,
@@ -38,22 +38,25 @@ def service(alice: User) -> User:
 
 
 def outcomes() -> list[str]:
-    return list(AccessTokenRequest.objects.order_by("pk").values_list("outcome", flat=True))
+    return list(
+        AuditEntry.objects.filter(action="access_token.hand_out")
+        .order_by("pk")
+        .values_list("outcome", flat=True)
+    )
 
 
 def test_a_token_that_is_good_is_given_at_once_and_written_down(
     service: User, connect: ConnectionFactory, sandbox: Sandbox, settings: LazySettings
 ) -> None:
     connection = connect(regions=["NA", "FE"])
-    answer = hand_out_access_token(service, connection.pk, "192.0.2.7")
+    answer = hand_out_access_token(service, connection.pk)
     assert answer.access_token == "Atza|old"
     assert answer.expires_at == connection.expires_at
     assert answer.client_id == settings.AMAZON_CLIENT_ID
     assert set(answer.hosts) == {"NA", "FE"}
     assert "Atza" not in repr(answer)
-    request = AccessTokenRequest.objects.get()
-    assert (request.user, request.connection, request.remote_addr) == (service, connection, "192.0.2.7")
-    assert request.outcome == "given"
+    entry = AuditEntry.objects.get()
+    assert (entry.actor_id, entry.object_id, entry.outcome) == (service.pk, str(connection.pk), "done")
     assert not ProcrastinateJob.objects.exists()
 
 
@@ -84,19 +87,19 @@ def refreshed_soon(stale: Connection) -> Iterator[None]:
 
 @pytest.mark.usefixtures("refreshed_soon")
 def test_a_stale_token_is_refreshed_first(service: User, stale: Connection) -> None:
-    answer = hand_out_access_token(service, stale.pk, None)
+    answer = hand_out_access_token(service, stale.pk)
     assert answer.access_token == "Atza|new"
     job = ProcrastinateJob.objects.get()
     assert job.args == {"connection_id": str(stale.pk), "trigger": "on_use", "seen": 0}
-    assert outcomes() == ["given"]
+    assert outcomes() == ["done"]
 
 
 def test_it_does_not_wait_for_ever(service: User, stale: Connection, settings: LazySettings) -> None:
     settings.ACCESS_TOKEN_WAIT_SECONDS = 0.3
     with pytest.raises(TokenNotReadyError) as raised:
-        hand_out_access_token(service, stale.pk, None)
+        hand_out_access_token(service, stale.pk)
     assert raised.value.retry_after > 0
-    assert outcomes() == ["unavailable"]
+    assert outcomes() == ["failed"]
 
 
 def test_a_dead_connection_gives_no_token(service: User, connect: ConnectionFactory) -> None:
@@ -106,7 +109,7 @@ def test_a_dead_connection_gives_no_token(service: User, connect: ConnectionFact
     foreign = connect(client_id="amzn1.application-oa2-client.other")
     for connection in (broken, gone, foreign):
         with pytest.raises(ConnectionUnusableError):
-            hand_out_access_token(service, connection.pk, None)
+            hand_out_access_token(service, connection.pk)
     assert outcomes() == ["refused"] * 3
 
 
@@ -116,10 +119,12 @@ def test_it_needs_the_permission_and_hides_connections_of_another_person(
     bob = User.objects.create_user("bob")
     theirs = new_connection(bob, settings, "Atzr|x")
     with pytest.raises(PermissionDenied):
-        hand_out_access_token(bob, theirs.pk, None)
+        hand_out_access_token(bob, theirs.pk)
     with pytest.raises(Connection.DoesNotExist):
-        hand_out_access_token(service, theirs.pk, None)
-    assert outcomes() == []
+        hand_out_access_token(service, theirs.pk)
+    assert outcomes() == ["refused"] * 2
+    reasons = AuditEntry.objects.order_by("pk").values_list("after__reason", flat=True)
+    assert list(reasons) == ["PermissionDenied", "DoesNotExist"]
 
 
 class TestStoredToken:
@@ -142,10 +147,10 @@ class TestStoredToken:
         expires_at = timezone.now() + timedelta(seconds=left)
         connection = connect(expires_at=expires_at, last_refreshed_at=expires_at - timedelta(seconds=life))
         if is_fresh:
-            assert hand_out_access_token(service, connection.pk, None).expires_at == expires_at
+            assert hand_out_access_token(service, connection.pk).expires_at == expires_at
         else:
             with pytest.raises(TokenNotReadyError):
-                hand_out_access_token(service, connection.pk, None)
+                hand_out_access_token(service, connection.pk)
 
     @pytest.mark.parametrize(("left", "is_fresh"), [(61, True), (59, False)])
     @pytest.mark.usefixtures("wrong_clock")
@@ -158,10 +163,10 @@ class TestStoredToken:
             expires_at=now + timedelta(seconds=left), last_refreshed_at=now - timedelta(minutes=59)
         )
         if is_fresh:
-            hand_out_access_token(service, connection.pk, None)
+            hand_out_access_token(service, connection.pk)
         else:
             with pytest.raises(TokenNotReadyError):
-                hand_out_access_token(service, connection.pk, None)
+                hand_out_access_token(service, connection.pk)
 
     def test_a_connection_without_a_token_gets_one_by_a_refresh(
         self, service: User, connect: ConnectionFactory, settings: LazySettings
@@ -169,7 +174,7 @@ class TestStoredToken:
         settings.ACCESS_TOKEN_WAIT_SECONDS = 0
         connection = connect(access_token=None, expires_at=None)
         with pytest.raises(TokenNotReadyError, match="ask again"):
-            hand_out_access_token(service, connection.pk, None)
+            hand_out_access_token(service, connection.pk)
         assert ProcrastinateJob.objects.get().args["trigger"] == "on_use"
 
     def test_a_token_that_cannot_be_decrypted_is_refused(
@@ -178,7 +183,7 @@ class TestStoredToken:
         connection = connect()
         Connection.objects.update(access_token=Secret("of a key that is gone"))
         with pytest.raises(ConnectionUnusableError, match="its key is not among TOKEN_ENCRYPTION_KEYS"):
-            hand_out_access_token(service, connection.pk, None)
+            hand_out_access_token(service, connection.pk)
         assert outcomes() == ["refused"]
 
     def test_a_token_that_was_copied_from_another_place_is_not_given(
@@ -188,7 +193,7 @@ class TestStoredToken:
         connection = connect()
         Connection.objects.update(access_token=F("refresh_token"))
         with pytest.raises(ConnectionUnusableError, match="copied from another row or column"):
-            hand_out_access_token(service, connection.pk, None)
+            hand_out_access_token(service, connection.pk)
         assert outcomes() == ["refused"]
 
     def test_many_requests_queue_one_refresh(
@@ -197,12 +202,12 @@ class TestStoredToken:
         settings.ACCESS_TOKEN_WAIT_SECONDS = 0
         for _ in range(3):
             with pytest.raises(TokenNotReadyError):
-                hand_out_access_token(service, stale.pk, None)
+                hand_out_access_token(service, stale.pk)
         assert ProcrastinateJob.objects.count() == 1
-        assert outcomes() == ["unavailable"] * 3
+        assert outcomes() == ["failed"] * 3
 
     def test_the_type_of_the_token_is_bearer(self, service: User, connect: ConnectionFactory) -> None:
-        assert hand_out_access_token(service, connect().pk, None).token_type == "bearer"
+        assert hand_out_access_token(service, connect().pk).token_type == "bearer"
 
 
 class TestMany:
@@ -211,7 +216,7 @@ class TestMany:
         self, service: User, connect: ConnectionFactory, stale: Connection
     ) -> None:
         fresh = connect(refresh_token="Atzr|x")
-        answers = hand_out_access_tokens(service, [stale.pk, fresh.pk], "192.0.2.7")
+        answers = hand_out_access_tokens(service, [stale.pk, fresh.pk])
         assert list(answers) == [stale.pk, fresh.pk]
         assert [
             answer.access_token for answer in answers.values() if isinstance(answer, AccessTokenAnswer)
@@ -219,7 +224,7 @@ class TestMany:
             "Atza|new",
             "Atza|old",
         ]
-        assert outcomes() == ["given", "given"]
+        assert outcomes() == ["done", "done"]
 
     def test_they_wait_together_and_not_one_after_the_other(
         self, service: User, connect: ConnectionFactory, settings: LazySettings
@@ -227,19 +232,19 @@ class TestMany:
         settings.ACCESS_TOKEN_WAIT_SECONDS = 1.0
         ids = [connect(refresh_token="Atzr|x", expires_at=database_now()).pk for number in range(20)]
         began = time.monotonic()
-        answers = hand_out_access_tokens(service, ids, None)
+        answers = hand_out_access_tokens(service, ids)
         assert time.monotonic() - began < 10
         assert all(isinstance(answer, TokenNotReadyError) for answer in answers.values())
-        assert outcomes() == ["unavailable"] * 20
+        assert outcomes() == ["failed"] * 20
 
     def test_fresh_tokens_cost_the_same_queries_however_many_they_are(
         self, service: User, connect: ConnectionFactory, django_assert_num_queries: DjangoAssertNumQueries
     ) -> None:
         ids = [connect(refresh_token="Atzr|x").pk for number in range(20)]
         service.has_perm("tokens.use_access_token")
-        # The connections, and the records in a transaction of their own.
-        with django_assert_num_queries(4):
-            answers = hand_out_access_tokens(service, ids, None)
+        # The connections, the names of their teams, and the records in a transaction of their own.
+        with django_assert_num_queries(5):
+            answers = hand_out_access_tokens(service, ids)
         assert all(isinstance(answer, AccessTokenAnswer) for answer in answers.values())
 
     def test_a_login_that_is_refused_while_others_wait_is_an_error_of_its_own(
@@ -249,13 +254,13 @@ class TestMany:
             connect(state="reauthorization_required", next_refresh_at=None),
             connect(refresh_token="Atzr|x"),
         )
-        answers = hand_out_access_tokens(service, [broken.pk, fresh.pk], None)
+        answers = hand_out_access_tokens(service, [broken.pk, fresh.pk])
         assert isinstance(answers[broken.pk], ConnectionUnusableError)
         assert isinstance(answers[fresh.pk], AccessTokenAnswer)
-        assert sorted(outcomes()) == ["given", "refused"]
+        assert sorted(outcomes()) == ["done", "refused"]
 
     def test_they_need_the_permission(self, alice: User, connect: ConnectionFactory) -> None:
         connection = connect()
         with pytest.raises(PermissionDenied):
-            hand_out_access_tokens(alice, [connection.pk], None)
-        assert outcomes() == []
+            hand_out_access_tokens(alice, [connection.pk])
+        assert outcomes() == ["refused"]

@@ -8,6 +8,8 @@ from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
 from tokens.errors import ERRORS
 from tokens.models import Connection, TokenRefresh
+from tokens.people.audit import Action, AuditedObject, record_many
+from tokens.permissions import SYSTEM
 from tokens.processes.commands import OperatorCommand, add_advice, run_with_amazon
 from tokens.refresh.counts import RefreshCounts
 from tokens.refresh.due import refresh_due
@@ -41,6 +43,9 @@ class Command(OperatorCommand):
         if options["wait"] < 0:
             raise CommandError("--wait must not be negative.")
         ids = self._chosen(everything=options["all"], named=options["connection"])
+        # Without names the command does what the schedule does anyway.
+        asked = [""] if ids is None else map(str, ids)
+        record_many(SYSTEM, Action.CONNECTION_REFRESH, [AuditedObject("connection", each) for each in asked])
 
         async def operation(amazon: AmazonClient) -> RefreshCounts:
             if ids is None:

@@ -16,6 +16,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from amazon_accounts.amazon_ads.foreign_text import clean_identifier
+from tokens.people.audit import Action, record_audit
 from tokens.sign_in.oidc import reauthentication
 from tokens.sign_in.oidc.calls import ProviderSession
 from tokens.sign_in.oidc.errors import (
@@ -88,6 +89,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
             with transaction.atomic():
                 # `connect` leaves out the rows of addresses, which find people.
                 sociallogin.save(request, connect=True)
+                record_audit(user, Action.PERSON_MAKE, user, after={"by": "single sign-on"})
         except IntegrityError:
             raise SameTimeError("the same person or name was stored at the same time") from None
         logger.info("Made the person %a, who signed in by single sign-on for the first time.", user.username)
