@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from accounts.batch import start_batch
 from accounts.models import BatchOperation
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
+from tokens.people.keys import make_api_key
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "8"))
 LOOKUPS = [
@@ -88,10 +89,12 @@ def ids(
     account = make_account(connection, "Garden", labels={"team": "north"})
     make_profile(account, "DE", "1")
     batch = start_batch(owner, "sync", filters={})
+    key, _ = make_api_key(owner, owner, name="sheet")
     return {
         "account_id": str(account.pk),
         "connection_id": str(connection.pk),
         "batch_id": str(batch.pk),
+        "key_id": str(key.pk),
         "pk": "1",
         "code": "not-found",
     }
