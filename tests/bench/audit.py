@@ -50,7 +50,9 @@ def write_for_ever() -> None:
 
 @contextmanager
 def writer() -> Iterator[None]:
-    command = [sys.executable, "-m", "tests.bench.audit", "--write"]
+    from django.db import connection
+
+    command = [sys.executable, "-m", "tests.bench.audit", "--write", connection.settings_dict["HOST"]]
     process = subprocess.Popen(command)
     try:
         # Until it has started and writes.
@@ -123,9 +125,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--accounts", type=int, default=100_000)
+    parser.add_argument("--accounts", type=int, default=50_000)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--write", action="store_true", help="be the process that writes")
+    parser.add_argument("--write", metavar="HOST", help="be the process that writes")
     options = parser.parse_args()
 
     import django
@@ -135,11 +137,13 @@ def main() -> int:
     from django.db import connection
 
     from amazon_accounts.starter.database import use_local_database
+    from tests.bench.many_accounts import fill
 
-    use_local_database()
-    if options.write:
-        settings.DATABASES["default"]["NAME"] = DATABASE
+    if options.write is not None:
+        # Not as the first user of the embedded server, which would end with this process.
+        settings.DATABASES["default"] |= {"NAME": DATABASE, "HOST": options.write}
         write_for_ever()
+    use_local_database()
     settings.DATABASES["default"]["TEST"]["NAME"] = DATABASE
     connection.creation.create_test_db(verbosity=0, autoclobber=True)
     try:
@@ -153,7 +157,6 @@ def main() -> int:
     return 0 if kept else 1
 
 
-from tests.bench.many_accounts import fill  # noqa: E402  after the settings module is named
 from tests.bench.pacing import bound  # noqa: E402
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from tokens.models import AuditCheckpoint, AuditEntry, AuditLink
 from tokens.people.audit.chain import Place, compute_seal, read_end
 from tokens.people.audit.keys import take_key
 from tokens.people.audit.locks import BEGINNING, CHAIN, locked
-from tokens.people.audit.verification import BrokenTrailError, check_beginning, check_link, read_links
+from tokens.people.audit.verification import BrokenTrailError, Keys, check_beginning, check_link, read_links
 
 logger = logging.getLogger(__name__)
 
@@ -34,14 +34,14 @@ def prune_trail(*, batch_size: int = BATCH_SIZE) -> int:
 def _prune_some(limit: int) -> int:
     before = database_now() - timedelta(days=settings.AUDIT_RETENTION_DAYS)
     with locked(BEGINNING):
-        old = []
+        old, keys = [], Keys()
         try:
-            place = check_beginning()
+            place = check_beginning(keys)
             up_to = min(place.number + limit, read_end().number)
             for link, entry in read_links(place.number, up_to):
                 if entry is not None and entry["at"] >= before:
                     break
-                place = check_link(place, link, entry)
+                place = check_link(keys, place, link, entry)
                 old.append(link[3])
         except BrokenTrailError as error:
             # Without a traceback: the text says all.

@@ -38,6 +38,17 @@ class Checked:
     end: Place
 
 
+class Keys(dict[UUID, bytes]):
+    """The keys of the chain, each read once."""
+
+    def __missing__(self, key_id: UUID) -> bytes:
+        try:
+            key = self[key_id] = read_key(key_id)
+        except DecryptionError as error:
+            raise BrokenTrailError(f"Nothing can be checked without a key of the chain. {error}") from error
+        return key
+
+
 def verify_trail(*, noted: Place | None = None, batch_size: int = BATCH_SIZE) -> Checked:
     """Chain what waits, and check every entry. Raises BrokenTrailError.
 
@@ -45,10 +56,11 @@ def verify_trail(*, noted: Place | None = None, batch_size: int = BATCH_SIZE) ->
     end of the chain was cut off.
     """
     end = chain_entries()
+    keys = Keys()
     with locked(BEGINNING):
-        place = beginning = check_beginning()
+        place = beginning = check_beginning(keys)
         for link, entry in read_links(beginning.number, end.number, batch_size):
-            place = check_link(place, link, entry)
+            place = check_link(keys, place, link, entry)
             if noted is not None and place.number == noted.number and place.digest != noted.digest:
                 raise BrokenTrailError(
                     f"Number {noted.number} has another digest than the one that was noted."
@@ -61,13 +73,13 @@ def verify_trail(*, noted: Place | None = None, batch_size: int = BATCH_SIZE) ->
     return Checked(beginning, end)
 
 
-def check_beginning() -> Place:
+def check_beginning(keys: Keys) -> Place:
     """Return the place before the first link, if the seal of the checkpoint is right. Raises BrokenTrailError."""
     checkpoint = AuditCheckpoint.objects.first()
     if checkpoint is None:
         return Place()
     beginning = read_beginning()
-    if not hmac.compare_digest(compute_seal(_read_key(checkpoint.key_id), beginning), bytes(checkpoint.seal)):
+    if not hmac.compare_digest(compute_seal(keys[checkpoint.key_id], beginning), bytes(checkpoint.seal)):
         raise BrokenTrailError(f"The checkpoint before number {beginning.number + 1} was changed.")
     return beginning
 
@@ -91,23 +103,16 @@ def read_links(
         after = batch[-1][0]
 
 
-def check_link(previous: Place, link: Link, entry: dict[str, Any] | None) -> Place:
+def check_link(keys: Keys, previous: Place, link: Link, entry: dict[str, Any] | None) -> Place:
     """Return the place of the link. Raises BrokenTrailError if the link or its entry is not what was chained."""
     number, digest, key_id, entry_id = link
     if number != previous.number + 1:
         raise BrokenTrailError(f"Number {previous.number + 1} was removed.")
     if entry is None:
         raise BrokenTrailError(f"Number {number} was removed: the entry {entry_id}.")
-    if not hmac.compare_digest(compute_digest(_read_key(key_id), previous, entry), digest):
+    if not hmac.compare_digest(compute_digest(keys[key_id], previous, entry), digest):
         raise BrokenTrailError(f"Number {number} was changed: the entry {entry_id}.")
     return Place(number, digest)
-
-
-def _read_key(key_id: UUID) -> bytes:
-    try:
-        return read_key(key_id)
-    except DecryptionError as error:
-        raise BrokenTrailError(f"Nothing can be checked without a key of the chain. {error}") from error
 
 
 def _check_links_of_entries() -> None:
