@@ -32,6 +32,7 @@ def fill() -> tuple[list[str], str]:
     from django.db.models.functions import Now
 
     from tests.api_keys import new_key
+    from tests.teams import team_of
     from tokens.models import Connection
 
     connect("postgres")
@@ -41,8 +42,10 @@ def fill() -> tuple[list[str], str]:
     connect(DATABASE)
     call_command("migrate", verbosity=0)
     boss = User.objects.create_superuser("boss")
+    team = team_of(boss)
     made = Connection.objects.bulk_create(
         Connection(
+            team=team,
             owner=boss,
             label=f"Shop {number}",
             client_id=settings.AMAZON_CLIENT_ID,

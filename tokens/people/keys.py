@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import transaction
+from django.db import InternalError, OperationalError, transaction
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.db.models.functions import Now
 
@@ -152,9 +152,18 @@ def find_api_key(key: str, address: str | None) -> ApiKey | None:
     if found is None:
         return None
     if vars(found)["is_use_due"]:
-        ApiKey.objects.filter(due, pk=found.pk).update(last_used_at=Now(), last_used_from=address)
+        _note_use(ApiKey.objects.filter(due, pk=found.pk), address)
     setattr(found.user, BY_KEY, found.pk)
     return found
+
+
+def _note_use(key: QuerySet[ApiKey], address: str | None) -> None:
+    try:
+        with transaction.atomic():
+            key.update(last_used_at=Now(), last_used_from=address)
+    except (OperationalError, InternalError) as error:
+        # A standby and a full disk take no changes. What only reads goes on.
+        logger.debug("The use of an API key was not noted: %s", error)
 
 
 def get_api_key_id(user: User | System) -> UUID | None:
