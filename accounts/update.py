@@ -52,7 +52,7 @@ def _update(
 ) -> None:
     # An account that the person does not see is not found, whatever the person may do.
     account, *others = _lock(user, account_id, with_default=bool(changes.get("is_default")))
-    require(user, "accounts.update_account")
+    require(user, "accounts.update_account", account)
     if versions is not None and account.updated_at not in versions:
         raise VersionConflictError
     new = dict(changes)

@@ -291,7 +291,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-AUTHENTICATION_BACKENDS = ["accounts.permissions.OneQueryBackend"]
+AUTHENTICATION_BACKENDS = ["tokens.people.backend.RoleBackend"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 

@@ -12,6 +12,7 @@ from dashboard.views import (
     monitoring,
     overview,
     sessions,
+    teams,
 )
 from dashboard.views.operations import detail, list_page, results
 
@@ -41,6 +42,10 @@ urlpatterns = [
     path("keys/<uuid:key_id>/revoke/", api_keys.revoke, name="api-key-revoke"),
     path("audit/", audit.audit, name="audit"),
     path("audit/entries.csv", audit.audit_csv, name="audit-csv"),
+    path("teams/", teams.teams, name="teams"),
+    path("teams/make/", teams.make_team, name="team-make"),
+    path("teams/<uuid:team_id>/members/", teams.save_member, name="team-members"),
+    path("teams/<uuid:team_id>/members/<int:person_id>/remove/", teams.remove, name="team-remove"),
     path("history/", history.history, name="history"),
     path("auth/sessions/", sessions.sessions, name="sessions"),
     path("auth/sessions/end/", sessions.end, name="sessions-end"),

@@ -11,7 +11,6 @@ import pytest
 from django.core.management.commands import flush
 from django.db.backends.postgresql.operations import DatabaseOperations
 
-from accounts.permissions import create_missing_groups
 from tokens.people.teams import create_main_team
 
 MADE_BY_MIGRATE = {"django_content_type", "auth_permission"}
@@ -24,12 +23,11 @@ def delete_rows(operations: DatabaseOperations, _style: Any, tables: Sequence[st
     return [allow_audit, *(f"DELETE FROM {table}" for table in emptied)]  # noqa: S608
 
 
-def make_groups(_verbosity: int, _interactive: bool, database: str, **_: Any) -> None:
-    create_missing_groups(database)
+def make_main_team(_verbosity: int, _interactive: bool, database: str, **_: Any) -> None:
     create_main_team(database)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure() -> None:
     DatabaseOperations.sql_flush = delete_rows  # type: ignore[assignment]
-    flush.emit_post_migrate_signal = make_groups  # type: ignore[attr-defined]
+    flush.emit_post_migrate_signal = make_main_team  # type: ignore[attr-defined]

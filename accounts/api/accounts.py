@@ -20,7 +20,7 @@ from accounts.api import documentation, examples
 from accounts.api.authentication import get_person
 from accounts.api.documentation import build_page_example, describe, describe_account_filters, describe_page
 from accounts.api.lists import DEFAULT_PAGE_SIZE, PageParameters, Word, read_parameters, respond_with_page
-from accounts.api.representation import ReadOnlySerializer
+from accounts.api.representation import ReadOnlySerializer, TeamReference
 from accounts.lists.account_pages import paginate_accounts
 from accounts.lists.filters import filter_accounts
 from accounts.lists.parameters import DEFAULT_ORDERING, ORDERINGS, PAGE_ONLY, PAGING, read_account_query
@@ -59,6 +59,7 @@ class ProfilesInAccount(serializers.Field[Any, Any, Any, Any]):
 
 class AccountSerializer(ReadOnlySerializer):
     id = serializers.UUIDField()
+    team = TeamReference()
     amazon_account_id = serializers.CharField()
     name = serializers.CharField(allow_blank=True)
     status = Word(Account.Status)
@@ -123,8 +124,9 @@ def select_relations(accounts: QuerySet[Account]) -> QuerySet[Account]:
     accesses = AccountAccess.objects.filter(account=OuterRef("pk")).order_by("connection_id")
     managers = AccountManager.objects.filter(account=OuterRef("pk")).order_by("manager_id")
     return (
-        accounts.select_related("connection")
+        accounts.select_related("connection", "team")
         .only(
+            "team__name",
             *(field.attname for field in Account._meta.concrete_fields),
             "connection__state",
             "connection__sync_failures",

@@ -226,7 +226,8 @@ class BatchItemList(APIView):
     )
     def get(self, request: Request, batch_id: UUID) -> Response:
         given = read_parameters(request, BatchItemListParameters)
-        items = BatchItem.objects.filter(batch=_get_visible(request, batch_id))
+        batch = _get_visible(request, batch_id)
+        items = BatchItem.objects.visible_to(get_person(request)).filter(batch=batch)
         if "state" in given:
             items = items.filter(state=given["state"])
         return respond_with_rows(request, items, "account_id", BatchItemSerializer, given, unique=True)

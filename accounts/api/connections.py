@@ -15,7 +15,7 @@ from accounts.api.authentication import get_person
 from accounts.api.documentation import build_page_example, describe, describe_page
 from accounts.api.histories import SyncRunSerializer
 from accounts.api.lists import PageParameters, Word, read_parameters, refuse_body, respond_with_rows
-from accounts.api.representation import ReadOnlySerializer
+from accounts.api.representation import ReadOnlySerializer, TeamReference
 from accounts.models import SyncRun
 from accounts.sync.requests import request_sync
 from amazon_accounts.amazon_ads.hosts import Region
@@ -27,19 +27,21 @@ from amazon_accounts.web.problems import (
 )
 from tokens.connect.disconnect import disconnect_connection
 from tokens.connect.update import MAX_LABEL_LENGTH, update_connection
-from tokens.models import Connection
+from tokens.models import Connection, Team
 from tokens.refresh.tasks import request_refresh
 
 
 class ConnectionListParameters(PageParameters):
     state = Word(Connection.State, required=False)
+    team = serializers.UUIDField(required=False, help_text="The id of a team.")
 
 
 class ConnectionSerializer(ReadOnlySerializer):
     id = serializers.UUIDField()
     label_ = serializers.CharField()
+    team = TeamReference()
     owner = serializers.CharField(
-        source="owner.username", help_text="The user name of the person who connected it."
+        source="owner.username", help_text="The user name of the person who is responsible for it."
     )
     amazon_user = serializers.CharField(
         allow_blank=True, help_text="What Amazon says of the login: its e-mail address, name or id."
@@ -56,7 +58,7 @@ class ConnectionSerializer(ReadOnlySerializer):
 
 
 def _select_visible(request: Request) -> QuerySet[Connection]:
-    connections = Connection.objects.visible_to(get_person(request)).select_related("owner")
+    connections = Connection.objects.visible_to(get_person(request)).select_related("owner", "team")
     return connections.defer("access_token", "refresh_token")
 
 
@@ -72,12 +74,16 @@ class ConnectionList(APIView):
         parameters=[ConnectionListParameters],
         response=describe_page(ConnectionSerializer),
         example=build_page_example(examples.CONNECTION),
+        errors=[NOT_FOUND],
     )
     def get(self, request: Request) -> Response:
         given = read_parameters(request, ConnectionListParameters)
         connections = _select_visible(request)
         if "state" in given:
             connections = connections.filter(state=given["state"])
+        if "team" in given:
+            teams = Team.objects.visible_to(get_person(request))
+            connections = connections.filter(team=get_object_or_404(teams, pk=given["team"]))
         return respond_with_rows(request, connections, "label", ConnectionSerializer, given)
 
 

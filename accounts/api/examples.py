@@ -7,8 +7,17 @@ OTHER_CONNECTION_ID = "0192f0c0-11a2-7b3c-8d4e-5f6071829305"
 MANAGER_ID, BATCH_ID = "0192f0c1-7a01-7aaa-8bbb-0123456789ab", "0192f0d2-0000-7c3e-9d4b-5f6a7b8c9d0e"
 RUN_ID, REFRESH_ID = "0192f0c2-5555-7c3e-9d4b-5f6a7b8c9d0e", "0192f0c3-6666-7c3e-9d4b-5f6a7b8c9d0e"
 
+TEAM_ID = "0193c8a0-3f1c-7c2e-9d4b-2a7f0f6e7701"
+TEAM = {"id": TEAM_ID, "name": "North"}
+MEMBER = {
+    "user": "alice",
+    "role": "operator",
+    "source": "person",
+    "created_at": "2026-11-20T08:00:00Z",
+}
 ACCOUNT = {
     "id": ACCOUNT_ID,
+    "team": TEAM,
     "amazon_account_id": "amzn1.ads-account.g.4kd92mf0s8q7",
     "name": "Nordwind Outdoor",
     "status": "active",
@@ -112,6 +121,7 @@ RUN: dict[str, Any] = {
 CONNECTION = {
     "id": CONNECTION_ID,
     "label": "Northwind Agency",
+    "team": TEAM,
     "owner": "alice",
     "amazon_user": "ads@northwind.example",
     "regions": ["NA", "EU", "FE"],

@@ -28,3 +28,8 @@ class ReadOnlySerializer(serializers.Serializer[Any]):
             name: None if (value := get(instance)) is None else represent(value)
             for name, get, represent in self._plan
         }
+
+
+class TeamReference(ReadOnlySerializer):
+    id = serializers.UUIDField()
+    name = serializers.CharField()

@@ -12,6 +12,7 @@ from accounts.api import (
     health,
     histories,
     profiles,
+    teams,
 )
 from accounts.api.problems import add_last_slash, answer_not_found
 from accounts.api.schema import SchemaView, docs
@@ -45,6 +46,10 @@ urlpatterns = [
     path("connections/access-tokens/", access_token.AccessTokens.as_view(), name="access-tokens"),
     path("connections/", connections.ConnectionList.as_view(), name="connections"),
     path("connections/<uuid:connection_id>/", include(CONNECTION)),
+    path("teams/", teams.TeamList.as_view(), name="teams"),
+    path("teams/<uuid:team_id>/", teams.TeamDetail.as_view(), name="team"),
+    path("teams/<uuid:team_id>/members/", teams.MemberList.as_view(), name="members"),
+    path("teams/<uuid:team_id>/members/<str:user_name>/", teams.MemberDetail.as_view(), name="member"),
     path("schema/", SchemaView.as_view(), name="schema"),
     path("docs/", docs, name="docs"),
     re_path(r".*[^/]$", add_last_slash),

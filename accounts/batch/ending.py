@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db import connection as database
 from django.db import transaction
 
-from accounts.batch.operations import require_operation
+from accounts.batch.operations import require_to_steer
 from accounts.models import BatchItem, BatchOperation, SyncRun
 from accounts.models.sync import UNFINISHED
 from amazon_accounts.postgresql.clock import approximate_now
@@ -90,7 +90,7 @@ def cancel_batch(user: User | System, batch: BatchOperation) -> BatchOperation:
     A waiting sync that no other batch needs is deleted or ended.
     """
     with hold_batch(batch.pk) as batch, database.cursor() as cursor:
-        require_operation(user, batch.operation)
+        require_to_steer(user, batch)
         if batch.is_finished:
             raise BatchStateError("The operation has ended; nothing waits any more.")
         # An item whose run has started in the meantime is not skipped.

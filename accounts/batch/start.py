@@ -18,7 +18,7 @@ from django.db import connection as database
 from django.db.models import QuerySet
 
 from accounts.batch.ending import BatchStateError, describe_batch, finish, hold_batch
-from accounts.batch.operations import Operation, require_operation
+from accounts.batch.operations import PERMISSIONS, Operation, require_operation, require_to_steer
 from accounts.batch.tasks import queue_batch
 from accounts.errors import UnknownObjectError
 from accounts.lists.any_of import id_is_one_of
@@ -29,6 +29,7 @@ from accounts.models.account import AccountQuerySet
 from accounts.models.request_order import take_request_number
 from accounts.update import check_changes
 from amazon_accounts.postgresql.clock import approximate_now
+from tokens.models.team import Everywhere, find_teams
 from tokens.people.audit import Action, record_audit
 from tokens.permissions import System, get_person
 
@@ -42,10 +43,18 @@ SAMPLE_SIZE = 100
 
 UPDATE_OPTIONS = ("labels", "sync_enabled")
 
-# Around a query of accounts that Django compiles.
+NOT_PERMITTED = "You may not do this in the team of the account."
+# Around a query of accounts that Django compiles. Who may do it everywhere gives no teams.
 INSERT_ITEMS = """
-INSERT INTO accounts_batchitem (batch_id, account_id, state, message)
-SELECT %s, chosen.id, %s, '' FROM ({chosen}) chosen (id)
+WITH chosen AS MATERIALIZED (
+    SELECT chosen.id, chosen.team_id, %s OR chosen.team_id = ANY(%s::uuid[]) AS is_permitted
+      FROM ({chosen}) chosen (id, team_id)
+), inserted AS (
+    INSERT INTO accounts_batchitem (batch_id, account_id, state, message)
+    SELECT %s, id, CASE WHEN is_permitted THEN 'waiting' ELSE 'skipped' END, CASE WHEN is_permitted THEN '' ELSE %s END
+      FROM chosen
+)
+SELECT count(*), count(*) FILTER (WHERE is_permitted), coalesce(array_agg(DISTINCT team_id), '{{}}') FROM chosen
 """
 FIND_MISSING = "SELECT asked.id FROM unnest(%s::uuid[]) asked (id) EXCEPT ({visible}) LIMIT 3"
 
@@ -104,8 +113,11 @@ def retry_batch(user: User | System, batch: BatchOperation) -> BatchOperation:
     A retry is a new request: for these accounts it is newer than everything that was asked before it.
     """
     with hold_batch(batch.pk) as batch:
-        require_operation(user, batch.operation)
+        require_to_steer(user, batch)
+        permitted = Account.objects.allowing(user, PERMISSIONS[Operation(batch.operation)])
         failed = BatchItem.objects.filter(batch=batch, state=BatchItem.State.FAILED)
+        # The person may have left a team since.
+        failed = failed.filter(account__in=permitted)
         number = take_request_number().number
         waiting = failed.update(state=BatchItem.State.WAITING, message="", run=None, request_number=number)
         if not waiting:
@@ -226,7 +238,8 @@ def _store(
     max_items: int,
 ) -> None:
     # The batch holds the number of its items, so the items are inserted first. An error below rolls them back.
-    batch.total = _insert_items(batch, accounts.order_by("pk").values_list("pk")[: max_items + 1])
+    chosen = accounts.order_by("pk").values_list("pk", "team")[: max_items + 1]
+    permitted = _insert_items(user, batch, chosen)
     if ids is not None and (missing := len(ids) - batch.total):
         raise UnknownObjectError({"account_ids": _describe_missing(accounts, ids, missing)})
     if batch.total > max_items:
@@ -234,18 +247,26 @@ def _store(
     batch.save(force_insert=True)
     # One entry for all of its accounts. Its items and the changes of accounts say the rest.
     record_audit(user, Action.BATCH_START, batch, after=describe_batch(batch))
-    if batch.total:
+    if permitted:
         queue_batch(batch.pk)
     else:
-        finish(batch, BatchOperation.State.SUCCEEDED, {})
+        finish(batch, BatchOperation.State.SUCCEEDED, {BatchItem.State.SKIPPED: batch.total})
 
 
-def _insert_items(batch: BatchOperation, account_ids: QuerySet[Any, Any]) -> int:
+def _insert_items(user: User | System, batch: BatchOperation, chosen: QuerySet[Any, Any]) -> int:
+    """Insert the items; return how many of them the person may do."""
     # One statement inserts the items, and no id of an account passes through Python.
-    chosen, parameters = _compile(account_ids)
+    statement, parameters = _compile(chosen)
+    teams = find_teams(user, PERMISSIONS[Operation(batch.operation)])
+    is_everywhere = isinstance(teams, Everywhere)
+    permitted_teams = [] if isinstance(teams, Everywhere) else list(teams)
     with database.cursor() as cursor:
-        cursor.execute(INSERT_ITEMS.format(chosen=chosen), [batch.pk, BatchItem.State.WAITING, *parameters])
-        return int(cursor.rowcount)
+        cursor.execute(
+            INSERT_ITEMS.format(chosen=statement),
+            [is_everywhere, permitted_teams, *parameters, batch.pk, NOT_PERMITTED],
+        )
+        batch.total, permitted, batch.team_ids = cursor.fetchone()
+    return int(permitted)
 
 
 def _describe_missing(accounts: AccountQuerySet, ids: list[UUID], missing: int) -> str:

@@ -15,6 +15,7 @@ CHUNK_SIZE = 1_000  # rows
 
 COLUMNS = (
     "id",
+    "team",
     "amazon_account_id",
     "name",
     "status",

@@ -35,6 +35,8 @@ PAGE_ONLY = ("view",)
 # Exports and batches take all accounts that match. They accept the query string of a page and ignore these parameters.
 PAGE_PARAMETERS = (*PAGING, *PAGE_ONLY)
 
+ID_PATTERN = r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}"
+
 MAX_QUOTED_LENGTH = 40  # characters of a wrong value
 
 
@@ -171,9 +173,14 @@ class AccountFilterSet(django_filters.FilterSet):
         help_text="A country in which the account advertises, such as `DE`. Small letters are accepted, and `GB` means `UK`.",
     )
     connection = _Codes(
-        pattern=r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}",
+        pattern=ID_PATTERN,
         shape="the id of a connection",
         help_text="Our id of the connection that the account is synced by.",
+    )
+    team = _Codes(
+        pattern=ID_PATTERN,
+        shape="the id of a team",
+        help_text="The id of a team that has the account.",
     )
     sync_status = _words(Account.SyncStatus.values, "The state of the account's sync.")
     health = _words(Account.Health.values, "Whether somebody should look at the account.")

@@ -1,10 +1,10 @@
 """Ad accounts, who sees them, their profiles and the managers above them."""
 
 from datetime import datetime
-from typing import Self, TypeVar
+from typing import TypeVar
+from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
@@ -14,12 +14,7 @@ from uuid_utils.compat import uuid7
 
 from accounts.models.health import HealthReason, find_health_reason
 from amazon_accounts.amazon_ads.hosts import Region
-from tokens.models import Connection, Team
-from tokens.permissions import Actor, may
-
-
-def sees_all_accounts(user: Actor) -> bool:
-    return may(user, "accounts.view_all_accounts")
+from tokens.models import Connection, Team, TeamRowsQuerySet
 
 
 class Standing(models.TextChoices):
@@ -42,11 +37,8 @@ NOT_KNOWN = Q(status="unknown") | Q(
 )
 
 
-class AccountQuerySet(models.QuerySet["Account"]):
-    def visible_to(self, user: Actor) -> Self:
-        if sees_all_accounts(user):
-            return self
-        return self.filter(user=user) if isinstance(user, User) and user.is_active else self.none()
+class AccountQuerySet(TeamRowsQuerySet["Account"]):
+    pass
 
 
 class Account(models.Model):
@@ -169,7 +161,6 @@ class Account(models.Model):
             ("sync_account", "Can sync accounts"),
             ("disconnect_account", "Can disconnect and reconnect accounts"),
             ("update_account", "Can change labels and settings of accounts"),
-            ("view_all_accounts", "Can see everybody's accounts"),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -325,13 +316,11 @@ class Account(models.Model):
 Part = TypeVar("Part", bound=models.Model)
 
 
-class AccountPartQuerySet(models.QuerySet[Part]):
-    """Rows that belong to an account: who sees the account sees them."""
+class AccountPartQuerySet(TeamRowsQuerySet[Part]):
+    """Rows that belong to an account, and so to its team."""
 
-    def visible_to(self, user: Actor) -> Self:
-        if sees_all_accounts(user):
-            return self
-        return self.filter(account__in=Account.objects.visible_to(user))
+    def of_teams(self, teams: frozenset[UUID]) -> Q:
+        return Q(account__in=Account.objects.filter(team__in=teams))
 
 
 def in_the_list_of_ads_accounts() -> list[str]:
@@ -372,13 +361,11 @@ class AccountAccess(models.Model):
         return f"{self.connection_id} sees {self.account_id}"
 
 
-class AccountManagerQuerySet(models.QuerySet["AccountManager"]):
-    def visible_to(self, user: Actor) -> Self:
-        # A link tells about both accounts, so a person must see both.
-        if sees_all_accounts(user):
-            return self
-        accounts = Account.objects.visible_to(user)
-        return self.filter(manager__in=accounts, account__in=accounts)
+class AccountManagerQuerySet(TeamRowsQuerySet["AccountManager"]):
+    def of_teams(self, teams: frozenset[UUID]) -> Q:
+        # A link tells about both accounts.
+        accounts = Account.objects.filter(team__in=teams)
+        return Q(manager__in=accounts, account__in=accounts)
 
 
 class AccountManager(models.Model):

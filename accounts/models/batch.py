@@ -6,22 +6,30 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Count, F, Q
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
-from accounts.models.account import Account, sees_all_accounts
+from accounts.models.account import Account, AccountPartQuerySet
 from accounts.models.request_order import next_request_number
 from accounts.models.sync import UNFINISHED, SyncRun
-from tokens.permissions import Actor
+from tokens.models.team import Everywhere, find_teams
+from tokens.permissions import Actor, read_limits
 
 
 class BatchOperationQuerySet(models.QuerySet["BatchOperation"]):
     def visible_to(self, user: Actor) -> Self:
-        if sees_all_accounts(user):
+        """Return the operations that the person started, or all of whose teams the person may see."""
+        teams = find_teams(user, "accounts.view_batchoperation")
+        if isinstance(teams, Everywhere):
             return self
-        return self.filter(user=user) if isinstance(user, User) and user.is_active else self.none()
+        seen = Q(team_ids__contained_by=list(teams)) & ~Q(team_ids=[])
+        # A key sees no more than its team.
+        if isinstance(user, User) and user.is_active and read_limits(user).is_none:
+            seen |= Q(user=user)
+        return self.filter(seen)
 
     def unfinished(self) -> Self:
         return self.filter(state__in=UNFINISHED)
@@ -62,6 +70,8 @@ class BatchOperation(models.Model):
     )
     # The database numbers the requests, so a process of an older version does it too.
     request_number = models.BigIntegerField(db_default=next_request_number(), editable=False)
+    # The teams whose accounts it has.
+    team_ids = ArrayField(models.UUIDField(), default=list, db_default=[], editable=False)
     total = models.PositiveIntegerField(default=0)
     # How the items ended, written when the last item ends. Until then `count_items` counts them.
     succeeded = models.PositiveIntegerField(default=0)
@@ -118,6 +128,11 @@ class BatchOperation(models.Model):
         return f"{self.get_operation_display()} of {self.total} accounts"
 
     @property
+    def team_id(self) -> UUID | None:
+        """The team of all its accounts; None if they are of several teams."""
+        return self.team_ids[0] if len(self.team_ids) == 1 else None
+
+    @property
     def is_finished(self) -> bool:
         return self.finished_at is not None
 
@@ -147,12 +162,7 @@ def count_items(batches: Sequence[BatchOperation]) -> dict[UUID, dict[str, int]]
     return known | BatchItem.objects.count_by_state(running)
 
 
-class BatchItemQuerySet(models.QuerySet["BatchItem"]):
-    def visible_to(self, user: Actor) -> Self:
-        if sees_all_accounts(user):
-            return self
-        return self.filter(batch__in=BatchOperation.objects.visible_to(user))
-
+class BatchItemQuerySet(AccountPartQuerySet["BatchItem"]):
     def count_by_state(self, batch_ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
         counts = {batch_id: dict.fromkeys(BatchItem.State.values, 0) for batch_id in batch_ids}
         states = self.filter(batch__in=batch_ids).order_by().values_list("batch_id", "state")

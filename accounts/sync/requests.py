@@ -30,7 +30,7 @@ def request_sync(user: User | System, connection: Connection, *, trigger: SyncRu
 
     Raises PermissionDenied or ConnectionUnusableError.
     """
-    require(user, "accounts.sync_account")
+    require(user, "accounts.sync_account", connection)
     refuse_unusable(connection)
     with transaction.atomic():
         run = queue_sync(connection, trigger=trigger, requested_by=get_person(user))

@@ -2,9 +2,9 @@
 
 API_DESCRIPTION = (
     "Every Amazon Ads account behind the Amazon logins of a company: list and label accounts, sync, disconnect "
-    "and reconnect many accounts at once, and get valid access tokens.\n\nPeople see their own connections and "
-    "accounts. With the permissions `accounts.view_all_accounts` and `tokens.view_all_connections` they see "
-    "everybody's. An object that a person may not see is answered with 404. A path also works without "
+    "and reconnect many accounts at once, and get valid access tokens.\n\nPeople see the connections "
+    "and accounts of their teams, and their role in a team says what they may do there. An object of another team is "
+    "answered with 404. A path also works without "
     "its last slash.\n\nErrors are problem details (RFC 9457). Their `type` is the address of a page of the console "
     "that says what happened and what to do; `detail` and `errors` are about the one request."
 )

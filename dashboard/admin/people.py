@@ -1,4 +1,4 @@
-"""Users, groups, sessions and API keys."""
+"""Users, sessions and API keys."""
 
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -8,8 +8,8 @@ from allauth.mfa.base.internal.flows import delete_dangling_recovery_codes
 from allauth.mfa.models import Authenticator
 from django.contrib import admin, messages
 from django.contrib.admin.models import DELETION, LogEntry
-from django.contrib.auth.admin import GroupAdmin, UserAdmin
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -35,7 +35,16 @@ class PersonAdmin(ErasingAdmin, StrictAdmin, UserAdmin, ModelAdmin):  # type: ig
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    audited_fields = ("username", "is_active", "is_staff", "is_superuser", "groups", "user_permissions")
+    audited_fields = ("username", "is_active", "is_staff", "is_superuser")
+    # Roles in teams say what people may do. Groups and permissions of Django's mean nothing.
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        ("Personal info", {"fields": ("first_name", "last_name", "email")}),
+        ("Rights", {"fields": ("is_active", "is_staff", "is_superuser")}),
+        ("Important dates", {"fields": ("last_login", "date_joined")}),
+    )
+    filter_horizontal = ()
+    list_filter = ("is_staff", "is_superuser", "is_active")
     actions = ["erase"]
     actions_detail = ["erase_person"]
 
@@ -82,11 +91,6 @@ class PersonAdmin(ErasingAdmin, StrictAdmin, UserAdmin, ModelAdmin):  # type: ig
         )
 
 
-@admin.register(Group)
-class PeopleGroupAdmin(StrictAdmin, GroupAdmin, ModelAdmin):  # type: ignore[misc]
-    audited_fields = ("name", "permissions")
-
-
 @admin.register(Session)
 class SessionAdmin(VisibleRowsAdmin):
     """Superusers see everybody's sessions here and end them. The key of a session is in no row."""
@@ -129,7 +133,7 @@ class ApiKeyAdmin(VisibleRowsAdmin):
     search_fields = ["user__username", "name", "=beginning"]
 
     def has_delete_permission(self, request: HttpRequest, _obj: Model | None = None) -> bool:
-        return bool(request.user.has_perm("tokens.delete_apikey"))
+        return may(request.user, "tokens.delete_apikey")
 
     def record(self, _request: HttpRequest, _verb: str, _rows: Iterable[Model]) -> None:
         """Leave the audit trail to `revoke_api_key`."""
@@ -159,7 +163,7 @@ class SecondFactorAdmin(BigTableAdmin):
         return False
 
     def has_view_permission(self, request: HttpRequest, _obj: Authenticator | None = None) -> bool:
-        return bool(request.user.has_perm("mfa.view_authenticator"))
+        return may(request.user, "mfa.view_authenticator")
 
     def log_deletions(self, request: HttpRequest, queryset: Iterable[Authenticator]) -> None:
         self.record(request, "delete", queryset)

@@ -83,21 +83,17 @@ def _ids_of(entries: Iterable[AuditEntry], kind: str) -> set[UUID]:
 
 
 def _read_connections(user: User, ids: set[UUID]) -> dict[str, str]:
-    rows = Connection.objects.visible_to(user).filter(pk__in=ids).values_list("pk", "label") if ids else []
-    return {str(pk): label for pk, label in rows}
+    rows = Connection.objects.visible_to(user).filter(pk__in=ids).only("label")
+    return {str(connection.pk): connection.label for connection in rows}
 
 
 def _read_accounts(user: User, ids: set[UUID]) -> dict[str, str]:
-    rows = (
-        Account.objects.visible_to(user).filter(pk__in=ids).only("name", "amazon_account_id") if ids else []
-    )
+    rows = Account.objects.visible_to(user).filter(pk__in=ids).only("name", "amazon_account_id")
     return {str(account.pk): str(account) for account in rows}
 
 
 def _read_batches(user: User, ids: set[UUID]) -> dict[str, str]:
-    rows = (
-        BatchOperation.objects.visible_to(user).filter(pk__in=ids).only("operation", "total") if ids else []
-    )
+    rows = BatchOperation.objects.visible_to(user).filter(pk__in=ids).only("operation", "total")
     return {
         str(batch.pk): f"{batch.get_operation_display().capitalize()} of {batch.total:,} accounts"
         for batch in rows

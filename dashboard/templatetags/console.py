@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
+from django.template import Context
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -14,6 +15,7 @@ from amazon_accounts.amazon_ads.hosts import Region
 from dashboard import status
 from dashboard.formats.times import format_date, format_moment, format_span, relative
 from dashboard.status import Status, Tone
+from tokens.permissions import may
 
 register = template.Library()
 
@@ -46,6 +48,12 @@ def shape(tone: Tone) -> SafeString:
     return format_html(
         '<svg class="c-shape c-{}" viewBox="0 0 14 14" aria-hidden="true">{}</svg>', tone, SHAPES[tone]
     )
+
+
+@register.simple_tag(takes_context=True)
+def may_do(context: Context, permission: str, obj: object) -> bool:
+    """Return whether the person may do this with the object: `perms` only knows whether any of their teams allows it."""
+    return may(context["request"].user, permission, obj)
 
 
 @register.simple_tag

@@ -30,7 +30,7 @@ from dashboard.views.connections import visible
 from tokens.connect import grants, oauth
 from tokens.connect.forms import ConnectForm, ReconnectForm
 from tokens.models import Connection, Team
-from tokens.people.teams import TeamNotChosenError
+from tokens.people.teams import TeamNotChosenError, choose_team
 from tokens.permissions import require
 
 logger = logging.getLogger(__name__)
@@ -107,7 +107,13 @@ def _make_form(request: StaffRequest, connection: Connection | None) -> Reconnec
     data = request.POST if request.method == "POST" else None
     if connection is not None:
         return ReconnectForm(data)
-    return ConnectForm(data, teams=Team.objects.visible_to(request.user))
+    try:
+        default = choose_team(request.user)
+    except TeamNotChosenError:
+        default = None
+    return ConnectForm(
+        data, teams=Team.objects.allowing(request.user, "tokens.connect_amazon"), default=default
+    )
 
 
 def _begin(request: StaffRequest, connection: Connection | None, chosen: Mapping[str, Any]) -> str:
@@ -130,7 +136,9 @@ def _find_connection(request: StaffRequest) -> Connection | None:
         wanted = UUID(given)
     except ValueError:
         raise Http404 from None
-    return get_object_or_404(visible(request), pk=wanted)
+    connection = get_object_or_404(visible(request), pk=wanted)
+    require(request.user, "tokens.connect_amazon", connection)
+    return connection
 
 
 def _go_on(request: StaffRequest, address: str) -> HttpResponse:

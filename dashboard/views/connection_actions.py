@@ -30,13 +30,21 @@ from tokens.connect.forms import ConnectionForm
 from tokens.connect.update import update_connection
 from tokens.errors import ConnectionUnusableError
 from tokens.models import Connection
+from tokens.permissions import require
 from tokens.refresh.tasks import request_refresh
+
+
+def _find(request: StaffRequest, connection_id: UUID, permission: str) -> Connection:
+    """Return a connection with which the person may do this. Another team's is 404."""
+    connection = get_object_or_404(visible(request), pk=connection_id)
+    require(request.user, permission, connection)
+    return connection
 
 
 @button_on("connection")
 @staff_page("accounts.sync_account")
 def sync(request: StaffRequest, connection_id: UUID) -> HttpResponse:
-    connection = get_object_or_404(visible(request), pk=connection_id)
+    connection = _find(request, connection_id, "accounts.sync_account")
     try:
         request_sync(request.user, connection, trigger=SyncRun.Trigger.MANUAL)
     except ConnectionUnusableError as error:
@@ -50,7 +58,7 @@ def sync(request: StaffRequest, connection_id: UUID) -> HttpResponse:
 @button_on("connection")
 @staff_page("tokens.refresh_connection")
 def refresh(request: StaffRequest, connection_id: UUID) -> HttpResponse:
-    connection = get_object_or_404(visible(request), pk=connection_id)
+    connection = _find(request, connection_id, "tokens.refresh_connection")
     try:
         is_new = request_refresh(request.user, connection)
     except ConnectionUnusableError as error:
@@ -65,7 +73,7 @@ def refresh(request: StaffRequest, connection_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @staff_page("tokens.disconnect_connection")
 def disconnect(request: StaffRequest, connection_id: UUID) -> HttpResponse:
-    connection = get_object_or_404(visible(request), pk=connection_id)
+    connection = _find(request, connection_id, "tokens.disconnect_connection")
     if request.method == "POST":
         disconnect_connection(request.user, connection)
         messages.success(request, f"{connection.label} is disconnected and its tokens are erased.")
@@ -84,7 +92,7 @@ def disconnect(request: StaffRequest, connection_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @staff_page("tokens.connect_amazon")
 def update(request: StaffRequest, connection_id: UUID) -> HttpResponse:
-    connection = get_object_or_404(visible(request), pk=connection_id)
+    connection = _find(request, connection_id, "tokens.connect_amazon")
     if request.method == "POST":
         form = ConnectionForm(request.POST)
         if form.is_valid():
@@ -113,7 +121,7 @@ def update(request: StaffRequest, connection_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @staff_page("tokens.disconnect_connection")
 def forget(request: StaffRequest, connection_id: UUID) -> HttpResponse:
-    connection = get_object_or_404(visible(request), pk=connection_id)
+    connection = _find(request, connection_id, "tokens.disconnect_connection")
     if request.method == "POST":
         try:
             forget_login(request.user, connection)

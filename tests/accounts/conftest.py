@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.api.throttling import CallerThrottle
 from accounts.models import Account, AccountAccess
 from tests.api_keys import new_key
-from tests.teams import team_of
+from tests.teams import join, team_of
 from tokens.models import Connection
 from tokens.people.roles import Role
 
@@ -28,11 +28,11 @@ def rested_throttle() -> None:
     CallerThrottle.clocks.clear()
 
 
-def person(name: str, group: str) -> User:
+def person(name: str, role: str) -> User:
+    """Make a person with this role in a team of their own."""
     user = User.objects.create_user(name, f"{name}@example.test", is_staff=True)
-    if group:
-        user.groups.add(Group.objects.get(name=group))
-        team_of(user, Role(group.lower()))
+    if role:
+        team_of(user, Role(role.lower()))
     return user
 
 
@@ -47,8 +47,12 @@ def bob(db: None) -> User:
 
 
 @pytest.fixture
-def admin(db: None) -> User:
-    return person("admin", "Administrator")
+def admin(alice: User, bob: User) -> User:
+    """The administrator of a team of his own, and of the teams of Alice and Bob."""
+    user = person("admin", "Administrator")
+    for other in (alice, bob):
+        join(user, team_of(other).name, Role.ADMINISTRATOR)
+    return user
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import Model
 from django.db.models.expressions import DatabaseDefault
@@ -21,6 +21,7 @@ from django.utils import timezone
 from accounts.models import Account, AccountAccess, AccountSearch, Profile
 from tests.teams import team_of
 from tokens.models import Connection
+from tokens.people.roles import Role
 
 OWNER, BOSS = "olivia", "boss"
 CHUNK = 50_000
@@ -61,7 +62,7 @@ PROFILE = {
 def fill(number: int) -> User:
     """Put `number` accounts into the empty database; return the operator who owns them."""
     owner = User.objects.create_user(OWNER, is_staff=True)
-    owner.groups.add(Group.objects.get(name="Operator"))
+    team_of(owner, Role.OPERATOR)
     User.objects.create_superuser(BOSS)
     connections = max(10, number // 1_000)
     _connect(owner, connections)

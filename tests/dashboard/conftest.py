@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.core.cache import caches
 from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Account, AccountAccess, Profile, Standing
-from accounts.permissions import create_missing_groups
-from tests.teams import team_of
+from tests.teams import join, team_of
 from tokens.models import Connection
 from tokens.people.roles import Role
 
@@ -28,12 +27,10 @@ def squeeze(html: str) -> str:
     return re.sub(r" ?([<>]) ?", r"\1", " ".join(html.split()))
 
 
-def staff(name: str, *groups: str) -> User:
+def staff(name: str, *roles: str) -> User:
     user = User.objects.create_user(name, is_staff=True)
-    create_missing_groups("default")
-    user.groups.set(Group.objects.filter(name__in=groups))
-    for group in groups:
-        team_of(user, Role(group.lower()))
+    for role in roles:
+        team_of(user, Role(role.lower()))
     return user
 
 
@@ -54,8 +51,12 @@ def bob(db: None) -> User:
 
 
 @pytest.fixture
-def administrator(db: None) -> User:
-    return staff("ada", "Administrator")
+def administrator(alice: User, bob: User) -> User:
+    """The administrator of a team of her own, and of the teams of alice and bob."""
+    ada = staff("ada", "Administrator")
+    for other in (alice, bob):
+        join(ada, team_of(other).name, Role.ADMINISTRATOR)
+    return ada
 
 
 @pytest.fixture

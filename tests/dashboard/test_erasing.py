@@ -183,13 +183,6 @@ class TestDoors:
         )
         assert not User.objects.filter(username__in=["one", "two"]).exists()
 
-    def test_people_who_may_only_delete_are_sent_to_a_superuser(self, quagga: User, log_in: LogIn) -> None:
-        hr = staff("hr")
-        hr.user_permissions.set(Permission.objects.filter(content_type__app_label="auth"))
-        page = log_in(hr).get(f"/admin/auth/user/{quagga.pk}/delete/", follow=True).content.decode()
-        assert "A superuser can erase the person instead" in page
-        assert page_of(quagga) not in page
-
 
 def test_the_log_of_a_deleted_second_factor_does_not_have_its_name(root: Client, alice: User) -> None:
     key = Authenticator.objects.create(user=alice, type="webauthn", data={"name": "Zebulon's key"})

@@ -336,15 +336,15 @@ def test_people_without_permissions_are_offered_to_log_out(log_in: LogIn, alice:
 
 @pytest.mark.parametrize("address", PAGES)
 def test_an_empty_page_offers_only_what_is_permitted_and_says_whose_rows_it_shows(
-    log_in: LogIn, administrator: User, address: str
+    log_in: LogIn, superuser: User, address: str
 ) -> None:
     content = log_in(staff("vera", "Viewer")).get(address).content.decode().partition('id="content"')[2]
     for offer in OFFERS:
         assert offer not in content
     permitted = log_in(staff("olga", "Operator")).get(address).content.decode().partition('id="content"')[2]
     assert any(offer in permitted for offer in OFFERS)
-    assert "You see only your own connections and accounts." in content
-    assert "You see only" not in log_in(administrator).get(address).content.decode()
+    assert "You see only what belongs to your teams." in content
+    assert "You see only" not in log_in(superuser).get(address).content.decode()
 
 
 @pytest.mark.parametrize(("operation", "title"), [("sync", "Sync accounts"), ("update", "Update accounts")])

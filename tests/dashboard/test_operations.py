@@ -293,9 +293,9 @@ def test_results_are_filtered_and_shown_harmlessly(client: Client, ended: BatchO
     assert client.get(f"/operations/{ended.pk}/?result=odd&after=odd").status_code == 200
 
 
-def test_results_are_paged_by_key(ended: BatchOperation) -> None:
-    first = list_results(QueryDict(), ended, {}, page_size=3)
-    second = list_results(QueryDict(first["next"].removeprefix("?")), ended, {}, page_size=3)
+def test_results_are_paged_by_key(alice: User, ended: BatchOperation) -> None:
+    first = list_results(alice, QueryDict(), ended, {}, page_size=3)
+    second = list_results(alice, QueryDict(first["next"].removeprefix("?")), ended, {}, page_size=3)
     shown = [row.item.account_id for page in (first, second) for row in page["items"]]
     assert (len(shown), len(set(shown)), second["next"]) == (4, 4, "")
 

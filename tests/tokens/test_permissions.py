@@ -4,24 +4,21 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import AnonymousUser, Permission, User
+from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import PermissionDenied
 
 from amazon_accounts.sandbox.state import Sandbox
+from tests.teams import set_role
 from tests.tokens.conftest import ConnectionFactory, new_connection
 from tests.tokens.factories import new_refresh
 from tokens.alerts.create import alert_connection_broken, create_alert
 from tokens.models import Alert, AuthorizationAttempt, Connection, TokenRefresh
+from tokens.people.roles import Role
 from tokens.permissions import SYSTEM, may, require
 
 pytestmark = pytest.mark.django_db
 
 PERMISSION = "tokens.refresh_connection"
-
-
-def permit(user: User, codename: str) -> User:
-    user.user_permissions.add(Permission.objects.get(codename=codename))
-    return User.objects.get(pk=user.pk)
 
 
 class TestMay:
@@ -42,7 +39,7 @@ class TestMay:
 
     def test_a_person_may_do_what_is_permitted(self, alice: User) -> None:
         assert not may(alice, PERMISSION)
-        assert may(permit(alice, "refresh_connection"), PERMISSION)
+        assert may(set_role(alice, Role.OPERATOR), PERMISSION)
 
     def test_a_person_who_may_not_sign_in_may_do_nothing(self, alice: User) -> None:
         alice.is_superuser = True
@@ -87,17 +84,21 @@ class TestVisibility:
     ) -> tuple[Any, Any]:
         """A row of alice and a row of bob."""
         bob = User.objects.create_user("bob")
+        for user in (alice, bob):
+            set_role(user, Role.ADMINISTRATOR)
         return make(new_connection(alice, settings, "Atzr|a")), make(new_connection(bob, settings, "Atzr|b"))
 
-    def test_a_person_sees_only_own_rows(self, model: Any, rows: tuple[Any, Any], alice: User) -> None:
+    def test_a_person_sees_only_the_rows_of_the_team(
+        self, model: Any, rows: tuple[Any, Any], alice: User
+    ) -> None:
         assert list(model.objects.visible_to(alice)) == [rows[0]]
         assert list(model.objects.visible_to(User.objects.get(username="bob"))) == [rows[1]]
 
-    def test_a_permission_shows_the_rows_of_everybody(
-        self, model: Any, rows: tuple[Any, Any], alice: User
+    def test_a_superuser_and_the_system_see_the_rows_of_everybody(
+        self, model: Any, rows: tuple[Any, Any]
     ) -> None:
-        manager = permit(alice, "view_all_connections")
-        assert set(model.objects.visible_to(manager)) == set(rows)
+        root = User.objects.create_superuser("root")
+        assert set(model.objects.visible_to(root)) == set(rows)
         assert set(model.objects.visible_to(SYSTEM)) == set(rows)
 
     @pytest.mark.usefixtures("rows")
@@ -108,9 +109,7 @@ class TestVisibility:
         assert not model.objects.visible_to(alice).exists()
 
 
-def test_an_alert_without_a_connection_is_for_people_who_see_all_connections(
-    alice: User, connect: ConnectionFactory
-) -> None:
+def test_an_alert_without_a_connection_is_for_superusers(alice: User, connect: ConnectionFactory) -> None:
     create_alert(Alert.Kind.APPLICATION_REFUSED, "1", "Refused.")
     assert not Alert.objects.visible_to(alice).exists()
-    assert Alert.objects.visible_to(permit(alice, "view_all_connections")).exists()
+    assert Alert.objects.visible_to(User.objects.create_superuser("root")).exists()

@@ -17,7 +17,7 @@ def disconnect_connection(user: User | System, connection: Connection) -> bool:
     Raises PermissionDenied. A refresh that is running cannot bring the
     tokens back.
     """
-    require(user, "tokens.disconnect_connection")
+    require(user, "tokens.disconnect_connection", connection)
     state = connection.state
     with transaction.atomic():
         changed = (

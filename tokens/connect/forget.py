@@ -30,7 +30,7 @@ def forget_login(user: User | System, connection: Connection) -> bool:
     Earlier connections of the same login and team, which ended too, are erased with it. Accounts that another connection sees keep their names. Return False if the login was forgotten before. Raises
     PermissionDenied or StillConnectedError.
     """
-    require(user, "tokens.disconnect_connection")
+    require(user, "tokens.disconnect_connection", connection)
     with transaction.atomic():
         stored = Connection.objects.select_for_update().get(pk=connection.pk)
         if stored.state != Connection.State.DISCONNECTED:

@@ -72,7 +72,8 @@ class ReconnectForm(forms.Form):
 class ConnectForm(ReconnectForm):
     """The choices for a new connection. A login that is connected already keeps its label and regions.
 
-    `teams` are those that may get the connection. There is no choice if there is only one.
+    `teams` are those that may get the connection, and `default` is the one that gets it if none is chosen. There is no
+    choice if there is only one.
     """
 
     team = forms.ModelChoiceField(
@@ -95,9 +96,16 @@ class ConnectForm(ReconnectForm):
     )
     field_order = ("team", "label", "regions", "region")
 
-    def __init__(self, *args: Any, teams: TeamQuerySet, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, teams: TeamQuerySet, default: Team | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._default = teams[0] if len(teams) == 1 else default
         if len(teams) > 1:
-            cast("forms.ModelChoiceField[Team]", self.fields["team"]).queryset = teams
+            field = cast("forms.ModelChoiceField[Team]", self.fields["team"])
+            field.queryset, field.initial, field.required = teams, default, default is None
         else:
             del self.fields["team"]
+
+    def clean(self) -> dict[str, Any]:
+        if not self.cleaned_data.get("team"):
+            self.cleaned_data["team"] = self._default
+        return self.cleaned_data

@@ -115,9 +115,9 @@ def begin(
     Without `team`, a new connection belongs to the only team of the person. Raises PermissionDenied and
     TeamNotChosenError.
     """
-    require(user, "tokens.connect_amazon")
     if connection is None and team is None:
         team = choose_team(user)
+    require(user, "tokens.connect_amazon", connection or team)
     state = secrets.token_urlsafe(32)
     AuthorizationAttempt.objects.create(
         state_digest=_digest(state),
@@ -226,13 +226,15 @@ def _store(user: User, attempt: AuthorizationAttempt, consent: Consent) -> Conne
     # Locked, so that nobody is erased between the check and the new connection.
     people = User.objects.select_for_update(no_key=True)
     person = people.filter(pk=user.pk).first() or AnonymousUser()
-    require(person, "tokens.connect_amazon")
     if attempt.connection_id is None:
+        require(person, "tokens.connect_amazon", consent.team)
         connected = grants.connect(consent)
-    elif Connection.objects.visible_to(person).filter(pk=attempt.connection_id).exists():
-        connected = grants.reconnect(attempt.connection_id, consent)
     else:
-        raise HiddenConnectionError
+        known = Connection.objects.visible_to(person).filter(pk=attempt.connection_id).first()
+        if known is None:
+            raise HiddenConnectionError
+        require(person, "tokens.connect_amazon", known)
+        connected = grants.reconnect(known.pk, consent)
     AuthorizationAttempt.objects.filter(pk=attempt.pk).update(connected=connected.connection)
     grants.record_connected(user, connected, "consent")
     return connected

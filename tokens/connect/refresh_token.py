@@ -49,7 +49,7 @@ async def connect_with_refresh_token(
 
     Raises PermissionDenied, NotARefreshTokenError, AmazonError, PostponedError or AlreadyConnectedError.
     """
-    await in_thread(require)(user, "tokens.connect_amazon")
+    await in_thread(require)(user, "tokens.connect_amazon", team)
     if not looks_like_refresh_token(refresh_token):
         # It may be a secret of another kind, or a name. It is sent nowhere.
         raise NotARefreshTokenError

@@ -55,7 +55,7 @@ def update_connection(user: User | System, connection: Connection, changes: Any)
 
     Other regions are synced at once. Raises PermissionDenied and ValidationError.
     """
-    require(user, "tokens.connect_amazon")
+    require(user, "tokens.connect_amazon", connection)
     cleaned = _clean(changes)
     with transaction.atomic():
         # The row is read again under its lock, because a refresh or another person may have changed it.

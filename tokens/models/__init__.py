@@ -19,7 +19,7 @@ from tokens.models.refresh import TokenRefresh, TokenRefreshQuerySet
 from tokens.models.scheduler_lead import SchedulerLead
 from tokens.models.session import Session, SessionQuerySet
 from tokens.models.sign_in import SignInPace
-from tokens.models.team import MAIN, Membership, MembershipQuerySet, Team, TeamQuerySet
+from tokens.models.team import MAIN, Membership, MembershipQuerySet, Team, TeamQuerySet, TeamRowsQuerySet
 
 __all__ = [
     "BROKEN",
@@ -47,6 +47,7 @@ __all__ = [
     "SignInPace",
     "Team",
     "TeamQuerySet",
+    "TeamRowsQuerySet",
     "TokenRefresh",
     "TokenRefreshQuerySet",
     "all_regions",

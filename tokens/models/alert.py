@@ -12,7 +12,7 @@ from tokens.models.connection import Connection, ConnectionPartQuerySet
 
 
 class AlertQuerySet(ConnectionPartQuerySet["Alert"]):
-    # An alert without a connection is shown to people who see all connections.
+    # An alert without a connection is shown to superusers.
 
     def erase_texts(self) -> int:
         """Erase what the alerts say; an alert that waits is not sent."""

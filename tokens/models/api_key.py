@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
-from tokens.permissions import Actor, System
+from tokens.permissions import Actor, may_everything
 
 # Scanners for secrets find a key by it. Keys that version 0.2 made have no such word.
 KEY_PREFIX: Final = "aak_"
@@ -21,11 +21,9 @@ MAX_NAME_CHARACTERS: Final = 100
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def visible_to(self, user: Actor) -> Self:
         """Keep the person's own keys. Superusers see every key, so that they can revoke it."""
-        if isinstance(user, System):
+        if may_everything(user):
             return self
-        if not isinstance(user, User) or not user.is_active:
-            return self.none()
-        return self if user.is_superuser else self.filter(user=user)
+        return self.filter(user=user) if isinstance(user, User) and user.is_active else self.none()
 
     def live(self) -> Self:
         return self.filter(expires_at__gt=Now())

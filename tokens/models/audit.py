@@ -4,30 +4,24 @@
 key, so that what the trail names can be deleted.
 """
 
-from typing import Final, Self
+from typing import Final
+from uuid import UUID
 
-from django.contrib.auth.models import User
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
-from tokens.permissions import Actor, System, may
+from tokens.models.team import TeamRowsQuerySet
 
 MAX_AUDITED_NAME: Final = 200  # characters
-# Entries about these belong to the people who use the console for its accounts. All others are for superusers.
-SHARED_OBJECTS: Final = ("account", "accounts", "batch", "connection")
-VIEW_ALL: Final = ("tokens.view_auditentry", "tokens.view_all_connections", "accounts.view_all_accounts")
 
 
-class AuditEntryQuerySet(models.QuerySet["AuditEntry"]):
-    def visible_to(self, user: Actor) -> Self:
-        """Keep everything for superusers, and what concerns accounts and connections for who sees all of them."""
-        if isinstance(user, System):
-            return self
-        if not isinstance(user, User) or not all(may(user, permission) for permission in VIEW_ALL):
-            return self.none()
-        return self if user.is_superuser else self.filter(object_type__in=SHARED_OBJECTS)
+class AuditEntryQuerySet(TeamRowsQuerySet["AuditEntry"]):
+    """Administrators see the entries of their teams. Entries without a team are for superusers."""
+
+    def of_teams(self, teams: frozenset[UUID]) -> Q:
+        return Q(team_id__in=teams)
 
 
 class AuditEntry(models.Model):

@@ -9,14 +9,14 @@ from django.db import models
 from django.db.models.functions import Now
 
 from amazon_accounts.amazon_ads.hosts import Region
-from tokens.models.connection import Connection, all_regions, sees_all_connections
+from tokens.models.connection import Connection, all_regions
 from tokens.models.team import Team
-from tokens.permissions import Actor
+from tokens.permissions import Actor, may_everything
 
 
 class AuthorizationAttemptQuerySet(models.QuerySet["AuthorizationAttempt"]):
     def visible_to(self, user: Actor) -> Self:
-        if sees_all_connections(user):
+        if may_everything(user):
             return self
         return self.filter(user=user) if isinstance(user, User) and user.is_active else self.none()
 

@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta
 from typing import Self, TypeVar
+from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
@@ -14,8 +14,7 @@ from uuid_utils.compat import uuid7
 from amazon_accounts.amazon_ads.hosts import Region
 from amazon_accounts.postgresql.clock import approximate_now
 from tokens.encryption import EncryptedTextField
-from tokens.models.team import Team
-from tokens.permissions import Actor, may
+from tokens.models.team import Team, TeamRowsQuerySet
 
 ACTIVE = Q(state="active")
 DISCONNECTED = Q(state="disconnected")
@@ -43,16 +42,7 @@ def where_late() -> Q:
     return Q(sync_failures=0, last_synced_at__lt=Now() - _time_until_late())
 
 
-def sees_all_connections(user: Actor) -> bool:
-    return may(user, "tokens.view_all_connections")
-
-
-class ConnectionQuerySet(models.QuerySet["Connection"]):
-    def visible_to(self, user: Actor) -> Self:
-        if sees_all_connections(user):
-            return self
-        return self.filter(owner=user) if isinstance(user, User) and user.is_active else self.none()
-
+class ConnectionQuerySet(TeamRowsQuerySet["Connection"]):
     def active(self) -> Self:
         return self.filter(ACTIVE)
 
@@ -146,7 +136,6 @@ class Connection(models.Model):
             ("refresh_connection", "Can refresh a connection's token"),
             ("disconnect_connection", "Can disconnect a connection"),
             ("use_access_token", "Can ask for a connection's access token"),
-            ("view_all_connections", "Can see everybody's connections"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -271,10 +260,8 @@ class Connection(models.Model):
 Part = TypeVar("Part", bound=models.Model)
 
 
-class ConnectionPartQuerySet(models.QuerySet[Part]):
-    """Rows that belong to a connection. A person who sees the connection sees its rows."""
+class ConnectionPartQuerySet(TeamRowsQuerySet[Part]):
+    """Rows that belong to a connection, and so to its team."""
 
-    def visible_to(self, user: Actor) -> Self:
-        if sees_all_connections(user):
-            return self
-        return self.filter(connection__in=Connection.objects.visible_to(user))
+    def of_teams(self, teams: frozenset[UUID]) -> Q:
+        return Q(connection__in=Connection.objects.filter(team__in=teams))

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
-from tokens.permissions import Actor, System
+from tokens.permissions import Actor, System, may_everything
 
 MAX_USER_AGENT_CHARACTERS = 200
 
@@ -21,7 +21,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
             return self
         if not isinstance(user, User) or not user.is_active:
             return self.none()
-        return self if user.is_superuser else self.filter(user=user)
+        return self if may_everything(user) else self.filter(user=user)
 
     def live(self) -> Self:
         # The database's clock decides for all processes.

@@ -1,6 +1,8 @@
-"""Teams, and who belongs to them."""
+"""Teams, who belongs to them, and rows that belong to teams: who sees them, and who may do something with them."""
 
-from typing import Final, Self
+from collections.abc import Mapping
+from typing import Final, Self, TypeVar
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -9,21 +11,81 @@ from django.db.models import Q
 from django.db.models.functions import Lower, Now
 from uuid_utils.compat import uuid7
 
-from tokens.people.roles import Role
-from tokens.permissions import Actor, System
+from tokens.people.roles import PERMISSIONS, Role
+from tokens.permissions import Actor, System, read_limits
 
 # The team that every database has.
 MAIN: Final = "Main"
 MAX_NAME_LENGTH: Final = 100  # characters
 
+Row = TypeVar("Row", bound=models.Model)
 
-class TeamQuerySet(models.QuerySet["Team"]):
+
+class Everywhere:
+    """All teams, also those that are made later."""
+
+    def __contains__(self, _team_id: object) -> bool:
+        return True
+
+
+EVERYWHERE: Final = Everywhere()
+
+
+def find_teams(user: Actor, permission: str) -> frozenset[UUID] | Everywhere:
+    """Return the teams in which the actor may do this."""
+    if isinstance(user, System):
+        return EVERYWHERE
+    if not isinstance(user, User) or not user.is_active:
+        return frozenset()
+    limits = read_limits(user)
+    if limits.role is not None and permission not in PERMISSIONS[limits.role]:
+        return frozenset()
+    if user.is_superuser:
+        return EVERYWHERE if limits.team_id is None else frozenset({limits.team_id})
+    teams = {team for team, role in read_roles(user).items() if permission in PERMISSIONS[role]}
+    return frozenset(teams if limits.team_id is None else teams & {limits.team_id})
+
+
+def list_permissions(user: User) -> frozenset[str]:
+    """Return what a person who is no superuser may do in any team."""
+    limits = read_limits(user)
+    granted: frozenset[str] = frozenset()
+    for team, role in read_roles(user).items():
+        if limits.team_id in {None, team}:
+            granted |= PERMISSIONS[role]
+    return granted if limits.role is None else granted & PERMISSIONS[limits.role]
+
+
+def read_roles(user: User) -> Mapping[UUID, str]:
+    """Return the role of the person in each of their teams. It is read once for each object of the person."""
+    known: Mapping[UUID, str] | None = getattr(user, "_roles", None)
+    if known is None:
+        known = dict(Membership.objects.filter(user=user.pk).order_by().values_list("team", "role"))
+        # By setattr, because the user of a request is a lazy wrapper with a `__dict__` of its own.
+        setattr(user, "_roles", known)  # noqa: B010 - Django's User has no such attribute
+    return known
+
+
+class TeamRowsQuerySet(models.QuerySet[Row]):
+    """Rows with a team. A row that belongs to another row has the team of that row: see `of_teams`."""
+
+    def allowing(self, user: Actor, permission: str) -> Self:
+        """Return the rows with which the actor may do this."""
+        teams = find_teams(user, permission)
+        return self if isinstance(teams, Everywhere) else self.filter(self.of_teams(teams))
+
     def visible_to(self, user: Actor) -> Self:
-        if isinstance(user, System):
-            return self
-        if not isinstance(user, User) or not user.is_active:
-            return self.none()
-        return self if user.is_superuser else self.filter(memberships__user=user)
+        options = self.model._meta
+        return self.allowing(user, f"{options.app_label}.view_{options.model_name}")
+
+    def of_teams(self, teams: frozenset[UUID]) -> Q:
+        # The ids stand in the query, so PostgreSQL knows how many rows each team has.
+        return Q(team__in=teams)
+
+
+class TeamQuerySet(TeamRowsQuerySet["Team"]):
+    def of_teams(self, teams: frozenset[UUID]) -> Q:
+        return Q(pk__in=teams)
 
 
 class Team(models.Model):
@@ -45,11 +107,13 @@ class Team(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def team_id(self) -> UUID:
+        return self.pk
 
-class MembershipQuerySet(models.QuerySet["Membership"]):
-    def visible_to(self, user: Actor) -> Self:
-        # Who sees a team sees its members.
-        return self if isinstance(user, System) else self.filter(team__in=Team.objects.visible_to(user))
+
+class MembershipQuerySet(TeamRowsQuerySet["Membership"]):
+    pass
 
 
 class Membership(models.Model):

@@ -14,4 +14,51 @@ class Role(models.TextChoices):
     ADMINISTRATOR = "administrator"
 
 
-RANKS: Final[Mapping[str, int]] = {role: rank for rank, role in enumerate(Role.values)}
+# The role of an API key that hands out access tokens and does nothing else. No person has it.
+TOKENS: Final = "tokens"
+
+VIEWER: Final = frozenset(
+    {
+        "accounts.view_account",
+        "accounts.view_accountaccess",
+        "accounts.view_accountchange",
+        "accounts.view_accountmanager",
+        "accounts.view_batchitem",
+        "accounts.view_batchoperation",
+        "accounts.view_profile",
+        "accounts.view_syncrun",
+        "tokens.view_alert",
+        "tokens.view_connection",
+        "tokens.view_membership",
+        "tokens.view_team",
+        "tokens.view_tokenrefresh",
+    }
+)
+OPERATOR: Final = VIEWER | {
+    "accounts.disconnect_account",
+    "accounts.sync_account",
+    "accounts.update_account",
+    "tokens.connect_amazon",
+    "tokens.refresh_connection",
+}
+ADMINISTRATOR: Final = OPERATOR | {
+    "tokens.disconnect_connection",
+    "tokens.manage_keys",
+    "tokens.manage_members",
+    "tokens.manage_webhooks",
+    "tokens.move_connection",
+    "tokens.use_access_token",
+    "tokens.view_auditentry",
+}
+
+PERMISSIONS: Final[Mapping[str, frozenset[str]]] = {
+    Role.VIEWER: VIEWER,
+    Role.OPERATOR: OPERATOR,
+    Role.ADMINISTRATOR: ADMINISTRATOR,
+    TOKENS: frozenset({"tokens.use_access_token"}),
+}
+
+
+def includes(role: str, other: str) -> bool:
+    """Return whether the role allows everything that the other role allows."""
+    return PERMISSIONS[role] >= PERMISSIONS[other]

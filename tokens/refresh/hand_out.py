@@ -60,6 +60,9 @@ def hand_out_access_token(user: User, connection_id: UUID) -> AccessTokenAnswer:
     ConnectionUnusableError or TokenNotReadyError.
     """
     answer = hand_out_access_tokens(user, [connection_id])[connection_id]
+    if isinstance(answer, Connection.DoesNotExist):
+        # Raises that again for a connection that the person does not see.
+        require(user, "tokens.use_access_token", Connection.objects.visible_to(user).get(pk=connection_id))
     if isinstance(answer, Exception):
         raise answer
     return answer
@@ -69,8 +72,8 @@ def hand_out_access_tokens(user: User, connection_ids: Sequence[UUID]) -> Answer
     """Give valid tokens of many connections to a person who may use them. Each is in the audit trail.
 
     Stored tokens that are fresh are given at once. For the others refreshes are queued and waited for, together for
-    ACCESS_TOKEN_WAIT_SECONDS. Each connection gets its token, or the error that `hand_out_access_token` raises. Raises
-    PermissionDenied.
+    ACCESS_TOKEN_WAIT_SECONDS. Each connection gets its token, or an error; one whose tokens the person may not use
+    counts as not there. Raises PermissionDenied.
     """
     try:
         require(user, "tokens.use_access_token")
@@ -78,7 +81,9 @@ def hand_out_access_tokens(user: User, connection_ids: Sequence[UUID]) -> Answer
         record_refusal(user, connection_ids, error)
         raise
     deadline = time.monotonic() + settings.ACCESS_TOKEN_WAIT_SECONDS
-    found = list(_read(Connection.objects.visible_to(user).filter(pk__in=connection_ids)))
+    # A key that only hands out tokens sees no connection.
+    permitted = Connection.objects.allowing(user, "tokens.use_access_token")
+    found = list(_read(permitted.filter(pk__in=connection_ids)))
     answers: Answers = {}
     stale = _answer(found, answers)
     if stale:

@@ -61,7 +61,7 @@ def request_refresh(user: User | System, connection: Connection) -> bool:
 
     Raises PermissionDenied or ConnectionUnusableError.
     """
-    require(user, "tokens.refresh_connection")
+    require(user, "tokens.refresh_connection", connection)
     refuse_unusable(connection)
     with transaction.atomic():
         is_new = queue_refresh(connection, trigger=TokenRefresh.Trigger.MANUAL)

@@ -8,17 +8,9 @@ from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 
+from tokens.permissions import may
 from tokens.sign_in.factor_secrets import seal_fresh, unseal_stored
 
-# Who holds one of these can do most harm.
-ADMINISTRATION: Final = (
-    "tokens.use_access_token",
-    "tokens.view_all_connections",
-    "auth.add_user",
-    "auth.change_user",
-    "auth.change_group",
-    "mfa.delete_authenticator",
-)
 # Recovery codes stand in for one of these. Alone they are never asked for at the login.
 FACTORS: Final = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 
@@ -39,6 +31,6 @@ def lacks_second_factor(user: AbstractBaseUser | AnonymousUser) -> bool:
     """Return whether REQUIRE_MFA asks the person for a second factor that they do not have."""
     if settings.REQUIRE_MFA == "nobody" or not isinstance(user, User):
         return False
-    if settings.REQUIRE_MFA == "administrators" and not any(map(user.has_perm, ADMINISTRATION)):
+    if settings.REQUIRE_MFA == "administrators" and not may(user, "tokens.manage_members"):
         return False
     return not MFAAdapter().is_mfa_enabled(user, FACTORS)

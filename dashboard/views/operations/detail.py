@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.batch import cancel_batch, retry_batch
 from accounts.batch.ending import BatchStateError
-from accounts.batch.operations import PERMISSIONS, Operation
+from accounts.batch.operations import Operation, may_steer
 from accounts.batch.waits import find_waits_of, join_waits
 from accounts.models import BatchOperation
 from amazon_accounts.postgresql.clock import approximate_now
@@ -62,13 +62,13 @@ def operation(request: StaffRequest, batch_id: UUID) -> HttpResponse:
         "wait": join_waits(waits),
         "waiting_runs": len(waits),
         "progress": Progress.of(batch, batch.count_items()),
-        "may_change": request.user.has_perm(PERMISSIONS[Operation(batch.operation)]),
+        "may_change": may_steer(request.user, batch),
     }
     partial = "dashboard/operations/progress.html"
     # The page asks for its head every second, and for the results less often.
     if request.htmx.target != "head":
         partial = "dashboard/operations/results.html"
-        context |= list_results(request.GET, batch, waits)
+        context |= list_results(request.user, request.GET, batch, waits)
     number = f"{batch.total:,} account{'' if batch.total == 1 else 's'}"
     title = f"{batch.get_operation_display().capitalize()} of {number}"
     return page(request, "dashboard/operations/detail_page.html", context, title=title, partial=partial)

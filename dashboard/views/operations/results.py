@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import QueryDict, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
@@ -32,10 +33,15 @@ class ItemRow:
 
 
 def list_results(
-    parameters: QueryDict, batch: BatchOperation, waits: Mapping[UUID, Wait], *, page_size: int = PAGE_SIZE
+    user: User,
+    parameters: QueryDict,
+    batch: BatchOperation,
+    waits: Mapping[UUID, Wait],
+    *,
+    page_size: int = PAGE_SIZE,
 ) -> dict[str, Any]:
     result, after = _read_result(parameters), _parse_id(parameters.get("after", ""))
-    items = _select_items(batch, result)
+    items = _select_items(user, batch, result)
     if after:
         items = items.filter(account_id__gt=after)
     # One item more than a page tells whether another page follows.
@@ -74,8 +80,13 @@ def _parse_id(text: str) -> UUID | None:
         return None
 
 
-def _select_items(batch: BatchOperation, result: str) -> QuerySet[BatchItem]:
-    items = BatchItem.objects.filter(batch=batch).select_related("account").order_by("account_id")
+def _select_items(user: User, batch: BatchOperation, result: str) -> QuerySet[BatchItem]:
+    items = (
+        BatchItem.objects.visible_to(user)
+        .filter(batch=batch)
+        .select_related("account")
+        .order_by("account_id")
+    )
     # `metadata` and `errors` of an account can be long, and are not shown.
     items = items.only("state", "message", "run", "account__name", "account__amazon_account_id")
     return items.filter(state=result) if result else items
@@ -88,7 +99,8 @@ def results_csv(request: StaffRequest, batch_id: UUID) -> StreamingHttpResponse:
     record_audit(request.user, Action.BATCH_EXPORT, batch)
     return StreamingHttpResponse(
         stream_csv(
-            _select_items(batch, _read_result(request.GET)), for_excel=request.GET.get("for") == "excel"
+            _select_items(request.user, batch, _read_result(request.GET)),
+            for_excel=request.GET.get("for") == "excel",
         ),
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="operation-{batch.pk}.csv"'},

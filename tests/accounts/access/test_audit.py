@@ -9,14 +9,20 @@ import pytest
 from allauth.mfa.models import Authenticator
 from django.conf import LazySettings
 from django.contrib import admin
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import transaction
 from django.db.models import Model
 from django.test import Client
 
 from accounts.models import Account, BatchItem, BatchOperation
-from tests.accounts.access.test_operations import ASYNC_OPERATIONS, OPERATIONS, Scene, person_with, scene
+from tests.accounts.access.test_operations import (
+    ASYNC_OPERATIONS,
+    OPERATIONS,
+    Scene,
+    lowest_with,
+    scene,
+)
 from tests.accounts.access.test_table import Somebody
 from tests.accounts.access.test_table import rows as requests
 from tests.accounts.conftest import AccountFactory
@@ -51,6 +57,13 @@ REQUESTS: Final[dict[str, str]] = {
     "POST operations/<uuid:batch_id>/cancel/": "batch.cancel",
     "POST operations/<uuid:batch_id>/retry/": "batch.retry",
     "GET operations/<uuid:batch_id>/results.csv": "batch.export",
+    "POST api/v1/teams/": "team.make",
+    "PATCH api/v1/teams/<uuid:team_id>/": "team.rename",
+    "PUT api/v1/teams/<uuid:team_id>/members/<str:user_name>/": "member.add",
+    "DELETE api/v1/teams/<uuid:team_id>/members/<str:user_name>/": "member.remove",
+    "POST teams/make/": "team.make",
+    "POST teams/<uuid:team_id>/members/": "member.update",
+    "POST teams/<uuid:team_id>/members/<int:person_id>/remove/": "member.remove",
     "GET audit/entries.csv": "audit.export",
     "POST auth/sessions/end/": "session.end",
     "POST auth/sessions/end-everywhere/": "session.end",
@@ -69,6 +82,8 @@ class Requests(Somebody):
     """An administrator whose objects are in the state that each request needs."""
 
     def prepare(self, name: str) -> None:
+        if name.startswith("PUT "):
+            self.colleague.memberships.all().delete()
         if name.endswith("/retry/"):
             BatchItem.objects.update(state=BatchItem.State.FAILED)
         if name.endswith("/forget/"):
@@ -88,7 +103,8 @@ def count_entries(deed: Callable[[], object]) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_request_writes_one_entry(db: None, new_account: AccountFactory, name: str) -> None:
-    somebody = Requests("Administrator", new_account)
+    who = "superuser" if REQUESTS[name].startswith("team.") else "Administrator"
+    somebody = Requests(who, new_account)
     somebody.prepare(name)
     method, address = name.split()
     before = set(AuditEntry.objects.values_list("pk", flat=True))
@@ -105,7 +121,7 @@ def test_a_request_writes_one_entry(db: None, new_account: AccountFactory, name:
     entry = AuditEntry.objects.exclude(pk__in=before).get()
     assert (entry.action, entry.outcome) == (REQUESTS[name], outcome)
     assert somebody.user is not None
-    assert (entry.actor_id, entry.actor_name) == (somebody.user.pk, "Administrator")
+    assert (entry.actor_id, entry.actor_name) == (somebody.user.pk, who)
     assert entry.actor_kind == ("key" if address.startswith("api/") else "person")
     assert (entry.address, len(entry.request_id)) == ("127.0.0.1", 32)
 
@@ -150,18 +166,19 @@ OF_OPERATIONS: Final = {
     "forget_login": "connection.forget",
     "hand_out_access_tokens": "access_token.hand_out",
     "revoke_api_key": "api_key.end",
+    "set_member": "member.update",
+    "remove_member": "member.remove",
     "end_api_keys": "api_key.end",
 }
 WITHOUT_ENTRY: Final = {
     "begin": "complete_authorization writes it when Amazon has answered.",
 }
-EVERY_VIEW: Final = {"accounts.view_all_accounts", "tokens.view_all_connections"}
 
 
 @pytest.mark.parametrize("name", OF_OPERATIONS)
 def test_an_operation_writes_one_entry(scene: Scene, name: str) -> None:
     permission, operation = OPERATIONS[name]
-    user = person_with({permission, *EVERY_VIEW})
+    user = lowest_with(permission)
     assert count_entries(lambda: operation(user, scene)) == [(OF_OPERATIONS[name], "done")]
 
 
@@ -172,7 +189,7 @@ def test_every_operation_is_in_the_table() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_an_answer_of_amazon_that_refuses_writes_one_entry(scene: Scene) -> None:
-    user = person_with({"tokens.connect_amazon"})
+    user = lowest_with("tokens.connect_amazon")
 
     def come_back() -> None:
         with pytest.raises(Exception, match="You cancelled at Amazon"):
@@ -193,6 +210,7 @@ COMMANDS: Final[dict[str, str]] = {
     "refresh_tokens": "connection.refresh",
     "rotate_encryption_keys": "encryption_keys.rotate",
     "sync_accounts": "connection.sync",
+    "team": "team.make",
 }
 WITHOUT_DEEDS: Final = {"migrate", "runscheduler", "runworker", "verify_audit"}
 
@@ -250,6 +268,7 @@ def calls(
         "refresh_tokens": lambda: call_command("refresh_tokens", connection=[connection.pk], **quiet),
         "rotate_encryption_keys": lambda: call_command("rotate_encryption_keys", **quiet),
         "sync_accounts": lambda: call_command("sync_accounts", connection=[connection.pk], **quiet),
+        "team": lambda: call_command("team", "North", **quiet),
     }
 
 
@@ -271,9 +290,6 @@ FORMS: Final[dict[str, str]] = {
     "auth.user password": "password.change",
     "auth.user erase": "person.erase",
     "auth.user end-keys": "api_key.end",
-    "auth.group add": "group.make",
-    "auth.group change": "group.update",
-    "auth.group delete": "group.delete",
     "tokens.apikey delete": "api_key.end",
     "mfa.authenticator delete": "second_factor.remove",
 }
@@ -286,7 +302,6 @@ ACTIONS: Final[dict[str, str]] = {
     "tokens.connection refresh": "connection.refresh",
     "tokens.session end": "session.end",
     "auth.user delete_selected": "person.delete",
-    "auth.group delete_selected": "group.delete",
     "tokens.apikey delete_selected": "api_key.end",
     "mfa.authenticator delete_selected": "second_factor.remove",
 }
@@ -302,7 +317,6 @@ class Office:
         self.person = User.objects.create_user("person", is_staff=True)
         self.account: Account = new_account(self.root)
         new_key(self.person)
-        Group.objects.create(name="Readers")
         Authenticator.objects.create(user=self.person, type="webauthn", data={"name": "key"})
         Session.objects.create(key_digest="a" * 64, data="", user=self.person)
         self.browser = Client()
@@ -312,8 +326,6 @@ class Office:
         match label:
             case "auth.user":
                 return self.person
-            case "auth.group":
-                return Group.objects.get(name="Readers")
             case "accounts.account":
                 return self.account
             case "tokens.connection":

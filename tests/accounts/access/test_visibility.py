@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,11 @@ import pytest
 from django.apps import apps
 from django.conf import LazySettings
 from django.contrib import admin
-from django.contrib.auth.models import AnonymousUser, Permission, User
+from django.contrib.admin.utils import quote
+from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Model
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import (
@@ -28,14 +29,18 @@ from accounts.models import (
 from tests.accounts.access.test_table import rows as table_rows
 from tests.accounts.conftest import AccountFactory, ClientFactory
 from tests.api_keys import new_key
+from tests.teams import join, set_role
 from tokens.models import (
     Alert,
     AuthorizationAttempt,
     Connection,
+    Membership,
     Session,
+    Team,
     TokenRefresh,
 )
-from tokens.permissions import SYSTEM, Actor
+from tokens.people.roles import Role
+from tokens.permissions import SYSTEM, Actor, may
 
 # Nobody owns the rows of these models: the permission to view the model decides alone.
 WITHOUT_OWNER = {
@@ -45,7 +50,6 @@ WITHOUT_OWNER = {
     "amazon_ads.parkedlogin",
     "amazon_ads.ratelimit",
     "amazon_ads.ratelimithour",
-    "auth.group",
     "auth.user",
     "django_apscheduler.djangojob",
     "django_apscheduler.djangojobexecution",
@@ -62,18 +66,8 @@ WITHOUT_OWNER = {
     "tokens.schedulerlead",
     "tokens.signinpace",
 }
-VIEW_ALL = ["tokens.view_all_connections", "accounts.view_all_accounts"]
-MIXES = [
-    pytest.param(
-        views, [name for name, wanted in zip(VIEW_ALL, all_of, strict=True) if wanted], id=f"{views}-{all_of}"
-    )
-    for views, all_of in product([True, False], product([True, False], repeat=2))
-]
-
-# The people who read: one who owns rows, and one who owns none. Without the permission to view, a page is refused to
-# both alike, so one of them is enough.
-READERS = ("owner", "outsider")
-REFUSED_READERS = ("owner",)
+# The people who read: the member of one team in each role, the member of two, somebody in none, and a superuser.
+READERS = [*Role.values, "member of both", "outsider", "superuser"]
 
 
 class Visitor:
@@ -93,14 +87,18 @@ Reader = Callable[[Visitor], set[str]]
 
 
 class World:
-    """Two people, each with one row of every model, and a third person who owns nothing."""
+    """Two teams with one person each, who has one row of every model, and people who have nothing."""
 
     def __init__(self, new_account: AccountFactory) -> None:
         self.people = {
             name: User.objects.create_user(name, is_staff=True) for name in ("owner", "other", "outsider")
         }
+        self.people["member of both"] = User.objects.create_user("both", is_staff=True)
+        self.people["superuser"] = User.objects.create_superuser("root")
         for name in ("owner", "other"):
             _give_rows(self.people[name], new_account)
+            self.people[name] = set_role(self.people[name], Role.ADMINISTRATOR)
+            join(self.people["member of both"], f"Team of {name}", Role.OPERATOR)
         Alert.objects.create(kind=Alert.Kind.APPLICATION_REFUSED, key="refused", text="Amazon refuses us.")
 
 
@@ -113,7 +111,7 @@ def _give_rows(user: User, new_account: AccountFactory) -> None:
         connection=connection, trigger="manual", state="succeeded", started_at=now, finished_at=later
     )
     AccountChange.objects.create(account=account, run=run, kind="name", old="a", new="b")
-    batch = BatchOperation.objects.create(user=user, operation="sync", total=1)
+    batch = BatchOperation.objects.create(user=user, operation="sync", total=1, team_ids=[account.team_id])
     BatchItem.objects.create(batch=batch, account=account)
     TokenRefresh.objects.create(
         connection=connection,
@@ -138,15 +136,11 @@ def world(db: None, new_account: AccountFactory) -> World:
     return World(new_account)
 
 
-def allow(user: User, *, views: bool, view_all: list[str]) -> User:
-    """Give a person the permission to view every model, or none of them, and the named permissions."""
-    wanted = Permission.objects.filter(codename__in=[name.partition(".")[2] for name in view_all])
-    if views:
-        wanted = wanted | Permission.objects.filter(
-            codename__startswith="view_", content_type__app_label__in=["accounts", "tokens"]
-        ).exclude(codename__startswith="view_all_")
-    user.user_permissions.set(wanted)
-    return User.objects.get(pk=user.pk)
+def choose(world: World, reader: str) -> User:
+    """Return the reader; a role is that of the owner."""
+    if reader in Role.values:
+        return set_role(world.people["owner"], Role(reader))
+    return User.objects.get(pk=world.people[reader].pk)
 
 
 def keys_visible_to(user: Actor, model: type[Model]) -> set[str]:
@@ -254,6 +248,16 @@ def item_key(row: dict[str, Any]) -> str:
     return str(BatchItem.objects.get(account=row["account"]).pk)
 
 
+def members(visitor: Visitor) -> set[str]:
+    found: set[str] = set()
+    for team in Team.objects.all():
+        answer = visitor.get(f"/api/v1/teams/{team.pk}/members/")
+        names = [row["user"] for row in answer.json()["results"]] if answer.status_code == 200 else []
+        keys = Membership.objects.filter(team=team, user__username__in=names).values_list("pk", flat=True)
+        found |= {str(key) for key in keys}
+    return found
+
+
 ACCOUNT, BATCH, CONNECTION = "<uuid:account_id>/", "<uuid:batch_id>/", "<uuid:connection_id>/"
 API: dict[str, tuple[type[Model], Reader]] = {
     "accounts/": (Account, results("api/v1/accounts/", by_id)),
@@ -277,6 +281,10 @@ API: dict[str, tuple[type[Model], Reader]] = {
         TokenRefresh,
         parts(f"api/v1/connections/{CONNECTION}refreshes/", Connection, by_id),
     ),
+}
+API |= {
+    "teams/": (Team, results("api/v1/teams/", by_id)),
+    "teams/<uuid:team_id>/members/": (Membership, members),
 }
 API_WITHOUT_ROWS = {"accounts/health/", "audit/", "schema/", "docs/"}
 
@@ -314,56 +322,55 @@ PAGES: dict[str, tuple[type[Model], Reader]] = {
 }
 
 
-@pytest.mark.parametrize(("views", "view_all"), MIXES)
-def test_the_api_shows_what_is_visible(
-    world: World, client_of: ClientFactory, views: bool, view_all: list[str]
-) -> None:
-    for name in READERS:
-        user = allow(world.people[name], views=views, view_all=view_all)
-        visitor = Visitor(client_of(user))
-        visible = all_keys_visible_to(user)
-        found = {address: read(visitor) for address, (_, read) in API.items()}
-        assert found == {address: visible[model] for address, (model, _) in API.items()}, name
+@pytest.mark.parametrize("reader", READERS)
+def test_the_api_shows_what_is_visible(world: World, client_of: ClientFactory, reader: str) -> None:
+    user = choose(world, reader)
+    visitor = Visitor(client_of(user))
+    visible = all_keys_visible_to(user)
+    found = {address: read(visitor) for address, (_, read) in API.items()}
+    assert found == {address: visible[model] for address, (model, _) in API.items()}
 
 
-@pytest.mark.parametrize(("views", "view_all"), MIXES)
-def test_the_pages_show_what_is_visible(
-    world: World, client: Client, views: bool, view_all: list[str]
-) -> None:
-    for name in READERS if views else REFUSED_READERS:
-        user = allow(world.people[name], views=views, view_all=view_all)
-        client.force_login(user)
-        visitor = Visitor(client)
-        visible = all_keys_visible_to(user)
-        found = {page: read(visitor) for page, (_, read) in PAGES.items()}
-        assert found == {page: visible[model] if views else set() for page, (model, _) in PAGES.items()}, name
-
-
-@pytest.mark.parametrize(("views", "view_all"), MIXES)
-def test_the_admin_shows_what_is_visible(
-    world: World, client: Client, views: bool, view_all: list[str]
-) -> None:
-    models = [model for model in admin.site._registry if model._meta.label_lower not in WITHOUT_OWNER]
-    for name in READERS if views else REFUSED_READERS:
-        user = allow(world.people[name], views=views, view_all=view_all)
-        client.force_login(user)
-        visitor = Visitor(client)
-        visible = all_keys_visible_to(user)
-        found = {model: changelist(model)(visitor) for model in models}
-        assert found == {model: visible[model] if views else set() for model in models}, name
-
-
-@pytest.mark.parametrize("view_all", [[], ["accounts.view_all_accounts"], ["tokens.view_all_connections"]])
-def test_the_page_of_an_account_shows_only_visible_runs(
-    world: World, client: Client, view_all: list[str]
-) -> None:
-    user = allow(world.people["outsider"], views=True, view_all=view_all)
+@pytest.mark.parametrize("reader", READERS)
+def test_the_pages_show_what_is_visible(world: World, client: Client, reader: str) -> None:
+    user = choose(world, reader)
     client.force_login(user)
-    read = on_pages_of("accounts", Account, "runs")
-    # No account is visible without the permission to see accounts, and no run without the permission to see
-    # connections.
-    assert read(Visitor(client)) == set()
-    assert bool(keys_visible_to(user, Account)) == ("accounts.view_all_accounts" in view_all)
+    visitor = Visitor(client)
+    visible = all_keys_visible_to(user)
+    found = {page: read(visitor) for page, (_, read) in PAGES.items()}
+    # Who is in no team opens no page, not even that of an operation that they started.
+    opens = reader != "outsider"
+    assert found == {page: visible[model] if opens else set() for page, (model, _) in PAGES.items()}
+
+
+def offered_in_admin(user: User, model: type[Model]) -> bool:
+    return may(user, f"{model._meta.app_label}.view_{model._meta.model_name}")
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_the_admin_shows_what_is_visible(world: World, client: Client, reader: str) -> None:
+    models = [model for model in admin.site._registry if model._meta.label_lower not in WITHOUT_OWNER]
+    user = choose(world, reader)
+    client.force_login(user)
+    visitor = Visitor(client)
+    visible = all_keys_visible_to(user)
+    expected = {model: visible[model] if offered_in_admin(user, model) else set() for model in models}
+    assert {model: changelist(model)(visitor) for model in models} == expected
+    assert {model: admin_pages(model, "change")(visitor) for model in models} == expected
+    assert {model: admin_pages(model, "history")(visitor) for model in models} == expected
+
+
+def admin_pages(model: type[Model], page: str) -> Reader:
+    """Ask for the page of each row in the admin; a row that the person does not see is not found."""
+
+    def read(visitor: Visitor) -> set[str]:
+        rows = list(model._default_manager.values_list("pk", flat=True))
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}"
+        answers = {str(key): visitor.get(reverse(name, args=[quote(str(key))])).status_code for key in rows}
+        assert set(answers.values()) <= {200, 403, 404}
+        return {key for key, status in answers.items() if status == 200}
+
+    return read
 
 
 class TestEachModel:
@@ -381,7 +388,7 @@ class TestEachModel:
 
     @pytest.mark.parametrize("who", ["superuser", "system"])
     def test_a_superuser_and_the_system_see_everything(self, world: World, who: str) -> None:
-        user = User.objects.create_superuser("root") if who == "superuser" else SYSTEM
+        user = world.people["superuser"] if who == "superuser" else SYSTEM
         everything = {
             model: {str(key) for key in model._default_manager.values_list("pk", flat=True)}
             for model in models_with_owner()
@@ -390,7 +397,7 @@ class TestEachModel:
 
     @pytest.mark.parametrize("who", ["inactive", "anonymous"])
     def test_a_person_who_may_not_sign_in_sees_nothing(self, world: World, who: str) -> None:
-        owner = allow(world.people["owner"], views=True, view_all=VIEW_ALL)
+        owner = choose(world, Role.ADMINISTRATOR)
         owner.is_active = False
         user = owner if who == "inactive" else AnonymousUser()
         assert all_keys_visible_to(user) == {model: set() for model in models_with_owner()}
@@ -415,19 +422,21 @@ def test_every_address_of_the_api_is_read() -> None:
     assert readable == API.keys() | API_WITHOUT_ROWS
 
 
-def test_only_the_models_ask_who_sees_everything(settings: LazySettings) -> None:
+def test_nothing_asks_past_the_one_place(settings: LazySettings) -> None:
+    """`user.has_perm` knows no limits of a key for a superuser, so only `tokens/permissions.py` asks the backend."""
     root = Path(settings.BASE_DIR)
     asking = {
         str(file.relative_to(root))
         for app in ("accounts", "tokens", "dashboard")
         for file in (root / app).rglob("*.py")
-        if "migrations" not in file.parts and re.search("view_all_(accounts|connections)", file.read_text())
+        if "migrations" not in file.parts
+        and re.search(r"\.has_perms?\(|Membership\.objects|\.memberships", file.read_text())
     }
+    # These show who the members are.
+    asking -= {"accounts/api/teams.py", "dashboard/views/teams.py"}
     assert asking == {
-        "accounts/models/account.py",
-        "accounts/permissions.py",
-        "tokens/models/audit.py",
-        "tokens/models/connection.py",
-        # REQUIRE_MFA asks who is an administrator.
-        "tokens/sign_in/second_factors.py",
+        "tokens/permissions.py",
+        "tokens/people/backend.py",
+        "tokens/models/team.py",
+        "tokens/people/teams.py",
     }

@@ -13,6 +13,8 @@ from rest_framework.test import APIClient
 
 from accounts.models import Account, AccountManager, Profile
 from tests.accounts.conftest import AccountFactory, ClientFactory, ConnectionFactory
+from tests.teams import set_role
+from tokens.people.roles import Role
 
 LIST = "/api/v1/accounts/"
 
@@ -142,7 +144,7 @@ class TestChangesByOperators:
         assert self.patch(api, account, {}, **{"If-Match": "nonsense"}).status_code == 412
 
     def test_it_needs_the_permission(self, alice: User, account: Account, client_of: ClientFactory) -> None:
-        alice.groups.clear()
+        set_role(alice, Role.VIEWER)
         response = self.patch(client_of(alice), account, {"sync_enabled": False})
         assert response.status_code == 403
         assert "Can change labels and settings of accounts" in response.json()["detail"]

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 from django.conf import LazySettings
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.db.models import F
 from django.db.models.functions import Now
 from django.test import Client
@@ -16,8 +16,10 @@ from rest_framework.test import APIClient
 
 from accounts.models import Account, SyncRun
 from tests.accounts.conftest import AccountFactory, ClientFactory, ConnectionFactory
+from tests.teams import set_role
 from tokens.encryption import Secret
 from tokens.models import ApiKey, AuditEntry, Connection, TokenRefresh
+from tokens.people.roles import Role
 
 LIST = "/api/v1/connections/"
 SECRETS = ("Atza|", "Atzr|", "gAAAA", "v2.")
@@ -35,6 +37,7 @@ def test_it_shows_all_but_the_tokens(api: APIClient, alice: User, new_connection
     assert response.json() == {
         "id": str(connection.pk),
         "label": "Northwind",
+        "team": {"id": str(connection.team_id), "name": connection.team.name},
         "owner": "alice",
         "amazon_user": "ads@northwind.example",
         "regions": ["EU"],
@@ -110,17 +113,16 @@ class TestOperations:
     def test_it_needs_the_permission(
         self, alice: User, connection: Connection, client_of: ClientFactory, operation: str
     ) -> None:
-        alice.groups.clear()
+        set_role(alice, Role.VIEWER)
         response = self.post(client_of(alice), connection, operation)
         assert response.status_code == 403
         assert "(" in response.json()["detail"]
 
     @pytest.mark.parametrize("operation", ["refresh", "sync", "disconnect", "access-token"])
-    def test_a_connection_of_another_person_is_not_found(
+    def test_a_connection_of_another_team_is_not_found(
         self, bob: User, connection: Connection, client_of: ClientFactory, operation: str
     ) -> None:
-        for codename in ("use_access_token", "disconnect_connection"):
-            bob.user_permissions.add(_permission(codename))
+        set_role(bob, Role.ADMINISTRATOR)
         assert self.post(client_of(bob), connection, operation).status_code == 404
 
 
@@ -188,16 +190,12 @@ class TestUpdate:
         connection.refresh_from_db()
         assert (connection.label, connection.regions) == ("Northwind", ["NA", "EU", "FE"])
 
-    def test_the_connection_of_another_person_is_not_found(
+    def test_the_connection_of_another_team_is_not_found(
         self, bob: User, connection: Connection, client_of: ClientFactory
     ) -> None:
         assert self.patch(client_of(bob), connection, {"label": "Mine"}).status_code == 404
         connection.refresh_from_db()
         assert connection.label == "Northwind"
-
-
-def _permission(codename: str) -> Permission:
-    return Permission.objects.get(content_type__app_label="tokens", codename=codename)
 
 
 class TestHistories:
@@ -386,7 +384,7 @@ class TestAccessTokens:
     def test_a_connection_of_another_person_is_not_found(
         self, alice: User, bob: User, client_of: ClientFactory, new_connection: ConnectionFactory
     ) -> None:
-        alice.user_permissions.add(Permission.objects.get(codename="use_access_token"))
+        set_role(alice, Role.ADMINISTRATOR)
         body = self.ask(client_of(alice), new_connection(bob).pk)
         assert body["results"] == []
         assert [error["status"] for error in body["errors"]] == [404]

@@ -5,13 +5,15 @@ from uuid import uuid4
 
 import pytest
 from django.conf import settings
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from accounts.batch import cancel_batch, start_batch
 from accounts.models import Account, BatchItem, SyncRun
 from tests.accounts.conftest import AccountFactory, ClientFactory
+from tests.teams import set_role
 from tokens.models import AuditEntry, Connection
+from tokens.people.roles import Role
 
 ROOT = "/api/v1/"
 READS = [
@@ -46,22 +48,15 @@ def address(alice: User, account: Account) -> Address:
 
 
 @pytest.fixture
-def manager(alice: User, client_of: ClientFactory, admin: User) -> APIClient:
-    """Speaks as Alice with the permissions of an administrator."""
-    alice.groups.set(admin.groups.all())
-    return client_of(alice)
+def manager(alice: User, client_of: ClientFactory) -> APIClient:
+    """Speaks as Alice with the role of an administrator."""
+    return client_of(set_role(alice, Role.ADMINISTRATOR))
 
 
 @pytest.fixture
 def other_manager(bob: User, client_of: ClientFactory) -> APIClient:
-    """Speaks as Bob, who may do everything with his own objects and sees no others."""
-    for name in ("use_access_token", "disconnect_connection"):
-        bob.user_permissions.add(_find_permission(name))
-    return client_of(bob)
-
-
-def _find_permission(codename: str) -> Permission:
-    return Permission.objects.get(content_type__app_label="tokens", codename=codename)
+    """Speaks as Bob, who may do everything in his own team and sees no others."""
+    return client_of(set_role(bob, Role.ADMINISTRATOR))
 
 
 @pytest.mark.parametrize("template", READS)

@@ -18,6 +18,8 @@ from accounts.errors import UnknownObjectError
 from accounts.models import Account, BatchItem, BatchOperation
 from tests.accounts.batch.batches import ids, results, run_to_end
 from tests.accounts.conftest import AccountFactory, ClientFactory, person
+from tests.teams import set_role
+from tokens.people.roles import Role
 
 BATCH = "/api/v1/accounts/batch/"
 
@@ -92,9 +94,9 @@ class TestMissingPermission:
         BatchItem.objects.filter(
             batch=batch, account=BatchItem.objects.earliest("account_id").account_id
         ).update(state="failed")
-        alice.groups.clear()
+        alice = set_role(alice, Role.VIEWER)
         with pytest.raises(PermissionDenied, match=r"accounts\.disconnect_account"):
-            operation(User.objects.get(pk=alice.pk), batch)
+            operation(alice, batch)
         assert states(batch) == ["failed", "waiting", "waiting", "waiting"]
 
     def test_the_form_of_a_request_is_checked_before_the_permission(self, db: None) -> None:

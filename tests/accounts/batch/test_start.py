@@ -21,15 +21,16 @@ from accounts.errors import UnknownObjectError
 from accounts.models import Account, BatchItem, BatchOperation
 from tests.accounts.batch.batches import ids, run_to_end
 from tests.accounts.conftest import AccountFactory
+from tests.teams import set_role
 from tokens.models import Connection
+from tokens.people.roles import Role
 from tokens.permissions import SYSTEM
 
 
 class TestStart:
     def test_it_needs_the_permission_of_the_operation(self, alice: User, new_account: AccountFactory) -> None:
         account = new_account(alice)
-        alice.groups.clear()
-        alice = User.objects.get(pk=alice.pk)
+        alice = set_role(alice, Role.VIEWER)
         for operation, permission in PERMISSIONS.items():
             options: dict[str, Any] | None = {"sync_enabled": True} if operation == "update" else None
             with pytest.raises(PermissionDenied, match=permission):

@@ -17,17 +17,17 @@ from accounts.models import (
     Profile,
     SyncRun,
 )
-from accounts.models.account import sees_all_accounts
 from accounts.models.batch import count_items
 from accounts.models.changes import change_in_the_name_of
 from tests.accounts.conftest import AccountFactory, ConnectionFactory
+from tokens.permissions import KeyLimits, attach_limits
 
 # A row of the test ends after it was created.
 LATER = timezone.now() + timedelta(days=1)
 
 
 class TestVisibleTo:
-    def test_a_person_sees_own_accounts_and_their_parts(
+    def test_a_person_sees_the_accounts_of_the_team_and_their_parts(
         self, alice: User, bob: User, new_account: AccountFactory
     ) -> None:
         hers, his = new_account(alice), new_account(bob)
@@ -38,13 +38,11 @@ class TestVisibleTo:
         for parts in (AccountAccess.objects, Profile.objects, AccountChange.objects):
             assert parts.visible_to(alice).get().account_id == hers.pk
 
-    def test_a_person_with_the_permission_sees_the_accounts_of_all(
+    def test_a_person_sees_the_accounts_of_all_their_teams(
         self, alice: User, bob: User, admin: User, new_account: AccountFactory
     ) -> None:
         for user in (alice, bob):
             Profile.objects.create(account=new_account(user), profile_id="1")
-        assert sees_all_accounts(admin)
-        assert not sees_all_accounts(alice)
         assert Account.objects.visible_to(admin).count() == 2
         assert Profile.objects.visible_to(admin).count() == 2
 
@@ -70,17 +68,33 @@ class TestVisibleTo:
         assert not AccountManager.objects.visible_to(bob).exists()
         assert AccountManager.objects.visible_to(admin).count() == 3
 
-    def test_a_person_sees_own_batches_and_their_items(
+    def test_a_person_sees_own_batches_and_those_of_teams_and_items_of_accounts(
         self, alice: User, bob: User, admin: User, new_account: AccountFactory
     ) -> None:
-        batches = {}
-        for user in (alice, bob, None):
-            batches[user] = BatchOperation.objects.create(user=user, operation="sync", total=1)
-            BatchItem.objects.create(batch=batches[user], account=new_account(user or alice))
-        assert BatchOperation.objects.visible_to(alice).get() == batches[alice]
-        assert BatchItem.objects.visible_to(alice).get().batch_id == batches[alice].pk
-        assert BatchOperation.objects.visible_to(admin).count() == 3
-        assert BatchItem.objects.visible_to(admin).count() == 3
+        hers, his = new_account(alice), new_account(bob)
+
+        def start(user: User | None, *accounts: Account) -> BatchOperation:
+            batch = BatchOperation.objects.create(
+                user=user, operation="sync", team_ids=sorted({account.team_id for account in accounts})
+            )
+            for account in accounts:
+                BatchItem.objects.create(batch=batch, account=account)
+            return batch
+
+        own, of_bob, of_both, of_nobody = (
+            start(alice, his),
+            start(bob, hers),
+            start(None, hers, his),
+            start(None),
+        )
+        assert set(BatchOperation.objects.visible_to(alice)) == {own, of_bob}
+        assert {item.account for item in BatchItem.objects.visible_to(alice)} == {hers}
+        assert set(BatchOperation.objects.visible_to(admin)) == {own, of_bob, of_both}
+        assert BatchItem.objects.visible_to(admin).count() == 4
+        key = User.objects.get(pk=alice.pk)
+        attach_limits(key, KeyLimits(role="viewer"))
+        assert BatchOperation.objects.visible_to(key).get() == of_bob
+        assert of_nobody not in BatchOperation.objects.visible_to(admin)
 
 
 class TestUnfinished:

@@ -4,7 +4,7 @@ import csv
 import io
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.test import Client
 from rest_framework.test import APIClient
@@ -19,7 +19,9 @@ from amazon_accounts.sandbox.world import Maker, World, default_client
 from tests.accounts.sync.conftest import ConnectionFactory, Sync
 from tests.accounts.sync.shared_accounts import find_account
 from tests.api_keys import new_key
+from tests.teams import set_role
 from tokens.models import Connection
+from tokens.people.roles import Role
 from tokens.permissions import SYSTEM
 from tokens.signals import connection_changed
 
@@ -147,7 +149,7 @@ async def test_every_interface_says_that_the_region_is_not_read(
 
 
 def _check_interfaces(owner: User) -> None:
-    owner.groups.add(Group.objects.get(name="Operator"))
+    owner = set_role(owner, Role.OPERATOR)
     off = {"Agency", "Agency advertiser 1", "Manager", "Shared"}
     assert {each.name for each in filter_accounts(owner, {"sync_status": "off"})} == off
     assert {each.name for each in filter_accounts(owner, {"sync_status": "synced"})} == {

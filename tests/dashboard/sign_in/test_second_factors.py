@@ -9,15 +9,16 @@ import pytest
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from cryptography.fernet import Fernet
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from accounts.permissions import create_missing_groups
 from tests.dashboard.sign_in.conftest import PASSWORD, TryPassword
+from tests.teams import set_role
 from tokens.encryption import MisplacedSecretError
 from tokens.key_rotation import rotate
 from tokens.models import Session
+from tokens.people.roles import Role
 
 SetUp = Callable[[Client], str]
 
@@ -294,10 +295,9 @@ def test_only_administrators_can_be_required_to_have_one(
     home: Client, carla: User, settings: Settings
 ) -> None:
     settings.REQUIRE_MFA = "administrators"
-    create_missing_groups("default")
-    carla.groups.set(Group.objects.filter(name="Operator"))
+    set_role(carla, Role.OPERATOR)
     assert home.get("/accounts/").status_code == 200
-    carla.groups.set(Group.objects.filter(name="Administrator"))
+    set_role(carla, Role.ADMINISTRATOR)
     assert home.get("/accounts/")["Location"] == "/auth/2fa/?required=1"
 
 

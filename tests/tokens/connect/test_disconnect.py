@@ -5,14 +5,16 @@ from uuid import uuid4
 
 import pytest
 from django.conf import LazySettings
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db.models.functions import Now
 
 from amazon_accounts.postgresql.clock import database_now
+from tests.teams import set_role
 from tests.tokens.conftest import ConnectionFactory, new_connection
 from tokens.connect.disconnect import disconnect_connection
 from tokens.models import Connection
+from tokens.people.roles import Role
 from tokens.permissions import SYSTEM
 
 pytestmark = pytest.mark.django_db
@@ -20,8 +22,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def operator(alice: User) -> User:
-    alice.user_permissions.add(Permission.objects.get(codename="disconnect_connection"))
-    return User.objects.get(pk=alice.pk)
+    return set_role(alice, Role.ADMINISTRATOR)
 
 
 def test_the_tokens_are_erased(connect: ConnectionFactory, operator: User) -> None:

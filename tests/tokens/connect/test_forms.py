@@ -75,7 +75,7 @@ class TestConnectForm:
     def test_only_regions_are_required(self) -> None:
         form = ConnectForm({"regions": ["EU", "NA"]}, teams=Team.objects.none())
         assert form.is_valid()
-        assert form.cleaned_data == {"region": "NA", "regions": ["EU", "NA"], "label": ""}
+        assert form.cleaned_data == {"region": "NA", "regions": ["EU", "NA"], "label": "", "team": None}
         assert list(ConnectForm({}, teams=Team.objects.none()).errors) == ["regions"]
 
     def test_every_field_may_be_given(self) -> None:
@@ -83,7 +83,7 @@ class TestConnectForm:
             {"region": "EU", "regions": ["FE"], "label": " Garden shop "}, teams=Team.objects.none()
         )
         assert form.is_valid()
-        assert form.cleaned_data == {"region": "EU", "regions": ["FE"], "label": "Garden shop"}
+        assert form.cleaned_data == {"region": "EU", "regions": ["FE"], "label": "Garden shop", "team": None}
 
     @pytest.mark.parametrize(
         ("name", "value"),

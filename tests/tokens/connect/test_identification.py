@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from django.conf import LazySettings
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
@@ -21,7 +21,7 @@ from amazon_accounts.amazon_ads.lwa import Grant
 from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
 from tests.sandbox_fixtures import SandboxServer
-from tests.teams import team_of
+from tests.teams import set_role, team_of
 from tests.tokens.conftest import ConnectionFactory
 from tests.tokens.factories import make_due, reload
 from tokens.connect import oauth
@@ -31,6 +31,7 @@ from tokens.connect.grants import Connected
 from tokens.connect.identification import identify_connection, record_identity
 from tokens.connect.identity import Identity
 from tokens.models import Alert, Connection, TokenRefresh
+from tokens.people.roles import Role
 from tokens.permissions import SYSTEM
 from tokens.refresh import lease, outcomes
 from tokens.refresh.one import refresh_connections
@@ -56,8 +57,7 @@ def read_token(connection: Connection) -> str:
 
 @in_thread
 def _begin(user: User, connection: Connection | None) -> str:
-    user.user_permissions.add(Permission.objects.get(codename="connect_amazon"))
-    return oauth.begin(User.objects.get(pk=user.pk), "session", connection=connection)
+    return oauth.begin(set_role(user, Role.OPERATOR), "session", connection=connection)
 
 
 async def come_back(
@@ -128,7 +128,7 @@ class TestPage:
         self, alice: User, client: Client, connect: ConnectionFactory, sandbox: Sandbox
     ) -> None:
         connection = connect(is_identity_pending=True)
-        alice.groups.add(Group.objects.get(name="Operator"))
+        set_role(alice, Role.OPERATOR)
         client.force_login(alice)
         assert "Login not identified yet" in client.get(f"/connections/{connection.pk}/").content.decode()
         assert "Login not identified yet" in client.get("/connections/").content.decode()

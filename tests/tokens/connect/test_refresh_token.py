@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 
 from amazon_accounts.amazon_ads.client import AmazonClient
@@ -12,11 +12,12 @@ from amazon_accounts.amazon_ads.errors import ApplicationRefusedError, GrantRevo
 from amazon_accounts.amazon_ads.lwa import Grant
 from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
-from tests.teams import team_of
+from tests.teams import set_role, team_of
 from tokens.connect.grants import Connected
 from tokens.connect.identity import Identity, ask_identity
 from tokens.connect.refresh_token import NotARefreshTokenError, connect_with_refresh_token
 from tokens.models import Connection
+from tokens.people.roles import Role
 from tokens.permissions import SYSTEM, System
 
 pytestmark = pytest.mark.django_db
@@ -104,11 +105,7 @@ async def test_a_person_needs_the_permission(alice: User, amazon: AmazonClient, 
 async def test_a_person_with_the_permission_connects(
     alice: User, amazon: AmazonClient, sandbox: Sandbox
 ) -> None:
-    def permit() -> User:
-        alice.user_permissions.add(Permission.objects.get(codename="connect_amazon"))
-        return User.objects.get(pk=alice.pk)
-
-    user = await in_thread(permit)()
+    user = await in_thread(set_role)(alice, Role.OPERATOR)
     assert (await connect(amazon, alice, sandbox.refresh_token("bob"), user=user)).is_new
 
 

@@ -5,7 +5,7 @@ from threading import Thread
 
 import pytest
 from django.conf import LazySettings
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import connections
 from django.db.models import F
@@ -15,11 +15,13 @@ from pytest_django import DjangoAssertNumQueries
 
 from amazon_accounts.postgresql.clock import database_now
 from amazon_accounts.sandbox.state import Sandbox
+from tests.teams import set_role
 from tests.tokens.conftest import ConnectionFactory, new_connection
 from tokens.connect.disconnect import disconnect_connection
 from tokens.encryption import Secret
 from tokens.errors import ConnectionUnusableError
 from tokens.models import AuditEntry, Connection
+from tokens.people.roles import Role
 from tokens.permissions import SYSTEM
 from tokens.refresh.hand_out import (
     AccessTokenAnswer,
@@ -33,8 +35,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def service(alice: User) -> User:
-    alice.user_permissions.add(Permission.objects.get(codename="use_access_token"))
-    return User.objects.get(pk=alice.pk)
+    return set_role(alice, Role.ADMINISTRATOR)
 
 
 def outcomes() -> list[str]:
@@ -113,7 +114,7 @@ def test_a_dead_connection_gives_no_token(service: User, connect: ConnectionFact
     assert outcomes() == ["refused"] * 3
 
 
-def test_it_needs_the_permission_and_hides_connections_of_another_person(
+def test_it_needs_the_permission_and_hides_connections_of_another_team(
     alice: User, service: User, settings: LazySettings, sandbox: Sandbox
 ) -> None:
     bob = User.objects.create_user("bob")

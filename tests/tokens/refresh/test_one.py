@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.conf import LazySettings
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -21,12 +21,14 @@ from amazon_accounts.amazon_ads.errors import (
 )
 from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
+from tests.teams import set_role
 from tests.tokens.conftest import ConnectionFactory
 from tests.tokens.factories import read_refreshes, reload
 from tokens.connect.disconnect import disconnect_connection
 from tokens.encryption import Secret
 from tokens.errors import ConnectionUnusableError, NotConnectedError, OtherApplicationError
 from tokens.models import Connection, TokenRefresh
+from tokens.people.roles import Role
 from tokens.permissions import SYSTEM
 from tokens.refresh import lease
 from tokens.refresh.due import refresh_due
@@ -228,9 +230,8 @@ class TestRequest:
     def test_a_person_with_the_permission_queues_a_refresh(
         self, connect: ConnectionFactory, alice: User
     ) -> None:
-        alice.user_permissions.add(Permission.objects.get(codename="refresh_connection"))
         connection = connect()
-        assert request_refresh(User.objects.get(pk=alice.pk), connection)
+        assert request_refresh(set_role(alice, Role.OPERATOR), connection)
         job = ProcrastinateJob.objects.get()
         # Before the refreshes that nobody waits for.
         assert (job.queue_name, job.priority) == ("tokens", 10)

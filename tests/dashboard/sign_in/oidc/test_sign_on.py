@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount, SocialToken
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -27,7 +27,9 @@ from tests.dashboard.sign_in.oidc.conftest import (
     start,
 )
 from tests.public_url import browser_at_public_url
+from tests.teams import join
 from tokens.models import SignInPace
+from tokens.people.roles import Role
 from tokens.sign_in.oidc.links import must_use_provider
 
 
@@ -43,8 +45,7 @@ def test_who_signs_in_first_has_no_rights_and_reads_whom_to_ask(sign_on: SignOn,
         "nina@example.com",
     )
     assert (nina.is_staff, nina.is_superuser, nina.is_active) == (False, False, True)
-    assert not nina.groups.exists()
-    assert not nina.user_permissions.exists()
+    assert not nina.memberships.exists()
     assert not nina.has_usable_password()
     page = browser.get("/connections/", follow=True)
     assert page.status_code == 403
@@ -73,7 +74,7 @@ def test_rights_that_are_given_hold_at_the_next_sign_in(sign_on: SignOn) -> None
     sign_on()
     user = User.objects.get()
     User.objects.update(is_staff=True)
-    user.groups.set(Group.objects.filter(name="Viewer"))
+    join(user, "Main", Role.VIEWER)
     browser = browser_at_public_url()
     sign_on(client=browser)
     assert person_at(browser) == user
@@ -173,7 +174,9 @@ def test_neither_tokens_nor_claims_are_stored(sign_on: SignOn, provider: Provide
     sign_on(client=browser)
     assert not SocialToken.objects.exists()
     assert SocialAccount.objects.get().extra_data == {}
-    assert "token" not in str(dict(browser.session)).replace("csrftoken", "")
+    assert "token" not in str(dict(browser.session)).replace("csrftoken", "").replace(
+        "tokens.people.backend", ""
+    )
 
 
 def test_it_starts_by_post_alone_on_a_page_that_goes_on(db: None, provider: Provider) -> None:

@@ -1,10 +1,12 @@
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.test import Client
 
 from amazon_accounts.sandbox.state import Sandbox
 from tests.sandbox_fixtures import SandboxServer
+from tests.teams import set_role
 from tests.tokens.connect.oauth.browsing import log_in
+from tokens.people.roles import Role
 
 
 @pytest.fixture
@@ -15,6 +17,4 @@ def sandbox(sandbox_server: SandboxServer) -> Sandbox:
 
 @pytest.fixture
 def browser(alice: User) -> Client:
-    for codename in ("connect_amazon", "view_connection"):
-        alice.user_permissions.add(Permission.objects.get(codename=codename))
-    return log_in(alice)
+    return log_in(set_role(alice, Role.OPERATOR))

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.conf import LazySettings
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import connection as database
 from django.db import transaction
@@ -17,7 +17,7 @@ from amazon_accounts.amazon_ads.lwa import Grant
 from amazon_accounts.postgresql.clock import database_now
 from amazon_accounts.sandbox.state import Sandbox
 from tests.public_url import browser_at_public_url
-from tests.teams import team_of
+from tests.teams import set_role, team_of
 from tests.tokens.conftest import new_connection
 from tests.tokens.connect.oauth.browsing import START, begin, come_back, connect, log_in, refuse
 from tokens.connect import oauth
@@ -25,6 +25,7 @@ from tokens.connect.grants import Consent
 from tokens.connect.identity import Identity
 from tokens.models import AuthorizationAttempt, Connection
 from tokens.people.erase import erase_person
+from tokens.people.roles import Role
 from tokens.permissions import SYSTEM
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -99,7 +100,7 @@ class TestOtherHostName:
     ) -> None:
         behind_proxy = Client()
         behind_proxy.force_login(alice)
-        alice.user_permissions.add(Permission.objects.get(codename="connect_amazon"))
+        set_role(alice, Role.OPERATOR)
         page = behind_proxy.get(f"{START}?at-public-url=1")
         assert f'action="{START}?at-public-url=1"' in page.content.decode()
         headers = {"origin": settings.PUBLIC_URL}
@@ -202,7 +203,7 @@ class TestSecondAnswer:
     ) -> None:
         back = sandbox.consent(begin(browser), "bob")
         come_back(browser, back)
-        Connection.objects.update(owner=User.objects.create_user("charlie"))
+        Connection.objects.update(team=team_of(User.objects.create_user("charlie")))
         assert "bob@example.test" not in refuse(browser, back, HTTPStatus.BAD_REQUEST, caplog)
 
 
@@ -232,7 +233,7 @@ def test_a_state_is_bound_to_session_and_user(
     before = stored()
     assert "in another browser" in refuse(log_in(alice), back, HTTPStatus.FORBIDDEN, caplog)
     mallory = User.objects.create_user("mallory", is_staff=True)
-    mallory.user_permissions.add(Permission.objects.get(codename="connect_amazon"))
+    set_role(mallory, Role.OPERATOR)
     assert "no sign-in that you started" in refuse(log_in(mallory), back, HTTPStatus.BAD_REQUEST, caplog)
     assert stored() == before
     # The answers in the wrong browsers did not use the attempt up.
@@ -278,7 +279,7 @@ def test_a_return_after_the_permission_was_taken_is_refused(
 ) -> None:
     back = urlsplit(sandbox.consent(begin(browser), "bob"))
     before, calls = stored(), sandbox.journal.count()
-    alice.user_permissions.clear()
+    set_role(alice, Role.VIEWER)
     response = browser.get(f"{back.path}?{back.query}")
     assert response.status_code == HTTPStatus.FORBIDDEN
     assert stored() == before
@@ -295,7 +296,7 @@ class TestRightsThatEndWhileAmazonAnswers:
 
     def test_the_permission(self, browser: Client, alice: User, consent: Consent) -> None:
         begin(browser)
-        alice.user_permissions.clear()
+        set_role(alice, Role.VIEWER)
         with pytest.raises(PermissionDenied):
             oauth._store(alice, AuthorizationAttempt.objects.get(), consent)
         assert not Connection.objects.exists()
@@ -305,7 +306,7 @@ class TestRightsThatEndWhileAmazonAnswers:
     ) -> None:
         connection = new_connection(alice, settings, "Atzr|x")
         begin(browser, connection=connection.pk)
-        Connection.objects.update(owner=User.objects.create_user("charlie"))
+        Connection.objects.update(team=team_of(User.objects.create_user("charlie")))
         with pytest.raises(oauth.HiddenConnectionError):
             oauth._store(alice, AuthorizationAttempt.objects.get(), consent)
         connection.refresh_from_db()

@@ -1,0 +1,205 @@
+"""Teams: the members of one team at a time; adding, changing and removing them; making a team."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from allauth.mfa.models import Authenticator
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.db.models import Count, QuerySet
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_safe
+
+from dashboard.frame.page import (
+    INVALID_FORM,
+    SeeOther,
+    StaffRequest,
+    button_on,
+    is_partial,
+    page,
+    redirect_htmx,
+    staff_page,
+)
+from tokens.models import Membership, Team
+from tokens.models.team import MAX_NAME_LENGTH
+from tokens.people.roles import Role
+from tokens.people.teams import create_team, remove_member, set_member
+from tokens.permissions import may, require
+from tokens.sign_in.second_factors import FACTORS
+
+MANAGE = "tokens.manage_members"
+MAX_MEMBERS = 500
+
+
+class TeamForm(forms.Form):
+    name = forms.CharField(
+        label="Name",
+        max_length=MAX_NAME_LENGTH,
+        widget=forms.TextInput(attrs={"class": "c-field", "autocomplete": "off", "placeholder": "North"}),
+        error_messages={"required": "Give the team a name."},
+    )
+
+
+class MemberForm(forms.Form):
+    # Not a list of all people: an administrator of a team need not know who else there is.
+    user = forms.ModelChoiceField(
+        User.objects.all(),
+        to_field_name="username",
+        label="User name",
+        widget=forms.TextInput(attrs={"class": "c-field", "autocomplete": "off"}),
+        error_messages={
+            "required": "Whom do you want to add?",
+            "invalid_choice": "There is no user with this name. A superuser makes users.",
+        },
+    )
+    role = forms.ChoiceField(
+        label="Role", choices=Role.choices, widget=forms.Select(attrs={"class": "c-field"})
+    )
+
+
+@dataclass(frozen=True)
+class Member:
+    membership: Membership
+    has_second_factor: bool
+    is_self: bool
+
+    @property
+    def person(self) -> User:
+        return self.membership.user
+
+
+@require_safe
+@staff_page("tokens.view_team")
+def teams(request: StaffRequest) -> HttpResponse:
+    return _show(request, _choose(request))
+
+
+@button_on("teams")
+@staff_page("tokens.add_team")
+def make_team(request: StaffRequest) -> HttpResponse:
+    form = TeamForm(request.POST)
+    if form.is_valid():
+        try:
+            team = create_team(request.user, form.cleaned_data["name"])
+        except ValidationError as error:
+            form.add_error("name", error.messages)
+        else:
+            messages.success(request, f"The team {team} is made. Add its first administrator.")
+            return redirect_htmx(request, _address(team))
+    return _show(request, _choose(request), team_form=form)
+
+
+@require_http_methods(["GET", "POST"])
+@staff_page(MANAGE)
+def save_member(request: StaffRequest, team_id: UUID) -> HttpResponse:
+    team = _find(request, team_id)
+    require(request.user, MANAGE, team)
+    if request.method == "GET":
+        return SeeOther(_address(team))
+    form = MemberForm(request.POST)
+    if form.is_valid():
+        person = form.cleaned_data["user"]
+        try:
+            is_new = set_member(request.user, team, person, form.cleaned_data["role"])
+        except ValidationError as error:
+            form.add_error(None, error.messages)
+        else:
+            role = Role(form.cleaned_data["role"]).label.lower()
+            done = f"{person} is now a member" if is_new else f"{person} is now {role}"
+            messages.success(request, f"{done} of {team}." if is_new else f"{done} in {team}.")
+            return redirect_htmx(request, _address(team))
+    return _show(request, team, member_form=form)
+
+
+@require_http_methods(["GET", "POST"])
+@staff_page("tokens.view_team")
+def remove(request: StaffRequest, team_id: UUID, person_id: int) -> HttpResponse:
+    team = _find(request, team_id)
+    if person_id != request.user.pk:
+        require(request.user, MANAGE, team)
+    membership = get_object_or_404(
+        Membership.objects.select_related("user", "team"), team=team, user=person_id
+    )
+    if request.method == "POST":
+        try:
+            remove_member(request.user, team, membership.user)
+        except Membership.DoesNotExist:
+            raise Http404 from None
+        except ValidationError as error:
+            messages.error(request, " ".join(error.messages))
+            return redirect_htmx(request, _address(team))
+        messages.success(request, f"{membership.user} is no longer a member of {team}.")
+        return redirect_htmx(request, reverse("teams") if person_id == request.user.pk else _address(team))
+    context = {
+        "membership": membership,
+        "is_self": person_id == request.user.pk,
+        "back": _address(team),
+        "confirm_body": "dashboard/teams/remove.html",
+    }
+    if is_partial(request):
+        return render(request, "dashboard/teams/remove.html", context)
+    return page(request, "dashboard/frame/confirm_page.html", context, title="Remove a member")
+
+
+def _find(request: StaffRequest, team_id: UUID) -> Team:
+    return get_object_or_404(Team.objects.visible_to(request.user), pk=team_id)
+
+
+def _choose(request: StaffRequest) -> Team | None:
+    given = request.GET.get("team", "")
+    if not given:
+        own = Team.objects.filter(memberships__user=request.user).first()
+        return own or Team.objects.visible_to(request.user).first()
+    try:
+        return _find(request, UUID(given))
+    except ValueError:
+        raise Http404 from None
+
+
+def _address(team: Team) -> str:
+    return f"{reverse('teams')}?{urlencode({'team': team.pk})}"
+
+
+def _show(
+    request: StaffRequest,
+    team: Team | None,
+    *,
+    team_form: TeamForm | None = None,
+    member_form: MemberForm | None = None,
+) -> HttpResponse:
+    may_manage = team is not None and may(request.user, MANAGE, team)
+    context: dict[str, Any] = {
+        "team": team,
+        "teams": [
+            (each, _address(each), team is not None and each.pk == team.pk)
+            for each in Team.objects.visible_to(request.user).annotate(number=Count("memberships"))
+        ],
+        "members": _list_members(request.user, Membership.objects.filter(team=team)) if team else [],
+        "may_manage": may_manage,
+        "may_make": may(request.user, "tokens.add_team"),
+        "roles": Role.choices,
+        "member_form": member_form or MemberForm(),
+        "team_form": team_form or TeamForm(),
+    }
+    is_wrong = any(form is not None and form.errors for form in (team_form, member_form))
+    return page(
+        request,
+        "dashboard/teams/list_page.html",
+        context,
+        title="Teams",
+        status=INVALID_FORM if is_wrong else HTTPStatus.OK,
+    )
+
+
+def _list_members(user: User, memberships: QuerySet[Membership]) -> list[Member]:
+    rows = list(memberships.select_related("user").order_by("user__username")[:MAX_MEMBERS])
+    factors = Authenticator.objects.filter(user__in=[row.user_id for row in rows], type__in=FACTORS)
+    protected = set(factors.values_list("user", flat=True))
+    return [Member(row, row.user_id in protected, row.user_id == user.pk) for row in rows]

@@ -1,0 +1,91 @@
+"""The page of teams: who the members are, and what an administrator changes."""
+
+import pytest
+from allauth.mfa.models import Authenticator
+from django.contrib.auth.models import User
+from django.test import Client
+
+from tests.dashboard.conftest import LogIn, squeeze
+from tests.teams import join, set_role, team_of
+from tokens.models import Membership, Team
+from tokens.people.roles import Role
+
+
+@pytest.fixture
+def team(alice: User, bob: User) -> Team:
+    team = team_of(set_role(alice, Role.ADMINISTRATOR))
+    join(bob, team.name, Role.OPERATOR)
+    return team
+
+
+def page_of(client: Client, team: Team) -> str:
+    return squeeze(client.get("/teams/", {"team": str(team.pk)}).content.decode())
+
+
+def test_an_administrator_sees_last_sign_in_and_second_factor(alice: User, team: Team, log_in: LogIn) -> None:
+    Authenticator.objects.create(user=alice, type="totp", data={})
+    page = page_of(log_in(alice), team)
+    assert '<td class="c-wide">Yes</td>' in page
+    assert '<td class="c-wide">No</td>' in page
+    assert "Add a member" in page
+    assert "Make a team" not in page
+
+
+def test_others_see_names_and_roles_only(bob: User, team: Team, log_in: LogIn) -> None:
+    page = page_of(log_in(bob), team)
+    assert "<td>Administrator</td>" in page
+    assert ">Leave</a>" in page
+    for hidden in ("Second factor", "Last sign-in", "Add a member", ">Remove<", "<select"):
+        assert hidden not in page
+
+
+def test_members_are_added_changed_and_removed(alice: User, team: Team, log_in: LogIn) -> None:
+    client, carol = log_in(alice), User.objects.create_user("carol")
+    address = f"/teams/{team.pk}/members/"
+    for role in ("viewer", "administrator"):
+        answer = client.post(address, {"user": "carol", "role": role}, follow=True)
+        assert "carol is now" in answer.content.decode()
+        assert Membership.objects.get(user=carol).role == role
+    removal = f"{address}{carol.pk}/remove/"
+    assert "Remove carol from" in client.get(removal).content.decode()
+    client.post(removal)
+    assert not Membership.objects.filter(user=carol).exists()
+
+
+@pytest.mark.parametrize(
+    ("user", "role", "why"),
+    [("nobody", "viewer", "no user with this name"), ("alice", "viewer", "the last administrator")],
+)
+def test_a_refusal_is_shown(alice: User, team: Team, log_in: LogIn, user: str, role: str, why: str) -> None:
+    answer = log_in(alice).post(f"/teams/{team.pk}/members/", {"user": user, "role": role})
+    assert answer.status_code == 422
+    assert why in answer.content.decode()
+
+
+def test_the_last_administrator_does_not_leave(alice: User, team: Team, log_in: LogIn) -> None:
+    answer = log_in(alice).post(f"/teams/{team.pk}/members/{alice.pk}/remove/", follow=True)
+    assert "the last administrator" in answer.content.decode()
+    assert Membership.objects.filter(user=alice).exists()
+
+
+def test_a_member_leaves(bob: User, team: Team, log_in: LogIn) -> None:
+    client = log_in(bob)
+    assert (
+        "You no longer see them" in client.get(f"/teams/{team.pk}/members/{bob.pk}/remove/").content.decode()
+    )
+    client.post(f"/teams/{team.pk}/members/{bob.pk}/remove/")
+    assert not Membership.objects.filter(user=bob, team=team).exists()
+
+
+def test_a_superuser_makes_a_team(superuser: User, log_in: LogIn) -> None:
+    client = log_in(superuser)
+    assert "is made" in client.post("/teams/make/", {"name": "North"}, follow=True).content.decode()
+    answer = client.post("/teams/make/", {"name": "NORTH"})
+    assert answer.status_code == 422
+    assert "There is a team" in answer.content.decode()
+
+
+def test_another_team_is_not_found(alice: User, team: Team, log_in: LogIn) -> None:
+    other = Team.objects.create(name="Other")
+    for address in (f"/teams/?team={other.pk}", f"/teams/{other.pk}/members/", "/teams/?team=x"):
+        assert log_in(alice).get(address).status_code == 404
