@@ -31,8 +31,9 @@ class KeyAuthentication(BaseAuthentication):
             found = None
         if found is None:
             raise AuthenticationFailed(REFUSED)
-        note_key(str(found.pk), found.name)
-        return found.user, found
+        user, used = found
+        note_key(str(used.pk), used.name)
+        return user, used
 
     def authenticate_header(self, _request: Request) -> str:
         return "Bearer"

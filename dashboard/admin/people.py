@@ -117,12 +117,14 @@ class SessionAdmin(VisibleRowsAdmin):
 class ApiKeyAdmin(VisibleRowsAdmin):
     """API keys can be seen and revoked here. They are made on the page of keys, which shows a key once."""
 
-    list_display = ["beginning", "name", "user", "created_at", "expires_at", "last_used_at"]
-    list_select_related = ["user"]
+    list_display = ["beginning", "name", "user", "team", "role", "created_at", "expires_at", "last_used_at"]
+    list_select_related = ["user", "team"]
     fields = [
         "beginning",
         "name",
         "user",
+        "team",
+        "role",
         "created_by",
         "created_at",
         "expires_at",
@@ -142,7 +144,7 @@ class ApiKeyAdmin(VisibleRowsAdmin):
         revoke_api_key(cast("User", request.user), obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        for key in queryset.select_related("user"):
+        for key in queryset.select_related("user", "team"):
             revoke_api_key(cast("User", request.user), key)
 
 

@@ -11,8 +11,10 @@ from pytest_django import DjangoAssertNumQueries
 
 from tests.api_keys import new_key
 from tests.dashboard.conftest import LogIn, squeeze, staff
-from tokens.models import ApiKey
-from tokens.people.keys import MAX_KEYS, digest_key
+from tests.teams import join
+from tokens.models import ApiKey, Team
+from tokens.people.keys import MAX_KEYS, digest_key, make_team_key
+from tokens.people.roles import Role
 
 pytestmark = pytest.mark.django_db
 
@@ -64,8 +66,8 @@ class TestList:
         for _ in range(5):
             new_key(alice)
         browser = log_in(alice)
-        # The session, the person, the permissions, the badge of the menu, the keys.
-        with django_assert_max_num_queries(5):
+        # The session, the person, the roles, the badge of the menu, the keys, the teams of the form.
+        with django_assert_max_num_queries(6):
             browser.get(PAGE)
 
     def test_the_menu_leads_to_it(self, alice: User, log_in: LogIn) -> None:
@@ -85,7 +87,7 @@ class TestMaking:
         key = self.make(browser)
         assert use(key) == 200
         made = ApiKey.objects.get()
-        assert (made.name, made.user, made.created_by) == ("Nightly report", alice, alice)
+        assert (made.name, made.user, made.team, made.role) == ("Nightly report", alice, None, "")
         assert made.expires_at == made.created_at + timedelta(days=30)
         assert key not in read(browser)
         # Nor is it kept in the session.
@@ -132,6 +134,78 @@ class TestMaking:
             headers={"Authorization": f"Bearer {key}"},
         )
         assert answer.status_code == 403
+
+
+class TestTeams:
+    @pytest.fixture
+    def north(self, administrator: User) -> Team:
+        return join(administrator, "North", Role.ADMINISTRATOR)
+
+    def make(self, browser: Client, team: Team | None, **form: object) -> int:
+        data = {"name": "Service", "days": 30, "owner": "me", "team": str(team.pk) if team else "", **form}
+        return browser.post(PAGE, data).status_code
+
+    def test_a_key_is_limited_to_a_team_and_a_role(
+        self, administrator: User, north: Team, log_in: LogIn
+    ) -> None:
+        assert self.make(log_in(administrator), north, role="tokens") == 200
+        made = ApiKey.objects.get()
+        assert (made.user, made.team, made.role) == (administrator, north, "tokens")
+
+    def test_an_administrator_makes_a_key_of_the_team(
+        self, administrator: User, north: Team, log_in: LogIn
+    ) -> None:
+        browser = log_in(administrator)
+        assert self.make(browser, north, role="viewer", owner="team") == 200
+        made = ApiKey.objects.get()
+        assert (made.user, made.team, made.created_by) == (None, north, administrator)
+        html = read(browser)
+        assert "Team’s" in html
+        assert "North" in html
+
+    @pytest.mark.parametrize("role", ["", "viewer"])
+    def test_a_key_of_a_team_needs_team_and_role(
+        self, administrator: User, north: Team, log_in: LogIn, role: str
+    ) -> None:
+        assert self.make(log_in(administrator), None if role else north, role=role, owner="team") == 422
+        assert not ApiKey.objects.exists()
+
+    def test_who_administers_only_another_team_makes_none_of_this_one(
+        self, administrator: User, log_in: LogIn
+    ) -> None:
+        south = join(administrator, "South", Role.OPERATOR)
+        assert self.make(log_in(administrator), south, role="viewer", owner="team") == 422
+        assert not ApiKey.objects.exists()
+
+    def test_a_role_above_the_own_is_refused(self, alice: User, log_in: LogIn) -> None:
+        browser = log_in(alice)
+        answer = browser.post(PAGE, {"name": "Report", "days": 30, "role": "administrator"})
+        assert answer.status_code == 422
+        assert "Nobody gives a key a role above their own." in answer.content.decode()
+
+    def test_a_team_of_others_is_not_offered_and_not_taken(
+        self, alice: User, north: Team, log_in: LogIn
+    ) -> None:
+        browser = log_in(alice)
+        assert "North" not in read(browser)
+        assert self.make(browser, north) == 422
+        # Who manages no keys has no choice of whose a key is.
+        assert 'name="owner"' not in read(browser)
+
+    def test_keys_of_a_team_are_shown_to_its_administrators_alone(
+        self, administrator: User, alice: User, north: Team, log_in: LogIn
+    ) -> None:
+        make_team_key(administrator, north, name="Service of North", role="viewer")
+        key = ApiKey.objects.get()
+        join(alice, "North", Role.OPERATOR)
+        assert "Service of North" not in read(log_in(alice))
+        assert log_in(alice).post(f"/keys/{key.pk}/revoke/").status_code == 404
+        other = staff("otto")
+        join(other, "North", Role.ADMINISTRATOR)
+        browser = log_in(other)
+        assert "Service of North" in read(browser)
+        assert browser.post(f"/keys/{key.pk}/revoke/").status_code == 303
+        assert not ApiKey.objects.exists()
 
 
 class TestRevoking:

@@ -12,7 +12,9 @@ from rest_framework.test import APIClient
 
 from amazon_accounts.postgresql.clock import database_now
 from tests.api_keys import new_key
+from tests.teams import join
 from tokens.models import ApiKey
+from tokens.people.roles import Role
 
 pytestmark = pytest.mark.django_db
 
@@ -90,6 +92,9 @@ def test_a_person_may_have_several_tokens(alice: User) -> None:
         (["--revoke", "x"], "invalid UUID value"),
         (["--revoke", "0193c8a0-0000-7000-8000-000000000001"], "There is no API key"),
         (["carol", "--list"], "There is no user “carol”."),
+        (["alice", "--role", "owner"], "invalid choice: 'owner'"),
+        (["alice", "--role", "administrator"], "Nobody gives a key a role above their own."),
+        (["alice", "--team", "Nowhere"], "alice is in no team with this name."),
     ],
 )
 def test_bad_input_makes_no_token(alice: User, arguments: list[str], words: str) -> None:
@@ -111,6 +116,14 @@ def test_keys_are_listed_without_the_key(alice: User) -> None:
     assert f"{keys[0][:12]}…  alice  “Report of alice”" in line
     assert "never used" in line
     assert not any(key in listed for key in keys)
+
+
+def test_a_key_is_limited_to_a_team_and_a_role(alice: User) -> None:
+    team = join(alice, "North", Role.ADMINISTRATOR)
+    run_api_token("alice", "--team", "north", "--role", "tokens")
+    key = ApiKey.objects.get()
+    assert (key.user, key.team, key.role) == (alice, team, "tokens")
+    assert "Tokens in “North”" in run_api_token("--list")[0]
 
 
 def test_a_key_that_has_ended_is_not_listed(alice: User) -> None:

@@ -61,9 +61,14 @@ def read_roles(user: User) -> Mapping[UUID, str]:
     known: Mapping[UUID, str] | None = getattr(user, "_roles", None)
     if known is None:
         known = dict(Membership.objects.filter(user=user.pk).order_by().values_list("team", "role"))
-        # By setattr, because the user of a request is a lazy wrapper with a `__dict__` of its own.
-        setattr(user, "_roles", known)  # noqa: B010 - Django's User has no such attribute
+        set_roles(user, known)
     return known
+
+
+def set_roles(user: User, roles: Mapping[UUID, str]) -> None:
+    """Let this object of a person have these roles, whatever is stored."""
+    # By setattr, because the user of a request is a lazy wrapper with a `__dict__` of its own.
+    setattr(user, "_roles", roles)  # noqa: B010 - Django's User has no such attribute
 
 
 class TeamRowsQuerySet(models.QuerySet[Row]):

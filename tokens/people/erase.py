@@ -146,7 +146,7 @@ def has_history(person: User) -> bool:
         for relation in User._meta.get_fields(include_hidden=True)
         if isinstance(relation, models.ManyToOneRel)
         and not relation.related_model._meta.auto_created
-        and relation.related_model not in BELONGINGS.values()
+        and (relation.related_model not in BELONGINGS.values() or relation.field.name != "user")
     )
 
 

@@ -8,7 +8,7 @@ import logging
 import re
 import secrets
 from datetime import timedelta
-from typing import Final
+from typing import Final, cast
 from uuid import UUID
 
 from django.contrib.auth.models import User
@@ -19,8 +19,10 @@ from django.db.models.functions import Now
 
 from amazon_accounts.visible_text import escape_line
 from tokens.models.api_key import KEY_PREFIX, MAX_LIFE, MAX_NAME_CHARACTERS, ApiKey
+from tokens.models.team import Team, read_roles, set_roles
 from tokens.people.audit import Action, AuditedObject, record_audit
-from tokens.permissions import System, get_person, require
+from tokens.people.roles import PERMISSIONS, includes
+from tokens.permissions import KeyLimits, System, attach_limits, get_person, may_everything, require
 
 logger = logging.getLogger(__name__)
 
@@ -44,28 +46,76 @@ def digest_key(key: str) -> str:
 
 @transaction.atomic
 def make_api_key(
-    user: User | System, owner: User, *, name: str, days: int = USUAL_DAYS
+    user: User | System,
+    owner: User,
+    *,
+    name: str,
+    days: int = USUAL_DAYS,
+    team: Team | None = None,
+    role: str = "",
 ) -> tuple[ApiKey, str]:
     """Make a key of the owner; return the row and the key itself, which is stored nowhere.
 
-    A person makes keys for themselves alone. Raises PermissionDenied, and ValidationError for a name or a number of
-    days that is not allowed, or for an owner who may not use the API.
+    The team and the role limit the key further than its owner. A person makes keys for themselves alone. Raises
+    PermissionDenied, and ValidationError for a name or a number of days that is not allowed, for a team that the
+    owner is not in, for a role above the owner's, and for an owner who may not use the API.
     """
     refuse_key(user)
-    if not isinstance(user, System) and user.pk != owner.pk:
+    if not _is_own(user, owner.pk) and not isinstance(user, System):
         raise PermissionDenied("Nobody makes an API key for another person.")
     if not (owner.is_active and owner.is_staff):
         raise ValidationError({"user": f"“{owner}” may not sign in."})
-    _check_days(days)
+    _refuse_role_above(owner, team, role)
     if count_api_keys(owner) >= MAX_KEYS:
         raise ValidationError(f"{owner} has {MAX_KEYS} API keys. End one that is not needed first.")
+    return _make(user, owner, team, role, name, days)
+
+
+@transaction.atomic
+def make_team_key(
+    user: User, team: Team, *, name: str, role: str, days: int = USUAL_DAYS
+) -> tuple[ApiKey, str]:
+    """Make a key of the team, which goes on when the person leaves; return the row and the key itself.
+
+    Raises PermissionDenied, and ValidationError for a role that is missing or above the person's own in the team, and
+    as `make_api_key`.
+    """
+    refuse_key(user)
+    require(user, "tokens.manage_keys", team)
+    if not role:
+        raise ValidationError({"role": "A key of a team needs a role."})
+    _refuse_role_above(user, team, role)
+    if ApiKey.objects.filter(user=None, team=team).live().count() >= MAX_KEYS:
+        raise ValidationError(f"“{team}” has {MAX_KEYS} API keys. End one that is not needed first.")
+    return _make(user, None, team, role, name, days)
+
+
+def _refuse_role_above(person: User, team: Team | None, role: str) -> None:
+    if role and role not in PERMISSIONS:
+        raise ValidationError({"role": f"It must be one of: {', '.join(PERMISSIONS)}."})
+    if may_everything(person):
+        return
+    own = read_roles(person)
+    if team is not None and team.pk not in own:
+        raise ValidationError({"team": f"{person} is not in the team “{team}”."})
+    held = own.values() if team is None else [own[team.pk]]
+    if role and not any(includes(each, role) for each in held):
+        raise ValidationError({"role": "Nobody gives a key a role above their own."})
+
+
+def _make(
+    user: User | System, owner: User | None, team: Team | None, role: str, name: str, days: int
+) -> tuple[ApiKey, str]:
+    _check_days(days)
     key = KEY_PREFIX + secrets.token_urlsafe(32)
     made = ApiKey.objects.create(
         name=_clean_name(name),
         beginning=key[:SHOWN_CHARACTERS],
         digest=digest_key(key),
         user=owner,
-        created_by=get_person(user),
+        team=team,
+        role=role,
+        created_by=get_person(user) if owner is None else None,
         expires_at=Now() + timedelta(days=days),
     )
     made.refresh_from_db()
@@ -73,9 +123,14 @@ def make_api_key(
         user,
         Action.API_KEY_MAKE,
         made,
-        after={"owner": owner.get_username(), "expires_at": made.expires_at.isoformat()},
+        after={
+            "owner": owner.get_username() if owner else f"the team {team}",
+            "team": str(team) if team else None,
+            "role": role or None,
+            "expires_at": made.expires_at.isoformat(),
+        },
     )
-    logger.info("API key %s was made for user %s.", made.pk, owner.pk, extra={"action": "api_key_made"})
+    logger.info("API key %s was made.", made.pk, extra={"action": "api_key_made"})
     return made, key
 
 
@@ -98,12 +153,14 @@ def _clean_name(name: str) -> str:
 def revoke_api_key(user: User | System, key: ApiKey) -> bool:
     """End the key at once, in every process; return False if it had ended before.
 
-    Raises PermissionDenied for another person's key.
+    Raises PermissionDenied for the key of another person, or of a team whose keys the person does not manage.
     """
     refuse_key(user)
-    if not _is_own(user, key.user_id):
+    if key.user_id is None:
+        require(user, "tokens.manage_keys", key.team)
+    elif not _is_own(user, key.user_id):
         require(user, "tokens.delete_apikey")
-    return bool(_end(user, key.user_id, ApiKey.objects.filter(pk=key.pk), key))
+    return bool(_end(user, ApiKey.objects.filter(pk=key.pk), key))
 
 
 def end_api_keys(user: User | System, person: User) -> int:
@@ -111,7 +168,7 @@ def end_api_keys(user: User | System, person: User) -> int:
     refuse_key(user)
     if not _is_own(user, person.pk):
         require(user, "tokens.delete_apikey")
-    return _end(user, person.pk, ApiKey.objects.filter(user=person), person)
+    return _end(user, ApiKey.objects.filter(user=person), person)
 
 
 def _is_own(user: User | System, owner_id: int) -> bool:
@@ -119,16 +176,14 @@ def _is_own(user: User | System, owner_id: int) -> bool:
 
 
 @transaction.atomic
-def _end(user: User | System, owner_id: int, keys: QuerySet[ApiKey], ended: ApiKey | User) -> int:
+def _end(user: User | System, keys: QuerySet[ApiKey], ended: ApiKey | User) -> int:
     named = AuditedObject.of(ended)
     number: int = keys.delete()[0]
     if number:
         record_audit(user, Action.API_KEY_END, named, after={"keys": number})
         person = get_person(user)
         by = "A command" if person is None else f"User {person.pk}"
-        logger.info(
-            "%s ended %d API keys of user %s.", by, number, owner_id, extra={"action": "api_keys_ended"}
-        )
+        logger.info("%s ended %d API keys.", by, number, extra={"action": "api_keys_ended"})
     return number
 
 
@@ -136,15 +191,18 @@ def count_api_keys(person: User) -> int:
     return ApiKey.objects.filter(user=person).live().count()
 
 
-def find_api_key(key: str, address: str | None) -> ApiKey | None:
-    """Return the key with its owner if it may be used now, and note the use. Nothing about it is kept in memory."""
+def find_api_key(key: str, address: str | None) -> tuple[User, ApiKey] | None:
+    """Return who acts by the key, with its limits, and the key, if it may be used now; note the use.
+
+    Nothing about it is kept in memory.
+    """
     if len(key) > MAX_KEY_CHARACTERS or not re.fullmatch(r"[\w-]+", key, re.ASCII):
         return None
     due = Q(last_used_at=None) | Q(last_used_at__lt=Now() - USED_EVERY)
     # The database's clock decides for all processes.
-    usable = ApiKey.objects.live().filter(user__is_active=True, user__is_staff=True)
+    usable = ApiKey.objects.live().filter(Q(user=None) | Q(user__is_active=True, user__is_staff=True))
     found: ApiKey | None = (
-        usable.select_related("user")
+        usable.select_related("user", "created_by")
         .annotate(is_use_due=ExpressionWrapper(due, output_field=BooleanField()))
         .filter(digest=digest_key(key))
         .first()
@@ -153,8 +211,10 @@ def find_api_key(key: str, address: str | None) -> ApiKey | None:
         return None
     if vars(found)["is_use_due"]:
         _note_use(ApiKey.objects.filter(due, pk=found.pk), address)
-    setattr(found.user, BY_KEY, found.pk)
-    return found
+    user = _find_actor(found)
+    setattr(user, BY_KEY, found.pk)
+    attach_limits(user, KeyLimits(team_id=found.team_id, role=found.role or None))
+    return user, found
 
 
 def _note_use(key: QuerySet[ApiKey], address: str | None) -> None:
@@ -164,6 +224,18 @@ def _note_use(key: QuerySet[ApiKey], address: str | None) -> None:
     except (OperationalError, InternalError) as error:
         # A standby and a full disk take no changes. What only reads goes on.
         logger.debug("The use of an API key was not noted: %s", error)
+
+
+def _find_actor(key: ApiKey) -> User:
+    if key.user is not None:
+        return key.user
+    # Whoever made a key of a team may have left, or may have another role now. The key has the role of its own, and
+    # nothing else of the person. This object is never saved.
+    maker = cast("User", key.created_by)
+    maker.is_active = maker.is_staff = True
+    maker.is_superuser = False
+    set_roles(maker, {cast("UUID", key.team_id): key.role})
+    return maker
 
 
 def get_api_key_id(user: User | System) -> UUID | None:

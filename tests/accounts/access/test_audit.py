@@ -166,6 +166,7 @@ OF_OPERATIONS: Final = {
     "forget_login": "connection.forget",
     "hand_out_access_tokens": "access_token.hand_out",
     "revoke_api_key": "api_key.end",
+    "make_team_key": "api_key.make",
     "set_member": "member.update",
     "remove_member": "member.remove",
     "end_api_keys": "api_key.end",

@@ -27,7 +27,7 @@ from tokens.connect.forget import forget_login
 from tokens.connect.refresh_token import connect_with_refresh_token
 from tokens.connect.update import update_connection
 from tokens.models import ApiKey, AuditEntry, AuthorizationAttempt, Connection, Membership
-from tokens.people.keys import end_api_keys, revoke_api_key
+from tokens.people.keys import end_api_keys, make_team_key, revoke_api_key
 from tokens.people.roles import PERMISSIONS, Role
 from tokens.people.teams import remove_member, set_member
 from tokens.permissions import SYSTEM, Actor, may, require
@@ -116,6 +116,10 @@ OPERATIONS: dict[str, tuple[str, Callable[[Any, Scene], object]]] = {
     "revoke_api_key": (
         "tokens.delete_apikey",
         lambda user, scene: revoke_api_key(user, ApiKey.objects.get()),
+    ),
+    "make_team_key": (
+        "tokens.manage_keys",
+        lambda user, scene: make_team_key(user, scene.connection.team, name="Service", role="viewer"),
     ),
     "end_api_keys": (
         "tokens.delete_apikey",

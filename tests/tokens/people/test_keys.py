@@ -15,6 +15,7 @@ from pytest_django import DjangoAssertNumQueries
 from tests.api_keys import new_key
 from tests.processes import run
 from tests.sick_database import read_only
+from tests.teams import team_of
 from tokens.models import ApiKey
 from tokens.people.keys import (
     count_api_keys,
@@ -22,8 +23,10 @@ from tokens.people.keys import (
     end_api_keys,
     find_api_key,
     make_api_key,
+    make_team_key,
     revoke_api_key,
 )
+from tokens.people.roles import Role
 from tokens.permissions import SYSTEM
 
 pytestmark = pytest.mark.django_db
@@ -45,7 +48,7 @@ class TestMaking:
         made, key = make_api_key(alice, alice, name="  Nightly \n report ", days=7)
         assert ask(key) == 200
         assert made.name == "Nightly report"
-        assert made.created_by == alice
+        assert (made.user, made.team, made.role) == (alice, None, "")
         assert made.expires_at == made.created_at + timedelta(days=7)
 
     def test_it_is_recognised_by_its_beginning_and_stored_as_a_digest(self, alice: User) -> None:
@@ -95,10 +98,13 @@ class TestMaking:
     def test_a_key_makes_and_ends_no_key(self, alice: User) -> None:
         found = find_api_key(new_key(alice), None)
         assert found is not None
+        user, key = found
+        team = team_of(alice, Role.ADMINISTRATOR)
         for deed in (
-            lambda: make_api_key(found.user, found.user, name="Another"),
-            lambda: revoke_api_key(found.user, found),
-            lambda: end_api_keys(found.user, found.user),
+            lambda: make_api_key(user, user, name="Another"),
+            lambda: make_team_key(user, team, name="Another", role="viewer"),
+            lambda: revoke_api_key(user, key),
+            lambda: end_api_keys(user, user),
         ):
             with pytest.raises(PermissionDenied, match="not with a key"):
                 deed()
@@ -175,6 +181,7 @@ def test_a_standby_is_read_all_the_same(alice: User) -> None:
     key = new_key(alice)
     with read_only():
         assert ask(key) == 200
+    assert ApiKey.objects.get().last_used_at is None
 
 
 @pytest.mark.django_db(transaction=True)

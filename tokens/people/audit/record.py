@@ -128,7 +128,7 @@ def _name(row: Model) -> str:
         case Group():
             return row.name
         case ApiKey():
-            return f"{row.name} of {row.user.get_username()}"
+            return f"{row.name} of {row.user or row.team}"
         case Authenticator():
             return f"{row.type} of {row.user.get_username()}"
         case _:

@@ -1,0 +1,92 @@
+"""Which requests each kind of key may make: every address of the API with every method."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.accounts.access.test_table import Somebody, rows
+from tests.accounts.conftest import AccountFactory
+from tests.teams import join
+from tokens.models import Team
+from tokens.people.keys import make_api_key, make_team_key
+from tokens.people.roles import Role
+
+API = [row for row in rows() if row[1].startswith("api/")]
+# Whoever is signed in may read the description of the API.
+DESCRIPTION = ("api/v1/schema/", "api/v1/docs/")
+HAND_OUT = "access-token"
+
+every_request = pytest.mark.parametrize(
+    ("method", "address", "answers"), API, ids=lambda value: value if isinstance(value, str) else ""
+)
+
+
+def make_of_person(somebody: Somebody, team: Team, role: str) -> str:
+    assert somebody.user is not None
+    return make_api_key(somebody.user, somebody.user, name="A test", team=team, role=role)[1]
+
+
+def make_of_team(somebody: Somebody, team: Team, role: str) -> str:
+    assert somebody.user is not None
+    return make_team_key(somebody.user, team, name="A test", role=role)[1]
+
+
+of_both_kinds = pytest.mark.parametrize("make", [make_of_person, make_of_team], ids=["person", "team"])
+MakeKey = Callable[[Somebody, Team, str], str]
+
+
+@of_both_kinds
+@pytest.mark.parametrize("role", ["Viewer", "Operator", "Administrator"])
+@every_request
+def test_a_key_with_a_role_may_what_the_role_may(
+    db: None,
+    new_account: AccountFactory,
+    method: str,
+    address: str,
+    answers: dict[str, str],
+    role: str,
+    make: MakeKey,
+) -> None:
+    somebody = Somebody("Administrator", new_account)
+    somebody.asks_with = make(somebody, somebody.account.team, role.lower())
+    assert somebody.ask(method, address) == answers[role]
+
+
+@of_both_kinds
+@every_request
+def test_a_key_of_another_team_finds_nothing_here(
+    db: None,
+    new_account: AccountFactory,
+    method: str,
+    address: str,
+    answers: dict[str, str],
+    make: MakeKey,
+) -> None:
+    somebody = Somebody("Administrator", new_account)
+    assert somebody.user is not None
+    another = join(somebody.user, "Another team", Role.ADMINISTRATOR)
+    somebody.asks_with = make(somebody, another, "administrator")
+    allowed = answers["Administrator"]
+    assert somebody.ask(method, address) == ("404" if "<uuid:" in address and allowed != "403" else allowed)
+
+
+@of_both_kinds
+@every_request
+def test_a_key_for_tokens_hands_out_tokens_and_does_nothing_else(
+    db: None,
+    new_account: AccountFactory,
+    method: str,
+    address: str,
+    answers: dict[str, str],
+    make: MakeKey,
+) -> None:
+    somebody = Somebody("Administrator", new_account)
+    somebody.asks_with = make(somebody, somebody.account.team, "tokens")
+    answer = somebody.ask(method, address)
+    if HAND_OUT in address or address in DESCRIPTION:
+        assert answer == answers["Administrator"]
+    elif method == "GET" and "<uuid:" not in address:
+        # A list without rows: see TestTokens.
+        assert answer in {"200", "403"}
+    else:
+        assert answer in {"403", "404"}
