@@ -15,7 +15,6 @@ CHUNK_SIZE = 1_000  # rows
 
 COLUMNS = (
     "id",
-    "team",
     "amazon_account_id",
     "name",
     "status",
@@ -27,6 +26,7 @@ COLUMNS = (
     "account_type",
     "health",
     "health_reason",
+    "team",
     "connection",
     "connections",
     "parent",

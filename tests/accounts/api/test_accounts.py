@@ -40,6 +40,7 @@ def test_it_shows_all_of_an_account(api: APIClient, alice: User, new_account: Ac
     connection = account.connection
     assert api.get(f"{LIST}{account.pk}/").json() == {
         "id": str(account.pk),
+        "team": {"id": str(account.team_id), "name": account.team.name},
         "amazon_account_id": account.amazon_account_id,
         "name": "Garden",
         "status": "active",
