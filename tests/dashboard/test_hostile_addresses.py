@@ -95,6 +95,8 @@ def ids(
         "connection_id": str(connection.pk),
         "batch_id": str(batch.pk),
         "key_id": str(key.pk),
+        "team_id": str(connection.team_id),
+        "person_id": str(owner.pk),
         "pk": "1",
         "code": "not-found",
     }

@@ -142,6 +142,7 @@ class Membership(models.Model):
 
     class Meta:
         ordering = ["team", "user"]
+        permissions = [("manage_members", "Can manage the members of a team")]
         constraints = [
             models.UniqueConstraint(fields=["team", "user"], name="one_membership_per_team_and_person"),
             models.CheckConstraint(

@@ -45,8 +45,6 @@ ADMINISTRATOR: Final = OPERATOR | {
     "tokens.disconnect_connection",
     "tokens.manage_keys",
     "tokens.manage_members",
-    "tokens.manage_webhooks",
-    "tokens.move_connection",
     "tokens.use_access_token",
     "tokens.view_auditentry",
 }

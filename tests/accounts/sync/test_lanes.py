@@ -18,9 +18,18 @@ from accounts.sync.run import queue_run
 from tests.accounts.conftest import person
 from tests.accounts.sync.conftest import ConnectionFactory
 from tests.accounts.sync.runs import MANUAL, list_queued_jobs
+from tests.teams import join, team_of
+from tokens.people.roles import Role
 from tokens.queues import PEOPLE, PEOPLE_SYNC
 
 pytestmark = pytest.mark.django_db
+
+
+def add_operator(name: str, owner: User) -> User:
+    """Make a person who may act on what the owner's team has."""
+    user = person(name, "")
+    join(user, team_of(owner).name, Role.OPERATOR)
+    return user
 
 
 def list_places() -> list[tuple[str, int]]:
@@ -74,16 +83,18 @@ def test_one_sync_of_a_person_does_not_wait_behind_many_of_another(
     connect: ConnectionFactory, owner: User
 ) -> None:
     for number in range(3):
-        request_sync(person(f"operator {number}", "Operator"), connect(), trigger=MANUAL)
-    busy, other = person("busy", "Operator"), person("other", "Operator")
+        request_sync(add_operator(f"operator {number}", owner), connect(), trigger=MANUAL)
+    busy, other = add_operator("busy", owner), add_operator("other", owner)
     for _ in range(3):
         request_sync(busy, connect(), trigger=MANUAL)
     request_sync(other, connect(), trigger=MANUAL)
     assert [priority for _, priority in list_places()] == [0, 0, 0, 0, -1, -2, 0]
 
 
-def test_a_request_of_another_person_brings_a_waiting_sync_forward(connect: ConnectionFactory) -> None:
-    busy, other = person("busy", "Operator"), person("other", "Operator")
+def test_a_request_of_another_person_brings_a_waiting_sync_forward(
+    connect: ConnectionFactory, owner: User
+) -> None:
+    busy, other = add_operator("busy", owner), add_operator("other", owner)
     connections = [connect() for _ in range(3)]
     for connection in connections:
         queue_sync(connection, trigger=SyncRun.Trigger.BATCH, requested_by=busy)

@@ -27,8 +27,10 @@ from tests.accounts.sync.runs import (
     list_scheduled_times,
     make_ended_listing,
 )
+from tests.teams import join, team_of
 from tokens.errors import ConnectionUnusableError
 from tokens.models import Connection
+from tokens.people.roles import Role
 from tokens.permissions import SYSTEM
 from tokens.signals import connection_changed
 
@@ -61,7 +63,8 @@ def test_a_request_never_joins_a_running_run(connect: ConnectionFactory) -> None
         claim_run(second.pk)
 
 
-def test_a_request_records_the_person(connect: ConnectionFactory, admin: User) -> None:
+def test_a_request_records_the_person(connect: ConnectionFactory, owner: User, admin: User) -> None:
+    join(admin, team_of(owner).name, Role.OPERATOR)
     run = request_sync(admin, connect(), trigger=SyncRun.Trigger.API)
     assert (run.requested_by, run.trigger, run.state) == (admin, "api", "waiting")
 
