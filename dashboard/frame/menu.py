@@ -167,8 +167,6 @@ def _find_more(rows: QuerySet[Any], what: str, address: str, icon: str) -> list[
 
 
 def search(request: HttpRequest, term: str) -> list[SearchResult]:
-    # Unfold keeps the answer for some minutes per user and term. It therefore holds only names and addresses,
-    # and each page checks the permission again.
     if not isinstance(request.user, User):
         return []
     found: list[SearchResult] = []

@@ -13,6 +13,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
+from tokens.models import Membership, Team
 
 PAGES = ["/", "/accounts/", "/connections/", "/operations/", "/history/"]
 # What an empty page offers to a person who may do it.
@@ -231,6 +232,17 @@ def test_the_command_search_finds_only_own_connections_and_accounts(
     assert "Needle login" in page
     assert "Needle account" in page
     assert "Bob" not in page
+
+
+def test_the_command_search_keeps_no_answer_for_a_person_who_leaves_the_team(
+    log_in: LogIn, alice: User, make_connection: MakeConnection
+) -> None:
+    make_connection(alice, "Needle login")
+    client = log_in(alice)
+    address = "/admin/search/?s=needle&extended=1"
+    assert "Needle login" in client.get(address).content.decode()
+    Membership.objects.filter(user=alice).update(team=Team.objects.create(name="South"))
+    assert "Needle" not in client.get(address).content.decode()
 
 
 def test_the_command_search_says_how_many_were_found(
