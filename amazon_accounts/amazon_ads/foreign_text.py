@@ -32,7 +32,7 @@ def clean_explanation(text: object, secrets: Iterable[str] = ()) -> str:
 
 
 def clean_text(text: object, max_characters: int, secrets: Iterable[str] = ()) -> str:
-    """Return one line of at most so many characters without tags, control and direction characters and tokens."""
+    """Return one line of at most `max_characters` without tags, control and direction characters and tokens."""
     if not isinstance(text, str):
         return ""
     seen = _TAGS.sub(" ", _UNSEEN_ELEMENTS.sub(" ", mask_secrets(text, secrets)))

@@ -40,7 +40,7 @@ class HandOutTurn:
 
 
 def take_hand_outs(key_id: UUID, number: int, pace: Pace = HAND_OUTS) -> HandOutTurn:
-    """Count that many access tokens, or none of them if they are more than the key may ask for now.
+    """Count `number` access tokens against the key, or none if the key may not ask for all of them now.
 
     A key that was revoked meanwhile gets none.
     """

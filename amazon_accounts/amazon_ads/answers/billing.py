@@ -34,7 +34,7 @@ MAX_WORD = 100
 MAX_MESSAGE = 500
 MAX_TITLE = 300
 MAX_DESCRIPTION = 2000
-# Only so many times the length of a text is looked at, which may be mostly markup.
+# A text may be mostly markup: at most MARKUP_SHARE times its longest kept length is read.
 MARKUP_SHARE = 20
 MAX_DATE_CHARACTERS = 64
 # A moment nearer to the ends of the calendar has no local time in some zones.
