@@ -15,7 +15,7 @@ HEAD = """# Chaos
 
 `make chaos` runs the product's own processes against the sandbox Amazon, does to them what happens in the
 field, and then compares the tables with Amazon's world. `--short` takes a minute. The sequence
-of faults depends on the seed alone.
+of faults depends on the seed alone. While everything comes back from a fault, one more process is killed.
 
     make chaos                                               # half an hour, 100 logins; writes this page
     .venv/bin/python -m tests.chaos --seconds 300 --seed 7 --logins 20

@@ -266,6 +266,8 @@ class Storm:
         except (psycopg.OperationalError, RuntimeError, OSError) as error:
             self.problems.append(f"{fault.name} at {self.now()}: {error}")
             self.say(self.problems[-1])
+        if not self.plan.is_short:
+            self.kill_one()
         done = self.done.setdefault(fault.name, Done(fault))
         done.times += 1
         ended = datetime.now().astimezone()
@@ -317,6 +319,14 @@ class Storm:
             return httpx.get(f"http://127.0.0.1:{self.fleet.port}/readyz", timeout=5).status_code == 200
         except httpx.TransportError:
             return False
+
+    def kill_one(self) -> None:
+        """Kill a process while the others come back from a fault."""
+        program = self.chance.choice(list(self.fleet))
+        if program.kind == "web":
+            self.truth.web_begins()
+        program.kill()
+        program.start()
 
     def choose(self, kind: str) -> Program:
         return self.chance.choice(self.fleet.of(kind))
