@@ -19,6 +19,7 @@ from accounts.sync.handover import (
     hand_over_dropped_regions,
     merge_accounts_into,
 )
+from accounts.sync.moving import move_accounts
 from accounts.sync.requests import queue_sync
 from tokens.models import Connection
 from tokens.signals import connection_changed
@@ -30,6 +31,7 @@ def on_connection_changed(
     change: str,
     user: User | None = None,
     into: Connection | None = None,
+    old_team: UUID | None = None,
     **_: Any,
 ) -> None:
     # Runs inside the transaction that changes the connection.
@@ -48,6 +50,8 @@ def on_connection_changed(
     elif change == "merged" and into is not None:
         merge_accounts_into(connection, into)
         queue_sync(into, trigger=SyncRun.Trigger.CONNECT)
+    elif change == "moved" and old_team is not None:
+        move_accounts(connection, old_team, user)
 
 
 @receiver(sync_ended, dispatch_uid="accounts.batch")

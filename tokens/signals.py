@@ -4,8 +4,9 @@ from django.dispatch import Signal
 
 # Sent inside the transaction that makes the change, with `connection` and `change`: "connected" (a new one),
 # "healed" (reconnected in place), "broken" (Amazon refuses the login), "disconnected" (here, tokens erased), "forgotten"
-# (here, names erased), "regions" (other regions are read; with `user`, who changed them) or "merged" (ended, because
-# the connection `into` has the same Amazon login).
+# (here, names erased), "regions" (other regions are read; with `user`, who changed them), "merged" (ended, because
+# the connection `into` has the same Amazon login) or "moved" (it has another team; with `user`, who moved it, and
+# `old_team`, the id of the team that it had).
 connection_changed = Signal()
 
 # Sent after each refresh of a connection whose Amazon login is not identified yet, with `connection_id`.

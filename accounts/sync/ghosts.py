@@ -5,7 +5,7 @@ shows it with them. Then two rows mean one account at Amazon.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db.backends.utils import CursorWrapper
@@ -14,12 +14,17 @@ from accounts.update import MAX_LABELS
 from amazon_accounts.postgresql.statements import load
 
 FIND: Final = load(__file__, "find_ghosts")
-MERGE: Final = load(__file__, "merge_ghosts")
-# The mark of the default account is unique, so it is taken away first.
+UNITE_LABELS: Final = load(__file__, "unite_labels")
+GIVE: Final = load(__file__, "give_to_successors")
+# The mark of the default account is unique in a team, so it is taken away first.
 TAKE_DEFAULT: Final = (
-    "UPDATE user_accounts SET is_default = false WHERE id = ANY(%(ghosts)s) AND is_default RETURNING id"
+    "UPDATE user_accounts SET is_default = false WHERE id = ANY(%(accounts)s) AND is_default RETURNING id"
 )
-GIVE_DEFAULT: Final = "UPDATE user_accounts SET is_default = true WHERE id = %(successor)s"
+GIVE_DEFAULT: Final = """
+UPDATE user_accounts account SET is_default = true
+ WHERE id = %(successor)s AND NOT EXISTS (
+       SELECT FROM user_accounts own WHERE own.team_id = account.team_id AND own.is_default)
+"""
 
 
 def merge_ghosts(cursor: CursorWrapper, team_id: UUID) -> int:
@@ -29,19 +34,26 @@ def merge_ghosts(cursor: CursorWrapper, team_id: UUID) -> int:
     """
     cursor.execute(FIND, {"team": team_id, "max_labels": MAX_LABELS})
     successors = dict(cursor.fetchall())
-    merge_accounts(cursor, successors)
+    # That a ghost vanished, or appeared again, is no change of the ads account.
+    merge_accounts(cursor, successors, keeps_all=False)
     return len(successors)
 
 
-def merge_accounts(cursor: CursorWrapper, successors: Mapping[UUID, UUID]) -> None:
+def merge_accounts(cursor: CursorWrapper, successors: Mapping[UUID, UUID], *, keeps_all: bool) -> None:
     """Delete the accounts that are the keys, and give what belongs to them to their successors.
 
-    No connection may see the accounts any more, and no unfinished batch operation may have them.
+    No connection may see the accounts any more, and no unfinished batch operation may have them. Changes of the kinds
+    `vanished` and `appeared` are kept only if `keeps_all`.
     """
     if not successors:
         return
-    ghosts = list(successors)
-    cursor.execute(TAKE_DEFAULT, {"ghosts": ghosts})
-    for (ghost,) in cursor.fetchall():
-        cursor.execute(GIVE_DEFAULT, {"successor": successors[ghost]})
-    cursor.execute(MERGE, {"ghosts": ghosts, "successors": list(successors.values())})
+    parameters: dict[str, Any] = {
+        "accounts": list(successors),
+        "others": list(successors.values()),
+        "keeps_all": keeps_all,
+    }
+    cursor.execute(TAKE_DEFAULT, parameters)
+    for (account,) in cursor.fetchall():
+        cursor.execute(GIVE_DEFAULT, {"successor": successors[account]})
+    cursor.execute(UNITE_LABELS, parameters)
+    cursor.execute(GIVE, parameters)

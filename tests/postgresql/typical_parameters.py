@@ -26,6 +26,14 @@ RUN: Final[dict[str, Any]] = {
     "doubtful_regions": ["FE"],
 }
 CHUNK: Final = {**RUN, "listing": 0, "after": 0, "up_to": 1000}
+MOVE: Final = {
+    "connection": ID,
+    "client": "amzn1.application-oa2-client.typical",
+    "team": ID,
+    "old_team": OTHER_ID,
+    "accounts": [ID],
+    "others": [OTHER_ID],
+}
 BATCH: Final = {"batch": ID}
 ITEMS: Final = {
     "batch": ID,
@@ -124,7 +132,16 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
         "value": str(ID),
     },
     "accounts/sync/sql/merge_accounts.sql": CHUNK,
-    "accounts/sync/sql/merge_ghosts.sql": {"ghosts": [ID], "successors": [OTHER_ID]},
+    "accounts/sync/sql/copy_accounts.sql": MOVE,
+    "accounts/sync/sql/copy_manager_links.sql": MOVE,
+    "accounts/sync/sql/find_moved_accounts.sql": MOVE,
+    "accounts/sync/sql/give_to_successors.sql": {**MOVE, "keeps_all": True},
+    "accounts/sync/sql/hand_over_left_accounts.sql": MOVE,
+    "accounts/sync/sql/lock_moved_accounts.sql": MOVE,
+    "accounts/sync/sql/move_access.sql": MOVE,
+    "accounts/sync/sql/move_accounts.sql": MOVE,
+    "accounts/sync/sql/separate_teams.sql": {**MOVE, "stored": [OTHER_ID]},
+    "accounts/sync/sql/unite_labels.sql": MOVE,
     "accounts/sync/sql/merge_manager_links.sql": RUN,
     "accounts/sync/sql/move_job.sql": {
         "lock": f"accounts.run_sync:{ID}",

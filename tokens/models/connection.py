@@ -135,6 +135,7 @@ class Connection(models.Model):
             ("connect_amazon", "Can connect an Amazon login"),
             ("refresh_connection", "Can refresh a connection's token"),
             ("disconnect_connection", "Can disconnect a connection"),
+            ("move_connection", "Can move a connection to another team"),
             ("use_access_token", "Can ask for a connection's access token"),
         ]
         constraints = [

@@ -45,6 +45,7 @@ ADMINISTRATOR: Final = OPERATOR | {
     "tokens.disconnect_connection",
     "tokens.manage_keys",
     "tokens.manage_members",
+    "tokens.move_connection",
     "tokens.use_access_token",
     "tokens.view_auditentry",
 }

@@ -10,6 +10,7 @@ class Action(StrEnum):
     CONNECTION_DISCONNECT = "connection.disconnect"
     CONNECTION_FORGET = "connection.forget"
     CONNECTION_MERGE = "connection.merge"
+    CONNECTION_MOVE = "connection.move"
     CONNECTION_REFRESH = "connection.refresh"
     CONNECTION_SYNC = "connection.sync"
     ACCESS_TOKEN_HAND_OUT = "access_token.hand_out"  # noqa: S105 - no secret

@@ -1,0 +1,64 @@
+"""Moving a connection to another team, with everything that belongs to it."""
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+
+from tokens.models import Connection, Team
+from tokens.people.audit import Action, record_audit
+from tokens.permissions import System, get_person, may, require
+from tokens.signals import connection_changed
+
+
+class MoveRefusedError(Exception):
+    """The connection cannot be moved to this team. The text says why; nothing was changed."""
+
+
+def move_connection(user: User | System, connection: Connection, team: Team) -> None:
+    """Give the connection, its accounts, their labels and the history to another team.
+
+    The person must be allowed to move it, and to connect logins in the new team. The person responsible stays if they
+    see the connection in the new team; else the acting person becomes responsible. An operation that the old team
+    started stays in the list of the old team, and its results are seen by who sees the account. Raises PermissionDenied
+    or MoveRefusedError.
+    """
+    require(user, "tokens.move_connection", connection)
+    require(user, "tokens.connect_amazon", team)
+    with transaction.atomic():
+        moved = Connection.objects.select_for_update().select_related("owner").get(pk=connection.pk)
+        # Asked again: somebody else may have moved it meanwhile.
+        require(user, "tokens.move_connection", moved)
+        if moved.team_id == team.pk:
+            raise MoveRefusedError(f"The connection is in the team “{team}” already.")
+        old_team, owner = moved.team_id, _choose_owner(user, moved, team)
+        # Before the change: the entry belongs to the team that loses the connection.
+        record_audit(
+            user,
+            Action.CONNECTION_MOVE,
+            moved,
+            before={"team": str(old_team), "owner": moved.owner_id},
+            after={"team": str(team.pk), "owner": owner.pk},
+        )
+        moved.team, moved.owner = team, owner
+        _store(moved)
+        connection_changed.send(
+            sender=Connection, connection=moved, change="moved", user=get_person(user), old_team=old_team
+        )
+    connection.refresh_from_db()
+
+
+def _store(moved: Connection) -> None:
+    try:
+        with transaction.atomic():
+            moved.save(update_fields=["team", "owner"])
+    except IntegrityError:
+        # The constraint one_connection_per_team_client_and_login.
+        raise MoveRefusedError(
+            f"This Amazon login is connected in the team “{moved.team}” already. "
+            "Disconnect one of the two connections first."
+        ) from None
+
+
+def _choose_owner(user: User | System, moved: Connection, team: Team) -> User:
+    if isinstance(user, System) or may(moved.owner, "tokens.view_connection", team):
+        return moved.owner
+    return user
