@@ -51,7 +51,7 @@ def on_connection_changed(
         merge_accounts_into(connection, into)
         queue_sync(into, trigger=SyncRun.Trigger.CONNECT)
     elif change == "moved" and old_team is not None:
-        move_accounts(connection, old_team, user)
+        move_accounts(connection, old_team)
 
 
 @receiver(sync_ended, dispatch_uid="accounts.batch")

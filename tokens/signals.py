@@ -5,7 +5,7 @@ from django.dispatch import Signal
 # Sent inside the transaction that makes the change, with `connection` and `change`: "connected" (a new one),
 # "healed" (reconnected in place), "broken" (Amazon refuses the login), "disconnected" (here, tokens erased), "forgotten"
 # (here, names erased), "regions" (other regions are read; with `user`, who changed them), "merged" (ended, because
-# the connection `into` has the same Amazon login) or "moved" (it has another team; with `user`, who moved it, and
+# the connection `into` has the same Amazon login) or "moved" (it has another team; with
 # `old_team`, the id of the team that it had).
 connection_changed = Signal()
 

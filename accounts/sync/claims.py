@@ -43,7 +43,7 @@ MAX_CONFIRMATIONS = 3
 
 
 class RunLostError(Exception):
-    """The run was closed in the meantime, or its connection was disconnected or reconnected."""
+    """The run was closed in the meantime, or its connection was disconnected, reconnected or moved."""
 
 
 class RunTakenError(Exception):
@@ -128,8 +128,8 @@ def close_run(
     )
     if not closed:
         raise RunLostError
-    # After a reconnection the result says nothing about the new grant.
-    if connection.grant_version == claim.grant_version:
+    # After a reconnection or a move, the result says nothing about the connection as it is now.
+    if (connection.grant_version, connection.team_id) == (claim.grant_version, claim.team_id):
         _record_on_connection(connection, state, without_billing(listings), error)
     finish_closing(claim.run_id, claim.connection_id)
     if is_unauthorized([listing.as_data() for listing in without_billing(listings)]):

@@ -35,12 +35,17 @@ def hold_run(claim: RunClaim) -> Iterator[CursorWrapper]:
 def fence_run(claim: RunClaim) -> Iterator[CursorWrapper]:
     """Open a transaction in which accounts may be changed.
 
-    Raises RunLostError if the run was closed, or if its connection was disconnected or reconnected, because
-    Amazon's answers belong to the old grant.
+    Raises RunLostError if the run was closed, or if its connection was disconnected, reconnected or moved to another
+    team: Amazon's answers belong to the old grant, and the accounts to the old team.
     """
     with transaction.atomic(), database.cursor() as cursor:
         cursor.execute(
-            LOCK_CONNECTION, {"connection": claim.connection_id, "grant_version": claim.grant_version}
+            LOCK_CONNECTION,
+            {
+                "connection": claim.connection_id,
+                "grant_version": claim.grant_version,
+                "team": claim.team_id,
+            },
         )
         if cursor.fetchone() is None:
             raise RunLostError

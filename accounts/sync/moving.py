@@ -11,7 +11,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth.models import User
 from django.db import connection as database
 from django.db import transaction
 from django.db.backends.utils import CursorWrapper
@@ -22,7 +21,6 @@ from accounts.sync.claims import close_unfinished_runs
 from accounts.sync.fences import lock_team
 from accounts.sync.ghosts import UNITE_LABELS, merge_accounts
 from accounts.sync.next_sync import sync_soon
-from accounts.sync.requests import queue_sync
 from amazon_accounts.postgresql.statements import load
 from tokens.connect.move import MoveRefusedError
 from tokens.models import Connection
@@ -55,7 +53,7 @@ class _Plan:
         return self.merged | self.copied | self.shared
 
 
-def move_accounts(connection: Connection, old_team: UUID, user: User | None) -> None:
+def move_accounts(connection: Connection, old_team: UUID) -> None:
     """Move what belongs to the connection to the team that it has now. The caller has locked the connection.
 
     Raises MoveRefusedError.
@@ -78,8 +76,9 @@ def move_accounts(connection: Connection, old_team: UUID, user: User | None) -> 
         (new_owners,) = cursor.fetchone()
     # After the commit, because `sync_soon` locks connections.
     transaction.on_commit(partial(sync_soon, new_owners))
-    if (is_interrupted or plan.elsewhere) and not connection.reason_unusable:
-        queue_sync(connection, trigger=SyncRun.Trigger.MANUAL, requested_by=user)
+    if is_interrupted or plan.elsewhere:
+        # The scheduler queues the sync. Queued here, it could wait for a run that waits for this transaction.
+        sync_soon([connection.pk])
 
 
 def _make_plan(cursor: CursorWrapper, parameters: Parameters) -> _Plan:

@@ -41,7 +41,7 @@ OUTAGE = "The database was away."
 STOPPED = "The process that ran it was stopped."
 INTERNAL_ERROR = "An error in Amazon Accounts ended the sync. The log has the details."
 STAGING_LOST = "The database crashed and lost what had been read."
-RECONNECTED = "The connection was reconnected while the sync was running."
+CHANGED = "The connection was reconnected, or moved to another team, while the sync was running."
 
 OnProgress = Callable[[Sequence[Listing]], None]
 
@@ -217,7 +217,7 @@ def _close(claim: RunClaim, state: SyncRun.State, listings: Sequence[Listing], e
 def _abandon(claim: RunClaim, listings: Sequence[Listing]) -> None:
     # The run is still open if only its connection was changed.
     try:
-        _close(claim, SyncRun.State.FAILED, listings, RECONNECTED)
+        _close(claim, SyncRun.State.FAILED, listings, CHANGED)
     except RunLostError:
         claims.discard_staged(claim.run_id)
 

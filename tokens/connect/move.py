@@ -5,7 +5,7 @@ from django.db import IntegrityError, transaction
 
 from tokens.models import Connection, Team
 from tokens.people.audit import Action, record_audit
-from tokens.permissions import System, get_person, may, require
+from tokens.permissions import System, may, require
 from tokens.signals import connection_changed
 
 
@@ -24,7 +24,9 @@ def move_connection(user: User | System, connection: Connection, team: Team) -> 
     require(user, "tokens.move_connection", connection)
     require(user, "tokens.connect_amazon", team)
     with transaction.atomic():
-        moved = Connection.objects.select_for_update().select_related("owner").get(pk=connection.pk)
+        # Without the key: a sync that holds the lock of the team may refer to the connection.
+        locked = Connection.objects.select_for_update(no_key=True, of=("self",))
+        moved = locked.select_related("owner").get(pk=connection.pk)
         # Asked again: somebody else may have moved it meanwhile.
         require(user, "tokens.move_connection", moved)
         if moved.team_id == team.pk:
@@ -40,9 +42,7 @@ def move_connection(user: User | System, connection: Connection, team: Team) -> 
         )
         moved.team, moved.owner = team, owner
         _store(moved)
-        connection_changed.send(
-            sender=Connection, connection=moved, change="moved", user=get_person(user), old_team=old_team
-        )
+        connection_changed.send(sender=Connection, connection=moved, change="moved", old_team=old_team)
     connection.refresh_from_db()
 
 

@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models.functions import Now
 
 from accounts.batch import start_batch
 from accounts.models import (
@@ -19,8 +20,11 @@ from accounts.models import (
     SyncRun,
 )
 from accounts.models.search import AccountSearch
+from accounts.sync.claims import RunLostError, claim_run
+from accounts.sync.fences import fence_run
 from accounts.sync.requests import request_sync
 from accounts.update import update_account
+from amazon_accounts.postgresql.threads import in_thread
 from tests.accounts.sync.conftest import ConnectionFactory
 from tests.teams import join, team_of
 from tokens.connect.disconnect import disconnect_connection
@@ -255,7 +259,7 @@ class TestAnAccountThatTheOldTeamStillSees:
         move(connection, south)
         own = {"id", "team_id", "connection_id", "updated_at", "account_id"}
         for model, rows in ((Account, Account.objects), (Profile, Profile.objects)):
-            first, second = rows.order_by("pk").values()
+            first, second = (dict(row) for row in rows.order_by("pk").values())
             assert {name for name in first if first[name] != second[name]} <= own, model
 
     def test_it_goes_on_with_a_live_connection(
@@ -342,24 +346,42 @@ class TestLinks:
 
 
 class TestSyncs:
-    def test_a_sync_under_way_ends_and_another_one_waits(
+    def test_a_sync_under_way_ends_and_another_one_is_due(
         self, connect: ConnectionFactory, south: Team
     ) -> None:
-        connection = connect("alice")
+        connection = connect("alice", next_sync_at="2099-01-01T00:00:00Z")
         request_sync(SYSTEM, connection, trigger=SyncRun.Trigger.MANUAL)
         SyncRun.objects.update(state="running", started_at="2026-11-01T00:00:00Z")
         move(connection, south)
-        ended, waiting = SyncRun.objects.order_by("created_at", "pk")
+        ended = SyncRun.objects.get()
         assert (ended.state, ended.error) == ("failed", "The connection was moved to another team.")
-        assert waiting.state == "waiting"
+        assert Connection.objects.filter(next_sync_at__lte=Now()).get() == connection
 
-    def test_nothing_is_queued_when_nothing_has_to_be_read(
-        self, connect: ConnectionFactory, new_account: NewAccount, south: Team
+    @pytest.mark.parametrize("has_it", [False, True])
+    def test_one_is_due_when_accounts_became_one(
+        self, connect: ConnectionFactory, new_account: NewAccount, south: Team, has_it: bool
     ) -> None:
-        connection = connect("alice")
+        connection = connect("alice", next_sync_at="2099-01-01T00:00:00Z")
         new_account("shop", connection)
+        if has_it:
+            new_account("shop", connect("bob", team=south))
         move(connection, south)
-        assert not SyncRun.objects.exists()
+        assert Connection.objects.filter(pk=connection.pk, next_sync_at__lte=Now()).exists() == has_it
+
+    async def test_a_run_that_was_claimed_before_the_move_writes_nothing_after_it(
+        self, connect: ConnectionFactory, south: Team, transactional_db: None
+    ) -> None:
+        connection = await in_thread(connect)("alice")
+        run = await in_thread(request_sync)(SYSTEM, connection, trigger=SyncRun.Trigger.MANUAL)
+        claim = await in_thread(claim_run)(run.pk)
+        # The move does not see a run that is claimed while it commits.
+        await in_thread(Connection.objects.filter(pk=connection.pk).update)(team=south)
+
+        def write() -> None:
+            with pytest.raises(RunLostError), fence_run(claim):
+                pytest.fail("It wrote into the old team.")
+
+        await in_thread(write)()
 
 
 class TestRefusal:
