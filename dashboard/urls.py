@@ -31,6 +31,7 @@ urlpatterns = [
         connection_actions.disconnect,
         name="connection-disconnect",
     ),
+    path("connections/<uuid:connection_id>/move/", connection_actions.move, name="connection-move"),
     path("connections/<uuid:connection_id>/forget/", connection_actions.forget, name="connection-forget"),
     path("connections/<uuid:connection_id>/update/", connection_actions.update, name="connection-update"),
     path("operations/", list_page.operations, name="operations"),

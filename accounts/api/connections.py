@@ -3,6 +3,8 @@
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from rest_framework import serializers
@@ -15,6 +17,7 @@ from accounts.api.authentication import get_person
 from accounts.api.documentation import build_page_example, describe, describe_page
 from accounts.api.histories import SyncRunSerializer
 from accounts.api.lists import PageParameters, Word, read_parameters, refuse_body, respond_with_rows
+from accounts.api.parsing import read_field
 from accounts.api.representation import ReadOnlySerializer, TeamReference
 from accounts.models import SyncRun
 from accounts.sync.requests import request_sync
@@ -22,12 +25,15 @@ from amazon_accounts.amazon_ads.hosts import Region
 from amazon_accounts.web.problems import (
     CONNECTION_UNUSABLE,
     CONTENT_TOO_LARGE,
+    MOVE_REFUSED,
     NOT_FOUND,
     UNSUPPORTED_MEDIA_TYPE,
 )
 from tokens.connect.disconnect import disconnect_connection
+from tokens.connect.move import move_connection
 from tokens.connect.update import MAX_LABEL_LENGTH, update_connection
 from tokens.models import Connection, Team
+from tokens.permissions import require
 from tokens.refresh.tasks import request_refresh
 
 
@@ -184,4 +190,37 @@ class ConnectionDisconnect(APIView):
     def post(self, request: Request, connection_id: UUID) -> Response:
         refuse_body(request)
         disconnect_connection(get_person(request), _get_visible(request, connection_id))
+        return Response(ConnectionSerializer(_get_visible(request, connection_id)).data)
+
+
+class MoveRequest(serializers.Serializer[Any]):
+    team = serializers.UUIDField(help_text="The id of the team that gets the connection.")
+
+
+def _find_team(person: User, value: Any) -> Team:
+    try:
+        return Team.objects.visible_to(person).get(pk=UUID(value))
+    except (Team.DoesNotExist, ValueError, TypeError, AttributeError):
+        raise ValidationError({"team": "It must be the id of one of your teams."}) from None
+
+
+class ConnectionMove(APIView):
+    @describe(
+        "Move a connection to another team",
+        "Its accounts, their labels and the history go along. An account that the other team has already goes on there "
+        "with its own values, and gets the other labels. An account that another connection of the old team sees stays "
+        "there, and appears in the other team too. You must also be allowed to connect logins in the other team.",
+        operation_id="move_connection",
+        request=MoveRequest,
+        request_examples={"another team": {"team": examples.TEAM["id"]}},
+        response=ConnectionSerializer,
+        example=examples.CONNECTION,
+        permission="tokens.move_connection",
+        errors=[NOT_FOUND, MOVE_REFUSED],
+    )
+    def post(self, request: Request, connection_id: UUID) -> Response:
+        person = get_person(request)
+        connection = _get_visible(request, connection_id)
+        require(person, "tokens.move_connection", connection)
+        move_connection(person, connection, _find_team(person, read_field(request.data, "team")))
         return Response(ConnectionSerializer(_get_visible(request, connection_id)).data)

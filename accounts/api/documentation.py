@@ -62,6 +62,7 @@ EXAMPLES = {
     problems.NOT_FOUND: "There is nothing at this address, or it belongs to somebody else.",
     problems.NOT_ACCEPTABLE: "Could not satisfy the request Accept header.",
     problems.CONNECTION_UNUSABLE: "Amazon no longer accepts this login; it must be reconnected.",
+    problems.MOVE_REFUSED: "The connection is in the team “North” already.",
     problems.OPERATION_STATE: "The operation has ended; nothing waits any more.",
     problems.VERSION_CONFLICT: (
         "The account has changed since you read it. Read it again, then repeat your change."

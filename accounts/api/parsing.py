@@ -9,6 +9,7 @@ from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
 from accounts.api.exceptions import ContentTooLargeError
+from accounts.errors import build_validation_error
 from accounts.strict_json import BadJSONError, read_json
 
 MEGABYTE = 1024 * 1024
@@ -76,3 +77,15 @@ def refuse_too_many_values(body: bytes) -> None:
 def _count_separators(text: bytes) -> int:
     # Before each value but the first stands one of these. An empty object or array is counted twice.
     return text.count(b",") + text.count(b"[") + text.count(b"{")
+
+
+def read_field(body: Any, field: str) -> Any:
+    """Return the value of the only field that the body may have. Raises ValidationError."""
+    if not isinstance(body, dict):
+        raise ValidationError("The body must be a JSON object.")
+    if unknown := [name for name in body if name != field]:
+        hint = f"There is no such field. The field is: {field}."
+        raise build_validation_error({name[:60]: hint for name in unknown})
+    if field not in body:
+        raise ValidationError({field: "It is missing."})
+    return body[field]

@@ -30,6 +30,7 @@ from accounts.update import VersionConflictError
 from amazon_accounts.postgresql.outages import OUTAGES
 from amazon_accounts.web import problems
 from amazon_accounts.web.problems import MEDIA_TYPE, ProblemType, build_problem
+from tokens.connect.move import MoveRefusedError
 from tokens.errors import ConnectionUnusableError
 
 NOT_FOUND = "There is nothing at this address, or it belongs to somebody else."
@@ -53,6 +54,7 @@ TYPES: dict[type[Exception], ProblemType] = {
     exceptions.MethodNotAllowed: problems.METHOD_NOT_ALLOWED,
     exceptions.NotAcceptable: problems.NOT_ACCEPTABLE,
     ConnectionUnusableError: problems.CONNECTION_UNUSABLE,
+    MoveRefusedError: problems.MOVE_REFUSED,
     BatchStateError: problems.OPERATION_STATE,
     VersionConflictError: problems.VERSION_CONFLICT,
     ContentTooLargeError: problems.CONTENT_TOO_LARGE,

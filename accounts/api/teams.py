@@ -4,7 +4,6 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.core.exceptions import ValidationError
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from rest_framework import serializers
@@ -16,8 +15,8 @@ from accounts.api import examples
 from accounts.api.authentication import get_person
 from accounts.api.documentation import build_page_example, describe, describe_page
 from accounts.api.lists import PageParameters, Word, read_parameters, refuse_body, respond_with_rows
+from accounts.api.parsing import read_field
 from accounts.api.representation import ReadOnlySerializer
-from accounts.errors import build_validation_error
 from amazon_accounts.web.problems import CONTENT_TOO_LARGE, NOT_FOUND, UNSUPPORTED_MEDIA_TYPE
 from tokens.models import Membership, Team
 from tokens.models.team import MAX_NAME_LENGTH
@@ -45,17 +44,6 @@ class TeamRequest(serializers.Serializer[Any]):
 
 class MemberRequest(serializers.Serializer[Any]):
     role = Word(Role)
-
-
-def _read(body: Any, field: str) -> Any:
-    if not isinstance(body, dict):
-        raise ValidationError("The body must be a JSON object.")
-    if unknown := [name for name in body if name != field]:
-        hint = f"There is no such field. The field is: {field}."
-        raise build_validation_error({name[:60]: hint for name in unknown})
-    if field not in body:
-        raise ValidationError({field: "It is missing."})
-    return body[field]
 
 
 def _get_visible(request: Request, team_id: UUID) -> Team:
@@ -89,7 +77,7 @@ class TeamList(APIView):
         permission="tokens.add_team",
     )
     def post(self, request: Request) -> Response:
-        team = create_team(get_person(request), _read(request.data, "name"))
+        team = create_team(get_person(request), read_field(request.data, "name"))
         team.refresh_from_db()
         return Response(TeamSerializer(team).data, status=201)
 
@@ -108,7 +96,7 @@ class TeamDetail(APIView):
     )
     def patch(self, request: Request, team_id: UUID) -> Response:
         team = _get_visible(request, team_id)
-        rename_team(get_person(request), team, _read(request.data, "name"))
+        rename_team(get_person(request), team, read_field(request.data, "name"))
         return Response(TeamSerializer(team).data)
 
 
@@ -144,7 +132,7 @@ class MemberDetail(APIView):
         # Before the person is looked up, so that only an administrator learns who there is.
         require(get_person(request), "tokens.manage_members", team)
         person = get_object_or_404(User, username=user_name)
-        set_member(get_person(request), team, person, _read(request.data, "role"))
+        set_member(get_person(request), team, person, read_field(request.data, "role"))
         return Response(MemberSerializer(Membership.objects.get(team=team, user=person)).data)
 
     @describe(

@@ -22,6 +22,7 @@ CONNECTION = [
     path("", connections.ConnectionDetail.as_view(), name="connection"),
     path("access-token/", access_token.ConnectionAccessToken.as_view(), name="connection-access-token"),
     path("disconnect/", connections.ConnectionDisconnect.as_view(), name="connection-disconnect"),
+    path("move/", connections.ConnectionMove.as_view(), name="connection-move"),
     path("refresh/", connections.ConnectionRefresh.as_view(), name="connection-refresh"),
     path("refreshes/", histories.RefreshList.as_view(), name="connection-refreshes"),
     path("sync/", connections.ConnectionSync.as_view(), name="connection-sync"),

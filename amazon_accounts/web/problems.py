@@ -120,6 +120,14 @@ CONNECTION_UNUSABLE = ProblemType(
     "Mend the connection on its page: most often that is to reconnect the login. To repeat the request before that does "
     "not help.",
 )
+MOVE_REFUSED = ProblemType(
+    "move-refused",
+    HTTPStatus.CONFLICT,
+    "The connection cannot be moved to this team",
+    "The team has the connection or its Amazon login already, or an operation is under way with accounts that both teams "
+    "have. The detail says which. Nothing was done.",
+    "Wait for the end of the operation, or disconnect one of the two connections of the login first.",
+)
 OPERATION_STATE = ProblemType(
     "operation-state",
     HTTPStatus.CONFLICT,
@@ -212,6 +220,7 @@ PROBLEM_TYPES = (
     NOT_ACCEPTABLE,
     BODY_TOO_LATE,
     CONNECTION_UNUSABLE,
+    MOVE_REFUSED,
     OPERATION_STATE,
     VERSION_CONFLICT,
     CONTENT_TOO_LARGE,

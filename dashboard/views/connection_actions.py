@@ -26,10 +26,11 @@ from dashboard.views.connections import visible
 from tokens.connect.consent import CONSENT_PAGES
 from tokens.connect.disconnect import disconnect_connection
 from tokens.connect.forget import StillConnectedError, forget_login
-from tokens.connect.forms import ConnectionForm
+from tokens.connect.forms import ConnectionForm, MoveForm
+from tokens.connect.move import MoveRefusedError, move_connection
 from tokens.connect.update import update_connection
 from tokens.errors import ConnectionUnusableError
-from tokens.models import Connection
+from tokens.models import Connection, Team
 from tokens.permissions import require
 from tokens.refresh.tasks import request_refresh
 
@@ -116,6 +117,36 @@ def update(request: StaffRequest, connection_id: UUID) -> HttpResponse:
         return render(request, "dashboard/connections/update.html", context, status=status)
     title = "Label and regions"
     return page(request, "dashboard/frame/confirm_page.html", context, title=title, status=status)
+
+
+@require_http_methods(["GET", "POST"])
+@staff_page("tokens.move_connection")
+def move(request: StaffRequest, connection_id: UUID) -> HttpResponse:
+    connection = _find(request, connection_id, "tokens.move_connection")
+    teams = Team.objects.allowing(request.user, "tokens.connect_amazon").exclude(pk=connection.team_id)
+    form = MoveForm(request.POST if request.method == "POST" else None, teams=teams)
+    if form.is_valid():
+        team = form.cleaned_data["team"]
+        try:
+            move_connection(request.user, connection, team)
+        except MoveRefusedError as error:
+            form.add_error("team", str(error))
+        else:
+            messages.success(request, f"{connection.label} is in the team “{team}” now, with its accounts.")
+            return redirect_htmx(request, reverse("connection", args=[connection.pk]))
+    context = {
+        "connection": connection,
+        "form": form,
+        "has_teams": teams.exists(),
+        "account_count": count_accounts([connection.pk]).of(connection.pk),
+        "confirm_body": "dashboard/connections/move.html",
+    }
+    status = INVALID_FORM if form.errors else HTTPStatus.OK
+    if is_partial(request):
+        return render(request, "dashboard/connections/move.html", context, status=status)
+    return page(
+        request, "dashboard/frame/confirm_page.html", context, title="Move to another team", status=status
+    )
 
 
 @require_http_methods(["GET", "POST"])

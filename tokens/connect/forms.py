@@ -54,6 +54,25 @@ class ConnectionForm(forms.Form):
     )
 
 
+class MoveForm(forms.Form):
+    """The team that gets a connection: one of `teams`."""
+
+    team = forms.ModelChoiceField(
+        Team.objects.none(),
+        label="To the team",
+        empty_label="Choose a team",
+        error_messages={
+            "required": "Choose the team.",
+            "invalid_choice": "You may connect no logins in this team.",
+        },
+        widget=forms.Select(attrs={"class": "c-field"}),
+    )
+
+    def __init__(self, data: Any = None, *, teams: TeamQuerySet) -> None:
+        super().__init__(data)
+        cast("forms.ModelChoiceField[Team]", self.fields["team"]).queryset = teams
+
+
 class ReconnectForm(forms.Form):
     """Where the person signs in at Amazon."""
 

@@ -24,9 +24,10 @@ from tests.teams import join
 from tokens.connect import oauth
 from tokens.connect.disconnect import disconnect_connection
 from tokens.connect.forget import forget_login
+from tokens.connect.move import move_connection
 from tokens.connect.refresh_token import connect_with_refresh_token
 from tokens.connect.update import update_connection
-from tokens.models import ApiKey, AuditEntry, AuthorizationAttempt, Connection, Membership
+from tokens.models import ApiKey, AuditEntry, AuthorizationAttempt, Connection, Membership, Team
 from tokens.people.keys import end_api_keys, make_team_key, revoke_api_key
 from tokens.people.roles import PERMISSIONS, Role
 from tokens.people.teams import remove_member, set_member
@@ -105,6 +106,10 @@ OPERATIONS: dict[str, tuple[str, Callable[[Any, Scene], object]]] = {
         "tokens.disconnect_connection",
         lambda user, scene: disconnect_connection(user, scene.connection),
     ),
+    "move_connection": (
+        "tokens.move_connection",
+        lambda user, scene: move_connection(user, scene.connection, Team.objects.get(name="Other")),
+    ),
     "forget_login": (
         "tokens.disconnect_connection",
         lambda user, scene: forget_login(user, scene.disconnected),
@@ -151,6 +156,7 @@ def someone(role: Role | None, *, elsewhere: Role | None = None) -> User:
     if role is not None:
         join(user, "Team of owner", role)
         join(user, "Team of another", role)
+        join(user, "Other", role)
     if elsewhere:
         join(user, "Elsewhere", elsewhere)
     return user
@@ -176,6 +182,7 @@ def scene(db: None, new_account: AccountFactory) -> Scene:
     new_key(account.user)
     disconnected = new_account(User.objects.create_user("another")).connection
     disconnect_connection(SYSTEM, disconnected)
+    Team.objects.get_or_create(name="Other")
     return Scene(account, batch, disconnected)
 
 
@@ -184,7 +191,7 @@ def stored(scene: Scene) -> list[Any]:
     return [
         *Account.objects.filter(pk=scene.account.pk).values_list("labels", "status", "updated_at"),
         *Connection.objects.filter(pk=scene.connection.pk).values_list(
-            "state", "grant_version", "label", "regions"
+            "state", "grant_version", "label", "regions", "team"
         ),
         *Connection.objects.filter(pk=scene.disconnected.pk).values_list("label", "forgotten_at"),
         *BatchOperation.objects.order_by("pk").values_list("pk", "state", "cancelled_at", "started_at"),
@@ -286,9 +293,9 @@ def test_every_operation_that_checks_a_permission_is_listed(settings: LazySettin
                 if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) and _checks(function):
                     found.add(function.name)
     # `_update` is the inner half of update_account, `_store` of complete_authorization, and hand_out_access_tokens is that
-    # of hand_out_access_token. Two are what batches call, and two are methods of the API that hide names of people.
+    # of hand_out_access_token. Two are what batches call, and three are methods of the API that hide names of people and teams.
     inner = {"_update", "_store", "hand_out_access_token"}
-    assert found - inner - {"require_operation", "require_to_steer", "put", "delete"} == (
+    assert found - inner - {"require_operation", "require_to_steer", "post", "put", "delete"} == (
         OPERATIONS.keys() | ASYNC_OPERATIONS
     ) - {"update_account"}
 

@@ -17,7 +17,7 @@ from tests.accounts.conftest import AccountFactory, person
 from tests.api_keys import new_key
 from tests.public_url import browser_at_public_url
 from tests.teams import join
-from tokens.models import ApiKey
+from tokens.models import ApiKey, Membership, Team
 from tokens.people.roles import Role
 from tokens.permissions import SYSTEM
 
@@ -50,6 +50,7 @@ PATCH   api/v1/connections/<uuid:connection_id>/            401 401 403 200 200 
 POST    api/v1/connections/access-tokens/                   401 401 403 403 200 200
 POST    api/v1/connections/<uuid:connection_id>/access-token/   401 401 403 403 200 200
 POST    api/v1/connections/<uuid:connection_id>/disconnect/ 401 401 403 403 200 200
+POST    api/v1/connections/<uuid:connection_id>/move/       401 401 403 403 200 200
 POST    api/v1/connections/<uuid:connection_id>/refresh/    401 401 403 202 202 202
 GET     api/v1/connections/<uuid:connection_id>/refreshes/  401 401 200 200 200 200
 POST    api/v1/connections/<uuid:connection_id>/sync/       401 401 403 202 202 202
@@ -79,6 +80,8 @@ GET     connections/<uuid:connection_id>/disconnect/        > > 403 403 200 200
 POST    connections/<uuid:connection_id>/disconnect/        > > 403 403 303 303
 GET     connections/<uuid:connection_id>/forget/            > > 403 403 200 200
 POST    connections/<uuid:connection_id>/forget/            > > 403 403 303 303
+GET     connections/<uuid:connection_id>/move/              > > 403 403 200 200
+POST    connections/<uuid:connection_id>/move/              > > 403 403 303 303
 GET     connections/<uuid:connection_id>/update/            > > 403 200 200 200
 POST    connections/<uuid:connection_id>/update/            > > 403 303 303 303
 GET     operations/                                         > > 200 200 200 200
@@ -222,6 +225,11 @@ class Somebody:
         # The key by which the person asks the API, if it is not one without limits.
         self.asks_with = ""
 
+    def _join_other_team(self) -> Team:
+        member = self.user or self.colleague
+        role = Membership.objects.filter(user=member).values_list("role", flat=True).first()
+        return join(member, "Other", Role(role or "viewer"))
+
     def ask(self, method: str, address: str) -> str:
         """Return the status of the answer, or `>` if it sends to the login."""
         client = browser_at_public_url()
@@ -246,6 +254,8 @@ class Somebody:
         body = BODIES.get(f"{method} {address}", {})
         if address == "teams/<uuid:team_id>/members/":
             body = {"user": self.colleague.username, "role": "operator"}
+        if address.endswith("/move/"):
+            body = {"team": str(self._join_other_team().pk)}
         media_type = {"content_type": "application/json"} if address.startswith("api/") else {}
         if method == "GET":
             response = client.get(path, headers=headers)
