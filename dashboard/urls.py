@@ -47,6 +47,17 @@ urlpatterns = [
     path("teams/make/", teams.make_team, name="team-make"),
     path("teams/<uuid:team_id>/members/", teams.save_member, name="team-members"),
     path("teams/<uuid:team_id>/members/<int:person_id>/remove/", teams.remove, name="team-remove"),
+    path("teams/<uuid:team_id>/invitations/", teams.invite_member, name="team-invitations"),
+    path(
+        "teams/<uuid:team_id>/invitations/<uuid:invitation_id>/send-again/",
+        teams.send_again,
+        name="invitation-send-again",
+    ),
+    path(
+        "teams/<uuid:team_id>/invitations/<uuid:invitation_id>/revoke/",
+        teams.revoke,
+        name="invitation-revoke",
+    ),
     path("history/", history.history, name="history"),
     path("auth/sessions/", sessions.sessions, name="sessions"),
     path("auth/sessions/end/", sessions.end, name="sessions-end"),

@@ -4,6 +4,7 @@ from tokens.alerts.delivery import send_due_alerts
 from tokens.connect.consent import warn_of_consent_ends
 from tokens.connect.identification import identify_login
 from tokens.people.audit.tasks import chain_audit, prune_audit
+from tokens.people.invitations import mail_invitation
 from tokens.people.pruning import prune_sessions
 from tokens.processes.pruning import prune_tokens_histories
 from tokens.processes.stalled import rescue_stalled_jobs
@@ -13,6 +14,7 @@ from tokens.sign_in.password_reset import mail_password_reset, mail_password_res
 __all__ = [
     "chain_audit",
     "identify_login",
+    "mail_invitation",
     "mail_password_reset",
     "mail_password_resets",
     "prune_audit",

@@ -44,6 +44,10 @@ DEEDS: Final[dict[str, str]] = {
     Action.MEMBER_ADD: "Added a member",
     Action.MEMBER_UPDATE: "Changed a role",
     Action.MEMBER_REMOVE: "Removed a member",
+    Action.INVITATION_MAKE: "Invited somebody",
+    Action.INVITATION_SEND_AGAIN: "Sent an invitation again",
+    Action.INVITATION_REVOKE: "Revoked an invitation",
+    Action.INVITATION_ACCEPT: "Accepted an invitation",
     Action.ENCRYPTION_KEYS_ROTATE: "Rotated the encryption keys",
     Action.AUDIT_EXPORT: "Exported the audit trail",
 }

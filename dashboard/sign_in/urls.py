@@ -3,13 +3,15 @@
 from allauth.account import views as account
 from django.urls import include, path, re_path
 
-from dashboard.sign_in import single_sign_on, views
+from dashboard.sign_in import invitations, single_sign_on, views
 from dashboard.sign_in.views import unless_single_sign_on_only
 
 urlpatterns = [
     path("login/", views.login, name="account_login"),
     path("logout/", account.logout, name="account_logout"),
     path("inactive/", account.account_inactive, name="account_inactive"),
+    path("invitation/", invitations.invitation, name="invitation"),
+    path("invitation/login/", invitations.make_login, name="invitation_login"),
     path("oidc/login/", single_sign_on.begin, name="single_sign_on"),
     path("oidc/callback/", single_sign_on.callback, name="single_sign_on_callback"),
     path("oidc/link/", single_sign_on.begin_link, name="single_sign_on_link"),

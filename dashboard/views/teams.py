@@ -1,4 +1,4 @@
-"""Teams: the members of one team at a time; adding, changing and removing them; making a team."""
+"""Teams: the members of one team at a time, and who is invited; changing both; making a team."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -17,6 +17,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
+from amazon_accounts.postgresql.clock import approximate_now
 from dashboard.frame.page import (
     INVALID_FORM,
     SeeOther,
@@ -27,8 +28,10 @@ from dashboard.frame.page import (
     redirect_htmx,
     staff_page,
 )
-from tokens.models import Membership, Team
+from tokens.models import Invitation, Membership, Team
+from tokens.models.invitation import MAX_ADDRESS_LENGTH
 from tokens.models.team import MAX_NAME_LENGTH
+from tokens.people.invitations import invite, is_still_meant, revoke_invitation, send_invitation_again
 from tokens.people.roles import Role
 from tokens.people.teams import create_team, remove_member, set_member
 from tokens.permissions import may, require
@@ -64,6 +67,18 @@ class MemberForm(forms.Form):
     )
 
 
+class InvitationForm(forms.Form):
+    email = forms.EmailField(
+        label="E-mail address",
+        max_length=MAX_ADDRESS_LENGTH,
+        widget=forms.EmailInput(attrs={"class": "c-field", "autocomplete": "off"}),
+        error_messages={"required": "Whom do you want to invite?"},
+    )
+    role = forms.ChoiceField(
+        label="Role", choices=Role.choices, widget=forms.Select(attrs={"class": "c-field"})
+    )
+
+
 @dataclass(frozen=True)
 class Member:
     membership: Membership
@@ -73,6 +88,13 @@ class Member:
     @property
     def person(self) -> User:
         return self.membership.user
+
+
+@dataclass(frozen=True)
+class Invited:
+    invitation: Invitation
+    has_ended: bool
+    is_still_meant: bool
 
 
 @require_safe
@@ -148,6 +170,57 @@ def remove(request: StaffRequest, team_id: UUID, person_id: int) -> HttpResponse
     return page(request, "dashboard/frame/confirm_page.html", context, title="Remove a member")
 
 
+@require_http_methods(["GET", "POST"])
+@staff_page(MANAGE)
+def invite_member(request: StaffRequest, team_id: UUID) -> HttpResponse:
+    team = _find(request, team_id)
+    require(request.user, MANAGE, team)
+    if request.method == "GET":
+        return SeeOther(_address(team))
+    form = InvitationForm(request.POST)
+    if form.is_valid():
+        try:
+            invitation = invite(request.user, team, form.cleaned_data["email"], form.cleaned_data["role"])
+        except ValidationError as error:
+            form.add_error(None, error.messages)
+        else:
+            messages.success(request, f"{invitation.email} is invited to {team}. The mail is on its way.")
+            return redirect_htmx(request, _address(team))
+    return _show(request, team, invitation_form=form)
+
+
+@require_http_methods(["GET", "POST"])
+@staff_page(MANAGE)
+def send_again(request: StaffRequest, team_id: UUID, invitation_id: UUID) -> HttpResponse:
+    invitation = _find_invitation(request, team_id, invitation_id)
+    if request.method == "POST":
+        try:
+            send_invitation_again(request.user, invitation)
+        except Invitation.DoesNotExist:
+            raise Http404 from None
+        except ValidationError as error:
+            messages.error(request, " ".join(error.messages))
+        else:
+            messages.success(request, f"A new link for {invitation.email} is on its way. The old one ends.")
+    return SeeOther(_address(invitation.team))
+
+
+@require_http_methods(["GET", "POST"])
+@staff_page(MANAGE)
+def revoke(request: StaffRequest, team_id: UUID, invitation_id: UUID) -> HttpResponse:
+    invitation = _find_invitation(request, team_id, invitation_id)
+    if request.method == "POST":
+        revoke_invitation(request.user, invitation)
+        messages.success(request, f"The invitation of {invitation.email} is revoked.")
+    return SeeOther(_address(invitation.team))
+
+
+def _find_invitation(request: StaffRequest, team_id: UUID, invitation_id: UUID) -> Invitation:
+    require(request.user, MANAGE, _find(request, team_id))
+    visible = Invitation.objects.visible_to(request.user).select_related("team", "invited_by")
+    return get_object_or_404(visible, pk=invitation_id, team=team_id)
+
+
 def _find(request: StaffRequest, team_id: UUID) -> Team:
     return get_object_or_404(Team.objects.visible_to(request.user), pk=team_id)
 
@@ -173,6 +246,7 @@ def _show(
     *,
     team_form: TeamForm | None = None,
     member_form: MemberForm | None = None,
+    invitation_form: InvitationForm | None = None,
 ) -> HttpResponse:
     may_manage = team is not None and may(request.user, MANAGE, team)
     context: dict[str, Any] = {
@@ -182,13 +256,15 @@ def _show(
             for each in Team.objects.visible_to(request.user).annotate(number=Count("memberships"))
         ],
         "members": _list_members(request.user, Membership.objects.filter(team=team)) if team else [],
+        "invitations": _list_invitations(request.user, team) if team else [],
         "may_manage": may_manage,
         "may_make": may(request.user, "tokens.add_team"),
         "roles": Role.choices,
         "member_form": member_form or MemberForm(),
+        "invitation_form": invitation_form or InvitationForm(),
         "team_form": team_form or TeamForm(),
     }
-    is_wrong = any(form is not None and form.errors for form in (team_form, member_form))
+    is_wrong = any(form is not None and form.errors for form in (team_form, member_form, invitation_form))
     return page(
         request,
         "dashboard/teams/list_page.html",
@@ -203,3 +279,9 @@ def _list_members(user: User, memberships: QuerySet[Membership]) -> list[Member]
     factors = Authenticator.objects.filter(user__in=[row.user_id for row in rows], type__in=FACTORS)
     protected = set(factors.values_list("user", flat=True))
     return [Member(row, row.user_id in protected, row.user_id == user.pk) for row in rows]
+
+
+def _list_invitations(user: User, team: Team) -> list[Invited]:
+    now = approximate_now()
+    rows = Invitation.objects.visible_to(user).filter(team=team).select_related("team", "invited_by")
+    return [Invited(row, row.ends_at <= now, is_still_meant(row)) for row in rows[:MAX_MEMBERS]]

@@ -35,6 +35,7 @@ from tokens.models import (
     AuthorizationAttempt,
     Connection,
     ErasedPerson,
+    Invitation,
     Membership,
     Session,
 )
@@ -302,7 +303,7 @@ class TestHistory:
         }
         assert related == {
             *BELONGINGS.values(),
-            *(Account, AccountChange, BatchOperation, Connection, ErasedPerson, LogEntry, SyncRun),
+            *(Account, AccountChange, BatchOperation, Connection, ErasedPerson, Invitation, LogEntry, SyncRun),
         }  # fmt: skip
 
 

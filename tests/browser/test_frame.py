@@ -29,6 +29,7 @@ STRANGERS_PAGES = [
     "password/reset/done/",
     "password/reset/key/a-b/",
     "inactive/",
+    "invitation/",
 ]
 DARK = re.compile(r"\bdark\b")
 

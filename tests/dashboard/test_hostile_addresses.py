@@ -21,7 +21,9 @@ from hypothesis import strategies as st
 from accounts.batch import start_batch
 from accounts.models import BatchOperation
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
+from tokens.people.invitations import invite
 from tokens.people.keys import make_api_key
+from tokens.permissions import SYSTEM
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "8"))
 LOOKUPS = [
@@ -97,6 +99,7 @@ def ids(
         "key_id": str(key.pk),
         "team_id": str(connection.team_id),
         "person_id": str(owner.pk),
+        "invitation_id": str(invite(SYSTEM, connection.team, "nina@example.com", "viewer").pk),
         "pk": "1",
         "code": "not-found",
     }

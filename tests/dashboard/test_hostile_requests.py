@@ -259,6 +259,8 @@ OPEN_FORMS = {
     "/auth/password/reset/key/1-set-password/": ["password1", "password2"],
     "/auth/password/reset/key/zzzzzzzzzzzzz-abc/": ["password1"],
     f"/auth/password/reset/key/{'z' * 200}-{'x' * 200}/": ["password1"],
+    "/auth/invitation/": ["key"],
+    "/auth/invitation/login/": ["username", "password1", "password2"],
     "/auth/logout/": ["next"],
     "/auth/oidc/callback/": ["state", "code", "error", "error_description"],
     "/admin/login/": ["username", "next"],

@@ -3,11 +3,13 @@
 import pytest
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
+from django.db.models.functions import Now
 from django.test import Client
 
 from tests.dashboard.conftest import LogIn, squeeze
 from tests.teams import join, set_role, team_of
-from tokens.models import Membership, Team
+from tokens.models import Invitation, Membership, Team
+from tokens.people.invitations import invite
 from tokens.people.roles import Role
 
 
@@ -89,3 +91,64 @@ def test_another_team_is_not_found(alice: User, team: Team, log_in: LogIn) -> No
     other = Team.objects.create(name="Other")
     for address in (f"/teams/?team={other.pk}", f"/teams/{other.pk}/members/", "/teams/?team=x"):
         assert log_in(alice).get(address).status_code == 404
+
+
+def test_an_administrator_invites_sends_again_and_revokes(alice: User, team: Team, log_in: LogIn) -> None:
+    client = log_in(alice)
+    address = f"/teams/{team.pk}/invitations/"
+    answer = client.post(address, {"email": "nina@example.com", "role": "operator"}, follow=True)
+    assert "nina@example.com is invited" in answer.content.decode()
+    page = page_of(client, team)
+    assert "<bdi>nina@example.com</bdi>" in page
+    assert "not mailed yet" in page
+    assert '<td>Operator</td><td class="c-wide c-wrap"><bdi>alice</bdi></td>' in page
+    invitation = Invitation.objects.get()
+    before = invitation.ends_at
+    answer = client.post(f"{address}{invitation.pk}/send-again/", follow=True)
+    assert "on its way" in answer.content.decode()
+    invitation.refresh_from_db()
+    assert invitation.ends_at > before
+    answer = client.post(f"{address}{invitation.pk}/revoke/", follow=True)
+    assert "is revoked" in answer.content.decode()
+    assert not Invitation.objects.exists()
+
+
+def test_a_wrong_invitation_is_shown(alice: User, team: Team, log_in: LogIn) -> None:
+    client, address = log_in(alice), f"/teams/{team.pk}/invitations/"
+    form = {"email": "nina@example.com", "role": "operator"}
+    client.post(address, form)
+    for wrong, why in (
+        (form, "already"),
+        (form | {"email": "nina"}, "valid email"),
+        (form | {"role": "x"}, "x"),
+    ):
+        answer = client.post(address, wrong)
+        assert answer.status_code == 422
+        assert why in answer.content.decode()
+    assert Invitation.objects.count() == 1
+
+
+def test_the_list_says_which_invitation_opens_nothing(
+    alice: User, bob: User, team: Team, log_in: LogIn
+) -> None:
+    invite(alice, team, "nina@example.com", "operator")
+    Membership.objects.filter(user=bob).update(role="administrator")
+    Membership.objects.filter(user=alice).delete()
+    page = page_of(log_in(bob), team)
+    assert "alice may not invite to this role any more" in page
+    Invitation.objects.update(ends_at=Now())
+    assert ">ended</div>" in page_of(log_in(bob), team)
+
+
+def test_others_see_no_address_that_is_invited(alice: User, bob: User, team: Team, log_in: LogIn) -> None:
+    invitation = invite(alice, team, "nina@example.com", "operator")
+    client = log_in(bob)
+    assert "nina@example.com" not in page_of(client, team)
+    for verb in ("send-again", "revoke"):
+        assert client.post(f"/teams/{team.pk}/invitations/{invitation.pk}/{verb}/").status_code == 403
+    # Of another team, whose administrator is the person.
+    other = join(bob, "Other", Role.ADMINISTRATOR)
+    for own in (other, team):
+        address = f"/teams/{own.pk}/invitations/{invitation.pk}/revoke/"
+        assert client.post(address).status_code in {403, 404}
+    assert Invitation.objects.exists()

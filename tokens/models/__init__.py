@@ -15,6 +15,7 @@ from tokens.models.connection import (
 )
 from tokens.models.erased_person import ErasedPerson
 from tokens.models.heartbeat import Heartbeat
+from tokens.models.invitation import Invitation, InvitationQuerySet
 from tokens.models.refresh import TokenRefresh, TokenRefreshQuerySet
 from tokens.models.scheduler_lead import SchedulerLead
 from tokens.models.session import Session, SessionQuerySet
@@ -39,6 +40,8 @@ __all__ = [
     "ConnectionQuerySet",
     "ErasedPerson",
     "Heartbeat",
+    "Invitation",
+    "InvitationQuerySet",
     "Membership",
     "MembershipQuerySet",
     "SchedulerLead",

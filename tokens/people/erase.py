@@ -30,6 +30,7 @@ from tokens.models import (
     AuthorizationAttempt,
     Connection,
     ErasedPerson,
+    Invitation,
     Membership,
     Session,
     Team,
@@ -172,6 +173,8 @@ def _erase(person: User) -> None:
     )
     for model in BELONGINGS.values():
         _belonging_to(person, model).delete()
+    # They open nothing without the person.
+    Invitation.objects.filter(invited_by=person).delete()
     _rename_teams(person, new_name)
     person.groups.clear()
     person.user_permissions.clear()
@@ -198,9 +201,10 @@ def choose_name(person: User) -> str:
 
 
 def _erase_addresses(person: User) -> None:
-    """Erase what a mail server has said about an address of the person."""
+    """Erase invitations to an address of the person, and what a mail server has said about it."""
     addresses = {person.email, *EmailAddress.objects.filter(user=person).values_list("email", flat=True)}
     for address in addresses - {""}:
+        Invitation.objects.filter(email__iexact=address).delete()
         Alert.objects.filter(error__icontains=address).update(
             error="The mail server did not take it. Its answer is erased, because it named a person who was erased."
         )

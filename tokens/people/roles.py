@@ -48,6 +48,7 @@ ADMINISTRATOR: Final = OPERATOR | {
     "tokens.move_connection",
     "tokens.use_access_token",
     "tokens.view_auditentry",
+    "tokens.view_invitation",
 }
 
 PERMISSIONS: Final[Mapping[str, frozenset[str]]] = {

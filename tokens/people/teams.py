@@ -127,24 +127,23 @@ def set_member(user: User | System, team: Team, person: User, role: Any) -> bool
     last administrator.
     """
     require(user, "tokens.manage_members", team)
-    if role not in Role.values:
-        raise ValidationError({"role": f"It must be one of: {', '.join(Role.values)}."})
+    check_role(role)
     if not person.is_active:
         raise ValidationError(f"{person} is not active.")
     # Of two administrators who remove each other, the second must find the first.
     Team.objects.select_for_update(no_key=True).get(pk=team.pk)
     membership = Membership.objects.filter(team=team, user=person).first()
-    _refuse_above(user, team, role if membership is None else membership.role, role)
+    refuse_above(user, team, role if membership is None else membership.role, role)
     if membership is None:
         Membership.objects.create(team=team, user=person, role=role)
-        record_audit(user, Action.MEMBER_ADD, _name_member(team, person), after={"role": role})
+        record_audit(user, Action.MEMBER_ADD, name_member(team, person), after={"role": role})
         return True
     if role != Role.ADMINISTRATOR:
         _refuse_last_administrator(membership)
     before = membership.role
     membership.role, membership.source = role, Membership.Source.PERSON
     membership.save(update_fields=["role", "source"])
-    member = _name_member(team, person)
+    member = name_member(team, person)
     record_audit(user, Action.MEMBER_UPDATE, member, before={"role": before}, after={"role": role})
     return False
 
@@ -161,14 +160,39 @@ def remove_member(user: User | System, team: Team, person: User) -> None:
     membership = Membership.objects.get(team=team, user=person)
     _refuse_last_administrator(membership)
     membership.delete()
-    record_audit(user, Action.MEMBER_REMOVE, _name_member(team, person), before={"role": membership.role})
+    record_audit(user, Action.MEMBER_REMOVE, name_member(team, person), before={"role": membership.role})
 
 
-def _name_member(team: Team, person: User) -> AuditedObject:
+def give_role_at_least(team: Team, person: User, role: str) -> tuple[str | None, str]:
+    """Let the person have this role in the team or a higher one; return the role before, if any, and the role now.
+
+    The caller has checked everything, holds the lock of the team, and records it.
+    """
+    membership = Membership.objects.filter(team=team, user=person).first()
+    if membership is None:
+        Membership.objects.create(team=team, user=person, role=role)
+        return None, role
+    before = membership.role
+    if includes(role, before):
+        membership.role = role
+    membership.source = Membership.Source.PERSON
+    membership.save(update_fields=["role", "source"])
+    return before, membership.role
+
+
+def name_member(team: Team, person: User) -> AuditedObject:
+    """Return a membership as the audit trail names it."""
     return AuditedObject("member", str(person.pk), person.get_username(), team.pk)
 
 
-def _refuse_above(user: User | System, team: Team, *roles: str) -> None:
+def check_role(role: Any) -> None:
+    """Raise ValidationError unless it is a role of people."""
+    if role not in Role.values:
+        raise ValidationError({"role": f"It must be one of: {', '.join(Role.values)}."})
+
+
+def refuse_above(user: User | System, team: Team, *roles: str) -> None:
+    """Raise ValidationError if one of the roles is above that of the user in the team."""
     if may_everything(user) or isinstance(user, System):
         return
     own = read_roles(user).get(team.pk)

@@ -17,6 +17,7 @@ from tokens.models import (
     ApiKey,
     AuthorizationAttempt,
     Heartbeat,
+    Invitation,
     SignInPace,
     TokenRefresh,
 )
@@ -30,6 +31,8 @@ JOB_HISTORY = timedelta(days=7)
 ATTEMPTS = timedelta(hours=1)
 # People look for the key that has ended when a program stops.
 ENDED_KEYS = timedelta(days=30)
+# They can be sent again until then.
+ENDED_INVITATIONS = timedelta(days=30)
 HEARTBEATS = timedelta(days=1)
 # Much longer than any refresh takes.
 ABANDONED_AFTER = timedelta(hours=1)
@@ -45,6 +48,7 @@ def prune_tokens_histories(*, batch_size: int = BATCH_SIZE) -> int:
         Alert.objects.filter(created_at__lt=now - ALERTS, next_try_at__isnull=True),
         AuthorizationAttempt.objects.filter(created_at__lt=now - ATTEMPTS),
         ApiKey.objects.filter(expires_at__lt=now - ENDED_KEYS),
+        Invitation.objects.filter(ends_at__lt=now - ENDED_INVITATIONS),
         # A clock that is behind the time limits nobody.
         SignInPace.objects.filter(next_at__lt=now),
         Heartbeat.objects.filter(beat_at__lt=now - HEARTBEATS),

@@ -12,11 +12,14 @@ from amazon_accounts.server.lanes import HASHING, Hashing
 
 # In the session of somebody who has opened a valid link to set a new password. The name is allauth's.
 RESET_KEY: Final = "_password_reset_key"
+# In the session of somebody who has opened an invitation: the digest of its link.
+INVITATION_KEY: Final = "_invitation"
 # POST to these hashes a password. The login is not here: its throttle is asked first.
 HASHING_VIEWS: Final = {
     "account_change_password",
     "account_reauthenticate",
     "account_reset_password_from_key",
+    "invitation_login",
     "admin:auth_user_add",
     "admin:auth_user_password_change",
 }
@@ -39,4 +42,4 @@ def will_hash(request: HttpRequest) -> bool:
     match = request.resolver_match
     if request.method != "POST" or match is None or match.view_name not in HASHING_VIEWS:
         return False
-    return request.user.is_authenticated or RESET_KEY in request.session
+    return request.user.is_authenticated or RESET_KEY in request.session or INVITATION_KEY in request.session

@@ -39,7 +39,7 @@ START = Pace(burst=60, pause=timedelta(seconds=2))
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try of a password or a second factor, or one start of a sign-in without them, with the keys that limit it."""
+    """One try of a password, a second factor or a link, or one start of a sign-in, with the keys that limit it."""
 
     paces: tuple[tuple[str, Pace], ...]
 
@@ -71,6 +71,11 @@ class Attempt:
     @classmethod
     def make_for_start(cls, kind: str, address: str | None) -> "Attempt":
         return cls((_pace(START, kind, _network(address)),))
+
+    @classmethod
+    def make_for_link(cls, kind: str, address: str | None) -> "Attempt":
+        """A try of a link whose secret may be guessed. Give it back if the link is right."""
+        return cls((_pace(ADDRESS, kind, _network(address)),))
 
     @property
     def _keys(self) -> list[str]:

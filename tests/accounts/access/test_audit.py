@@ -66,6 +66,9 @@ REQUESTS: Final[dict[str, str]] = {
     "POST teams/make/": "team.make",
     "POST teams/<uuid:team_id>/members/": "member.update",
     "POST teams/<uuid:team_id>/members/<int:person_id>/remove/": "member.remove",
+    "POST teams/<uuid:team_id>/invitations/": "invitation.make",
+    "POST teams/<uuid:team_id>/invitations/<uuid:invitation_id>/send-again/": "invitation.send_again",
+    "POST teams/<uuid:team_id>/invitations/<uuid:invitation_id>/revoke/": "invitation.revoke",
     "GET audit/entries.csv": "audit.export",
     "POST auth/sessions/end/": "session.end",
     "POST auth/sessions/end-everywhere/": "session.end",
@@ -172,6 +175,9 @@ OF_OPERATIONS: Final = {
     "make_team_key": "api_key.make",
     "set_member": "member.update",
     "remove_member": "member.remove",
+    "invite": "invitation.make",
+    "send_invitation_again": "invitation.send_again",
+    "revoke_invitation": "invitation.revoke",
     "end_api_keys": "api_key.end",
 }
 WITHOUT_ENTRY: Final = {
@@ -451,6 +457,7 @@ OF_SIGN_IN: Final = {
     "password.change",
     "password.reset",
     "password.mail_reset",
+    "invitation.accept",
 }
 OF_THE_CONSOLE: Final = {"connection.merge", "connection.reconnect"}
 

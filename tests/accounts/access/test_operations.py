@@ -27,7 +27,8 @@ from tokens.connect.forget import forget_login
 from tokens.connect.move import move_connection
 from tokens.connect.refresh_token import connect_with_refresh_token
 from tokens.connect.update import update_connection
-from tokens.models import ApiKey, AuditEntry, AuthorizationAttempt, Connection, Membership, Team
+from tokens.models import ApiKey, AuditEntry, AuthorizationAttempt, Connection, Invitation, Membership, Team
+from tokens.people.invitations import invite, revoke_invitation, send_invitation_again
 from tokens.people.keys import end_api_keys, make_team_key, revoke_api_key
 from tokens.people.roles import PERMISSIONS, Role
 from tokens.people.teams import remove_member, set_member
@@ -138,6 +139,18 @@ OPERATIONS: dict[str, tuple[str, Callable[[Any, Scene], object]]] = {
         "tokens.manage_members",
         lambda user, scene: remove_member(user, scene.connection.team, scene.account.user),
     ),
+    "invite": (
+        "tokens.manage_members",
+        lambda user, scene: invite(user, scene.connection.team, "new@example.com", "viewer"),
+    ),
+    "send_invitation_again": (
+        "tokens.manage_members",
+        lambda user, scene: send_invitation_again(user, Invitation.objects.get()),
+    ),
+    "revoke_invitation": (
+        "tokens.manage_members",
+        lambda user, scene: revoke_invitation(user, Invitation.objects.get()),
+    ),
     "begin": (
         "tokens.connect_amazon",
         lambda user, scene: oauth.begin(user, "session", team=scene.connection.team),
@@ -180,6 +193,7 @@ def scene(db: None, new_account: AccountFactory) -> Scene:
     batch = start_batch(SYSTEM, "sync", account_ids=[str(account.pk), str(waiting.pk)])
     BatchItem.objects.filter(batch=batch, account=account).update(state="failed")
     new_key(account.user)
+    invite(SYSTEM, account.team, "nina@example.com", "viewer")
     disconnected = new_account(User.objects.create_user("another")).connection
     disconnect_connection(SYSTEM, disconnected)
     Team.objects.get_or_create(name="Other")
@@ -197,6 +211,7 @@ def stored(scene: Scene) -> list[Any]:
         *BatchOperation.objects.order_by("pk").values_list("pk", "state", "cancelled_at", "started_at"),
         *SyncRun.objects.values_list("pk", flat=True),
         *Membership.objects.order_by("pk").values_list("pk", "role"),
+        *Invitation.objects.order_by("pk").values_list("pk", "ends_at"),
         *AuthorizationAttempt.objects.values_list("pk", flat=True),
         *AuditEntry.objects.filter(outcome="done").values_list("pk", flat=True),
         *ApiKey.objects.values_list("pk", flat=True),

@@ -18,6 +18,7 @@ from tests.api_keys import new_key
 from tests.public_url import browser_at_public_url
 from tests.teams import join
 from tokens.models import ApiKey, Membership, Team
+from tokens.people.invitations import invite
 from tokens.people.roles import Role
 from tokens.permissions import SYSTEM
 
@@ -101,6 +102,12 @@ GET     teams/<uuid:team_id>/members/                       > > 403 403 303 303
 POST    teams/<uuid:team_id>/members/                       > > 403 403 303 303
 GET     teams/<uuid:team_id>/members/<int:person_id>/remove/    > > 403 403 200 200
 POST    teams/<uuid:team_id>/members/<int:person_id>/remove/    > > 403 403 303 303
+GET     teams/<uuid:team_id>/invitations/                   > > 403 403 303 303
+POST    teams/<uuid:team_id>/invitations/                   > > 403 403 303 303
+GET     teams/<uuid:team_id>/invitations/<uuid:invitation_id>/send-again/   > > 403 403 303 303
+POST    teams/<uuid:team_id>/invitations/<uuid:invitation_id>/send-again/   > > 403 403 303 303
+GET     teams/<uuid:team_id>/invitations/<uuid:invitation_id>/revoke/   > > 403 403 303 303
+POST    teams/<uuid:team_id>/invitations/<uuid:invitation_id>/revoke/   > > 403 403 303 303
 GET     history/                                            > > 200 200 200 200
 GET     keys/                                               > > 200 200 200 200
 POST    keys/                                               > > 200 200 200 200
@@ -168,6 +175,7 @@ BODIES: dict[str, Any] = {
     "POST connections/<uuid:connection_id>/update/": {"label": "Garden shop", "regions": ["EU"]},
     "POST connect/amazon/": {"regions": ["EU"]},
     "POST teams/make/": {"name": "North"},
+    "POST teams/<uuid:team_id>/invitations/": {"email": "new@example.com", "role": "operator"},
     "POST operations/": {"operation": "sync", "all": "1", "query": ""},
 }
 
@@ -220,6 +228,7 @@ class Somebody:
         join(self.colleague, self.account.team.name, Role.VIEWER)
         self.batch = start_batch(SYSTEM, "sync", filters={"connection": str(self.account.connection_id)})
         BatchOperation.objects.filter(pk=self.batch.pk).update(user=owner)
+        self.invitation = invite(SYSTEM, self.account.team, f"{who}@example.com", "viewer")
         new_key(owner)
         self.key = ApiKey.objects.filter(user=owner).latest("created_at")
         # The key by which the person asks the API, if it is not one without limits.
@@ -244,6 +253,7 @@ class Somebody:
             "batch": self.batch.pk,
             "key": self.key.pk,
             "team": self.account.team_id,
+            "invitation": self.invitation.pk,
         }
         path = "/" + re.sub(r"<uuid:(\w+)_id>", lambda match: str(names[match[1]]), address)
         path = (
@@ -298,7 +308,7 @@ def test_an_object_of_another_team_is_not_found(
 ) -> None:
     somebody, another = Somebody(role, new_account), Somebody("nobody", new_account)
     somebody.account, somebody.batch, somebody.key = another.account, another.batch, another.key
-    somebody.colleague = another.colleague
+    somebody.colleague, somebody.invitation = another.colleague, another.invitation
     # Who may do it in no team may get 403 for any object.
     assert somebody.ask(method, address) in ({"403", "404"} if answers[role] == "403" else {"404"})
 

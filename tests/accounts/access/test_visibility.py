@@ -39,6 +39,7 @@ from tokens.models import (
     Team,
     TokenRefresh,
 )
+from tokens.people.invitations import invite
 from tokens.people.roles import Role
 from tokens.permissions import SYSTEM, Actor, may
 
@@ -127,6 +128,7 @@ def _give_rows(user: User, new_account: AccountFactory) -> None:
     AuthorizationAttempt.objects.create(
         state_digest=f"state of {user.username}", session_digest="session", user=user
     )
+    invite(SYSTEM, account.team, f"{user.pk}@example.com", "viewer")
     Session.objects.create(key_digest=f"key of {user.username}", data="", user=user)
     new_key(user)
 

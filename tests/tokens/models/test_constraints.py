@@ -19,6 +19,7 @@ from tokens.models import (
     AuthorizationAttempt,
     Connection,
     Heartbeat,
+    Invitation,
     Membership,
     Team,
     TokenRefresh,
@@ -63,6 +64,29 @@ class TestMembership:
 
     def test_it_is_called_by_its_person_and_team(self, alice: User) -> None:
         assert str(Membership.objects.get(user=alice)) == "alice in Team of alice"
+
+
+class TestInvitation:
+    @pytest.mark.parametrize(
+        ("changes", "constraint"),
+        [
+            ({"role": "tokens"}, "invitation_role_is_known"),
+            ({"mailed_at": timezone.now()}, "mailed_invitation_has_a_digest"),
+        ],
+    )
+    def test_what_it_cannot_be_is_refused(
+        self, alice: User, changes: dict[str, Any], constraint: str
+    ) -> None:
+        values = {"team": team_of(alice), "email": "nina@example.com", "role": "viewer", "ends_at": MOMENT}
+        Invitation.objects.create(**values)
+        with refused(constraint), transaction.atomic():
+            Invitation.objects.update(**changes)
+        with refused("one_invitation_per_team_and_address"):
+            Invitation.objects.create(**values | {"email": "Nina@EXAMPLE.com"})
+
+    def test_it_is_called_by_its_team_alone(self, alice: User) -> None:
+        invitation = Invitation(team=team_of(alice), email="nina@example.com")
+        assert str(invitation) == "Invitation to Team of alice"
 
 
 class TestConnection:

@@ -15,6 +15,7 @@ from tokens.people.teams import (
     choose_team,
     create_main_team,
     create_team,
+    refuse_above,
     remove_member,
     rename_team,
     set_member,
@@ -142,6 +143,16 @@ class TestMembers:
             with pytest.raises(PermissionDenied):
                 operation()
 
+    # Only administrators manage members today. So this rule decides nothing else yet, and is tested by itself.
+    def test_nobody_gives_a_role_above_their_own(self, alice: User) -> None:
+        team, operator = team_of(alice), set_role(alice, Role.OPERATOR)
+        refuse_above(operator, team, "viewer", "operator")
+        for user in (operator, User.objects.create_user("stranger")):
+            with pytest.raises(ValidationError, match="above their own"):
+                refuse_above(user, team, "viewer", "administrator")
+        for above in (SYSTEM, User.objects.create_superuser("root")):
+            refuse_above(above, team, "administrator")
+
     def test_an_administrator_of_another_team_changes_nothing(self, administrator: User, bob: User) -> None:
         other = join(bob, "Other", Role.ADMINISTRATOR)
         with pytest.raises(PermissionDenied):
@@ -210,8 +221,10 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("arguments", "why"),
         [
-            (["--add", "alice"], "belong together"),
-            (["--role", "viewer"], "belong together"),
+            (["--add", "alice"], "belongs to"),
+            (["--role", "viewer"], "belongs to"),
+            (["--invite", "alice@example.com"], "belongs to"),
+            (["--invite", "alice", "--role", "viewer"], "e-mail address"),
             (["--add", "nobody", "--role", "viewer"], "no user"),
             (["--remove", "alice"], "is not in"),
         ],
