@@ -37,7 +37,11 @@ from amazon_accounts.configuration.outgoing import (
     require_direct_mail,
 )
 from amazon_accounts.configuration.refusals import refuse_unsafe_production
-from amazon_accounts.configuration.single_sign_on import env_issuer, require_all_of_the_provider
+from amazon_accounts.configuration.single_sign_on import (
+    env_issuer,
+    env_team_roles,
+    require_all_of_the_provider,
+)
 from amazon_accounts.postgresql.deadlines import Connection
 from amazon_accounts.starter.secrets import local_secrets
 from amazon_accounts.web.requests import PROBE_PATTERNS
@@ -113,6 +117,9 @@ require_all_of_the_provider(
     },
     only=OIDC_ONLY,
 )
+# Which groups of the provider give which role in which team.
+OIDC_GROUPS_CLAIM = env("OIDC_GROUPS_CLAIM", "groups")
+OIDC_TEAM_ROLES = env_team_roles("OIDC_TEAM_ROLES", OIDC_SERVER_URL)
 
 _mail_server = env_mail_server("EMAIL_URL", "smtp://localhost")
 _mail_is_safe = (

@@ -10,12 +10,14 @@ import sys
 import traceback
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 
 # C0, DEL and C1; marks of direction; the separators of lines and paragraphs; lone surrogates, which no stream can encode.
 _CONTROLS = r"\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
 _IN_LINE = re.compile(f"[{_CONTROLS}]")
 _IN_LINES = re.compile(f"(?!\n)[{_CONTROLS}]")
+# What a name of one line cannot contain. Marks of direction belong to some languages.
+UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 # How the traceback module begins the lines of a frame, also inside of an exception group.
 _FRAME = re.compile(r'[ |+-]*File "')
 

@@ -11,6 +11,9 @@ import pytest
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
+from amazon_accounts.configuration.single_sign_on import ROLES
+from tokens.people.roles import Role
+
 SETTINGS = Path(__file__).parents[1] / "amazon_accounts" / "settings.py"
 PRODUCTION = {
     "DATABASE_URL": "postgresql://user:password@db.example:5432/accounts",
@@ -40,6 +43,8 @@ def settings_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         "AMAZON_LWA_URL",
         "EMAIL_URL",
         "OIDC_ONLY",
+        "OIDC_GROUPS_CLAIM",
+        "OIDC_TEAM_ROLES",
     )
     for name in (*PRODUCTION, *SINGLE_SIGN_ON, *others):
         monkeypatch.delenv(name, raising=False)
@@ -343,6 +348,54 @@ def test_a_malformed_provider_is_reported_without_its_value(settings_with: Any, 
         settings_with(**{**SINGLE_SIGN_ON, "OIDC_SERVER_URL": value})
     assert value not in str(refusal.value)
     assert "hunter2" not in str(refusal.value)
+
+
+def test_groups_of_the_provider_give_roles_in_teams(settings_with: Any) -> None:
+    assert settings_with(**SINGLE_SIGN_ON)["OIDC_TEAM_ROLES"] == {}
+    assert settings_with()["OIDC_GROUPS_CLAIM"] == "groups"
+    given = '{"ads": {"team": " North ", "role": "viewer"}, "ads-boss": {"team": "North", "role": "administrator"}}'
+    settings = settings_with(**SINGLE_SIGN_ON, OIDC_TEAM_ROLES=given, OIDC_GROUPS_CLAIM="roles")
+    assert settings["OIDC_TEAM_ROLES"] == {"ads": ("North", "viewer"), "ads-boss": ("North", "administrator")}
+    assert settings["OIDC_GROUPS_CLAIM"] == "roles"
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("{", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
+        (
+            '{"a": {"team": "N", "role": "viewer"}, "a": {"team": "S", "role": "viewer"}}',
+            "a name is there twice",
+        ),
+        ("[]", "must be like"),
+        ('{"a": "North"}', "group 'a': it must be like"),
+        ('{"a": {"team": "North"}}', "group 'a': it must be like"),
+        ('{"a": {"team": "North", "role": "viewer", "more": 1}}', "group 'a': it must be like"),
+        ('{"a": {"team": " ", "role": "viewer"}}', "group 'a': the team must be the name of a team"),
+        ('{"a": {"team": ["North"], "role": "viewer"}}', "group 'a': the team must be the name of a team"),
+        (
+            '{"a": {"team": "North", "role": "owner"}}',
+            "group 'a': the role must be one of viewer, operator, ",
+        ),
+        ('{"a": {"team": "North", "role": ["viewer"]}}', "group 'a': the role must be one of"),
+    ],
+)
+def test_a_wrong_role_of_a_group_is_refused_in_one_line(settings_with: Any, value: str, why: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match=f"^OIDC_TEAM_ROLES.*{why}") as refusal:
+        settings_with(**SINGLE_SIGN_ON, OIDC_TEAM_ROLES=value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_roles_of_groups_need_a_provider(settings_with: Any) -> None:
+    with pytest.raises(
+        ImproperlyConfigured, match=r"^OIDC_TEAM_ROLES is given, but OIDC_SERVER_URL is missing"
+    ):
+        settings_with(OIDC_TEAM_ROLES='{"a": {"team": "North", "role": "viewer"}}')
+
+
+def test_the_settings_know_every_role() -> None:
+    assert tuple(Role.values) == ROLES
 
 
 def test_production_refuses_to_send_the_password_of_mail_in_clear(settings_with: Any) -> None:

@@ -11,7 +11,7 @@ class TokensConfig(AppConfig):
         from django.contrib.auth.models import User
 
         from amazon_accounts.outgoing.libraries import instruct_libraries
-        from tokens.checks import check_keys
+        from tokens.checks import check_stored
         from tokens.people import sign_in
         from tokens.people.teams import create_main_team, let_first_superuser_administer
         from tokens.sign_in import factor_secrets
@@ -19,7 +19,7 @@ class TokensConfig(AppConfig):
 
         post_migrate.connect(create_main_team, sender=self)
         post_save.connect(let_first_superuser_administer, sender=User)
-        register(check_keys, Tags.database)
+        register(check_stored, Tags.database)
         instruct_libraries()
         factor_secrets.listen()
         sign_in.listen()

@@ -1,4 +1,8 @@
-"""Whether TOKEN_ENCRYPTION_KEYS can decrypt the stored tokens. No process starts if they cannot."""
+"""Whether settings fit what is stored.
+
+TOKEN_ENCRYPTION_KEYS must decrypt the stored tokens, or no process starts. OIDC_TEAM_ROLES must name teams that are
+there, or web does not start, where people sign in.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -43,10 +47,36 @@ def require_fitting_keys() -> None:
         raise ImproperlyConfigured(problem)
 
 
-def check_keys(
+def find_team_problem() -> str:
+    """Return which teams of OIDC_TEAM_ROLES are missing, or "" if all are there or the database has no teams yet."""
+    # The models cannot be imported before Django is set up.
+    from tokens.people.groups import find_teams_of_groups, quote
+
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT to_regclass('tokens_team') IS NOT NULL")
+            row = cursor.fetchone()
+        if row is None or not row[0]:
+            return ""
+        missing = [name for name, team in find_teams_of_groups().items() if team is None]
+    except DatabaseError:
+        return ""
+    if not missing:
+        return ""
+    return f"OIDC_TEAM_ROLES names teams that do not exist: {quote(missing)}. Make them with: manage.py team NAME"
+
+
+def require_known_teams() -> None:
+    problem = find_team_problem()
+    connection.close()
+    if problem:
+        raise ImproperlyConfigured(problem)
+
+
+def check_stored(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
     if not databases:
         return []
-    problem = find_encryption_problem()
-    return [Error(problem, id="tokens.E001")] if problem else []
+    found = {"tokens.E001": find_encryption_problem(), "tokens.E002": find_team_problem()}
+    return [Error(problem, id=id_) for id_, problem in found.items() if problem]

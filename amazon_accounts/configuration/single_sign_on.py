@@ -1,6 +1,8 @@
 """The settings of single sign-on by OpenID Connect."""
 
+import json
 from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -10,6 +12,15 @@ from amazon_accounts.configuration.environment import env
 DISCOVERY_PATH = "/.well-known/openid-configuration"
 # It is stored with each person, in a column of this length.
 MAX_ISSUER_LENGTH = 200
+# Those of tokens/people/roles.py, which cannot be imported before the settings are there.
+ROLES: Final = ("viewer", "operator", "administrator")
+
+
+class TeamRole(NamedTuple):
+    """What membership a group of the provider gives: the name of a team, and a role."""
+
+    team: str
+    role: str
 
 
 def env_issuer(name: str) -> str:
@@ -44,3 +55,38 @@ def require_all_of_the_provider(values: Mapping[str, str], *, only: bool) -> Non
         raise ImproperlyConfigured(f"OIDC_ONLY is on, but {lack}: nobody could sign in.")
     if len(missing) < len(values):
         raise ImproperlyConfigured(f"{lack}: single sign-on needs {', '.join(values)}.")
+
+
+def env_team_roles(name: str, server_url: str) -> dict[str, TeamRole]:
+    """Return what each group of the provider gives, from JSON like {"ads-north": {"team": "North", "role": "viewer"}}."""
+    value = env(name)
+    if not value:
+        return {}
+    if not server_url:
+        raise ImproperlyConfigured(f"{name} is given, but OIDC_SERVER_URL is missing.")
+    try:
+        groups = json.loads(value, object_pairs_hook=_refuse_repeated_names)
+    except (ValueError, RecursionError) as error:
+        raise ImproperlyConfigured(f"{name} is not JSON: {error}.") from None
+    if not isinstance(groups, dict):
+        raise ImproperlyConfigured(f'{name} must be like {{"group": {{"team": "North", "role": "viewer"}}}}.')
+    return {group: _read_team_role(name, group, given) for group, given in groups.items()}
+
+
+def _refuse_repeated_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name is there twice")
+    return found
+
+
+def _read_team_role(name: str, group: str, given: Any) -> TeamRole:
+    where = f"{name}, group {group!r}"
+    if not isinstance(given, dict) or given.keys() != {"team", "role"}:
+        raise ImproperlyConfigured(f'{where}: it must be like {{"team": "North", "role": "viewer"}}.')
+    team, role = given["team"], given["role"]
+    if not isinstance(team, str) or not team.strip():
+        raise ImproperlyConfigured(f"{where}: the team must be the name of a team.")
+    if role not in ROLES:
+        raise ImproperlyConfigured(f"{where}: the role must be one of {', '.join(ROLES)}, not {role!r}.")
+    return TeamRole(team.strip(), role)

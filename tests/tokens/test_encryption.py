@@ -15,7 +15,7 @@ from django.forms import modelform_factory
 
 from tests.database_outage import DatabaseOutage
 from tests.tokens.conftest import new_connection
-from tokens.checks import check_keys, find_encryption_problem, require_fitting_keys
+from tokens.checks import check_stored, find_encryption_problem, require_fitting_keys
 from tokens.encryption import DecryptionError, MisplacedSecretError, Secret, context_of, seal, unseal
 from tokens.encryption.fields import PlainTextError
 from tokens.encryption.secret import UnknownContextError
@@ -190,8 +190,8 @@ def test_an_outage_is_no_problem_of_the_keys(database_outage: DatabaseOutage) ->
 
 def test_the_check_needs_a_database(stored: Connection, settings: LazySettings) -> None:
     settings.TOKEN_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
-    assert check_keys(None) == []
-    assert [each.id for each in check_keys(None, ["default"])] == ["tokens.E001"]
+    assert check_stored(None) == []
+    assert [each.id for each in check_stored(None, ["default"])] == ["tokens.E001"]
 
 
 def test_a_token_that_was_moved_keeps_no_process_from_starting(stored: Connection) -> None:

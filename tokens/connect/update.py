@@ -1,6 +1,5 @@
 """Changing what people say about a connection: its label, and the regions that are read."""
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -10,13 +9,13 @@ from django.db import transaction
 
 from amazon_accounts.amazon_ads.foreign_text import has_token
 from amazon_accounts.amazon_ads.hosts import Region
+from amazon_accounts.visible_text import UNPRINTABLE
 from tokens.models import Connection
 from tokens.people.audit import Action, record_audit
 from tokens.permissions import System, get_person, require
 from tokens.signals import connection_changed
 
 MAX_LABEL_LENGTH: Final = 200  # characters
-UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def clean_label(value: Any) -> str:

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, transaction
 
-from tokens.connect.update import UNPRINTABLE
+from amazon_accounts.visible_text import UNPRINTABLE
 from tokens.models import MAIN, Membership, Team
 from tokens.models.team import MAX_NAME_LENGTH, read_roles
 from tokens.people.audit import Action, AuditedObject, record_audit

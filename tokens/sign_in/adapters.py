@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from tokens.models import AuditEntry
 from tokens.people.audit import Action, AuditedObject, record_audit
+from tokens.people.groups import follow_groups
 from tokens.sign_in.hashing import may_hash, move_to_hashing_lane
 from tokens.sign_in.known_browser import KnownBrowser
 from tokens.sign_in.oidc import reauthentication
@@ -68,6 +69,9 @@ class AccountAdapter(DefaultAccountAdapter):
         response: HttpResponse | None = super().pre_login(
             request, user, signal_kwargs=signal_kwargs, **options
         )
+        # Not for a person who is not active, who has got an answer.
+        if response is None and isinstance(user, User) and signal_kwargs and "sociallogin" in signal_kwargs:
+            follow_groups(user, signal_kwargs["sociallogin"].provider.groups)
         return response
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:

@@ -76,6 +76,7 @@ class ProviderAdapter(OpenIDConnectOAuth2Adapter):
             if info.get("sub") != claims.get("sub"):
                 raise UselessAnswerError("the provider's user info is about another person than its ID token")
             claims |= info
+        provider.groups = read_groups(claims)
         return provider.sociallogin_from_response(request, claims)
 
     def _decode_id_token(self, app: SocialApp, id_token: str) -> Claims:
@@ -111,6 +112,8 @@ class Provider(OpenIDConnectProvider):
     oauth2_adapter_class = ProviderAdapter
     # When the person last showed the provider that it is them, if its ID token says so.
     signed_in_at: float | None = None
+    # What the provider says of this person, if it says it.
+    groups: frozenset[str] | None = None
 
     def get_pkce_params(self) -> dict[str, str]:
         params: dict[str, str] = super().get_pkce_params()
@@ -154,6 +157,14 @@ def read_auth_time(claims: Claims) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return value if 0 <= value < math.inf else None
+
+
+def read_groups(claims: Claims) -> frozenset[str] | None:
+    """Return the groups of the person, or None if the claim is missing or is no list of texts."""
+    value = claims.get(settings.OIDC_GROUPS_CLAIM)
+    if not isinstance(value, list) or not all(isinstance(group, str) for group in value):
+        return None
+    return frozenset(value)
 
 
 def make_nonce(code_verifier: str) -> str:
