@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import copy
 import logging
-import signal
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -23,7 +23,7 @@ from amazon_accounts.postgresql.deadlines import AsyncConnection
 from amazon_accounts.postgresql.outages import OUTAGES
 from amazon_accounts.postgresql.threads import in_thread, reserved_threads, tune_interpreter
 from tokens.models import Heartbeat
-from tokens.processes.ending import end_in_time
+from tokens.processes.ending import stop_on_signals
 from tokens.processes.heartbeats import Pulse
 from tokens.processes.repeating import OutageRetry, ReturningJobManager, wait_for_the_database
 from tokens.queues import PEOPLE, PEOPLE_SYNC, TOKENS
@@ -141,10 +141,7 @@ async def _run(concurrency: int, pulse: Pulse) -> None:
     others = sorted({task.queue for task in app.tasks.values()} - {TOKENS, PEOPLE, PEOPLE_SYNC})
     stopping = asyncio.Event()
 
-    def stop() -> None:
-        stopping.set()
-        end_in_time()
-
+    stop_on_signals(partial(loop.call_soon_threadsafe, stopping.set))
     async with AmazonClient() as amazon:
         lanes = [
             _Lane("tokens", [TOKENS], TOKEN_SLOTS, amazon),
@@ -152,8 +149,6 @@ async def _run(concurrency: int, pulse: Pulse) -> None:
             _Lane("syncs of people", [PEOPLE_SYNC], concurrency, amazon),
             _Lane("others", others, concurrency, amazon),
         ]
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop)
         with reserved_threads():
             beating = asyncio.create_task(_beat(pulse, stopping), name="heartbeat")
         running = [

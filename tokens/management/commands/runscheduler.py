@@ -1,8 +1,7 @@
-import signal
 from typing import Any
 
 from tokens.processes.commands import OperatorCommand, require_sessions
-from tokens.processes.ending import end_in_time
+from tokens.processes.ending import stop_on_signals
 from tokens.processes.scheduler import Scheduler
 
 
@@ -13,11 +12,5 @@ class Command(OperatorCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         require_sessions()
         scheduler = Scheduler()
-
-        def stop(*_: object) -> None:
-            scheduler.stop()
-            end_in_time()
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, stop)
+        stop_on_signals(scheduler.stop)
         scheduler.run()
