@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 HEAD = """# Chaos
 
 `make chaos` runs the product's own processes against the sandbox Amazon, does to them what happens in the
-field, and then compares the tables with Amazon's world. `--short` takes a minute. The sequence
+field, and then compares the tables with Amazon's world. `--short` takes a minute and is part of `make test`. The sequence
 of faults depends on the seed alone. While everything comes back from a fault, one more process is killed.
 
     make chaos                                               # half an hour, 100 logins; writes this page
