@@ -13,7 +13,7 @@ from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
 from amazon_accounts.configuration.addresses import env_hosts, env_origin, env_origins, env_url
-from amazon_accounts.configuration.api_description import API_DESCRIPTION
+from amazon_accounts.configuration.api_description import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS
 from amazon_accounts.configuration.database import env_pool, read_database_url
 from amazon_accounts.configuration.environment import (
     env,
@@ -186,6 +186,8 @@ EMAIL_USE_TLS = _mail_server.query == "tls=1"
 EMAIL_PORT = _mail_server.port or (465 if EMAIL_USE_SSL else 587 if EMAIL_USE_TLS else 25)
 if HTTPS_PROXY and HTTPS_PROXY.scheme == "https" and (EMAIL_USE_SSL or EMAIL_USE_TLS):
     require_direct_mail(EMAIL_HOST, EMAIL_PORT, NO_PROXY)
+# What nobody asked for is mailed only if there is a mail server.
+EMAIL_IS_SET_UP = bool(env_secret("EMAIL_URL"))
 # Without a timeout, a mail server that does not answer would occupy a worker's slot for ever.
 EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = env_sender("DEFAULT_FROM_EMAIL", f"Amazon Accounts <amazon-accounts@{_public.hostname}>")
@@ -338,6 +340,7 @@ MFA_FORMS = {
     "add_webauthn": "tokens.sign_in.factor_forms.AddWebAuthnForm",
     "authenticate": "tokens.sign_in.factor_forms.AuthenticateForm",
     "authenticate_webauthn": "tokens.sign_in.factor_forms.AuthenticateWebAuthnForm",
+    "edit_webauthn": "tokens.sign_in.factor_forms.EditWebAuthnForm",
     "login_webauthn": "tokens.sign_in.factor_forms.LoginWebAuthnForm",
     "reauthenticate": "tokens.sign_in.factor_forms.ReauthenticateForm",
     "reauthenticate_webauthn": "tokens.sign_in.factor_forms.ReauthenticateWebAuthnForm",
@@ -483,18 +486,4 @@ REST_FRAMEWORK = {
     "NUM_PROXIES": NUM_PROXIES,
     # `format` is a parameter of the export.
     "URL_FORMAT_OVERRIDE": None,
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Amazon Accounts",
-    "DESCRIPTION": API_DESCRIPTION,
-    # The version of the API, as in its addresses.
-    "VERSION": "1",
-    "OAS_VERSION": "3.1.0",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "POSTPROCESSING_HOOKS": ["accounts.api.documentation.finish"],
-    "GENERIC_ADDITIONAL_PROPERTIES": None,
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

@@ -4,6 +4,7 @@ from django.conf import settings
 
 from tokens.alerts.delivery import due_alerts_exist, send_due_alerts
 from tokens.connect.consent import warn_of_consent_ends
+from tokens.people.audit.daily_mail import mail_audit_end, mail_is_due
 from tokens.people.audit.tasks import chain_audit, entries_wait, prune_audit
 from tokens.people.key_ends import warn_of_ending_keys
 from tokens.people.pruning import prune_sessions
@@ -22,4 +23,6 @@ JOBS = [
     ScheduledJob(prune_sessions, every=3600),
     ScheduledJob(chain_audit, every=60, only_if=entries_wait),
     ScheduledJob(prune_audit, every=3600),
+    # Once a day: the mail that was sent counts, because every job runs when a scheduler begins to lead.
+    ScheduledJob(mail_audit_end, every=3600, only_if=mail_is_due),
 ]

@@ -3,6 +3,7 @@
 from tokens.alerts.delivery import send_due_alerts
 from tokens.connect.consent import warn_of_consent_ends
 from tokens.connect.identification import identify_login
+from tokens.people.audit.daily_mail import mail_audit_end
 from tokens.people.audit.tasks import chain_audit, prune_audit
 from tokens.people.invitations import mail_invitation
 from tokens.people.pruning import prune_sessions
@@ -14,6 +15,7 @@ from tokens.sign_in.password_reset import mail_password_reset, mail_password_res
 __all__ = [
     "chain_audit",
     "identify_login",
+    "mail_audit_end",
     "mail_invitation",
     "mail_password_reset",
     "mail_password_resets",

@@ -1,7 +1,9 @@
 """The export of accounts."""
 
 from typing import Any
+from uuid import UUID
 
+from django.db.models import Exists, OuterRef
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from rest_framework import serializers
@@ -17,8 +19,10 @@ from accounts.lists.export import stream_accounts
 from accounts.lists.filters import filter_accounts
 from accounts.lists.parameters import PAGE_PARAMETERS, read_account_query
 from accounts.models import Account
+from accounts.models.account import AccountQuerySet
 from amazon_accounts.postgresql.clock import approximate_now
 from amazon_accounts.web.problems import NOT_FOUND
+from tokens.models import Team
 from tokens.people.audit import Action, AuditedObject, record_audit
 
 EXCEL = "excel"
@@ -58,6 +62,13 @@ def represent_accounts(accounts: list[Account]) -> list[dict[str, Any]]:
     return list(AccountSerializer(accounts, many=True).data)
 
 
+def _find_only_team(accounts: AccountQuerySet) -> UUID | None:
+    """Return the team of the accounts, or None if there are none or they are of several teams."""
+    of_team = accounts.order_by().filter(team=OuterRef("pk"))
+    teams = list(Team.objects.filter(Exists(of_team)).order_by().values_list("pk", flat=True)[:2])
+    return teams[0] if len(teams) == 1 else None
+
+
 class AccountExport(APIView):
     # The first renderer also renders errors.
     renderer_classes = [JSONRenderer, CSVRenderer, JSONLinesRenderer]
@@ -80,7 +91,7 @@ class AccountExport(APIView):
         record_audit(
             get_person(request),
             Action.ACCOUNTS_EXPORT,
-            AuditedObject("accounts"),
+            AuditedObject("accounts", team_id=_find_only_team(accounts)),
             # The values of a filter may be names of accounts.
             after={"format": format_, "filtered_by": sorted(query.filters)},
         )

@@ -1,4 +1,6 @@
-"""What the OpenAPI document says about the API as a whole."""
+"""What the OpenAPI document says about the API as a whole, and how it is made."""
+
+from typing import Any, Final
 
 API_DESCRIPTION = (
     "Every Amazon Ads account behind the Amazon logins of a company: list and label accounts, sync, disconnect "
@@ -10,3 +12,18 @@ API_DESCRIPTION = (
     "\n\nA key may ask for so much in a time. The headers `RateLimit-Policy` and `RateLimit` of each answer say how much, "
     "and how much is left; an answer 429 says in `Retry-After` when to ask again."
 )
+
+SPECTACULAR_SETTINGS: Final[dict[str, Any]] = {
+    "TITLE": "Amazon Accounts",
+    "DESCRIPTION": API_DESCRIPTION,
+    # The version of the API, as in its addresses.
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": ["accounts.api.documentation.finish"],
+    "GENERIC_ADDITIONAL_PROPERTIES": None,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}

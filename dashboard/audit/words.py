@@ -26,6 +26,7 @@ DEEDS: Final[dict[str, str]] = {
     Action.SESSION_SIGN_OUT: "Signed out",
     Action.SESSION_END: "Ended sessions",
     Action.SECOND_FACTOR_ADD: "Added a second factor",
+    Action.SECOND_FACTOR_RENAME: "Renamed a passkey",
     Action.SECOND_FACTOR_RENEW: "Renewed recovery codes",
     Action.SECOND_FACTOR_REMOVE: "Removed a second factor",
     Action.SINGLE_SIGN_ON_LINK: "Linked single sign-on",

@@ -4,6 +4,7 @@ from http import HTTPStatus
 from typing import Any, cast
 from uuid import UUID
 
+from allauth.account.internal.flows.reauthentication import raise_if_reauthentication_required
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.models import User
@@ -116,7 +117,13 @@ class ApiKeyForm(forms.Form):
 @require_http_methods(["GET", "POST"])
 @staff_page()
 def api_keys(request: StaffRequest) -> HttpResponse:
-    """List the keys. The answer to the form shows the new key, which is in no address and in no session."""
+    """List the keys. The answer to the form shows the new key, which is in no address and in no session.
+
+    Who signed in more than some minutes ago is asked again who they are, before a key is made.
+    """
+    if request.method == "POST":
+        # As before second factors are changed. allauth leads there, and comes back with the form.
+        raise_if_reauthentication_required(request, app="allauth.mfa")
     form = ApiKeyForm(request.user, request.POST if request.method == "POST" else None)
     made = form.make(request.user) if form.is_bound else None
     context = {

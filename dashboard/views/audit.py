@@ -8,6 +8,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse, QueryDict, StreamingHttpResponse
 from django.urls import reverse
@@ -22,6 +23,7 @@ from dashboard.audit.words import DEEDS, OUTCOMES
 from dashboard.frame.page import StaffRequest, page, staff_page
 from dashboard.history.timeline import read_day
 from tokens.models import AuditEntry
+from tokens.models.team import find_teams
 from tokens.people.audit import Action, AuditedObject, record_audit
 from tokens.people.audit.query import VIEW, AuditQuery, find_entries
 
@@ -119,12 +121,21 @@ def audit_csv(request: StaffRequest) -> StreamingHttpResponse:
     filters = AuditFilters.of(request.GET)
     entries = find_entries(request.user, filters.query)
     given = sorted(name for name in filters.__dataclass_fields__ if getattr(filters, name))
-    record_audit(request.user, Action.AUDIT_EXPORT, AuditedObject("audit"), after={"filtered_by": given})
+    audited = AuditedObject("audit", team_id=_find_only_team(request.user, filters.query.team))
+    record_audit(request.user, Action.AUDIT_EXPORT, audited, after={"filtered_by": given})
     return StreamingHttpResponse(
         stream_entries(KeysetPaginator(entries, "-at", CSV_CHUNK_SIZE)),
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="audit-{approximate_now().date()}.csv"'},
     )
+
+
+def _find_only_team(user: User, asked_for: UUID | None) -> UUID | None:
+    """Return the team of the entries, if one is asked for or the person sees the entries of no other."""
+    seen = find_teams(user, VIEW)
+    if asked_for is not None:
+        return asked_for if asked_for in seen else None
+    return next(iter(seen)) if isinstance(seen, frozenset) and len(seen) == 1 else None
 
 
 def stream_entries(paginator: KeysetPaginator[AuditEntry]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Account, AccountAccess, Profile, Standing
+from tests.sign_ins import sign_in
 from tests.teams import join, team_of
 from tokens.models import Connection
 from tokens.people.roles import Role
@@ -68,7 +69,7 @@ def superuser(db: None) -> User:
 def log_in() -> LogIn:
     def log_in(user: User) -> Client:
         client = Client()
-        client.force_login(user)
+        sign_in(client, user)
         return client
 
     return log_in

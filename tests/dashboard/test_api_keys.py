@@ -1,9 +1,11 @@
 """The page of API keys."""
 
 import re
+import time
 from datetime import timedelta
 
 import pytest
+from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY
 from django.contrib.auth.models import User
 from django.db.models.functions import Now
 from django.test import Client
@@ -11,6 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from tests.api_keys import new_key
 from tests.dashboard.conftest import LogIn, squeeze, staff
+from tests.sign_ins import sign_in
 from tests.teams import join
 from tokens.models import ApiKey, Team
 from tokens.people.keys import MAX_KEYS, digest_key, make_team_key
@@ -121,9 +124,30 @@ class TestMaking:
 
     def test_a_form_without_its_csrf_token_makes_none(self, alice: User) -> None:
         browser = Client(enforce_csrf_checks=True)
-        browser.force_login(alice)
+        sign_in(browser, alice)
         assert browser.post(PAGE, {"name": "Report", "days": 30}).status_code == 403
         assert not ApiKey.objects.exists()
+
+    def test_who_signed_in_long_ago_is_asked_again_and_then_gets_the_key(
+        self, alice: User, log_in: LogIn
+    ) -> None:
+        alice.set_password("alice-password")
+        alice.save()
+        browser = log_in(alice)
+        session = browser.session
+        session[AUTHENTICATION_METHODS_SESSION_KEY] = [{"method": "password", "at": time.time() - 301}]
+        session.save()
+        answer = browser.post(PAGE, {"name": "Nightly report", "days": 30})
+        assert (answer.status_code, answer["Location"]) == (302, "/auth/reauthenticate/?next=%2Fkeys%2F")
+        assert not ApiKey.objects.exists()
+        assert browser.post(answer["Location"], {"password": "wrong", "next": PAGE}).status_code == 200
+        assert not ApiKey.objects.exists()
+        answer = browser.post(answer["Location"], {"password": "alice-password", "next": PAGE})
+        (key,) = re.findall(r'id="new-key"[^>]*value="([^"]+)"', answer.content.decode())
+        assert use(str(key)) == 200
+        assert "no-store" in answer["Cache-Control"]
+        # The next one within five minutes is made at once.
+        self.make(browser)
 
     def test_staff_without_rights_may_make_a_key_that_may_nothing(self, log_in: LogIn) -> None:
         key = self.make(log_in(staff("sam")))

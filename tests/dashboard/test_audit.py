@@ -12,8 +12,10 @@ from pytest_django import DjangoAssertNumQueries
 
 from dashboard.views.audit import PAGE_SIZE
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, squeeze, staff
+from tests.teams import join, set_role, team_of
 from tokens.models import AuditEntry
 from tokens.people.audit import Action, AuditedObject, record_audit, record_many
+from tokens.people.roles import Role
 from tokens.permissions import SYSTEM
 
 ADDRESS = "/audit/"
@@ -207,6 +209,24 @@ class TestCSV:
         assert rows[0]["object_id"] == "'=1+1", "no formula"
         last = AuditEntry.objects.get(action="audit.export")
         assert (last.actor_name, last.after) == ("root", {"filtered_by": ["action"]})
+        assert last.team_id is None
+
+    def test_the_entry_has_the_team_whose_entries_were_exported(
+        self, alice: User, bob: User, superuser: User, log_in: LogIn
+    ) -> None:
+        def team_of_export(person: User, query: str = "") -> object:
+            list(log_in(person).get(f"/audit/entries.csv{query}"))
+            return AuditEntry.objects.filter(action="audit.export").latest("pk").team_id
+
+        own, other = team_of(alice), team_of(bob)
+        alice = set_role(alice, Role.ADMINISTRATOR)
+        assert team_of_export(alice) == own.pk
+        # Nobody writes into the trail of a team that they do not see.
+        assert team_of_export(alice, f"?team={other.pk}") is None
+        assert team_of_export(superuser, f"?team={other.pk}") == other.pk
+        join(alice, other.name, Role.ADMINISTRATOR)
+        assert team_of_export(alice) is None
+        assert team_of_export(alice, f"?team={own.pk}") == own.pk
 
 
 @pytest.mark.usefixtures("trail")

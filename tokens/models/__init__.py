@@ -2,7 +2,14 @@
 
 from tokens.models.alert import Alert, AlertQuerySet
 from tokens.models.api_key import ApiKey, ApiKeyQuerySet
-from tokens.models.audit import AuditCheckpoint, AuditEntry, AuditEntryQuerySet, AuditKey, AuditLink
+from tokens.models.audit import (
+    AuditCheckpoint,
+    AuditEntry,
+    AuditEntryQuerySet,
+    AuditKey,
+    AuditLink,
+    AuditMail,
+)
 from tokens.models.authorization import AuthorizationAttempt
 from tokens.models.connection import (
     BROKEN,
@@ -35,6 +42,7 @@ __all__ = [
     "AuditEntryQuerySet",
     "AuditKey",
     "AuditLink",
+    "AuditMail",
     "AuthorizationAttempt",
     "Connection",
     "ConnectionQuerySet",

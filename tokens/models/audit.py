@@ -145,3 +145,18 @@ class AuditCheckpoint(models.Model):
 
     def __str__(self) -> str:
         return str(self.number)
+
+
+class AuditMail(models.Model):
+    """When the end of the chain was last mailed to the superusers."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    mailed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(id=1), name="audit_has_one_mail"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.mailed_at)

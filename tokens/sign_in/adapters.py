@@ -95,8 +95,15 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         name = str(credentials.get("username", ""))
-        logger.warning("Refused a sign-in as %s from %s.", quote_name(name), read_remote_address(request))
-        record_refused_sign_in(find_person(name), "password")
+        # A person who is signed in is asked again before second factors, single sign-on or keys are changed.
+        is_again = request.user.is_authenticated
+        logger.warning(
+            "Refused %s %s from %s.",
+            "the password that was asked again of" if is_again else "a sign-in as",
+            quote_name(name),
+            read_remote_address(request),
+        )
+        record_refused_sign_in(find_person(name), "password, asked again" if is_again else "password")
 
     def respond_user_inactive(self, request: HttpRequest, user: AbstractBaseUser) -> HttpResponse:
         name, address = user.get_username(), read_remote_address(request)

@@ -15,8 +15,10 @@ from allauth.mfa.webauthn import forms as passkeys
 from django import forms
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
+from django.db import transaction
 
 from tokens.encryption import DecryptionError
+from tokens.people.audit import Action, record_audit
 from tokens.sign_in.adapters import answer_too_many, quote_name, record_refused_sign_in
 from tokens.sign_in.known_browser import KnownBrowser
 from tokens.sign_in.oidc.links import must_use_provider
@@ -137,3 +139,12 @@ class AddWebAuthnForm(passkeys.AddWebAuthnForm):
         with read_passkey():
             cleaned: dict[str, Any] = super().clean()
         return cleaned
+
+
+class EditWebAuthnForm(passkeys.EditWebAuthnForm):
+    def save(self) -> Authenticator:
+        # allauth sends no signal. The trail has no name of a passkey: people type there what they like.
+        with transaction.atomic():
+            factor: Authenticator = super().save()
+            record_audit(factor.user, Action.SECOND_FACTOR_RENAME, factor)
+        return factor

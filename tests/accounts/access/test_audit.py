@@ -450,6 +450,7 @@ OF_SIGN_IN: Final = {
     "session.sign_in",
     "session.sign_out",
     "second_factor.add",
+    "second_factor.rename",
     "second_factor.renew",
     "second_factor.remove",
     "single_sign_on.link",

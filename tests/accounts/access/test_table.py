@@ -16,6 +16,7 @@ from accounts.models import Account, BatchOperation
 from tests.accounts.conftest import AccountFactory, person
 from tests.api_keys import new_key
 from tests.public_url import browser_at_public_url
+from tests.sign_ins import sign_in
 from tests.teams import join
 from tokens.models import ApiKey, Membership, Team
 from tokens.people.invitations import invite
@@ -246,7 +247,7 @@ class Somebody:
         if self.user is not None and address.startswith("api/"):
             headers["Authorization"] = f"Token {self.asks_with or new_key(self.user)}"
         elif self.user is not None:
-            client.force_login(self.user)
+            sign_in(client, self.user)
         names = {
             "account": self.account.pk,
             "connection": self.account.connection_id,

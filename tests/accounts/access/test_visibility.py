@@ -62,6 +62,7 @@ WITHOUT_OWNER = {
     "tokens.auditentry",
     "tokens.auditkey",
     "tokens.auditlink",
+    "tokens.auditmail",
     "tokens.erasedperson",
     "tokens.heartbeat",
     "tokens.schedulerlead",

@@ -20,7 +20,9 @@ from accounts.lists.csv_text import FORMULA_STARTS, escape_formula, format_csv
 from accounts.lists.export import COLUMNS, stream_accounts
 from accounts.lists.parameters import read_account_query
 from accounts.models import Account, Profile
-from tests.accounts.conftest import AccountFactory
+from tests.accounts.conftest import AccountFactory, ClientFactory
+from tests.teams import team_of
+from tokens.models import AuditEntry
 from tokens.permissions import SYSTEM
 
 LIST = "/api/v1/accounts/"
@@ -45,6 +47,20 @@ def test_json_lines_are_the_accounts_of_the_list(api: APIClient, accounts: list[
     assert response["Content-Type"] == "application/x-ndjson"
     rows = [json.loads(line) for line in text(response).splitlines()]
     assert rows == api.get("/api/v1/accounts/?ordering=name").json()["results"]
+
+
+def test_the_audit_trail_has_the_team_if_all_are_of_one(
+    alice: User, bob: User, accounts: list[Account], client_of: ClientFactory
+) -> None:
+    def team_of_export(person: User, **query: str) -> object:
+        text(client_of(person).get(EXPORT, query))
+        return AuditEntry.objects.filter(action="accounts.export").latest("pk").team_id
+
+    root = User.objects.create_superuser("root")
+    assert team_of_export(alice) == team_of(alice).pk
+    assert team_of_export(root) is None
+    assert team_of_export(root, search="Shop 3") == team_of(alice).pk
+    assert team_of_export(root, search="nothing like it") is None
 
 
 def test_csv_has_a_header_and_a_row_each(api: APIClient, accounts: list[Account]) -> None:

@@ -11,6 +11,7 @@ from django.core import mail
 from django.test import Client
 
 from tests.dashboard.sign_in.conftest import PASSWORD, TryPassword
+from tests.dashboard.sign_in.software_passkey import SoftwarePasskey
 from tests.dashboard.sign_in.test_second_factors import code, set_up_app
 from tokens.models import AuditEntry
 from tokens.sign_in.password_reset import mail_password_reset
@@ -87,6 +88,24 @@ def test_second_factors_are_written_down(home: Client, django_capture_on_commit_
     assert (factor.object_type, factor.object_name) == ("second_factor", "totp of carla")
 
 
+def test_a_new_name_of_a_passkey_is_written_down_without_the_name(home: Client, carla: User) -> None:
+    SoftwarePasskey().add(home)
+    factor = Authenticator.objects.get(type="webauthn")
+    answer = home.post(f"/auth/2fa/webauthn/keys/{factor.pk}/edit/", {"name": "the key of Carla"})
+    assert answer.status_code == 302
+    assert written()[-1] == ("second_factor.rename", "done")
+    entry = AuditEntry.objects.latest("pk")
+    assert (entry.actor_name, entry.object_id, entry.object_name) == (
+        "carla",
+        str(factor.pk),
+        "webauthn of carla",
+    )
+    assert "the key" not in str(list(AuditEntry.objects.values()))
+    number = len(written())
+    assert home.post(f"/auth/2fa/webauthn/keys/{factor.pk}/edit/", {"name": ""}).status_code == 200
+    assert len(written()) == number
+
+
 def test_a_wrong_second_factor_is_written_down(home: Client, try_password: TryPassword) -> None:
     secret = set_up_app(home)
     client = Client()
@@ -98,6 +117,15 @@ def test_a_wrong_second_factor_is_written_down(home: Client, try_password: TryPa
         ("refused", {"reason": "second factor"}),
         ("done", {"by": ["password", "totp"]}),
     ]
+
+
+def test_a_wrong_password_of_somebody_who_is_asked_again_is_written_down(home: Client, carla: User) -> None:
+    home.post("/auth/reauthenticate/", {"password": "wrong"})
+    entry = AuditEntry.objects.latest("pk")
+    assert (entry.action, entry.outcome, entry.object_id) == ("session.sign_in", "refused", str(carla.pk))
+    assert entry.after == {"reason": "password, asked again"}
+    home.post("/auth/reauthenticate/", {"password": PASSWORD})
+    assert len(written()) == 2
 
 
 def test_a_new_password_is_written_down(home: Client) -> None:

@@ -16,6 +16,7 @@ from tokens.models import (
     Alert,
     AuditCheckpoint,
     AuditEntry,
+    AuditMail,
     AuthorizationAttempt,
     Connection,
     Heartbeat,
@@ -40,6 +41,11 @@ def test_a_team_has_a_name_of_its_own() -> None:
         Team.objects.create(name="NORTH")
     with refused("team_has_a_name"):
         Team.objects.create(name="")
+
+
+def test_the_mail_of_the_audit_trail_is_one_row() -> None:
+    with refused("audit_has_one_mail"):
+        AuditMail.objects.create(pk=2, mailed_at=MOMENT)
 
 
 class TestMembership:
@@ -202,6 +208,7 @@ def test_rows_say_what_they_are(settings: LazySettings) -> None:
     assert str(refresh) == f"{connection.pk} 2026-08-01 12:30 UTC running"
     assert str(AuditEntry(action="batch.start", object_type="batch", object_id="7")) == "batch.start batch 7"
     assert str(AuditCheckpoint(number=7)) == "7"
+    assert str(AuditMail(mailed_at=MOMENT)) == "2026-08-01 12:30:00+00:00"
     attempt = AuthorizationAttempt(user=connection.owner, created_at=MOMENT)
     assert str(attempt) == f"{connection.owner_id} 2026-08-01 12:30 UTC"
     assert str(Heartbeat(kind="worker", host="one", pid=7)) == "worker one:7"

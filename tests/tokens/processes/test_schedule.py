@@ -24,6 +24,7 @@ IDS = {
     "accounts.settle_batches",
     "accounts.sync_due",
     "tokens.chain_audit",
+    "tokens.mail_audit_end",
     "tokens.prune",
     "tokens.prune_audit",
     "tokens.prune_sessions",

@@ -24,6 +24,7 @@ class Action(StrEnum):
     SESSION_SIGN_OUT = "session.sign_out"
     SESSION_END = "session.end"
     SECOND_FACTOR_ADD = "second_factor.add"
+    SECOND_FACTOR_RENAME = "second_factor.rename"
     SECOND_FACTOR_RENEW = "second_factor.renew"
     SECOND_FACTOR_REMOVE = "second_factor.remove"
     SINGLE_SIGN_ON_LINK = "single_sign_on.link"

@@ -44,7 +44,7 @@ class AuditedObject:
             type=TYPES.get(str(row._meta.model_name), str(row._meta.model_name)),
             id=str(row.pk),
             name=_name(row),
-            team_id=getattr(row, "team_id", None),
+            team_id=_find_team(row),
         )
 
 
@@ -133,6 +133,14 @@ def _name(row: Model) -> str:
             return f"{row.type} of {row.user.get_username()}"
         case _:
             return str(getattr(row, "audited_name", ""))
+
+
+def _find_team(row: Model) -> UUID | None:
+    # A batch has the teams of its accounts. A deed that concerns several teams is of none.
+    teams = getattr(row, "team_ids", None)
+    if teams is not None:
+        return teams[0] if len(teams) == 1 else None
+    return getattr(row, "team_id", None)
 
 
 def _cut(text: str) -> str:
