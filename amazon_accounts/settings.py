@@ -170,6 +170,8 @@ CONSENT_EFFECTIVE_DATE = env_date("CONSENT_EFFECTIVE_DATE", "2026-07-30")
 SYNC_INTERVAL_SECONDS = env_int("SYNC_INTERVAL_SECONDS", 3600, minimum=1)
 BILLING_INTERVAL_SECONDS = env_int("BILLING_INTERVAL_SECONDS", 21_600, minimum=1)
 ALERT_URLS = env_secret_list("ALERT_URLS")
+# Where ALERT_URLS is the only way that was set up, mail would only fail.
+MAIL_ALERTS = bool(env_secret("EMAIL_URL")) or not ALERT_URLS
 METRICS_TOKEN = env_secret("METRICS_TOKEN")
 
 # For what goes out. Other variables for proxies and certificates, also these names in small letters, change nothing.

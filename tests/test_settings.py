@@ -42,6 +42,7 @@ def settings_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         "AMAZON_ADS_API_URL",
         "AMAZON_LWA_URL",
         "EMAIL_URL",
+        "ALERT_URLS",
         "OIDC_ONLY",
         "OIDC_GROUPS_CLAIM",
         "OIDC_TEAM_ROLES",
@@ -412,3 +413,18 @@ def test_production_refuses_a_provider_without_https(settings_with: Any) -> None
     with pytest.raises(ImproperlyConfigured, match=r"^OIDC_SERVER_URL is http: passwords and secrets"):
         settings_with(**unsafe)
     assert settings_with(**unsafe, INSECURE="1")["LOCAL_MODE"] is False
+
+
+@pytest.mark.parametrize(
+    ("alert_urls", "email_url", "mails"),
+    [
+        ("", "", True),
+        ("", "smtp://mail.example.com", True),
+        ("json://a.example", "", False),
+        ("json://a.example", "smtp://mail.example.com", True),
+    ],
+)
+def test_alerts_go_by_mail_unless_only_other_addresses_are_given(
+    settings_with: Any, alert_urls: str, email_url: str, mails: bool
+) -> None:
+    assert settings_with(ALERT_URLS=alert_urls, EMAIL_URL=email_url)["MAIL_ALERTS"] is mails

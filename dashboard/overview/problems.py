@@ -144,7 +144,7 @@ def _report_unsent_alerts(user: User) -> Iterator[Problem]:
     or_more = "+" if len(errors) == MAX_ALERTS_COUNTED else ""
     remedy = "Give a staff user an e-mail address and check EMAIL_URL, or set ALERT_URLS."
     if settings.ALERT_URLS:
-        remedy = "Check ALERT_URLS."
+        remedy = "Check ALERT_URLS and EMAIL_URL." if settings.MAIL_ALERTS else "Check ALERT_URLS."
     yield Problem(
         tone="attention",
         word="Alerts not sent",

@@ -188,7 +188,7 @@ def test_alerts_that_could_not_be_sent_need_a_person(
     assert words(bob) == []
     page = client.get("/").content.decode()
     assert "1 alert could not be sent" in page
-    assert "No staff user has an e-mail address" in page
+    assert "Nobody who may see it has an e-mail address" in page
     assert "Give a staff user an e-mail address and check EMAIL_URL, or set ALERT_URLS." in page
     link = "/admin/tokens/alert/?sent_at__isnull=True"
     assert f'href="{link}"' in page

@@ -12,7 +12,7 @@ from tests.outgoing.conftest import AMAZON, PASSWORD, UseProxy
 from tests.outgoing.little_proxy import LittleProxy
 from tests.ports import free_port
 from tests.sandbox_fixtures import SandboxServer
-from tokens.alerts.delivery import DeliveryError, _notify_one
+from tokens.alerts.sending import DeliveryError, notify
 from tokens.sign_in.oidc.calls import ProviderSession
 from tokens.sign_in.oidc.errors import ProviderDownError, UselessAnswerError
 
@@ -119,7 +119,7 @@ def test_apprise_goes_through_the_proxy(
     use_proxy(user="ads", password=PASSWORD)
     instruct_libraries()
     with pytest.raises(DeliveryError, match="could not reach"):
-        _notify_one(f"jsons://{AMAZON}/", "the address", "title", "text")
+        notify(f"jsons://{AMAZON}/", "the address", "title", "text")
     assert proxy.targets == [f"{AMAZON}:443"]
     # The answer of the host behind the proxy, which has the company's certificate.
     assert "error=404" in caplog.text
@@ -136,7 +136,7 @@ def test_apprise_reads_no_variable_of_the_machine(
         monkeypatch.setenv(name, proxy.url)
     instruct_libraries()
     with pytest.raises(DeliveryError, match="could not reach"):
-        _notify_one(f"jsons://{AMAZON}/", "the address", "title", "text")
+        notify(f"jsons://{AMAZON}/", "the address", "title", "text")
     assert proxy.requests == []
 
 

@@ -38,11 +38,11 @@ class Database:
         with psycopg.connect(**self.parameters) as database:
             return database.execute(query).fetchall()
 
-    def migrate(self) -> str:
-        """Migrate to today's schema; return what was logged."""
+    def migrate(self, *target: str) -> str:
+        """Migrate to today's schema, or an app to a migration; return what was logged."""
         url = urlsplit(environment()["DATABASE_URL"])
         address = urlunsplit(url._replace(path=f"/{self.name}"))
-        done = run("migrate", DATABASE_URL=address, TOKEN_ENCRYPTION_KEYS=DUMP_KEY)
+        done = run("migrate", *target, DATABASE_URL=address, TOKEN_ENCRYPTION_KEYS=DUMP_KEY)
         assert done.returncode == 0, done.stderr
         return str(done.stderr)
 

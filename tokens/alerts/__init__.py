@@ -1,1 +1,1 @@
-"""Alerts for people: created once, sent by mail or by Apprise."""
+"""Alerts for people: created once, sent by mail or by Apprise to those whom they concern."""

@@ -5,14 +5,23 @@ from datetime import datetime
 from django.conf import settings
 
 from amazon_accounts.amazon_ads.pacing import application
-from tokens.models import Alert, Connection, TokenRefresh
+from tokens.models import Alert, ApiKey, Connection, TokenRefresh
 
 
-def create_alert(kind: Alert.Kind, key: str, text: str, connection: Connection | None = None) -> None:
-    # One thing that is noticed twice has the same key, and is reported once.
-    Alert.objects.bulk_create(
-        [Alert(kind=kind, key=f"{kind}:{key}", text=text, connection=connection)], ignore_conflicts=True
-    )
+def create_alert(
+    kind: Alert.Kind,
+    key: str,
+    text: str,
+    connection: Connection | None = None,
+    *,
+    api_key: ApiKey | None = None,
+) -> None:
+    """Create an alert about a connection, an API key or the installation.
+
+    One thing that is noticed twice has the same key, and is reported once.
+    """
+    alert = Alert(kind=kind, key=f"{kind}:{key}", text=text, connection=connection, api_key=api_key)
+    Alert.objects.bulk_create([alert], ignore_conflicts=True)
 
 
 def alert_connection_broken(connection: Connection) -> None:

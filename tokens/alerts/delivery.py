@@ -1,98 +1,51 @@
-"""Sending alerts: by Apprise to ALERT_URLS, or as mail to the staff.
+"""Sending alerts, in messages to everybody whom they concern.
 
-Alerts of one kind that are due together are one message. A process claims them under a message id before it sends
-the message. If it dies then, the same message is sent again under the same id when the claim has run out. Each
-address in ALERT_URLS is tried on its own.
+Alerts of one kind that are due together are one message. Each recipient gets it with the alerts that concern them. A
+process claims the alerts under a message id before it sends the message, and stores at once who has taken it. If it dies
+then, the same message is sent again under the same id, when the claim has run out, to those who have not taken it.
 """
 
 import logging
+import time
+from collections import defaultdict
 from collections.abc import Sequence
-from contextvars import ContextVar
 from datetime import timedelta
-from smtplib import SMTPException
-from urllib.parse import urlsplit
+from typing import Final
 from uuid import UUID
 
-from django.conf import settings
-from django.contrib.auth.models import User
-from django.core.mail import EmailMessage
 from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
-from django.db.models.functions import Coalesce, Now
-from django.utils.crypto import salted_hmac
+from django.db.models.functions import Now
 from procrastinate.contrib.django import app
 from uuid_utils.compat import uuid7
 
 from amazon_accounts.postgresql.clock import approximate_now
-from amazon_accounts.web.links import build_link
-from tokens.models import Alert
+from tokens.alerts.messages import compose
+from tokens.alerts.recipients import Recipient, find_recipients
+from tokens.alerts.sending import DeliveryError, Mailer, notify
+from tokens.models import Alert, AlertDelivery
 from tokens.queues import UPKEEP
 
 logger = logging.getLogger(__name__)
 
-CLAIM = timedelta(minutes=2)
+CLAIM: Final = timedelta(minutes=2)
+# Many recipients take longer than a claim lasts.
+RENEW_CLAIM_AFTER_SECONDS: Final = 30.0
 # After a message, further alerts of its kind are gathered for this time.
-QUIET = timedelta(minutes=10)
-MAX_RETRY_DELAY = timedelta(hours=1)
-# When one address has the message, the failing addresses are tried again for this time.
-GIVE_UP_AFTER = timedelta(days=1)
-MAX_ALERTS_IN_MESSAGE = 500
-MAX_LINES = 10
+QUIET: Final = timedelta(minutes=10)
+MAX_RETRY_DELAY: Final = timedelta(hours=1)
+# When one recipient has the message, the failing recipients are tried again for this time.
+GIVE_UP_AFTER: Final = timedelta(days=1)
+MAX_ALERTS_IN_MESSAGE: Final = 500
+MAX_PROBLEMS: Final = 5
 
-TITLES = {
-    Alert.Kind.CONNECTION_BROKEN: ("Amazon refuses a login", "Amazon refuses {count} logins"),
-    Alert.Kind.CONNECTION_HEALED: ("A login is connected again", "{count} logins are connected again"),
-    Alert.Kind.APPLICATION_REFUSED: ("Amazon refuses our application",) * 2,
-    Alert.Kind.APPLICATION_ACCEPTED: ("Amazon accepts our application again",) * 2,
-    Alert.Kind.CONSENT_ENDING: ("A consent ends soon", "{count} consents end soon"),
-    Alert.Kind.ACCOUNT_SUSPENDED: (
-        "Amazon has suspended an account",
-        "Amazon has suspended {count} accounts",
-    ),
-    Alert.Kind.ACCOUNT_RESTORED: (
-        "An account can advertise again",
-        "{count} accounts can advertise again",
-    ),
-    Alert.Kind.SUSPENSION_ANNOUNCED: (
-        "Amazon will suspend an account",
-        "Amazon will suspend {count} accounts",
-    ),
-    Alert.Kind.PAYMENT_METHOD_ENDING: (
-        "A payment method ends soon",
-        "Payment methods of {count} accounts end soon",
-    ),
-    Alert.Kind.API_KEY_ENDING: ("An API key ends soon", "{count} API keys end soon"),
-}
-# Where a message leads that names only some of many.
-PAGES = {
-    Alert.Kind.ACCOUNT_SUSPENDED: "/accounts/?status=suspended",
-    Alert.Kind.SUSPENSION_ANNOUNCED: "/accounts/?standing=at_risk",
-    Alert.Kind.PAYMENT_METHOD_ENDING: "/accounts/?standing=at_risk",
-    Alert.Kind.API_KEY_ENDING: "/keys/",
-}
-
-
-# Whether Apprise parses an address in this thread.
-_parsing_address: ContextVar[bool] = ContextVar("parsing an address", default=False)
-
-
-class _AddressFilter(logging.Filter):
-    """Drops what Apprise logs about an address that it does not understand: it logs the address with its secrets."""
-
-    def filter(self, _record: logging.LogRecord) -> bool:
-        return not _parsing_address.get()
-
-
-logging.getLogger("apprise").addFilter(_AddressFilter())
-
-
-class DeliveryError(Exception):
-    """The message could not be sent."""
+NOBODY: Final = "Nobody who may see it has an e-mail address, and ALERT_URLS names no other way."
 
 
 # The worker runs it before the syncs that wait for the same slots.
 @app.task(queue=UPKEEP, name="tokens.send_alerts", priority=10)
 def send_due_alerts() -> int:
+    """Send what is due; return how many messages reached all their recipients."""
     sent = 0
     while (message := _claim()) is not None:
         sent += _deliver(*message)
@@ -133,90 +86,81 @@ def _gather(due: QuerySet[Alert]) -> list[Alert]:
 
 
 def _deliver(message_id: UUID, alerts: Sequence[Alert]) -> bool:
-    title, body = compose(alerts)
-    recipients = [] if settings.ALERT_URLS else _staff_addresses()
-    # No connection of the pool is held while a mail server takes its time.
-    connection.close()
-    claimed = Alert.objects.filter(message_id=message_id, sent_at=None)
-    try:
-        if settings.ALERT_URLS:
-            _notify(claimed, title, body, taken_by=alerts[0].taken_by)
-        else:
-            _mail(message_id, title, body, recipients)
-    except DeliveryError as error:
-        logger.warning("An alert could not be sent: %s", error)
-        told_at = alerts[0].told_at
-        if told_at is not None and told_at < approximate_now() - GIVE_UP_AFTER:
-            claimed.update(sent_at=told_at, next_try_at=None, error=str(error))
-            return False
-        tries = max(alert.tries for alert in alerts) + 1
-        retry = min(timedelta(minutes=2 ** min(tries, 10)), MAX_RETRY_DELAY)
-        claimed.update(next_try_at=Now() + retry, error=str(error))
-        return False
-    claimed.update(sent_at=Now(), next_try_at=None, error="")
-    return True
-
-
-def compose(alerts: Sequence[Alert]) -> tuple[str, str]:
-    """Return title and text of one message for alerts of one kind."""
-    kind = Alert.Kind(alerts[0].kind)
-    one, many = TITLES[kind]
-    title = one if len(alerts) == 1 else many.format(count=len(alerts))
-    lines = [alert.text for alert in alerts[:MAX_LINES]]
-    if len(alerts) > MAX_LINES:
-        lines.append(f"And {len(alerts) - MAX_LINES} more.")
-    return title, "\n\n".join([*lines, build_link(PAGES.get(kind, "/"))])
-
-
-def _staff_addresses() -> list[str]:
-    staff = User.objects.filter(is_active=True, is_staff=True).exclude(email="")
-    return list(staff.values_list("email", flat=True).order_by("email"))
-
-
-def _mail(message_id: UUID, title: str, body: str, recipients: list[str]) -> None:
-    if not recipients:
-        raise DeliveryError("No staff user has an e-mail address, and ALERT_URLS names no other way.")
-    host = urlsplit(settings.PUBLIC_URL).hostname or "localhost"
-    message = EmailMessage(
-        subject=title, body=body, to=recipients, headers={"Message-ID": f"<{message_id}@{host}>"}
-    )
-    try:
-        message.send()
-    except (SMTPException, OSError) as error:
-        raise DeliveryError(f"The mail server did not take it ({type(error).__name__}: {error}).") from error
-
-
-def _notify(claimed: QuerySet[Alert], title: str, body: str, *, taken_by: Sequence[str]) -> None:
-    taken = list(taken_by)
-    problems = []
-    for number, address in enumerate(settings.ALERT_URLS, start=1):
-        digest = salted_hmac("tokens.delivery.address", address, algorithm="sha256").hexdigest()
-        if digest in taken:
-            continue
-        try:
-            _notify_one(address, f"address number {number} in ALERT_URLS", title, body)
-        except DeliveryError as error:
-            problems.append(str(error))
-        else:
-            # Stored at once: if the process dies at the next address, this one does not get the message again.
-            taken.append(digest)
-            claimed.update(taken_by=taken, told_at=Coalesce("told_at", Now()))
+    recipients, unreachable = find_recipients(alerts)
+    taken = set(AlertDelivery.objects.filter(message_id=message_id).values_list("recipient", flat=True))
+    problems: dict[UUID, list[str]] = defaultdict(list)
+    for alert in unreachable:
+        problems[alert.pk].append(NOBODY)
+    renewed_at = time.monotonic()
+    with Mailer() as mailer:
+        for recipient in recipients:
+            if recipient.key in taken:
+                continue
+            if time.monotonic() - renewed_at > RENEW_CLAIM_AFTER_SECONDS:
+                _find_claimed(message_id).update(next_try_at=Now() + CLAIM)
+                renewed_at = time.monotonic()
+            # No connection of the pool is held while a mail server takes its time.
             connection.close()
-    if problems:
-        raise DeliveryError(" ".join(problems))
+            try:
+                _send(mailer, message_id, recipient)
+            except DeliveryError as error:
+                for alert in recipient.alerts:
+                    problems[alert.pk].append(str(error))
+            else:
+                _record(message_id, recipient)
+    _finish(message_id, alerts, problems)
+    return not problems
 
 
-def _notify_one(address: str, name: str, title: str, body: str) -> None:
-    # Imported here, because Apprise loads over a hundred plugins, and most processes never send an alert.
-    import apprise
-
-    notifier = apprise.Apprise()
-    token = _parsing_address.set(True)
+def _send(mailer: Mailer, message_id: UUID, recipient: Recipient) -> None:
+    title, body = compose(recipient.alerts)
+    if recipient.person_id is None:
+        notify(recipient.address, recipient.name, title, body)
+        return
     try:
-        understood = notifier.add(address)
-    finally:
-        _parsing_address.reset(token)
-    if not understood:
-        raise DeliveryError(f"Apprise does not understand {name}.")
-    if not notifier.notify(title=title, body=body):
-        raise DeliveryError(f"Apprise could not reach {name}.")
+        # Two people may have one mailbox, which keeps one of two messages with the same id.
+        mailer.send(recipient.address, title, body, message_id=f"{message_id}.{recipient.person_id}")
+    except DeliveryError:
+        logger.warning("User %s did not get the message %s.", recipient.person_id, message_id)
+        raise
+
+
+def _record(message_id: UUID, recipient: Recipient) -> None:
+    # Stored at once: if the process dies at the next recipient, this one does not get the message again.
+    with transaction.atomic():
+        AlertDelivery.objects.bulk_create(
+            [AlertDelivery(message_id=message_id, recipient=recipient.key)], ignore_conflicts=True
+        )
+        ids = [alert.pk for alert in recipient.alerts]
+        Alert.objects.filter(pk__in=ids, told_at=None).update(told_at=Now())
+
+
+def _finish(message_id: UUID, alerts: Sequence[Alert], problems: dict[UUID, list[str]]) -> None:
+    by_error: dict[str, list[Alert]] = defaultdict(list)
+    for alert in alerts:
+        by_error[_join(problems.get(alert.pk, []))].append(alert)
+    for error, those in by_error.items():
+        claimed = _find_claimed(message_id).filter(pk__in=[alert.pk for alert in those])
+        if not error:
+            claimed.update(sent_at=Now(), next_try_at=None, error="")
+            continue
+        logger.warning("An alert could not be sent: %s", error)
+        given_up = approximate_now() - GIVE_UP_AFTER
+        claimed.filter(told_at__lt=given_up).update(sent_at=F("told_at"), next_try_at=None, error=error)
+        tries = max(alert.tries for alert in those) + 1
+        retry = min(timedelta(minutes=2 ** min(tries, 10)), MAX_RETRY_DELAY)
+        claimed.update(next_try_at=Now() + retry, error=error)
+        if error == NOBODY:
+            # It goes into another message, because somebody who has taken this one may be the first who can get it.
+            claimed.update(message_id=None)
+
+
+def _join(problems: Sequence[str]) -> str:
+    different = list(dict.fromkeys(problems))
+    more = len(different) - MAX_PROBLEMS
+    return " ".join([*different[:MAX_PROBLEMS], *([f"And {more} more problems."] if more > 0 else [])])
+
+
+def _find_claimed(message_id: UUID) -> QuerySet[Alert]:
+    # An alert that was erased meanwhile is not tried again.
+    return Alert.objects.filter(message_id=message_id, sent_at=None, next_try_at__isnull=False)

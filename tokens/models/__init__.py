@@ -1,6 +1,6 @@
 """Connections, their tokens, the history of each, teams, and people's sessions and API keys."""
 
-from tokens.models.alert import Alert, AlertQuerySet
+from tokens.models.alert import Alert, AlertDelivery, AlertQuerySet
 from tokens.models.api_key import ApiKey, ApiKeyQuerySet
 from tokens.models.audit import (
     AuditCheckpoint,
@@ -34,6 +34,7 @@ __all__ = [
     "FAILING",
     "MAIN",
     "Alert",
+    "AlertDelivery",
     "AlertQuerySet",
     "ApiKey",
     "ApiKeyQuerySet",

@@ -1,18 +1,26 @@
 """Alerts: messages that the console sends to people."""
 
 from typing import Self
+from uuid import UUID
 
-from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
+from tokens.models.api_key import ApiKey
 from tokens.models.connection import Connection, ConnectionPartQuerySet
+from tokens.models.team import Everywhere, find_teams
+from tokens.permissions import Actor
 
 
 class AlertQuerySet(ConnectionPartQuerySet["Alert"]):
-    # An alert without a connection is shown to superusers.
+    def visible_to(self, user: Actor) -> Self:
+        """Keep the alerts about connections and API keys that the person sees. Superusers see every alert."""
+        teams = find_teams(user, "tokens.view_alert")
+        if isinstance(teams, Everywhere):
+            return self
+        return self.filter(self.of_teams(teams) | Q(api_key__in=ApiKey.objects.visible_to(user)))
 
     def erase_texts(self) -> int:
         """Erase what the alerts say; an alert that waits is not sent."""
@@ -40,17 +48,20 @@ class Alert(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kind = models.CharField(max_length=32, choices=Kind.choices)
     key = models.CharField(max_length=200, unique=True)
+    # What the alert is about. Without either it is about the installation.
     connection = models.ForeignKey(Connection, on_delete=models.PROTECT, null=True, related_name="alerts")
+    # The constraint alert_ends_with_its_api_key of the database deletes it, because a trigger deletes keys too.
+    api_key = models.ForeignKey(
+        ApiKey, on_delete=models.DO_NOTHING, db_constraint=False, null=True, blank=True, related_name="+"
+    )
     text = models.TextField()
     created_at = models.DateTimeField(db_default=Now())
     # Alerts of one kind that are claimed together are one message. Its id stays when it is sent again.
     message_id = models.UUIDField(null=True, blank=True)
     next_try_at = models.DateTimeField(db_default=Now(), null=True, blank=True)
     tries = models.PositiveIntegerField(default=0)
-    # Keyed digests of the addresses in ALERT_URLS that have the message: the addresses themselves hold secrets.
-    taken_by = ArrayField(models.CharField(max_length=64), default=list, db_default=[], editable=False)
     told_at = models.DateTimeField(
-        null=True, blank=True, help_text="When the first of several addresses took it"
+        null=True, blank=True, help_text="When the first of several recipients took it"
     )
     sent_at = models.DateTimeField(null=True, blank=True)
     error = models.TextField(blank=True, default="")
@@ -63,6 +74,10 @@ class Alert(models.Model):
             models.CheckConstraint(
                 condition=Q(sent_at__isnull=True) | Q(next_try_at__isnull=True), name="sent_alert_is_not_due"
             ),
+            models.CheckConstraint(
+                condition=Q(connection__isnull=True) | Q(api_key__isnull=True),
+                name="alert_is_about_one_thing",
+            ),
         ]
         indexes = [
             # What is to be sent next.
@@ -74,3 +89,29 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+    @property
+    def team_id(self) -> UUID | None:
+        return self.connection.team_id if self.connection else None
+
+
+class AlertDelivery(models.Model):
+    """One recipient has taken a message, and does not get it again when it is sent again for others."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    message_id = models.UUIDField()
+    # Names an address by a keyed digest: the address itself may hold a secret.
+    recipient = models.CharField(max_length=100)
+    taken_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "alert deliveries"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["message_id", "recipient"], name="recipient_takes_a_message_once"
+            ),
+        ]
+        indexes = [models.Index(fields=["taken_at"], name="alert_delivery_by_age")]
+
+    def __str__(self) -> str:
+        return f"{self.message_id} to {self.recipient}"

@@ -1,6 +1,6 @@
 """Teams, who belongs to them, and rows that belong to teams: who sees them, and who may do something with them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final, Self, TypeVar
 from uuid import UUID
 
@@ -63,6 +63,15 @@ def read_roles(user: User) -> Mapping[UUID, str]:
         known = dict(Membership.objects.filter(user=user.pk).order_by().values_list("team", "role"))
         set_roles(user, known)
     return known
+
+
+def read_members(teams: Collection[UUID]) -> dict[int, dict[UUID, str]]:
+    """Return the roles in these teams of everybody who is in one of them, by the id of the person."""
+    roles: dict[int, dict[UUID, str]] = {}
+    members = Membership.objects.filter(team__in=teams).order_by()
+    for user_id, team_id, role in members.values_list("user", "team", "role"):
+        roles.setdefault(user_id, {})[team_id] = role
+    return roles
 
 
 def set_roles(user: User, roles: Mapping[UUID, str]) -> None:

@@ -36,7 +36,6 @@ from tokens.models import (
     Team,
 )
 from tokens.people.audit import Action, record_audit
-from tokens.people.key_ends import find_warnings
 from tokens.permissions import System, get_person
 
 logger = logging.getLogger(__name__)
@@ -167,10 +166,6 @@ def _erase(person: User) -> None:
     new_name = choose_name(person)
     _erase_addresses(person)
     _rename_in_admin_log(person, new_name)
-    # Before the keys are deleted, because their names tell what a person does.
-    find_warnings(ApiKey.objects.filter(user=person)).update(
-        text="Erased, because it named the API key of a person who was erased.", next_try_at=None
-    )
     for model in BELONGINGS.values():
         _belonging_to(person, model).delete()
     # They open nothing without the person.

@@ -3,7 +3,8 @@
 from datetime import timedelta
 from typing import Final
 
-from django.db.models import F, QuerySet
+from django.db import IntegrityError
+from django.db.models import F
 from django.db.models.functions import Now
 from procrastinate.contrib.django import app
 
@@ -21,18 +22,16 @@ def warn_of_ending_keys() -> int:
     lasting = ApiKey.objects.live().filter(expires_at__gt=F("created_at") + WARNED_BEFORE)
     warned = 0
     for key in lasting.filter(expires_at__lte=Now() + WARNED_BEFORE).iterator():
-        create_alert(
-            Alert.Kind.API_KEY_ENDING,
-            str(key.pk),
-            f"The API key “{key.name}” ({key.beginning}…) ends on {key.expires_at:%Y-%m-%d}. Make another key and give it to "
-            "the programs that use this one.",
-        )
+        try:
+            create_alert(
+                Alert.Kind.API_KEY_ENDING,
+                str(key.pk),
+                f"The API key “{key.name}” ({key.beginning}…) ends on {key.expires_at:%Y-%m-%d}. Make another key and give it to "
+                "the programs that use this one.",
+                api_key=key,
+            )
+        except IntegrityError:
+            # The key was revoked meanwhile.
+            continue
         warned += 1
     return warned
-
-
-def find_warnings(keys: QuerySet[ApiKey]) -> QuerySet[Alert]:
-    """Return the alerts about these keys."""
-    return Alert.objects.filter(
-        key__in=[f"{Alert.Kind.API_KEY_ENDING}:{pk}" for pk in keys.values_list("pk", flat=True)]
-    )

@@ -14,6 +14,7 @@ from amazon_accounts.postgresql.deletion import BATCH_SIZE, delete_in_batches
 from amazon_accounts.postgresql.statements import load
 from tokens.models import (
     Alert,
+    AlertDelivery,
     ApiKey,
     AuthorizationAttempt,
     Heartbeat,
@@ -46,6 +47,8 @@ def prune_tokens_histories(*, batch_size: int = BATCH_SIZE) -> int:
     old_rows = [
         TokenRefresh.objects.filter(started_at__lt=now - HISTORY, outcome__isnull=False),
         Alert.objects.filter(created_at__lt=now - ALERTS, next_try_at__isnull=True),
+        # Only messages that are still tried are looked up.
+        AlertDelivery.objects.filter(taken_at__lt=now - ALERTS),
         AuthorizationAttempt.objects.filter(created_at__lt=now - ATTEMPTS),
         ApiKey.objects.filter(expires_at__lt=now - ENDED_KEYS),
         Invitation.objects.filter(ends_at__lt=now - ENDED_INVITATIONS),

@@ -58,6 +58,7 @@ WITHOUT_OWNER = {
     "procrastinate.procrastinatejob",
     "procrastinate.procrastinateworker",
     # tests/tokens/people/audit has who sees the audit trail.
+    "tokens.alertdelivery",
     "tokens.auditcheckpoint",
     "tokens.auditentry",
     "tokens.auditkey",

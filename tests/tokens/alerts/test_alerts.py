@@ -28,7 +28,7 @@ from amazon_accounts.postgresql.threads import in_thread
 from tests.sandbox_fixtures import SandboxServer
 from tests.tokens.conftest import ConnectionFactory
 from tokens.alerts import create as alerts
-from tokens.alerts import delivery
+from tokens.alerts import delivery, messages
 from tokens.connect import consent
 from tokens.models import Alert, Connection, TokenRefresh
 from tokens.queues import TOKENS
@@ -55,7 +55,8 @@ def let_claims_run_out() -> None:
 
 
 def let_quiet_end() -> None:
-    Alert.objects.filter(sent_at__isnull=False).update(sent_at=timezone.now() - delivery.QUIET)
+    quiet = timezone.now() - delivery.QUIET
+    Alert.objects.filter(sent_at__isnull=False).update(sent_at=quiet, told_at=quiet)
 
 
 def test_connections_that_break_together_are_one_message(connect: ConnectionFactory) -> None:
@@ -145,7 +146,7 @@ def test_an_alert_without_a_recipient_says_so(connect: ConnectionFactory) -> Non
     User.objects.update(email="")
     alerts.alert_connection_broken(connect())
     assert delivery.send_due_alerts() == 0
-    assert "No staff user has an e-mail address" in Alert.objects.get().error
+    assert "Nobody who may see it has an e-mail address" in Alert.objects.get().error
 
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # Apprise's
@@ -154,6 +155,7 @@ def test_it_sends_by_apprise(
 ) -> None:
     host = sandbox_server.url.removeprefix("http://")
     settings.ALERT_URLS = [f"json://{host}/nowhere"]
+    settings.MAIL_ALERTS = False  # as without EMAIL_URL
     alerts.alert_connection_broken(connect())
     assert delivery.send_due_alerts() == 0  # the sandbox has no such path
     assert "Apprise could not reach address number 1" in Alert.objects.get().error
@@ -189,8 +191,9 @@ def make_handler(address: Address) -> type[BaseHTTPRequestHandler]:
 
 
 @pytest.fixture
-def addresses() -> Iterator[list[Address]]:
-    """Two addresses for Apprise, each with its own server."""
+def addresses(settings: LazySettings) -> Iterator[list[Address]]:
+    """Two addresses for Apprise, each with its own server, and no mail."""
+    settings.MAIL_ALERTS = False
     made = [Address(), Address()]
     with ExitStack() as stack:
         for address in made:
@@ -269,9 +272,24 @@ def test_a_message_that_one_address_took_is_given_up_after_a_day_of_failures_at_
     assert "could not reach address number 1" in alert.error
 
 
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # Apprise's
+def test_people_get_mail_beside_the_addresses_of_the_installation(
+    connect: ConnectionFactory, addresses: list[Address], settings: LazySettings
+) -> None:
+    failing, good = addresses
+    failing.status = HTTPStatus.INTERNAL_SERVER_ERROR
+    settings.ALERT_URLS = [failing.url, good.url]
+    settings.MAIL_ALERTS = True
+    alerts.alert_connection_broken(connect())
+    delivery.send_due_alerts()
+    let_claims_run_out()
+    delivery.send_due_alerts()
+    assert (len(failing.titles), len(good.titles), len(mail.outbox)) == (2, 1, 1)
+
+
 @pytest.mark.parametrize("kind", Alert.Kind.values)
 def test_every_kind_has_a_title(kind: str) -> None:
-    one, many = delivery.TITLES[Alert.Kind(kind)]
+    one, many = messages.TITLES[Alert.Kind(kind)]
     assert one
     assert many.format(count=2)
 

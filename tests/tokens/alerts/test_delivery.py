@@ -15,7 +15,7 @@ from amazon_accounts.postgresql.clock import database_now
 from tests.tokens.alerts.test_alerts import let_claims_run_out
 from tests.tokens.conftest import ConnectionFactory
 from tokens.alerts import create as alerts
-from tokens.alerts import delivery
+from tokens.alerts import delivery, messages
 from tokens.models import Alert
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,46 +40,33 @@ def new_alerts(number: int, kind: Alert.Kind = Alert.Kind.CONNECTION_BROKEN) -> 
 class TestMessage:
     @pytest.mark.parametrize("kind", Alert.Kind)
     def test_the_title_of_one_alert_is_singular(self, kind: Alert.Kind, settings: LazySettings) -> None:
-        title, body = delivery.compose(new_alerts(1, kind))
-        assert title == delivery.TITLES[kind][0]
-        page = delivery.PAGES.get(kind, "/")
+        title, body = messages.compose(new_alerts(1, kind))
+        assert title == messages.TITLES[kind][0]
+        page = messages.PAGES.get(kind, "/")
         assert body == f"Alert 0.\n\n{settings.PUBLIC_URL}{page}"
 
     @pytest.mark.parametrize("kind", Alert.Kind)
     def test_the_title_of_several_alerts_is_plural(self, kind: Alert.Kind) -> None:
-        title, _ = delivery.compose(new_alerts(3, kind))
-        assert title == delivery.TITLES[kind][1].format(count=3)
+        title, _ = messages.compose(new_alerts(3, kind))
+        assert title == messages.TITLES[kind][1].format(count=3)
 
     @pytest.mark.parametrize(
         ("number", "more"), [(9, ""), (10, ""), (11, "And 1 more."), (500, "And 490 more.")]
     )
     def test_a_long_message_counts_the_alerts_that_it_leaves_out(self, number: int, more: str) -> None:
-        _, body = delivery.compose(new_alerts(number))
-        assert body.count("Alert ") == min(number, delivery.MAX_LINES)
+        _, body = messages.compose(new_alerts(number))
+        assert body.count("Alert ") == min(number, messages.MAX_LINES)
         assert ("more." in body) is bool(more)
         assert more in body
 
-    def test_a_message_has_its_id_and_host(self, connect: ConnectionFactory, settings: LazySettings) -> None:
+    def test_a_message_has_its_id_and_host(
+        self, connect: ConnectionFactory, settings: LazySettings, alice: User
+    ) -> None:
         settings.PUBLIC_URL = "https://ads.example.com"
         alerts.alert_connection_broken(connect())
         delivery.send_due_alerts()
         message_id = mail.outbox[0].extra_headers["Message-ID"]
-        assert message_id == f"<{Alert.objects.get().message_id}@ads.example.com>"
-
-
-class TestRecipients:
-    def test_only_active_staff_with_an_address_get_messages(self, alice: User) -> None:
-        User.objects.create_user("bob", "bob@example.test", is_staff=True)
-        User.objects.create_user("carol", "carol@example.test")
-        User.objects.create_user("dora", "dora@example.test", is_staff=True, is_active=False)
-        User.objects.create_user("eve", is_staff=True)
-        alerts.create_alert(Alert.Kind.APPLICATION_REFUSED, "1", "Refused.")
-        assert delivery.send_due_alerts() == 1
-        assert mail.outbox[0].to == ["alice@example.test", "bob@example.test"]
-
-    def test_no_message_is_sent_without_an_alert(self, alice: User) -> None:
-        assert delivery.send_due_alerts() == 0
-        assert mail.outbox == []
+        assert message_id == f"<{Alert.objects.get().message_id}.{alice.pk}@ads.example.com>"
 
 
 class TestFailure:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.conf import LazySettings
@@ -9,11 +10,14 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 
+from tests.api_keys import new_key
 from tests.teams import team_of
 from tests.tokens.conftest import ConnectionFactory, new_connection
 from tests.tokens.factories import new_refresh
 from tokens.models import (
     Alert,
+    AlertDelivery,
+    ApiKey,
     AuditCheckpoint,
     AuditEntry,
     AuditMail,
@@ -187,6 +191,28 @@ def test_a_sent_alert_is_not_due() -> None:
     alert = Alert.objects.create(kind="connection_broken", key="1", text="It broke.")
     with refused("sent_alert_is_not_due"):
         Alert.objects.filter(pk=alert.pk).update(sent_at=timezone.now())
+
+
+def test_an_alert_is_about_one_thing(connect: ConnectionFactory) -> None:
+    connection = connect()
+    new_key(connection.owner)
+    with refused("alert_is_about_one_thing"):
+        Alert.objects.create(
+            kind="connection_broken", key="1", text="", connection=connection, api_key=ApiKey.objects.get()
+        )
+
+
+def test_an_alert_is_about_a_key_that_there_is(db: None) -> None:
+    with refused("alert_ends_with_its_api_key"):
+        Alert.objects.create(kind="api_key_ending", key="1", text="", api_key_id=uuid4())
+
+
+def test_a_recipient_takes_a_message_once(db: None) -> None:
+    message_id = uuid4()
+    taken = AlertDelivery.objects.create(message_id=message_id, recipient="person:1")
+    assert str(taken) == f"{message_id} to person:1"
+    with refused("recipient_takes_a_message_once"):
+        AlertDelivery.objects.create(message_id=message_id, recipient="person:1")
 
 
 def test_undelivered_alerts_were_tried_and_failed() -> None:

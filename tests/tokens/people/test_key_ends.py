@@ -1,5 +1,6 @@
 """The warnings before an API key ends."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from tests.api_keys import new_key
 from tokens.models import Alert, ApiKey
 from tokens.people.erase import erase_person
 from tokens.people.key_ends import warn_of_ending_keys
+from tokens.people.keys import end_api_keys
 from tokens.permissions import SYSTEM
 
 pytestmark = pytest.mark.django_db
@@ -48,11 +50,23 @@ def test_each_key_is_announced_once(alice: User) -> None:
         )
 
 
+def deactivate(person: User) -> None:
+    # A trigger of the database deletes the keys.
+    User.objects.filter(pk=person.pk).update(is_active=False)
+
+
+@pytest.mark.parametrize("end", [lambda person: end_api_keys(person, person), deactivate])
+def test_the_end_of_a_key_ends_its_alert(alice: User, end: Callable[[User], object]) -> None:
+    key = make(alice, age=80, left=13)
+    warn_of_ending_keys()
+    assert Alert.objects.get().api_key == key
+    end(alice)
+    assert not ApiKey.objects.exists()
+    assert not Alert.objects.exists()
+
+
 def test_the_erasure_of_a_person_erases_the_names_of_the_keys(alice: User) -> None:
     make(alice, age=80, left=13)
-    ApiKey.objects.update(name="Report of Alice")
     warn_of_ending_keys()
     erase_person(SYSTEM, alice)
-    alert = Alert.objects.get()
-    assert "Alice" not in alert.text
-    assert alert.next_try_at is None
+    assert not Alert.objects.exists()

@@ -1,0 +1,112 @@
+"""Who gets which alerts: the addresses in ALERT_URLS all of them, people by mail those that concern them.
+
+An alert about a connection concerns everybody who may see it, an alert about the installation the superusers. An alert
+about an API key concerns the owner of the key, or the administrators of its team. If none of them has an e-mail address,
+it concerns the superusers.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db.models import Q, prefetch_related_objects
+from django.utils.crypto import salted_hmac
+
+from tokens.models import Alert
+from tokens.models.team import read_members, read_roles, set_roles
+from tokens.permissions import may
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """Somebody who gets a message, with the alerts that it is about."""
+
+    # What is stored when the recipient has taken the message.
+    key: str
+    # An e-mail address, or an address for Apprise with its secrets.
+    address: str = field(repr=False)
+    alerts: Sequence[Alert]
+    # How an error names an address for Apprise: never by the address itself.
+    name: str = ""
+
+    # Set for a person, who gets mail.
+    person_id: int | None = None
+
+
+def find_recipients(alerts: Sequence[Alert]) -> tuple[list[Recipient], list[Alert]]:
+    """Return the recipients of these alerts, and the alerts for which there is no way to anybody."""
+    prefetch_related_objects(alerts, "connection", "api_key")
+    # A key that was revoked a moment ago has taken its alert with it.
+    alerts = [alert for alert in alerts if alert.api_key_id is None or alert.api_key is not None]
+    recipients = [*_find_installation_addresses(alerts), *_find_people(alerts)]
+    reached = {alert.pk for recipient in recipients for alert in recipient.alerts}
+    return recipients, [alert for alert in alerts if alert.pk not in reached]
+
+
+def _find_installation_addresses(alerts: Sequence[Alert]) -> list[Recipient]:
+    return [
+        Recipient(
+            key=f"address:{salted_hmac('tokens.delivery.address', address, algorithm='sha256').hexdigest()}",
+            address=address,
+            alerts=alerts,
+            name=f"address number {number} in ALERT_URLS",
+        )
+        for number, address in enumerate(settings.ALERT_URLS, start=1)
+        if alerts
+    ]
+
+
+def _find_people(alerts: Sequence[Alert]) -> list[Recipient]:
+    if not settings.MAIL_ALERTS:
+        return []
+    people = _read_people(alerts)
+    of_person: dict[int, list[Alert]] = defaultdict(list)
+    for subject in _group_by_subject(alerts):
+        concerned = [person for person in people if _concerns(subject[0], person)]
+        if not concerned and subject[0].api_key is not None:
+            concerned = [person for person in people if person.is_superuser]
+        for person in concerned:
+            of_person[person.pk] += subject
+    return [
+        Recipient(
+            key=f"person:{person.pk}",
+            address=person.email,
+            alerts=sorted(of_person[person.pk], key=lambda alert: (alert.created_at, alert.pk)),
+            person_id=person.pk,
+        )
+        for person in people
+        if person.pk in of_person
+    ]
+
+
+def _read_people(alerts: Sequence[Alert]) -> list[User]:
+    """Return the people whom these alerts may concern, with their roles."""
+    keys = [alert.api_key for alert in alerts if alert.api_key is not None]
+    teams = {alert.team_id for alert in alerts} | {key.team_id for key in keys}
+    members = read_members({team for team in teams if team is not None})
+    concerned = Q(is_superuser=True) | Q(pk__in=[*members, *(key.user_id for key in keys if key.user_id)])
+    people = User.objects.filter(concerned, is_active=True, is_staff=True).exclude(email="")
+    found = list(people.order_by("email", "pk"))
+    for person in found:
+        set_roles(person, members.get(person.pk, {}))
+    return found
+
+
+def _group_by_subject(alerts: Sequence[Alert]) -> Iterable[list[Alert]]:
+    """Group the alerts that concern the same people."""
+    groups: dict[tuple[UUID | None, UUID | None], list[Alert]] = defaultdict(list)
+    for alert in alerts:
+        groups[alert.team_id, alert.api_key_id].append(alert)
+    return groups.values()
+
+
+def _concerns(alert: Alert, person: User) -> bool:
+    key = alert.api_key
+    if key is None:
+        return may(person, "tokens.view_alert", alert)
+    if key.user_id is not None:
+        return key.user_id == person.pk
+    return key.team_id in read_roles(person) and may(person, "tokens.manage_keys", key)
