@@ -129,7 +129,7 @@ class AccountList:
         """Return the rows. A ValidationError says that the cursor is old, foreign or forged."""
         rows = (
             self.accounts(user)
-            .select_related("connection")
+            .select_related("connection", "team")
             .defer("metadata", "connection__access_token", "connection__refresh_token")
         )
         return paginate_accounts(rows, self.ordering, self.query.page_size or PAGE_SIZE).page(self.cursor)

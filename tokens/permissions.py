@@ -4,6 +4,7 @@
 queryset, and on which rows the person may do something is its method `allowing`.
 """
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -25,7 +26,10 @@ Actor = AbstractBaseUser | AnonymousUser | System
 
 @dataclass(frozen=True)
 class KeyLimits:
-    """What an API key may do at most. None is no limit: the key may do what its owner may at that moment."""
+    """What an API key may do at most. None is no limit: the key may do what its owner may at that moment.
+
+    A page that is filtered by team is read with the limit of this team.
+    """
 
     team_id: UUID | None = None
     # One of the keys of `tokens.people.roles.PERMISSIONS`.
@@ -43,6 +47,18 @@ def attach_limits(user: User, limits: KeyLimits) -> None:
     """Let this object of a person do only what its API key may. Authentication calls this."""
     # By setattr, because the user of a request is a lazy wrapper with a `__dict__` of its own.
     setattr(user, "key_limits", limits)  # noqa: B010 - Django's User has no such attribute
+
+
+def limit_to_team(user: User, team_id: UUID | None) -> User:
+    """Return the person as somebody who sees this team alone, and never more than before; with None the person."""
+    limits = read_limits(user)
+    if team_id is None or limits.team_id == team_id:
+        return user
+    if limits.team_id is not None:
+        raise ValueError("The person is limited to another team.")
+    limited = copy(user)
+    attach_limits(limited, KeyLimits(team_id=team_id, role=limits.role))
+    return limited
 
 
 def read_limits(user: User) -> KeyLimits:

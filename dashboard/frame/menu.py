@@ -16,6 +16,7 @@ from accounts.lists.filters import filter_accounts
 from accounts.lists.pages import count_capped
 from tokens.models import Connection
 from tokens.people.audit.query import VIEW as VIEW_AUDIT
+from tokens.people.chosen_team import where_chosen
 from tokens.permissions import may
 
 MAX_FOUND = 8
@@ -150,9 +151,11 @@ def _model(title: str, icon: str, app: str, model: str, permission: str) -> dict
 
 
 def _badge(request: HttpRequest) -> dict[str, str]:
-    if not isinstance(request.user, User) or not may(request.user, "tokens.view_connection"):
+    permission = "tokens.view_connection"
+    if not isinstance(request.user, User) or not may(request.user, permission):
         return {}
-    number = Connection.objects.visible_to(request.user).broken().count()
+    broken = Connection.objects.visible_to(request.user).broken()
+    number = broken.filter(where_chosen(request.user, permission)).count()
     return {"badge": f"{number:,}", "badge_variant": "warning"} if number else {}
 
 

@@ -40,12 +40,13 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where the events of one kind are stored. `time` and `connection` are names of fields."""
+    """Where the events of one kind are stored. `time` and `connection` are names of fields, `team` is a lookup."""
 
     rows: Callable[[User], QuerySet[Any]]
     time: str
     failed: Q
     connection: str
+    team: str
     read: Callable[[Any], Event]
 
 
@@ -145,6 +146,7 @@ SOURCES = {
         time="created_at",
         failed=Q(state__in=[SyncRun.State.FAILED, SyncRun.State.PARTIAL]),
         connection="connection",
+        team="connection__team__in",
         read=_read_run,
     ),
     "refresh": Source(
@@ -152,6 +154,7 @@ SOURCES = {
         time="started_at",
         failed=Q(outcome__in=FAILED_OUTCOMES),
         connection="connection",
+        team="connection__team__in",
         read=_read_refresh,
     ),
     "change": Source(
@@ -159,6 +162,7 @@ SOURCES = {
         time="changed_at",
         failed=Q(),
         connection="account__connection",
+        team="account__team__in",
         read=_read_change,
     ),
     "batch": Source(
@@ -166,6 +170,7 @@ SOURCES = {
         time="created_at",
         failed=Q(state__in=[BatchOperation.State.FAILED, BatchOperation.State.PARTIAL]),
         connection="connection",
+        team="team_ids__contains",
         read=_read_batch,
     ),
 }

@@ -31,17 +31,19 @@ class Timeline:
     kind: str = ""
     failed: bool = False
     connection: UUID | None = None
+    team: UUID | None = None
     begin: date | None = None
     end: date | None = None
     after: str = ""
 
     @classmethod
-    def of(cls, query: QueryDict) -> "Timeline":
+    def of(cls, query: QueryDict, team: UUID | None = None) -> "Timeline":
         kind = query.get("kind", "")
         return cls(
             kind=kind if kind in KINDS else "",
             failed=query.get("outcome") == "failed",
             connection=_read(UUID, query.get("connection", "")),
+            team=team,
             begin=read_day(query.get("from", "")),
             end=read_day(query.get("to", "")),
             after=query.get("after", ""),
@@ -53,6 +55,7 @@ class Timeline:
             "kind": self.kind,
             "outcome": "failed" if self.failed else "",
             "connection": self.connection,
+            "team": self.team,
             "from": self.begin,
             "to": self.end,
             "after": self.after,
@@ -61,7 +64,8 @@ class Timeline:
 
     @property
     def is_filtered(self) -> bool:
-        return self != Timeline(after=self.after)
+        """Whether there is a filter besides the team, which has its own link to turn it off."""
+        return self != Timeline(after=self.after, team=self.team)
 
     def change(self, **changes: Any) -> "Timeline":
         # Other filters start at the newest event.
@@ -96,6 +100,8 @@ class Timeline:
             rows = rows.filter(source.failed)
         if self.connection:
             rows = rows.filter(**{source.connection: self.connection})
+        if self.team:
+            rows = rows.filter(**{source.team: [self.team]})
         if self.begin:
             rows = rows.filter(**{f"{source.time}__gte": _find_midnight(self.begin)})
         if self.end:

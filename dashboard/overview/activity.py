@@ -16,7 +16,7 @@ from amazon_accounts.postgresql.clock import approximate_now
 from dashboard.charts import Chart, Column, stack_columns, sum_by_tone
 from dashboard.status import REFRESH, SYNC_RUN, Tone, find_status
 from tokens.models import TokenRefresh
-from tokens.permissions import may_everything
+from tokens.permissions import may_everything, read_limits
 
 Period = Literal["24h", "30d"]
 TONES: tuple[Tone, ...] = ("good", "attention", "bad")
@@ -94,7 +94,7 @@ def read_success_rates(user: User) -> dict[Period, float | None]:
 
 def _get_viewers_key(user: User) -> str:
     # All people who see every connection share one answer.
-    return "all" if may_everything(user) else str(user.pk)
+    return "all" if may_everything(user) else f"{user.pk}:{read_limits(user).team_id}"
 
 
 def _count(user: User, period: Period) -> list[Activity]:

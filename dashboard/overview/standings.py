@@ -23,6 +23,7 @@ from accounts.models import Account, Profile, Standing, SyncRun
 from accounts.models.account import AccountQuerySet
 from amazon_accounts.postgresql.clock import approximate_now
 from dashboard.overview.causes import OTHER, find_cause, name_cause
+from tokens.permissions import read_limits
 
 # Counting the accounts of a large console takes too long to do it for each page. The figures are kept at least so long,
 # and so many times as long as it took to count them.
@@ -131,7 +132,7 @@ class Standings:
 
 
 def read_standings(user: User, horizon: Horizon) -> Standings:
-    key = f"standings:{user.pk}:{horizon.today.isoformat()}"
+    key = f"standings:{user.pk}:{read_limits(user).team_id}:{horizon.today.isoformat()}"
     found: Standings | None = caches["process"].get(key)
     if found is None:
         began = time.perf_counter()

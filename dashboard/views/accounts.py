@@ -23,7 +23,9 @@ from dashboard.account_chips import Group, count_groups
 from dashboard.account_list import VIEWS, AccountList, translate_parameters
 from dashboard.formats.times import format_date, format_moment
 from dashboard.frame.page import StaffRequest, is_partial, page, staff_page
+from dashboard.frame.team_filter import TeamFilter
 from tokens.models import Connection
+from tokens.permissions import limit_to_team
 
 VIEW_COOKIE = "accounts-view"
 MAX_CONNECTIONS_OFFERED = 200
@@ -50,14 +52,18 @@ class SortLink:
 def accounts(request: StaffRequest) -> HttpResponse:
     parameters = translate_parameters(request.GET)
     is_translated = parameters != request.GET
+    team_filter = TeamFilter.read(request, "accounts.view_account")
     address = f"{reverse('accounts')}?{parameters.urlencode()}"
     if is_translated and not is_partial(request):
         return HttpResponseRedirect(address)
+    if team_filter.team_id and "team" not in parameters:
+        # As if the address named it: then the links, the export and an operation on all that match name it too.
+        parameters["team"] = team_filter.text
     state = AccountList.read(parameters, last_view=request.COOKIES.get(name_cookie(VIEW_COOKIE), ""))
     response = page(
         request,
         "dashboard/accounts/list_page.html",
-        _list_context(request.user, state),
+        _list_context(request.user, state, team_filter),
         title="Accounts",
         partial="dashboard/accounts/list.html",
     )
@@ -66,7 +72,7 @@ def accounts(request: StaffRequest) -> HttpResponse:
     return push_url(response, address) if is_translated else response
 
 
-def _list_context(user: User, state: AccountList) -> dict[str, Any]:
+def _list_context(user: User, state: AccountList, team_filter: TeamFilter) -> dict[str, Any]:
     # A cursor that is old or of another ordering leads to the first page.
     try:
         rows = state.page(user)
@@ -74,10 +80,16 @@ def _list_context(user: User, state: AccountList) -> dict[str, Any]:
         state = state.without()
         rows = state.page(user)
     groups, count = count_groups(user, state)
-    connections = Connection.objects.visible_to(user)
+    connections = Connection.objects.visible_to(limit_to_team(user, team_filter.team_id))
+    # A connection belongs to one team, so it goes with the team.
+    without_team = state.without("team", "connection").page_address()
     typed = {name: state.typed(name) for name in RARE_FILTERS}
     return {
         "state": state,
+        "team_menu": team_filter.menu(without_team, number=max(len(state.values("team")), 1)),
+        # The menu of teams has a link of its own to turn its filter off.
+        "is_clearable": (state.without("team") if team_filter.is_offered else state).is_filtered,
+        "cleared": reverse("accounts") + (f"?team={team_filter.text}" if team_filter.team_id else ""),
         "search": state.typed("search"),
         "accounts": rows.items,
         "groups": groups,
@@ -124,7 +136,7 @@ def _sort_links(state: AccountList) -> list[SortLink]:
 def account(request: StaffRequest, account_id: UUID) -> HttpResponse:
     rows = (
         Account.objects.visible_to(request.user)
-        .select_related("connection", "parent")
+        .select_related("connection", "parent", "team")
         .defer("connection__access_token", "connection__refresh_token")
     )
     row = get_object_or_404(rows, pk=account_id)

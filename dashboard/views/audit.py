@@ -21,6 +21,7 @@ from amazon_accounts.postgresql.clock import approximate_now
 from dashboard.audit.rows import make_rows
 from dashboard.audit.words import DEEDS, OUTCOMES
 from dashboard.frame.page import StaffRequest, page, staff_page
+from dashboard.frame.team_filter import TeamFilter, read_team_id
 from dashboard.history.timeline import read_day
 from tokens.models import AuditEntry
 from tokens.models.team import find_teams
@@ -46,14 +47,14 @@ class AuditFilters:
     until: date | None = None
 
     @classmethod
-    def of(cls, query: QueryDict) -> "AuditFilters":
+    def of(cls, query: QueryDict, team: UUID | None = None) -> "AuditFilters":
         outcome = query.get("outcome", "")
         return cls(
             action=query.get("action", "").strip()[:MAX_LENGTH],
             actor=query.get("actor", "").strip()[:MAX_LENGTH],
             object=query.get("object", "").strip()[:MAX_LENGTH],
             outcome=outcome if outcome in OUTCOMES else "",
-            team=_read_id(query.get("team", "")),
+            team=team,
             since=read_day(query.get("since", "")),
             until=read_day(query.get("until", "")),
         )
@@ -71,6 +72,12 @@ class AuditFilters:
             until=_find_midnight(self.until + timedelta(days=1)) if self.until else None,
         )
 
+    @property
+    def number(self) -> int:
+        """How many filters of the form there are. The team and the outcome have links of their own."""
+        names = set(self.__dataclass_fields__) - {"team", "outcome"}
+        return sum(bool(getattr(self, name)) for name in names)
+
     def write(self, **more: str) -> str:
         known = {name: getattr(self, name) for name in self.__dataclass_fields__} | more
         return f"?{urlencode({name: value for name, value in known.items() if value})}"
@@ -79,7 +86,8 @@ class AuditFilters:
 @require_safe
 @staff_page(VIEW)
 def audit(request: StaffRequest) -> HttpResponse:
-    filters = AuditFilters.of(request.GET)
+    team_filter = TeamFilter.read(request, VIEW)
+    filters = AuditFilters.of(request.GET, team_filter.team_id)
     paginator = KeysetPaginator(find_entries(request.user, filters.query), "-at", PAGE_SIZE)
     after = request.GET.get("after", "")
     # A cursor that is old or forged leads to the first page.
@@ -90,7 +98,9 @@ def audit(request: StaffRequest) -> HttpResponse:
     context = {
         "rows": make_rows(request.user, found.items),
         "filters": filters,
-        "is_filtered": filters != AuditFilters(),
+        "team_menu": team_filter.menu(replace(filters, team=None).write()),
+        "cleared": AuditFilters(team=filters.team).write(),
+        "is_filtered": replace(filters, team=None) != AuditFilters(),
         "outcomes": [
             (
                 status,
@@ -118,7 +128,8 @@ def audit(request: StaffRequest) -> HttpResponse:
 @require_safe
 @staff_page(VIEW)
 def audit_csv(request: StaffRequest) -> StreamingHttpResponse:
-    filters = AuditFilters.of(request.GET)
+    # The link of the page names the team, so the address alone counts.
+    filters = AuditFilters.of(request.GET, read_team_id(request.GET))
     entries = find_entries(request.user, filters.query)
     given = sorted(name for name in filters.__dataclass_fields__ if getattr(filters, name))
     audited = AuditedObject("audit", team_id=_find_only_team(request.user, filters.query.team))
@@ -159,13 +170,6 @@ def _write_cell(value: Any) -> str:
             return json.dumps(value, ensure_ascii=False)
         case _:
             return str(value)
-
-
-def _read_id(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 def _find_midnight(day: date) -> datetime:

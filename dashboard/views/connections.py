@@ -1,5 +1,6 @@
 """The list of connections, and the page of a connection with its refreshes and syncs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlencode
@@ -18,6 +19,7 @@ from accounts.models import SyncRun
 from dashboard.account_counts import count_accounts
 from dashboard.charts import Column, stack_columns
 from dashboard.frame.page import StaffRequest, page, staff_page
+from dashboard.frame.team_filter import TeamFilter
 from dashboard.status import status_of_refresh
 from tokens.models import BROKEN, Connection, TokenRefresh
 
@@ -39,6 +41,7 @@ class Choice:
     title: str
     number: int
     current: bool
+    address: str
 
 
 def visible(request: StaffRequest) -> QuerySet[Connection]:
@@ -52,12 +55,17 @@ def connections(request: StaffRequest) -> HttpResponse:
     state = request.GET.get("state", "")
     if state not in STATES:
         state = ""
-    numbers = visible(request).aggregate(
+    team_filter = TeamFilter.read(request, "tokens.view_connection")
+    chosen = {"state": state, "team": team_filter.text}
+    rows_of_team = visible(request)
+    if team_filter.team_id:
+        rows_of_team = rows_of_team.filter(team=team_filter.team_id)
+    numbers = rows_of_team.aggregate(
         **{f"n_{key}": Count("pk", filter=condition or None) for key, (_, condition) in STATES.items()}
     )
     title, condition = STATES[state]
     paginator = KeysetPaginator(
-        visible(request).filter(condition).select_related("owner"), "label", PAGE_SIZE
+        rows_of_team.filter(condition).select_related("owner", "team"), "label", PAGE_SIZE
     )
     after = request.GET.get("after", "")
     try:
@@ -71,16 +79,24 @@ def connections(request: StaffRequest) -> HttpResponse:
         if state
         else f"{numbers['n_']:,} connection{'' if numbers['n_'] == 1 else 's'}",
         "choices": [
-            Choice(key=key, title=name, number=numbers[f"n_{key}"], current=key == state)
+            Choice(
+                key=key,
+                title=name,
+                number=numbers[f"n_{key}"],
+                current=key == state,
+                address=_address({**chosen, "state": key}),
+            )
             for key, (name, _) in STATES.items()
         ],
         "connections": [(connection, counts.of(connection.pk)) for connection in rows.items],
         "any": numbers["n_"],
-        "here": _address(state, after),
+        "team_menu": team_filter.menu(_address({"state": state})),
+        "everything": _address({"team": team_filter.text}),
+        "here": _address(chosen, after),
         "after": after,
-        "first": _address(state, ""),
-        "next": rows.next_cursor and _address(state, rows.next_cursor),
-        "previous": rows.previous_cursor and _address(state, rows.previous_cursor),
+        "first": _address(chosen),
+        "next": rows.next_cursor and _address(chosen, rows.next_cursor),
+        "previous": rows.previous_cursor and _address(chosen, rows.previous_cursor),
     }
     return page(
         request,
@@ -91,15 +107,17 @@ def connections(request: StaffRequest) -> HttpResponse:
     )
 
 
-def _address(state: str, after: str) -> str:
-    known = {key: value for key, value in (("state", state), ("after", after)) if value}
+def _address(chosen: Mapping[str, str], after: str = "") -> str:
+    known = {key: value for key, value in {**chosen, "after": after}.items() if value}
     return f"{reverse('connections')}?{urlencode(known)}" if known else reverse("connections")
 
 
 @require_safe
 @staff_page("tokens.view_connection")
 def connection(request: StaffRequest, connection_id: UUID) -> HttpResponse:
-    row = get_object_or_404(visible(request).select_related("owner", "forgotten_by"), pk=connection_id)
+    row = get_object_or_404(
+        visible(request).select_related("owner", "team", "forgotten_by"), pk=connection_id
+    )
     refreshes = list(row.refreshes.annotate(length=F("finished_at") - F("started_at"))[:REFRESHES_SHOWN])
     context = {
         "connection": row,

@@ -7,10 +7,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from dashboard.frame.page import StaffRequest, page, staff_page
+from dashboard.frame.team_filter import TeamFilter
 from dashboard.history.events import KINDS
 from dashboard.history.timeline import Timeline
 from tokens.models import Connection
-from tokens.permissions import require
+from tokens.permissions import limit_to_team, require
 
 CONNECTIONS_OFFERED = 200
 
@@ -19,13 +20,18 @@ CONNECTIONS_OFFERED = 200
 @staff_page("tokens.view_connection")
 def history(request: StaffRequest) -> HttpResponse:
     require(request.user, "accounts.view_account")
-    state = Timeline.of(request.GET)
+    team_filter = TeamFilter.read(request, "tokens.view_connection")
+    state = Timeline.of(request.GET, team_filter.team_id)
     events, following = state.page(request.user)
     choices = [("", "All"), *KINDS.items()]
-    connections = Connection.objects.visible_to(request.user).order_by("label")
+    viewer = limit_to_team(request.user, team_filter.team_id)
+    connections = Connection.objects.visible_to(viewer).order_by("label")
     by_day = groupby(events, key=lambda event: timezone.localdate(event.moment))
     context = {
         "state": state,
+        # A connection belongs to one team, so it goes with the team.
+        "team_menu": team_filter.menu(state.change(team=None, connection=None).address),
+        "cleared": Timeline(team=state.team).address,
         "days": [(day, list(group)) for day, group in by_day],
         "choices": [(name, state.change(kind=kind).address, kind == state.kind) for kind, name in choices],
         "failed_address": state.change(failed=not state.failed).address,

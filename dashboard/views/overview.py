@@ -11,13 +11,14 @@ from accounts.health import PaceHealth, check_services
 from amazon_accounts.amazon_ads.models import Family
 from amazon_accounts.postgresql.clock import approximate_now
 from dashboard.frame.page import StaffRequest, page, staff_page
+from dashboard.frame.team_filter import TeamFilter
 from dashboard.overview.activity import Period, read_activity
 from dashboard.overview.announced import read_announced
 from dashboard.overview.problems import find_problems
 from dashboard.overview.standings import Horizon, read_standings
 from dashboard.overview.summary import list_figures, write_verdict
 from dashboard.status import Status
-from tokens.permissions import require
+from tokens.permissions import limit_to_team, require
 
 HEALTH_STATE = {
     "healthy": Status("good", "Healthy"),
@@ -41,19 +42,22 @@ def overview(request: StaffRequest) -> HttpResponse:
     require(request.user, "tokens.view_connection")
     period: Period = "30d" if request.GET.get("period") == "30d" else "24h"
     horizon = Horizon.read()
-    summary = check_services(request.user)
-    standings = read_standings(request.user, horizon)
-    announced = read_announced(request.user, horizon)
+    team_filter = TeamFilter.read(request, "accounts.view_account")
+    viewer = limit_to_team(request.user, team_filter.team_id)
+    summary = check_services(viewer)
+    standings = read_standings(viewer, horizon)
+    announced = read_announced(viewer, horizon)
     context = {
         "state": HEALTH_STATE[summary["state"]],
         "reasons": summary["reasons"],
         "verdict": write_verdict(summary, standings),
         "figures": list_figures(summary, standings, announced),
-        "problems": find_problems(request.user, standings),
+        "problems": find_problems(viewer, standings),
         "announced": announced,
         "any": any(summary["tokens"][word] for word in ("valid", "expiring", "expired", "broken")),
-        "activities": read_activity(request.user, period),
+        "activities": read_activity(viewer, period),
         "period": period,
+        "team_menu": team_filter.menu(f"?period={period}"),
         "pace": [_describe_pace(row) for row in summary["pacing"]],
         "now": approximate_now(),
         "here": f"{reverse('overview')}?period={period}",

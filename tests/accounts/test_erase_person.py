@@ -33,6 +33,7 @@ from tokens.models import (
     Alert,
     ApiKey,
     AuthorizationAttempt,
+    ChosenTeam,
     Connection,
     ErasedPerson,
     Invitation,
@@ -70,10 +71,11 @@ def quagga() -> User:
     User.objects.filter(pk=user.pk).update(password="hash$quagga", last_login=timezone.now())
     # As the migration calls the team of an owner, when another team has the name of the owner.
     join(user, "Zebulon Quagga (2)", Role.OPERATOR)
-    join(user, "quagga", Role.OPERATOR)
+    team = join(user, "quagga", Role.OPERATOR)
     EmailAddress.objects.create(user=user, email="zebulon@example.test")
     SocialAccount.objects.create(user=user, provider="https://idp.example", uid="zebulon-at-idp")
     new_key(user)
+    ChosenTeam.objects.create(user=user, team=team)
     AuthorizationAttempt.objects.create(user=user, state_digest="a" * 64, label="Zebulon's shop")
     Session.objects.create(
         key_digest="c" * 64, data="", user=user, address="192.0.2.77", user_agent="Quagga/1.0"

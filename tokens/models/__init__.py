@@ -27,7 +27,15 @@ from tokens.models.refresh import TokenRefresh, TokenRefreshQuerySet
 from tokens.models.scheduler_lead import SchedulerLead
 from tokens.models.session import Session, SessionQuerySet
 from tokens.models.sign_in import SignInPace
-from tokens.models.team import MAIN, Membership, MembershipQuerySet, Team, TeamQuerySet, TeamRowsQuerySet
+from tokens.models.team import (
+    MAIN,
+    ChosenTeam,
+    Membership,
+    MembershipQuerySet,
+    Team,
+    TeamQuerySet,
+    TeamRowsQuerySet,
+)
 
 __all__ = [
     "BROKEN",
@@ -45,6 +53,7 @@ __all__ = [
     "AuditLink",
     "AuditMail",
     "AuthorizationAttempt",
+    "ChosenTeam",
     "Connection",
     "ConnectionQuerySet",
     "ErasedPerson",

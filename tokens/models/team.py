@@ -126,6 +126,18 @@ class Team(models.Model):
         return self.pk
 
 
+class ChosenTeam(models.Model):
+    """The team that a person filters the lists of the pages by. A person without a row sees all their teams."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="+"
+    )
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="+")
+
+    def __str__(self) -> str:
+        return f"{self.team} for {self.user}"
+
+
 class MembershipQuerySet(TeamRowsQuerySet["Membership"]):
     pass
 

@@ -28,6 +28,7 @@ from tokens.models import (
     Alert,
     ApiKey,
     AuthorizationAttempt,
+    ChosenTeam,
     Connection,
     ErasedPerson,
     Invitation,
@@ -49,6 +50,7 @@ BELONGINGS: Final[dict[str, type[models.Model]]] = {
     "link to single sign-on": SocialAccount,
     "confirmed e-mail address": EmailAddress,
     "membership of a team": Membership,
+    "team chosen in the lists": ChosenTeam,
     "visit to Amazon’s consent page": AuthorizationAttempt,
 }
 # The admin's log calls what belonged to a person "... of NAME".

@@ -1,6 +1,8 @@
 """The list of operations; a form that is posted to it starts a new one."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
@@ -12,6 +14,7 @@ from accounts.lists.pages import KeysetPaginator
 from accounts.models import BatchOperation
 from accounts.models.batch import count_items
 from dashboard.frame.page import StaffRequest, page, staff_page
+from dashboard.frame.team_filter import TeamFilter
 from dashboard.status import BATCH, Status, status_of_batch
 from dashboard.views.operations.addresses import Choice, make_address
 from dashboard.views.operations.detail import Progress
@@ -25,6 +28,14 @@ class BatchRow:
     batch: BatchOperation
     state: Status
     sentence: str
+    teams: str
+
+
+def name_teams(batch: BatchOperation, names: Mapping[UUID, str]) -> str:
+    """Return the names of the teams whose accounts the operation has. The person may not see all of them any more."""
+    known = sorted(names[team] for team in batch.team_ids if team in names)
+    others = len(batch.team_ids) - len(known)
+    return ", ".join([*known, *([f"{others} other{'' if others == 1 else 's'}"] if others else [])])
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -35,12 +46,19 @@ def operations(request: StaffRequest) -> HttpResponse:
 
 def _list_operations(request: StaffRequest) -> HttpResponse:
     state, kind = request.GET.get("state", ""), request.GET.get("kind", "")
-    chosen = {"state": state if state in BATCH else "", "kind": kind if kind in Operation.values else ""}
+    team_filter = TeamFilter.read(request, "accounts.view_batchoperation")
+    chosen = {
+        "state": state if state in BATCH else "",
+        "kind": kind if kind in Operation.values else "",
+        "team": team_filter.text,
+    }
     batches = BatchOperation.objects.visible_to(request.user).select_related("user")
     if chosen["state"]:
         batches = batches.filter(state=state)
     if chosen["kind"]:
         batches = batches.filter(operation=kind)
+    if team_filter.team_id:
+        batches = batches.filter(team_ids__contains=[team_filter.team_id])
     paginator = KeysetPaginator(batches, "-created_at", PAGE_SIZE)
     after = request.GET.get("after", "")
     # A cursor that is old or forged leads to the first page.
@@ -51,12 +69,19 @@ def _list_operations(request: StaffRequest) -> HttpResponse:
     counts = count_items(found.items)
     context = {
         "batches": [
-            BatchRow(batch, status_of_batch(batch), Progress.of(batch, counts[batch.pk]).sentence)
+            BatchRow(
+                batch,
+                status_of_batch(batch),
+                Progress.of(batch, counts[batch.pk]).sentence,
+                name_teams(batch, team_filter.names),
+            )
             for batch in found.items
         ],
         "states": [_make_choice(chosen, "state", key, status.word, status) for key, status in BATCH.items()],
         "kinds": [_make_choice(chosen, "kind", each, each.label.capitalize()) for each in Operation],
-        "is_filtered": any(chosen.values()),
+        "team_menu": team_filter.menu(make_address({**chosen, "team": ""})),
+        "cleared": make_address({"team": team_filter.text}),
+        "is_filtered": bool(chosen["state"] or chosen["kind"]),
         "under_way": any(not batch.is_finished for batch in found.items),
         "here": f"{reverse('operations')}{make_address(chosen, after=after)}",
         "after": after,

@@ -64,6 +64,7 @@ WITHOUT_OWNER = {
     "tokens.auditkey",
     "tokens.auditlink",
     "tokens.auditmail",
+    "tokens.chosenteam",
     "tokens.erasedperson",
     "tokens.heartbeat",
     "tokens.schedulerlead",
