@@ -50,8 +50,8 @@ def chain_entries(*, batch_size: int = BATCH_SIZE) -> Place:
             break
     if chained:
         logger.info(
-            "Chained %d entries of the audit trail. It ends with %s.",
-            chained,
+            "Chained %s of the audit trail. It ends with %s.",
+            "1 entry" if chained == 1 else f"{chained:,} entries",
             end,
             extra={"action": "audit_chained", "number": end.number, "digest": end.digest.hex()},
         )
