@@ -3,7 +3,8 @@
 Of the accounts 90% are active, 5% inactive, 3% suspended, 2% pending; 2% are at risk, and of 0.1% the standing is not
 known; a fifth are vendors, a sixth are in Germany; half
 have the label `team: north`, one of a thousand `campaign: spring`; every second name has `Garden` in it, one of fifty
-thousand `Zephyr`. A connection has a thousand accounts, at least ten there are, and one of a hundred fails.
+thousand `Zephyr`. A connection has a thousand accounts, at least ten there are, and one of a hundred fails. All belong to
+the team of one operator, or to many teams, of which each has as many connections as the others.
 """
 
 from collections.abc import Iterator
@@ -19,8 +20,7 @@ from django.db.models.expressions import DatabaseDefault
 from django.utils import timezone
 
 from accounts.models import Account, AccountAccess, AccountSearch, Profile
-from tests.teams import team_of
-from tokens.models import Connection
+from tokens.models import Connection, Membership, Team
 from tokens.people.roles import Role
 
 OWNER, BOSS = "olivia", "boss"
@@ -36,6 +36,7 @@ ACCOUNT = {
     "id": "('01900000-' || substr(hash, 1, 4) || '-7' || substr(hash, 5, 3) || '-8000-' || lpad(to_hex(n), 12, '0'))::uuid",
     "amazon_account_id": "'amzn1.ads-account.g.' || hash",
     "connection_id": "('00000000-0000-7000-8000-' || lpad(to_hex(1 + n % {connections}), 12, '0'))::uuid",
+    "team_id": "('00000000-0000-7000-9000-' || lpad(to_hex((1 + n % {connections}) % {teams}), 12, '0'))::uuid",
     "name": "initcap(substr(hash, 9, 6)) || CASE a % 2 WHEN 0 THEN ' Garden' ELSE ' Kitchen' END"
     " || CASE WHEN n % 50000 = 500 THEN ' Zephyr ' ELSE ' Company ' END || n",
     "account_type": "(ARRAY['seller', 'seller', 'seller', 'seller', 'seller', 'vendor', 'vendor', 'agency', 'advertiser',"
@@ -59,22 +60,26 @@ PROFILE = {
 }
 
 
-def fill(number: int) -> User:
+def fill(number: int, *, connections: int = 0, teams: int = 1) -> User:
     """Put `number` accounts into the empty database; return the operator who owns them."""
     owner = User.objects.create_user(OWNER, is_staff=True)
-    team_of(owner, Role.OPERATOR)
     User.objects.create_superuser(BOSS)
-    connections = max(10, number // 1_000)
-    _connect(owner, connections)
+    ids = [UUID(f"00000000-0000-7000-9000-{each:012x}") for each in range(teams)]
+    Team.objects.bulk_create(Team(id=each, name=f"Team {place}") for place, each in enumerate(ids))
+    Membership.objects.create(team_id=ids[0], user=owner, role=Role.OPERATOR)
+    connections = connections or max(10, number // 1_000)
+    _connect(owner, connections, ids)
     template = Account(
-        team=team_of(owner),
+        team_id=ids[0],
         user=owner,
         connection_id=UUID(int=0),
         source="ads_accounts",
         status="active",
         amazon_status="CREATED",
     )
-    expressions = {column: text.format(connections=connections) for column, text in ACCOUNT.items()}
+    expressions = {
+        column: text.format(connections=connections, teams=teams) for column, text in ACCOUNT.items()
+    }
     with _bare_tables():
         for first in range(1, number + 1, CHUNK):
             last = min(number, first + CHUNK - 1)
@@ -120,11 +125,11 @@ def _bare_tables() -> Iterator[None]:
         cursor.execute("SET session_replication_role = origin")
 
 
-def _connect(owner: User, number: int) -> None:
+def _connect(owner: User, number: int, teams: list[UUID]) -> None:
     now = timezone.now()
     Connection.objects.bulk_create(
         Connection(
-            id=UUID(f"00000000-0000-7000-8000-{each:012x}"), team=team_of(owner), owner=owner, label=f"Login {each}", client_id="bench",
+            id=UUID(f"00000000-0000-7000-8000-{each:012x}"), team_id=teams[each % len(teams)], owner=owner, label=f"Login {each}", client_id="bench",
             refresh_token="none", last_synced_at=now - timedelta(seconds=each),
             sync_failures=2 if each % 100 == 7 else 0,
         )
