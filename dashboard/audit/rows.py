@@ -12,7 +12,10 @@ from accounts.models import Account, BatchOperation
 from dashboard.audit.words import OUTCOMES, name_actor, name_deed
 from dashboard.status import Status, find_status
 from tokens.models import AuditEntry, Connection
+from tokens.people.audit.query import VIEW, AuditQuery, find_entries
+from tokens.permissions import may
 
+LATEST: Final = 5
 NO_NAMES: Final[dict[str, str]] = {}
 
 
@@ -30,6 +33,14 @@ class AuditRow:
 def make_rows(user: User, entries: list[AuditEntry]) -> list[AuditRow]:
     names = {kind: read(user, _ids_of(entries, kind)) for kind, read in READERS.items()}
     return [_make_row(entry, names.get(entry.object_type, NO_NAMES)) for entry in entries]
+
+
+def read_latest(user: User, object_id: UUID) -> list[AuditRow]:
+    """Return what was done last to an object, for the object's own page; nothing if the person may not read the trail."""
+    if not may(user, VIEW):
+        return []
+    entries = find_entries(user, AuditQuery(object=str(object_id)))[:LATEST]
+    return [_make_row(entry, NO_NAMES) for entry in entries]
 
 
 def _make_row(entry: AuditEntry, names: Mapping[str, str]) -> AuditRow:

@@ -13,6 +13,7 @@ DEEDS: Final[dict[str, str]] = {
     Action.CONNECTION_DISCONNECT: "Disconnected a login",
     Action.CONNECTION_FORGET: "Forgot a login",
     Action.CONNECTION_MERGE: "Made one of two connections",
+    Action.CONNECTION_MOVE: "Moved to another team",
     Action.CONNECTION_REFRESH: "Asked for a token refresh",
     Action.CONNECTION_SYNC: "Asked for a sync",
     Action.ACCESS_TOKEN_HAND_OUT: "Asked for an access token",

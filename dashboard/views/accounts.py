@@ -21,6 +21,7 @@ from amazon_accounts.postgresql.clock import approximate_now
 from amazon_accounts.web.cookies import name_cookie, set_cookie
 from dashboard.account_chips import Group, count_groups
 from dashboard.account_list import VIEWS, AccountList, translate_parameters
+from dashboard.audit.rows import read_latest
 from dashboard.formats.times import format_date, format_moment
 from dashboard.frame.page import StaffRequest, is_partial, page, staff_page
 from dashboard.frame.team_filter import TeamFilter
@@ -153,6 +154,7 @@ def account(request: StaffRequest, account_id: UUID) -> HttpResponse:
         "why": _why(row, profiles, changes),
         "reports": _reports(row.errors),
         "changes": changes,
+        "deeds": read_latest(request.user, row.pk),
         "runs": list(
             SyncRun.objects.visible_to(request.user)
             .filter(connection=row.connection)

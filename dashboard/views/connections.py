@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 from accounts.lists.pages import KeysetPaginator
 from accounts.models import SyncRun
 from dashboard.account_counts import count_accounts
+from dashboard.audit.rows import read_latest
 from dashboard.charts import Column, stack_columns
 from dashboard.frame.page import StaffRequest, page, staff_page
 from dashboard.frame.team_filter import TeamFilter
@@ -124,6 +125,7 @@ def connection(request: StaffRequest, connection_id: UUID) -> HttpResponse:
         "account_count": count_accounts([row.pk]).of(row.pk),
         "refreshes": refreshes,
         "refresh_chart": stack_columns([_draw_refresh(refresh) for refresh in reversed(refreshes)], labels=4),
+        "deeds": read_latest(request.user, row.pk),
         "runs": list(SyncRun.objects.filter(connection=row).select_related("requested_by")[:RUNS_SHOWN]),
     }
     return page(request, "dashboard/connections/detail_page.html", context, title=row.label)

@@ -10,6 +10,9 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from accounts.batch import start_batch
+from dashboard.audit.rows import LATEST
+from dashboard.audit.words import DEEDS
 from dashboard.views.audit import PAGE_SIZE
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, squeeze, staff
 from tests.teams import join, set_role, team_of
@@ -270,3 +273,54 @@ class TestRequestId:
     def test_an_id_of_the_client_is_not_believed(self, client: Client, db: None) -> None:
         response = client.get("/healthz", headers={"X-Request-ID": "mine"})
         assert response["X-Request-ID"] != "mine"
+
+
+class TestPageOfAnObject:
+    @pytest.fixture
+    def addresses(self, alice: User, make_connection: MakeConnection, make_account: MakeAccount) -> list[str]:
+        """The pages of a connection, an account and an operation, each of which had something done to it."""
+        connection = make_connection(alice, "Northwind")
+        account = make_account(connection, "Garden")
+        batch = start_batch(SYSTEM, "sync", account_ids=[account.pk])
+        record_audit(alice, Action.CONNECTION_UPDATE, connection)
+        record_audit(alice, Action.ACCOUNT_UPDATE, account)
+        return [
+            f"/connections/{connection.pk}/",
+            f"/accounts/{account.pk}/",
+            f"/operations/{batch.pk}/",
+        ]
+
+    def test_administrators_see_what_was_done_to_it(
+        self, addresses: list[str], superuser: User, log_in: LogIn
+    ) -> None:
+        client = log_in(superuser)
+        pages = [squeeze(client.get(address).content.decode()) for address in addresses]
+        deeds = ["Changed a connection", "Changed an account", "Started an operation"]
+        for page, address, deed in zip(pages, addresses, deeds, strict=True):
+            object_id = address.split("/")[2]
+            assert deed in page.partition("Who did what")[2]
+            assert f'href="/audit/?object={object_id}"' in page
+
+    def test_the_newest_stand_first_and_are_few(
+        self, alice: User, superuser: User, make_connection: MakeConnection, log_in: LogIn
+    ) -> None:
+        connection = make_connection(alice, "Northwind")
+        for _ in range(LATEST):
+            record_audit(SYSTEM, Action.CONNECTION_SYNC, connection)
+        record_audit(SYSTEM, Action.CONNECTION_REFRESH, connection)
+        deeds = log_in(superuser).get(f"/connections/{connection.pk}/").context["deeds"]
+        assert [row.entry.action for row in deeds] == [
+            Action.CONNECTION_REFRESH,
+            *[Action.CONNECTION_SYNC] * (LATEST - 1),
+        ]
+
+    def test_who_may_not_read_the_trail_sees_none(
+        self, addresses: list[str], alice: User, log_in: LogIn
+    ) -> None:
+        client = log_in(alice)
+        for address in addresses:
+            assert "Who did what" not in client.get(address).content.decode()
+
+
+def test_every_action_has_words() -> None:
+    assert set(DEEDS) == set(Action)

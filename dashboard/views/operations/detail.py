@@ -16,7 +16,8 @@ from accounts.batch.operations import Operation, may_steer
 from accounts.batch.waits import find_waits_of, join_waits
 from accounts.models import BatchOperation
 from amazon_accounts.postgresql.clock import approximate_now
-from dashboard.frame.page import StaffRequest, button_on, page, redirect_htmx, staff_page
+from dashboard.audit.rows import read_latest
+from dashboard.frame.page import StaffRequest, button_on, is_partial, page, redirect_htmx, staff_page
 from dashboard.status import status_of_batch
 from dashboard.views.operations.results import list_results
 
@@ -69,6 +70,8 @@ def operation(request: StaffRequest, batch_id: UUID) -> HttpResponse:
     if request.htmx.target != "head":
         partial = "dashboard/operations/results.html"
         context |= list_results(request.user, request.GET, batch, waits)
+    if not is_partial(request):
+        context["deeds"] = read_latest(request.user, batch.pk)
     number = f"{batch.total:,} account{'' if batch.total == 1 else 's'}"
     title = f"{batch.get_operation_display().capitalize()} of {number}"
     return page(request, "dashboard/operations/detail_page.html", context, title=title, partial=partial)
