@@ -23,10 +23,11 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from dashboard.admin.erasing import ErasingAdmin
 from dashboard.admin.read_only import BigTableAdmin, StrictAdmin, VisibleRowsAdmin
 from dashboard.frame.page import ConsoleRequest, SeeOther, page
-from tokens.models import ApiKey, Session
+from tokens.models import ApiKey, Session, Team
 from tokens.people.audit import Action
 from tokens.people.end_access import end_sessions
 from tokens.people.keys import count_api_keys, end_api_keys, revoke_api_key
+from tokens.people.roles import Role
 from tokens.permissions import may
 
 
@@ -51,6 +52,14 @@ class PersonAdmin(ErasingAdmin, StrictAdmin, UserAdmin, ModelAdmin):  # type: ig
     def get_urls(self) -> list[URLPattern]:
         end_keys = self.admin_site.admin_view(self.end_keys)
         return [path("<person_id>/end-keys/", end_keys, name="auth_user_end_keys"), *super().get_urls()]
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: FBT001
+        super().save_model(request, obj, form, change)
+        # Whoever leaves must be kept out at once, so this refuses nothing.
+        administered = Team.objects.filter(memberships__user=obj, memberships__role=Role.ADMINISTRATOR)
+        if left := list(administered.without_administrator()):
+            names = ", ".join(f"“{team}”" for team in left)
+            messages.warning(request, f"Nobody administers {names} now. Name somebody on the page of teams.")
 
     def user_change_password(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         with transaction.atomic():

@@ -258,6 +258,7 @@ def _show(
         "members": _list_members(request.user, Membership.objects.filter(team=team)) if team else [],
         "invitations": _list_invitations(request.user, team) if team else [],
         "may_manage": may_manage,
+        "lacks_administrator": team and Team.objects.without_administrator().filter(pk=team.pk).exists(),
         "may_make": may(request.user, "tokens.add_team"),
         "roles": Role.choices,
         "member_form": member_form or MemberForm(),

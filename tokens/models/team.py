@@ -7,7 +7,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Lower, Now
 from uuid_utils.compat import uuid7
 
@@ -101,6 +101,10 @@ class TeamQuerySet(TeamRowsQuerySet["Team"]):
     def of_teams(self, teams: frozenset[UUID]) -> Q:
         return Q(pk__in=teams)
 
+    def without_administrator(self) -> Self:
+        """Keep the teams that only a superuser can administer now."""
+        return self.filter(~Exists(Membership.objects.administering().filter(team=OuterRef("pk"))))
+
 
 class Team(models.Model):
     """People who work together, with the connections and accounts that they share."""
@@ -139,7 +143,9 @@ class ChosenTeam(models.Model):
 
 
 class MembershipQuerySet(TeamRowsQuerySet["Membership"]):
-    pass
+    def administering(self) -> Self:
+        """Keep the memberships of administrators who can sign in and open the pages."""
+        return self.filter(role=Role.ADMINISTRATOR, user__is_active=True, user__is_staff=True)
 
 
 class Membership(models.Model):

@@ -206,9 +206,7 @@ def refuse_above(user: User | System, team: Team, *roles: str) -> None:
 def _refuse_last_administrator(membership: Membership) -> None:
     if membership.role != Role.ADMINISTRATOR:
         return
-    others = Membership.objects.filter(
-        team=membership.team_id, role=Role.ADMINISTRATOR, user__is_active=True
-    ).exclude(pk=membership.pk)
+    others = Membership.objects.administering().filter(team=membership.team_id).exclude(pk=membership.pk)
     if not others.exists():
         raise ValidationError(
             f"{membership.user} is the last administrator of “{membership.team}”. Make somebody else one first."
