@@ -45,6 +45,7 @@ urlpatterns = [
     path("audit/entries.csv", audit.audit_csv, name="audit-csv"),
     path("teams/", teams.teams, name="teams"),
     path("teams/make/", teams.make_team, name="team-make"),
+    path("teams/<uuid:team_id>/rename/", teams.rename, name="team-rename"),
     path("teams/<uuid:team_id>/members/", teams.save_member, name="team-members"),
     path("teams/<uuid:team_id>/members/<int:person_id>/remove/", teams.remove, name="team-remove"),
     path("teams/<uuid:team_id>/invitations/", teams.invite_member, name="team-invitations"),

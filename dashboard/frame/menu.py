@@ -97,7 +97,11 @@ def _build_navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     accounts,
                 ),
                 _item(
-                    "Teams", "groups", reverse("teams"), is_open("teams", "team-remove"), "tokens.view_team"
+                    "Teams",
+                    "groups",
+                    reverse("teams"),
+                    is_open("teams", "team-rename", "team-remove"),
+                    "tokens.view_team",
                 ),
                 _item("History", "history", reverse("history"), is_open("history"), connections),
                 _item("Audit trail", "policy", reverse("audit"), is_open("audit"), VIEW_AUDIT),

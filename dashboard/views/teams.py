@@ -28,16 +28,17 @@ from dashboard.frame.page import (
     redirect_htmx,
     staff_page,
 )
-from tokens.models import Invitation, Membership, Team
+from tokens.models import MAIN, Invitation, Membership, Team
 from tokens.models.invitation import MAX_ADDRESS_LENGTH
 from tokens.models.team import MAX_NAME_LENGTH
 from tokens.people.invitations import invite, is_still_meant, revoke_invitation, send_invitation_again
 from tokens.people.roles import Role
-from tokens.people.teams import create_team, remove_member, set_member
+from tokens.people.teams import create_team, remove_member, rename_team, set_member
 from tokens.permissions import may, require
 from tokens.sign_in.second_factors import FACTORS
 
 MANAGE = "tokens.manage_members"
+RENAME = "tokens.change_team"
 MAX_MEMBERS = 500
 
 
@@ -116,6 +117,33 @@ def make_team(request: StaffRequest) -> HttpResponse:
             messages.success(request, f"The team {team} is made. Add its first administrator.")
             return redirect_htmx(request, _address(team))
     return _show(request, _choose(request), team_form=form)
+
+
+@require_http_methods(["GET", "POST"])
+@staff_page(RENAME)
+def rename(request: StaffRequest, team_id: UUID) -> HttpResponse:
+    team = _find(request, team_id)
+    former_name = team.name
+    form = TeamForm(request.POST if request.method == "POST" else None, initial={"name": former_name})
+    if form.is_valid():
+        try:
+            rename_team(request.user, team, form.cleaned_data["name"])
+        except ValidationError as error:
+            form.add_error("name", error.messages)
+        else:
+            messages.success(request, f"The team {former_name} is called {team} now.")
+            return redirect_htmx(request, _address(team))
+    context = {
+        "form": form,
+        "former_name": former_name,
+        "address": reverse("team-rename", args=[team_id]),
+        "back": _address(team),
+        "confirm_body": "dashboard/teams/rename.html",
+    }
+    status = INVALID_FORM if form.errors else HTTPStatus.OK
+    if is_partial(request):
+        return render(request, "dashboard/teams/rename.html", context, status=status)
+    return page(request, "dashboard/frame/confirm_page.html", context, title="Rename a team", status=status)
 
 
 @require_http_methods(["GET", "POST"])
@@ -259,6 +287,8 @@ def _show(
         "invitations": _list_invitations(request.user, team) if team else [],
         "may_manage": may_manage,
         "lacks_administrator": team and Team.objects.without_administrator().filter(pk=team.pk).exists(),
+        # The team that every database has keeps its name.
+        "may_rename": team is not None and team.name != MAIN and may(request.user, RENAME, team),
         "may_make": may(request.user, "tokens.add_team"),
         "roles": Role.choices,
         "member_form": member_form or MemberForm(),

@@ -14,7 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 from tests.api_keys import new_key
 from tests.dashboard.conftest import LogIn, squeeze, staff
 from tests.sign_ins import sign_in
-from tests.teams import join
+from tests.teams import join, team_of
 from tokens.models import ApiKey, Team
 from tokens.people.keys import MAX_KEYS, digest_key, make_team_key
 from tokens.people.roles import Role
@@ -41,6 +41,17 @@ class TestList:
         assert f"{key[:12]}…" in html
         assert "from 192.0.2.7" in html
         assert "Of bob" not in html
+
+    def test_a_phone_shows_limits_and_last_use_in_further_lines(self, alice: User, log_in: LogIn) -> None:
+        new_key(alice)
+        ApiKey.objects.update(
+            role="viewer", team=team_of(alice), last_used_at=Now(), last_used_from="192.0.2.7"
+        )
+        html = read(log_in(alice))
+        assert '<div class="c-narrow c-small">may at most: Viewer in<bdi>Team of alice</bdi></div>' in html
+        assert re.search(
+            r'c-narrow c-small c-subtle">last used<time[^>]*>[^<]*</time>from 192.0.2.7</div>', html
+        )
 
     def test_it_shows_neither_key_nor_digest(self, alice: User, log_in: LogIn) -> None:
         key = new_key(alice)

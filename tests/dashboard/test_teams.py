@@ -1,5 +1,7 @@
 """The page of teams: who the members are, and what an administrator changes."""
 
+import re
+
 import pytest
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
@@ -8,7 +10,8 @@ from django.test import Client
 
 from tests.dashboard.conftest import LogIn, squeeze
 from tests.teams import join, set_role, team_of
-from tokens.models import Invitation, Membership, Team
+from tokens.models import AuditEntry, Invitation, Membership, Team
+from tokens.people.audit import Action
 from tokens.people.invitations import invite
 from tokens.people.roles import Role
 
@@ -152,3 +155,43 @@ def test_others_see_no_address_that_is_invited(alice: User, bob: User, team: Tea
         address = f"/teams/{own.pk}/invitations/{invitation.pk}/revoke/"
         assert client.post(address).status_code in {403, 404}
     assert Invitation.objects.exists()
+
+
+class TestRenaming:
+    def test_a_superuser_renames_a_team(self, superuser: User, team: Team, log_in: LogIn) -> None:
+        client, address = log_in(superuser), f"/teams/{team.pk}/rename/"
+        assert address in page_of(client, team)
+        assert 'value="Team of alice"' in client.get(address).content.decode()
+        answer = client.post(address, {"name": "North"}, follow=True)
+        assert "The team Team of alice is called North now." in answer.content.decode()
+        entry = AuditEntry.objects.get(action=Action.TEAM_RENAME)
+        assert (entry.before, entry.after) == ({"name": "Team of alice"}, {"name": "North"})
+
+    def test_a_name_that_another_team_has_is_refused(
+        self, superuser: User, team: Team, log_in: LogIn
+    ) -> None:
+        Team.objects.create(name="North")
+        answer = log_in(superuser).post(f"/teams/{team.pk}/rename/", {"name": "north"})
+        assert answer.status_code == 422
+        page = squeeze(answer.content.decode())
+        assert "There is a team “north” already." in page
+        # The heading has the name that the team still has.
+        assert "Rename Team of alice" in page
+
+    def test_an_administrator_of_the_team_may_not(self, alice: User, team: Team, log_in: LogIn) -> None:
+        client = log_in(alice)
+        assert "rename" not in page_of(client, team)
+        assert client.post(f"/teams/{team.pk}/rename/", {"name": "North"}).status_code == 403
+        assert Team.objects.get(pk=team.pk).name == "Team of alice"
+
+    def test_the_team_main_is_offered_no_other_name(self, superuser: User, log_in: LogIn) -> None:
+        assert "rename" not in page_of(log_in(superuser), Team.objects.get(name="Main"))
+
+
+def test_a_phone_shows_last_sign_in_and_second_factor_in_a_second_line(
+    alice: User, team: Team, log_in: LogIn
+) -> None:
+    page = page_of(log_in(alice), team)
+    assert re.search(
+        r'<div class="c-narrow c-small c-subtle">last sign-in<time.*?</time>, without a second', page
+    )

@@ -64,6 +64,7 @@ REQUESTS: Final[dict[str, str]] = {
     "PUT api/v1/teams/<uuid:team_id>/members/<str:user_name>/": "member.add",
     "DELETE api/v1/teams/<uuid:team_id>/members/<str:user_name>/": "member.remove",
     "POST teams/make/": "team.make",
+    "POST teams/<uuid:team_id>/rename/": "team.rename",
     "POST teams/<uuid:team_id>/members/": "member.update",
     "POST teams/<uuid:team_id>/members/<int:person_id>/remove/": "member.remove",
     "POST teams/<uuid:team_id>/invitations/": "invitation.make",

@@ -99,6 +99,8 @@ GET     audit/entries.csv                                   > > 403 403 200 200
 GET     teams/                                              > > 200 200 200 200
 GET     teams/make/                                         302 302 302 302 302 302
 POST    teams/make/                                         > > 403 403 403 303
+GET     teams/<uuid:team_id>/rename/                        > > 403 403 403 200
+POST    teams/<uuid:team_id>/rename/                        > > 403 403 403 303
 GET     teams/<uuid:team_id>/members/                       > > 403 403 303 303
 POST    teams/<uuid:team_id>/members/                       > > 403 403 303 303
 GET     teams/<uuid:team_id>/members/<int:person_id>/remove/    > > 403 403 200 200
@@ -176,6 +178,7 @@ BODIES: dict[str, Any] = {
     "POST connections/<uuid:connection_id>/update/": {"label": "Garden shop", "regions": ["EU"]},
     "POST connect/amazon/": {"regions": ["EU"]},
     "POST teams/make/": {"name": "North"},
+    "POST teams/<uuid:team_id>/rename/": {"name": "North"},
     "POST teams/<uuid:team_id>/invitations/": {"email": "new@example.com", "role": "operator"},
     "POST operations/": {"operation": "sync", "all": "1", "query": ""},
 }
