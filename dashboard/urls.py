@@ -2,6 +2,7 @@ from django.urls import path
 
 from dashboard.views import (
     accounts,
+    alerts,
     api_errors,
     api_keys,
     audit,
@@ -60,6 +61,7 @@ urlpatterns = [
         name="invitation-revoke",
     ),
     path("history/", history.history, name="history"),
+    path("auth/alerts/", alerts.alerts, name="alerts"),
     path("auth/sessions/", sessions.sessions, name="sessions"),
     path("auth/sessions/end/", sessions.end, name="sessions-end"),
     path("auth/sessions/end-everywhere/", sessions.end_everywhere, name="sessions-end-everywhere"),

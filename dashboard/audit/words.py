@@ -41,6 +41,7 @@ DEEDS: Final[dict[str, str]] = {
     Action.PERSON_UPDATE: "Changed a person",
     Action.PERSON_DELETE: "Deleted a person",
     Action.PERSON_ERASE: "Erased a person",
+    Action.ALERTS_CHOOSE: "Chose alerts",
     Action.TEAM_MAKE: "Made a team",
     Action.TEAM_RENAME: "Renamed a team",
     Action.MEMBER_ADD: "Added a member",

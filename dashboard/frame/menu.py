@@ -118,6 +118,7 @@ def _build_navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _model("Sync runs", "sync", "accounts", "syncrun", connections),
                 _model("Users", "group", "auth", "user", "auth.view_user"),
                 your_sessions,
+                _item("Your alerts", "notifications", reverse("alerts"), is_open("alerts"), None),
                 _item("API keys", "key", reverse("api-keys"), is_open("api-keys", "api-key-revoke"), None),
                 _item(
                     "Everything",
@@ -132,11 +133,14 @@ def _build_navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def account_links(request: HttpRequest) -> list[dict[str, str]]:
-    keys = [{"title": "API keys", "link": reverse("api-keys")}] if admin.site.has_permission(request) else []
+    of_staff = [
+        {"title": "Your alerts", "link": reverse("alerts")},
+        {"title": "API keys", "link": reverse("api-keys")},
+    ]
     return [
         {"title": "Security", "link": reverse("security")},
         {"title": "Your sessions", "link": reverse("sessions")},
-        *keys,
+        *(of_staff if admin.site.has_permission(request) else []),
     ]
 
 

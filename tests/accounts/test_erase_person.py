@@ -38,6 +38,7 @@ from tokens.models import (
     ErasedPerson,
     Invitation,
     Membership,
+    MutedAlertKind,
     Session,
 )
 from tokens.people.erase import (
@@ -80,6 +81,7 @@ def quagga() -> User:
     Session.objects.create(
         key_digest="c" * 64, data="", user=user, address="192.0.2.77", user_agent="Quagga/1.0"
     )
+    MutedAlertKind.objects.create(user=user, kind=Alert.Kind.CONNECTION_HEALED)
     Authenticator.objects.create(user=user, type="webauthn", data={"name": "Zebulon's key"})
     log = {"user": user, "action_flag": CHANGE, "object_id": str(user.pk), "change_message": ""}
     users = ContentType.objects.get_for_model(User)

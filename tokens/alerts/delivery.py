@@ -21,7 +21,7 @@ from uuid_utils.compat import uuid7
 
 from amazon_accounts.postgresql.clock import approximate_now
 from tokens.alerts.messages import compose
-from tokens.alerts.recipients import Recipient, find_recipients
+from tokens.alerts.recipients import Recipient, find_audience
 from tokens.alerts.sending import DeliveryError, Mailer, notify
 from tokens.models import Alert, AlertDelivery
 from tokens.queues import UPKEEP
@@ -86,14 +86,16 @@ def _gather(due: QuerySet[Alert]) -> list[Alert]:
 
 
 def _deliver(message_id: UUID, alerts: Sequence[Alert]) -> bool:
-    recipients, unreachable = find_recipients(alerts)
+    audience = find_audience(alerts)
+    unwanted = [alert.pk for alert in audience.unwanted]
+    _find_claimed(message_id).filter(pk__in=unwanted).update(next_try_at=None, error="")
     taken = set(AlertDelivery.objects.filter(message_id=message_id).values_list("recipient", flat=True))
     problems: dict[UUID, list[str]] = defaultdict(list)
-    for alert in unreachable:
+    for alert in audience.unreachable:
         problems[alert.pk].append(NOBODY)
     renewed_at = time.monotonic()
     with Mailer() as mailer:
-        for recipient in recipients:
+        for recipient in audience.recipients:
             if recipient.key in taken:
                 continue
             if time.monotonic() - renewed_at > RENEW_CLAIM_AFTER_SECONDS:
@@ -109,7 +111,7 @@ def _deliver(message_id: UUID, alerts: Sequence[Alert]) -> bool:
             else:
                 _record(message_id, recipient)
     _finish(message_id, alerts, problems)
-    return not problems
+    return bool(audience.recipients) and not problems
 
 
 def _send(mailer: Mailer, message_id: UUID, recipient: Recipient) -> None:

@@ -2,7 +2,7 @@
 
 An alert about a connection concerns everybody who may see it, an alert about the installation the superusers. An alert
 about an API key concerns the owner of the key, or the administrators of its team. If none of them has an e-mail address,
-it concerns the superusers.
+it concerns the superusers. Nobody gets mail about a kind that they have turned off.
 """
 
 from collections import defaultdict
@@ -15,7 +15,7 @@ from django.contrib.auth.models import User
 from django.db.models import Q, prefetch_related_objects
 from django.utils.crypto import salted_hmac
 
-from tokens.models import Alert
+from tokens.models import Alert, MutedAlertKind
 from tokens.models.team import read_members, read_roles, set_roles
 from tokens.permissions import may
 
@@ -36,14 +36,31 @@ class Recipient:
     person_id: int | None = None
 
 
-def find_recipients(alerts: Sequence[Alert]) -> tuple[list[Recipient], list[Alert]]:
-    """Return the recipients of these alerts, and the alerts for which there is no way to anybody."""
+@dataclass(frozen=True)
+class Audience:
+    """What becomes of the alerts of one message."""
+
+    recipients: list[Recipient]
+    # There is no way to anybody.
+    unreachable: list[Alert]
+    # Nobody wants it: those whom it concerns have turned off its kind.
+    unwanted: list[Alert]
+
+
+def find_audience(alerts: Sequence[Alert]) -> Audience:
+    """Return who gets these alerts, which are of one kind."""
     prefetch_related_objects(alerts, "connection", "api_key")
     # A key that was revoked a moment ago has taken its alert with it.
     alerts = [alert for alert in alerts if alert.api_key_id is None or alert.api_key is not None]
-    recipients = [*_find_installation_addresses(alerts), *_find_people(alerts)]
+    people, concerning_somebody = _find_people(alerts)
+    recipients = [*_find_installation_addresses(alerts), *people]
     reached = {alert.pk for recipient in recipients for alert in recipient.alerts}
-    return recipients, [alert for alert in alerts if alert.pk not in reached]
+    left = [alert for alert in alerts if alert.pk not in reached]
+    return Audience(
+        recipients,
+        unreachable=[alert for alert in left if alert.pk not in concerning_somebody],
+        unwanted=[alert for alert in left if alert.pk in concerning_somebody],
+    )
 
 
 def _find_installation_addresses(alerts: Sequence[Alert]) -> list[Recipient]:
@@ -59,10 +76,12 @@ def _find_installation_addresses(alerts: Sequence[Alert]) -> list[Recipient]:
     ]
 
 
-def _find_people(alerts: Sequence[Alert]) -> list[Recipient]:
-    if not settings.MAIL_ALERTS:
-        return []
+def _find_people(alerts: Sequence[Alert]) -> tuple[list[Recipient], set[UUID]]:
+    """Return the people who get mail, and which alerts concern anybody whom mail can reach."""
+    if not settings.MAIL_ALERTS or not alerts:
+        return [], set()
     people = _read_people(alerts)
+    muted = set(MutedAlertKind.objects.filter(kind=alerts[0].kind).values_list("user", flat=True))
     of_person: dict[int, list[Alert]] = defaultdict(list)
     for subject in _group_by_subject(alerts):
         concerned = [person for person in people if _concerns(subject[0], person)]
@@ -70,7 +89,7 @@ def _find_people(alerts: Sequence[Alert]) -> list[Recipient]:
             concerned = [person for person in people if person.is_superuser]
         for person in concerned:
             of_person[person.pk] += subject
-    return [
+    recipients = [
         Recipient(
             key=f"person:{person.pk}",
             address=person.email,
@@ -78,8 +97,9 @@ def _find_people(alerts: Sequence[Alert]) -> list[Recipient]:
             person_id=person.pk,
         )
         for person in people
-        if person.pk in of_person
+        if person.pk in of_person and person.pk not in muted
     ]
+    return recipients, {alert.pk for each in of_person.values() for alert in each}
 
 
 def _read_people(alerts: Sequence[Alert]) -> list[User]:

@@ -3,6 +3,8 @@
 from typing import Self
 from uuid import UUID
 
+from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -11,7 +13,7 @@ from uuid_utils.compat import uuid7
 from tokens.models.api_key import ApiKey
 from tokens.models.connection import Connection, ConnectionPartQuerySet
 from tokens.models.team import Everywhere, find_teams
-from tokens.permissions import Actor
+from tokens.permissions import Actor, may_everything
 
 
 class AlertQuerySet(ConnectionPartQuerySet["Alert"]):
@@ -115,3 +117,32 @@ class AlertDelivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.message_id} to {self.recipient}"
+
+
+class MutedAlertKindQuerySet(models.QuerySet["MutedAlertKind"]):
+    def visible_to(self, user: Actor) -> Self:
+        """Keep the person's own choice. Superusers see what everybody chose."""
+        if may_everything(user):
+            return self
+        return self.filter(user=user.pk) if isinstance(user, User) and user.is_active else self.none()
+
+
+class MutedAlertKind(models.Model):
+    """A kind of alerts about which a person wants no mail. Who has no rows gets mail about every kind."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    # Indexed by the constraint below.
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    kind = models.CharField(max_length=32, choices=Alert.Kind.choices)
+
+    objects = MutedAlertKindQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "kind"], name="person_mutes_a_kind_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} for {self.user}"

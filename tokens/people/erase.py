@@ -33,6 +33,7 @@ from tokens.models import (
     ErasedPerson,
     Invitation,
     Membership,
+    MutedAlertKind,
     Session,
     Team,
 )
@@ -51,6 +52,7 @@ BELONGINGS: Final[dict[str, type[models.Model]]] = {
     "confirmed e-mail address": EmailAddress,
     "membership of a team": Membership,
     "team chosen in the lists": ChosenTeam,
+    "kind of alerts without mail": MutedAlertKind,
     "visit to Amazon’s consent page": AuthorizationAttempt,
 }
 # The admin's log calls what belonged to a person "... of NAME".

@@ -71,6 +71,7 @@ REQUESTS: Final[dict[str, str]] = {
     "POST teams/<uuid:team_id>/invitations/<uuid:invitation_id>/send-again/": "invitation.send_again",
     "POST teams/<uuid:team_id>/invitations/<uuid:invitation_id>/revoke/": "invitation.revoke",
     "GET audit/entries.csv": "audit.export",
+    "POST auth/alerts/": "alerts.choose",
     "POST auth/sessions/end/": "session.end",
     "POST auth/sessions/end-everywhere/": "session.end",
     "POST auth/sessions/end-keys/": "api_key.end",

@@ -116,6 +116,8 @@ GET     keys/                                               > > 200 200 200 200
 POST    keys/                                               > > 200 200 200 200
 GET     keys/<uuid:key_id>/revoke/                          > > 200 200 200 404
 POST    keys/<uuid:key_id>/revoke/                          > > 303 303 303 404
+GET     auth/alerts/                                        > 200 200 200 200 200
+POST    auth/alerts/                                        > 303 303 303 303 303
 GET     auth/sessions/                                      > 200 200 200 200 200
 GET     auth/sessions/end/                                  302 302 302 302 302 302
 POST    auth/sessions/end/                                  > 404 404 404 404 404

@@ -35,6 +35,7 @@ from tokens.models import (
     AuthorizationAttempt,
     Connection,
     Membership,
+    MutedAlertKind,
     Session,
     Team,
     TokenRefresh,
@@ -133,6 +134,7 @@ def _give_rows(user: User, new_account: AccountFactory) -> None:
     )
     invite(SYSTEM, account.team, f"{user.pk}@example.com", "viewer")
     Session.objects.create(key_digest=f"key of {user.username}", data="", user=user)
+    MutedAlertKind.objects.create(user=user, kind=Alert.Kind.CONNECTION_HEALED)
     new_key(user)
 
 

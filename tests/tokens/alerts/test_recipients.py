@@ -17,6 +17,7 @@ from tests.tokens.alerts.test_alerts import let_claims_run_out
 from tests.tokens.conftest import ConnectionFactory
 from tokens.alerts import create as alerts
 from tokens.alerts import delivery
+from tokens.alerts.choices import choose_alerts, list_kinds
 from tokens.models import Alert, AlertDelivery, ApiKey, Team
 from tokens.people.keys import make_team_key
 from tokens.people.roles import Role
@@ -61,6 +62,10 @@ def person(db: None) -> Person:
 
 def team_named(name: str) -> Team:
     return Team.objects.get_or_create(name=name)[0]
+
+
+def mute(user: User, kind: Alert.Kind) -> None:
+    choose_alerts(user, [each for each in list_kinds(user) if each != kind])
 
 
 def send() -> dict[str, str]:
@@ -226,6 +231,45 @@ class TestOthers:
     def test_no_message_is_sent_without_an_alert(self, person: Person) -> None:
         person("root", is_superuser=True)
         assert send() == {}
+
+
+class TestChoice:
+    def test_who_has_turned_off_a_kind_gets_no_mail_about_it(
+        self, connect: ConnectionFactory, person: Person
+    ) -> None:
+        mute(person("bob", "North"), Alert.Kind.CONNECTION_BROKEN)
+        person("amy", "North")
+        connection = connect(team=team_named("North"))
+        alerts.alert_connection_broken(connection)
+        alerts.alert_connection_healed(connection)
+        delivery.send_due_alerts()
+        assert [(message.to, message.subject) for message in mail.outbox] == [
+            (["amy@example.test"], "Amazon refuses a login"),
+            (["amy@example.test"], "A login is connected again"),
+            (["bob@example.test"], "A login is connected again"),
+        ]
+
+    def test_an_alert_that_nobody_wants_is_not_sent_and_is_no_failure(
+        self, connect: ConnectionFactory, person: Person
+    ) -> None:
+        mute(person("bob", "North"), Alert.Kind.CONNECTION_BROKEN)
+        person("silent", "North", email="")
+        alerts.alert_connection_broken(connect(label="North", team=team_named("North")))
+        alerts.alert_connection_broken(connect(label="South", team=team_named("South")))
+        person("sue", "South")
+        assert set(send()) == {"sue"}
+        unwanted = Alert.objects.get(text__contains="North")
+        assert (unwanted.next_try_at, unwanted.sent_at, unwanted.error) == (None, None, "")
+        assert not delivery.due_alerts_exist()
+
+    def test_an_alert_about_a_key_whose_owner_wants_none_goes_to_nobody(self, person: Person) -> None:
+        owner = person("owner", "North")
+        person("root", is_superuser=True)
+        mute(owner, Alert.Kind.API_KEY_ENDING)
+        new_key(owner)
+        alerts.create_alert(Alert.Kind.API_KEY_ENDING, "1", "It ends.", api_key=ApiKey.objects.get())
+        assert send() == {}
+        assert not delivery.due_alerts_exist()
 
 
 class TestVisibility:

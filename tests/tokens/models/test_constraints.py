@@ -26,6 +26,7 @@ from tokens.models import (
     Heartbeat,
     Invitation,
     Membership,
+    MutedAlertKind,
     Team,
     TokenRefresh,
 )
@@ -213,6 +214,14 @@ def test_a_recipient_takes_a_message_once(db: None) -> None:
     assert str(taken) == f"{message_id} to person:1"
     with refused("recipient_takes_a_message_once"):
         AlertDelivery.objects.create(message_id=message_id, recipient="person:1")
+
+
+def test_a_person_mutes_a_kind_once(db: None) -> None:
+    bob = User.objects.create_user("bob")
+    muted = MutedAlertKind.objects.create(user=bob, kind="consent_ending")
+    assert str(muted) == "consent_ending for bob"
+    with refused("person_mutes_a_kind_once"):
+        MutedAlertKind.objects.create(user=bob, kind="consent_ending")
 
 
 def test_undelivered_alerts_were_tried_and_failed() -> None:

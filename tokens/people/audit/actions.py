@@ -38,6 +38,7 @@ class Action(StrEnum):
     PERSON_UPDATE = "person.update"
     PERSON_DELETE = "person.delete"
     PERSON_ERASE = "person.erase"
+    ALERTS_CHOOSE = "alerts.choose"
     TEAM_MAKE = "team.make"
     TEAM_RENAME = "team.rename"
     MEMBER_ADD = "member.add"

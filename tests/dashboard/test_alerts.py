@@ -1,0 +1,54 @@
+"""The pages about alerts: a person's own choice."""
+
+from html import unescape
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.auth.models import User
+from django.test import Client
+
+from tests.teams import team_of
+from tokens.alerts.choices import list_chosen_kinds, list_kinds
+from tokens.models import Alert
+
+pytestmark = pytest.mark.django_db
+
+NO_MAIL = "You get no mail about alerts"
+
+
+@pytest.fixture
+def person() -> User:
+    user = User.objects.create_user("amy", "amy@example.test", is_staff=True)
+    team_of(user)
+    return user
+
+
+def read(client: Client) -> str:
+    return " ".join(unescape(client.get("/auth/alerts/").content.decode()).split())
+
+
+class TestOwnChoice:
+    def test_the_page_shows_and_stores_the_choice(self, client: Client, person: User) -> None:
+        client.force_login(person)
+        page = read(client)
+        assert NO_MAIL not in page
+        assert "Mail goes to amy@example.test." in page
+        assert page.count("checked") == page.count('type="checkbox"') == len(list_kinds(person))
+        answer = client.post("/auth/alerts/", {"kinds": ["connection_broken", "consent_ending"]})
+        assert (answer.status_code, answer["Location"]) == (303, "/auth/alerts/")
+        assert list_chosen_kinds(person) == [Alert.Kind.CONNECTION_BROKEN, Alert.Kind.CONSENT_ENDING]
+        assert read(client).count("checked") == 2
+
+    def test_a_kind_that_is_not_offered_is_refused(self, client: Client, person: User) -> None:
+        client.force_login(person)
+        assert client.post("/auth/alerts/", {"kinds": ["application_refused"]}).status_code == 422
+        assert list_chosen_kinds(person) == list_kinds(person)
+
+    def test_it_says_why_there_is_no_mail(self, client: Client, person: User, settings: LazySettings) -> None:
+        User.objects.update(is_staff=False)
+        client.force_login(person)
+        assert f"{NO_MAIL}: you may not open the console." in read(client)
+        User.objects.update(email="")
+        assert f"{NO_MAIL}: you have no e-mail address here." in read(client)
+        settings.MAIL_ALERTS = False
+        assert f"{NO_MAIL}: this console sends its alerts to other addresses" in read(client)
