@@ -108,6 +108,11 @@ class ConnectionChangesRequest(serializers.Serializer[Any]):
         max_length=len(Region.values),
         help_text="The regions that are read. If they change, a sync is queued.",
     )
+    owner = serializers.CharField(
+        required=False,
+        max_length=150,
+        help_text="The user name of the person who is to be responsible: an active member of the team, or a superuser.",
+    )
 
 
 class ConnectionDetail(APIView):
@@ -123,12 +128,16 @@ class ConnectionDetail(APIView):
         return Response(ConnectionSerializer(_get_visible(request, connection_id)).data)
 
     @describe(
-        "Change a connection's label and regions",
+        "Change a connection's label, regions and owner",
         "Fields that are left out stay as they are. Other regions are synced at once; the accounts of a region that "
         "is left out stay in the list and are no longer updated.",
         operation_id="update_connection",
         request=ConnectionChangesRequest,
-        request_examples={"a label": {"label": "Nordwind"}, "regions": {"regions": ["NA", "EU"]}},
+        request_examples={
+            "a label": {"label": "Nordwind"},
+            "regions": {"regions": ["NA", "EU"]},
+            "another person": {"owner": "ana"},
+        },
         response=ConnectionSerializer,
         example=examples.CONNECTION,
         permission="tokens.connect_amazon",

@@ -94,19 +94,16 @@ def disconnect(request: StaffRequest, connection_id: UUID) -> HttpResponse:
 @staff_page("tokens.connect_amazon")
 def update(request: StaffRequest, connection_id: UUID) -> HttpResponse:
     connection = _find(request, connection_id, "tokens.connect_amazon")
-    if request.method == "POST":
-        form = ConnectionForm(request.POST)
-        if form.is_valid():
-            try:
-                changed = update_connection(request.user, connection, form.cleaned_data)
-            except ValidationError as error:
-                form.add_error(None, error)
-            else:
-                done = "is changed" if changed else "was like this already; nothing was changed"
-                messages.success(request, f"{connection.label} {done}.")
-                return redirect_htmx(request, reverse("connection", args=[connection.pk]))
-    else:
-        form = ConnectionForm(initial={"label": connection.label, "regions": connection.regions})
+    form = ConnectionForm(request.POST if request.method == "POST" else None, connection=connection)
+    if form.is_valid():
+        try:
+            changed = update_connection(request.user, connection, form.cleaned_data)
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            done = "is changed" if changed else "was like this already; nothing was changed"
+            messages.success(request, f"{connection.label} {done}.")
+            return redirect_htmx(request, reverse("connection", args=[connection.pk]))
     context = {
         "connection": connection,
         "form": form,
@@ -115,7 +112,7 @@ def update(request: StaffRequest, connection_id: UUID) -> HttpResponse:
     status = INVALID_FORM if form.errors else HTTPStatus.OK
     if is_partial(request):
         return render(request, "dashboard/connections/update.html", context, status=status)
-    title = "Label and regions"
+    title = "Change a connection"
     return page(request, "dashboard/frame/confirm_page.html", context, title=title, status=status)
 
 

@@ -1,5 +1,6 @@
 """The page of the connections and the operations on a connection."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -12,7 +13,9 @@ from accounts.models import SyncRun
 from dashboard.account_counts import count_accounts
 from dashboard.views.connections import PAGE_SIZE
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, squeeze, staff
+from tests.teams import join, team_of
 from tokens.models import Connection, TokenRefresh
+from tokens.people.roles import Role
 
 
 @pytest.fixture
@@ -299,7 +302,7 @@ def test_label_and_regions_are_changed_on_the_page(
     form = squeeze(client.get(address).content.decode())
     assert 'value="Northwind"' in form
     assert form.count(" checked") == 2
-    response = client.post(address, {"label": "Südwind", "regions": ["FE"]})
+    response = client.post(address, {"label": "Südwind", "regions": ["FE"], "owner": "alice"})
     assert (response.status_code, response["Location"]) == (303, f"/connections/{connection.pk}/")
     connection.refresh_from_db()
     assert (connection.label, connection.regions) == ("Südwind", ["FE"])
@@ -319,11 +322,42 @@ def test_a_wrong_label_or_region_is_explained_in_the_form(
     client: Client, alice: User, make_connection: MakeConnection, data: dict[str, object], words: str
 ) -> None:
     connection = make_connection(alice)
-    page = client.post(f"/connections/{connection.pk}/update/", data)
+    page = client.post(f"/connections/{connection.pk}/update/", {"owner": "alice", **data})
     assert page.status_code == 422
     assert words in page.content.decode()
     connection.refresh_from_db()
     assert (connection.label, connection.regions) == ("Northwind", ["NA", "EU", "FE"])
+
+
+def test_another_person_is_made_responsible_in_the_form(
+    client: Client, alice: User, bob: User, make_connection: MakeConnection
+) -> None:
+    join(bob, team_of(alice).name, Role.VIEWER)
+    User.objects.create_user("stranger")
+    inactive = User.objects.create_user("inactive", is_active=False)
+    join(inactive, team_of(alice).name, Role.VIEWER)
+    connection = make_connection(alice)
+    address = f"/connections/{connection.pk}/update/"
+    form = squeeze(client.get(address).content.decode())
+    assert re.findall(r'<option value="(\w+)"', form) == ["alice", "bob"]
+    assert '<option value="alice" selected>' in form
+    data = {"label": "Northwind", "regions": ["NA", "EU", "FE"]}
+    assert client.post(address, {**data, "owner": "bob"}).status_code == 303
+    connection.refresh_from_db()
+    assert connection.owner == bob
+    assert client.post(address, {**data, "owner": "stranger"}).status_code == 422
+    connection.refresh_from_db()
+    assert connection.owner == bob
+
+
+def test_an_owner_who_left_the_team_stays_when_only_the_label_changes(
+    client: Client, alice: User, bob: User, make_connection: MakeConnection
+) -> None:
+    connection = make_connection(bob, team=team_of(alice))
+    data = {"label": "Südwind", "regions": ["NA", "EU", "FE"], "owner": "bob"}
+    assert client.post(f"/connections/{connection.pk}/update/", data).status_code == 303
+    connection.refresh_from_db()
+    assert (connection.label, connection.owner) == ("Südwind", bob)
 
 
 def test_the_admin_only_shows_label_and_regions(

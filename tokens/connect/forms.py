@@ -4,8 +4,8 @@ from django import forms
 
 from amazon_accounts.amazon_ads.foreign_text import has_token
 from amazon_accounts.amazon_ads.hosts import Region
-from tokens.connect.update import MAX_LABEL_LENGTH, clean_label
-from tokens.models import Team, TeamQuerySet
+from tokens.connect.update import MAX_LABEL_LENGTH, clean_label, list_owners
+from tokens.models import Connection, Team, TeamQuerySet
 
 
 class RegionsField(forms.CharField):
@@ -43,7 +43,7 @@ class RegionsChoiceField(forms.MultipleChoiceField):
 
 
 class ConnectionForm(forms.Form):
-    """The label and the regions of a connection."""
+    """The label, the regions and the person responsible of a connection."""
 
     label = LabelField(
         label="Label", widget=forms.TextInput(attrs={"class": "c-field", "maxlength": MAX_LABEL_LENGTH})
@@ -52,6 +52,18 @@ class ConnectionForm(forms.Form):
         label="Regions",
         help_text="Accounts of a region that is left out stay in the list and are no longer updated.",
     )
+    owner = forms.ChoiceField(
+        label="Responsible",
+        help_text="Whom others ask about the login. It does not change who may do what.",
+        widget=forms.Select(attrs={"class": "c-field"}),
+    )
+
+    def __init__(self, data: Any = None, *, connection: Connection) -> None:
+        present = {name: getattr(connection, name) for name in ("label", "regions")}
+        owner = connection.owner.get_username()
+        super().__init__(data, initial={**present, "owner": owner})
+        names = {owner, *list_owners(connection).values_list("username", flat=True)}
+        cast("forms.ChoiceField", self.fields["owner"]).choices = [(name, name) for name in sorted(names)]
 
 
 class MoveForm(forms.Form):

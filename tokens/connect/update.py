@@ -1,4 +1,4 @@
-"""Changing what people say about a connection: its label, and the regions that are read."""
+"""Changing what people say about a connection: its label, the regions that are read, and the person responsible."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -6,6 +6,7 @@ from typing import Any, Final
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Q, QuerySet
 
 from amazon_accounts.amazon_ads.foreign_text import has_token
 from amazon_accounts.amazon_ads.hosts import Region
@@ -46,21 +47,42 @@ def clean_regions(value: Any) -> list[str]:
     return [region for region in Region.values if region in value]
 
 
-CHANGEABLE: Final[Mapping[str, Callable[[Any], Any]]] = {"label": clean_label, "regions": clean_regions}
+def clean_owner(value: Any) -> str:
+    """Return the user name. Raises ValidationError."""
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValidationError("It must be a user name.")
+    return value
+
+
+CHANGEABLE: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "label": clean_label,
+    "regions": clean_regions,
+    "owner": clean_owner,
+}
+
+
+def list_owners(connection: Connection) -> QuerySet[User]:
+    """Return the people who may become responsible: who are active and see the team of the connection."""
+    sees_team = Q(is_superuser=True) | Q(memberships__team=connection.team_id)
+    return User.objects.filter(sees_team, is_active=True).distinct().order_by("username")
 
 
 def update_connection(user: User | System, connection: Connection, changes: Any) -> bool:
-    """Change `label` and `regions`, where given. Return False if nothing differs.
+    """Change `label`, `regions` and `owner` (a user name), where given. Return False if nothing differs.
 
     Other regions are synced at once. Raises PermissionDenied and ValidationError.
     """
     require(user, "tokens.connect_amazon", connection)
     cleaned = _clean(changes)
     with transaction.atomic():
+        if "owner" in cleaned:
+            cleaned["owner"] = _lock_person(cleaned["owner"])
         # The row is read again under its lock, because a refresh or another person may have changed it.
         locked = Connection.objects.select_for_update(no_key=True).get(pk=connection.pk)
         if locked.is_forgotten:
             raise ValidationError("The login was forgotten, so nothing of it can be changed.")
+        if "owner" in cleaned and cleaned["owner"] != locked.owner:
+            _check_owner(locked, cleaned["owner"])
         changed = {name: value for name, value in cleaned.items() if not _is_same(locked, name, value)}
         before = {name: getattr(locked, name) for name in changed}
         for name, value in changed.items():
@@ -100,9 +122,28 @@ def _clean(changes: Any) -> dict[str, Any]:
     return cleaned
 
 
+def _lock_person(name: str) -> User | None:
+    # Before the connection, as erasing a person does. Until the end nobody ends the person's access.
+    return User.objects.select_for_update(no_key=True).filter(username=name).first()
+
+
+def _check_owner(connection: Connection, person: User | None) -> None:
+    if person is None or not list_owners(connection).filter(pk=person.pk).exists():
+        # One text for all reasons: it says neither who has a login here nor who is active.
+        raise ValidationError(
+            {
+                "owner": f"It must be the user name of an active member of “{connection.team}”, or of a superuser."
+            }
+        )
+
+
 def _leave_out_names(values: Mapping[str, Any]) -> dict[str, Any]:
     # A label may name the Amazon login, and the trail keeps it when the login is forgotten.
-    return {name: "(not recorded)" if name == "label" else value for name, value in values.items()}
+    hidden = {"label": "(not recorded)"}
+    return {
+        name: hidden.get(name) or (value.get_username() if isinstance(value, User) else value)
+        for name, value in values.items()
+    }
 
 
 def _is_same(connection: Connection, name: str, value: Any) -> bool:

@@ -16,9 +16,10 @@ from rest_framework.test import APIClient
 
 from accounts.models import Account, SyncRun
 from tests.accounts.conftest import AccountFactory, ClientFactory, ConnectionFactory
-from tests.teams import set_role
+from tests.teams import join, set_role
 from tokens.encryption import Secret
 from tokens.models import ApiKey, AuditEntry, Connection, TokenRefresh
+from tokens.people.audit import Action
 from tokens.people.roles import Role
 
 LIST = "/api/v1/connections/"
@@ -177,18 +178,56 @@ class TestUpdate:
             ({"regions": [["EU"]]}, "regions"),
             ({"regions": [{}]}, "regions"),
             ({"regions": None}, "regions"),
+            ({"label": "Ok", "client_id": "bob"}, "client_id"),
             ({"label": "Ok", "owner": "bob"}, "owner"),
+            ({"label": "Ok", "owner": "inactive"}, "owner"),
+            ({"label": "Ok", "owner": "nobody"}, "owner"),
+            ({"owner": "a\0b"}, "owner"),
+            ({"owner": ""}, "owner"),
+            ({"owner": None}, "owner"),
+            ({"owner": 7}, "owner"),
             (["label"], ""),
         ],
     )
     def test_a_wrong_value_is_refused_and_nothing_is_changed(
-        self, api: APIClient, connection: Connection, body: Any, field: str
+        self, api: APIClient, bob: User, connection: Connection, body: Any, field: str
     ) -> None:
+        join(User.objects.create_user("inactive", is_active=False), connection.team.name, Role.VIEWER)
         response = self.patch(api, connection, body)
         assert response.status_code == 400
         assert [error["field"] for error in response.json()["errors"]] == [field]
         connection.refresh_from_db()
         assert (connection.label, connection.regions) == ("Northwind", ["NA", "EU", "FE"])
+
+    @pytest.mark.parametrize("is_superuser", [False, True])
+    def test_a_member_or_a_superuser_is_made_responsible(
+        self, api: APIClient, connection: Connection, *, is_superuser: bool
+    ) -> None:
+        carol = User.objects.create_user("carol", is_superuser=is_superuser)
+        if not is_superuser:
+            join(carol, connection.team.name, Role.VIEWER)
+        for _ in range(2):
+            response = self.patch(api, connection, {"owner": "carol"})
+            assert (response.status_code, response.json()["owner"]) == (200, "carol")
+        connection.refresh_from_db()
+        assert connection.owner == carol
+        entry = AuditEntry.objects.get(action=Action.CONNECTION_UPDATE)
+        assert (entry.before, entry.after) == ({"owner": "alice"}, {"owner": "carol"})
+        assert not SyncRun.objects.exists()
+
+    def test_a_refusal_does_not_say_who_has_a_login_here(
+        self, api: APIClient, bob: User, connection: Connection
+    ) -> None:
+        answers = {
+            self.patch(api, connection, {"owner": name}).json()["detail"] for name in ("bob", "nobody")
+        }
+        assert len(answers) == 1
+
+    def test_a_viewer_makes_nobody_responsible(
+        self, alice: User, connection: Connection, client_of: ClientFactory
+    ) -> None:
+        set_role(alice, Role.VIEWER)
+        assert self.patch(client_of(alice), connection, {"owner": "alice"}).status_code == 403
 
     def test_the_connection_of_another_team_is_not_found(
         self, bob: User, connection: Connection, client_of: ClientFactory
