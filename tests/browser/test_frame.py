@@ -29,7 +29,6 @@ STRANGERS_PAGES = [
     "password/reset/done/",
     "password/reset/key/a-b/",
     "inactive/",
-    "invitation/",
 ]
 DARK = re.compile(r"\bdark\b")
 
