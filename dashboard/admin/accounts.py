@@ -30,6 +30,7 @@ from accounts.models import (
     Profile,
     SyncRun,
 )
+from dashboard.admin.by_team import ConnectionTeamFilter, TeamFilter
 from dashboard.admin.read_only import ReadOnlyInline, VisibleRowsAdmin, color_states
 from dashboard.forms import UpdateForm
 from dashboard.frame.page import INVALID_FORM
@@ -192,9 +193,10 @@ class SuspensionFilter(RadioFilter):
 class AccountAdmin(BatchActions):
     list_display = [
         *("name_or_id", "amazon_account_id", "state_label", "status_label", "standing_label"),
-        *("suspension_at", "account_type", "connection"),
+        *("suspension_at", "account_type", "team", "connection"),
     ]
     list_filter = [
+        TeamFilter,
         HealthReasonFilter,
         SuspensionFilter,
         ("status", ChoicesCheckboxFilter),
@@ -202,7 +204,7 @@ class AccountAdmin(BatchActions):
         ("account_type", ChoicesCheckboxFilter),
         ("inactive_reason", ChoicesCheckboxFilter),
     ]
-    list_select_related = ["connection"]
+    list_select_related = ["connection", "team"]
     # They follow from the account and its connection.
     readonly_fields = ["health_reason", "health", "sync_status"]
     search_fields = ["name", "amazon_account_id"]
@@ -284,7 +286,11 @@ class SyncRunAdmin(VisibleRowsAdmin):
         "changed",
         "gone",
     ]
-    list_filter = [("state", ChoicesCheckboxFilter), ("trigger", ChoicesCheckboxFilter)]
+    list_filter = [
+        ConnectionTeamFilter,
+        ("state", ChoicesCheckboxFilter),
+        ("trigger", ChoicesCheckboxFilter),
+    ]
     list_select_related = ["connection"]
 
     @display(description="State", label=RUN_LABELS)

@@ -13,6 +13,7 @@ from unfold.decorators import display
 
 from accounts.models import SyncRun
 from accounts.sync.requests import request_sync
+from dashboard.admin.by_team import ConnectionTeamFilter, TeamFilter
 from dashboard.admin.read_only import ReadOnlyAdmin, VisibleRowsAdmin, color_states
 from dashboard.overview.activity import read_activity, read_success_rates
 from dashboard.status import CONNECTION, REFRESH
@@ -40,9 +41,9 @@ def _names(connections: list[Connection]) -> str:
 
 @admin.register(Connection)
 class ConnectionAdmin(VisibleRowsAdmin):
-    list_display = ["label", "state_label", "owner", "amazon_user", "expires_at", "last_synced_at"]
-    list_filter = [("state", ChoicesCheckboxFilter)]
-    list_select_related = ["owner"]
+    list_display = ["label", "state_label", "team", "owner", "amazon_user", "expires_at", "last_synced_at"]
+    list_filter = [TeamFilter, ("state", ChoicesCheckboxFilter)]
+    list_select_related = ["owner", "team"]
     search_fields = ["label", "amazon_user_email", "=amazon_user_id"]
     exclude = ["access_token", "refresh_token"]
     ordering = ["label", "id"]
@@ -103,6 +104,7 @@ class ConnectionAdmin(VisibleRowsAdmin):
 class TokenRefreshAdmin(VisibleRowsAdmin):
     list_display = ["started_at", "connection", "trigger", "tries", "outcome_label", "took", "error_code"]
     list_filter = [
+        ConnectionTeamFilter,
         ("outcome", ChoicesCheckboxFilter),
         ("trigger", ChoicesCheckboxFilter),
         ("started_at", RangeDateTimeFilter),
@@ -159,7 +161,7 @@ class TeamAdmin(VisibleRowsAdmin):
 @admin.register(Membership)
 class MembershipAdmin(VisibleRowsAdmin):
     list_display = ["team", "user", "role", "source", "created_at"]
-    list_filter = ["role", "source"]
+    list_filter = [TeamFilter, "role", "source"]
     list_select_related = ["team", "user"]
     search_fields = ["team__name", "user__username"]
     ordering = ["team__name", "user__username", "id"]

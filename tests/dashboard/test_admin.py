@@ -21,13 +21,18 @@ from amazon_accounts.amazon_ads.models import RateLimit
 from tests.api_keys import new_key
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, squeeze, staff
 from tokens.models import (
+    AlertDelivery,
     ApiKey,
     AuditCheckpoint,
     AuditEntry,
     AuditKey,
     AuditLink,
+    AuditMail,
+    ChosenTeam,
     Connection,
     Heartbeat,
+    Invitation,
+    MutedAlertKind,
     SchedulerLead,
     SignInPace,
     TokenRefresh,
@@ -37,8 +42,21 @@ from tokens.refresh.tasks import request_refresh
 
 OURS = ("accounts", "tokens", "amazon_ads")
 # A side table of the search, kept by triggers: it shows nothing that the account does not.
-# The audit trail has a page of its own.
-NOT_SHOWN = {AccountSearch, AuditCheckpoint, AuditEntry, AuditKey, AuditLink, SchedulerLead, SignInPace}
+# The audit trail and invitations have pages of their own, and what a person chooses is their own.
+NOT_SHOWN = {
+    AccountSearch,
+    AlertDelivery,
+    AuditCheckpoint,
+    AuditEntry,
+    AuditKey,
+    AuditLink,
+    AuditMail,
+    ChosenTeam,
+    Invitation,
+    MutedAlertKind,
+    SchedulerLead,
+    SignInPace,
+}
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 
 
