@@ -16,6 +16,7 @@ class TokensConfig(AppConfig):
         from tokens.people.teams import create_main_team, let_first_superuser_administer
         from tokens.sign_in import factor_secrets
         from tokens.sign_in.oidc import links
+        from tokens.webhooks import events
 
         post_migrate.connect(create_main_team, sender=self)
         post_save.connect(let_first_superuser_administer, sender=User)
@@ -24,3 +25,4 @@ class TokensConfig(AppConfig):
         factor_secrets.listen()
         sign_in.listen()
         links.listen()
+        events.listen()

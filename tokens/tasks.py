@@ -11,6 +11,7 @@ from tokens.processes.pruning import prune_tokens_histories
 from tokens.processes.stalled import rescue_stalled_jobs
 from tokens.refresh.tasks import refresh_connection, refresh_due_tokens
 from tokens.sign_in.password_reset import mail_password_reset, mail_password_resets
+from tokens.webhooks.placing import place_events
 
 __all__ = [
     "chain_audit",
@@ -19,6 +20,7 @@ __all__ = [
     "mail_invitation",
     "mail_password_reset",
     "mail_password_resets",
+    "place_events",
     "prune_audit",
     "prune_sessions",
     "prune_tokens_histories",

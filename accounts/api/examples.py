@@ -225,3 +225,20 @@ AUDIT_ENTRY = {
     "before": {"state": "active"},
     "after": {"state": "disconnected"},
 }
+EVENT = {
+    "id": "0193c8a0-7b1e-7c52-9f43-2a9b3c4d5e70",
+    "type": "account.suspended",
+    "timestamp": "2026-11-29T08:00:02Z",
+    "data": {
+        "team": {"id": "0193c8a0-7b1e-7c52-9f43-2a9b3c4d5e01", "name": "Main"},
+        "connection": {"id": "0193c8a0-7b1e-7c52-9f43-2a9b3c4d5e02", "label": "Nordwind"},
+        "account": {
+            "id": "0193c8a0-7b1e-7c52-9f43-2a9b3c4d5e03",
+            "amazon_account_id": "amzn1.ads-account.g.nordwind",
+            "name": "Nordwind Outdoor",
+            "status": "suspended",
+            "standing": "suspended",
+        },
+        "changes": {"status": ["active", "suspended"], "standing": ["good", "suspended"]},
+    },
+}

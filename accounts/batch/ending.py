@@ -23,6 +23,7 @@ FOLLOW_NEXT_RUN = load(__file__, "follow_next_run")
 FOLLOW_RUN = load(__file__, "follow_run")
 END_SYNCED_ITEMS = load(__file__, "end_synced_items")
 END_UNWANTED_RUNS = load(__file__, "end_unwanted_runs")
+WRITE_END_EVENT = load(__file__, "write_end_event")
 
 
 class BatchStateError(Exception):
@@ -82,6 +83,10 @@ def finish(batch: BatchOperation, state: BatchOperation.State, counts: Mapping[s
     batch.failed = counts.get(BatchItem.State.FAILED, 0)
     batch.skipped = counts.get(BatchItem.State.SKIPPED, 0)
     batch.save(update_fields=["state", "finished_at", "succeeded", "failed", "skipped"])
+    with database.cursor() as cursor:
+        cursor.execute(
+            WRITE_END_EVENT, {"batch": batch.pk, "operation": batch.operation, "state": str(batch.state)}
+        )
 
 
 def cancel_batch(user: User | System, batch: BatchOperation) -> BatchOperation:

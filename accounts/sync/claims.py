@@ -28,8 +28,9 @@ from accounts.sync.listing import (
     without_billing,
 )
 from accounts.sync.next_sync import next_sync_at
-from tokens.models import Connection
+from tokens.models import Connection, Event
 from tokens.refresh.revoked import mark_revoked
+from tokens.webhooks.events import record_connection_event
 
 MAX_POSTPONEMENTS = 3
 # A run whose wait would be longer ends without the missing list, so that its other lists are not delayed as
@@ -182,7 +183,18 @@ def finish_closing(run_id: UUID, connection_id: UUID) -> None:
     # The caller closes the run in the same transaction.
     discard_staged(run_id)
     alert_standings(run_id, connection_id)
+    _record_end(run_id)
     sync_ended.send(sender=SyncRun, run_id=run_id)
+
+
+def _record_end(run_id: UUID) -> None:
+    run = SyncRun.objects.select_related("connection__team").get(pk=run_id)
+    counts = {name: getattr(run, name) for name in ("created", "changed", "gone")}
+    record_connection_event(
+        Event.Type.SYNC_ENDED,
+        run.connection,
+        more={"sync": {"id": str(run.pk), "state": run.state, **counts}},
+    )
 
 
 def discard_staged(run_id: UUID) -> None:

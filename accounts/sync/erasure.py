@@ -10,7 +10,7 @@ from accounts.models.changes import change_in_the_name_of
 from accounts.standing.alerts import KINDS
 from accounts.sync.fences import lock_team
 from amazon_accounts.postgresql.statements import load
-from tokens.models import Alert, Connection
+from tokens.models import Alert, Connection, Event
 from tokens.models.alert import AlertQuerySet
 
 Kind = AccountChange.Kind
@@ -38,6 +38,7 @@ def erase_names(connection: Connection) -> None:
     # After the update above, whose triggers have recorded what it erased.
     changes.filter(kind__in=KINDS_WITH_NAMES).update(old=None, new=None)
     _find_alerts(accounts, changes).erase_texts()
+    Event.objects.all().erase_accounts(accounts)
     SyncRun.objects.filter(connection=connection).exclude(error="").update(error="")
 
 

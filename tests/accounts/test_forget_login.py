@@ -172,7 +172,7 @@ def test_it_needs_the_permission_to_disconnect(alice: User, login: Connection) -
     disconnect_connection(SYSTEM, login)
     with pytest.raises(PermissionDenied):
         forget_login(alice, login)
-    assert find_tables_with("zebulon") == ["tokens_connection"]
+    assert "tokens_connection" in find_tables_with("zebulon")
 
 
 def test_a_forgotten_login_is_not_reconnected(login: Connection) -> None:

@@ -50,6 +50,8 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "amazon_accounts/postgresql/sql/read_cache_entries.sql": {"keys": ["limit"]},
     "amazon_accounts/postgresql/sql/set_cache_entry.sql": CACHE_ENTRY,
     "amazon_accounts/postgresql/sql/touch_cache_entry.sql": {"key": "limit", "life": 60.0},
+    "accounts/batch/sql/write_end_event.sql": {**BATCH, "operation": "sync", "state": "succeeded"},
+    "tokens/webhooks/sql/place_events.sql": {"batch_size": 5000},
     "tokens/people/sql/take_hand_outs.sql": {
         "key": ID,
         "number": 500,

@@ -1,6 +1,7 @@
 """Creating alerts, in the transaction that makes them true. A task sends them later."""
 
 from datetime import datetime
+from uuid import UUID
 
 from django.conf import settings
 
@@ -15,13 +16,14 @@ def create_alert(
     connection: Connection | None = None,
     *,
     api_key: ApiKey | None = None,
-) -> None:
-    """Create an alert about a connection, an API key or the installation.
+) -> UUID:
+    """Create an alert about a connection, an API key or the installation; return its id.
 
-    One thing that is noticed twice has the same key, and is reported once.
+    One thing that is noticed twice has the same key, and is reported once: then no alert has this id.
     """
     alert = Alert(kind=kind, key=f"{kind}:{key}", text=text, connection=connection, api_key=api_key)
     Alert.objects.bulk_create([alert], ignore_conflicts=True)
+    return alert.pk
 
 
 def alert_connection_broken(connection: Connection) -> None:
@@ -43,15 +45,17 @@ def alert_connection_healed(connection: Connection) -> None:
     )
 
 
-def alert_consent_ending(connection: Connection, ends_at: datetime, days: int) -> None:
+def alert_consent_ending(connection: Connection, ends_at: datetime, days: int) -> bool:
+    """Return whether the alert is a new one."""
     # The key has the end of the consent, because importing the same token again makes a new grant.
-    create_alert(
+    alert_id = create_alert(
         Alert.Kind.CONSENT_ENDING,
         f"{connection.pk}:{ends_at:%Y-%m-%d}:{days}",
         f"The consent of “{connection.label}” ends on {ends_at:%Y-%m-%d}. Reconnect it before; its accounts and "
         "history stay.",
         connection,
     )
+    return Alert.objects.filter(pk=alert_id).exists()
 
 
 def alert_application() -> None:

@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 from datetime import time as time_of_day
 
 from django.conf import settings
+from django.db import transaction
 from procrastinate.contrib.django import app
 
 from amazon_accounts.postgresql.clock import database_now
 from tokens.alerts import create as alerts
-from tokens.models import Connection
+from tokens.models import Connection, Event
 from tokens.queues import TOKENS
+from tokens.webhooks.events import record_connection_event
 
 WARNING_DAYS = (1, 7, 30)
 # Where a person withdraws the consent at Amazon. The addresses of the other regions are not known for certain.
@@ -35,6 +37,12 @@ def warn_of_consent_ends() -> int:
         if ends_at is None:
             continue
         days = next(days for days in WARNING_DAYS if ends_at - now <= timedelta(days=days))
-        alerts.alert_consent_ending(connection, ends_at, days)
+        with transaction.atomic():
+            if alerts.alert_consent_ending(connection, ends_at, days):
+                record_connection_event(
+                    Event.Type.CONNECTION_CONSENT_ENDING,
+                    connection,
+                    more={"consent_ends_at": ends_at.isoformat()},
+                )
         warned += 1
     return warned

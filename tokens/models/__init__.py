@@ -21,6 +21,7 @@ from tokens.models.connection import (
     where_live,
 )
 from tokens.models.erased_person import ErasedPerson
+from tokens.models.event import Event, EventQuerySet
 from tokens.models.heartbeat import Heartbeat
 from tokens.models.invitation import Invitation, InvitationQuerySet
 from tokens.models.refresh import TokenRefresh, TokenRefreshQuerySet
@@ -57,6 +58,8 @@ __all__ = [
     "Connection",
     "ConnectionQuerySet",
     "ErasedPerson",
+    "Event",
+    "EventQuerySet",
     "Heartbeat",
     "Invitation",
     "InvitationQuerySet",

@@ -17,6 +17,7 @@ from tokens.models import (
     AlertDelivery,
     ApiKey,
     AuthorizationAttempt,
+    Event,
     Heartbeat,
     Invitation,
     SignInPace,
@@ -34,6 +35,8 @@ ATTEMPTS = timedelta(hours=1)
 ENDED_KEYS = timedelta(days=30)
 # They can be sent again until then.
 ENDED_INVITATIONS = timedelta(days=30)
+# The API promises them for so long.
+EVENTS = timedelta(days=30)
 HEARTBEATS = timedelta(days=1)
 # Much longer than any refresh takes.
 ABANDONED_AFTER = timedelta(hours=1)
@@ -51,6 +54,7 @@ def prune_tokens_histories(*, batch_size: int = BATCH_SIZE) -> int:
         AlertDelivery.objects.filter(taken_at__lt=now - ALERTS),
         AuthorizationAttempt.objects.filter(created_at__lt=now - ATTEMPTS),
         ApiKey.objects.filter(expires_at__lt=now - ENDED_KEYS),
+        Event.objects.filter(created_at__lt=now - EVENTS),
         Invitation.objects.filter(ends_at__lt=now - ENDED_INVITATIONS),
         # A clock that is behind the time limits nobody.
         SignInPace.objects.filter(next_at__lt=now),

@@ -56,6 +56,7 @@ POST    api/v1/connections/<uuid:connection_id>/move/       401 401 403 403 200 
 POST    api/v1/connections/<uuid:connection_id>/refresh/    401 401 403 202 202 202
 GET     api/v1/connections/<uuid:connection_id>/refreshes/  401 401 200 200 200 200
 POST    api/v1/connections/<uuid:connection_id>/sync/       401 401 403 202 202 202
+GET     api/v1/events/                                      401 401 200 200 200 200
 GET     api/v1/teams/                                       401 401 200 200 200 200
 POST    api/v1/teams/                                       401 401 403 403 403 201
 PATCH   api/v1/teams/<uuid:team_id>/                        401 401 403 403 403 200

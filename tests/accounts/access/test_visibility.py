@@ -34,6 +34,7 @@ from tokens.models import (
     Alert,
     AuthorizationAttempt,
     Connection,
+    Event,
     Membership,
     MutedAlertKind,
     Session,
@@ -43,6 +44,7 @@ from tokens.models import (
 from tokens.people.invitations import invite
 from tokens.people.roles import Role
 from tokens.permissions import SYSTEM, Actor, may
+from tokens.webhooks.placing import place_events
 
 # Nobody owns the rows of these models: the permission to view the model decides alone.
 WITHOUT_OWNER = {
@@ -105,6 +107,7 @@ class World:
             self.people[name] = set_role(self.people[name], Role.ADMINISTRATOR)
             join(self.people["member of both"], f"Team of {name}", Role.OPERATOR)
         Alert.objects.create(kind=Alert.Kind.APPLICATION_REFUSED, key="refused", text="Amazon refuses us.")
+        place_events()
 
 
 def _give_rows(user: User, new_account: AccountFactory) -> None:
@@ -290,6 +293,7 @@ API: dict[str, tuple[type[Model], Reader]] = {
     ),
 }
 API |= {
+    "events/": (Event, results("api/v1/events/", by_id)),
     "teams/": (Team, results("api/v1/teams/", by_id)),
     "teams/<uuid:team_id>/members/": (Membership, members),
 }

@@ -25,6 +25,7 @@ IDS = {
     "accounts.sync_due",
     "tokens.chain_audit",
     "tokens.mail_audit_end",
+    "tokens.place_events",
     "tokens.prune",
     "tokens.prune_audit",
     "tokens.prune_sessions",
