@@ -11,7 +11,7 @@ from django.urls import reverse
 from accounts.models import Account, BatchOperation
 from dashboard.audit.words import OUTCOMES, name_actor, name_deed
 from dashboard.status import Status, find_status
-from tokens.models import AuditEntry, Connection
+from tokens.models import AuditEntry, Connection, Invitation
 from tokens.people.audit.query import VIEW, AuditQuery, find_entries
 from tokens.permissions import may
 
@@ -45,6 +45,7 @@ def read_latest(user: User, object_id: UUID) -> list[AuditRow]:
 
 def _make_row(entry: AuditEntry, names: Mapping[str, str]) -> AuditRow:
     name = names.get(entry.object_id, "")
+    page = PAGES.get(entry.object_type)
     is_own = entry.object_type == "person" and entry.object_id == str(entry.actor_id)
     return AuditRow(
         entry=entry,
@@ -52,8 +53,8 @@ def _make_row(entry: AuditEntry, names: Mapping[str, str]) -> AuditRow:
         deed=name_deed(entry),
         outcome=find_status(OUTCOMES, entry.outcome),
         name="" if is_own else name or entry.object_name,
-        # Only who sees the object is led to its page.
-        address=reverse(PAGES[entry.object_type], args=[entry.object_id]) if name else "",
+        # Only who sees the object is led to its page, if it has one.
+        address=reverse(page, args=[entry.object_id]) if name and page else "",
         details=list_details(entry),
     )
 
@@ -111,9 +112,16 @@ def _read_batches(user: User, ids: set[UUID]) -> dict[str, str]:
     }
 
 
+def _read_invitations(user: User, ids: set[UUID]) -> dict[str, str]:
+    # Until they are accepted, revoked or forgotten. The trail itself has no address of a person.
+    rows = Invitation.objects.visible_to(user).filter(pk__in=ids).values_list("pk", "email")
+    return {str(pk): address for pk, address in rows}
+
+
 READERS: Final[dict[str, Callable[[User, set[UUID]], dict[str, str]]]] = {
     "connection": _read_connections,
     "account": _read_accounts,
     "batch": _read_batches,
+    "invitation": _read_invitations,
 }
 PAGES: Final = {"connection": "connection", "account": "account", "batch": "operation"}

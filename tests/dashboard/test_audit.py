@@ -18,6 +18,7 @@ from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, squeeze
 from tests.teams import join, set_role, team_of
 from tokens.models import AuditEntry
 from tokens.people.audit import Action, AuditedObject, record_audit, record_many
+from tokens.people.invitations import invite, revoke_invitation
 from tokens.people.roles import Role
 from tokens.permissions import SYSTEM
 
@@ -158,6 +159,15 @@ class TestRows:
         )
         page = read(client)
         assert not any(tag in page for tag in ("<b>eve", "<i>name", "<u>a", "<s>b"))
+
+    def test_an_invitation_has_its_address_until_it_is_accepted(self, alice: User, client: Client) -> None:
+        invitation = invite(SYSTEM, team_of(alice), "nina@example.com", "viewer")
+        assert "nina@example.com" in read(client)
+        revoke_invitation(SYSTEM, invitation)
+        page = read(client)
+        assert "Invited somebody" in page
+        assert "Revoked an invitation" in page
+        assert "nina@example.com" not in page
 
     def test_what_the_person_may_not_see_has_no_name_and_no_link(
         self, client: Client, alice: User, make_account: MakeAccount, make_connection: MakeConnection

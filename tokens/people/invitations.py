@@ -169,7 +169,11 @@ def accept_invitation(person: User, digest: str) -> Team:
         Action.INVITATION_ACCEPT,
         name_member(team, person),
         before={"role": before} if before else None,
-        after={"role": role, "invited_by": inviter.get_username() if inviter else None},
+        after={
+            "role": role,
+            "invited_by": inviter.get_username() if inviter else None,
+            "invitation": str(invitation.pk),
+        },
     )
     return team
 

@@ -194,15 +194,16 @@ class TestAccepting:
     def test_a_person_who_is_here_becomes_staff_and_a_member(
         self, administrator: User, team: Team, nina: User
     ) -> None:
-        digest = send(invite(administrator, team, ADDRESS, "operator"))
-        assert accept_invitation(nina, digest) == team
+        invitation = invite(administrator, team, ADDRESS, "operator")
+        number = str(invitation.pk)
+        assert accept_invitation(nina, send(invitation)) == team
         nina.refresh_from_db()
         assert (nina.is_staff, nina.is_superuser) == (True, False)
         membership = Membership.objects.get(user=nina)
         assert (membership.team, membership.role, membership.source) == (team, "operator", "person")
         entry = AuditEntry.objects.latest("pk")
         assert (entry.action, entry.actor_name, entry.team_id) == ("invitation.accept", "nina", team.pk)
-        assert entry.after == {"role": "operator", "invited_by": "alice"}
+        assert entry.after == {"role": "operator", "invited_by": "alice", "invitation": number}
 
     def test_a_new_person_gets_the_invited_address(self, administrator: User, team: Team) -> None:
         digest = send(invite(administrator, team, ADDRESS, "viewer"))
