@@ -23,7 +23,7 @@ from amazon_accounts.starter.first_login import Login, ensure_first_login
 from amazon_accounts.starter.log import Log, LogFile
 from amazon_accounts.starter.preparation import check_port, collect_static_files
 from amazon_accounts.starter.supervisor import Program, Supervisor
-from tokens.checks import require_fitting_keys
+from tokens.checks import require_fitting_keys, require_known_teams
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LOOPBACK = "127.0.0.1"
@@ -88,6 +88,7 @@ def prepare(log: Log) -> None:
     log.write("database", "migrating")
     call_command("migrate", interactive=False, verbosity=0)
     require_fitting_keys()
+    require_known_teams()
     close_pool()
     if collect_static_files():
         log.write("starter", "collected the static files")
