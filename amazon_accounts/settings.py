@@ -27,6 +27,7 @@ from amazon_accounts.configuration.environment import (
     env_secret,
     env_secret_list,
     env_sender,
+    env_waits,
     require_in_production,
 )
 from amazon_accounts.configuration.outgoing import (
@@ -178,6 +179,9 @@ METRICS_TOKEN = env_secret("METRICS_TOKEN")
 HTTPS_PROXY = env_proxy("HTTPS_PROXY")
 NO_PROXY = env_direct_hosts("NO_PROXY") if HTTPS_PROXY else ()
 CA_BUNDLE = env_certificates("CA_BUNDLE")
+# Of a team's webhooks: hosts that may be private or without https, and the waits before each further try.
+WEBHOOK_ALLOWED_HOSTS = env_direct_hosts("WEBHOOK_ALLOWED_HOSTS")
+WEBHOOK_RETRY_SECONDS = env_waits("WEBHOOK_RETRY_SECONDS", "5,300,1800,7200,18000,36000,50400,72000,86400")
 
 EMAIL_BACKEND = "amazon_accounts.outgoing.mail.EmailBackend"
 EMAIL_HOST = _mail_server.hostname or ""

@@ -13,12 +13,14 @@ from tokens.processes.scheduled_jobs import ScheduledJob
 from tokens.processes.stalled import rescue_stalled_jobs
 from tokens.refresh.tasks import refresh_due_tokens
 from tokens.webhooks.placing import events_wait, place_events
+from tokens.webhooks.sending import deliveries_are_due, queue_due_webhooks
 
 JOBS = [
     ScheduledJob(refresh_due_tokens, every=settings.TOKEN_REFRESH_CHECK_SECONDS),
     ScheduledJob(send_due_alerts, every=30, only_if=due_alerts_exist),
     ScheduledJob(rescue_stalled_jobs, every=15),
     ScheduledJob(place_events, every=5, only_if=events_wait),
+    ScheduledJob(queue_due_webhooks, every=5, only_if=deliveries_are_due),
     ScheduledJob(warn_of_consent_ends, every=6 * 3600),
     ScheduledJob(warn_of_ending_keys, every=6 * 3600),
     ScheduledJob(prune_tokens_histories, every=3600),

@@ -14,6 +14,7 @@ from tokens.people.audit import Action, AuditedObject, record_audit
 from tokens.people.audit.keys import rotate_audit_keys
 from tokens.permissions import SYSTEM
 from tokens.sign_in.factor_secrets import rotate_second_factors
+from tokens.webhooks.secrets import rotate_webhook_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def rotate(*, batch_size: int = BATCH_SIZE) -> dict[str, int]:
         for column in ("access_token", "refresh_token"):
             _rotate_column(column, rows, counts)
         logger.info("Rotated %d tokens so far.", counts["rotated"])
-    for others in (rotate_second_factors(), rotate_audit_keys()):
+    for others in (rotate_second_factors(), rotate_audit_keys(), rotate_webhook_secrets()):
         for name, number in others.items():
             counts[name] += number
     record_audit(SYSTEM, Action.ENCRYPTION_KEYS_ROTATE, AuditedObject("encryption_keys"), after=counts)

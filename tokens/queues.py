@@ -18,6 +18,8 @@ PEOPLE_SYNC = "people_sync"
 # Tasks that may take long, and so must not take the slots of the refreshes.
 UPKEEP = "upkeep"
 BATCH = "batch"
+# What other systems are sent. Their hosts may be slow.
+WEBHOOKS = "webhooks"
 # After this time a long task queues itself again, so that other jobs get their turn and a worker can stop soon.
 MAX_TASK_SECONDS = 3.0
 

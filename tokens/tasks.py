@@ -12,6 +12,7 @@ from tokens.processes.stalled import rescue_stalled_jobs
 from tokens.refresh.tasks import refresh_connection, refresh_due_tokens
 from tokens.sign_in.password_reset import mail_password_reset, mail_password_resets
 from tokens.webhooks.placing import place_events
+from tokens.webhooks.sending import queue_due_webhooks, send_to_webhook
 
 __all__ = [
     "chain_audit",
@@ -24,9 +25,11 @@ __all__ = [
     "prune_audit",
     "prune_sessions",
     "prune_tokens_histories",
+    "queue_due_webhooks",
     "refresh_connection",
     "refresh_due_tokens",
     "rescue_stalled_jobs",
     "send_due_alerts",
+    "send_to_webhook",
     "warn_of_consent_ends",
 ]

@@ -64,6 +64,7 @@ EXAMPLES = {
     problems.CONNECTION_UNUSABLE: "Amazon no longer accepts this login; it must be reconnected.",
     problems.MOVE_REFUSED: "The connection is in the team “North” already.",
     problems.OPERATION_STATE: "The operation has ended; nothing waits any more.",
+    problems.WEBHOOK_STATE: "The webhook is switched off. Switch it on first.",
     problems.VERSION_CONFLICT: (
         "The account has changed since you read it. Read it again, then repeat your change."
     ),

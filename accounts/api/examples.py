@@ -242,3 +242,30 @@ EVENT = {
         "changes": {"status": ["active", "suspended"], "standing": ["good", "suspended"]},
     },
 }
+WEBHOOK_ID = "0193c8a0-9c2f-7d10-8b51-7e2f3a4b5c6d"
+# No secret of anybody: the example of the specification.
+WEBHOOK_SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"  # noqa: S105
+WEBHOOK = {
+    "id": WEBHOOK_ID,
+    "team": TEAM,
+    "url": "https://hooks.example.com/amazon",
+    "events": ["account.suspended", "account.restored"],
+    "is_active": True,
+    "created_at": "2026-11-20T08:00:00Z",
+    "failing_since": None,
+    "switched_off_at": None,
+    "old_secret_ends_at": None,
+}
+DELIVERY = {
+    "id": "0193c8a0-9d3a-7e21-9c62-8f3a4b5c6d7e",
+    "event": EVENT["id"],
+    "type": EVENT["type"],
+    "state": "delivered",
+    "created_at": "2026-11-29T08:00:04Z",
+    "tries": 1,
+    "tried_at": "2026-11-29T08:00:05Z",
+    "next_try_at": None,
+    "status": 204,
+    "milliseconds": 87,
+    "error": "",
+}

@@ -32,6 +32,7 @@ from amazon_accounts.web import problems
 from amazon_accounts.web.problems import MEDIA_TYPE, ProblemType, build_problem
 from tokens.connect.move import MoveRefusedError
 from tokens.errors import ConnectionUnusableError
+from tokens.webhooks.manage import StillWaitingError, WebhookOffError
 
 NOT_FOUND = "There is nothing at this address, or it belongs to somebody else."
 VERSION_CONFLICT = "The account has changed since you read it. Read it again, then repeat your change."
@@ -56,6 +57,8 @@ TYPES: dict[type[Exception], ProblemType] = {
     ConnectionUnusableError: problems.CONNECTION_UNUSABLE,
     MoveRefusedError: problems.MOVE_REFUSED,
     BatchStateError: problems.OPERATION_STATE,
+    WebhookOffError: problems.WEBHOOK_STATE,
+    StillWaitingError: problems.WEBHOOK_STATE,
     VersionConflictError: problems.VERSION_CONFLICT,
     ContentTooLargeError: problems.CONTENT_TOO_LARGE,
     exceptions.UnsupportedMediaType: problems.UNSUPPORTED_MEDIA_TYPE,

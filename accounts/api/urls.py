@@ -14,6 +14,7 @@ from accounts.api import (
     histories,
     profiles,
     teams,
+    webhooks,
 )
 from accounts.api.problems import add_last_slash, answer_not_found
 from accounts.api.schema import SchemaView, docs
@@ -27,6 +28,17 @@ CONNECTION = [
     path("refresh/", connections.ConnectionRefresh.as_view(), name="connection-refresh"),
     path("refreshes/", histories.RefreshList.as_view(), name="connection-refreshes"),
     path("sync/", connections.ConnectionSync.as_view(), name="connection-sync"),
+]
+WEBHOOK = [
+    path("", webhooks.WebhookDetail.as_view(), name="webhook"),
+    path("deliveries/", webhooks.DeliveryList.as_view(), name="webhook-deliveries"),
+    path(
+        "deliveries/<uuid:delivery_id>/redeliver/",
+        webhooks.DeliveryRedeliver.as_view(),
+        name="webhook-redeliver",
+    ),
+    path("rotate-secret/", webhooks.WebhookRotateSecret.as_view(), name="webhook-rotate-secret"),
+    path("test/", webhooks.WebhookTest.as_view(), name="webhook-test"),
 ]
 urlpatterns = [
     path("accounts/", accounts.AccountList.as_view(), name="accounts"),
@@ -53,6 +65,8 @@ urlpatterns = [
     path("teams/<uuid:team_id>/", teams.TeamDetail.as_view(), name="team"),
     path("teams/<uuid:team_id>/members/", teams.MemberList.as_view(), name="members"),
     path("teams/<uuid:team_id>/members/<str:user_name>/", teams.MemberDetail.as_view(), name="member"),
+    path("webhooks/", webhooks.WebhookList.as_view(), name="webhooks"),
+    path("webhooks/<uuid:webhook_id>/", include(WEBHOOK)),
     path("schema/", SchemaView.as_view(), name="schema"),
     path("docs/", docs, name="docs"),
     re_path(r".*[^/]$", add_last_slash),

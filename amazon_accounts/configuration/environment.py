@@ -9,6 +9,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+MAX_WAITS = 20
+MAX_WAIT_SECONDS = 604_800
 MAX_SECRET_BYTES = 65_536
 # The names of all secrets that were asked for. Error pages hide the settings of these names.
 SECRET_NAMES: set[str] = set()
@@ -93,6 +95,18 @@ def env_int(name: str, default: int, *, minimum: int = 0) -> int:
     if number != int(number):
         raise ImproperlyConfigured(f"{name} must be a whole number, not {number:g}.")
     return int(number)
+
+
+def env_waits(name: str, default: str) -> tuple[int, ...]:
+    """Return lengths of time in seconds, which are separated by commas."""
+    parts = _split(env(name, default))
+    if len(parts) > MAX_WAITS or not all(
+        part.isascii() and part.isdecimal() and 1 <= int(part) <= MAX_WAIT_SECONDS for part in parts
+    ):
+        raise ImproperlyConfigured(
+            f"{name} must be at most {MAX_WAITS} whole numbers of 1 to {MAX_WAIT_SECONDS} seconds, separated by commas."
+        )
+    return tuple(map(int, parts))
 
 
 def env_port(name: str, default: int) -> int:

@@ -135,6 +135,13 @@ OPERATION_STATE = ProblemType(
     "An operation that has ended cannot be cancelled, and one without failures cannot be retried. Nothing was done.",
     "Read the operation again: its state and its counts say what can still be done.",
 )
+WEBHOOK_STATE = ProblemType(
+    "webhook-state",
+    HTTPStatus.CONFLICT,
+    "The state of the webhook does not allow it",
+    "Nothing is sent to a webhook that is switched off, and an event that still waits is not sent again. Nothing was done.",
+    "Switch the webhook on, or wait for the end of the tries.",
+)
 VERSION_CONFLICT = ProblemType(
     "version-conflict",
     HTTPStatus.PRECONDITION_FAILED,
@@ -222,6 +229,7 @@ PROBLEM_TYPES = (
     CONNECTION_UNUSABLE,
     MOVE_REFUSED,
     OPERATION_STATE,
+    WEBHOOK_STATE,
     VERSION_CONFLICT,
     CONTENT_TOO_LARGE,
     ADDRESS_TOO_LONG,

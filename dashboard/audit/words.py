@@ -51,6 +51,12 @@ DEEDS: Final[dict[str, str]] = {
     Action.INVITATION_SEND_AGAIN: "Sent an invitation again",
     Action.INVITATION_REVOKE: "Revoked an invitation",
     Action.INVITATION_ACCEPT: "Accepted an invitation",
+    Action.WEBHOOK_MAKE: "Made a webhook",
+    Action.WEBHOOK_UPDATE: "Changed a webhook",
+    Action.WEBHOOK_DELETE: "Deleted a webhook",
+    Action.WEBHOOK_TEST: "Tested a webhook",
+    Action.WEBHOOK_ROTATE_SECRET: "Gave a webhook a new secret",
+    Action.WEBHOOK_REDELIVER: "Sent an event again",
     Action.ENCRYPTION_KEYS_ROTATE: "Rotated the encryption keys",
     Action.AUDIT_EXPORT: "Exported the audit trail",
 }

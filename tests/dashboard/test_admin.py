@@ -30,19 +30,22 @@ from tokens.models import (
     AuditMail,
     ChosenTeam,
     Connection,
+    Event,
     Heartbeat,
     Invitation,
     MutedAlertKind,
     SchedulerLead,
     SignInPace,
     TokenRefresh,
+    Webhook,
+    WebhookDelivery,
 )
 from tokens.permissions import SYSTEM
 from tokens.refresh.tasks import request_refresh
 
 OURS = ("accounts", "tokens", "amazon_ads")
 # A side table of the search, kept by triggers: it shows nothing that the account does not.
-# The audit trail and invitations have pages of their own, and what a person chooses is their own.
+# The audit trail, invitations and webhooks have pages of their own or are read by the API, and what a person chooses is their own.
 NOT_SHOWN = {
     AccountSearch,
     AlertDelivery,
@@ -52,10 +55,13 @@ NOT_SHOWN = {
     AuditLink,
     AuditMail,
     ChosenTeam,
+    Event,
     Invitation,
     MutedAlertKind,
     SchedulerLead,
     SignInPace,
+    Webhook,
+    WebhookDelivery,
 }
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 

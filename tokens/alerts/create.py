@@ -6,7 +6,7 @@ from uuid import UUID
 from django.conf import settings
 
 from amazon_accounts.amazon_ads.pacing import application
-from tokens.models import Alert, ApiKey, Connection, TokenRefresh
+from tokens.models import Alert, ApiKey, Connection, TokenRefresh, Webhook
 
 
 def create_alert(
@@ -16,12 +16,20 @@ def create_alert(
     connection: Connection | None = None,
     *,
     api_key: ApiKey | None = None,
+    webhook: Webhook | None = None,
 ) -> UUID:
-    """Create an alert about a connection, an API key or the installation; return its id.
+    """Create an alert about a connection, an API key, a webhook or the installation; return its id.
 
     One thing that is noticed twice has the same key, and is reported once: then no alert has this id.
     """
-    alert = Alert(kind=kind, key=f"{kind}:{key}", text=text, connection=connection, api_key=api_key)
+    alert = Alert(
+        kind=kind,
+        key=f"{kind}:{key}",
+        text=text,
+        connection=connection,
+        api_key=api_key,
+        webhook=webhook,
+    )
     Alert.objects.bulk_create([alert], ignore_conflicts=True)
     return alert.pk
 

@@ -30,6 +30,7 @@ TITLES: Final = {
         "A payment method ends soon",
         "Payment methods of {count} accounts end soon",
     ),
+    Alert.Kind.WEBHOOK_SWITCHED_OFF: ("A webhook was switched off", "{count} webhooks were switched off"),
     Alert.Kind.API_KEY_ENDING: ("An API key ends soon", "{count} API keys end soon"),
 }
 # Where a message leads that names only some of many.
@@ -38,6 +39,7 @@ PAGES: Final = {
     Alert.Kind.SUSPENSION_ANNOUNCED: "/accounts/?standing=at_risk",
     Alert.Kind.PAYMENT_METHOD_ENDING: "/accounts/?standing=at_risk",
     Alert.Kind.API_KEY_ENDING: "/keys/",
+    Alert.Kind.WEBHOOK_SWITCHED_OFF: "/webhooks/",
 }
 
 

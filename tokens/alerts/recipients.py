@@ -1,8 +1,8 @@
 """Who gets which alerts: the addresses in ALERT_URLS all of them, people by mail those that concern them.
 
 An alert about a connection concerns everybody who may see it, an alert about the installation the superusers. An alert
-about an API key concerns the owner of the key, or the administrators of its team. If none of them has an e-mail address,
-it concerns the superusers. Nobody gets mail about a kind that they have turned off.
+about an API key concerns the owner of the key, or the administrators of its team, one about a webhook the administrators
+of its team. If none of them has an e-mail address, it concerns the superusers. Nobody gets mail about a kind that they have turned off.
 """
 
 from collections import defaultdict
@@ -49,7 +49,7 @@ class Audience:
 
 def find_audience(alerts: Sequence[Alert]) -> Audience:
     """Return who gets these alerts, which are of one kind."""
-    prefetch_related_objects(alerts, "connection", "api_key")
+    prefetch_related_objects(alerts, "connection", "api_key", "webhook")
     # A key that was revoked a moment ago has taken its alert with it.
     alerts = [alert for alert in alerts if alert.api_key_id is None or alert.api_key is not None]
     people, concerning_somebody = _find_people(alerts)
@@ -85,7 +85,7 @@ def _find_people(alerts: Sequence[Alert]) -> tuple[list[Recipient], set[UUID]]:
     of_person: dict[int, list[Alert]] = defaultdict(list)
     for subject in _group_by_subject(alerts):
         concerned = [person for person in people if _concerns(subject[0], person)]
-        if not concerned and subject[0].api_key is not None:
+        if not concerned and (subject[0].api_key or subject[0].webhook):
             concerned = [person for person in people if person.is_superuser]
         for person in concerned:
             of_person[person.pk] += subject
@@ -125,6 +125,10 @@ def _group_by_subject(alerts: Sequence[Alert]) -> Iterable[list[Alert]]:
 
 def _concerns(alert: Alert, person: User) -> bool:
     key = alert.api_key
+    if alert.webhook is not None:
+        return alert.webhook.team_id in read_roles(person) and may(
+            person, "tokens.manage_webhooks", alert.webhook
+        )
     if key is None:
         return may(person, "tokens.view_alert", alert)
     if key.user_id is not None:

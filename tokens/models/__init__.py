@@ -37,6 +37,12 @@ from tokens.models.team import (
     TeamQuerySet,
     TeamRowsQuerySet,
 )
+from tokens.models.webhook import (
+    Webhook,
+    WebhookDelivery,
+    WebhookDeliveryQuerySet,
+    WebhookQuerySet,
+)
 
 __all__ = [
     "BROKEN",
@@ -75,6 +81,10 @@ __all__ = [
     "TeamRowsQuerySet",
     "TokenRefresh",
     "TokenRefreshQuerySet",
+    "Webhook",
+    "WebhookDelivery",
+    "WebhookDeliveryQuerySet",
+    "WebhookQuerySet",
     "all_regions",
     "where_late",
     "where_live",

@@ -13,16 +13,21 @@ from uuid_utils.compat import uuid7
 from tokens.models.api_key import ApiKey
 from tokens.models.connection import Connection, ConnectionPartQuerySet
 from tokens.models.team import Everywhere, find_teams
+from tokens.models.webhook import Webhook
 from tokens.permissions import Actor, may_everything
 
 
 class AlertQuerySet(ConnectionPartQuerySet["Alert"]):
     def visible_to(self, user: Actor) -> Self:
-        """Keep the alerts about connections and API keys that the person sees. Superusers see every alert."""
+        """Keep the alerts about connections, API keys and webhooks that the person sees. Superusers see every alert."""
         teams = find_teams(user, "tokens.view_alert")
         if isinstance(teams, Everywhere):
             return self
-        return self.filter(self.of_teams(teams) | Q(api_key__in=ApiKey.objects.visible_to(user)))
+        return self.filter(
+            self.of_teams(teams)
+            | Q(api_key__in=ApiKey.objects.visible_to(user))
+            | Q(webhook__in=Webhook.objects.visible_to(user))
+        )
 
     def erase_texts(self) -> int:
         """Erase what the alerts say; an alert that waits is not sent."""
@@ -46,6 +51,7 @@ class Alert(models.Model):
         SUSPENSION_ANNOUNCED = "suspension_announced"
         PAYMENT_METHOD_ENDING = "payment_method_ending"
         API_KEY_ENDING = "api_key_ending", "API key ending"
+        WEBHOOK_SWITCHED_OFF = "webhook_switched_off"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kind = models.CharField(max_length=32, choices=Kind.choices)
@@ -56,6 +62,7 @@ class Alert(models.Model):
     api_key = models.ForeignKey(
         ApiKey, on_delete=models.DO_NOTHING, db_constraint=False, null=True, blank=True, related_name="+"
     )
+    webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
     text = models.TextField()
     created_at = models.DateTimeField(db_default=Now())
     # Alerts of one kind that are claimed together are one message. Its id stays when it is sent again.
@@ -77,7 +84,9 @@ class Alert(models.Model):
                 condition=Q(sent_at__isnull=True) | Q(next_try_at__isnull=True), name="sent_alert_is_not_due"
             ),
             models.CheckConstraint(
-                condition=Q(connection__isnull=True) | Q(api_key__isnull=True),
+                condition=Q(connection__isnull=True, api_key__isnull=True)
+                | Q(connection__isnull=True, webhook__isnull=True)
+                | Q(api_key__isnull=True, webhook__isnull=True),
                 name="alert_is_about_one_thing",
             ),
         ]
@@ -94,7 +103,8 @@ class Alert(models.Model):
 
     @property
     def team_id(self) -> UUID | None:
-        return self.connection.team_id if self.connection else None
+        about = self.connection or self.webhook
+        return about.team_id if about else None
 
 
 class AlertDelivery(models.Model):

@@ -46,10 +46,13 @@ ADMINISTRATOR: Final = OPERATOR | {
     "tokens.disconnect_connection",
     "tokens.manage_keys",
     "tokens.manage_members",
+    "tokens.manage_webhooks",
     "tokens.move_connection",
     "tokens.use_access_token",
     "tokens.view_auditentry",
     "tokens.view_invitation",
+    "tokens.view_webhook",
+    "tokens.view_webhookdelivery",
 }
 
 PERMISSIONS: Final[Mapping[str, frozenset[str]]] = {

@@ -26,13 +26,15 @@ from tokens.models import Heartbeat
 from tokens.processes.ending import stop_on_signals
 from tokens.processes.heartbeats import Pulse
 from tokens.processes.repeating import OutageRetry, ReturningJobManager, wait_for_the_database
-from tokens.queues import PEOPLE, PEOPLE_SYNC, TOKENS
+from tokens.queues import PEOPLE, PEOPLE_SYNC, TOKENS, WEBHOOKS
 
 logger = logging.getLogger(__name__)
 
 TOKEN_SLOTS = 10
 PEOPLE_SLOTS = 4
+WEBHOOK_SLOTS = 10
 DEFAULT_CONCURRENCY = 10
+OWN_LANES = {TOKENS, PEOPLE, PEOPLE_SYNC, WEBHOOKS}
 # The supervisor of `make run` kills a process after five seconds.
 GRACEFUL_SECONDS = 3.5
 POLLING_SECONDS = 2.0
@@ -138,7 +140,7 @@ async def _run(concurrency: int, pulse: Pulse) -> None:
     app.perform_import_paths()
     for task in app.tasks.values():
         task.retry_strategy = OutageRetry(task.retry_strategy)
-    others = sorted({task.queue for task in app.tasks.values()} - {TOKENS, PEOPLE, PEOPLE_SYNC})
+    others = sorted({task.queue for task in app.tasks.values()} - OWN_LANES)
     stopping = asyncio.Event()
 
     stop_on_signals(partial(loop.call_soon_threadsafe, stopping.set))
@@ -147,6 +149,7 @@ async def _run(concurrency: int, pulse: Pulse) -> None:
             _Lane("tokens", [TOKENS], TOKEN_SLOTS, amazon),
             _Lane("people", [PEOPLE], PEOPLE_SLOTS, amazon),
             _Lane("syncs of people", [PEOPLE_SYNC], concurrency, amazon),
+            _Lane("webhooks", [WEBHOOKS], WEBHOOK_SLOTS, amazon),
             _Lane("others", others, concurrency, amazon),
         ]
         with reserved_threads():
@@ -155,7 +158,7 @@ async def _run(concurrency: int, pulse: Pulse) -> None:
             asyncio.create_task(lane.run(), name=f"lane {number}") for number, lane in enumerate(lanes)
         ]
         told_to_stop = asyncio.create_task(stopping.wait(), name="stop")
-        queues = [TOKENS, PEOPLE, PEOPLE_SYNC, *others]
+        queues = [TOKENS, PEOPLE, PEOPLE_SYNC, WEBHOOKS, *others]
         logger.info("The worker is ready.", extra={"action": "worker_ready", "queues": queues})
         await asyncio.wait([told_to_stop, *running], return_when=asyncio.FIRST_COMPLETED)
         stopping.set()

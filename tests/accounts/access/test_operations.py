@@ -27,7 +27,17 @@ from tokens.connect.forget import forget_login
 from tokens.connect.move import move_connection
 from tokens.connect.refresh_token import connect_with_refresh_token
 from tokens.connect.update import update_connection
-from tokens.models import ApiKey, AuditEntry, AuthorizationAttempt, Connection, Invitation, Membership, Team
+from tokens.models import (
+    ApiKey,
+    AuditEntry,
+    AuthorizationAttempt,
+    Connection,
+    Invitation,
+    Membership,
+    Team,
+    Webhook,
+    WebhookDelivery,
+)
 from tokens.people.invitations import invite, revoke_invitation, send_invitation_again
 from tokens.people.keys import end_api_keys, make_team_key, revoke_api_key
 from tokens.people.roles import PERMISSIONS, Role
@@ -35,6 +45,15 @@ from tokens.people.teams import remove_member, set_member
 from tokens.permissions import SYSTEM, Actor, may, require
 from tokens.refresh.hand_out import hand_out_access_tokens
 from tokens.refresh.tasks import request_refresh
+from tokens.webhooks.manage import (
+    MANAGE,
+    delete_webhook,
+    make_webhook,
+    redeliver,
+    rotate_secret,
+    send_test,
+    update_webhook,
+)
 
 
 @dataclass(frozen=True)
@@ -79,6 +98,8 @@ def connect_by_token(user: User, scene: Scene) -> None:
 
     async_to_sync(answer)()
 
+
+WEBHOOK_URL = "https://hooks.example.com/amazon"
 
 OPERATIONS: dict[str, tuple[str, Callable[[Any, Scene], object]]] = {
     "request_sync": (
@@ -151,6 +172,18 @@ OPERATIONS: dict[str, tuple[str, Callable[[Any, Scene], object]]] = {
         "tokens.manage_members",
         lambda user, scene: revoke_invitation(user, Invitation.objects.get()),
     ),
+    "make_webhook": (
+        MANAGE,
+        lambda user, scene: make_webhook(user, scene.connection.team, url=WEBHOOK_URL, events=["*"]),
+    ),
+    "update_webhook": (
+        MANAGE,
+        lambda user, _: update_webhook(user, Webhook.objects.get(), events=["sync.ended"]),
+    ),
+    "delete_webhook": (MANAGE, lambda user, _: delete_webhook(user, Webhook.objects.get())),
+    "rotate_secret": (MANAGE, lambda user, _: rotate_secret(user, Webhook.objects.get())),
+    "send_test": (MANAGE, lambda user, _: send_test(user, Webhook.objects.get())),
+    "redeliver": (MANAGE, lambda user, _: redeliver(user, WebhookDelivery.objects.get())),
     "begin": (
         "tokens.connect_amazon",
         lambda user, scene: oauth.begin(user, "session", team=scene.connection.team),
@@ -197,6 +230,9 @@ def scene(db: None, new_account: AccountFactory) -> Scene:
     disconnected = new_account(User.objects.create_user("another")).connection
     disconnect_connection(SYSTEM, disconnected)
     Team.objects.get_or_create(name="Other")
+    webhook, _ = make_webhook(SYSTEM, account.team, url=WEBHOOK_URL, events=["*"])
+    send_test(SYSTEM, webhook)
+    WebhookDelivery.objects.update(state="delivered", next_try_at=None)
     return Scene(account, batch, disconnected)
 
 

@@ -18,10 +18,11 @@ from tests.api_keys import new_key
 from tests.public_url import browser_at_public_url
 from tests.sign_ins import sign_in
 from tests.teams import join
-from tokens.models import ApiKey, Membership, Team
+from tokens.models import ApiKey, Membership, Team, WebhookDelivery
 from tokens.people.invitations import invite
 from tokens.people.roles import Role
 from tokens.permissions import SYSTEM
+from tokens.webhooks.manage import make_webhook, send_test
 
 # "nobody" is not signed in. The stranger is signed in but not staff and in no team. For these two and for the superuser
 # the addresses name objects of a team that they are not in, for the others objects of the team in which they have this
@@ -63,6 +64,15 @@ PATCH   api/v1/teams/<uuid:team_id>/                        401 401 403 403 403 
 GET     api/v1/teams/<uuid:team_id>/members/                401 401 200 200 200 200
 PUT     api/v1/teams/<uuid:team_id>/members/<str:user_name>/    401 401 403 403 200 200
 DELETE  api/v1/teams/<uuid:team_id>/members/<str:user_name>/    401 401 403 403 204 204
+GET     api/v1/webhooks/                                    401 401 403 403 200 200
+POST    api/v1/webhooks/                                    401 401 403 403 201 201
+GET     api/v1/webhooks/<uuid:webhook_id>/                  401 401 403 403 200 200
+PATCH   api/v1/webhooks/<uuid:webhook_id>/                  401 401 403 403 200 200
+DELETE  api/v1/webhooks/<uuid:webhook_id>/                  401 401 403 403 204 204
+POST    api/v1/webhooks/<uuid:webhook_id>/test/             401 401 403 403 202 202
+POST    api/v1/webhooks/<uuid:webhook_id>/rotate-secret/    401 401 403 403 200 200
+GET     api/v1/webhooks/<uuid:webhook_id>/deliveries/       401 401 403 403 200 200
+POST    api/v1/webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/redeliver/  401 401 403 403 202 202
 GET     api/v1/schema/                                      200 401 200 200 200 200
 GET     api/v1/docs/                                        200 401 200 200 200 200
 
@@ -164,6 +174,7 @@ tokens.session                      403 403 403
 tokens.team                         200 200 200
 tokens.tokenrefresh                 200 200 200
 """
+WEBHOOK_URL = "https://hooks.example.com/amazon"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 # An unknown address under /api/ is not found, for every person and method.
 SIGN_IN = ("allauth.", "dashboard.sign_in.")
@@ -176,6 +187,7 @@ BODIES: dict[str, Any] = {
     "POST api/v1/connections/access-tokens/": {"connection_ids": ["0193c8a0-0000-7000-8000-000000000001"]},
     "POST keys/": {"name": "Report", "days": 30, "owner": "me"},
     "POST api/v1/teams/": {"name": "North"},
+    "PATCH api/v1/webhooks/<uuid:webhook_id>/": {"events": ["sync.ended"]},
     "PATCH api/v1/teams/<uuid:team_id>/": {"name": "North"},
     "PUT api/v1/teams/<uuid:team_id>/members/<str:user_name>/": {"role": "operator"},
     "POST connections/<uuid:connection_id>/update/": {"label": "Garden shop", "regions": ["EU"]},
@@ -236,6 +248,9 @@ class Somebody:
         self.batch = start_batch(SYSTEM, "sync", filters={"connection": str(self.account.connection_id)})
         BatchOperation.objects.filter(pk=self.batch.pk).update(user=owner)
         self.invitation = invite(SYSTEM, self.account.team, f"{who}@example.com", "viewer")
+        self.webhook, _ = make_webhook(SYSTEM, self.account.team, url=WEBHOOK_URL, events=["*"])
+        self.delivery = send_test(SYSTEM, self.webhook)
+        WebhookDelivery.objects.update(state="delivered", next_try_at=None)
         new_key(owner)
         self.key = ApiKey.objects.filter(user=owner).latest("created_at")
         # The key by which the person asks the API, if it is not one without limits.
@@ -261,6 +276,8 @@ class Somebody:
             "key": self.key.pk,
             "team": self.account.team_id,
             "invitation": self.invitation.pk,
+            "webhook": self.webhook.pk,
+            "delivery": self.delivery.pk,
         }
         path = "/" + re.sub(r"<uuid:(\w+)_id>", lambda match: str(names[match[1]]), address)
         path = (
@@ -273,6 +290,8 @@ class Somebody:
             body = {"user": self.colleague.username, "role": "operator"}
         if address.endswith("/move/"):
             body = {"team": str(self._join_other_team().pk)}
+        if f"{method} {address}" == "POST api/v1/webhooks/":
+            body = {"url": WEBHOOK_URL, "events": ["*"]}
         media_type = {"content_type": "application/json"} if address.startswith("api/") else {}
         if method == "GET":
             response = client.get(path, headers=headers)
@@ -316,6 +335,7 @@ def test_an_object_of_another_team_is_not_found(
     somebody, another = Somebody(role, new_account), Somebody("nobody", new_account)
     somebody.account, somebody.batch, somebody.key = another.account, another.batch, another.key
     somebody.colleague, somebody.invitation = another.colleague, another.invitation
+    somebody.webhook, somebody.delivery = another.webhook, another.delivery
     # Who may do it in no team may get 403 for any object.
     assert somebody.ask(method, address) in ({"403", "404"} if answers[role] == "403" else {"404"})
 

@@ -40,10 +40,13 @@ from tokens.models import (
     Session,
     Team,
     TokenRefresh,
+    Webhook,
+    WebhookDelivery,
 )
 from tokens.people.invitations import invite
 from tokens.people.roles import Role
 from tokens.permissions import SYSTEM, Actor, may
+from tokens.webhooks.manage import make_webhook
 from tokens.webhooks.placing import place_events
 
 # Nobody owns the rows of these models: the permission to view the model decides alone.
@@ -139,6 +142,11 @@ def _give_rows(user: User, new_account: AccountFactory) -> None:
     Session.objects.create(key_digest=f"key of {user.username}", data="", user=user)
     MutedAlertKind.objects.create(user=user, kind=Alert.Kind.CONNECTION_HEALED)
     new_key(user)
+    webhook, _ = make_webhook(
+        SYSTEM, account.team, url="https://hooks.example.com/amazon", events=["sync.ended"]
+    )
+    event = Event.objects.filter(team=account.team_id)[0]
+    WebhookDelivery.objects.create(webhook=webhook, event=event, object_id=event.object_id, place=0)
 
 
 @pytest.fixture
@@ -171,7 +179,7 @@ def models_with_owner() -> list[type[Model]]:
 
 
 def results(address: str, key: Callable[[dict[str, Any]], str]) -> Reader:
-    return lambda visitor: {key(row) for row in visitor.get(f"/{address}").json()["results"]}
+    return lambda visitor: {key(row) for row in visitor.get(f"/{address}").json().get("results", [])}
 
 
 def details(address: str, model: type[Model]) -> Reader:
@@ -293,6 +301,12 @@ API: dict[str, tuple[type[Model], Reader]] = {
     ),
 }
 API |= {
+    "webhooks/": (Webhook, results("api/v1/webhooks/", by_id)),
+    "webhooks/<uuid:webhook_id>/": (Webhook, details("api/v1/webhooks/<uuid:webhook_id>/", Webhook)),
+    "webhooks/<uuid:webhook_id>/deliveries/": (
+        WebhookDelivery,
+        parts("api/v1/webhooks/<uuid:webhook_id>/deliveries/", Webhook, by_id),
+    ),
     "events/": (Event, results("api/v1/events/", by_id)),
     "teams/": (Team, results("api/v1/teams/", by_id)),
     "teams/<uuid:team_id>/members/": (Membership, members),

@@ -23,13 +23,18 @@ from tokens.models import (
     AuditMail,
     AuthorizationAttempt,
     Connection,
+    Event,
     Heartbeat,
     Invitation,
     Membership,
     MutedAlertKind,
     Team,
     TokenRefresh,
+    Webhook,
+    WebhookDelivery,
 )
+from tokens.permissions import SYSTEM
+from tokens.webhooks.manage import make_webhook, send_test
 
 pytestmark = pytest.mark.django_db
 
@@ -201,6 +206,36 @@ def test_an_alert_is_about_one_thing(connect: ConnectionFactory) -> None:
         Alert.objects.create(
             kind="connection_broken", key="1", text="", connection=connection, api_key=ApiKey.objects.get()
         )
+
+
+@pytest.mark.parametrize(
+    ("constraint", "fields"),
+    [
+        ("webhook_asks_for_events", {"events": []}),
+        ("old_webhook_secret_ends", {"old_secret_ends_at": MOMENT}),
+        ("active_webhook_is_not_switched_off", {"switched_off_at": MOMENT}),
+    ],
+)
+def test_a_webhook_is_whole(db: None, constraint: str, fields: dict[str, Any]) -> None:
+    webhook, _ = make_webhook(SYSTEM, Team.objects.get(), url="https://hooks.example.com/", events=["*"])
+    with refused(constraint):
+        Webhook.objects.filter(pk=webhook.pk).update(**fields)
+
+
+def test_only_a_waiting_delivery_is_tried(db: None) -> None:
+    webhook, _ = make_webhook(SYSTEM, Team.objects.get(), url="https://hooks.example.com/", events=["*"])
+    assert str(webhook) == "Webhook of Main"
+    delivery = send_test(SYSTEM, webhook)
+    assert str(delivery) == f"{delivery.event_id} to {webhook.pk}"
+    with refused("only_a_waiting_delivery_is_tried"):
+        WebhookDelivery.objects.filter(pk=delivery.pk).update(state="failed")
+
+
+def test_an_event_type_is_an_object_and_a_verb(db: None) -> None:
+    event = Event.objects.create(team=Team.objects.get(), type="sync.ended", object_id=uuid4(), data={})
+    assert str(event) == f"sync.ended {event.object_id}"
+    with refused("event_type_is_an_object_and_a_verb"):
+        Event.objects.filter(pk=event.pk).update(type="ended")
 
 
 def test_an_alert_is_about_a_key_that_there_is(db: None) -> None:

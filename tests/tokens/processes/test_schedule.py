@@ -26,6 +26,7 @@ IDS = {
     "tokens.chain_audit",
     "tokens.mail_audit_end",
     "tokens.place_events",
+    "tokens.queue_webhooks",
     "tokens.prune",
     "tokens.prune_audit",
     "tokens.prune_sessions",

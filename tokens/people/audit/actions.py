@@ -48,5 +48,11 @@ class Action(StrEnum):
     INVITATION_SEND_AGAIN = "invitation.send_again"
     INVITATION_REVOKE = "invitation.revoke"
     INVITATION_ACCEPT = "invitation.accept"
+    WEBHOOK_MAKE = "webhook.make"
+    WEBHOOK_UPDATE = "webhook.update"
+    WEBHOOK_DELETE = "webhook.delete"
+    WEBHOOK_TEST = "webhook.test"
+    WEBHOOK_ROTATE_SECRET = "webhook.rotate_secret"  # noqa: S105 - no secret
+    WEBHOOK_REDELIVER = "webhook.redeliver"
     ENCRYPTION_KEYS_ROTATE = "encryption_keys.rotate"
     AUDIT_EXPORT = "audit.export"
