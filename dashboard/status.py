@@ -14,7 +14,7 @@ from accounts.lists.by_connection import NO_REASON
 from accounts.models import Account, BatchItem, BatchOperation, HealthReason, Profile, Standing, SyncRun
 from amazon_accounts.postgresql.clock import approximate_now
 from dashboard.formats.times import format_moment, relative
-from tokens.models import ApiKey, Connection, TokenRefresh
+from tokens.models import ApiKey, Connection, TokenRefresh, Webhook, WebhookDelivery
 from tokens.people.key_ends import WARNED_BEFORE
 
 Tone = Literal["good", "attention", "bad", "off", "busy"]
@@ -45,6 +45,11 @@ STANDING: dict[str, Status] = {
     Standing.SET_UP: Status("attention", "Set-up missing"),
     Standing.GOOD: Status("good", "Good"),
     Standing.UNKNOWN: Status("off", "Not known"),
+}
+DELIVERY: dict[str, Status] = {
+    WebhookDelivery.State.WAITING: Status("busy", "Waiting"),
+    WebhookDelivery.State.DELIVERED: Status("good", "Delivered"),
+    WebhookDelivery.State.FAILED: Status("bad", "Failed"),
 }
 SYNC: dict[str, Status] = {
     Account.SyncStatus.SYNCED: Status("good", "Synced"),
@@ -239,6 +244,16 @@ def measure_token_life(connection: Connection) -> TokenLife | None:
     elif seconds < settings.TOKEN_REFRESH_LEAD_SECONDS:
         tone = "busy"
     return TokenLife(tone, seconds, max(0, min(100, seconds * 100 // 3600)))
+
+
+def status_of_webhook(webhook: Webhook) -> Status:
+    if not webhook.is_active:
+        return Status("off", "Switched off")
+    return Status("bad", "Failing") if webhook.failing_since else Status("good", "On")
+
+
+def status_of_delivery(delivery: WebhookDelivery) -> Status:
+    return DELIVERY[delivery.state]
 
 
 def status_of_key(key: ApiKey) -> Status | None:

@@ -14,6 +14,7 @@ from dashboard.views import (
     overview,
     sessions,
     teams,
+    webhooks,
 )
 from dashboard.views.operations import detail, list_page, results
 
@@ -59,6 +60,17 @@ urlpatterns = [
         "teams/<uuid:team_id>/invitations/<uuid:invitation_id>/revoke/",
         teams.revoke,
         name="invitation-revoke",
+    ),
+    path("webhooks/", webhooks.webhooks, name="webhooks"),
+    path("webhooks/<uuid:webhook_id>/", webhooks.webhook, name="webhook"),
+    path("webhooks/<uuid:webhook_id>/test/", webhooks.test, name="webhook-test"),
+    path("webhooks/<uuid:webhook_id>/rotate-secret/", webhooks.rotate, name="webhook-rotate"),
+    path("webhooks/<uuid:webhook_id>/switch/", webhooks.switch, name="webhook-switch"),
+    path("webhooks/<uuid:webhook_id>/delete/", webhooks.delete, name="webhook-delete"),
+    path(
+        "webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/send-again/",
+        webhooks.send_again,
+        name="webhook-send-again",
     ),
     path("history/", history.history, name="history"),
     path("auth/alerts/", alerts.alerts, name="alerts"),

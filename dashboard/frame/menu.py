@@ -103,6 +103,13 @@ def _build_navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     is_open("teams", "team-rename", "team-remove"),
                     "tokens.view_team",
                 ),
+                _item(
+                    "Webhooks",
+                    "webhook",
+                    reverse("webhooks"),
+                    is_open("webhooks", "webhook", "webhook-delete"),
+                    "tokens.view_webhook",
+                ),
                 _item("History", "history", reverse("history"), is_open("history"), connections),
                 _item("Audit trail", "policy", reverse("audit"), is_open("audit"), VIEW_AUDIT),
             ],

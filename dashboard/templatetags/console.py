@@ -90,6 +90,8 @@ register.filter("connection_state", status.status_of_connection)
 register.filter("token_life", status.measure_token_life)
 register.filter("consent", status.status_of_consent)
 register.filter("key_state", status.status_of_key)
+register.filter("webhook_state", status.status_of_webhook)
+register.filter("delivery_state", status.status_of_delivery)
 register.filter("run_state", status.status_of_run)
 register.filter("refresh_outcome", status.status_of_refresh)
 

@@ -24,6 +24,7 @@ from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
 from tokens.people.invitations import invite
 from tokens.people.keys import make_api_key
 from tokens.permissions import SYSTEM
+from tokens.webhooks.manage import make_webhook, send_test
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "8"))
 LOOKUPS = [
@@ -92,6 +93,7 @@ def ids(
     make_profile(account, "DE", "1")
     batch = start_batch(owner, "sync", filters={})
     key, _ = make_api_key(owner, owner, name="sheet")
+    webhook, _ = make_webhook(SYSTEM, connection.team, url="https://hooks.example.com/", events=["*"])
     return {
         "account_id": str(account.pk),
         "connection_id": str(connection.pk),
@@ -100,6 +102,8 @@ def ids(
         "team_id": str(connection.team_id),
         "person_id": str(owner.pk),
         "invitation_id": str(invite(SYSTEM, connection.team, "nina@example.com", "viewer").pk),
+        "webhook_id": str(webhook.pk),
+        "delivery_id": str(send_test(SYSTEM, webhook).pk),
         "pk": "1",
         "code": "not-found",
     }

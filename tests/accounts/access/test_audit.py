@@ -16,6 +16,7 @@ from django.db.models import Model
 from django.test import Client
 
 from accounts.models import Account, BatchItem, BatchOperation
+from tests.accounts.access.audited_requests import REQUESTS
 from tests.accounts.access.test_operations import (
     ASYNC_OPERATIONS,
     OPERATIONS,
@@ -35,55 +36,6 @@ from tokens.permissions import SYSTEM
 
 __all__ = ["scene"]
 
-# Each request of the table of addresses that changes something or hands something out, and each of its effects.
-REQUESTS: Final[dict[str, str]] = {
-    "GET api/v1/accounts/export/": "accounts.export",
-    "POST api/v1/accounts/batch/": "batch.start",
-    "POST api/v1/accounts/batch/<uuid:batch_id>/cancel/": "batch.cancel",
-    "POST api/v1/accounts/batch/<uuid:batch_id>/retry/": "batch.retry",
-    "PATCH api/v1/accounts/<uuid:account_id>/": "account.update",
-    "PATCH api/v1/connections/<uuid:connection_id>/": "connection.update",
-    "POST api/v1/connections/<uuid:connection_id>/access-token/": "access_token.hand_out",
-    "POST api/v1/connections/access-tokens/": "access_token.hand_out",
-    "POST api/v1/connections/<uuid:connection_id>/disconnect/": "connection.disconnect",
-    "POST api/v1/connections/<uuid:connection_id>/move/": "connection.move",
-    "POST api/v1/connections/<uuid:connection_id>/refresh/": "connection.refresh",
-    "POST api/v1/connections/<uuid:connection_id>/sync/": "connection.sync",
-    "POST connections/<uuid:connection_id>/sync/": "connection.sync",
-    "POST connections/<uuid:connection_id>/refresh/": "connection.refresh",
-    "POST connections/<uuid:connection_id>/disconnect/": "connection.disconnect",
-    "POST connections/<uuid:connection_id>/forget/": "connection.forget",
-    "POST connections/<uuid:connection_id>/move/": "connection.move",
-    "POST connections/<uuid:connection_id>/update/": "connection.update",
-    "POST operations/": "batch.start",
-    "POST operations/<uuid:batch_id>/cancel/": "batch.cancel",
-    "POST operations/<uuid:batch_id>/retry/": "batch.retry",
-    "GET operations/<uuid:batch_id>/results.csv": "batch.export",
-    "POST api/v1/webhooks/": "webhook.make",
-    "PATCH api/v1/webhooks/<uuid:webhook_id>/": "webhook.update",
-    "DELETE api/v1/webhooks/<uuid:webhook_id>/": "webhook.delete",
-    "POST api/v1/webhooks/<uuid:webhook_id>/test/": "webhook.test",
-    "POST api/v1/webhooks/<uuid:webhook_id>/rotate-secret/": "webhook.rotate_secret",
-    "POST api/v1/webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/redeliver/": "webhook.redeliver",
-    "POST api/v1/teams/": "team.make",
-    "PATCH api/v1/teams/<uuid:team_id>/": "team.rename",
-    "PUT api/v1/teams/<uuid:team_id>/members/<str:user_name>/": "member.add",
-    "DELETE api/v1/teams/<uuid:team_id>/members/<str:user_name>/": "member.remove",
-    "POST teams/make/": "team.make",
-    "POST teams/<uuid:team_id>/rename/": "team.rename",
-    "POST teams/<uuid:team_id>/members/": "member.update",
-    "POST teams/<uuid:team_id>/members/<int:person_id>/remove/": "member.remove",
-    "POST teams/<uuid:team_id>/invitations/": "invitation.make",
-    "POST teams/<uuid:team_id>/invitations/<uuid:invitation_id>/send-again/": "invitation.send_again",
-    "POST teams/<uuid:team_id>/invitations/<uuid:invitation_id>/revoke/": "invitation.revoke",
-    "GET audit/entries.csv": "audit.export",
-    "POST auth/alerts/": "alerts.choose",
-    "POST auth/sessions/end/": "session.end",
-    "POST auth/sessions/end-everywhere/": "session.end",
-    "POST auth/sessions/end-keys/": "api_key.end",
-    "POST keys/": "api_key.make",
-    "POST keys/<uuid:key_id>/revoke/": "api_key.end",
-}
 # What a request changes is recorded by another request.
 RECORDED_LATER: Final = {
     "POST connect/amazon/": "The return from Amazon says what came of it: complete_authorization below.",

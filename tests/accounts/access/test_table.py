@@ -122,6 +122,19 @@ GET     teams/<uuid:team_id>/invitations/<uuid:invitation_id>/send-again/   > > 
 POST    teams/<uuid:team_id>/invitations/<uuid:invitation_id>/send-again/   > > 403 403 303 303
 GET     teams/<uuid:team_id>/invitations/<uuid:invitation_id>/revoke/   > > 403 403 303 303
 POST    teams/<uuid:team_id>/invitations/<uuid:invitation_id>/revoke/   > > 403 403 303 303
+GET     webhooks/                                           > > 403 403 200 200
+POST    webhooks/                                           > > 403 403 200 200
+GET     webhooks/<uuid:webhook_id>/                         > > 403 403 200 200
+GET     webhooks/<uuid:webhook_id>/test/                    302 302 302 302 302 302
+POST    webhooks/<uuid:webhook_id>/test/                    > > 403 403 303 303
+GET     webhooks/<uuid:webhook_id>/rotate-secret/           302 302 302 302 302 302
+POST    webhooks/<uuid:webhook_id>/rotate-secret/           > > 403 403 200 200
+GET     webhooks/<uuid:webhook_id>/switch/                  302 302 302 302 302 302
+POST    webhooks/<uuid:webhook_id>/switch/                  > > 403 403 303 303
+GET     webhooks/<uuid:webhook_id>/delete/                  > > 403 403 200 200
+POST    webhooks/<uuid:webhook_id>/delete/                  > > 403 403 303 303
+GET     webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/send-again/    > > 403 403 303 303
+POST    webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/send-again/    > > 403 403 303 303
 GET     history/                                            > > 200 200 200 200
 GET     keys/                                               > > 200 200 200 200
 POST    keys/                                               > > 200 200 200 200
@@ -290,6 +303,8 @@ class Somebody:
             body = {"user": self.colleague.username, "role": "operator"}
         if address.endswith("/move/"):
             body = {"team": str(self._join_other_team().pk)}
+        if f"{method} {address}" == "POST webhooks/":
+            body = {"url": WEBHOOK_URL, "events": ["*"], "team": str(self.account.team_id)}
         if f"{method} {address}" == "POST api/v1/webhooks/":
             body = {"url": WEBHOOK_URL, "events": ["*"]}
         media_type = {"content_type": "application/json"} if address.startswith("api/") else {}

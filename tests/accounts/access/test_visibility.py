@@ -314,6 +314,9 @@ API |= {
 API_WITHOUT_ROWS = {"accounts/health/", "audit/", "schema/", "docs/"}
 
 PAGES: dict[str, tuple[type[Model], Reader]] = {
+    "webhooks": (Webhook, links("webhooks/", Webhook, lambda row: f"/webhooks/{row.pk}/")),
+    "webhook": (Webhook, details("webhooks/<uuid:webhook_id>/", Webhook)),
+    "deliveries of a webhook": (WebhookDelivery, on_pages_of("webhooks", Webhook, "deliveries")),
     "accounts": (Account, links("accounts/", Account, lambda row: f"/accounts/{row.pk}/")),
     "account": (Account, details(f"accounts/{ACCOUNT}", Account)),
     "profiles of an account": (Profile, on_pages_of("accounts", Account, "profiles")),
