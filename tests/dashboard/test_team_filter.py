@@ -8,10 +8,10 @@ from django.core.cache import caches
 from django.test import Client
 
 from accounts.batch import start_batch
-from accounts.models import BatchOperation
+from accounts.models import AccountChange, BatchOperation, SyncRun
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, squeeze
 from tests.teams import join, team_of
-from tokens.models import ChosenTeam, Team
+from tokens.models import ChosenTeam, Team, TokenRefresh
 from tokens.people.audit import Action, record_audit
 from tokens.people.roles import Role
 
@@ -94,6 +94,23 @@ def test_operations_of_a_chosen_team_are_listed(
     assert f"/operations/{both.pk}/" in page
     assert f"/operations/{of_bob.pk}/" not in page
     assert "<bdi>Team of alice, Team of bob</bdi>" in page
+
+
+@pytest.mark.parametrize("kind", ["sync", "refresh", "change", "batch"])
+def test_the_history_shows_events_of_the_chosen_team(
+    ada: Client, teams: tuple[Team, Team], kind: str
+) -> None:
+    for team in teams:
+        connection = team.connections.get()
+        SyncRun.objects.create(connection=connection, trigger="manual")
+        TokenRefresh.objects.create(connection=connection, grant_version=1, trigger="manual")
+        AccountChange.objects.create(account=connection.accounts.get(), kind="name", old="a", new="b")
+    numbers = [
+        read(ada, f"/history/?kind={kind}&team={team}").count("<li data-item>")
+        for team in ("", teams[0].pk, teams[1].pk)
+    ]
+    assert numbers[0] == numbers[1] + numbers[2]
+    assert numbers[1] == numbers[2] > 0
 
 
 def test_entries_of_a_chosen_team_are_listed(ada: Client, teams: tuple[Team, Team], alice: User) -> None:
