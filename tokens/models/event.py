@@ -24,6 +24,10 @@ class EventQuerySet(TeamRowsQuerySet["Event"]):
         events = self.filter(connection_id=connection_id, data__has_key="connection")
         return events.update(data=_set("connection", "label", label))
 
+    def rename_team(self, name: str) -> int:
+        """Give the team this name in everything that these events say."""
+        return self.update(data=_set("team", "name", name))
+
     def erase_accounts(self, accounts: models.QuerySet[models.Model]) -> int:
         """Erase the names of these accounts in everything that their events say."""
         events = self.filter(object_id__in=accounts.values("pk"), data__has_key="account")

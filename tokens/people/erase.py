@@ -31,6 +31,7 @@ from tokens.models import (
     ChosenTeam,
     Connection,
     ErasedPerson,
+    Event,
     Invitation,
     Membership,
     MutedAlertKind,
@@ -214,6 +215,7 @@ def _rename_teams(person: User, new_name: str) -> None:
     for number, team in enumerate(_find_teams_named_for(person), start=1):
         team.name = new_name if number == 1 else f"{new_name} ({number})"
         team.save(update_fields=["name"])
+        Event.objects.filter(team=team).rename_team(team.name)
 
 
 def _find_teams_named_for(person: User) -> list[Team]:
