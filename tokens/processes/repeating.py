@@ -2,13 +2,15 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from typing import Any
 
+import psycopg
 from procrastinate import JobContext, utils
 from procrastinate.connector import BaseConnector
-from procrastinate.exceptions import UniqueViolation
+from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
@@ -17,6 +19,8 @@ from procrastinate.worker import Worker
 from amazon_accounts.postgresql.clock import approximate_now
 from amazon_accounts.postgresql.outages import OUTAGES, is_outage, is_passing
 from amazon_accounts.postgresql.statements import load
+
+logger = logging.getLogger(__name__)
 
 # A job gives its slot back after this time, so that the worker can notice an outage too.
 MAX_WAIT_SECONDS = 10.0
@@ -85,6 +89,16 @@ class ReturningJobManager(JobManager):
         )
         return Job.from_row(found[0]) if found else None
 
+    async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:  # noqa: FBT001 - the signature of Procrastinate
+        try:
+            await super().finish_job(job, status, delete_job)
+        except ConnectorException as error:
+            # Raised by the queue's own function. A worker that was frozen, or cut off from the database, finds that
+            # another worker has done its job.
+            if not _has_cause(error, psycopg.errors.RaiseException):
+                raise
+            logger.info("Job %s (%s) was taken from this worker and has ended.", job.task_name, job.id)
+
     async def retry_job(self, job: Job, retry_at: datetime | None = None, *args: Any, **options: Any) -> None:
         if retry_at is None:
             await return_job(self, job)
@@ -93,6 +107,10 @@ class ReturningJobManager(JobManager):
             await super().retry_job(job, retry_at, *args, **options)
         except UniqueViolation:
             await self.finish_job(job, status=Status.ABORTED, delete_job=True)
+
+
+def _has_cause(error: BaseException | None, kind: type[BaseException]) -> bool:
+    return error is not None and (isinstance(error, kind) or _has_cause(error.__cause__, kind))
 
 
 async def return_job(jobs: JobManager, job: Job, *, attempts: int = 0, wait_seconds: float = 0) -> bool:

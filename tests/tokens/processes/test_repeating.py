@@ -14,7 +14,7 @@ from django.db import connection as database
 from procrastinate import JobContext, utils
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
-from procrastinate.jobs import Job
+from procrastinate.jobs import Job, Status
 from procrastinate.retry import RetryDecision, RetryStrategy
 from procrastinate.worker import Worker
 
@@ -198,3 +198,22 @@ def test_a_job_that_cannot_wait_again_is_dropped(connect: ConnectionFactory) -> 
 
     asyncio.run(retry())
     assert list(ProcrastinateJob.objects.values_list("status", flat=True)) == ["todo"]
+
+
+def test_a_worker_that_comes_back_may_find_its_job_done_by_another(
+    connect: ConnectionFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    request_refresh(SYSTEM, connect())
+    manager = ReturningJobManager(app.job_manager.connector, app.tasks)
+
+    async def finish_twice() -> None:
+        job = await manager.fetch_job(queues=None, worker_id=await manager.register_worker())
+        assert job is not None
+        for _ in range(2):
+            await manager.finish_job(job, status=Status.SUCCEEDED, delete_job=True)
+        await sync_to_async(connections.close_all)()
+
+    with caplog.at_level("INFO"):
+        asyncio.run(finish_twice())
+    assert not ProcrastinateJob.objects.exists()
+    assert "was taken from this worker and has ended" in caplog.text
