@@ -201,11 +201,11 @@ class Outages:
                     "The outage of the database lasts for more than %d s. All connections are opened anew.",
                     self._patience_seconds,
                 )
-                _open_connections_anew()
+                open_connections_anew()
             time.sleep(WATCH_SECONDS)
 
 
-def _open_connections_anew() -> None:
+def open_connections_anew() -> None:
     database: Any = connections["default"]
     database.close_pool()
 

@@ -54,6 +54,7 @@ class ConnectionForm(forms.Form):
     )
     owner = forms.ChoiceField(
         label="Responsible",
+        required=False,
         help_text="Whom others ask about the login. It does not change who may do what.",
         widget=forms.Select(attrs={"class": "c-field"}),
     )
@@ -64,6 +65,10 @@ class ConnectionForm(forms.Form):
         super().__init__(data, initial={**present, "owner": owner})
         names = {owner, *list_owners(connection).values_list("username", flat=True)}
         cast("forms.ChoiceField", self.fields["owner"]).choices = [(name, name) for name in sorted(names)]
+
+    def clean_owner(self) -> str:
+        # A form without this field, as of an earlier version of the page, leaves it as it is.
+        return str(self.cleaned_data["owner"] or self.initial["owner"])
 
 
 class MoveForm(forms.Form):

@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ from django.db import InterfaceError, OperationalError
 from django.db.models import Count, Q
 from django.db.models.functions import Now
 
+from amazon_accounts.postgresql.outages import OUTAGES, open_connections_anew
 from amazon_accounts.postgresql.sessions import name_sessions
 from tokens.models import Heartbeat
 
@@ -56,6 +58,7 @@ class Pulse:
     def __init__(self, kind: Heartbeat.Kind) -> None:
         self._heartbeat = Heartbeat(kind=kind, host=socket.gethostname()[:255], pid=os.getpid())
         self._is_stored = False
+        self._beat_at = time.monotonic()
 
     def name_sessions(self) -> None:
         """Let the sessions of this process at the database be told from those of others."""
@@ -68,9 +71,23 @@ class Pulse:
                 self._heartbeat.leads = leads
                 self._heartbeat.save(force_insert=True)
             self._is_stored = True
+            self._beat_at = time.monotonic()
         except (OperationalError, InterfaceError) as error:
             logger.warning("No heartbeat could be written: %s", error)
+            self._begin_anew_after_silence()
         return BEAT_SECONDS if self._is_stored else RETRY_SECONDS
+
+    def _begin_anew_after_silence(self) -> None:
+        # In an outage, its watch does this. Without one the connection pool itself must be the trouble.
+        if OUTAGES.is_on or time.monotonic() - self._beat_at < SILENCE.total_seconds():
+            return
+        self._beat_at = time.monotonic()
+        logger.warning(
+            "This process was silent for %d s, though the database works. All connections are opened anew.",
+            SILENCE.total_seconds(),
+            extra={"action": "pool_replaced"},
+        )
+        open_connections_anew()
 
     def end(self) -> None:
         try:

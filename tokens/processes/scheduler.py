@@ -115,7 +115,11 @@ class Scheduler:
 
 
 class LeadersJobStore(DjangoJobStore):  # type: ignore[misc]  # it has no types
-    """Has no due jobs for a scheduler that was frozen and whose term is over."""
+    """Has no due jobs for a scheduler that was frozen and whose term is over.
+
+    The ends of jobs are stored by the threads that ran them, and these threads end with the lead. A connection that a
+    thread keeps would be lost to the pool, and after some leads the process could not work any more.
+    """
 
     def __init__(self, leadership: Leadership) -> None:
         super().__init__()
@@ -124,6 +128,18 @@ class LeadersJobStore(DjangoJobStore):  # type: ignore[misc]  # it has no types
     def get_due_jobs(self, now: datetime) -> list[Any]:
         due: list[Any] = super().get_due_jobs(now) if self._leadership.still_leads() else []
         return due
+
+    def handle_execution_event(self, event: Any) -> Any:
+        try:
+            return super().handle_execution_event(event)
+        finally:
+            connections.close_all()
+
+    def handle_error_event(self, event: Any) -> Any:
+        try:
+            return super().handle_error_event(event)
+        finally:
+            connections.close_all()
 
 
 class _Current:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django_apscheduler.models import DjangoJobExecution
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from amazon_accounts.postgresql.base import DatabaseWrapper
@@ -185,3 +186,28 @@ def named(name: str) -> Iterator[None]:
         yield
     finally:
         DatabaseWrapper.session_name = ""
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_leads_again_and_again_loses_no_connection(tmp_path: Path) -> None:
+    # The threads that ran jobs end with each lead. Four leads with two threads each had used up this pool.
+    extra = {"DB_POOL_MAX_SIZE": "4", "TOKEN_REFRESH_CHECK_SECONDS": "1"}
+    with running("runscheduler", log=tmp_path / "log", **extra) as process:
+        runs = DjangoJobExecution.objects.filter(status="Executed")
+        for lead in range(1, 6):
+            eventually(lambda lead=lead: process.output().count("This scheduler leads now") >= lead)  # type: ignore[misc]
+            # Until its threads have run and stored jobs.
+            before = runs.count()
+            eventually(lambda before=before: runs.count() >= before + 4)  # type: ignore[misc]
+            end_sessions()
+        eventually(lambda: process.output().count("This scheduler leads now") >= 6)
+        deferrals_continue()
+        assert "couldn't get a connection" not in process.output()
+
+
+def end_sessions() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name LIKE 'aa-%'"
+        )
