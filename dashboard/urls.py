@@ -72,6 +72,12 @@ urlpatterns = [
         webhooks.send_again,
         name="webhook-send-again",
     ),
+    path("teams/<uuid:team_id>/alerts/", alerts.team_alerts, name="team-alerts"),
+    path(
+        "teams/<uuid:team_id>/alerts/<uuid:address_id>/remove/",
+        alerts.remove_team_alert,
+        name="team-alert-remove",
+    ),
     path("history/", history.history, name="history"),
     path("auth/alerts/", alerts.alerts, name="alerts"),
     path("auth/sessions/", sessions.sessions, name="sessions"),

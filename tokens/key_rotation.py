@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import connection
 
 from amazon_accounts.postgresql.statements import load
+from tokens.alerts.addresses import rotate_alert_addresses
 from tokens.encryption import DecryptionError, context_of, reseal
 from tokens.models import Connection
 from tokens.people.audit import Action, AuditedObject, record_audit
@@ -50,7 +51,12 @@ def rotate(*, batch_size: int = BATCH_SIZE) -> dict[str, int]:
         for column in ("access_token", "refresh_token"):
             _rotate_column(column, rows, counts)
         logger.info("Rotated %d tokens so far.", counts["rotated"])
-    for others in (rotate_second_factors(), rotate_audit_keys(), rotate_webhook_secrets()):
+    for others in (
+        rotate_second_factors(),
+        rotate_audit_keys(),
+        rotate_webhook_secrets(),
+        rotate_alert_addresses(),
+    ):
         for name, number in others.items():
             counts[name] += number
     record_audit(SYSTEM, Action.ENCRYPTION_KEYS_ROTATE, AuditedObject("encryption_keys"), after=counts)

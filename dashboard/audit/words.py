@@ -41,6 +41,8 @@ DEEDS: Final[dict[str, str]] = {
     Action.PERSON_UPDATE: "Changed a person",
     Action.PERSON_DELETE: "Deleted a person",
     Action.PERSON_ERASE: "Erased a person",
+    Action.ALERT_ADDRESS_ADD: "Added an address for alerts",
+    Action.ALERT_ADDRESS_REMOVE: "Removed an address for alerts",
     Action.ALERTS_CHOOSE: "Chose alerts",
     Action.TEAM_MAKE: "Made a team",
     Action.TEAM_RENAME: "Renamed a team",

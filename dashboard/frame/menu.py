@@ -100,7 +100,7 @@ def _build_navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "Teams",
                     "groups",
                     reverse("teams"),
-                    is_open("teams", "team-rename", "team-remove"),
+                    is_open("teams", "team-rename", "team-remove", "team-alerts"),
                     "tokens.view_team",
                 ),
                 _item(

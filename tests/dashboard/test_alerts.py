@@ -1,4 +1,4 @@
-"""The pages about alerts: a person's own choice."""
+"""The pages about alerts: a person's own choice, and the addresses of a team."""
 
 from html import unescape
 
@@ -7,12 +7,14 @@ from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.test import Client
 
-from tests.teams import team_of
+from tests.teams import set_role, team_of
 from tokens.alerts.choices import list_chosen_kinds, list_kinds
-from tokens.models import Alert
+from tokens.models import Alert, AlertAddress
+from tokens.people.roles import Role
 
 pytestmark = pytest.mark.django_db
 
+SLACK = "slack://T1234ABCD/B1234ABCD/abcdefghijklmnopqrstuvwx"
 NO_MAIL = "You get no mail about alerts"
 
 
@@ -52,3 +54,37 @@ class TestOwnChoice:
         assert f"{NO_MAIL}: you have no e-mail address here." in read(client)
         settings.MAIL_ALERTS = False
         assert f"{NO_MAIL}: this console sends its alerts to other addresses" in read(client)
+
+
+class TestAddresses:
+    @pytest.fixture(autouse=True)
+    def administer(self, client: Client, person: User) -> None:
+        set_role(person, Role.ADMINISTRATOR)
+        client.force_login(person)
+
+    def test_an_address_is_added_shown_masked_and_removed(self, client: Client, person: User) -> None:
+        team = team_of(person)
+        page = f"/teams/{team.pk}/alerts/"
+        assert f'href="{page}"' in client.get("/teams/").content.decode()
+        answer = client.post(page, {"name": "Channel", "address": SLACK}, follow=True)
+        html = answer.content.decode()
+        assert answer.redirect_chain == [(page, 303)]
+        assert "Channel" in html
+        assert "********" in html
+        assert "T1234ABCD" not in html
+        address = AlertAddress.objects.get()
+        assert client.post(f"{page}{address.pk}/remove/").status_code == 303
+        assert not AlertAddress.objects.exists()
+
+    def test_a_mistake_is_explained_and_the_address_is_not_repeated(
+        self, client: Client, person: User
+    ) -> None:
+        answer = client.post(
+            f"/teams/{team_of(person).pk}/alerts/",
+            {"name": "Channel", "address": "json://user:hunter2@10.0.0.1/"},
+        )
+        html = answer.content.decode()
+        assert answer.status_code == 422
+        assert "It must be the webhook of one of these services" in html
+        assert "hunter2" not in html
+        assert not AlertAddress.objects.exists()

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from accounts.batch import start_batch
 from accounts.models import BatchOperation
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
+from tokens.models import AlertAddress
 from tokens.people.invitations import invite
 from tokens.people.keys import make_api_key
 from tokens.permissions import SYSTEM
@@ -104,6 +105,9 @@ def ids(
         "invitation_id": str(invite(SYSTEM, connection.team, "nina@example.com", "viewer").pk),
         "webhook_id": str(webhook.pk),
         "delivery_id": str(send_test(SYSTEM, webhook).pk),
+        "address_id": str(
+            AlertAddress.objects.create(team=connection.team, name="x", service="Slack", address="x").pk
+        ),
         "pk": "1",
         "code": "not-found",
     }

@@ -112,7 +112,6 @@ def test_single_sign_on_goes_through_the_proxy(
     assert str(raised.value) == f"the provider does not answer (the proxy 127.0.0.1:{port} does not answer)"
 
 
-@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # Apprise's
 def test_apprise_goes_through_the_proxy(
     amazon_behind_proxy: Sandbox, proxy: LittleProxy, use_proxy: UseProxy, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -125,7 +124,6 @@ def test_apprise_goes_through_the_proxy(
     assert "error=404" in caplog.text
 
 
-@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # Apprise's
 def test_apprise_reads_no_variable_of_the_machine(
     amazon_behind_proxy: Sandbox,
     proxy: LittleProxy,

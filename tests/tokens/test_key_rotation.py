@@ -145,6 +145,7 @@ def test_no_other_column_is_encrypted() -> None:
         if isinstance(field, EncryptedTextField)
     }
     assert encrypted == {
+        "tokens.AlertAddress.address",
         "tokens.Connection.access_token",
         "tokens.Connection.refresh_token",
         # tests/tokens/webhooks/test_manage.py rotates these.

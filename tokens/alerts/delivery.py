@@ -23,6 +23,7 @@ from amazon_accounts.postgresql.clock import approximate_now
 from tokens.alerts.messages import compose
 from tokens.alerts.recipients import Recipient, find_audience
 from tokens.alerts.sending import DeliveryError, Mailer, notify
+from tokens.encryption import DecryptionError, Secret
 from tokens.models import Alert, AlertDelivery
 from tokens.queues import UPKEEP
 
@@ -116,12 +117,20 @@ def _deliver(message_id: UUID, alerts: Sequence[Alert]) -> bool:
 
 def _send(mailer: Mailer, message_id: UUID, recipient: Recipient) -> None:
     title, body = compose(recipient.alerts)
+    address = recipient.address
+    if isinstance(address, Secret):
+        try:
+            address = address.reveal()
+        except DecryptionError as error:
+            raise DeliveryError(
+                f"{recipient.name[:1].upper()}{recipient.name[1:]} cannot be read. {error}"
+            ) from error
     if recipient.person_id is None:
-        notify(recipient.address, recipient.name, title, body)
+        notify(address, recipient.name, title, body)
         return
     try:
         # Two people may have one mailbox, which keeps one of two messages with the same id.
-        mailer.send(recipient.address, title, body, message_id=f"{message_id}.{recipient.person_id}")
+        mailer.send(address, title, body, message_id=f"{message_id}.{recipient.person_id}")
     except DeliveryError:
         logger.warning("User %s did not get the message %s.", recipient.person_id, message_id)
         raise

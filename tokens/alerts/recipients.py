@@ -1,4 +1,5 @@
-"""Who gets which alerts: the addresses in ALERT_URLS all of them, people by mail those that concern them.
+"""Who gets which alerts: the addresses in ALERT_URLS all of them, the addresses of a team those about its connections, and
+people by mail those that concern them.
 
 An alert about a connection concerns everybody who may see it, an alert about the installation the superusers. An alert
 about an API key concerns the owner of the key, or the administrators of its team, one about a webhook the administrators
@@ -15,7 +16,8 @@ from django.contrib.auth.models import User
 from django.db.models import Q, prefetch_related_objects
 from django.utils.crypto import salted_hmac
 
-from tokens.models import Alert, MutedAlertKind
+from tokens.encryption import Secret
+from tokens.models import Alert, AlertAddress, MutedAlertKind
 from tokens.models.team import read_members, read_roles, set_roles
 from tokens.permissions import may
 
@@ -27,7 +29,7 @@ class Recipient:
     # What is stored when the recipient has taken the message.
     key: str
     # An e-mail address, or an address for Apprise with its secrets.
-    address: str = field(repr=False)
+    address: str | Secret = field(repr=False)
     alerts: Sequence[Alert]
     # How an error names an address for Apprise: never by the address itself.
     name: str = ""
@@ -53,7 +55,7 @@ def find_audience(alerts: Sequence[Alert]) -> Audience:
     # A key that was revoked a moment ago has taken its alert with it.
     alerts = [alert for alert in alerts if alert.api_key_id is None or alert.api_key is not None]
     people, concerning_somebody = _find_people(alerts)
-    recipients = [*_find_installation_addresses(alerts), *people]
+    recipients = [*_find_installation_addresses(alerts), *_find_team_addresses(alerts), *people]
     reached = {alert.pk for recipient in recipients for alert in recipient.alerts}
     left = [alert for alert in alerts if alert.pk not in reached]
     return Audience(
@@ -73,6 +75,23 @@ def _find_installation_addresses(alerts: Sequence[Alert]) -> list[Recipient]:
         )
         for number, address in enumerate(settings.ALERT_URLS, start=1)
         if alerts
+    ]
+
+
+def _find_team_addresses(alerts: Sequence[Alert]) -> list[Recipient]:
+    of_team: dict[UUID, list[Alert]] = defaultdict(list)
+    for alert in alerts:
+        if alert.team_id is not None:
+            of_team[alert.team_id].append(alert)
+    return [
+        Recipient(
+            key=f"team:{address.pk}",
+            address=address.address,
+            alerts=of_team[address.team_id],
+            name=f"the address “{address.name}” of its team",
+        )
+        for address in AlertAddress.objects.filter(team__in=of_team)
+        if address.address is not None
     ]
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from smtplib import SMTPException
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -79,18 +79,27 @@ class Mailer:
             self._server.close()
 
 
-def notify(address: str, name: str, title: str, body: str) -> None:
-    """Send by Apprise. The name stands for the address in an error. Raises DeliveryError."""
+def understand(address: str) -> Any:
+    """Return what Apprise makes of an address, or None if it makes nothing of it. Nothing is sent or logged."""
     # Imported here, because Apprise loads over a hundred plugins, and most processes never send an alert.
     import apprise
 
-    notifier = apprise.Apprise()
     token = _parsing_address.set(True)
     try:
-        understood = notifier.add(address)
+        return apprise.Apprise.instantiate(address)
     finally:
         _parsing_address.reset(token)
-    if not understood:
+
+
+def notify(address: str, name: str, title: str, body: str) -> None:
+    """Send by Apprise. The name stands for the address in an error. Raises DeliveryError."""
+    import apprise
+
+    plugin = understand(address)
+    if plugin is None:
         raise DeliveryError(f"Apprise does not understand {name}.")
+    notifier = apprise.Apprise()
+    # Not the address itself: Apprise would look for several addresses in it.
+    notifier.add(plugin)
     if not notifier.notify(title=title, body=body):
         raise DeliveryError(f"Apprise could not reach {name}.")

@@ -1,6 +1,6 @@
 """Connections, their tokens, the history of each, teams, and people's sessions and API keys."""
 
-from tokens.models.alert import Alert, AlertDelivery, AlertQuerySet, MutedAlertKind
+from tokens.models.alert import Alert, AlertAddress, AlertDelivery, AlertQuerySet, MutedAlertKind
 from tokens.models.api_key import ApiKey, ApiKeyQuerySet
 from tokens.models.audit import (
     AuditCheckpoint,
@@ -49,6 +49,7 @@ __all__ = [
     "FAILING",
     "MAIN",
     "Alert",
+    "AlertAddress",
     "AlertDelivery",
     "AlertQuerySet",
     "ApiKey",

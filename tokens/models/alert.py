@@ -7,12 +7,13 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 from uuid_utils.compat import uuid7
 
+from tokens.encryption import EncryptedTextField
 from tokens.models.api_key import ApiKey
 from tokens.models.connection import Connection, ConnectionPartQuerySet
-from tokens.models.team import Everywhere, find_teams
+from tokens.models.team import MAX_NAME_LENGTH, Everywhere, Team, TeamRowsQuerySet, find_teams
 from tokens.models.webhook import Webhook
 from tokens.permissions import Actor, may_everything
 
@@ -156,3 +157,38 @@ class MutedAlertKind(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} for {self.user}"
+
+
+class AlertAddressQuerySet(TeamRowsQuerySet["AlertAddress"]):
+    """Administrators see the addresses of their teams."""
+
+
+class AlertAddress(models.Model):
+    """An address of a team that gets the alerts about its connections."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    # Indexed by the constraint below.
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="+", db_index=False)
+    name = models.CharField(max_length=MAX_NAME_LENGTH, help_text="By which people recognise the address")
+    service = models.CharField(max_length=32)
+    # Whoever has the address can post to it.
+    address = EncryptedTextField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    objects = AlertAddressQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "id"]
+        verbose_name_plural = "alert addresses"
+        permissions = [("manage_alert_addresses", "Can manage the addresses for alerts of a team")]
+        constraints = [
+            models.UniqueConstraint("team", Lower("name"), name="one_alert_address_per_team_and_name"),
+            models.CheckConstraint(condition=~Q(name=""), name="alert_address_has_a_name"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.service}: {self.name}"
+
+    @property
+    def audited_name(self) -> str:
+        return self.name

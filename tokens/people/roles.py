@@ -44,11 +44,13 @@ OPERATOR: Final = VIEWER | {
 }
 ADMINISTRATOR: Final = OPERATOR | {
     "tokens.disconnect_connection",
+    "tokens.manage_alert_addresses",
     "tokens.manage_keys",
     "tokens.manage_members",
     "tokens.manage_webhooks",
     "tokens.move_connection",
     "tokens.use_access_token",
+    "tokens.view_alertaddress",
     "tokens.view_auditentry",
     "tokens.view_invitation",
     "tokens.view_webhook",

@@ -51,6 +51,8 @@ REQUESTS: Final[dict[str, str]] = {
     "POST teams/<uuid:team_id>/invitations/<uuid:invitation_id>/revoke/": "invitation.revoke",
     "GET audit/entries.csv": "audit.export",
     "POST auth/alerts/": "alerts.choose",
+    "POST teams/<uuid:team_id>/alerts/": "alert_address.add",
+    "POST teams/<uuid:team_id>/alerts/<uuid:address_id>/remove/": "alert_address.remove",
     "POST auth/sessions/end/": "session.end",
     "POST auth/sessions/end-everywhere/": "session.end",
     "POST auth/sessions/end-keys/": "api_key.end",

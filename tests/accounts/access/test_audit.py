@@ -145,6 +145,8 @@ OF_OPERATIONS: Final = {
     "send_invitation_again": "invitation.send_again",
     "revoke_invitation": "invitation.revoke",
     "end_api_keys": "api_key.end",
+    "add_alert_address": "alert_address.add",
+    "remove_alert_address": "alert_address.remove",
 }
 WITHOUT_ENTRY: Final = {
     "begin": "complete_authorization writes it when Amazon has answered.",

@@ -21,6 +21,7 @@ from amazon_accounts.amazon_ads.client import AmazonClient
 from tests.accounts.conftest import AccountFactory
 from tests.api_keys import new_key
 from tests.teams import join
+from tokens.alerts.addresses import add_alert_address, remove_alert_address
 from tokens.connect import oauth
 from tokens.connect.disconnect import disconnect_connection
 from tokens.connect.forget import forget_login
@@ -28,6 +29,7 @@ from tokens.connect.move import move_connection
 from tokens.connect.refresh_token import connect_with_refresh_token
 from tokens.connect.update import update_connection
 from tokens.models import (
+    AlertAddress,
     ApiKey,
     AuditEntry,
     AuthorizationAttempt,
@@ -184,6 +186,19 @@ OPERATIONS: dict[str, tuple[str, Callable[[Any, Scene], object]]] = {
     "rotate_secret": (MANAGE, lambda user, _: rotate_secret(user, Webhook.objects.get())),
     "send_test": (MANAGE, lambda user, _: send_test(user, Webhook.objects.get())),
     "redeliver": (MANAGE, lambda user, _: redeliver(user, WebhookDelivery.objects.get())),
+    "add_alert_address": (
+        "tokens.manage_alert_addresses",
+        lambda user, scene: add_alert_address(
+            user,
+            scene.connection.team,
+            name="New",
+            address="slack://T1234ABCD/B1234ABCD/abcdefghijklmnopqrstuvwx",
+        ),
+    ),
+    "remove_alert_address": (
+        "tokens.manage_alert_addresses",
+        lambda user, scene: remove_alert_address(user, AlertAddress.objects.get()),
+    ),
     "begin": (
         "tokens.connect_amazon",
         lambda user, scene: oauth.begin(user, "session", team=scene.connection.team),
@@ -227,6 +242,7 @@ def scene(db: None, new_account: AccountFactory) -> Scene:
     BatchItem.objects.filter(batch=batch, account=account).update(state="failed")
     new_key(account.user)
     invite(SYSTEM, account.team, "nina@example.com", "viewer")
+    AlertAddress.objects.create(team=account.team, name="Channel", service="Slack", address="x")
     disconnected = new_account(User.objects.create_user("another")).connection
     disconnect_connection(SYSTEM, disconnected)
     Team.objects.get_or_create(name="Other")
@@ -247,6 +263,7 @@ def stored(scene: Scene) -> list[Any]:
         *BatchOperation.objects.order_by("pk").values_list("pk", "state", "cancelled_at", "started_at"),
         *SyncRun.objects.values_list("pk", flat=True),
         *Membership.objects.order_by("pk").values_list("pk", "role"),
+        *AlertAddress.objects.order_by("pk").values_list("pk"),
         *Invitation.objects.order_by("pk").values_list("pk", "ends_at"),
         *AuthorizationAttempt.objects.values_list("pk", flat=True),
         *AuditEntry.objects.filter(outcome="done").values_list("pk", flat=True),

@@ -18,7 +18,7 @@ from tests.api_keys import new_key
 from tests.public_url import browser_at_public_url
 from tests.sign_ins import sign_in
 from tests.teams import join
-from tokens.models import ApiKey, Membership, Team, WebhookDelivery
+from tokens.models import AlertAddress, ApiKey, Membership, Team, WebhookDelivery
 from tokens.people.invitations import invite
 from tokens.people.roles import Role
 from tokens.permissions import SYSTEM
@@ -135,6 +135,10 @@ GET     webhooks/<uuid:webhook_id>/delete/                  > > 403 403 200 200
 POST    webhooks/<uuid:webhook_id>/delete/                  > > 403 403 303 303
 GET     webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/send-again/    > > 403 403 303 303
 POST    webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/send-again/    > > 403 403 303 303
+GET     teams/<uuid:team_id>/alerts/                        > > 403 403 200 200
+POST    teams/<uuid:team_id>/alerts/                        > > 403 403 303 303
+GET     teams/<uuid:team_id>/alerts/<uuid:address_id>/remove/   > > 403 403 303 303
+POST    teams/<uuid:team_id>/alerts/<uuid:address_id>/remove/   > > 403 403 303 303
 GET     history/                                            > > 200 200 200 200
 GET     keys/                                               > > 200 200 200 200
 POST    keys/                                               > > 200 200 200 200
@@ -207,6 +211,10 @@ BODIES: dict[str, Any] = {
     "POST connect/amazon/": {"regions": ["EU"]},
     "POST teams/make/": {"name": "North"},
     "POST teams/<uuid:team_id>/rename/": {"name": "North"},
+    "POST teams/<uuid:team_id>/alerts/": {
+        "name": "Channel",
+        "address": "slack://T1234ABCD/B1234ABCD/abcdefghijklmnopqrstuvwx",
+    },
     "POST teams/<uuid:team_id>/invitations/": {"email": "new@example.com", "role": "operator"},
     "POST operations/": {"operation": "sync", "all": "1", "query": ""},
 }
@@ -260,6 +268,9 @@ class Somebody:
         join(self.colleague, self.account.team.name, Role.VIEWER)
         self.batch = start_batch(SYSTEM, "sync", filters={"connection": str(self.account.connection_id)})
         BatchOperation.objects.filter(pk=self.batch.pk).update(user=owner)
+        self.address = AlertAddress.objects.create(
+            team=self.account.team, name=who, service="Slack", address="x"
+        )
         self.invitation = invite(SYSTEM, self.account.team, f"{who}@example.com", "viewer")
         self.webhook, _ = make_webhook(SYSTEM, self.account.team, url=WEBHOOK_URL, events=["*"])
         self.delivery = send_test(SYSTEM, self.webhook)
@@ -291,6 +302,7 @@ class Somebody:
             "invitation": self.invitation.pk,
             "webhook": self.webhook.pk,
             "delivery": self.delivery.pk,
+            "address": self.address.pk,
         }
         path = "/" + re.sub(r"<uuid:(\w+)_id>", lambda match: str(names[match[1]]), address)
         path = (
@@ -351,6 +363,7 @@ def test_an_object_of_another_team_is_not_found(
     somebody.account, somebody.batch, somebody.key = another.account, another.batch, another.key
     somebody.colleague, somebody.invitation = another.colleague, another.invitation
     somebody.webhook, somebody.delivery = another.webhook, another.delivery
+    somebody.address = another.address
     # Who may do it in no team may get 403 for any object.
     assert somebody.ask(method, address) in ({"403", "404"} if answers[role] == "403" else {"404"})
 

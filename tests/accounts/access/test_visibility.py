@@ -32,6 +32,7 @@ from tests.api_keys import new_key
 from tests.teams import join, set_role
 from tokens.models import (
     Alert,
+    AlertAddress,
     AuthorizationAttempt,
     Connection,
     Event,
@@ -140,6 +141,7 @@ def _give_rows(user: User, new_account: AccountFactory) -> None:
     )
     invite(SYSTEM, account.team, f"{user.pk}@example.com", "viewer")
     Session.objects.create(key_digest=f"key of {user.username}", data="", user=user)
+    AlertAddress.objects.create(team=account.team, name="Channel", service="Slack", address="x")
     MutedAlertKind.objects.create(user=user, kind=Alert.Kind.CONNECTION_HEALED)
     new_key(user)
     webhook, _ = make_webhook(

@@ -149,7 +149,6 @@ def test_an_alert_without_a_recipient_says_so(connect: ConnectionFactory) -> Non
     assert "Nobody who may see it has an e-mail address" in Alert.objects.get().error
 
 
-@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # Apprise's
 def test_it_sends_by_apprise(
     connect: ConnectionFactory, sandbox_server: SandboxServer, settings: LazySettings
 ) -> None:
@@ -204,7 +203,6 @@ def addresses(settings: LazySettings) -> Iterator[list[Address]]:
         yield made
 
 
-@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # Apprise's
 def test_an_address_that_took_a_message_does_not_get_it_again(
     connect: ConnectionFactory,
     addresses: list[Address],
@@ -235,7 +233,6 @@ def test_an_address_that_took_a_message_does_not_get_it_again(
     assert not delivery.due_alerts_exist()
 
 
-@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # Apprise's
 def test_many_alerts_are_one_message_although_an_address_fails(
     connect: ConnectionFactory, addresses: list[Address], settings: LazySettings
 ) -> None:
@@ -253,7 +250,6 @@ def test_many_alerts_are_one_message_although_an_address_fails(
     assert good.titles == ["Amazon refuses a login", "Amazon refuses 2 logins"]
 
 
-@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # Apprise's
 def test_a_message_that_one_address_took_is_given_up_after_a_day_of_failures_at_another(
     connect: ConnectionFactory, addresses: list[Address], settings: LazySettings
 ) -> None:
@@ -272,7 +268,6 @@ def test_a_message_that_one_address_took_is_given_up_after_a_day_of_failures_at_
     assert "could not reach address number 1" in alert.error
 
 
-@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # Apprise's
 def test_people_get_mail_beside_the_addresses_of_the_installation(
     connect: ConnectionFactory, addresses: list[Address], settings: LazySettings
 ) -> None:

@@ -16,6 +16,7 @@ from tests.tokens.conftest import ConnectionFactory, new_connection
 from tests.tokens.factories import new_refresh
 from tokens.models import (
     Alert,
+    AlertAddress,
     AlertDelivery,
     ApiKey,
     AuditCheckpoint,
@@ -249,6 +250,18 @@ def test_a_recipient_takes_a_message_once(db: None) -> None:
     assert str(taken) == f"{message_id} to person:1"
     with refused("recipient_takes_a_message_once"):
         AlertDelivery.objects.create(message_id=message_id, recipient="person:1")
+
+
+def test_an_address_for_alerts_has_a_name_of_its_own(alice: User) -> None:
+    team = team_of(alice)
+    address = AlertAddress.objects.create(team=team, name="Channel", service="Slack", address="x")
+    assert str(address) == "Slack: Channel"
+    for name, constraint in (
+        ("channel", "one_alert_address_per_team_and_name"),
+        ("", "alert_address_has_a_name"),
+    ):
+        with refused(constraint), transaction.atomic():
+            AlertAddress.objects.create(team=team, name=name, service="Slack", address="x")
 
 
 def test_a_person_mutes_a_kind_once(db: None) -> None:

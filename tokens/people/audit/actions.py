@@ -38,6 +38,8 @@ class Action(StrEnum):
     PERSON_UPDATE = "person.update"
     PERSON_DELETE = "person.delete"
     PERSON_ERASE = "person.erase"
+    ALERT_ADDRESS_ADD = "alert_address.add"
+    ALERT_ADDRESS_REMOVE = "alert_address.remove"
     ALERTS_CHOOSE = "alerts.choose"
     TEAM_MAKE = "team.make"
     TEAM_RENAME = "team.rename"

@@ -21,6 +21,7 @@ Values = Mapping[str, Any]
 
 # Where the name of the model is not the word that people use.
 TYPES: Final = {
+    "alertaddress": "alert_address",
     "apikey": "api_key",
     "authenticator": "second_factor",
     "batchoperation": "batch",
