@@ -178,7 +178,13 @@ def _find_existing(user: User | System, idempotency_key: str | None, digest: str
     if idempotency_key is None:
         return None
     existing = BatchOperation.objects.filter(user=get_person(user), idempotency_key=idempotency_key).first()
-    if existing is not None and existing.request_digest != digest:
+    if existing is None:
+        return None
+    # Keys of one person may be limited to different teams.
+    is_hidden = bool(existing.team_ids) and not (
+        BatchOperation.objects.visible_to(user).filter(pk=existing.pk).exists()
+    )
+    if is_hidden or existing.request_digest != digest:
         raise ValidationError({"Idempotency-Key": "It was used before, for another request."})
     return existing
 

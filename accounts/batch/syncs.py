@@ -12,6 +12,12 @@ MAX_CONNECTIONS_PER_CHUNK = 50
 def request_syncs(batch: BatchOperation, *, max_connections: int = MAX_CONNECTIONS_PER_CHUNK) -> bool:
     """Request a sync for some connections of the batch; return True while connections are left."""
     items = BatchItem.objects.filter(batch=batch, state=BatchItem.State.WAITING, run=None)
+    if batch.team_ids:
+        # Who started the batch need not have a right in the new team.
+        elsewhere = Account.objects.filter(pk__in=items.values("account")).exclude(team__in=batch.team_ids)
+        items.filter(account__in=elsewhere).update(
+            state=BatchItem.State.SKIPPED, message="It has moved to another team."
+        )
     off = Q(sync_enabled=False) | Q(inactive_reason=Account.InactiveReason.DISCONNECTED)
     items.filter(account__in=Account.objects.filter(off)).update(
         state=BatchItem.State.SKIPPED, message="Its synchronisation is off."

@@ -4,7 +4,7 @@ A chunk and its results are one transaction: when a worker dies, each account is
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from django.db import connection as database
 
 from accounts.batch.ending import finish_if_done, hold_batch
 from accounts.batch.syncs import request_syncs
-from accounts.models import BatchItem, BatchOperation
+from accounts.models import Account, BatchItem, BatchOperation
 from accounts.models.changes import change_in_the_name_of
 from accounts.models.request_order import find_last_forgettable_number
 from accounts.standing.listed_status import STATUSES
@@ -26,6 +26,7 @@ Operation = BatchOperation.Operation
 Parameters = dict[str, Any]
 
 OVERTAKEN = "A newer request changed it."
+MOVED = "It has moved to another team."
 LOCK_ACCOUNTS = load(__file__, "lock_accounts")
 
 
@@ -63,9 +64,10 @@ def _change_accounts(batch: BatchOperation, max_accounts: int) -> bool:
     name, parameters_of = _STATEMENTS[Operation(batch.operation)]
     with database.cursor() as cursor:
         cursor.execute(LOCK_ACCOUNTS, {"ids": ids})
+        moved = skip_moved(batch, ids)
         parameters = {
             "batch": batch.pk,
-            "ids": ids,
+            "ids": [each for each in ids if each not in moved],
             "request_number": batch.request_number,
             "overtaken": OVERTAKEN,
             **parameters_of(batch),
@@ -74,6 +76,19 @@ def _change_accounts(batch: BatchOperation, max_accounts: int) -> bool:
     batch.position = ids[-1]
     batch.save(update_fields=["position"])
     return len(ids) == max_accounts
+
+
+def skip_moved(batch: BatchOperation, ids: Collection[UUID]) -> set[UUID]:
+    """End the items of accounts that are now in a team of which the batch has none; return the accounts."""
+    # Who started the batch need not have a right in the new team. A batch of an earlier version names no team.
+    if not batch.team_ids:
+        return set()
+    accounts = Account.objects.filter(pk__in=ids).exclude(team__in=batch.team_ids)
+    moved = set(accounts.values_list("pk", flat=True))
+    BatchItem.objects.filter(batch=batch, account__in=moved).update(
+        state=BatchItem.State.SKIPPED, message=MOVED
+    )
+    return moved
 
 
 def _no_parameters(_batch: BatchOperation) -> Parameters:

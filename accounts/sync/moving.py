@@ -19,7 +19,7 @@ from uuid_utils.compat import uuid7
 from accounts.models import BatchItem, SyncRun
 from accounts.sync.claims import close_unfinished_runs
 from accounts.sync.fences import lock_team
-from accounts.sync.ghosts import UNITE_LABELS, merge_accounts
+from accounts.sync.ghosts import TAKE_DEFAULT, UNITE_LABELS, merge_accounts
 from accounts.sync.next_sync import sync_soon
 from amazon_accounts.postgresql.statements import load
 from tokens.connect.move import MoveRefusedError
@@ -118,6 +118,8 @@ def _carry_out(cursor: CursorWrapper, plan: _Plan, parameters: Parameters) -> No
         execute(COPY_LINKS, everything)
         execute(MOVE_ACCESS, plan.elsewhere)
     if plan.merged:
+        # The new team chooses its default account itself.
+        execute(TAKE_DEFAULT, plan.merged)
         merge_accounts(cursor, plan.merged, keeps_all=True)
     cursor.execute(MOVE, {**parameters, "accounts": plan.moved})
     execute(SEPARATE, everything, stored=[*plan.moved, *plan.copied.values()])

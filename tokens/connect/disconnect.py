@@ -5,6 +5,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Greatest, Now
 
+from tokens.locking import lock_connection
 from tokens.models import Connection
 from tokens.people.audit import Action, record_audit
 from tokens.permissions import System, get_person, require
@@ -18,8 +19,8 @@ def disconnect_connection(user: User | System, connection: Connection) -> bool:
     tokens back.
     """
     require(user, "tokens.disconnect_connection", connection)
-    state = connection.state
     with transaction.atomic():
+        state = lock_connection(user, "tokens.disconnect_connection", connection.pk).state
         changed = (
             Connection.objects.filter(pk=connection.pk)
             .exclude(state=Connection.State.DISCONNECTED)

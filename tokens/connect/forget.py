@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from tokens.locking import lock_connection
 from tokens.models import AuthorizationAttempt, Connection
 from tokens.people.audit import Action, record_audit
 from tokens.permissions import System, get_person, require
@@ -32,7 +33,7 @@ def forget_login(user: User | System, connection: Connection) -> bool:
     """
     require(user, "tokens.disconnect_connection", connection)
     with transaction.atomic():
-        stored = Connection.objects.select_for_update().get(pk=connection.pk)
+        stored = lock_connection(user, "tokens.disconnect_connection", connection.pk)
         if stored.state != Connection.State.DISCONNECTED:
             raise StillConnectedError
         if stored.is_forgotten:

@@ -83,6 +83,9 @@ def record_identity(connection_id: UUID, grant_version: int, identity: Identity)
 @transaction.atomic
 def _record(connection_id: UUID, grant_version: int, identity: Identity) -> bool:
     asked, known = _lock(connection_id, identity)
+    if known is not None and known.team_id != asked.team_id:
+        # One of them has moved to another team just now. The next refresh asks again.
+        return False
     if not asked.is_identity_pending or asked.grant_version != grant_version:
         return False
     if asked.state != Connection.State.ACTIVE:

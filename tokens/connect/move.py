@@ -3,6 +3,7 @@
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
+from tokens.locking import lock_connection
 from tokens.models import Connection, Team
 from tokens.people.audit import Action, record_audit
 from tokens.permissions import System, may, require
@@ -24,11 +25,7 @@ def move_connection(user: User | System, connection: Connection, team: Team) -> 
     require(user, "tokens.move_connection", connection)
     require(user, "tokens.connect_amazon", team)
     with transaction.atomic():
-        # Without the key: a sync that holds the lock of the team may refer to the connection.
-        locked = Connection.objects.select_for_update(no_key=True, of=("self",))
-        moved = locked.select_related("owner").get(pk=connection.pk)
-        # Asked again: somebody else may have moved it meanwhile.
-        require(user, "tokens.move_connection", moved)
+        moved = lock_connection(user, "tokens.move_connection", connection.pk)
         if moved.team_id == team.pk:
             raise MoveRefusedError(f"The connection is in the team “{team}” already.")
         old_team, owner = moved.team_id, _choose_owner(user, moved, team)

@@ -37,6 +37,7 @@ from tokens.connect import grants
 from tokens.connect.grants import AuthorizationError, Connected, Consent
 from tokens.connect.identity import ask_identity
 from tokens.connect.scopes import is_identity, split_scopes
+from tokens.locking import lock_connection
 from tokens.models import AuditEntry, AuthorizationAttempt, Connection, Team
 from tokens.people.audit import Action, AuditedObject, record_audit
 from tokens.people.teams import choose_team
@@ -233,7 +234,7 @@ def _store(user: User, attempt: AuthorizationAttempt, consent: Consent) -> Conne
         known = Connection.objects.visible_to(person).filter(pk=attempt.connection_id).first()
         if known is None:
             raise HiddenConnectionError
-        require(person, "tokens.connect_amazon", known)
+        lock_connection(person, "tokens.connect_amazon", known.pk)
         connected = grants.reconnect(known.pk, consent)
     AuthorizationAttempt.objects.filter(pk=attempt.pk).update(connected=connected.connection)
     grants.record_connected(user, connected, "consent")

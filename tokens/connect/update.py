@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 from amazon_accounts.amazon_ads.foreign_text import has_token
 from amazon_accounts.amazon_ads.hosts import Region
 from amazon_accounts.visible_text import UNPRINTABLE
+from tokens.locking import lock_connection
 from tokens.models import Connection
 from tokens.people.audit import Action, record_audit
 from tokens.permissions import System, get_person, require
@@ -78,7 +79,7 @@ def update_connection(user: User | System, connection: Connection, changes: Any)
         if "owner" in cleaned:
             cleaned["owner"] = _lock_person(cleaned["owner"])
         # The row is read again under its lock, because a refresh or another person may have changed it.
-        locked = Connection.objects.select_for_update(no_key=True).get(pk=connection.pk)
+        locked = lock_connection(user, "tokens.connect_amazon", connection.pk)
         if locked.is_forgotten:
             raise ValidationError("The login was forgotten, so nothing of it can be changed.")
         if "owner" in cleaned and cleaned["owner"] != locked.owner:

@@ -18,7 +18,7 @@ from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.db.models.functions import Now
 
 from amazon_accounts.visible_text import escape_line
-from tokens.models.api_key import KEY_PREFIX, MAX_LIFE, MAX_NAME_CHARACTERS, ApiKey
+from tokens.models.api_key import KEY_PREFIX, MAX_LIFE, MAX_NAME_CHARACTERS, ApiKey, ApiKeyQuerySet
 from tokens.models.team import Team, read_roles, set_roles
 from tokens.people.audit import Action, AuditedObject, record_audit
 from tokens.people.roles import PERMISSIONS, includes
@@ -199,10 +199,8 @@ def find_api_key(key: str, address: str | None) -> tuple[User, ApiKey] | None:
     if len(key) > MAX_KEY_CHARACTERS or not re.fullmatch(r"[\w-]+", key, re.ASCII):
         return None
     due = Q(last_used_at=None) | Q(last_used_at__lt=Now() - USED_EVERY)
-    # The database's clock decides for all processes.
-    usable = ApiKey.objects.live().filter(Q(user=None) | Q(user__is_active=True, user__is_staff=True))
     found: ApiKey | None = (
-        usable.select_related("user", "created_by")
+        _find_usable()
         .annotate(is_use_due=ExpressionWrapper(due, output_field=BooleanField()))
         .filter(digest=digest_key(key))
         .first()
@@ -211,10 +209,32 @@ def find_api_key(key: str, address: str | None) -> tuple[User, ApiKey] | None:
         return None
     if vars(found)["is_use_due"]:
         _note_use(ApiKey.objects.filter(due, pk=found.pk), address)
-    user = _find_actor(found)
-    setattr(user, BY_KEY, found.pk)
-    attach_limits(user, KeyLimits(team_id=found.team_id, role=found.role or None))
-    return user, found
+    return _act_by(found), found
+
+
+def _act_by(key: ApiKey) -> User:
+    user = _find_actor(key)
+    setattr(user, BY_KEY, key.pk)
+    attach_limits(user, KeyLimits(team_id=key.team_id, role=key.role or None))
+    return user
+
+
+def read_again(user: User) -> User | None:
+    """Return the person with the rights of this moment, and with the key by which they speak; None if they may not act.
+
+    For an operation that has waited since it checked a permission.
+    """
+    key_id = get_api_key_id(user)
+    if key_id is None:
+        return User.objects.filter(pk=user.pk, is_active=True).first()
+    key = _find_usable().filter(pk=key_id).first()
+    return _act_by(key) if key is not None else None
+
+
+def _find_usable() -> ApiKeyQuerySet:
+    # The database's clock decides for all processes.
+    usable = ApiKey.objects.live().filter(Q(user=None) | Q(user__is_active=True, user__is_staff=True))
+    return usable.select_related("user", "created_by")
 
 
 def _note_use(key: QuerySet[ApiKey], address: str | None) -> None:

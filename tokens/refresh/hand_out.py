@@ -18,6 +18,7 @@ from amazon_accounts.amazon_ads.hosts import api_url
 from tokens.errors import ConnectionUnusableError
 from tokens.models import AuditEntry, Connection, TokenRefresh
 from tokens.people.audit import Action, AuditedObject, record_many
+from tokens.people.keys import read_again
 from tokens.permissions import require
 from tokens.refresh.access_tokens import read_stored_token
 from tokens.refresh.tasks import queue_refresh
@@ -88,10 +89,24 @@ def hand_out_access_tokens(user: User, connection_ids: Sequence[UUID]) -> Answer
     stale = _answer(found, answers)
     if stale:
         _wait_for_refreshes(stale, answers, deadline)
+        for each in {connection.pk for connection in stale} - _find_still_permitted(user, stale):
+            answers[each] = Connection.DoesNotExist()
     # A connection that the person may not see does not exist for them.
     all_answers = {each: answers.get(each) or Connection.DoesNotExist() for each in connection_ids}
     _record(user, all_answers, {connection.pk: connection for connection in found})
     return all_answers
+
+
+def _find_still_permitted(user: User, connections: Sequence[Connection]) -> set[UUID]:
+    """Return the ids of the connections whose tokens the person may use at this moment."""
+    # The key may have been revoked, the role taken and the connection moved while Amazon was asked.
+    asker = read_again(user)
+    if asker is None:
+        return set()
+    permitted = Connection.objects.allowing(asker, "tokens.use_access_token")
+    return set(
+        permitted.filter(pk__in=[connection.pk for connection in connections]).values_list("pk", flat=True)
+    )
 
 
 def _read(connections: QuerySet[Connection]) -> QuerySet[Connection]:
@@ -140,10 +155,14 @@ def _wait_for_refreshes(stale: Sequence[Connection], answers: Answers, deadline:
 
 def record_refusal(user: User, connection_ids: Iterable[UUID], error: Exception) -> None:
     """Record that somebody asked who may not have tokens. An interface calls it that refuses by itself."""
-    asked = [AuditedObject("connection", str(each)) for each in connection_ids] or [
-        AuditedObject("connection")
+    ids = list(connection_ids)
+    # The administrators of a team read who asked for its connections in vain.
+    known = Connection.objects.only("team_id").in_bulk(ids)
+    asked = [
+        AuditedObject.of(known[each]) if each in known else AuditedObject("connection", str(each))
+        for each in ids
     ]
-    _write(user, asked, error)
+    _write(user, asked or [AuditedObject("connection")], error)
 
 
 def _record(user: User, answers: Answers, found: Mapping[UUID, Connection]) -> None:

@@ -362,7 +362,7 @@ def test_every_operation_that_checks_a_permission_is_listed(settings: LazySettin
                     found.add(function.name)
     # `_update` is the inner half of update_account, `_store` of complete_authorization, and hand_out_access_tokens is that
     # of hand_out_access_token. Two are what batches call, and three are methods of the API that hide names of people and teams.
-    inner = {"_update", "_store", "hand_out_access_token"}
+    inner = {"_update", "_store", "hand_out_access_token", "lock_connection"}
     assert found - inner - {"require_operation", "require_to_steer", "post", "put", "delete"} == (
         OPERATIONS.keys() | ASYNC_OPERATIONS
     ) - {"update_account"}

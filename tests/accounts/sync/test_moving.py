@@ -139,7 +139,7 @@ class TestAnAccountThatTheNewTeamHas:
         assert (stored.pk, stored.name, stored.sync_enabled) == (new.pk, "Shop", False)
         assert stored.labels == {"tier": "silver", "north": "yes"}
         assert stored.connection == own
-        assert stored.is_default
+        assert not stored.is_default
         assert set(stored.changes.values_list("kind", flat=True)) == {"name", "vanished"}
         assert set(stored.accesses.values_list("connection", flat=True)) == {own.pk, connection.pk}
         assert AccountSearch.objects.count() == 1
