@@ -165,14 +165,14 @@ def _remove(chance: random.Random, world: World, _maker: Maker, _logins: list[Lo
         world.remove_ads_account(account.ads_account_id)
 
 
-def _drop(chance: random.Random, world: World, _maker: Maker, logins: list[Login]) -> None:
-    # An ads account leaves all lists, and its profiles stay.
+def _drop(chance: random.Random, world: World, _maker: Maker, _logins: list[Login]) -> None:
+    # An ads account leaves all lists, and its profiles stay. If one login still listed it, its profiles would be no
+    # accounts of their own for the other logins.
     for account in _some_accounts(chance, world)[:1]:
-        for login in logins:
+        for login in world.logins.values():
             if account.ads_account_id in login.ads_accounts:
                 login.ads_accounts.remove(account.ads_account_id)
-        if not any(account.ads_account_id in login.ads_accounts for login in world.logins.values()):
-            del world.ads_accounts[account.ads_account_id]
+        del world.ads_accounts[account.ads_account_id]
 
 
 def _hide(chance: random.Random, world: World, _maker: Maker, logins: list[Login]) -> None:
