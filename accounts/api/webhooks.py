@@ -92,10 +92,18 @@ class WebhookRequest(serializers.Serializer[Any]):
     events = EventTypes(help_text=ABOUT_EVENTS)
 
 
+class TrueOrFalse(serializers.BooleanField):
+    def to_internal_value(self, data: Any) -> bool:
+        # REST framework also takes 0, "off" and the like.
+        if not isinstance(data, bool):
+            raise serializers.ValidationError("It must be true or false.")
+        return data
+
+
 class WebhookChangesRequest(serializers.Serializer[Any]):
     url = serializers.CharField(required=False, max_length=MAX_URL_CHARACTERS, help_text=ABOUT_URL)
     events = EventTypes(required=False, help_text=ABOUT_EVENTS)
-    is_active = serializers.BooleanField(
+    is_active = TrueOrFalse(
         required=False, help_text="Nothing is sent to a webhook that is switched off, and what waits fails."
     )
 

@@ -21,6 +21,7 @@ from amazon_accounts.amazon_ads.models import RateLimit
 from tests.api_keys import new_key
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, squeeze, staff
 from tokens.models import (
+    AlertAddress,
     AlertDelivery,
     ApiKey,
     AuditCheckpoint,
@@ -48,6 +49,7 @@ OURS = ("accounts", "tokens", "amazon_ads")
 # The audit trail, invitations and webhooks have pages of their own or are read by the API, and what a person chooses is their own.
 NOT_SHOWN = {
     AccountSearch,
+    AlertAddress,
     AlertDelivery,
     AuditCheckpoint,
     AuditEntry,
