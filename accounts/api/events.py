@@ -38,8 +38,8 @@ class EventList(APIView):
     @describe(
         "List events",
         "What happened to connections, accounts, syncs and batches in the last 30 days, oldest first. An event is in the "
-        "list a few seconds after it happened, and never before an event that is in the list already: whoever asks with "
-        "`after` for what follows the last event they know misses none. A webhook sends the same events.",
+        "list a few seconds after it happened, and never before an event that is in the list already. A program that asks with "
+        "`after` for the events after the last event that it knows misses none. A webhook sends the same events.",
         operation_id="list_events",
         parameters=[EventListParameters],
         response=describe_page(EventSerializer),

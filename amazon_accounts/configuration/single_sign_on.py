@@ -12,7 +12,7 @@ from amazon_accounts.configuration.environment import env
 DISCOVERY_PATH = "/.well-known/openid-configuration"
 # It is stored with each person, in a column of this length.
 MAX_ISSUER_LENGTH = 200
-# Those of tokens/people/roles.py, which cannot be imported before the settings are there.
+# The roles of tokens/people/roles.py, which cannot be imported before the settings are there.
 ROLES: Final = ("viewer", "operator", "administrator")
 
 
