@@ -47,6 +47,8 @@ class Requests(Somebody):
     """An administrator whose objects are in the state that each request needs."""
 
     def prepare(self, name: str) -> None:
+        # Makes the objects, which is recorded too.
+        self.make_path(name.split()[1])
         if name.startswith("PUT "):
             self.colleague.memberships.all().delete()
         if name.endswith("/retry/"):

@@ -1,7 +1,8 @@
 """Which requests each person may make: every address with every method. A new address must be added to the table."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
@@ -18,7 +19,7 @@ from tests.api_keys import new_key
 from tests.public_url import browser_at_public_url
 from tests.sign_ins import sign_in
 from tests.teams import join
-from tokens.models import AlertAddress, ApiKey, Membership, Team, WebhookDelivery
+from tokens.models import AlertAddress, ApiKey, Invitation, Membership, Team, Webhook, WebhookDelivery
 from tokens.people.invitations import invite
 from tokens.people.roles import Role
 from tokens.permissions import SYSTEM
@@ -266,19 +267,61 @@ class Somebody:
         self.account: Account = new_account(owner)
         self.colleague = User.objects.create_user(f"colleague-of-{owner}")
         join(self.colleague, self.account.team.name, Role.VIEWER)
-        self.batch = start_batch(SYSTEM, "sync", filters={"connection": str(self.account.connection_id)})
-        BatchOperation.objects.filter(pk=self.batch.pk).update(user=owner)
-        self.address = AlertAddress.objects.create(
-            team=self.account.team, name=who, service="Slack", address="x"
-        )
-        self.invitation = invite(SYSTEM, self.account.team, f"{who}@example.com", "viewer")
-        self.webhook, _ = make_webhook(SYSTEM, self.account.team, url=WEBHOOK_URL, events=["*"])
-        self.delivery = send_test(SYSTEM, self.webhook)
-        WebhookDelivery.objects.update(state="delivered", next_try_at=None)
         new_key(owner)
         self.key = ApiKey.objects.filter(user=owner).latest("created_at")
         # The key by which the person asks the API, if it is not one without limits.
         self.asks_with = ""
+        # Whose objects the addresses name.
+        self.owner_of_objects = self
+
+    # What few addresses name is made when an address names it.
+
+    @cached_property
+    def batch(self) -> BatchOperation:
+        batch = start_batch(SYSTEM, "sync", filters={"connection": str(self.account.connection_id)})
+        BatchOperation.objects.filter(pk=batch.pk).update(user=self.key.user)
+        return batch
+
+    @cached_property
+    def address(self) -> AlertAddress:
+        return AlertAddress.objects.create(
+            team=self.account.team, name="Channel of before", service="Slack", address="x"
+        )
+
+    @cached_property
+    def invitation(self) -> Invitation:
+        return invite(SYSTEM, self.account.team, "invited@example.com", "viewer")
+
+    @cached_property
+    def webhook(self) -> Webhook:
+        return make_webhook(SYSTEM, self.account.team, url=WEBHOOK_URL, events=["*"])[0]
+
+    @cached_property
+    def delivery(self) -> WebhookDelivery:
+        delivery = send_test(SYSTEM, self.webhook)
+        WebhookDelivery.objects.update(state="delivered", next_try_at=None)
+        return delivery
+
+    def make_path(self, address: str) -> str:
+        """Return the path with the ids of the objects that the address names."""
+        of = self.owner_of_objects
+        names: dict[str, Callable[[], object]] = {
+            "account": lambda: of.account.pk,
+            "connection": lambda: of.account.connection_id,
+            "batch": lambda: of.batch.pk,
+            "key": lambda: of.key.pk,
+            "team": lambda: of.account.team_id,
+            "invitation": lambda: of.invitation.pk,
+            "webhook": lambda: of.webhook.pk,
+            "delivery": lambda: of.delivery.pk,
+            "address": lambda: of.address.pk,
+        }
+        path = "/" + re.sub(r"<uuid:(\w+)_id>", lambda match: str(names[match[1]]()), address)
+        return (
+            path.replace("<int:person_id>", str(of.colleague.pk))
+            .replace("<slug:code>", "not-found")
+            .replace("<str:user_name>", of.colleague.username)
+        )
 
     def _join_other_team(self) -> Team:
         member = self.user or self.colleague
@@ -293,30 +336,14 @@ class Somebody:
             headers["Authorization"] = f"Token {self.asks_with or new_key(self.user)}"
         elif self.user is not None:
             sign_in(client, self.user)
-        names = {
-            "account": self.account.pk,
-            "connection": self.account.connection_id,
-            "batch": self.batch.pk,
-            "key": self.key.pk,
-            "team": self.account.team_id,
-            "invitation": self.invitation.pk,
-            "webhook": self.webhook.pk,
-            "delivery": self.delivery.pk,
-            "address": self.address.pk,
-        }
-        path = "/" + re.sub(r"<uuid:(\w+)_id>", lambda match: str(names[match[1]]), address)
-        path = (
-            path.replace("<int:person_id>", str(self.colleague.pk))
-            .replace("<slug:code>", "not-found")
-            .replace("<str:user_name>", self.colleague.username)
-        )
+        path = self.make_path(address)
         body = BODIES.get(f"{method} {address}", {})
         if address == "teams/<uuid:team_id>/members/":
-            body = {"user": self.colleague.username, "role": "operator"}
+            body = {"user": self.owner_of_objects.colleague.username, "role": "operator"}
         if address.endswith("/move/"):
             body = {"team": str(self._join_other_team().pk)}
         if f"{method} {address}" == "POST webhooks/":
-            body = {"url": WEBHOOK_URL, "events": ["*"], "team": str(self.account.team_id)}
+            body = {"url": WEBHOOK_URL, "events": ["*"], "team": str(self.owner_of_objects.account.team_id)}
         if f"{method} {address}" == "POST api/v1/webhooks/":
             body = {"url": WEBHOOK_URL, "events": ["*"]}
         media_type = {"content_type": "application/json"} if address.startswith("api/") else {}
@@ -360,10 +387,7 @@ def test_an_object_of_another_team_is_not_found(
     db: None, new_account: AccountFactory, method: str, address: str, answers: dict[str, str], role: str
 ) -> None:
     somebody, another = Somebody(role, new_account), Somebody("nobody", new_account)
-    somebody.account, somebody.batch, somebody.key = another.account, another.batch, another.key
-    somebody.colleague, somebody.invitation = another.colleague, another.invitation
-    somebody.webhook, somebody.delivery = another.webhook, another.delivery
-    somebody.address = another.address
+    somebody.owner_of_objects = another
     # Who may do it in no team may get 403 for any object.
     assert somebody.ask(method, address) in ({"403", "404"} if answers[role] == "403" else {"404"})
 
