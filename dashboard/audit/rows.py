@@ -39,8 +39,10 @@ def read_latest(user: User, object_id: UUID) -> list[AuditRow]:
     """Return what was done last to an object, for the object's own page; nothing if the person may not read the trail."""
     if not may(user, VIEW):
         return []
-    entries = find_entries(user, AuditQuery(object=str(object_id)))[:LATEST]
-    return [_make_row(entry, NO_NAMES) for entry in entries]
+    entries = find_entries(user, AuditQuery(object=str(object_id)))
+    # A deed that concerns several teams has an entry for each of them, all of one moment.
+    deeds = entries.order_by("-at", "action", "-id").distinct("at", "action")
+    return [_make_row(entry, NO_NAMES) for entry in deeds[:LATEST]]
 
 
 def _make_row(entry: AuditEntry, names: Mapping[str, str]) -> AuditRow:

@@ -1,11 +1,13 @@
 """Moving a connection to another team, with everything that belongs to it."""
 
+from dataclasses import replace
+
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
 from tokens.locking import lock_connection
 from tokens.models import Connection, Team
-from tokens.people.audit import Action, record_audit
+from tokens.people.audit import Action, AuditedObject, record_many
 from tokens.permissions import System, may, require
 from tokens.signals import connection_changed
 
@@ -29,11 +31,12 @@ def move_connection(user: User | System, connection: Connection, team: Team) -> 
         if moved.team_id == team.pk:
             raise MoveRefusedError(f"The connection is in the team “{team}” already.")
         old_team, owner = moved.team_id, _choose_owner(user, moved, team)
-        # Before the change: the entry belongs to the team that loses the connection.
-        record_audit(
+        # The administrators of each of the two teams read it in their trail.
+        audited = AuditedObject.of(moved)
+        record_many(
             user,
             Action.CONNECTION_MOVE,
-            moved,
+            [audited, replace(audited, team_id=team.pk)],
             before={"team": str(old_team), "owner": moved.owner_id},
             after={"team": str(team.pk), "owner": owner.pk},
         )

@@ -1,9 +1,14 @@
-"""Every operation at every door writes exactly one entry of the audit trail. A new door must be added to a table."""
+"""Every operation at every door writes exactly one entry of the audit trail for each team that it concerns.
+
+Most operations concern one team. A move concerns two, and a batch all teams of its accounts. A new door must be added
+to a table.
+"""
 
 import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -41,6 +46,8 @@ RECORDED_LATER: Final = {
     "POST connect/amazon/": "The return from Amazon says what came of it: complete_authorization below.",
 }
 HANDS_OUT: Final = ("export/", ".csv")
+# The team that loses the connection, and the team that gets it.
+OF_TWO_TEAMS: Final = {"connection.move"}
 
 
 class Requests(Somebody):
@@ -68,6 +75,14 @@ def count_entries(deed: Callable[[], object]) -> list[tuple[str, str]]:
     return [(entry.action, entry.outcome) for entry in written]
 
 
+def get_entry(before: set[UUID], action: str) -> AuditEntry:
+    """Return the one entry that was written since for each team; all say the same."""
+    entries = list(AuditEntry.objects.exclude(pk__in=before).order_by("pk"))
+    teams = [entry.team_id for entry in entries]
+    assert len(teams) == len(set(teams)) == (2 if action in OF_TWO_TEAMS else 1)
+    return entries[0]
+
+
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_request_writes_one_entry(db: None, new_account: AccountFactory, name: str) -> None:
     who = "superuser" if REQUESTS[name].startswith("team.") else "Administrator"
@@ -85,7 +100,7 @@ def test_a_request_writes_one_entry(db: None, new_account: AccountFactory, name:
         start_operation_of(somebody)
     else:
         assert somebody.ask(method, address)[0] in "23"
-    entry = AuditEntry.objects.exclude(pk__in=before).get()
+    entry = get_entry(before, REQUESTS[name])
     assert (entry.action, entry.outcome) == (REQUESTS[name], outcome)
     assert somebody.user is not None
     assert (entry.actor_id, entry.actor_name) == (somebody.user.pk, who)
@@ -159,7 +174,9 @@ WITHOUT_ENTRY: Final = {
 def test_an_operation_writes_one_entry(scene: Scene, name: str) -> None:
     permission, operation = OPERATIONS[name]
     user = lowest_with(permission)
-    assert count_entries(lambda: operation(user, scene)) == [(OF_OPERATIONS[name], "done")]
+    action = OF_OPERATIONS[name]
+    teams = 2 if action in OF_TWO_TEAMS else 1
+    assert count_entries(lambda: operation(user, scene)) == [(action, "done")] * teams
 
 
 def test_every_operation_is_in_the_table() -> None:
@@ -261,7 +278,7 @@ def calls(
 def test_a_command_writes_one_entry(calls: dict[str, Callable[[], object]], name: str) -> None:
     before = set(AuditEntry.objects.values_list("pk", flat=True))
     calls[name]()
-    entry = AuditEntry.objects.exclude(pk__in=before).get()
+    entry = get_entry(before, COMMANDS[name])
     assert (entry.action, entry.outcome) == (COMMANDS[name], "done")
     assert (entry.actor_kind, entry.actor_name) == ("command", f"manage.py {name}")
 

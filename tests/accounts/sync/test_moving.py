@@ -438,12 +438,13 @@ class TestPersonResponsible:
         move_connection(carol, connection, south)
         assert connection.owner == (owner if is_member else carol)
 
-    def test_the_entry_of_the_trail_belongs_to_the_old_team(
+    def test_both_teams_read_the_move_in_their_trails(
         self, connect: ConnectionFactory, owner: User, south: Team
     ) -> None:
         connection = connect("alice")
         move(connection, south)
-        entry = AuditEntry.objects.get(action="connection.move")
-        assert entry.team_id == team_of(owner).pk
-        assert entry.before == {"team": str(team_of(owner).pk), "owner": owner.pk}
-        assert entry.after == {"team": str(south.pk), "owner": owner.pk}
+        for team in (team_of(owner), south):
+            entry = AuditEntry.objects.get(action="connection.move", team_id=team.pk)
+            assert (entry.team_name, entry.object_id) == (team.name, str(connection.pk))
+            assert entry.before == {"team": str(team_of(owner).pk), "owner": owner.pk}
+            assert entry.after == {"team": str(south.pk), "owner": owner.pk}
