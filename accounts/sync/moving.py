@@ -16,17 +16,19 @@ from django.db import transaction
 from django.db.backends.utils import CursorWrapper
 from uuid_utils.compat import uuid7
 
-from accounts.models import BatchItem, SyncRun
+from accounts.models import Account, BatchItem, SyncRun
 from accounts.sync.claims import close_unfinished_runs
 from accounts.sync.fences import lock_team
 from accounts.sync.ghosts import TAKE_DEFAULT, UNITE_LABELS, merge_accounts
 from accounts.sync.next_sync import sync_soon
+from accounts.update import MAX_LABELS
 from amazon_accounts.postgresql.statements import load
 from tokens.connect.move import MoveRefusedError
 from tokens.models import Connection
 
 LOCK: Final = load(__file__, "lock_moved_accounts")
 FIND: Final = load(__file__, "find_moved_accounts")
+FIND_TOO_MANY_LABELS: Final = load(__file__, "find_too_many_labels")
 COPY: Final = load(__file__, "copy_accounts")
 COPY_LINKS: Final = load(__file__, "copy_manager_links")
 MOVE_ACCESS: Final = load(__file__, "move_access")
@@ -34,6 +36,8 @@ MOVE: Final = load(__file__, "move_accounts")
 SEPARATE: Final = load(__file__, "separate_teams")
 HAND_OVER_LEFT: Final = load(__file__, "hand_over_left_accounts")
 
+# How many accounts a refusal names.
+MAX_NAMED: Final = 3
 
 Parameters = dict[str, Any]
 
@@ -95,12 +99,28 @@ def _make_plan(cursor: CursorWrapper, parameters: Parameters) -> _Plan:
                 plan.copied[account] = uuid7()
             else:
                 plan.shared[account] = twin
+    _refuse_too_many_labels(cursor, plan.merged | plan.shared)
     # An item of an operation cannot become an item of another account while it waits.
     if plan.merged and BatchItem.objects.filter(batch__finished_at=None, account__in=plan.merged).exists():
         raise MoveRefusedError(
             "An operation is under way with accounts that the new team has, too. Move the connection when it has ended."
         )
     return plan
+
+
+def _refuse_too_many_labels(cursor: CursorWrapper, united: dict[UUID, UUID]) -> None:
+    cursor.execute(
+        FIND_TOO_MANY_LABELS,
+        {"accounts": list(united), "others": list(united.values()), "max_labels": MAX_LABELS},
+    )
+    if found := [account for (account,) in cursor.fetchall()]:
+        named = Account.objects.filter(pk__in=found).order_by("name", "pk")[:MAX_NAMED]
+        names = ", ".join(f"“{account}”" for account in named)
+        more = f" and {len(found) - MAX_NAMED:,} more" if len(found) > MAX_NAMED else ""
+        raise MoveRefusedError(
+            f"The new team has accounts of this connection already, and with the labels of both teams they would have "
+            f"more than {MAX_LABELS}: {names}{more}. Remove labels first."
+        )
 
 
 def _carry_out(cursor: CursorWrapper, plan: _Plan, parameters: Parameters) -> None:

@@ -137,6 +137,7 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "accounts/sync/sql/copy_accounts.sql": MOVE,
     "accounts/sync/sql/copy_manager_links.sql": MOVE,
     "accounts/sync/sql/find_moved_accounts.sql": MOVE,
+    "accounts/sync/sql/find_too_many_labels.sql": MOVE | {"max_labels": 64},
     "accounts/sync/sql/give_to_successors.sql": {**MOVE, "keeps_all": True},
     "accounts/sync/sql/hand_over_left_accounts.sql": MOVE,
     "accounts/sync/sql/lock_moved_accounts.sql": MOVE,

@@ -23,7 +23,7 @@ from accounts.models.search import AccountSearch
 from accounts.sync.claims import RunLostError, claim_run
 from accounts.sync.fences import fence_run
 from accounts.sync.requests import request_sync
-from accounts.update import update_account
+from accounts.update import MAX_LABELS, update_account
 from amazon_accounts.postgresql.threads import in_thread
 from tests.accounts.sync.conftest import ConnectionFactory
 from tests.teams import join, team_of
@@ -177,6 +177,39 @@ class TestAnAccountThatTheNewTeamHas:
             move(connection, south)
         assert Account.objects.count() == 2
         assert not AuditEntry.objects.filter(action="connection.move").exists()
+
+    @pytest.mark.parametrize("stays", [False, True])
+    def test_too_many_labels_refuse_the_move_and_name_the_accounts(
+        self, connect: ConnectionFactory, new_account: NewAccount, south: Team, stays: bool
+    ) -> None:
+        connection, own, other = connect("alice"), connect("bob", team=south), connect("charlie")
+        seen_by = [connection, other] if stays else [connection]
+        # With a label that both have, the shop gets just as many as an account may have.
+        for name, fits in (("shop", True), ("garden", False)):
+            new_account(name, *seen_by, labels={"both": "old"} if fits else {"both": "old", "one": "more"})
+            new_account(
+                name, own, labels={"both": "new"} | {str(each): "x" for each in range(MAX_LABELS - 1)}
+            )
+        with pytest.raises(MoveRefusedError, match=r"more than 64: “garden”. Remove labels first"):
+            move(connection, south)
+        assert Connection.objects.get(pk=connection.pk).team == connection.team != south
+        Account.objects.filter(name="garden", team=connection.team).update(labels={"both": "old"})
+        move(connection, south)
+        assert {len(each.labels) for each in read(south).values()} == {MAX_LABELS}
+
+    def test_a_label_that_was_removed_in_the_new_team_does_not_count(
+        self, connect: ConnectionFactory, new_account: NewAccount, south: Team
+    ) -> None:
+        connection, own = connect("alice"), connect("bob", team=south)
+        new_account("shop", connection, labels={"gone": "x"})
+        new_account(
+            "shop",
+            own,
+            labels={str(each): "x" for each in range(MAX_LABELS)},
+            request_numbers={"labels.gone": 1},
+        )
+        move(connection, south)
+        assert len(read(south)["shop"].labels) == MAX_LABELS
 
     def test_results_of_ended_operations_are_kept(
         self, connect: ConnectionFactory, new_account: NewAccount, south: Team
