@@ -1,7 +1,6 @@
 """The export of accounts."""
 
 from typing import Any
-from uuid import UUID
 
 from django.db.models import Exists, OuterRef
 from django.http import StreamingHttpResponse
@@ -23,7 +22,7 @@ from accounts.models.account import AccountQuerySet
 from amazon_accounts.postgresql.clock import approximate_now
 from amazon_accounts.web.problems import NOT_FOUND
 from tokens.models import Team
-from tokens.people.audit import Action, AuditedObject, record_audit
+from tokens.people.audit import Action, AuditedObject, record_many
 
 EXCEL = "excel"
 MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
@@ -62,11 +61,11 @@ def represent_accounts(accounts: list[Account]) -> list[dict[str, Any]]:
     return list(AccountSerializer(accounts, many=True).data)
 
 
-def _find_only_team(accounts: AccountQuerySet) -> UUID | None:
-    """Return the team of the accounts, or None if there are none or they are of several teams."""
+def _name_exported(accounts: AccountQuerySet) -> list[AuditedObject]:
+    """Return the accounts for the trail of each of their teams."""
     of_team = accounts.order_by().filter(team=OuterRef("pk"))
-    teams = list(Team.objects.filter(Exists(of_team)).order_by().values_list("pk", flat=True)[:2])
-    return teams[0] if len(teams) == 1 else None
+    teams = Team.objects.filter(Exists(of_team)).order_by("pk").values_list("pk", flat=True)
+    return [AuditedObject("accounts", team_id=team) for team in teams] or [AuditedObject("accounts")]
 
 
 class AccountExport(APIView):
@@ -88,10 +87,10 @@ class AccountExport(APIView):
         format_ = given["format"]
         query = read_account_query(request.query_params, ignored=[*PAGE_PARAMETERS, "format", "for"]).check()
         accounts = filter_accounts(get_person(request), query)
-        record_audit(
+        record_many(
             get_person(request),
             Action.ACCOUNTS_EXPORT,
-            AuditedObject("accounts", team_id=_find_only_team(accounts)),
+            _name_exported(accounts),
             # The values of a filter may be names of accounts.
             after={"format": format_, "filtered_by": sorted(query.filters)},
         )

@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db import connection as database
 from django.db import transaction
 
+from accounts.batch.audited import count_by_team, describe_batch, name_batch
 from accounts.batch.operations import require_to_steer
 from accounts.models import BatchItem, BatchOperation, SyncRun
 from accounts.models.sync import UNFINISHED
 from amazon_accounts.postgresql.clock import approximate_now
 from amazon_accounts.postgresql.statements import load
-from tokens.people.audit import Action, record_audit
+from tokens.people.audit import Action, record_many
 from tokens.permissions import System
 
 State = BatchOperation.State
@@ -35,16 +35,6 @@ def hold_batch(batch_id: UUID) -> Iterator[BatchOperation]:
     # All changes of a batch and its items are made inside this transaction, so that they happen one after the other.
     with transaction.atomic():
         yield BatchOperation.objects.select_for_update(no_key=True).get(pk=batch_id)
-
-
-def describe_batch(batch: BatchOperation) -> dict[str, Any]:
-    """Return what the audit trail says of a batch. The values of its filter may be names of accounts."""
-    return {
-        "operation": str(batch.operation),
-        "accounts": batch.total,
-        "options": batch.options,
-        "filtered_by": None if batch.filter is None else sorted(batch.filter),
-    }
 
 
 def settle_syncs(run_id: UUID | None = None) -> None:
@@ -107,15 +97,14 @@ def cancel_batch(user: User | System, batch: BatchOperation) -> BatchOperation:
             state=SyncRun.State.WAITING, pk__in=waiting.filter(run__isnull=False).values("run")
         )
         locked = list(runs.order_by("connection").select_for_update().values_list("pk", flat=True))
-        skipped = waiting.update(
-            state=BatchItem.State.SKIPPED, message="Cancelled before it began.", run=None
-        )
+        skipped = count_by_team(waiting, "skipped")
+        waiting.update(state=BatchItem.State.SKIPPED, message="Cancelled before it began.", run=None)
         if not skipped:
             # A batch of which every item is done is not called cancelled.
             raise BatchStateError("Nothing waits any more; what has begun goes on to its end.")
         cursor.execute(END_UNWANTED_RUNS, {"runs": locked})
         batch.cancelled_at = approximate_now()
         batch.save(update_fields=["cancelled_at"])
-        record_audit(user, Action.BATCH_CANCEL, batch, after={**describe_batch(batch), "skipped": skipped})
+        record_many(user, Action.BATCH_CANCEL, name_batch(batch, skipped), after=describe_batch(batch))
         finish_if_done(batch)
     return batch

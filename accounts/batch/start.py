@@ -17,7 +17,8 @@ from django.db import DEFAULT_DB_ALIAS, IntegrityError, transaction
 from django.db import connection as database
 from django.db.models import QuerySet
 
-from accounts.batch.ending import BatchStateError, describe_batch, finish, hold_batch
+from accounts.batch.audited import count_by_team, describe_batch, name_batch
+from accounts.batch.ending import BatchStateError, finish, hold_batch
 from accounts.batch.operations import PERMISSIONS, Operation, require_operation, require_to_steer
 from accounts.batch.tasks import queue_batch
 from accounts.errors import UnknownObjectError
@@ -30,7 +31,7 @@ from accounts.models.request_order import take_request_number
 from accounts.update import check_changes
 from amazon_accounts.postgresql.clock import approximate_now
 from tokens.models.team import Everywhere, find_teams
-from tokens.people.audit import Action, record_audit
+from tokens.people.audit import Action, record_many
 from tokens.permissions import System, get_person
 
 MAX_ITEMS = 100_000
@@ -54,7 +55,7 @@ WITH chosen AS MATERIALIZED (
     SELECT %s, id, CASE WHEN is_permitted THEN 'waiting' ELSE 'skipped' END, CASE WHEN is_permitted THEN '' ELSE %s END
       FROM chosen
 )
-SELECT count(*), count(*) FILTER (WHERE is_permitted), coalesce(array_agg(DISTINCT team_id), '{{}}') FROM chosen
+SELECT team_id, count(*), count(*) FILTER (WHERE is_permitted) FROM chosen GROUP BY team_id ORDER BY team_id
 """
 FIND_MISSING = "SELECT asked.id FROM unnest(%s::uuid[]) asked (id) EXCEPT ({visible}) LIMIT 3"
 
@@ -118,11 +119,12 @@ def retry_batch(user: User | System, batch: BatchOperation) -> BatchOperation:
         failed = BatchItem.objects.filter(batch=batch, state=BatchItem.State.FAILED)
         # The person may have left a team since.
         failed = failed.filter(account__in=permitted)
-        number = take_request_number().number
-        waiting = failed.update(state=BatchItem.State.WAITING, message="", run=None, request_number=number)
-        if not waiting:
+        again = count_by_team(failed, "again")
+        if not again:
             raise BatchStateError("No item of the operation has failed.")
         batch.state = BatchOperation.State.WAITING
+        number = take_request_number().number
+        failed.update(state=BatchItem.State.WAITING, message="", run=None, request_number=number)
         # The failed items may be anywhere, so the work starts again from the first account.
         batch.position = batch.finished_at = batch.cancelled_at = None
         batch.started_at = approximate_now()
@@ -139,7 +141,7 @@ def retry_batch(user: User | System, batch: BatchOperation) -> BatchOperation:
                 "skipped",
             ]
         )
-        record_audit(user, Action.BATCH_RETRY, batch, after={**describe_batch(batch), "again": waiting})
+        record_many(user, Action.BATCH_RETRY, name_batch(batch, again), after=describe_batch(batch))
         queue_batch(batch.pk)
     return batch
 
@@ -245,22 +247,24 @@ def _store(
 ) -> None:
     # The batch holds the number of its items, so the items are inserted first. An error below rolls them back.
     chosen = accounts.order_by("pk").values_list("pk", "team")[: max_items + 1]
-    permitted = _insert_items(user, batch, chosen)
+    permitted, numbers = _insert_items(user, batch, chosen)
     if ids is not None and (missing := len(ids) - batch.total):
         raise UnknownObjectError({"account_ids": _describe_missing(accounts, ids, missing)})
     if batch.total > max_items:
         raise ValidationError({"filter": f"It chooses more than {max_items:,} accounts. Narrow it down."})
     batch.save(force_insert=True)
-    # One entry for all of its accounts. Its items and the changes of accounts say the rest.
-    record_audit(user, Action.BATCH_START, batch, after=describe_batch(batch))
+    # One entry for all accounts of a team. The items and the changes of accounts say the rest.
+    record_many(user, Action.BATCH_START, name_batch(batch, numbers), after=describe_batch(batch))
     if permitted:
         queue_batch(batch.pk)
     else:
         finish(batch, BatchOperation.State.SUCCEEDED, {BatchItem.State.SKIPPED: batch.total})
 
 
-def _insert_items(user: User | System, batch: BatchOperation, chosen: QuerySet[Any, Any]) -> int:
-    """Insert the items; return how many of them the person may do."""
+def _insert_items(
+    user: User | System, batch: BatchOperation, chosen: QuerySet[Any, Any]
+) -> tuple[int, dict[UUID, dict[str, int]]]:
+    """Insert the items; return how many of them the person may do, and how many accounts each team has."""
     # One statement inserts the items, and no id of an account passes through Python.
     statement, parameters = _compile(chosen)
     teams = find_teams(user, PERMISSIONS[Operation(batch.operation)])
@@ -271,8 +275,11 @@ def _insert_items(user: User | System, batch: BatchOperation, chosen: QuerySet[A
             INSERT_ITEMS.format(chosen=statement),
             [is_everywhere, permitted_teams, *parameters, batch.pk, NOT_PERMITTED],
         )
-        batch.total, permitted, batch.team_ids = cursor.fetchone()
-    return int(permitted)
+        rows = cursor.fetchall()
+    batch.total = sum(total for _, total, _ in rows)
+    batch.team_ids = [team for team, _, _ in rows]
+    numbers = {team: {"accounts": total} for team, total, _ in rows}
+    return sum(permitted for _, _, permitted in rows), numbers
 
 
 def _describe_missing(accounts: AccountQuerySet, ids: list[UUID], missing: int) -> str:

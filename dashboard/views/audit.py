@@ -1,7 +1,7 @@
 """The audit trail: its page, and the same as CSV."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
@@ -25,7 +25,7 @@ from dashboard.frame.team_filter import TeamFilter, read_team_id
 from dashboard.history.timeline import read_day
 from tokens.models import AuditEntry
 from tokens.models.team import find_teams
-from tokens.people.audit import Action, AuditedObject, record_audit
+from tokens.people.audit import Action, AuditedObject, record_many
 from tokens.people.audit.query import VIEW, AuditQuery, find_entries
 
 PAGE_SIZE: Final = 50
@@ -132,8 +132,8 @@ def audit_csv(request: StaffRequest) -> StreamingHttpResponse:
     filters = AuditFilters.of(request.GET, read_team_id(request.GET))
     entries = find_entries(request.user, filters.query)
     given = sorted(name for name in filters.__dataclass_fields__ if getattr(filters, name))
-    audited = AuditedObject("audit", team_id=_find_only_team(request.user, filters.query.team))
-    record_audit(request.user, Action.AUDIT_EXPORT, audited, after={"filtered_by": given})
+    audited = [AuditedObject("audit", team_id=team) for team in _find_teams(request.user, filters.query.team)]
+    record_many(request.user, Action.AUDIT_EXPORT, audited, after={"filtered_by": given})
     return StreamingHttpResponse(
         stream_entries(KeysetPaginator(entries, "-at", CSV_CHUNK_SIZE)),
         content_type="text/csv; charset=utf-8",
@@ -141,12 +141,12 @@ def audit_csv(request: StaffRequest) -> StreamingHttpResponse:
     )
 
 
-def _find_only_team(user: User, asked_for: UUID | None) -> UUID | None:
-    """Return the team of the entries, if one is asked for or the person sees the entries of no other."""
+def _find_teams(user: User, asked_for: UUID | None) -> Sequence[UUID | None]:
+    """Return the teams whose entries are read. The whole trail, with entries of no team, is of no team."""
     seen = find_teams(user, VIEW)
     if asked_for is not None:
-        return asked_for if asked_for in seen else None
-    return next(iter(seen)) if isinstance(seen, frozenset) and len(seen) == 1 else None
+        return [asked_for if asked_for in seen else None]
+    return sorted(seen) if isinstance(seen, frozenset) else [None]
 
 
 def stream_entries(paginator: KeysetPaginator[AuditEntry]) -> Iterator[str]:

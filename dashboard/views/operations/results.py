@@ -12,13 +12,15 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from accounts.batch.audited import name_batch
 from accounts.lists.csv_text import format_csv, format_header
 from accounts.models import BatchItem, BatchOperation
 from accounts.sync.requests import Wait
 from dashboard.frame.page import StaffRequest, staff_page
 from dashboard.status import BATCH_ITEM, Status, status_of_batch_item
 from dashboard.views.operations.addresses import Choice, make_address
-from tokens.people.audit import Action, record_audit
+from tokens.models.team import find_teams
+from tokens.people.audit import Action, record_many
 
 PAGE_SIZE = 50
 CSV_CHUNK_SIZE = 1_000  # rows
@@ -96,7 +98,13 @@ def _select_items(user: User, batch: BatchOperation, result: str) -> QuerySet[Ba
 @staff_page("accounts.view_account")
 def results_csv(request: StaffRequest, batch_id: UUID) -> StreamingHttpResponse:
     batch = get_object_or_404(BatchOperation.objects.visible_to(request.user), pk=batch_id)
-    record_audit(request.user, Action.BATCH_EXPORT, batch)
+    # The file has the accounts of those teams of the operation that the person sees.
+    seen = find_teams(request.user, "accounts.view_account")
+    record_many(
+        request.user,
+        Action.BATCH_EXPORT,
+        name_batch(batch, {team: {} for team in batch.team_ids if team in seen}),
+    )
     return StreamingHttpResponse(
         stream_csv(
             _select_items(request.user, batch, _read_result(request.GET)),

@@ -1,7 +1,7 @@
 """Writing entries of the audit trail."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
@@ -38,6 +38,8 @@ class AuditedObject:
     id: str = ""
     name: str = ""
     team_id: UUID | None = None
+    # What only the entry of this object says, beside what is the same for all.
+    details: Values = field(default_factory=dict)
 
     @classmethod
     def of(cls, row: Model) -> "AuditedObject":
@@ -45,7 +47,7 @@ class AuditedObject:
             type=TYPES.get(str(row._meta.model_name), str(row._meta.model_name)),
             id=str(row.pk),
             name=_name(row),
-            team_id=_find_team(row),
+            team_id=getattr(row, "team_id", None),
         )
 
 
@@ -75,7 +77,10 @@ def record_many(
     after: Values | None = None,
     outcome: AuditEntry.Outcome = Outcome.DONE,
 ) -> None:
-    """Write an entry for each of the objects, to all of which the same was done."""
+    """Write an entry for each of the objects, to all of which the same was done.
+
+    What concerns several teams is named once for each team: its administrators read it in their trail.
+    """
     origin = get_origin()
     shared = {
         **_describe_actor(actor, origin),
@@ -84,7 +89,6 @@ def record_many(
         "request_id": origin.request_id,
         "outcome": outcome,
         "before": before,
-        "after": after,
     }
     named = [AuditedObject.of(obj) if isinstance(obj, Model) else obj or AuditedObject("") for obj in objects]
     teams = _read_team_names({each.team_id for each in named if each.team_id})
@@ -96,6 +100,7 @@ def record_many(
             object_name=_cut(each.name),
             team_id=each.team_id,
             team_name=teams.get(each.team_id, ""),
+            after={**(after or {}), **each.details} if each.details else after,
         )
         for each in named
     )
@@ -134,14 +139,6 @@ def _name(row: Model) -> str:
             return f"{row.type} of {row.user.get_username()}"
         case _:
             return str(getattr(row, "audited_name", ""))
-
-
-def _find_team(row: Model) -> UUID | None:
-    # A batch has the teams of its accounts. A deed that concerns several teams is of none.
-    teams = getattr(row, "team_ids", None)
-    if teams is not None:
-        return teams[0] if len(teams) == 1 else None
-    return getattr(row, "team_id", None)
 
 
 def _cut(text: str) -> str:
