@@ -31,7 +31,7 @@ def may_steer(user: User | System, batch: BatchOperation) -> bool:
     if isinstance(teams, Everywhere):
         return True
     is_own = isinstance(user, User) and batch.user_id == user.pk and read_limits(user).is_none
-    if is_own:
+    if is_own and not batch.by_team_key:
         return not teams.isdisjoint(batch.team_ids)
     return bool(batch.team_ids) and teams.issuperset(batch.team_ids)
 

@@ -32,7 +32,8 @@ from accounts.update import check_changes
 from amazon_accounts.postgresql.clock import approximate_now
 from tokens.models.team import Everywhere, find_teams
 from tokens.people.audit import Action, record_many
-from tokens.permissions import System, get_person
+from tokens.people.keys import speaks_for_team
+from tokens.permissions import System, get_person, read_limits
 
 MAX_ITEMS = 100_000
 MAX_KEY_LENGTH = 200  # characters
@@ -92,6 +93,7 @@ def start_batch(
     accounts = _filter_accounts(user, filters or {}) if ids is None else _visible_accounts(user, ids)
     batch = BatchOperation(
         user=get_person(user),
+        by_team_key=speaks_for_team(user),
         operation=operation,
         options=request["options"],
         filter=request["filter"],
@@ -277,9 +279,14 @@ def _insert_items(
         )
         rows = cursor.fetchall()
     batch.total = sum(total for _, total, _ in rows)
-    batch.team_ids = [team for team, _, _ in rows]
+    batch.team_ids = [team for team, _, _ in rows] or _list_team_of_key(user)
     numbers = {team: {"accounts": total} for team, total, _ in rows}
     return sum(permitted for _, _, permitted in rows), numbers
+
+
+def _list_team_of_key(user: User | System) -> list[UUID]:
+    team = None if isinstance(user, System) else read_limits(user).team_id
+    return [] if team is None else [team]
 
 
 def _describe_missing(accounts: AccountQuerySet, ids: list[UUID], missing: int) -> str:

@@ -26,9 +26,9 @@ class BatchOperationQuerySet(models.QuerySet["BatchOperation"]):
         if isinstance(teams, Everywhere):
             return self
         seen = Q(team_ids__contained_by=list(teams)) & ~Q(team_ids=[])
-        # A key sees no more than its team.
+        # A key sees no more than its team, and what a key of a team starts is the team's.
         if isinstance(user, User) and user.is_active and read_limits(user).is_none:
-            seen |= Q(user=user)
+            seen |= Q(user=user, by_team_key=False)
         return self.filter(seen)
 
     def unfinished(self) -> Self:
@@ -62,6 +62,8 @@ class BatchOperation(models.Model):
         db_index=False,
         help_text="Who asked; empty for a command",
     )
+    # By a key of a team. `user` is who made the key, and may have left the team.
+    by_team_key = models.BooleanField(default=False, db_default=False, editable=False)
     operation = models.CharField(max_length=12, choices=Operation.choices)
     state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
     options = models.JSONField(default=dict, blank=True)
@@ -70,7 +72,7 @@ class BatchOperation(models.Model):
     )
     # The database numbers the requests, so a process of an older version does it too.
     request_number = models.BigIntegerField(db_default=next_request_number(), editable=False)
-    # The teams whose accounts it has.
+    # The teams whose accounts it has; without accounts the team of the key that asked for it.
     team_ids = ArrayField(models.UUIDField(), default=list, db_default=[], editable=False)
     total = models.PositiveIntegerField(default=0)
     # How the items ended, written when the last item ends. Until then `count_items` counts them.

@@ -37,6 +37,8 @@ MAX_KEY_CHARACTERS: Final = 200
 USED_EVERY: Final = timedelta(minutes=1)
 # The attribute of a user who speaks by a key: the id of the key.
 BY_KEY: Final = "speaks_by_api_key"
+# The attribute of a user who speaks by a key of a team: true.
+FOR_TEAM: Final = "speaks_for_team"
 
 
 def digest_key(key: str) -> str:
@@ -255,6 +257,7 @@ def _find_actor(key: ApiKey) -> User:
     maker.is_active = maker.is_staff = True
     maker.is_superuser = False
     set_roles(maker, {cast("UUID", key.team_id): key.role})
+    setattr(maker, FOR_TEAM, True)
     return maker
 
 
@@ -262,6 +265,11 @@ def get_api_key_id(user: User | System) -> UUID | None:
     """Return the id of the key by which the person speaks; None in a session."""
     # Not by vars(): the user of a page is a lazy object with attributes of its own.
     return getattr(user, BY_KEY, None)
+
+
+def speaks_for_team(user: User | System) -> bool:
+    """Return whether a key of a team speaks, and the person is only who made it."""
+    return getattr(user, FOR_TEAM, False)
 
 
 def refuse_key(user: User | System) -> None:

@@ -8,8 +8,9 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied, ValidationError
 
 from accounts.batch import start_batch
+from accounts.batch.operations import may_steer
 from accounts.batch.work import run_chunk
-from accounts.models import Account, BatchItem
+from accounts.models import Account, BatchItem, BatchOperation
 from tests.accounts.conftest import AccountFactory
 from tests.teams import join, team_of
 from tokens.connect.disconnect import disconnect_connection
@@ -17,7 +18,7 @@ from tokens.connect.forget import forget_login
 from tokens.connect.move import move_connection
 from tokens.connect.update import update_connection
 from tokens.models import AuditEntry, Connection, Team
-from tokens.people.keys import find_api_key, make_api_key, read_again, revoke_api_key
+from tokens.people.keys import find_api_key, make_api_key, make_team_key, read_again, revoke_api_key
 from tokens.people.roles import Role
 from tokens.permissions import SYSTEM
 from tokens.refresh.hand_out import record_refusal
@@ -87,6 +88,28 @@ def test_a_key_of_another_team_does_not_get_the_batch_of_an_idempotency_key(
     assert start_batch(users[0], "sync", filters={}, idempotency_key="daily").total == 1
     with pytest.raises(ValidationError, match="used before"):
         start_batch(users[1], "sync", filters={}, idempotency_key="daily")
+
+
+def test_who_made_a_key_of_a_team_and_left_does_not_see_what_the_key_starts(
+    alice: User, bob: User, account: Account
+) -> None:
+    team = join(alice, account.team.name, Role.ADMINISTRATOR)
+    made = make_team_key(User.objects.get(pk=alice.pk), team, name="Nightly", role="operator")[1]
+    found = find_api_key(made, None)
+    assert found is not None
+    batch = start_batch(found[0], "sync", account_ids=[account.pk])
+    empty = start_batch(found[0], "sync", filters={"search": "nothing like it"})
+    maker = User.objects.get(pk=alice.pk)
+    join(bob, team.name, Role.VIEWER)
+    for reader in (found[0], maker, User.objects.get(pk=bob.pk)):
+        assert set(BatchOperation.objects.visible_to(reader)) == {batch, empty}
+    own = start_batch(maker, "sync", account_ids=[account.pk])
+    alice.memberships.all().delete()
+    join(alice, "South", Role.OPERATOR)
+    left = User.objects.get(pk=alice.pk)
+    assert set(BatchOperation.objects.visible_to(left)) == {own}
+    assert not may_steer(left, batch)
+    assert may_steer(found[0], batch)
 
 
 def test_a_revoked_key_is_noticed_by_an_operation_that_has_waited(alice: User) -> None:

@@ -14,7 +14,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import connection as database
 from django.db import transaction
 
-from accounts.batch import cancel_batch, start_batch
+from accounts.batch import start_batch
 from accounts.batch.operations import PERMISSIONS
 from accounts.batch.start import MIN_IDS_TO_SAMPLE
 from accounts.errors import UnknownObjectError
@@ -22,7 +22,7 @@ from accounts.models import Account, BatchItem, BatchOperation
 from tests.accounts.batch.batches import ids, run_to_end
 from tests.accounts.conftest import AccountFactory
 from tests.teams import set_role
-from tokens.models import AuditEntry, Connection
+from tokens.models import Connection
 from tokens.people.roles import Role
 from tokens.permissions import SYSTEM
 
@@ -40,16 +40,6 @@ class TestStart:
     def test_a_command_needs_no_permission(self, alice: User, bob: User, new_account: AccountFactory) -> None:
         accounts = [new_account(alice), new_account(bob)]
         assert run_to_end(start_batch(SYSTEM, "disconnect", account_ids=ids(*accounts))).succeeded == 2
-
-    def test_the_audit_trail_has_the_team_if_all_accounts_are_of_one(
-        self, alice: User, bob: User, new_account: AccountFactory
-    ) -> None:
-        accounts = [new_account(alice), new_account(alice), new_account(bob)]
-        for chosen, team in ((accounts[:2], accounts[0].team_id), (accounts, None)):
-            batch = start_batch(SYSTEM, "sync", account_ids=ids(*chosen))
-            cancel_batch(SYSTEM, batch)
-            entries = AuditEntry.objects.filter(object_id=str(batch.pk))
-            assert list(entries.values_list("team_id", flat=True)) == [team, team]
 
     def test_a_request_with_the_same_key_returns_the_same_batch(
         self, alice: User, bob: User, new_account: AccountFactory
