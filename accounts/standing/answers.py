@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -11,7 +11,6 @@ from django.conf import settings
 from django.db import connection as database
 from django.db.backends.utils import CursorWrapper
 
-from accounts.models import AccountAccess
 from accounts.standing.listed_status import STATUSES
 from amazon_accounts.amazon_ads.answers import AdvertiserMarketplace, BillingNotice, BillingStatus
 from amazon_accounts.postgresql.statements import load
@@ -21,8 +20,7 @@ RECORD_ANSWERS: Final = load(__file__, "record_answers")
 SETTLE_ACCOUNTS: Final = load(__file__, "settle_accounts")
 
 
-@dataclass(frozen=True)
-class DuePair:
+class DuePair(NamedTuple):
     """A pair to ask about, with the id of its ads account at Amazon ("" without one) and the ids of its profiles."""
 
     pair: AdvertiserMarketplace
@@ -76,12 +74,16 @@ def record_answers(
 
 def settle_accounts(cursor: CursorWrapper, accounts: Sequence[UUID]) -> None:
     """Make standing and status of these accounts follow from their profiles."""
-    cursor.execute(SETTLE_ACCOUNTS, {"accounts": list(accounts), "statuses": _encode(STATUSES)})
+    _settle(cursor, accounts=list(accounts), connection=None)
 
 
 def settle_accounts_of(cursor: CursorWrapper, connection_id: UUID) -> None:
-    seen = AccountAccess.objects.filter(connection=connection_id)
-    settle_accounts(cursor, list(seen.values_list("account_id", flat=True)))
+    """Make standing and status of all accounts that a connection sees follow from their profiles."""
+    _settle(cursor, accounts=[], connection=connection_id)
+
+
+def _settle(cursor: CursorWrapper, **chosen: Any) -> None:
+    cursor.execute(SETTLE_ACCOUNTS, {**chosen, "statuses": _encode(STATUSES)})
 
 
 def _describe_answer(profile: int, answer: BillingAnswer) -> dict[str, Any]:

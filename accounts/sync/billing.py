@@ -4,6 +4,7 @@ A failure here is reported in the run, and changes no standing.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from typing import Final, TypeVar
@@ -32,7 +33,8 @@ from amazon_accounts.amazon_ads.errors import AmazonError, PostponedError
 # Two questions are asked at once: about the notices of some pairs, and about the statuses of the next pairs. Each takes
 # two requests.
 STEP_PAIRS: Final = 2 * MAX_PAIRS
-# One statement stores at least this number of answers, except the last two, so that little is left after the last call.
+# One statement stores at least this number of answers, except near the end of a region, so that little is left after the
+# last call.
 STORED_PAIRS: Final = 500
 # With these words Amazon does not tell this login, and would not at the next sync.
 REFUSALS: Final = {"NOT_AUTHORIZED", "NOT_FOUND", BAD_REQUEST, NO_ADS_ACCOUNT}
@@ -50,6 +52,7 @@ class BillingReader:
         self._coverage = coverage
         self._writer = writer
         self._make_api = make_api
+        self._store = _AnswerStore(claim, writer)
 
     async def read_all(self) -> None:
         await self._writer.profiles_merged.wait()
@@ -59,7 +62,10 @@ class BillingReader:
             if listing.is_usable
         ]
         due = await self._writer.in_database(find_due_pairs, self._claim.connection_id, regions)
-        await run_all(self._read_region(region, due[region]) for region in regions)
+        try:
+            await run_all(self._read_region(region, due[region]) for region in regions)
+        finally:
+            await self._store.finish()
 
     async def settle(self) -> None:
         """Settle every account that the connection sees: a merge may have changed which profiles an account has.
@@ -72,26 +78,43 @@ class BillingReader:
         listing = self._coverage.start_listing(BILLING, region)
         asking = _Asking(region, due, listing, self._make_api(listing))
         refused, left = 0, len(due)
-        # While answers are stored, the next questions are asked. They never wait for the database.
-        storing = asyncio.create_task(asyncio.sleep(0))
-        answers: list[Answered] = []
-        try:
-            async with aclosing(asking.ask()) as steps:
-                async for step in steps:
-                    answers += step
-                    left -= len(step)
-                    refused += sum(answer.refusal is not None for _, answer in step)
-                    if storing.done() and (len(answers) >= STORED_PAIRS or 0 < left <= STEP_PAIRS):
-                        await storing
-                        storing = asyncio.create_task(self._store(answers))
-                        answers = []
-        finally:
-            await storing
-            await self._store(answers)
+        async with aclosing(asking.ask()) as steps:
+            async for step in steps:
+                left -= len(step)
+                refused += sum(answer.refusal is not None for _, answer in step)
+                self._store.add(step, at_once=left <= STEP_PAIRS)
         listing.note_refused(refused)
 
-    async def _store(self, answers: Sequence[Answered]) -> None:
-        if answers:
+
+class _AnswerStore:
+    """Stores the answers of all regions. The questions never wait for it."""
+
+    def __init__(self, claim: RunClaim, writer: Writer) -> None:
+        self._claim = claim
+        self._writer = writer
+        self._answers: list[Answered] = []
+        self._is_due = False
+        self._storing: asyncio.Task[None] | None = None
+
+    def add(self, answers: Iterable[Answered], *, at_once: bool) -> None:
+        """Raises the error of a statement that failed before."""
+        self._answers += answers
+        self._is_due |= at_once
+        if self._storing is not None:
+            if not self._storing.done():
+                return
+            self._storing.result()
+        self._storing = asyncio.create_task(self._store_due())
+
+    async def finish(self) -> None:
+        if self._storing is not None:
+            await self._storing
+        self._is_due = True
+        await self._store_due()
+
+    async def _store_due(self) -> None:
+        while self._answers and (self._is_due or len(self._answers) >= STORED_PAIRS):
+            answers, self._answers, self._is_due = self._answers, [], False
             await self._writer.in_database(_record, self._claim, answers)
 
 
@@ -103,7 +126,7 @@ class _Asking:
         self._due = {each.pair: each for each in due}
         self._listing = listing
         self._api = api
-        self._answers = {each.pair: BillingAnswer() for each in due}
+        self._answers: defaultdict[AdvertiserMarketplace, BillingAnswer] = defaultdict(BillingAnswer)
 
     async def ask(self) -> AsyncGenerator[list[Answered], None]:
         """Yield the pairs about which nothing more is asked, with their answers."""

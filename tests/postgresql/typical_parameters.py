@@ -107,6 +107,7 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     },
     "accounts/standing/sql/settle_accounts.sql": {
         "accounts": [ID, OTHER_ID],
+        "connection": ID,
         "statuses": '{"CREATED": "active"}',
     },
     "accounts/sync/sql/adopt_profile_only_accounts.sql": CHUNK,

@@ -3,8 +3,15 @@
 -- old. A pair that Amazon does not tell this connection waits for the interval. Returns for each pair: region,
 -- advertiser, marketplace, type of advertiser, the ads account that has it ("" without one), and the ids of its
 -- profiles.
-WITH candidate AS MATERIALIZED (
-    SELECT profile.*, account.amazon_account_id, account.source
+WITH candidate AS (
+    SELECT profile.id, profile.region, profile.entity_id, profile.marketplace_id, profile.type,
+           CASE account.source WHEN 'ads_accounts' THEN account.amazon_account_id END AS ads_account,
+           coalesce((profile.billing_refusals -> %(connection)s::text ->> 'at')::timestamptz, '-infinity')
+               < statement_timestamp() - %(interval)s::interval
+           AND (least(profile.billing_asked_at, profile.notices_asked_at)
+                    < statement_timestamp() - %(interval)s::interval
+                OR profile.billing_asked_at IS NULL OR profile.notices_asked_at IS NULL
+                OR profile.standing <> 'good') AS is_due
       FROM accounts_accountaccess access
      CROSS JOIN LATERAL (
            SELECT * FROM user_accounts present WHERE present.id = access.account_id LIMIT 1) account
@@ -15,14 +22,7 @@ WITH candidate AS MATERIALIZED (
        AND profile.region = ANY(%(regions)s) AND profile.entity_id <> '' AND profile.marketplace_id <> ''
 )
 SELECT region, entity_id, marketplace_id, upper(min(type)) AS advertiser_type,
-       coalesce(min(amazon_account_id) FILTER (WHERE source = 'ads_accounts'), '') AS ads_account,
-       array_agg(id ORDER BY id) AS profiles
+       coalesce(min(ads_account), '') AS ads_account, array_agg(id) AS profiles
   FROM candidate
  GROUP BY region, entity_id, marketplace_id
-HAVING bool_or(
-           coalesce((billing_refusals -> %(connection)s::text ->> 'at')::timestamptz, '-infinity')
-               < statement_timestamp() - %(interval)s::interval
-           AND (least(billing_asked_at, notices_asked_at) < statement_timestamp() - %(interval)s::interval
-                OR billing_asked_at IS NULL OR notices_asked_at IS NULL
-                OR standing <> 'good'))
- ORDER BY region, entity_id, marketplace_id
+HAVING bool_or(is_due)

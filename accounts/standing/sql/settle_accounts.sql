@@ -1,9 +1,13 @@
--- Sets standing, countries and date of suspension, and status of these accounts from their profiles.
+-- Sets standing, countries and date of suspension, and status of accounts from their profiles: of `accounts`, and of
+-- those that `connection` sees.
 -- Writes only accounts that differ. An account that is inactive has no standing. `statuses` maps the words of Amazon's
 -- list to a status.
 WITH account AS MATERIALIZED (
     SELECT account.*
-      FROM unnest(%(accounts)s::uuid[]) AS chosen (id)
+      FROM (SELECT unnest(%(accounts)s::uuid[]) AS id
+             UNION
+            SELECT access.account_id FROM accounts_accountaccess access
+             WHERE access.connection_id = %(connection)s) chosen
      CROSS JOIN LATERAL (SELECT * FROM user_accounts present WHERE present.id = chosen.id LIMIT 1) account
 ), summary AS (
     SELECT account.id,

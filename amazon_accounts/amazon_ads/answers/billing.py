@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from amazon_accounts.amazon_ads.answers.entries import find_id
 from amazon_accounts.amazon_ads.answers.items import Json
@@ -46,8 +46,7 @@ MAX_LISTED_NOTICES = 1000
 MAX_NOTICES = 100
 
 
-@dataclass(frozen=True)
-class AdvertiserMarketplace:
+class AdvertiserMarketplace(NamedTuple):
     """One advertiser in one marketplace: what Amazon's billing is asked about."""
 
     advertiser_id: str
