@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
-from django.http import QueryDict
+from django.http import Http404, QueryDict
 
 from accounts.errors import UnknownObjectError
 from accounts.lists.account_pages import paginate_accounts
@@ -119,11 +119,11 @@ class AccountList:
         return pairs + [(name, value) for name, (value, default) in shown.items() if value != default]
 
     def accounts(self, user: User) -> QuerySet[Account]:
-        # A connection that does not exist matches no account: the page is empty, not an error.
+        """Return the accounts that match. Raises Http404 for a team or connection that the person does not see."""
         try:
             return filter_accounts(user, self.query)
-        except UnknownObjectError:
-            return Account.objects.none()
+        except UnknownObjectError as error:
+            raise Http404 from error
 
     def page(self, user: User) -> Page[Account]:
         """Return the rows. A ValidationError says that the cursor is old, foreign or forged."""

@@ -10,8 +10,9 @@ from rest_framework.views import APIView
 from accounts.api import examples
 from accounts.api.authentication import get_person
 from accounts.api.documentation import build_page_example, describe, describe_page
-from accounts.api.lists import PageParameters, Word, read_parameters, respond_with_rows
+from accounts.api.lists import PageParameters, Word, check_team, read_parameters, respond_with_rows
 from accounts.api.representation import ReadOnlySerializer
+from amazon_accounts.web.problems import NOT_FOUND
 from tokens.models import AuditEntry
 from tokens.people.audit.query import VIEW, AuditQuery, find_entries
 
@@ -68,9 +69,12 @@ class AuditList(APIView):
         response=describe_page(AuditEntrySerializer),
         example=build_page_example(examples.AUDIT_ENTRY),
         permission=VIEW,
+        errors=[NOT_FOUND],
     )
     def get(self, request: Request) -> Response:
         given: dict[str, Any] = read_parameters(request, AuditParameters)
         asked = {name: given[name] for name in AuditQuery.__dataclass_fields__ if name in given}
+        if "team" in asked:
+            check_team(request, asked["team"], VIEW)
         entries = find_entries(get_person(request), AuditQuery(**asked))
         return respond_with_rows(request, entries, "-at", AuditEntrySerializer, given)

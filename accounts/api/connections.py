@@ -16,7 +16,14 @@ from accounts.api import documentation, examples
 from accounts.api.authentication import get_person
 from accounts.api.documentation import build_page_example, describe, describe_page
 from accounts.api.histories import SyncRunSerializer
-from accounts.api.lists import PageParameters, Word, read_parameters, refuse_body, respond_with_rows
+from accounts.api.lists import (
+    PageParameters,
+    Word,
+    check_team,
+    read_parameters,
+    refuse_body,
+    respond_with_rows,
+)
 from accounts.api.parsing import read_field
 from accounts.api.representation import ReadOnlySerializer, TeamReference
 from accounts.models import SyncRun
@@ -88,8 +95,9 @@ class ConnectionList(APIView):
         if "state" in given:
             connections = connections.filter(state=given["state"])
         if "team" in given:
-            teams = Team.objects.visible_to(get_person(request))
-            connections = connections.filter(team=get_object_or_404(teams, pk=given["team"]))
+            connections = connections.filter(
+                team=check_team(request, given["team"], "tokens.view_connection")
+            )
         return respond_with_rows(request, connections, "label", ConnectionSerializer, given)
 
 

@@ -11,8 +11,9 @@ from rest_framework.views import APIView
 from accounts.api import examples
 from accounts.api.authentication import get_person
 from accounts.api.documentation import build_page_example, describe, describe_page
-from accounts.api.lists import PageParameters, Word, read_parameters, respond_with_rows
+from accounts.api.lists import PageParameters, Word, check_team, read_parameters, respond_with_rows
 from accounts.api.representation import ReadOnlySerializer
+from amazon_accounts.web.problems import NOT_FOUND
 from tokens.models import Event, EventQuerySet
 
 
@@ -44,6 +45,7 @@ class EventList(APIView):
         parameters=[EventListParameters],
         response=describe_page(EventSerializer),
         example=build_page_example(examples.EVENT),
+        errors=[NOT_FOUND],
     )
     def get(self, request: Request) -> Response:
         given: dict[str, Any] = read_parameters(request, EventListParameters)
@@ -51,7 +53,7 @@ class EventList(APIView):
         if "after" in given:
             events = _select_after(events, given)
         if "team" in given:
-            events = events.filter(team=given["team"])
+            events = events.filter(team=check_team(request, given["team"], "tokens.view_event"))
         if "type" in given:
             events = events.filter(type=given["type"])
         return respond_with_rows(request, events, "number", EventSerializer, given, unique=True)

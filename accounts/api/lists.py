@@ -2,18 +2,22 @@
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.api.authentication import get_person
 from accounts.errors import build_validation_error
 from accounts.lists.pages import KeysetPaginator
 from accounts.lists.parameters import MAX_CURSOR_LENGTH, MAX_PAGE_SIZE
 from amazon_accounts.web.links import build_link
+from tokens.models import Team
 
 DEFAULT_PAGE_SIZE = 100
 
@@ -66,6 +70,12 @@ def read_parameters(
     serializer = parameters(data={name: value for name, [value] in given.items()})
     serializer.is_valid(raise_exception=True)
     return dict(serializer.validated_data)
+
+
+def check_team(request: Request, team_id: UUID, permission: str) -> UUID:
+    """Return the id of a team in which the person may do this. Raises Http404 for every other team."""
+    teams = Team.objects.allowing(get_person(request), permission)
+    return get_object_or_404(teams.only("pk"), pk=team_id).pk
 
 
 def refuse_unknown(query: Mapping[str, Any], offered: list[str]) -> None:

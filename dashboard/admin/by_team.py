@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.contrib.admin import ModelAdmin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from unfold.contrib.filters.admin import CheckboxFilter
 
 from tokens.models import Team
@@ -20,12 +20,14 @@ class TeamFilter(CheckboxFilter):
     path = "team"
 
     def lookups(self, request: HttpRequest, _model_admin: "ModelAdmin[Any]") -> list[tuple[str, str]]:
-        teams = [(str(team.pk), team.name) for team in Team.objects.visible_to(request.user)]
-        return teams if len(teams) > 1 else []
+        teams = {team.pk: team.name for team in Team.objects.visible_to(request.user)}
+        # Here and not in `queryset`, which is not called for people who see one team.
+        if not teams.keys() >= set(_read_ids(self.value() or [])):
+            raise Http404
+        return [(str(pk), name) for pk, name in teams.items()] if len(teams) > 1 else []
 
     def queryset(self, _request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         given = self.value()
-        # The rows are those that the person sees, so the id of a team of others finds none.
         return queryset.filter(**{f"{self.path}__in": _read_ids(given)}) if given else queryset
 
 

@@ -1,14 +1,15 @@
 """The filter by team of the lists, for people who see more than one team. Their choice is remembered.
 
 `team` in the address is the id of a team, or empty for all teams; it wins and is remembered. Without it the remembered
-team is meant, but not in the list of one connection or one object, which has a team already.
+team is meant, but not in the list of one connection or one object, which has a team already. A team that the person does
+not see is not found.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.http import QueryDict
+from django.http import Http404
 
 from dashboard.frame.page import StaffRequest
 from tokens.models import Team
@@ -44,17 +45,19 @@ class TeamFilter:
 
     @classmethod
     def read(cls, request: StaffRequest, permission: str) -> "TeamFilter":
-        """Read the filter of a list whose rows need this permission, and remember a team that the address names."""
+        """Read the filter of a list whose rows need this permission, and remember a team that the address names.
+
+        Raises Http404 for a team in which the person may not do this.
+        """
         teams, remembered = list_teams(request.user, permission)
         if PARAMETER not in request.GET:
             is_of_one = any(request.GET.get(name) for name in OF_ONE)
             return cls(teams, None if is_of_one else remembered)
         texts = request.GET.getlist(PARAMETER)
-        team_id = read_team_id(request.GET)
-        is_known = any(team.pk == team_id for team in teams)
+        team_id = read_team_id(request, permission)
         # A page that updates itself repeats its address, also after the person has chosen another team elsewhere.
         updates_itself = request.htmx and not request.htmx.boosted
-        if teams and team_id != remembered and (is_known or texts == [""]) and not updates_itself:
+        if teams and team_id != remembered and (team_id or texts == [""]) and not updates_itself:
             remember_team(request.user, team_id)
         return cls(teams, team_id)
 
@@ -82,7 +85,6 @@ class TeamFilter:
         """
         if not self.is_offered:
             return None
-        others = "Another team" if number == 1 else f"{number} teams"
         is_on = self.team_id is not None or number > 1
         joint = "" if address.endswith("?") else "&" if "?" in address else "?"
         links = [TeamLink("All teams", f"{address}{joint}{PARAMETER}=", not is_on)]
@@ -90,13 +92,18 @@ class TeamFilter:
             TeamLink(team.name, f"{address}{joint}{PARAMETER}={team.pk}", team.pk == self.team_id)
             for team in self.teams
         ]
-        return TeamMenu(title=self.name or (others if is_on else "All teams"), is_on=is_on, links=links)
+        return TeamMenu(
+            title=self.name or (f"{number} teams" if is_on else "All teams"), is_on=is_on, links=links
+        )
 
 
-def read_team_id(parameters: QueryDict) -> UUID | None:
-    """Return the one team that the parameters name, whether there is such a team or not."""
-    texts = parameters.getlist(PARAMETER)
+def read_team_id(request: StaffRequest, permission: str) -> UUID | None:
+    """Return the one team that the address names, or None. Raises Http404 unless the person may do this in the team."""
+    texts = request.GET.getlist(PARAMETER)
     try:
-        return UUID(texts[0]) if len(texts) == 1 else None
+        team_id = UUID(texts[0]) if len(texts) == 1 else None
     except ValueError:
         return None
+    if team_id and not Team.objects.allowing(request.user, permission).filter(pk=team_id).exists():
+        raise Http404
+    return team_id

@@ -129,7 +129,7 @@ def audit(request: StaffRequest) -> HttpResponse:
 @staff_page(VIEW)
 def audit_csv(request: StaffRequest) -> StreamingHttpResponse:
     # The link of the page names the team, so the address alone counts.
-    filters = AuditFilters.of(request.GET, read_team_id(request.GET))
+    filters = AuditFilters.of(request.GET, read_team_id(request, VIEW))
     entries = find_entries(request.user, filters.query)
     given = sorted(name for name in filters.__dataclass_fields__ if getattr(filters, name))
     audited = [AuditedObject("audit", team_id=team) for team in _find_teams(request.user, filters.query.team)]
@@ -143,9 +143,9 @@ def audit_csv(request: StaffRequest) -> StreamingHttpResponse:
 
 def _find_teams(user: User, asked_for: UUID | None) -> Sequence[UUID | None]:
     """Return the teams whose entries are read. The whole trail, with entries of no team, is of no team."""
-    seen = find_teams(user, VIEW)
     if asked_for is not None:
-        return [asked_for if asked_for in seen else None]
+        return [asked_for]
+    seen = find_teams(user, VIEW)
     return sorted(seen) if isinstance(seen, frozenset) else [None]
 
 

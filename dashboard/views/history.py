@@ -3,6 +3,7 @@
 from itertools import groupby
 
 from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -22,6 +23,8 @@ def history(request: StaffRequest) -> HttpResponse:
     require(request.user, "accounts.view_account")
     team_filter = TeamFilter.read(request, "tokens.view_connection")
     state = Timeline.of(request.GET, team_filter.team_id)
+    if state.connection:
+        get_object_or_404(Connection.objects.visible_to(request.user).only("pk"), pk=state.connection)
     events, following = state.page(request.user)
     choices = [("", "All"), *KINDS.items()]
     viewer = limit_to_team(request.user, team_filter.team_id)

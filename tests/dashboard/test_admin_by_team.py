@@ -65,14 +65,21 @@ def test_a_column_names_the_team(administrator: User, log_in: LogIn, address: st
 
 
 @pytest.mark.parametrize("address", LISTS)
-def test_the_team_of_others_and_what_is_no_id_find_nothing(
-    bob: User, alice: User, log_in: LogIn, address: str
+def test_the_team_of_others_is_not_found_and_what_is_no_id_is_ignored(
+    administrator: User, bob: User, alice: User, log_in: LogIn, address: str
 ) -> None:
     client = log_in(bob)
-    for value in (str(team_of(alice).pk), "x"):
+    for value, status in (
+        ([str(team_of(alice).pk)], 404),
+        ([str(team_of(alice).pk), str(team_of(bob).pk)], 404),
+        ([str(team_of(bob).pk)], 200),
+        (["x"], 200),
+    ):
         answer = client.get(f"/admin/{address}/", {"team": value})
-        assert answer.status_code == 200
+        assert answer.status_code == status
         assert "Apple" not in answer.content.decode()
+    secret = Team.objects.get(name="Secret team")
+    assert log_in(administrator).get(f"/admin/{address}/", {"team": str(secret.pk)}).status_code == 404
 
 
 @pytest.mark.parametrize("address", LISTS)

@@ -99,7 +99,8 @@ def test_it_shows_one_connection_and_some_days(client: Client, connection: Conne
         "refresh",
         "change",
     }
-    assert lines(client, "?connection=01890000-0000-7000-8000-000000000000") == []
+    unknown = "01890000-0000-7000-8000-000000000000"
+    assert client.get(f"/history/?connection={unknown}").status_code == 404
     assert lines(client, "?to=2020-01-01") == []
     assert len(lines(client, f"?from={(NOW - timedelta(days=1)).date()}")) == 40
 

@@ -1,6 +1,7 @@
 """The filter by team of the lists: who is offered it, what follows it, and how long it is remembered."""
 
 import re
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
@@ -192,14 +193,52 @@ def test_a_remembered_team_that_the_person_left_is_ignored(
     assert "Show all teams" not in page
 
 
-@pytest.mark.parametrize("address", LISTS)
-def test_a_team_of_others_shows_nothing_and_is_not_remembered(ada: Client, address: str) -> None:
+@pytest.mark.parametrize("address", [*LISTS, "/audit/entries.csv"])
+def test_a_team_of_others_is_not_found_and_is_not_remembered(ada: Client, address: str) -> None:
     secret = Team.objects.create(name="Secret")
-    page = read(ada, f"{address}?team={secret.pk}")
-    assert "Secret" not in page
-    assert "Only<b><bdi>Another team" in page
-    assert not any(name in page for name in ("Apple", "Banana"))
+    for team_id in (secret.pk, uuid4()):
+        answer = ada.get(f"{address}?team={team_id}", follow=True)
+        assert answer.status_code == 404
+        assert "Secret" not in answer.content.decode()
     assert not ChosenTeam.objects.exists()
+
+
+@pytest.mark.parametrize("address", [each for each in LISTS if each != "/audit/"])
+def test_who_sees_one_team_finds_that_team_alone(
+    alice: User, teams: tuple[Team, Team], log_in: LogIn, address: str
+) -> None:
+    client = log_in(alice)
+    assert client.get(f"{address}?team={teams[0].pk}").status_code == 200
+    assert client.get(f"{address}?team={teams[1].pk}").status_code == 404
+
+
+def test_one_of_several_teams_that_the_person_does_not_see_is_not_found(
+    ada: Client, teams: tuple[Team, Team]
+) -> None:
+    secret = Team.objects.create(name="Secret")
+    query = f"team={teams[0].pk}&team={secret.pk}"
+    assert ada.get(f"/accounts/?{query}").status_code == 404
+    form = {"operation": "sync", "all": "1", "query": query, "confirm": "1", "key": "k"}
+    assert ada.post("/operations/", form).status_code == 404
+
+
+@pytest.mark.parametrize("address", ["/accounts/", "/history/"])
+def test_a_connection_of_another_team_is_not_found(
+    alice: User, teams: tuple[Team, Team], log_in: LogIn, address: str
+) -> None:
+    client = log_in(alice)
+    for team, status in ((teams[0], 200), (teams[1], 404)):
+        connection = team.connections.get()
+        assert client.get(f"{address}?connection={connection.pk}").status_code == status
+
+
+def test_a_trail_that_the_person_may_not_read_is_not_found(
+    ada: Client, administrator: User, teams: tuple[Team, Team]
+) -> None:
+    join(administrator, teams[1].name, Role.VIEWER)
+    for address in ("/audit/", "/audit/entries.csv"):
+        assert ada.get(f"{address}?team={teams[0].pk}").status_code == 200
+        assert ada.get(f"{address}?team={teams[1].pk}").status_code == 404
 
 
 @pytest.mark.parametrize("address", [each for each in LISTS if each != "/accounts/"])
@@ -272,10 +311,12 @@ def test_several_teams_in_the_address_are_shown_and_not_remembered(
     assert not ChosenTeam.objects.exists()
 
 
-def test_clearing_the_filters_keeps_the_team(ada: Client, teams: tuple[Team, Team]) -> None:
+def test_clearing_the_filters_keeps_the_team(
+    ada: Client, administrator: User, teams: tuple[Team, Team]
+) -> None:
     page = read(ada, f"/accounts/?team={teams[0].pk}&status=pending")
     assert f'href="/accounts/?team={teams[0].pk}">Clear filters' in page
-    empty = read(ada, f"/accounts/?team={Team.objects.create(name='None').pk}")
+    empty = read(ada, f"/accounts/?team={join(administrator, 'None', Role.VIEWER).pk}")
     assert "Clear filters" not in empty
 
 

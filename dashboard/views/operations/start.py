@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import HttpResponse, QueryDict
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 
@@ -46,8 +46,8 @@ class Selection:
         if self.filters is not None:
             try:
                 return filter_accounts(request.user, self.filters)
-            except UnknownObjectError:
-                return Account.objects.none()
+            except UnknownObjectError as error:
+                raise Http404 from error
         # One id more than allowed is enough to say that there are too many.
         ids = [account_id for text in self.ids[: MAX_ITEMS + 1] if (account_id := _parse_id(text))]
         return Account.objects.visible_to(request.user).filter(pk__in=ids)
