@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from django.db.models import F, QuerySet
+from django.db.models import F
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from rest_framework import serializers
@@ -16,6 +16,7 @@ from accounts.api.documentation import build_page_example, describe, describe_pa
 from accounts.api.lists import PageParameters, Word, read_parameters, respond_with_rows
 from accounts.api.representation import ReadOnlySerializer
 from accounts.models import Account, AccountChange, SyncRun
+from accounts.models.changes import AccountChangeQuerySet
 from amazon_accounts.web.problems import NOT_FOUND
 from tokens.models import Connection, TokenRefresh
 
@@ -79,9 +80,9 @@ class ChangeSerializer(ReadOnlySerializer):
     new = serializers.JSONField(allow_null=True)
     changed_at = serializers.DateTimeField()
     run = serializers.UUIDField(
-        source="run_id",
+        source="visible_run",
         allow_null=True,
-        help_text="The sync that found the change; null if a person made it.",
+        help_text="The sync that found the change; null if a person made it, or if you do not see the sync.",
     )
     changed_by = serializers.CharField(
         source="changed_by_name",
@@ -118,13 +119,15 @@ class AccountChangeList(APIView):
         return _respond_with_changes(request, AccountChange.objects.filter(account=account))
 
 
-def _respond_with_changes(request: Request, changes: QuerySet[AccountChange]) -> Response:
+def _respond_with_changes(request: Request, changes: AccountChangeQuerySet) -> Response:
     given = read_parameters(request, ChangeListParameters)
     if "since" in given:
         changes = changes.filter(changed_at__gte=given["since"])
     if "kind" in given:
         changes = changes.filter(kind=given["kind"])
-    changes = changes.annotate(changed_by_name=F("changed_by__username"))
+    changes = changes.with_visible_run(get_person(request)).annotate(
+        changed_by_name=F("changed_by__username")
+    )
     return respond_with_rows(request, changes, "-changed_at", ChangeSerializer, given)
 
 

@@ -1,13 +1,16 @@
 """What changed on an account: written by triggers in the database, so that no write path can skip it."""
 
+from typing import Self
+
 from django.conf import settings
 from django.db import connection as database
 from django.db import models
-from django.db.models import Func, Q
+from django.db.models import Func, OuterRef, Q, Subquery
 from django.db.models.functions import Now
 
 from accounts.models.account import Account, AccountPartQuerySet
 from accounts.models.sync import SyncRun
+from tokens.permissions import Actor
 
 
 def change_in_the_name_of(user_id: int | None) -> None:
@@ -17,7 +20,13 @@ def change_in_the_name_of(user_id: int | None) -> None:
 
 
 class AccountChangeQuerySet(AccountPartQuerySet["AccountChange"]):
-    pass
+    def with_visible_run(self, user: Actor) -> Self:
+        """Add `visible_run`: the id of the run, or None if the person does not see it.
+
+        The connection may be in another team now: then its runs are there, and the account may be here.
+        """
+        runs = SyncRun.objects.visible_to(user).filter(pk=OuterRef("run_id")).order_by()
+        return self.annotate(visible_run=Subquery(runs.values("pk")))
 
 
 class AccountChange(models.Model):

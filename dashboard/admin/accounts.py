@@ -13,6 +13,8 @@ from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.text import Truncator
 from unfold.contrib.filters.admin import CheckboxFilter, ChoicesCheckboxFilter, RadioFilter
 from unfold.decorators import display
@@ -30,6 +32,7 @@ from accounts.models import (
     Profile,
     SyncRun,
 )
+from accounts.models.changes import AccountChangeQuerySet
 from dashboard.admin.by_team import ConnectionTeamFilter, TeamFilter
 from dashboard.admin.read_only import ReadOnlyInline, VisibleRowsAdmin, color_states
 from dashboard.forms import UpdateForm
@@ -269,9 +272,22 @@ class AccountManagerAdmin(VisibleRowsAdmin):
 
 @admin.register(AccountChange)
 class AccountChangeAdmin(VisibleRowsAdmin):
-    list_display = ["changed_at", "account", "kind", "old", "new", "run", "changed_by"]
+    list_display = ["changed_at", "account", "kind", "old", "new", "sync", "changed_by"]
     list_filter = [("kind", ChoicesCheckboxFilter)]
     list_select_related = ["account", "run", "changed_by"]
+    # Instead of the run itself, whose link would lead to 404 if its connection is in another team now.
+    exclude = ["run"]
+    readonly_fields = ["sync"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return cast("AccountChangeQuerySet", super().get_queryset(request)).with_visible_run(request.user)
+
+    @display(description="run")
+    def sync(self, change: AccountChange) -> str | None:
+        if vars(change)["visible_run"] is None:
+            return None
+        address = reverse("admin:accounts_syncrun_change", args=[change.run_id])
+        return format_html('<a href="{}">{}</a>', address, change.run)
 
 
 @admin.register(SyncRun)

@@ -30,7 +30,7 @@ class Event:
     address: str
     sentence: str
     who: str = ""
-    run: UUID | None = None  # the sync that found it
+    run: UUID | None = None  # the sync that found it, if the person sees it
 
     @property
     def key(self) -> tuple[datetime, int, Any]:
@@ -62,7 +62,7 @@ def _select_refreshes(user: User) -> QuerySet[TokenRefresh]:
 
 def _select_changes(user: User) -> QuerySet[AccountChange]:
     rows = AccountChange.objects.visible_to(user).select_related("account", "changed_by")
-    return rows.only(
+    return rows.with_visible_run(user).only(
         "changed_at",
         "kind",
         "old",
@@ -121,7 +121,7 @@ def _read_change(change: AccountChange) -> Event:
         address=reverse("account", args=[change.account_id]),
         sentence=f"{change.get_kind_display().capitalize()}{f': {old} → {new}' if old or new else ''}",
         who="a sync" if change.run_id else str(change.changed_by or ""),
-        run=change.run_id,
+        run=vars(change)["visible_run"],
     )
 
 

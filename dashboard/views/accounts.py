@@ -143,7 +143,8 @@ def account(request: StaffRequest, account_id: UUID) -> HttpResponse:
     row = get_object_or_404(rows, pk=account_id)
     links = _links(request.user, row)
     profiles = list(Profile.objects.filter(account=row))
-    changes = list(AccountChange.objects.filter(account=row).select_related("changed_by")[:MAX_CHANGES])
+    of_account = AccountChange.objects.filter(account=row).select_related("changed_by")
+    changes = list(of_account.with_visible_run(request.user)[:MAX_CHANGES])
     context = {
         "account": row,
         "no_sync": row.connection.reason_unusable,

@@ -14,6 +14,7 @@ from accounts.batch.work import run_chunk
 from accounts.models import Account, AccountChange, Profile, SyncRun
 from amazon_accounts.amazon_ads.answers.billing import FIRST_MOMENT, LAST_MOMENT
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, squeeze, staff
+from tests.teams import team_of
 from tokens.connect.disconnect import disconnect_connection
 from tokens.models import Connection
 from tokens.permissions import SYSTEM
@@ -286,6 +287,31 @@ def test_a_change_names_the_person_or_the_sync_that_made_it(
         assert page.count(link) == 1
     told = client.get(f"/api/v1/accounts/{account.pk}/changes/").json()["results"]
     assert [change["changed_by"] for change in told] == [None, None, "alice"]
+
+
+def test_a_sync_of_a_connection_that_is_in_another_team_now_has_no_link(
+    client: Client, administrator: User, bob: User, connection: Connection, account: Account, log_in: LogIn
+) -> None:
+    run = SyncRun.objects.create(connection=connection, trigger="manual")
+    change = AccountChange.objects.create(account=account, run=run, kind="name", old="Yard", new="Garden")
+    # Another connection of the team sees the account, so it stays.
+    connection.team = team_of(bob)
+    connection.save()
+    link = f"/admin/accounts/syncrun/{run.pk}/change/"
+    assert client.get(link).status_code == 404
+    admin = f"/admin/accounts/accountchange/{change.pk}/change/"
+    for address in (
+        f"/accounts/{account.pk}/",
+        "/history/?kind=change",
+        admin,
+        "/admin/accounts/accountchange/",
+    ):
+        answer = client.get(address)
+        assert answer.status_code == 200
+        assert link not in answer.content.decode()
+        assert link in log_in(administrator).get(address).content.decode()
+    [told] = client.get(f"/api/v1/accounts/{account.pk}/changes/").json()["results"]
+    assert told["run"] is None
 
 
 @pytest.mark.django_db(transaction=True)
