@@ -31,7 +31,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 EXAMPLE = Path(__file__).resolve().parents[3] / "docs" / "receiver.py"
 SETTINGS = {"WEBHOOK_ALLOWED_HOSTS": "127.0.0.1", "WEBHOOK_RETRY_SECONDS": "1,1,2,2,3,3,5,5"}
-OBJECTS, EVENTS_OF_EACH, KILLS = 8, 30, 3
+# `python -m tests.bench.webhooks` sends 10,000 events, with a kill each minute.
+OBJECTS, EVENTS_OF_EACH, KILLS = 8, 12, 2
 
 
 @contextlib.contextmanager
@@ -102,7 +103,7 @@ def test_a_failing_receiver_and_killed_workers_lose_no_event_and_no_order(
         for number in range(KILLS):
             before = len(receiver.got)
             with running("runworker", log=tmp_path / f"worker-{number}.log", **SETTINGS) as worker:
-                eventually(lambda: len(receiver.got) > before + 20, seconds=60)  # noqa: B023 - called at once
+                eventually(lambda: len(receiver.got) > before + 10, seconds=60)  # noqa: B023 - called at once
                 worker.kill()
         killed_at = time.monotonic()
         with running("runworker", log=tmp_path / "worker.log", **SETTINGS):
