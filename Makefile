@@ -21,7 +21,7 @@ run: install
 	@exec $(PY) -m amazon_accounts.starter
 
 test: install
-	$(PY) -m pytest -n 4 --dist loadgroup --reruns 1 -r aR $(PYTEST_OPTIONS)
+	$(PY) -m pytest -n 4 --dist loadgroup --reruns 1 --rerun-show-tracebacks -r aR $(PYTEST_OPTIONS)
 
 # The suite with branch coverage. Never lower these bounds.
 coverage: install
