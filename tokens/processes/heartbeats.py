@@ -55,7 +55,8 @@ def count_beats() -> Beats:
 class Pulse:
     """The heartbeat of this process. A database that is away stops neither the pulse nor the process."""
 
-    def __init__(self, kind: Heartbeat.Kind) -> None:
+    def __init__(self, kind: Heartbeat.Kind, patience: timedelta = SILENCE) -> None:
+        self._patience_seconds = patience.total_seconds()
         self._heartbeat = Heartbeat(kind=kind, host=socket.gethostname()[:255], pid=os.getpid())
         self._is_stored = False
         self._beat_at = time.monotonic()
@@ -66,6 +67,8 @@ class Pulse:
 
     def beat(self, *, leads: bool = False) -> float:
         """Write the time into the row of this process; return the seconds until the next beat is due."""
+        # Each error begins an outage, which is over at once if the database works.
+        is_outage = OUTAGES.is_on
         try:
             if not Heartbeat.objects.filter(pk=self._heartbeat.pk).update(beat_at=Now(), leads=leads):
                 self._heartbeat.leads = leads
@@ -74,17 +77,18 @@ class Pulse:
             self._beat_at = time.monotonic()
         except (OperationalError, InterfaceError) as error:
             logger.warning("No heartbeat could be written: %s", error)
-            self._begin_anew_after_silence()
+            if not is_outage:
+                self._begin_anew_after_silence()
         return BEAT_SECONDS if self._is_stored else RETRY_SECONDS
 
     def _begin_anew_after_silence(self) -> None:
         # In an outage, its watch does this. Without one the connection pool itself must be the trouble.
-        if OUTAGES.is_on or time.monotonic() - self._beat_at < SILENCE.total_seconds():
+        if time.monotonic() - self._beat_at < self._patience_seconds:
             return
         self._beat_at = time.monotonic()
         logger.warning(
             "This process was silent for %d s, though the database works. All connections are opened anew.",
-            SILENCE.total_seconds(),
+            self._patience_seconds,
             extra={"action": "pool_replaced"},
         )
         open_connections_anew()

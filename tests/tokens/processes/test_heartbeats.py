@@ -3,9 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connections
 from django.utils import timezone
 
+from amazon_accounts.postgresql.base import DatabaseWrapper
 from tests.database_outage import DatabaseOutage
+from tests.processes import eventually
 from tokens.models import Heartbeat
 from tokens.processes.heartbeats import BEAT_SECONDS, RETRY_SECONDS, Beats, Pulse, count_beats
 
@@ -71,3 +74,26 @@ def test_a_pulse_survives_an_outage_of_the_database(database_outage: DatabaseOut
         assert pulse.beat() == BEAT_SECONDS
         pulse.end()
     assert Heartbeat.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_process_that_lost_all_connections_of_its_pool_opens_new_connections(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pulse = Pulse(WORKER, patience=timedelta(seconds=0.5))
+    pulse.beat()
+    Heartbeat.objects.update(beat_at=timezone.now() - timedelta(minutes=1))
+    wrapper = connections["default"]
+    assert isinstance(wrapper, DatabaseWrapper)
+    pool = wrapper.pool
+    assert pool is not None
+    wrapper.close()
+    pool.timeout = 0.2
+    lost = [pool.getconn() for _ in range(pool.max_size)]
+    try:
+        eventually(lambda: pulse.beat() and "All connections are opened anew" in caplog.text, 20)
+        pulse.beat()
+    finally:
+        for session in lost:
+            pool.putconn(session)
+    assert count_beats().workers == 1
