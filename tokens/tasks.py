@@ -9,7 +9,7 @@ from tokens.people.invitations import mail_invitation
 from tokens.people.pruning import prune_sessions
 from tokens.processes.pruning import prune_tokens_histories
 from tokens.processes.stalled import rescue_stalled_jobs
-from tokens.refresh.tasks import refresh_connection, refresh_due_tokens
+from tokens.refresh.tasks import refresh_connection, refresh_due_tokens, refresh_for_person
 from tokens.sign_in.password_reset import mail_password_reset, mail_password_resets
 from tokens.webhooks.placing import place_events
 from tokens.webhooks.sending import queue_due_webhooks, send_to_webhook
@@ -28,6 +28,7 @@ __all__ = [
     "queue_due_webhooks",
     "refresh_connection",
     "refresh_due_tokens",
+    "refresh_for_person",
     "rescue_stalled_jobs",
     "send_due_alerts",
     "send_to_webhook",

@@ -40,6 +40,10 @@ class SyncRun(models.Model):
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
+    # The key by which the person spoke. It may have been revoked.
+    asked_by_key = models.UUIDField(null=True, blank=True, editable=False)
+    # Nobody waits for it but the person, whose right is checked again when it begins.
+    checks_asker = models.BooleanField(default=False, db_default=False, editable=False)
     state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
     created_at = models.DateTimeField(db_default=Now())
     started_at = models.DateTimeField(null=True, blank=True)

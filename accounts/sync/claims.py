@@ -138,6 +138,17 @@ def close_run(
     return find_waiting_run(claim.connection_id)
 
 
+def close_refused_run(claim: RunClaim, error: str) -> UUID | None:
+    """Close a run that has read nothing, as `close_run` does. It says nothing about the connection."""
+    closed = SyncRun.objects.filter(**owned_by(claim)).update(
+        state=SyncRun.State.FAILED, finished_at=Greatest(Now(), F("created_at")), error=error
+    )
+    if not closed:
+        raise RunLostError
+    finish_closing(claim.run_id, claim.connection_id)
+    return find_waiting_run(claim.connection_id)
+
+
 def return_run(claim: RunClaim, listings: Sequence[Listing], reason: str, *, is_postponed: bool) -> bool:
     """Set the run back to waiting. The caller queues it in the same transaction.
 

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from accounts.models import SyncRun
+from accounts.sync.askers import SYNC
 from accounts.sync.lanes import choose_place, count_before
 from accounts.sync.run import move_job, queue_run, run_sync
 from amazon_accounts.postgresql import statements
@@ -19,6 +20,7 @@ from amazon_accounts.postgresql.clock import database_now
 from tokens.errors import refuse_unusable
 from tokens.models import Connection
 from tokens.people.audit import Action, record_audit
+from tokens.people.keys import get_api_key_id
 from tokens.permissions import System, get_person, require
 
 # Who joins a waiting run takes it over from the schedule, and from a batch.
@@ -26,28 +28,32 @@ _RANKS: dict[str, int] = {SyncRun.Trigger.SCHEDULED: 0, SyncRun.Trigger.BATCH: 1
 
 
 def request_sync(user: User | System, connection: Connection, *, trigger: SyncRun.Trigger) -> SyncRun:
-    """Queue a sync of this connection.
+    """Queue a sync of this connection. When it begins, the right of the person is checked again (askers.py).
 
     Raises PermissionDenied or ConnectionUnusableError.
     """
-    require(user, "accounts.sync_account", connection)
+    require(user, SYNC, connection)
     refuse_unusable(connection)
     with transaction.atomic():
-        run = queue_sync(connection, trigger=trigger, requested_by=get_person(user))
+        run = queue_sync(connection, trigger=trigger, requested_by=get_person(user), checks_asker=True)
         record_audit(user, Action.CONNECTION_SYNC, connection, after={"run": str(run.pk)})
     return run
 
 
 @transaction.atomic
 def queue_sync(
-    connection: Connection, *, trigger: SyncRun.Trigger, requested_by: User | None = None
+    connection: Connection,
+    *,
+    trigger: SyncRun.Trigger,
+    requested_by: User | None = None,
+    checks_asker: bool = False,
 ) -> SyncRun:
     """Queue a sync of this connection, or join its waiting run.
 
     The caller must have checked the permission. An unusable connection gets a failed run that shows the
     reason.
     """
-    opened = _open_run(connection, trigger, requested_by)
+    opened = _open_run(connection, trigger, requested_by, checks_asker=checks_asker)
     run = opened.run
     if run.state == SyncRun.State.WAITING:
         # A postponed run starts at once, because Amazon may already answer for some of its lists.
@@ -75,7 +81,13 @@ class _Opened(NamedTuple):
     number_before: int
 
 
-def _open_run(connection: Connection, trigger: SyncRun.Trigger, requested_by: User | None) -> _Opened:
+def _open_run(
+    connection: Connection,
+    trigger: SyncRun.Trigger,
+    requested_by: User | None,
+    *,
+    checks_asker: bool = False,
+) -> _Opened:
     if reason := connection.reason_unusable:
         failed = SyncRun.objects.create(
             connection=connection,
@@ -89,8 +101,15 @@ def _open_run(connection: Connection, trigger: SyncRun.Trigger, requested_by: Us
     waiting = SyncRun.objects.filter(connection=connection, state=SyncRun.State.WAITING).annotate(
         number_before=count_before(requested_by, connection.pk)
     )
+    key = None if requested_by is None else get_api_key_id(requested_by)
     while True:
-        run = SyncRun(connection=connection, trigger=trigger, requested_by=requested_by)
+        run = SyncRun(
+            connection=connection,
+            trigger=trigger,
+            requested_by=requested_by,
+            asked_by_key=key,
+            checks_asker=checks_asker and requested_by is not None,
+        )
         SyncRun.objects.bulk_create([run], ignore_conflicts=True)
         # The lock lasts until the outer transaction ends, so that a batch that is cancelled in the meantime
         # sees that others have joined its run. No run is found if a worker has just claimed the waiting run.
@@ -100,6 +119,11 @@ def _open_run(connection: Connection, trigger: SyncRun.Trigger, requested_by: Us
                 # not end it.
                 found.trigger, found.requested_by = trigger, requested_by
                 found.save(update_fields=["trigger", "requested_by"])
+            is_same = (found.requested_by_id, found.asked_by_key) == (run.requested_by_id, run.asked_by_key)
+            if found.checks_asker and not (checks_asker and is_same):
+                # Somebody else waits for the run now, and must not lose it with the right of the first.
+                found.checks_asker = False
+                found.save(update_fields=["checks_asker"])
             return _Opened(found, is_new=found.pk == run.pk, number_before=vars(found)["number_before"])
 
 

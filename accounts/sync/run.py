@@ -16,6 +16,7 @@ from procrastinate.exceptions import AlreadyEnqueued
 
 from accounts.models import SyncRun
 from accounts.sync import claims
+from accounts.sync.askers import LOST_RIGHT, refuse_lost_right
 from accounts.sync.billing import BillingReader
 from accounts.sync.claims import AnotherRunActiveError, RunClaim, RunLostError, RunTakenError
 from accounts.sync.coverage import Coverage
@@ -152,6 +153,8 @@ class SyncRunner:
         if reason := await in_thread(self._reason_unusable)():
             await in_thread(_close)(self._claim, SyncRun.State.FAILED, self.listings, reason)
             return
+        if await in_thread(_refuse)(self._claim):
+            return
         await self._do_while_owned(self._read_and_store())
         await self._settle()
 
@@ -212,6 +215,17 @@ def _close(claim: RunClaim, state: SyncRun.State, listings: Sequence[Listing], e
     # One transaction, so that a crash after closing cannot leave the waiting run without a job.
     if (next_run := claims.close_run(claim, state, listings, error)) is not None:
         queue_run(next_run)
+
+
+@transaction.atomic
+def _refuse(claim: RunClaim) -> bool:
+    """Close the run if who asked for it has lost the right; return whether it was closed."""
+    run = SyncRun.objects.select_related("connection", "requested_by").get(pk=claim.run_id)
+    if not refuse_lost_right(run):
+        return False
+    if (next_run := claims.close_refused_run(claim, LOST_RIGHT)) is not None:
+        queue_run(next_run)
+    return True
 
 
 def _abandon(claim: RunClaim, listings: Sequence[Listing]) -> None:

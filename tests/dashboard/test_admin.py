@@ -306,7 +306,7 @@ def test_connections_can_be_synced_and_refreshed_from_the_list(
     page = client.get(address(Connection)).content.decode()
     assert "On its way: a new token for live." in page
     assert "Nothing was done for dead." in page
-    jobs = ProcrastinateJob.objects.filter(task_name="tokens.refresh_connection")
+    jobs = ProcrastinateJob.objects.filter(task_name="tokens.refresh_for_person")
     assert [job.args["connection_id"] for job in jobs] == [str(live.pk)]
 
 

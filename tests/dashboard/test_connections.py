@@ -149,7 +149,7 @@ def test_refresh_queues_one_job(client: Client, alice: User, make_connection: Ma
     connection = make_connection(alice)
     for _ in range(2):
         client.post(f"/connections/{connection.pk}/refresh/")
-    jobs = ProcrastinateJob.objects.filter(task_name="tokens.refresh_connection")
+    jobs = ProcrastinateJob.objects.filter(task_name="tokens.refresh_for_person")
     assert [job.args["connection_id"] for job in jobs] == [str(connection.pk)]
 
 

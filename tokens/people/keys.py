@@ -226,9 +226,13 @@ def read_again(user: User) -> User | None:
 
     For an operation that has waited since it checked a permission.
     """
-    key_id = get_api_key_id(user)
+    return find_actor(user.pk, get_api_key_id(user))
+
+
+def find_actor(person_id: int, key_id: UUID | None) -> User | None:
+    """Return who asked for something that is done now, as `read_again` does: the person, or the key if there is one."""
     if key_id is None:
-        return User.objects.filter(pk=user.pk, is_active=True).first()
+        return User.objects.filter(pk=person_id, is_active=True).first()
     key = _find_usable().filter(pk=key_id).first()
     return _act_by(key) if key is not None else None
 

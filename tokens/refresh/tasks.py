@@ -13,9 +13,11 @@ from amazon_accounts.postgresql.clock import database_now
 from amazon_accounts.postgresql.threads import in_thread
 from tokens.alerts import create as alerts
 from tokens.errors import refuse_unusable
-from tokens.models import Connection, TokenRefresh
+from tokens.models import AuditEntry, Connection, TokenRefresh
 from tokens.people.audit import Action, record_audit
-from tokens.permissions import System, require
+from tokens.people.audit.origin import Origin, come_from
+from tokens.people.keys import find_actor, get_api_key_id
+from tokens.permissions import System, may, require
 from tokens.queues import TOKENS, amazon_of, defer_once
 from tokens.refresh.delays import longest_retry_delay
 from tokens.refresh.due import refresh_due
@@ -26,6 +28,10 @@ logger = logging.getLogger(__name__)
 
 # When this number of connections is due, another worker is asked to help.
 MANY_DUE = 100
+# The priority of a refresh for which a person waits.
+PEOPLE_FIRST = 10
+REFRESH = "tokens.refresh_connection"
+LOST_RIGHT = "Who asked for this refresh may not refresh this connection any more."
 
 
 @app.task(queue=TOKENS, name="tokens.refresh_due", pass_context=True)
@@ -56,18 +62,63 @@ async def refresh_connection(
     await refresh_queued(UUID(connection_id), TokenRefresh.Trigger(trigger), amazon_of(context), seen=seen)
 
 
+@app.task(queue=TOKENS, name="tokens.refresh_for_person", pass_context=True)
+async def refresh_for_person(
+    context: JobContext, connection_id: str, person_id: int, key_id: str | None
+) -> None:
+    if await in_thread(_is_still_permitted)(connection_id, person_id, UUID(key_id) if key_id else None):
+        await refresh_queued(UUID(connection_id), TokenRefresh.Trigger.MANUAL, amazon_of(context))
+
+
+def _is_still_permitted(connection_id: str, person_id: int, key_id: UUID | None) -> bool:
+    """Return whether who asked for a refresh may still have it. If not, the audit trail says so."""
+    connection = Connection.objects.filter(pk=connection_id).first()
+    if connection is None:
+        return False
+    asker = find_actor(person_id, key_id)
+    if asker is not None and may(asker, REFRESH, connection):
+        return True
+    with come_from(Origin(key_id=str(key_id or ""))):
+        record_audit(
+            User.objects.filter(pk=person_id).first(),
+            Action.CONNECTION_REFRESH,
+            connection,
+            after={"reason": LOST_RIGHT},
+            outcome=AuditEntry.Outcome.REFUSED,
+        )
+    return False
+
+
 def request_refresh(user: User | System, connection: Connection) -> bool:
-    """Queue a refresh; return False if a refresh waits already.
+    """Queue a refresh; return False if a refresh waits already. When it begins, the right is checked again.
 
     Raises PermissionDenied or ConnectionUnusableError.
     """
-    require(user, "tokens.refresh_connection", connection)
+    require(user, REFRESH, connection)
     refuse_unusable(connection)
     with transaction.atomic():
-        is_new = queue_refresh(connection, trigger=TokenRefresh.Trigger.MANUAL)
+        is_new = _queue_request(user, connection)
         if is_new:
             record_audit(user, Action.CONNECTION_REFRESH, connection)
     return is_new
+
+
+def _queue_request(user: User | System, connection: Connection) -> bool:
+    if isinstance(user, System):
+        return queue_refresh(connection, trigger=TokenRefresh.Trigger.MANUAL)
+    key_id = get_api_key_id(user)
+    return defer_once(
+        refresh_for_person,
+        _name_lock(connection),
+        priority=PEOPLE_FIRST,
+        connection_id=str(connection.pk),
+        person_id=user.pk,
+        key_id=None if key_id is None else str(key_id),
+    )
+
+
+def _name_lock(connection: Connection) -> str:
+    return f"tokens.refresh:{connection.pk}"
 
 
 def queue_refresh(connection: Connection, *, trigger: TokenRefresh.Trigger) -> bool:
@@ -78,9 +129,8 @@ def queue_refresh(connection: Connection, *, trigger: TokenRefresh.Trigger) -> b
     )
     return defer_once(
         refresh_connection,
-        f"tokens.refresh:{connection.pk}",
-        # A person waits for it.
-        priority=10 if trigger == TokenRefresh.Trigger.MANUAL else None,
+        _name_lock(connection),
+        priority=PEOPLE_FIRST if trigger == TokenRefresh.Trigger.MANUAL else None,
         connection_id=str(connection.pk),
         trigger=trigger.value,
         **fence,

@@ -80,12 +80,16 @@ class TestOperations:
     def post(self, api: APIClient, connection: Connection, operation: str) -> Any:
         return api.post(f"{LIST}{connection.pk}/{operation}/")
 
-    def test_it_queues_a_refresh(self, api: APIClient, connection: Connection) -> None:
+    def test_it_queues_a_refresh(self, api: APIClient, alice: User, connection: Connection) -> None:
         for _ in range(2):
             assert self.post(api, connection, "refresh").status_code == 202
         job = ProcrastinateJob.objects.get()
-        assert job.task_name == "tokens.refresh_connection"
-        assert job.args == {"connection_id": str(connection.pk), "trigger": "manual"}
+        assert job.task_name == "tokens.refresh_for_person"
+        assert job.args == {
+            "connection_id": str(connection.pk),
+            "person_id": alice.pk,
+            "key_id": str(ApiKey.objects.get().pk),
+        }
 
     def test_it_queues_a_sync_or_joins_one(self, api: APIClient, alice: User, connection: Connection) -> None:
         first, second = (self.post(api, connection, "sync") for _ in range(2))

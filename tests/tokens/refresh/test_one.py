@@ -235,7 +235,8 @@ class TestRequest:
         job = ProcrastinateJob.objects.get()
         # Before the refreshes that nobody waits for.
         assert (job.queue_name, job.priority) == ("tokens", 10)
-        assert job.args == {"connection_id": str(connection.pk), "trigger": "manual"}
+        assert job.args == {"connection_id": str(connection.pk), "person_id": alice.pk, "key_id": None}
+        assert not queue_refresh(connection, trigger=Trigger.ON_USE)
 
     @pytest.mark.parametrize(
         ("fields", "reason"),
