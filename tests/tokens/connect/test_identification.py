@@ -3,7 +3,8 @@
 import asyncio
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
@@ -12,6 +13,8 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core.management import call_command
+from django.db import connection as database
+from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
@@ -346,6 +349,41 @@ class TestMerging:
         assert record_identity(newer.pk, 1, BOB)
         assert list_states() == [("active", False), ("active", False)]
         assert Connection.objects.get(pk=newer.pk).amazon_user_id == BOB.user_id
+
+    def test_a_connection_that_moves_meanwhile_is_not_merged_into_one_of_its_old_team(
+        self, older: Connection, newer: Connection
+    ) -> None:
+        other = team_of(User.objects.create_user("stranger"))
+        with ThreadPoolExecutor(1) as threads:
+            with transaction.atomic():
+                Connection.objects.filter(pk=newer.pk).update(team=other)
+                # It has read the old team, and waits for the row that moves.
+                recorded = threads.submit(in_thread_of_its_own, record_identity, newer.pk, 1, BOB)
+                wait_until_something_is_blocked()
+            assert recorded.result() is False
+        assert list_states() == UNTOUCHED
+        assert read_token(older) == "Atzr|older"
+        # The next refresh asks again: in its new team nothing has the login.
+        assert record_identity(newer.pk, 1, BOB)
+        assert list_states() == [("active", False), ("active", False)]
+        assert Connection.objects.get(pk=newer.pk).amazon_user_id == BOB.user_id
+
+
+def in_thread_of_its_own(deed: Callable[..., bool], *arguments: object) -> bool:
+    try:
+        return deed(*arguments)
+    finally:
+        database.close()
+
+
+def wait_until_something_is_blocked() -> None:
+    deadline = time.monotonic() + 10
+    blocked = False
+    with database.cursor() as cursor:
+        while not blocked:
+            assert time.monotonic() < deadline
+            cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+            (blocked,) = cursor.fetchone()
 
 
 class TestCommand:
