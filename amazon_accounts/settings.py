@@ -320,6 +320,7 @@ ACCOUNT_ADAPTER = "tokens.sign_in.adapters.AccountAdapter"
 # A link in a mail works for three days.
 PASSWORD_RESET_TIMEOUT = 3 * 24 * 3600
 ACCOUNT_FORMS = {
+    "change_password": "tokens.sign_in.forms.ChangePasswordForm",
     "reset_password": "tokens.sign_in.forms.ResetPasswordForm",
     "user_token": "tokens.sign_in.forms.UserTokenForm",
 }

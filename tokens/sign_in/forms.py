@@ -1,5 +1,7 @@
-"""The forms by which a password is set anew: the one that asks for a mail, and the one that checks the link in it."""
+"""The forms by which a password is changed or set anew: with the old one, or by a link in a mail."""
 
+from allauth.account.adapter import get_adapter
+from allauth.account.forms import ChangePasswordForm as AllauthChangePasswordForm
 from allauth.account.forms import ResetPasswordForm as AllauthResetPasswordForm
 from allauth.account.forms import UserTokenForm as AllauthUserTokenForm
 from django.contrib.auth.models import User
@@ -7,6 +9,16 @@ from django.http import HttpRequest
 
 from tokens.sign_in.password_reset import mail_password_resets
 from tokens.sign_in.passwords import may_reset_password
+
+
+class ChangePasswordForm(AllauthChangePasswordForm):
+    def clean_oldpassword(self) -> str:
+        # As where a password is asked again: with the limits of a sign-in, and a wrong one is recorded.
+        password = str(self.cleaned_data.get("oldpassword", ""))
+        adapter = get_adapter()
+        if not adapter.reauthenticate(self.user, password):
+            raise adapter.validation_error("enter_current_password")
+        return password
 
 
 class ResetPasswordForm(AllauthResetPasswordForm):

@@ -135,6 +135,25 @@ def test_a_new_password_is_written_down(home: Client) -> None:
     assert "another good one" not in str(list(AuditEntry.objects.values()))
 
 
+def test_a_wrong_old_password_is_written_down_and_limited_like_a_sign_in(home: Client, carla: User) -> None:
+    form = {"oldpassword": "wrong", "password1": "another good one", "password2": "another good one"}
+    answer = home.post("/auth/password/change/", form)
+    assert answer.status_code == 200
+    assert "Please type your current password" in answer.content.decode()
+    assert written()[1:] == [("session.sign_in", "refused")]
+    entry = AuditEntry.objects.latest("pk")
+    assert (entry.actor_kind, entry.object_id) == ("nobody", str(carla.pk))
+    assert entry.after == {"reason": "password, asked again"}
+    assert "another good one" not in str(list(AuditEntry.objects.values()))
+    # Together with other places that ask for the password.
+    for _ in range(4):
+        home.post("/auth/reauthenticate/", {"password": "wrong"})
+    answer = home.post("/auth/password/change/", form | {"oldpassword": PASSWORD})
+    assert (answer.status_code, len(written())) == (429, 6)
+    assert int(answer["Retry-After"]) > 0
+    assert carla.check_password(PASSWORD)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_forgotten_password_is_written_down(carla: User, settings: LazySettings, client: Client) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
