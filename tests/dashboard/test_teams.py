@@ -5,6 +5,7 @@ import re
 import pytest
 from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import User
+from django.db.models import F
 from django.db.models.functions import Now
 from django.test import Client
 
@@ -12,7 +13,7 @@ from tests.dashboard.conftest import LogIn, squeeze
 from tests.teams import join, set_role, team_of
 from tokens.models import AuditEntry, Invitation, Membership, Team
 from tokens.people.audit import Action
-from tokens.people.invitations import invite
+from tokens.people.invitations import MIN_PAUSE, invite
 from tokens.people.roles import Role
 
 
@@ -106,7 +107,10 @@ def test_an_administrator_invites_sends_again_and_revokes(alice: User, team: Tea
     assert "not mailed yet" in page
     assert '<td>Operator</td><td class="c-wide c-wrap"><bdi>alice</bdi></td>' in page
     invitation = Invitation.objects.get()
-    before = invitation.ends_at
+    answer = client.post(f"{address}{invitation.pk}/send-again/", follow=True)
+    assert "was just asked for. Send it again in 5 minutes." in answer.content.decode()
+    Invitation.objects.update(ends_at=F("ends_at") - MIN_PAUSE)
+    before = invitation.ends_at - MIN_PAUSE
     answer = client.post(f"{address}{invitation.pk}/send-again/", follow=True)
     assert "on its way" in answer.content.decode()
     invitation.refresh_from_db()

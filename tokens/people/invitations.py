@@ -5,8 +5,9 @@ or somebody who signs in as they always do.
 """
 
 import hashlib
+import math
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.conf import settings
@@ -15,15 +16,17 @@ from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils.http import urlencode
 from procrastinate.contrib.django import app
 
+from amazon_accounts.postgresql.clock import database_now
 from amazon_accounts.visible_text import escape_line
 from amazon_accounts.web.links import build_link
 from tokens.mail import PRIORITY, send_or_try_again
-from tokens.models import Invitation, Team
+from tokens.models import AuditEntry, Invitation, Team
 from tokens.models.invitation import MAX_ADDRESS_LENGTH
 from tokens.people.audit import Action, AuditedObject, record_audit
 from tokens.people.roles import Role
@@ -34,6 +37,10 @@ from tokens.queues import UPKEEP, defer_once
 LIFE: Final = timedelta(days=7)
 # Each one is a mail to somebody who did not ask for it.
 MAX_OPEN: Final = 200
+# Of one person, to all their teams: new invitations, and links that are sent again.
+MAX_MAILS_PER_HOUR: Final = 20
+HOUR: Final = timedelta(hours=1)
+MIN_PAUSE: Final = timedelta(minutes=5)
 MAX_FIRST_NAME: Final = 60  # characters
 
 TEXT = """\
@@ -60,8 +67,8 @@ def digest_link(secret: str) -> str:
 def invite(user: User | System, team: Team, address: Any, role: Any) -> Invitation:
     """Invite whoever reads mail at this address to the team, with this role, for seven days.
 
-    Raises PermissionDenied, and ValidationError for a malformed address, a role above that of the user, and an address
-    that is invited already. Whether somebody with this address has a login here makes no difference.
+    Raises PermissionDenied, and ValidationError for a malformed address, a role above that of the user, an address that
+    is invited already, and for a person who has invited too many people in the last hour. Whether somebody with this address has a login here makes no difference.
     """
     require(user, "tokens.manage_members", team)
     check_role(role)
@@ -72,6 +79,7 @@ def invite(user: User | System, team: Team, address: Any, role: Any) -> Invitati
         raise ValidationError(
             f"{MAX_OPEN} people are invited to “{team}” already. Revoke an invitation first."
         )
+    _refuse_too_many_mails(user)
     # One that has ended makes room.
     invitations.filter(email__iexact=cleaned, ends_at__lte=Now()).delete()
     try:
@@ -93,15 +101,24 @@ def invite(user: User | System, team: Team, address: Any, role: Any) -> Invitati
 def send_invitation_again(user: User | System, invitation: Invitation) -> None:
     """Mail a new link, which works for seven days, in the name of the user. The link that was sent before ends.
 
-    Raises PermissionDenied, ValidationError for a role above that of the user, and Invitation.DoesNotExist.
+    Raises PermissionDenied, Invitation.DoesNotExist, and ValidationError for a role above that of the user, for an
+    invitation whose last mail is not old enough, and as `invite` for too many mails.
     """
     require(user, "tokens.manage_members", invitation.team)
     refuse_above(user, invitation.team, invitation.role)
-    changed = Invitation.objects.filter(pk=invitation.pk).update(
+    _refuse_too_many_mails(user)
+    # It ends so long after its last mail was asked for. Of parallel requests one finds it old enough.
+    is_old_enough = Q(ends_at__lte=Now() + (LIFE - MIN_PAUSE))
+    found = Invitation.objects.filter(pk=invitation.pk)
+    changed = found.filter(is_old_enough).update(
         digest=None, mailed_at=None, invited_by=get_person(user), ends_at=Now() + LIFE
     )
     if not changed:
-        raise Invitation.DoesNotExist
+        ends_at = found.values_list("ends_at", flat=True).first()
+        if ends_at is None:
+            raise Invitation.DoesNotExist
+        when = _describe_wait(ends_at - LIFE + MIN_PAUSE)
+        raise ValidationError(f"A mail to {invitation.email} was just asked for. Send it again {when}.")
     record_audit(user, Action.INVITATION_SEND_AGAIN, invitation, after={"role": invitation.role})
     _queue_mail(invitation)
 
@@ -192,6 +209,31 @@ def accept_as_new_person(digest: str, name: str, password: str) -> User:
     record_audit(person, Action.PERSON_MAKE, person, after={"by": "invitation"})
     accept_invitation(person, digest)
     return User.objects.get(pk=person.pk)
+
+
+def _refuse_too_many_mails(user: User | System) -> None:
+    if isinstance(user, System):
+        return
+    # Locked, so that parallel requests of the person count each other. The trail has what was sent, also what was
+    # revoked since.
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    sent = AuditEntry.objects.filter(
+        actor_name=user.get_username(),
+        actor_id=user.pk,
+        action__in=[Action.INVITATION_MAKE, Action.INVITATION_SEND_AGAIN],
+        at__gt=Now() - HOUR,
+    )
+    times = list(sent.order_by("-at").values_list("at", flat=True)[:MAX_MAILS_PER_HOUR])
+    if len(times) == MAX_MAILS_PER_HOUR:
+        when = _describe_wait(times[-1] + HOUR)
+        raise ValidationError(
+            f"One person sends at most {MAX_MAILS_PER_HOUR} invitations in an hour. You can send the next one {when}."
+        )
+
+
+def _describe_wait(until: datetime) -> str:
+    minutes = max(math.ceil((until - database_now()).total_seconds() / 60), 1)
+    return f"in {minutes} minute{'' if minutes == 1 else 's'}"
 
 
 def _clean_address(value: Any) -> str:

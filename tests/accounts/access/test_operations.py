@@ -11,6 +11,7 @@ from asgiref.sync import async_to_sync
 from django.conf import LazySettings
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import PermissionDenied
+from django.db.models import F
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.batch import cancel_batch, retry_batch, start_batch
@@ -40,7 +41,7 @@ from tokens.models import (
     Webhook,
     WebhookDelivery,
 )
-from tokens.people.invitations import invite, revoke_invitation, send_invitation_again
+from tokens.people.invitations import MIN_PAUSE, invite, revoke_invitation, send_invitation_again
 from tokens.people.keys import end_api_keys, make_team_key, revoke_api_key
 from tokens.people.roles import PERMISSIONS, Role
 from tokens.people.teams import remove_member, set_member
@@ -242,6 +243,8 @@ def scene(db: None, new_account: AccountFactory) -> Scene:
     BatchItem.objects.filter(batch=batch, account=account).update(state="failed")
     new_key(account.user)
     invite(SYSTEM, account.team, "nina@example.com", "viewer")
+    # Its mail may be sent again.
+    Invitation.objects.update(ends_at=F("ends_at") - MIN_PAUSE)
     AlertAddress.objects.create(team=account.team, name="Channel", service="Slack", address="x")
     disconnected = new_account(User.objects.create_user("another")).connection
     disconnect_connection(SYSTEM, disconnected)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
+from django.db.models import F
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
@@ -20,7 +21,7 @@ from tests.public_url import browser_at_public_url
 from tests.sign_ins import sign_in
 from tests.teams import join
 from tokens.models import AlertAddress, ApiKey, Invitation, Membership, Team, Webhook, WebhookDelivery
-from tokens.people.invitations import invite
+from tokens.people.invitations import MIN_PAUSE, invite
 from tokens.people.roles import Role
 from tokens.permissions import SYSTEM
 from tokens.webhooks.manage import make_webhook, send_test
@@ -290,7 +291,10 @@ class Somebody:
 
     @cached_property
     def invitation(self) -> Invitation:
-        return invite(SYSTEM, self.account.team, "invited@example.com", "viewer")
+        made = invite(SYSTEM, self.account.team, "invited@example.com", "viewer")
+        # Its mail may be sent again.
+        Invitation.objects.update(ends_at=F("ends_at") - MIN_PAUSE)
+        return made
 
     @cached_property
     def webhook(self) -> Webhook:

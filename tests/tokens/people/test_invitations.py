@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.core import mail
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.management import CommandError, call_command
+from django.db.models import F
 from django.db.models.functions import Now
 from procrastinate.contrib.django.models import ProcrastinateJob
 from pytest_django import Settings
@@ -16,7 +17,9 @@ from tests.teams import join, set_role, team_of
 from tokens.models import AuditEntry, Invitation, Membership, Team
 from tokens.people.erase import erase_person
 from tokens.people.invitations import (
+    MAX_MAILS_PER_HOUR,
     MAX_OPEN,
+    MIN_PAUSE,
     InvitationVoidError,
     accept_as_new_person,
     accept_invitation,
@@ -158,6 +161,46 @@ class TestInviting:
             call_command("team", str(team), "--invite", ADDRESS, "--role", "viewer")
 
 
+class TestLimits:
+    def test_an_invitation_is_mailed_once_in_five_minutes(self, administrator: User, team: Team) -> None:
+        invitation = invite(administrator, team, ADDRESS, "viewer")
+        digest = send(invitation)
+        with pytest.raises(ValidationError, match=r"just asked for. Send it again in 5 minutes\."):
+            send_invitation_again(administrator, invitation)
+        assert find_invitation(digest) == invitation
+        make_old(invitation)
+        send_invitation_again(administrator, invitation)
+        with pytest.raises(ValidationError, match="just asked for"):
+            send_invitation_again(SYSTEM, invitation)
+
+    def test_a_person_sends_so_many_in_an_hour_whatever_becomes_of_them(
+        self, administrator: User, team: Team
+    ) -> None:
+        for number in range(MAX_MAILS_PER_HOUR - 1):
+            invitation = invite(administrator, team, f"{number}@example.com", "viewer")
+            if number % 2:
+                revoke_invitation(administrator, invitation)
+        waiting = Invitation.objects.earliest("pk")
+        make_old(waiting)
+        send_invitation_again(administrator, waiting)
+        refusal = r"at most 20 invitations in an hour. You can send the next one in 60 minutes\."
+        with pytest.raises(ValidationError, match=refusal):
+            invite(administrator, team, ADDRESS, "viewer")
+        make_old(waiting)
+        with pytest.raises(ValidationError, match=refusal):
+            send_invitation_again(administrator, waiting)
+        # Others and commands are counted by themselves.
+        bob = User.objects.create_user("bob", is_staff=True)
+        join(bob, str(team), Role.ADMINISTRATOR)
+        invite(bob, team, ADDRESS, "viewer")
+        invite(SYSTEM, team, "another@example.com", "viewer")
+
+
+def make_old(invitation: Invitation) -> None:
+    """Let the last mail of the invitation be older than the pause between two."""
+    Invitation.objects.filter(pk=invitation.pk).update(ends_at=F("ends_at") - MIN_PAUSE)
+
+
 class TestSendingAgain:
     def test_the_new_link_works_and_the_old_one_does_not(self, administrator: User, team: Team) -> None:
         invitation = invite(administrator, team, ADDRESS, "viewer")
@@ -174,6 +217,7 @@ class TestSendingAgain:
         invitation = invite(administrator, team, ADDRESS, "viewer")
         bob = User.objects.create_user("bob", is_staff=True)
         join(bob, str(team), Role.ADMINISTRATOR)
+        make_old(invitation)
         send_invitation_again(bob, invitation)
         remove_member(SYSTEM, team, administrator)
         assert find_invitation(send(invitation)) == invitation
