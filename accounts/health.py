@@ -124,9 +124,9 @@ def _count_connections(user: User) -> _ConnectionCounts:
         failing=Count("pk", filter=live & FAILING),
         late=Count("pk", filter=live & where_late()),
         # Before the other one, whose name hides the column.
-        oldest_synced_at=Min("last_synced_at", filter=live),
+        oldest_synced_at=Min("last_synced_at", filter=live & Q(paused=False)),
         last_synced_at=Max("last_synced_at"),
-        next_sync_at=Min("next_sync_at", filter=live),
+        next_sync_at=Min("next_sync_at", filter=live & Q(paused=False)),
     )
     return _ConnectionCounts(**counts)
 

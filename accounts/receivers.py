@@ -11,6 +11,7 @@ from django.dispatch import receiver
 from accounts.batch.ending import settle_syncs
 from accounts.models import SyncRun
 from accounts.signals import sync_ended
+from accounts.sync.claims import close_unfinished_runs
 from accounts.sync.due import queue_more
 from accounts.sync.erasure import erase_names
 from accounts.sync.handover import (
@@ -35,12 +36,14 @@ def on_connection_changed(
     **_: Any,
 ) -> None:
     # Runs inside the transaction that changes the connection.
-    if change in {"connected", "healed"}:
+    if change in {"connected", "healed"} and not connection.reason_not_synced:
         queue_sync(connection, trigger=SyncRun.Trigger.CONNECT)
     elif change == "regions":
-        if not connection.reason_unusable:
+        if not connection.reason_not_synced:
             queue_sync(connection, trigger=SyncRun.Trigger.MANUAL, requested_by=user)
         hand_over_dropped_regions(connection)
+    elif change == "paused":
+        close_unfinished_runs(connection, "The connection was paused.")
     elif change == "broken":
         hand_over_broken(connection)
     elif change == "disconnected":

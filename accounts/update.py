@@ -1,6 +1,5 @@
 """Changing what operators say about one account: its labels, whether it is the default, whether it is synced."""
 
-import re
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,15 +13,11 @@ from django.db.models.functions import Greatest, Now
 
 from accounts.errors import build_validation_error
 from accounts.models import Account
-from accounts.models.request_order import note_request, number_fields, take_request_number
-from amazon_accounts.amazon_ads.foreign_text import has_token
+from amazon_accounts.labels import find_error_in_labels, merge_labels
 from tokens.people.audit import Action, record_audit
 from tokens.permissions import require
+from tokens.request_order import note_request, number_fields, take_request_number
 
-MAX_LABELS = 64
-MAX_LABEL_LENGTH = 256  # characters, of a key and of a value
-# People read and type the name of a label: no blanks at its ends, no line breaks or other control characters.
-LABEL_NAME = re.compile(r"^(?!\s)[^\x00-\x1f\x7f-\x9f\u2028\u2029]+(?<!\s)$")
 CHANGEABLE = ("labels", "is_default", "sync_enabled")
 
 
@@ -57,7 +52,7 @@ def _update(
         raise VersionConflictError
     new = dict(changes)
     if "labels" in new:
-        new["labels"] = _merge_labels(account.labels, new["labels"])
+        new["labels"] = merge_labels(account.labels, new["labels"])
     if fields := number_fields(changes):
         # Taken while the account is locked, so no request that has changed the account has a larger number. It is
         # stored even if no value changes: older requests that still wait must not change the fields.
@@ -97,13 +92,6 @@ def _save(account: Account, values: dict[str, Any]) -> None:
     account.save(update_fields=[*values, "updated_at"])
 
 
-def _merge_labels(labels: dict[str, str], changes: dict[str, str | None]) -> dict[str, str]:
-    result = {key: value for key, value in {**labels, **changes}.items() if value is not None}
-    if len(result) > MAX_LABELS:
-        raise ValidationError({"labels": f"An account may have at most {MAX_LABELS} labels."})
-    return result
-
-
 def check_changes(changes: Any, offered: Collection[str], *, within: str = "") -> dict[str, Any]:
     # The errors name the fields as they stand in the request; `within` is the field around the changes.
     if not isinstance(changes, dict):
@@ -115,32 +103,10 @@ def check_changes(changes: Any, offered: Collection[str], *, within: str = "") -
         if name not in offered:
             errors[f"{prefix}{name[:60]}"] = unknown
         elif name == "labels":
-            if error := _error_in_labels(value):
+            if error := find_error_in_labels(value):
                 errors[f"{prefix}labels"] = error
         elif not isinstance(value, bool):
             errors[f"{prefix}{name}"] = "It must be true or false."
     if errors:
         raise build_validation_error(errors)
     return changes
-
-
-def _error_in_labels(labels: Any) -> str:
-    if not isinstance(labels, dict):
-        return "It must be an object of labels."
-    if len(labels) > MAX_LABELS:
-        return f"It may name at most {MAX_LABELS} labels."
-    for key, value in labels.items():
-        if has_token(f"{key} {value}"):
-            # Without the name, which may be the token.
-            return "A label has a token of Amazon in it. Labels are shown, and stored as plain text."
-        if not isinstance(value, str | None):
-            return f"The label “{key[:40]}” must be a string, or null to remove it."
-        if not LABEL_NAME.fullmatch(key):
-            return (
-                f"The label “{key[:40]}” must have a name, without blanks at its ends and control characters."
-            )
-        if "\0" in (value or ""):
-            return f"The label “{key[:40]}” has a NUL character in it."
-        if max(len(key), len(value or "")) > MAX_LABEL_LENGTH:
-            return f"The label “{key[:40]}” is longer than {MAX_LABEL_LENGTH} characters."
-    return ""

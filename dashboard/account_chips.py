@@ -12,6 +12,7 @@ from accounts.lists.by_connection import NO_REASON
 from accounts.lists.pages import MAX_COUNT, Count, count_capped
 from accounts.models import Account
 from dashboard.account_list import AccountList
+from dashboard.chips import Chip, Group
 from dashboard.status import ACCOUNT, REASON, STANDING, SYNC, Status
 from tokens.models import Connection
 
@@ -35,21 +36,6 @@ COLUMNS = (
     "unread_regions",
     "connection_id",
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Chip:
-    id: str
-    state: Status
-    number: int | None  # None: more than we count
-    current: bool
-    address: str
-
-
-@dataclass(frozen=True)
-class Group:
-    title: str
-    chips: list[Chip]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from accounts.update import check_changes
+from amazon_accounts.labels import read_label_lines
 
 SYNC_CHOICES = [("", "Leave as it is"), ("on", "On"), ("off", "Off")]
 
@@ -33,14 +34,9 @@ class UpdateForm(forms.Form):
     )
 
     def clean_set_labels(self) -> dict[str, str]:
-        labels: dict[str, str] = {}
-        for line in _lines(self.cleaned_data["set_labels"]):
-            name, _, value = (part.strip() for part in line.partition(":"))
-            if not name or not value:
-                raise ValidationError(f"“{line[:40]}” is not of the form “team: north”.")
-            if name in labels:
-                raise ValidationError(f"“{name[:40]}” is set twice.")
-            labels[name] = value
+        labels = read_label_lines(self.cleaned_data["set_labels"])
+        if without_value := next((name for name, value in labels.items() if not value), None):
+            raise ValidationError(f"“{without_value[:40]}” has no value. Write it as “team: north”.")
         return labels
 
     def clean_remove_labels(self) -> list[str]:

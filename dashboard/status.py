@@ -14,7 +14,7 @@ from accounts.lists.by_connection import NO_REASON
 from accounts.models import Account, BatchItem, BatchOperation, HealthReason, Profile, Standing, SyncRun
 from amazon_accounts.postgresql.clock import approximate_now
 from dashboard.formats.times import format_moment, relative
-from tokens.models import ApiKey, Connection, TokenRefresh, Webhook, WebhookDelivery
+from tokens.models import ApiKey, Connection, ConsentState, TokenRefresh, Webhook, WebhookDelivery
 from tokens.people.key_ends import WARNED_BEFORE
 
 Tone = Literal["good", "attention", "bad", "off", "busy"]
@@ -77,6 +77,14 @@ CONNECTION: dict[str, Status] = {
     Connection.State.ACTIVE: Status("good", "Active"),
     Connection.State.REAUTHORIZATION_REQUIRED: Status("bad", "Reconnect needed"),
     Connection.State.DISCONNECTED: Status("off", "Disconnected"),
+}
+CONSENT: dict[str, Status] = {
+    ConsentState.ENDED: Status("bad", "Ended"),
+    ConsentState.ENDS_IN_7: Status("attention", "Ends in 7 days"),
+    ConsentState.ENDS_IN_30: Status("attention", "Ends in 30 days"),
+    ConsentState.ENDS_IN_60: Status("attention", "Ends in 60 days"),
+    ConsentState.GOOD: Status("good", "Holds longer"),
+    ConsentState.UNKNOWN: Status("off", "Not known"),
 }
 SYNC_RUN: dict[str, Status] = {
     SyncRun.State.WAITING: Status("off", "Waiting"),
@@ -168,6 +176,8 @@ def _explain_state(account: Account, reason: HealthReason | None) -> str:
             return "its billing is not known"
         case HealthReason.PAUSED if account.sync_off_reason == Account.SyncOffReason.REGION_NOT_READ:
             return f"{' and '.join(account.unread_regions)} not read"
+        case HealthReason.PAUSED if account.sync_off_reason == Account.SyncOffReason.CONNECTION_PAUSED:
+            return "its connection is paused"
         case HealthReason.PAUSED:
             return "sync is turned off"
         case HealthReason.INACTIVE:
@@ -195,6 +205,8 @@ def status_of_account_sync(account: Account) -> Status:
 def status_of_connection(connection: Connection) -> Status:
     if connection.state == Connection.State.ACTIVE and not connection.is_of_this_application:
         return Status("off", "Other application")
+    if connection.state == Connection.State.ACTIVE and connection.paused:
+        return Status("off", "Paused")
     return find_status(CONNECTION, connection.state)
 
 

@@ -35,6 +35,8 @@ urlpatterns = [
     ),
     path("connections/<uuid:connection_id>/move/", connection_actions.move, name="connection-move"),
     path("connections/<uuid:connection_id>/forget/", connection_actions.forget, name="connection-forget"),
+    path("connections/<uuid:connection_id>/pause/", connection_actions.pause, name="connection-pause"),
+    path("connections/<uuid:connection_id>/resume/", connection_actions.resume, name="connection-resume"),
     path("connections/<uuid:connection_id>/update/", connection_actions.update, name="connection-update"),
     path("operations/", list_page.operations, name="operations"),
     path("operations/<uuid:batch_id>/", detail.operation, name="operation"),

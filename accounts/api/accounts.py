@@ -18,12 +18,19 @@ from rest_framework.views import APIView
 
 from accounts.api import documentation, examples
 from accounts.api.authentication import get_person
-from accounts.api.documentation import build_page_example, describe, describe_account_filters, describe_page
+from accounts.api.documentation import build_page_example, describe, describe_filters, describe_page
 from accounts.api.lists import DEFAULT_PAGE_SIZE, PageParameters, Word, read_parameters, respond_with_page
 from accounts.api.representation import ReadOnlySerializer, TeamReference
 from accounts.lists.account_pages import paginate_accounts
 from accounts.lists.filters import filter_accounts
-from accounts.lists.parameters import DEFAULT_ORDERING, ORDERINGS, PAGE_ONLY, PAGING, read_account_query
+from accounts.lists.parameters import (
+    DEFAULT_ORDERING,
+    ORDERINGS,
+    PAGE_ONLY,
+    PAGING,
+    AccountFilterSet,
+    read_account_query,
+)
 from accounts.models import Account, AccountAccess, AccountManager, HealthReason, Profile, Standing
 from accounts.update import update_account
 from amazon_accounts.amazon_ads.hosts import Region
@@ -132,6 +139,7 @@ def select_relations(accounts: QuerySet[Account]) -> QuerySet[Account]:
             "connection__sync_failures",
             "connection__sync_error",
             "connection__last_synced_at",
+            "connection__paused",
         )
         .annotate(
             profile_list=ArraySubquery(
@@ -162,7 +170,7 @@ class AccountList(APIView):
         "The accounts as the last sync found them. Pages have no numbers: follow `next`. The query string of the"
         " accounts page in the dashboard is valid here, too; its `view` changes nothing.",
         operation_id="list_accounts",
-        parameters=[*describe_account_filters(), AccountListParameters],
+        parameters=[*describe_filters(AccountFilterSet), AccountListParameters],
         response=describe_page(AccountSerializer),
         example=build_page_example(examples.ACCOUNT),
         errors=[NOT_FOUND],

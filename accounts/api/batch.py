@@ -21,8 +21,9 @@ from accounts.api.representation import ReadOnlySerializer
 from accounts.batch import cancel_batch, retry_batch, start_batch
 from accounts.batch.waits import find_waits_of, join_waits
 from accounts.errors import build_validation_error
+from accounts.lists.parameters import AccountFilterSet
 from accounts.models import BatchItem, BatchOperation
-from accounts.update import LABEL_NAME
+from amazon_accounts.labels import LABEL_NAME
 from amazon_accounts.web.links import build_link
 from amazon_accounts.web.problems import CONTENT_TOO_LARGE, NOT_FOUND, OPERATION_STATE, UNSUPPORTED_MEDIA_TYPE
 
@@ -87,7 +88,7 @@ REQUEST = {
             "maxItems": 100_000,
             "uniqueItems": True,
         },
-        "filter": documentation.describe_filter_object()
+        "filter": documentation.describe_filter_object(AccountFilterSet)
         | {"description": "The parameters of `GET accounts/`. An empty filter chooses all accounts."},
         "options": {
             "type": "object",

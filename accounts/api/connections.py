@@ -14,18 +14,27 @@ from rest_framework.views import APIView
 
 from accounts.api import documentation, examples
 from accounts.api.authentication import get_person
-from accounts.api.documentation import build_page_example, describe, describe_page
+from accounts.api.documentation import build_page_example, describe, describe_filters, describe_page
 from accounts.api.histories import SyncRunSerializer
 from accounts.api.lists import (
+    DEFAULT_PAGE_SIZE,
     PageParameters,
     Word,
-    check_team,
     read_parameters,
     refuse_body,
-    respond_with_rows,
+    respond_with_page,
 )
 from accounts.api.parsing import read_field
 from accounts.api.representation import ReadOnlySerializer, TeamReference
+from accounts.lists.connection_filters import filter_connections
+from accounts.lists.connection_pages import paginate_connections
+from accounts.lists.connection_parameters import (
+    DEFAULT_ORDERING,
+    ORDERINGS,
+    ConnectionFilterSet,
+    read_connection_query,
+)
+from accounts.lists.parameters import PAGING
 from accounts.models import SyncRun
 from accounts.sync.requests import request_sync
 from amazon_accounts.amazon_ads.hosts import Region
@@ -38,20 +47,26 @@ from amazon_accounts.web.problems import (
 )
 from tokens.connect.disconnect import disconnect_connection
 from tokens.connect.move import move_connection
-from tokens.connect.update import MAX_LABEL_LENGTH, update_connection
+from tokens.connect.update import MAX_EMAIL_LENGTH, MAX_LABEL_LENGTH, update_connection
 from tokens.models import Connection, Team
 from tokens.permissions import require
 from tokens.refresh.tasks import request_refresh
 
 
 class ConnectionListParameters(PageParameters):
-    state = Word(Connection.State, required=False)
-    team = serializers.UUIDField(required=False, help_text="The id of a team.")
+    ordering = Word(
+        ORDERINGS,
+        default=DEFAULT_ORDERING,
+        help_text="`-` before the name sorts in descending order. Equal values are ordered by id. Ascending, what was "
+        "never synced comes first; what has no end, or none that is known, comes last.",
+    )
 
 
 class ConnectionSerializer(ReadOnlySerializer):
     id = serializers.UUIDField()
     label_ = serializers.CharField()
+    labels = serializers.DictField(child=serializers.CharField(allow_blank=True))
+    contact_email = serializers.CharField(allow_blank=True, help_text="Whom to ask to renew the login.")
     team = TeamReference()
     owner = serializers.CharField(
         source="owner.username", help_text="The user name of the person who is responsible for it."
@@ -61,6 +76,7 @@ class ConnectionSerializer(ReadOnlySerializer):
     )
     regions = serializers.ListField(child=Word(Region))
     state = Word(Connection.State)
+    paused = serializers.BooleanField(help_text="A paused connection is not synced; its token is refreshed.")
     expires_at = serializers.DateTimeField(allow_null=True, help_text="When its access token expires.")
     consented_at = serializers.DateTimeField(allow_null=True)
     consent_ends_at = serializers.DateTimeField(allow_null=True)
@@ -70,35 +86,31 @@ class ConnectionSerializer(ReadOnlySerializer):
     last_error = serializers.CharField(allow_blank=True)
 
 
-def _select_visible(request: Request) -> QuerySet[Connection]:
-    connections = Connection.objects.visible_to(get_person(request)).select_related("owner", "team")
-    return connections.defer("access_token", "refresh_token")
+def _select_shown(connections: QuerySet[Connection]) -> QuerySet[Connection]:
+    return connections.select_related("owner", "team").defer("access_token", "refresh_token")
 
 
 def _get_visible(request: Request, connection_id: UUID) -> Connection:
-    return get_object_or_404(_select_visible(request), pk=connection_id)
+    connections = Connection.objects.visible_to(get_person(request))
+    return get_object_or_404(_select_shown(connections), pk=connection_id)
 
 
 class ConnectionList(APIView):
     @describe(
         "List connections",
-        "The connected Amazon logins. The answer never contains a token.",
+        "The connected Amazon logins. The answer never contains a token. Pages have no numbers: follow `next`. The query"
+        " string of the connections page in the dashboard is valid here, too.",
         operation_id="list_connections",
-        parameters=[ConnectionListParameters],
+        parameters=[*describe_filters(ConnectionFilterSet), ConnectionListParameters],
         response=describe_page(ConnectionSerializer),
         example=build_page_example(examples.CONNECTION),
         errors=[NOT_FOUND],
     )
     def get(self, request: Request) -> Response:
-        given = read_parameters(request, ConnectionListParameters)
-        connections = _select_visible(request)
-        if "state" in given:
-            connections = connections.filter(state=given["state"])
-        if "team" in given:
-            connections = connections.filter(
-                team=check_team(request, given["team"], "tokens.view_connection")
-            )
-        return respond_with_rows(request, connections, "label", ConnectionSerializer, given)
+        query = read_connection_query(request.query_params, paging=PAGING).check()
+        connections = _select_shown(filter_connections(get_person(request), query))
+        paginator = paginate_connections(connections, query.ordering, query.page_size or DEFAULT_PAGE_SIZE)
+        return respond_with_page(request, paginator, ConnectionSerializer, query.cursor)
 
 
 class ConnectionChangesRequest(serializers.Serializer[Any]):
@@ -108,6 +120,22 @@ class ConnectionChangesRequest(serializers.Serializer[Any]):
 
     label_ = serializers.CharField(
         required=False, max_length=MAX_LABEL_LENGTH, help_text="Without control characters."
+    )
+    labels = serializers.DictField(
+        child=serializers.CharField(allow_blank=True, allow_null=True, max_length=256),
+        required=False,
+        help_text="A string sets a label, null removes it. Other labels stay. There are at most 64 labels.",
+    )
+    contact_email = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=MAX_EMAIL_LENGTH,
+        help_text="Whom to ask to renew the login: one e-mail address, or empty.",
+    )
+    paused = serializers.BooleanField(
+        required=False,
+        help_text="A pause ends the sync under way, and nothing is synced until the connection is resumed. Its token is "
+        "refreshed and handed out all the same.",
     )
     regions = serializers.ListField(
         child=Word(Region),
@@ -136,14 +164,19 @@ class ConnectionDetail(APIView):
         return Response(ConnectionSerializer(_get_visible(request, connection_id)).data)
 
     @describe(
-        "Change a connection's label, regions and owner",
+        "Change what people say about a connection, or pause it",
         "Fields that are left out stay as they are. Other regions are synced at once; the accounts of a region that "
         "is left out stay in the list and are no longer updated.",
         operation_id="update_connection",
         request=ConnectionChangesRequest,
         request_examples={
             "a label": {"label": "Nordwind"},
+            "labels and contact": {
+                "labels": {"client": "acme", "old": None},
+                "contact_email": "it@acme.example",
+            },
             "regions": {"regions": ["NA", "EU"]},
+            "a pause": {"paused": True},
             "another person": {"owner": "ana"},
         },
         response=ConnectionSerializer,

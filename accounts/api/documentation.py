@@ -6,6 +6,7 @@ from functools import cache
 from http import HTTPStatus
 from typing import Any, TypeVar
 
+from django_filters import FilterSet
 from drf_spectacular.authentication import SessionScheme as BaseSessionScheme
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import (
@@ -19,7 +20,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from accounts.api.representation import ReadOnlySerializer
-from accounts.lists.parameters import MAX_SEARCH_LENGTH, MAX_VALUES, AccountFilterSet
+from accounts.lists.parameters import MAX_SEARCH_LENGTH, MAX_VALUES
 from amazon_accounts.web import problems
 from amazon_accounts.web.links import build_link
 from amazon_accounts.web.problems import MEDIA_TYPE, ProblemType, build_problem
@@ -242,24 +243,24 @@ def build_page_example(row: Any) -> dict[str, Any]:
     return {"results": [row], "next": None, "previous": None}
 
 
-def describe_account_filters() -> list[OpenApiParameter]:
+def describe_filters(filter_set: type[FilterSet]) -> list[OpenApiParameter]:
     return [
         OpenApiParameter(name, type=_build_array(schema) if several else schema, description=text)
-        for name, schema, several, text in _read_filters()
+        for name, schema, several, text in _read_filters(filter_set)
     ]
 
 
-def describe_filter_object() -> dict[str, Any]:
+def describe_filter_object(filter_set: type[FilterSet]) -> dict[str, Any]:
     properties = {
         name: {"oneOf": [schema, _build_array(schema)]} if several else schema
-        for name, schema, several, _ in _read_filters()
+        for name, schema, several, _ in _read_filters(filter_set)
     }
     return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
-def _read_filters() -> Iterator[tuple[str, dict[str, Any], bool, str]]:
+def _read_filters(filter_set: type[FilterSet]) -> Iterator[tuple[str, dict[str, Any], bool, str]]:
     """Yield the name of each parameter, the schema of one value, whether it takes several values, and its help text."""
-    for name, filter_ in AccountFilterSet.base_filters.items():
+    for name, filter_ in filter_set.base_filters.items():
         extra = filter_.extra
         if "choices" in extra:
             words = [word for word, _ in extra["choices"]]

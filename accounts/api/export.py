@@ -12,11 +12,11 @@ from rest_framework.views import APIView
 
 from accounts.api.accounts import AccountSerializer, select_relations
 from accounts.api.authentication import get_person
-from accounts.api.documentation import describe, describe_account_filters
+from accounts.api.documentation import describe, describe_filters
 from accounts.api.lists import Word, read_parameters
 from accounts.lists.export import stream_accounts
 from accounts.lists.filters import filter_accounts
-from accounts.lists.parameters import PAGE_PARAMETERS, read_account_query
+from accounts.lists.parameters import PAGE_PARAMETERS, AccountFilterSet, read_account_query
 from accounts.models import Account
 from accounts.models.account import AccountQuerySet
 from amazon_accounts.postgresql.clock import approximate_now
@@ -78,7 +78,7 @@ class AccountExport(APIView):
         " begins with a quote. `for=excel` makes CSV for Excel. The query string of the accounts page in the dashboard is valid here, too; its"
         " `ordering`, `cursor`, `page_size` and `view` change nothing.",
         operation_id="export_accounts",
-        parameters=[*describe_account_filters(), ExportParameters],
+        parameters=[*describe_filters(AccountFilterSet), ExportParameters],
         response={(200, "text/csv"): OpenApiTypes.STR, (200, "application/x-ndjson"): OpenApiTypes.STR},
         errors=[NOT_FOUND],
     )

@@ -24,16 +24,16 @@ from accounts.batch.tasks import queue_batch
 from accounts.errors import UnknownObjectError
 from accounts.lists.any_of import id_is_one_of
 from accounts.lists.filters import filter_accounts
-from accounts.lists.parameters import AccountQuery, read_account_query
+from accounts.lists.parameters import ListQuery, read_account_query
 from accounts.models import Account, BatchItem, BatchOperation
 from accounts.models.account import AccountQuerySet
-from accounts.models.request_order import take_request_number
 from accounts.update import check_changes
 from amazon_accounts.postgresql.clock import approximate_now
 from tokens.models.team import Everywhere, find_teams
 from tokens.people.audit import Action, record_many
 from tokens.people.keys import speaks_for_team
 from tokens.permissions import System, get_person, read_limits
+from tokens.request_order import take_request_number
 
 MAX_ITEMS = 100_000
 MAX_KEY_LENGTH = 200  # characters
@@ -66,7 +66,7 @@ def start_batch(
     operation: str,
     *,
     account_ids: Sequence[Any] | None = None,
-    filters: AccountQuery | Mapping[str, Any] | None = None,
+    filters: ListQuery | Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
     idempotency_key: str | None = None,
     max_items: int = MAX_ITEMS,
@@ -80,7 +80,7 @@ def start_batch(
     request = {
         "operation": operation,
         "account_ids": account_ids,
-        "filter": filters.as_object() if isinstance(filters, AccountQuery) else filters,
+        "filter": filters.as_object() if isinstance(filters, ListQuery) else filters,
         "options": dict(options or {}),
     }
     _check_request(request, idempotency_key, max_items)
@@ -229,9 +229,9 @@ def _visible_accounts(user: User | System, ids: list[UUID]) -> AccountQuerySet:
     return accounts.filter(id_is_one_of(ids))
 
 
-def _filter_accounts(user: User | System, filters: AccountQuery | Mapping[str, Any]) -> AccountQuerySet:
+def _filter_accounts(user: User | System, filters: ListQuery | Mapping[str, Any]) -> AccountQuerySet:
     try:
-        query = filters if isinstance(filters, AccountQuery) else read_account_query(filters)
+        query = filters if isinstance(filters, ListQuery) else read_account_query(filters)
         return filter_accounts(user, query.check())
     except ValidationError as error:
         named = {f"filter.{name}": messages for name, messages in error.message_dict.items()}

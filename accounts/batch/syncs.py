@@ -29,7 +29,7 @@ def request_syncs(batch: BatchOperation, *, max_connections: int = MAX_CONNECTIO
     connections = Account.objects.filter(pk__in=items.values("account")).order_by().values("connection")
     for connection in Connection.objects.filter(pk__in=connections).order_by("pk")[:max_connections]:
         of_connection = items.filter(account__in=Account.objects.filter(connection=connection))
-        if reason := connection.reason_unusable:
+        if reason := connection.reason_not_synced:
             of_connection.update(state=BatchItem.State.FAILED, message=reason)
         else:
             # If a run of the connection waits already, `queue_sync` returns that run.

@@ -14,11 +14,11 @@ from accounts.batch.ending import finish_if_done, hold_batch
 from accounts.batch.syncs import request_syncs
 from accounts.models import Account, BatchItem, BatchOperation
 from accounts.models.changes import change_in_the_name_of
-from accounts.models.request_order import find_last_forgettable_number
 from accounts.standing.listed_status import STATUSES
-from accounts.update import MAX_LABELS
+from amazon_accounts.labels import MAX_LABELS
 from amazon_accounts.postgresql.clock import approximate_now
 from amazon_accounts.postgresql.statements import load
+from tokens.request_order import find_last_forgettable_number
 
 MAX_ACCOUNTS_PER_CHUNK = 2_000
 

@@ -1,4 +1,4 @@
-"""The filters that depend on the state of connections: `connection`, `sync_status`, `health`, `health_reason`."""
+"""The filters that depend on connections: `connection` and its labels, `sync_status`, `health`, `health_reason`."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -8,10 +8,10 @@ from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, 
 
 from accounts.errors import UnknownObjectError
 from accounts.models import Account, HealthReason, Standing
-from tokens.models import BROKEN, FAILING, Connection, where_late
+from tokens.models import BROKEN, FAILING, PAUSED, Connection, where_late
 from tokens.permissions import Actor
 
-# The same rule as `Account.sync_off_reason` says of an account that is not inactive.
+# The same rule as `Account.sync_off_reason` says of an account that is not inactive, and whose connection is not paused.
 IS_READ = Q(sync_enabled=True, unread_regions=[])
 # In these words, because PostgreSQL has an index for each of the two.
 IS_NOT_READ = Q(sync_enabled=False) | ~Q(unread_regions=[])
@@ -34,12 +34,14 @@ UNREADY = (
     HealthReason.LATE,
     HealthReason.FIRST_SYNC,
 )
+# Up to this number, labelled connections are named in the query, so that PostgreSQL takes the index by connection.
+MAX_LABELLED = 1_000
 # What `health_reason` is called in a filter when all is well.
 NO_REASON = "none"
 
 
-def select_by_connection(user: Actor, filters: Mapping[str, Any]) -> Q:
-    """Return the condition of the four filters. Costs one query.
+def select_by_connection(user: Actor, filters: Mapping[str, Any], *, max_labelled: int = MAX_LABELLED) -> Q:
+    """Return the condition of the five filters. Costs one query, and one for labels.
 
     Raises UnknownObjectError for a connection that does not exist or that the person may not see.
     """
@@ -50,6 +52,8 @@ def select_by_connection(user: Actor, filters: Mapping[str, Any]) -> Q:
     if wanted - states.ids:
         raise UnknownObjectError({"connection": "There is no such connection."})
     condition = Q(connection__in=wanted) if wanted else Q()
+    if filters.get("connection_labels"):
+        condition &= _select_labelled(user, filters["connection_labels"], max_labelled)
     if filters.get("sync_status"):
         condition &= _any_of(map(states.select_sync_status, filters["sync_status"]))
     if filters.get("health"):
@@ -80,6 +84,15 @@ def count_health_reasons(user: Actor, statuses: Mapping[str, int]) -> dict[str, 
     return {**counts, NO_REASON: sum(statuses.values()) - sum(counts.values())}
 
 
+def _select_labelled(user: Actor, labels: Mapping[str, str], max_labelled: int) -> Q:
+    labelled = Connection.objects.visible_to(user).filter(labels__contains=labels).order_by()
+    ids = list(labelled.values_list("pk", flat=True)[: max_labelled + 1])
+    if len(ids) <= max_labelled:
+        return Q(connection__in=ids)
+    # Many accounts match, so they are read in the order of the list.
+    return Q(Exists(labelled.filter(pk=OuterRef("connection"))))
+
+
 def _any_of(conditions: Iterable[Q]) -> Q:
     # An empty Q would match every row.
     either = Q(pk__in=[])
@@ -103,21 +116,27 @@ class _ConnectionStates:
             visible = Connection.objects.visible_to(user).values("pk")
             connections = connections.filter(Q(pk__in=visible) | Exists(accounts))
         else:
-            unwell = FAILING | Q(last_synced_at__isnull=True) | where_late() | BROKEN
+            unwell = FAILING | Q(last_synced_at__isnull=True) | where_late() | BROKEN | PAUSED
             connections = connections.filter(unwell)
         is_late = ExpressionWrapper(where_late(), output_field=BooleanField())
-        rows = list(connections.values_list("pk", "state", "sync_failures", "last_synced_at", is_late))
+        # The conditions below ask first whether an account is read, so a paused connection may be in several lists.
+        columns = ("pk", "state", "sync_failures", "last_synced_at", is_late, "paused")
+        rows = list(connections.values_list(*columns))
         self.ids = {pk for pk, *_ in rows}
         self.broken = [pk for pk, state, *_ in rows if state == Connection.State.REAUTHORIZATION_REQUIRED]
         self.failing = [pk for pk, _, failures, *_ in rows if failures]
-        self.never = [pk for pk, _, failures, synced, _ in rows if not failures and synced is None]
-        self.stale = [pk for pk, *_, is_late in rows if is_late]
+        self.never = [pk for pk, _, failures, synced, *_ in rows if not failures and synced is None]
+        self.stale = [pk for pk, *_, is_late, _ in rows if is_late]
+        self.is_read, self.is_not_read = IS_READ, IS_NOT_READ
+        if paused := [pk for pk, *_, is_paused in rows if is_paused]:
+            self.is_read &= ~Q(connection__in=paused)
+            self.is_not_read |= Q(connection__in=paused)
 
     def select_sync_status(self, word: str) -> Q:
-        synced = FOLLOWED & IS_READ
+        synced = FOLLOWED & self.is_read
         match word:
             case Account.SyncStatus.OFF:
-                return GONE | IS_NOT_READ
+                return GONE | self.is_not_read
             case Account.SyncStatus.FAILING:
                 return synced & Q(connection__in=self.failing)
             case Account.SyncStatus.NEVER:
@@ -154,16 +173,16 @@ class _ConnectionStates:
     def _troubles(self) -> dict[HealthReason, Q]:
         """Return what each reason is, without regard to the others, of an account that is followed."""
         # The status is named for the index: other accounts have a worse reason.
-        not_told = Q(status=Account.Status.ACTIVE, standing=Standing.UNKNOWN) & HAS_BILLING & IS_READ
+        not_told = Q(status=Account.Status.ACTIVE, standing=Standing.UNKNOWN) & HAS_BILLING & self.is_read
         return {
             HealthReason.SUSPENDED: Q(status=Account.Status.SUSPENDED),
             HealthReason.LOGIN_REFUSED: Q(connection__in=self.broken),
-            HealthReason.SYNC_FAILING: IS_READ & Q(connection__in=self.failing),
+            HealthReason.SYNC_FAILING: self.is_read & Q(connection__in=self.failing),
             HealthReason.AT_RISK: Q(standing=Standing.AT_RISK),
             HealthReason.SET_UP: Q(status=Account.Status.PENDING),
             HealthReason.REGISTRATION_FAILED: FAILED_REGISTRATION,
-            HealthReason.LATE: IS_READ & Q(connection__in=self.stale),
-            HealthReason.FIRST_SYNC: IS_READ & Q(connection__in=self.never),
+            HealthReason.LATE: self.is_read & Q(connection__in=self.stale),
+            HealthReason.FIRST_SYNC: self.is_read & Q(connection__in=self.never),
             HealthReason.UNKNOWN: Q(status=Account.Status.UNKNOWN) | not_told,
-            HealthReason.PAUSED: IS_NOT_READ,
+            HealthReason.PAUSED: self.is_not_read,
         }

@@ -1,8 +1,8 @@
-"""The reader of query strings that filter, sort and page the list of accounts."""
+"""The readers of query strings that filter, sort and page a list, and the parameters of the list of accounts."""
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Self
@@ -10,6 +10,7 @@ from typing import Any, Self
 import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.utils.datastructures import MultiValueDict
 
 from accounts.errors import build_validation_error
@@ -45,8 +46,8 @@ class _AnyOf(forms.MultipleChoiceField):
 
     def __init__(self, *, choices: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(choices=choices, **kwargs)
-        words = ", ".join(word for word, _ in choices)
-        self.error_messages["invalid_choice"] = f"“%(value)s” is not one of: {words}."
+        offered = ", ".join(word for word, _ in choices)
+        self.error_messages["invalid_choice"] = f"“%(value)s” is not one of: {offered}."
 
     def validate(self, value: list[str]) -> None:
         for word in value:
@@ -123,19 +124,19 @@ def _quote(text: str) -> str:
     return f"“{text[:MAX_QUOTED_LENGTH]}{'…' if len(text) > MAX_QUOTED_LENGTH else ''}”"
 
 
-class _Words(django_filters.MultipleChoiceFilter):
+class Words(django_filters.MultipleChoiceFilter):
     field_class = _AnyOf
 
 
-class _Codes(django_filters.MultipleChoiceFilter):
+class Codes(django_filters.MultipleChoiceFilter):
     field_class = _AnyLike
 
 
-class _CapitalCodes(_Codes):
+class CapitalCodes(Codes):
     field_class = _AnyInCapitals
 
 
-class _CountryCodes(_Codes):
+class _CountryCodes(Codes):
     field_class = _Countries
 
 
@@ -143,73 +144,12 @@ class _Contains(django_filters.Filter):
     field_class = _JSONObject
 
 
-class _ContainsLabels(_Contains):
+class ContainsLabels(_Contains):
     field_class = _Labels
 
 
-def _words(words: Iterable[str], help_text: str) -> _Words:
-    return _Words(choices=[(word, word) for word in words], required=False, help_text=help_text)
-
-
-class AccountFilterSet(django_filters.FilterSet):
-    """The filters of the list. Several values of one filter mean any of them."""
-
-    status = _words(Account.Status.values, "Our status of the account.")
-    standing = _words(
-        Standing.values, "Whether the account can advertise, by what Amazon says about its billing."
-    )
-    suspension_before = django_filters.IsoDateTimeFilter(
-        help_text="A moment before which Amazon announces a suspension, such as `2026-12-24T00:00:00Z`."
-    )
-    account_type = _words(Account.Type.values, "What kind of advertiser it is.")
-    marketplace = _CapitalCodes(
-        pattern=r"[A-Za-z0-9]{8,20}",
-        shape="a marketplace id such as ATVPDKIKX0DER",
-        help_text="Amazon's id of a marketplace in which the account has a profile. Small letters are accepted.",
-    )
-    country = _CountryCodes(
-        pattern=r"[A-Za-z]{2}",
-        shape="a country code of two letters such as DE",
-        help_text="A country in which the account advertises, such as `DE`. Small letters are accepted, and `GB` means `UK`.",
-    )
-    connection = _Codes(
-        pattern=ID_PATTERN,
-        shape="the id of a connection",
-        help_text="Our id of the connection that the account is synced by.",
-    )
-    team = _Codes(
-        pattern=ID_PATTERN,
-        shape="the id of a team",
-        help_text="The id of a team that has the account.",
-    )
-    sync_status = _words(Account.SyncStatus.values, "The state of the account's sync.")
-    health = _words(Account.Health.values, "Whether somebody should look at the account.")
-    health_reason = _words(
-        [*HealthReason.values, NO_REASON],
-        f"The worst that is wrong with the account; `{NO_REASON}` when all is well.",
-    )
-    search = django_filters.CharFilter(
-        min_length=1,
-        max_length=MAX_SEARCH_LENGTH,
-        strip=False,
-        help_text="Text anywhere in the name or Amazon's id; or a whole profile id, or our id.",
-    )
-    metadata = _Contains(
-        help_text=f"A JSON object that `metadata` contains, of at most {MAX_JSON_LENGTH:,} characters."
-    )
-    labels = _ContainsLabels(
-        help_text=f"A JSON object that `labels` contains, of at most {MAX_JSON_LENGTH:,} characters;"
-        " or one label as `team:north`."
-    )
-
-
-FILTERS = tuple(AccountFilterSet.base_filters)
-_MULTIPLE = {
-    name for name, filter_ in AccountFilterSet.base_filters.items() if isinstance(filter_, _Words | _Codes)
-}
-
-
-_FilterForm = AccountFilterSet(queryset=Account.objects.none()).get_form_class()
+def any_of_words(offered: Iterable[str], help_text: str) -> Words:
+    return Words(choices=[(word, word) for word in offered], required=False, help_text=help_text)
 
 
 class _PagingForm(forms.Form):
@@ -220,12 +160,11 @@ class _PagingForm(forms.Form):
         error_messages={"invalid": "A valid integer is required."},
     )
     cursor = forms.CharField(required=False, max_length=MAX_CURSOR_LENGTH)
-    ordering = _AnyOf(choices=[(ordering, ordering) for ordering in ORDERINGS], required=False)
 
 
 @dataclass(frozen=True, kw_only=True)
-class AccountQuery:
-    """What was asked of the list of accounts, read once.
+class ListQuery:
+    """What was asked of a list, read once.
 
     `given` has the texts of the filters that can be used, `filters` their values. `rejected` has the texts of the
     parameters that cannot be used, `errors` the reasons; `unknown` has the names of other parameters.
@@ -233,7 +172,7 @@ class AccountQuery:
 
     given: Mapping[str, list[str]] = field(default_factory=dict)
     filters: Mapping[str, Any] = field(default_factory=dict)
-    ordering: str = DEFAULT_ORDERING
+    ordering: str = ""
     cursor: str = ""
     page_size: int | None = None
     rejected: Mapping[str, list[str]] = field(default_factory=dict)
@@ -247,7 +186,7 @@ class AccountQuery:
         return self
 
     def as_object(self) -> dict[str, Any]:
-        """Return the filters as an object that JSON can hold and that `read_account_query` reads."""
+        """Return the filters as an object that JSON can hold and that the reader of the list reads."""
         return {
             name: value.isoformat() if isinstance(value, datetime) else value
             for name, value in self.filters.items()
@@ -263,73 +202,156 @@ class AccountQuery:
         )
 
 
-def read_account_query(
-    parameters: Mapping[str, Any], *, paging: Collection[str] = (), ignored: Collection[str] = ()
-) -> AccountQuery:
-    """Read a query string (`QueryDict`), or an object with the same names.
+class ParameterReader:
+    """Reads the parameters of one list: its filters, and those of its pages."""
 
-    Wrong parameters are stored in the query, and its `check()` raises them. The values of an object are a string, a
-    list of strings, or an object for `metadata` and `labels`; for other values a ValidationError is raised here.
-    `paging` names the parameters of pages that the caller offers, `ignored` the other parameters that are valid.
-    """
-    texts = _as_texts(parameters)
-    offered = [*FILTERS, *paging]
-    unknown = f"There is no such parameter. The parameters are: {', '.join([*offered, *ignored])}."
-    errors = {name: error for name in offered if (error := _error_in_texts(name, texts.get(name)))}
-    given = {name: values for name, values in texts.items() if name in offered and name not in errors}
-    values: dict[str, Any] = {}
-    for names, form_class in ((FILTERS, _FilterForm), (paging, _PagingForm)):
-        if own := {name: given[name] for name in names if name in given}:
-            form = form_class(MultiValueDict(own))
-            errors |= {name: " ".join(map(str, form.errors[name])) for name in own if name in form.errors}
-            values |= form.cleaned_data
-    filters = {name: values[name] for name in FILTERS if name in given and name not in errors}
-    return AccountQuery(
-        given={
-            name: filters[name] if name in _MULTIPLE else given[name] for name in texts if name in filters
-        },
-        filters=filters,
-        ordering=next(iter(values.get("ordering") or ()), DEFAULT_ORDERING),
-        cursor=values.get("cursor") or "",
-        page_size=values.get("page_size"),
-        rejected={name: texts[name] for name in texts if name in errors},
-        errors={name: errors[name] for name in texts if name in errors},
-        unknown={
-            name[:MAX_SHOWN_LENGTH]: unknown for name in texts if name not in offered and name not in ignored
-        },
+    def __init__(
+        self, filter_set: type[django_filters.FilterSet], orderings: Sequence[str], *, rows: QuerySet[Any]
+    ) -> None:
+        """`orderings` are those that the list offers; it has the first if none is asked for."""
+        filters = filter_set.base_filters
+        self.filters = tuple(filters)
+        self.orderings = orderings
+        self._multiple = {name for name, each in filters.items() if isinstance(each, Words | Codes)}
+        self._objects = {name for name, each in filters.items() if isinstance(each, _Contains)}
+        self._filter_form = filter_set(queryset=rows).get_form_class()
+        choices = [(ordering, ordering) for ordering in orderings]
+        self._paging_form = type(
+            "PagingForm", (_PagingForm,), {"ordering": _AnyOf(choices=choices, required=False)}
+        )
+
+    def read(
+        self,
+        parameters: Mapping[str, Any],
+        *,
+        paging: Collection[str] = (),
+        ignored: Collection[str] = (),
+    ) -> ListQuery:
+        """Read a query string (`QueryDict`), or an object with the same names.
+
+        Wrong parameters are stored in the query, and its `check()` raises them. The values of an object are a string, a
+        list of strings, or an object for `metadata` and labels; for other values a ValidationError is raised here.
+        `paging` names the parameters of pages that the caller offers, `ignored` the other parameters that are valid.
+        """
+        texts = self._as_texts(parameters)
+        offered = [*self.filters, *paging]
+        unknown = f"There is no such parameter. The parameters are: {', '.join([*offered, *ignored])}."
+        errors = {name: error for name in offered if (error := self._error_in_texts(name, texts.get(name)))}
+        given = {name: values for name, values in texts.items() if name in offered and name not in errors}
+        values: dict[str, Any] = {}
+        for names, form_class in ((self.filters, self._filter_form), (paging, self._paging_form)):
+            if own := {name: given[name] for name in names if name in given}:
+                form = form_class(MultiValueDict(own))
+                errors |= {name: " ".join(map(str, form.errors[name])) for name in own if name in form.errors}
+                values |= form.cleaned_data
+        filters = {name: values[name] for name in self.filters if name in given and name not in errors}
+        return ListQuery(
+            given={
+                name: filters[name] if name in self._multiple else given[name]
+                for name in texts
+                if name in filters
+            },
+            filters=filters,
+            ordering=next(iter(values.get("ordering") or ()), self.orderings[0]),
+            cursor=values.get("cursor") or "",
+            page_size=values.get("page_size"),
+            rejected={name: texts[name] for name in texts if name in errors},
+            errors={name: errors[name] for name in texts if name in errors},
+            unknown={
+                name[:MAX_SHOWN_LENGTH]: unknown
+                for name in texts
+                if name not in offered and name not in ignored
+            },
+        )
+
+    def _error_in_texts(self, name: str, texts: list[str] | None) -> str:
+        if texts is None:
+            return ""
+        if len(texts) > 1 and name not in self._multiple:
+            return "It may be given once."
+        if len(texts) > MAX_VALUES:
+            return f"It may have at most {MAX_VALUES} values."
+        if not texts or not all(texts):
+            return (
+                "It is empty. Leave it out to not filter by it."
+                if name in self.filters
+                else "It is empty. Leave it out."
+            )
+        if any("\0" in text for text in texts):
+            return "It has a NUL character in it."
+        return ""
+
+    def _as_texts(self, parameters: Mapping[str, Any]) -> dict[str, list[str]]:
+        if isinstance(parameters, MultiValueDict):
+            return dict(parameters.lists())
+        return {str(name): self._as_list(str(name), value) for name, value in parameters.items()}
+
+    def _as_list(self, name: str, value: Any) -> list[str]:
+        if isinstance(value, str):
+            return [value]
+        if isinstance(value, list) and all(isinstance(each, str) for each in value):
+            return value
+        if isinstance(value, dict) and name in self._objects:
+            # Without blanks, because the length of the text is limited.
+            return [json.dumps(value, ensure_ascii=False, separators=(",", ":"))]
+        raise ValidationError({name[:MAX_SHOWN_LENGTH]: "It must be a string or a list of strings."})
+
+
+class AccountFilterSet(django_filters.FilterSet):
+    """The filters of the list. Several values of one filter mean any of them."""
+
+    status = any_of_words(Account.Status.values, "Our status of the account.")
+    standing = any_of_words(
+        Standing.values, "Whether the account can advertise, by what Amazon says about its billing."
+    )
+    suspension_before = django_filters.IsoDateTimeFilter(
+        help_text="A moment before which Amazon announces a suspension, such as `2026-12-24T00:00:00Z`."
+    )
+    account_type = any_of_words(Account.Type.values, "What kind of advertiser it is.")
+    marketplace = CapitalCodes(
+        pattern=r"[A-Za-z0-9]{8,20}",
+        shape="a marketplace id such as ATVPDKIKX0DER",
+        help_text="Amazon's id of a marketplace in which the account has a profile. Small letters are accepted.",
+    )
+    country = _CountryCodes(
+        pattern=r"[A-Za-z]{2}",
+        shape="a country code of two letters such as DE",
+        help_text="A country in which the account advertises, such as `DE`. Small letters are accepted, and `GB` means `UK`.",
+    )
+    connection = Codes(
+        pattern=ID_PATTERN,
+        shape="the id of a connection",
+        help_text="Our id of the connection that the account is synced by.",
+    )
+    team = Codes(
+        pattern=ID_PATTERN,
+        shape="the id of a team",
+        help_text="The id of a team that has the account.",
+    )
+    sync_status = any_of_words(Account.SyncStatus.values, "The state of the account's sync.")
+    health = any_of_words(Account.Health.values, "Whether somebody should look at the account.")
+    health_reason = any_of_words(
+        [*HealthReason.values, NO_REASON],
+        f"The worst that is wrong with the account; `{NO_REASON}` when all is well.",
+    )
+    search = django_filters.CharFilter(
+        min_length=1,
+        max_length=MAX_SEARCH_LENGTH,
+        strip=False,
+        help_text="Text anywhere in the name or Amazon's id; or a whole profile id, or our id.",
+    )
+    metadata = _Contains(
+        help_text=f"A JSON object that `metadata` contains, of at most {MAX_JSON_LENGTH:,} characters."
+    )
+    labels = ContainsLabels(
+        help_text=f"A JSON object that `labels` contains, of at most {MAX_JSON_LENGTH:,} characters;"
+        " or one label as `team:north`."
+    )
+    connection_labels = ContainsLabels(
+        help_text="A JSON object that `labels` of the account's connection contains; or one label as `team:north`."
     )
 
 
-def _error_in_texts(name: str, texts: list[str] | None) -> str:
-    if texts is None:
-        return ""
-    if len(texts) > 1 and name not in _MULTIPLE:
-        return "It may be given once."
-    if len(texts) > MAX_VALUES:
-        return f"It may have at most {MAX_VALUES} values."
-    if not texts or not all(texts):
-        return (
-            "It is empty. Leave it out to not filter by it."
-            if name in FILTERS
-            else "It is empty. Leave it out."
-        )
-    if any("\0" in text for text in texts):
-        return "It has a NUL character in it."
-    return ""
-
-
-def _as_texts(parameters: Mapping[str, Any]) -> dict[str, list[str]]:
-    if isinstance(parameters, MultiValueDict):
-        return dict(parameters.lists())
-    return {str(name): _as_list(str(name), value) for name, value in parameters.items()}
-
-
-def _as_list(name: str, value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, list) and all(isinstance(each, str) for each in value):
-        return value
-    if isinstance(value, dict) and name in {"metadata", "labels"}:
-        # Without blanks, because the length of the text is limited.
-        return [json.dumps(value, ensure_ascii=False, separators=(",", ":"))]
-    raise ValidationError({name[:MAX_SHOWN_LENGTH]: "It must be a string or a list of strings."})
+_ACCOUNTS = ParameterReader(AccountFilterSet, ORDERINGS, rows=Account.objects.none())
+FILTERS = _ACCOUNTS.filters
+read_account_query = _ACCOUNTS.read

@@ -85,6 +85,7 @@ class Account(models.Model):
         NOT_VISIBLE = "not_visible", "no longer visible at Amazon"
         TURNED_OFF = "turned_off", "turned off"
         REGION_NOT_READ = "region_not_read", "its region is not read"
+        CONNECTION_PAUSED = "connection_paused", "its connection is paused"
 
     class Health(models.TextChoices):
         OK = "ok"
@@ -136,7 +137,7 @@ class Account(models.Model):
     labels = models.JSONField(default=dict, blank=True, help_text="What operators say; no sync touches it")
     is_default = models.BooleanField(default=False)
     sync_enabled = models.BooleanField(default=True)
-    # The number of the newest request that changed a field, by field: see accounts/models/request_order.py.
+    # The number of the newest request that changed a field, by field: see tokens/request_order.py.
     request_numbers = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
     # The regions that show the account, when its connection reads none of them any more. A sync sets this, and so does
     # a change of the connection's regions.
@@ -274,6 +275,8 @@ class Account(models.Model):
             return self.SyncOffReason.TURNED_OFF
         if self.unread_regions:
             return self.SyncOffReason.REGION_NOT_READ
+        if self.connection.paused:
+            return self.SyncOffReason.CONNECTION_PAUSED
         return None
 
     @property

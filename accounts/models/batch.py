@@ -13,10 +13,10 @@ from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
 from accounts.models.account import Account, AccountPartQuerySet
-from accounts.models.request_order import next_request_number
 from accounts.models.sync import UNFINISHED, SyncRun
 from tokens.models.team import Everywhere, find_teams
 from tokens.permissions import Actor, read_limits
+from tokens.request_order import next_request_number
 
 
 class BatchOperationQuerySet(models.QuerySet["BatchOperation"]):

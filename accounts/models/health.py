@@ -25,7 +25,7 @@ class HealthReason(models.TextChoices):
     FIRST_SYNC = "first_sync", "first sync"
     # Amazon uses a word that we do not know, or has not told whether the account can advertise.
     UNKNOWN = "unknown", "not known"
-    # No sync reads it: its sync is turned off, or no login reads its region.
+    # No sync reads it: its sync is turned off, its connection is paused, or no login reads its region.
     PAUSED = "paused"
     INACTIVE = "inactive"
 

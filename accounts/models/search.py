@@ -1,19 +1,11 @@
 """The words by which an account is found."""
 
-from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models import Func, Q
+from django.db.models import Q
 
 from accounts.models.account import Account
-
-
-class Trigrams(Func):
-    """The distinct three-character pieces of a text: the function `account_trigrams` of our migration."""
-
-    function = "account_trigrams"
-    arity = 1
-    output_field = ArrayField(models.TextField())
+from amazon_accounts.postgresql.trigrams import Trigrams
 
 
 class AccountSearch(models.Model):

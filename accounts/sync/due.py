@@ -37,6 +37,7 @@ def sync_due(limit: int = MAX_WAITING) -> int:
     overdue = F("next_sync_at").asc(nulls_first=True)
     due = (
         Connection.objects.live()
+        .filter(paused=False)
         .filter(Q(next_sync_at__isnull=True) | Q(next_sync_at__lte=Now()))
         .filter(~Exists(SyncRun.objects.unfinished().filter(connection=OuterRef("pk"))))
         .annotate(turn=Window(RowNumber(), partition_by="team", order_by=[overdue, "pk"]))

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db.backends.utils import CursorWrapper
 
-from accounts.update import MAX_LABELS
+from amazon_accounts.labels import MAX_LABELS
 from amazon_accounts.postgresql.statements import load
 
 FIND: Final = load(__file__, "find_ghosts")

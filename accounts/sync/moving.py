@@ -21,7 +21,7 @@ from accounts.sync.claims import close_unfinished_runs
 from accounts.sync.fences import lock_team
 from accounts.sync.ghosts import TAKE_DEFAULT, UNITE_LABELS, merge_accounts
 from accounts.sync.next_sync import sync_soon
-from accounts.update import MAX_LABELS
+from amazon_accounts.labels import MAX_LABELS
 from amazon_accounts.postgresql.statements import load
 from tokens.connect.move import MoveRefusedError
 from tokens.models import Connection

@@ -17,7 +17,7 @@ from accounts.sync.lanes import choose_place, count_before
 from accounts.sync.run import move_job, queue_run, run_sync
 from amazon_accounts.postgresql import statements
 from amazon_accounts.postgresql.clock import database_now
-from tokens.errors import refuse_unusable
+from tokens.errors import ConnectionUnusableError
 from tokens.models import Connection
 from tokens.people.audit import Action, record_audit
 from tokens.people.keys import get_api_key_id
@@ -33,7 +33,8 @@ def request_sync(user: User | System, connection: Connection, *, trigger: SyncRu
     Raises PermissionDenied or ConnectionUnusableError.
     """
     require(user, SYNC, connection)
-    refuse_unusable(connection)
+    if reason := connection.reason_not_synced:
+        raise ConnectionUnusableError(reason)
     with transaction.atomic():
         run = queue_sync(connection, trigger=trigger, requested_by=get_person(user), checks_asker=True)
         record_audit(user, Action.CONNECTION_SYNC, connection, after={"run": str(run.pk)})
@@ -50,7 +51,7 @@ def queue_sync(
 ) -> SyncRun:
     """Queue a sync of this connection, or join its waiting run.
 
-    The caller must have checked the permission. An unusable connection gets a failed run that shows the
+    The caller must have checked the permission. A connection that may not be synced gets a failed run that shows the
     reason.
     """
     opened = _open_run(connection, trigger, requested_by, checks_asker=checks_asker)
@@ -70,7 +71,7 @@ def open_run(
 ) -> SyncRun:
     """Return the waiting run of this connection, or a new run, without queueing it.
 
-    An unusable connection gets a failed run that shows the reason.
+    A connection that may not be synced gets a failed run that shows the reason.
     """
     return _open_run(connection, trigger, requested_by).run
 
@@ -88,7 +89,7 @@ def _open_run(
     *,
     checks_asker: bool = False,
 ) -> _Opened:
-    if reason := connection.reason_unusable:
+    if reason := connection.reason_not_synced:
         failed = SyncRun.objects.create(
             connection=connection,
             trigger=trigger,

@@ -64,7 +64,7 @@ def _rescue_run(run: SyncRun) -> bool:
     connection.sync_error = "The process that ran the last sync died."
     connection.next_sync_at = next_sync_at(connection.pk, failures=connection.sync_failures)
     connection.save(update_fields=["sync_failures", "sync_error", "next_sync_at"])
-    if _count_deaths(connection) <= MAX_RESTARTS and not connection.reason_unusable:
+    if _count_deaths(connection) <= MAX_RESTARTS and not connection.reason_not_synced:
         open_run(connection, trigger=SyncRun.Trigger(run.trigger), requested_by=run.requested_by)
     if (waiting := find_waiting_run(connection.pk)) is not None:
         queue_run(waiting)

@@ -150,7 +150,7 @@ class SyncRunner:
         self._billing = BillingReader(claim, coverage, self._writer, self._reader.make_api)
 
     async def run(self) -> None:
-        if reason := await in_thread(self._reason_unusable)():
+        if reason := await in_thread(self._reason_not_synced)():
             await in_thread(_close)(self._claim, SyncRun.State.FAILED, self.listings, reason)
             return
         if await in_thread(_refuse)(self._claim):
@@ -158,9 +158,9 @@ class SyncRunner:
         await self._do_while_owned(self._read_and_store())
         await self._settle()
 
-    def _reason_unusable(self) -> str:
+    def _reason_not_synced(self) -> str:
         run = SyncRun.objects.select_related("connection").get(pk=self._claim.run_id)
-        return run.connection.reason_unusable
+        return run.connection.reason_not_synced
 
     async def _do_while_owned(self, work: Coroutine[Any, Any, None]) -> None:
         working = asyncio.create_task(work, name=f"sync {self._claim.run_id}")

@@ -91,7 +91,7 @@ def _report_broken_connections(
             name=f"{len(rest):,} more connection{'' if len(rest) == 1 else 's'}",
             cause="Amazon no longer accepts these logins.",
             action="See the connections",
-            address=f"{reverse('connections')}?state=attention",
+            address=f"{reverse('connections')}?state=reauthorization_required",
         )
 
 

@@ -108,7 +108,7 @@ def _show_logins(summary: ServiceHealth) -> Figure:
             value=f"{broken:,}",
             of=f"of {connections:,}",
             below="Their accounts are not updated",
-            address=f"{reverse('connections')}?state=attention",
+            address=f"{reverse('connections')}?state=reauthorization_required",
         )
     expired = tokens["expired"]
     return Figure(

@@ -19,12 +19,14 @@ from django_htmx.http import push_url
 from accounts.models import Account, AccountChange, AccountManager, HealthReason, Profile, Standing, SyncRun
 from amazon_accounts.postgresql.clock import approximate_now
 from amazon_accounts.web.cookies import name_cookie, set_cookie
-from dashboard.account_chips import Group, count_groups
+from dashboard.account_chips import count_groups
 from dashboard.account_list import VIEWS, AccountList, translate_parameters
 from dashboard.audit.rows import read_latest
+from dashboard.chips import Group
 from dashboard.formats.times import format_date, format_moment
 from dashboard.frame.page import StaffRequest, is_partial, page, staff_page
 from dashboard.frame.team_filter import TeamFilter
+from dashboard.list_state import sort_links
 from tokens.models import Connection
 from tokens.permissions import limit_to_team
 
@@ -34,18 +36,10 @@ MAX_CHANGES = 50
 TROUBLED_STANDINGS = {Standing.SUSPENDED, Standing.AT_RISK, Standing.SET_UP}
 MAX_RELATED = 200
 # The filters behind "More filters".
-RARE_FILTERS = ("country", "marketplace", "connection", "labels", "suspension_before")
+RARE_FILTERS = ("country", "marketplace", "connection", "labels", "connection_labels", "suspension_before")
 DAY = re.compile(r"|\d{4}-\d{2}-\d{2}")
 # The first press of a link sorts like this, the second the other way round.
 SORT_TITLES = {"name": "Name", "-last_synced_at": "Last sync", "status": "Status"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class SortLink:
-    title: str
-    address: str
-    current: bool
-    descending: bool
 
 
 @require_safe
@@ -97,7 +91,7 @@ def _list_context(user: User, state: AccountList, team_filter: TeamFilter) -> di
         "count": count,
         "some_inactive": _may_have_inactive(state, groups),
         "count_text": f"{count.number:,}{'+' if count.capped else ''}",
-        "sorts": _sort_links(state),
+        "sorts": sort_links(state, SORT_TITLES),
         "views": [(view, state.view_address(view), view == state.view) for view in VIEWS],
         "next": rows.next_cursor and state.page_address(rows.next_cursor),
         "previous": rows.previous_cursor and state.page_address(rows.previous_cursor),
@@ -115,21 +109,6 @@ def _may_have_inactive(state: AccountList, groups: list[Group]) -> bool:
     # The number of the chip ignores the choice of a status, so the choice is looked at too.
     inactive = next(chip for group in groups for chip in group.chips if chip.id == "chip-status-inactive")
     return inactive.number != 0 and (inactive.current or not state.values("status"))
-
-
-def _sort_links(state: AccountList) -> list[SortLink]:
-    links = []
-    for ordering, title in SORT_TITLES.items():
-        opposite = ordering.removeprefix("-") if ordering.startswith("-") else f"-{ordering}"
-        links.append(
-            SortLink(
-                title=title,
-                address=state.sort_address(opposite if state.ordering == ordering else ordering),
-                current=state.ordering in {ordering, opposite},
-                descending=state.ordering.startswith("-"),
-            )
-        )
-    return links
 
 
 @require_safe

@@ -90,6 +90,30 @@ def disconnect(request: StaffRequest, connection_id: UUID) -> HttpResponse:
     return page(request, "dashboard/frame/confirm_page.html", context, title="Disconnect")
 
 
+@button_on("connection")
+@staff_page("tokens.connect_amazon")
+def pause(request: StaffRequest, connection_id: UUID) -> HttpResponse:
+    return _set_paused(request, connection_id, paused=True)
+
+
+@button_on("connection")
+@staff_page("tokens.connect_amazon")
+def resume(request: StaffRequest, connection_id: UUID) -> HttpResponse:
+    return _set_paused(request, connection_id, paused=False)
+
+
+def _set_paused(request: StaffRequest, connection_id: UUID, *, paused: bool) -> HttpResponse:
+    connection = _find(request, connection_id, "tokens.connect_amazon")
+    try:
+        update_connection(request.user, connection, {"paused": paused})
+    except ValidationError as error:
+        messages.error(request, f"Nothing was done for {connection.label}. {' '.join(error.messages)}")
+    else:
+        now = "is paused: its accounts are not updated" if paused else "is synced again"
+        messages.success(request, f"{connection.label} {now}.")
+    return redirect_htmx(request, reverse("connection", args=[connection.pk]))
+
+
 @require_http_methods(["GET", "POST"])
 @staff_page("tokens.connect_amazon")
 def update(request: StaffRequest, connection_id: UUID) -> HttpResponse:
@@ -97,7 +121,7 @@ def update(request: StaffRequest, connection_id: UUID) -> HttpResponse:
     form = ConnectionForm(request.POST if request.method == "POST" else None, connection=connection)
     if form.is_valid():
         try:
-            changed = update_connection(request.user, connection, form.cleaned_data)
+            changed = update_connection(request.user, connection, form.cleaned_data).changed
         except ValidationError as error:
             form.add_error(None, error)
         else:

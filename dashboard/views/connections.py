@@ -1,48 +1,43 @@
 """The list of connections, and the page of a connection with its refreshes and syncs."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
-from urllib.parse import urlencode
+from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from accounts.lists.pages import KeysetPaginator
 from accounts.models import SyncRun
+from amazon_accounts.amazon_ads.hosts import Region
 from dashboard.account_counts import count_accounts
 from dashboard.audit.rows import read_latest
 from dashboard.charts import Column, stack_columns
+from dashboard.connection_chips import count_groups
+from dashboard.connection_list import ConnectionList, translate_parameters
 from dashboard.frame.page import StaffRequest, page, staff_page
 from dashboard.frame.team_filter import TeamFilter
+from dashboard.list_state import sort_links
 from dashboard.status import status_of_refresh
-from tokens.models import BROKEN, Connection, TokenRefresh
+from tokens.models import Connection, TokenRefresh
 
-PAGE_SIZE = 24
 REFRESHES_SHOWN = 24
 RUNS_SHOWN = 10
 
-STATES = {
-    "": ("All", Q()),
-    "attention": ("Reconnect needed", BROKEN),
-    "active": ("Active", Q(state=Connection.State.ACTIVE)),
-    "disconnected": ("Disconnected", Q(state=Connection.State.DISCONNECTED)),
+# The first press of a link sorts like this, the second the other way round.
+SORT_TITLES = {
+    "label": "Label",
+    "-last_synced_at": "Last sync",
+    "consent_ends_at": "Consent",
+    "expires_at": "Token",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    key: str
-    title: str
-    number: int
-    current: bool
-    address: str
+# The filters behind "More filters".
+RARE_FILTERS = ("region", "labels")
 
 
 def visible(request: StaffRequest) -> QuerySet[Connection]:
@@ -53,64 +48,54 @@ def visible(request: StaffRequest) -> QuerySet[Connection]:
 @require_safe
 @staff_page("tokens.view_connection")
 def connections(request: StaffRequest) -> HttpResponse:
-    state = request.GET.get("state", "")
-    if state not in STATES:
-        state = ""
+    parameters = translate_parameters(request.GET)
     team_filter = TeamFilter.read(request, "tokens.view_connection")
-    chosen = {"state": state, "team": team_filter.text}
-    rows_of_team = visible(request)
-    if team_filter.team_id:
-        rows_of_team = rows_of_team.filter(team=team_filter.team_id)
-    numbers = rows_of_team.aggregate(
-        **{f"n_{key}": Count("pk", filter=condition or None) for key, (_, condition) in STATES.items()}
-    )
-    title, condition = STATES[state]
-    paginator = KeysetPaginator(
-        rows_of_team.filter(condition).select_related("owner", "team"), "label", PAGE_SIZE
-    )
-    after = request.GET.get("after", "")
-    try:
-        rows = paginator.page(after)
-    except ValidationError:
-        after = ""
-        rows = paginator.page()
-    counts = count_accounts([connection.pk for connection in rows.items])
-    context = {
-        "heading": f"{title} ({numbers[f'n_{state}']:,})"
-        if state
-        else f"{numbers['n_']:,} connection{'' if numbers['n_'] == 1 else 's'}",
-        "choices": [
-            Choice(
-                key=key,
-                title=name,
-                number=numbers[f"n_{key}"],
-                current=key == state,
-                address=_address({**chosen, "state": key}),
-            )
-            for key, (name, _) in STATES.items()
-        ],
-        "connections": [(connection, counts.of(connection.pk)) for connection in rows.items],
-        "any": numbers["n_"],
-        "team_menu": team_filter.menu(_address({"state": state})),
-        "everything": _address({"team": team_filter.text}),
-        "here": _address(chosen, after),
-        "after": after,
-        "first": _address(chosen),
-        "next": rows.next_cursor and _address(chosen, rows.next_cursor),
-        "previous": rows.previous_cursor and _address(chosen, rows.previous_cursor),
-    }
+    if team_filter.team_id and "team" not in parameters:
+        # As if the address named it: then the links and an operation on all that match name it too.
+        parameters["team"] = team_filter.text
     return page(
         request,
         "dashboard/connections/list_page.html",
-        context,
+        _list_context(request.user, ConnectionList.read(parameters), team_filter),
         title="Connections",
         partial="dashboard/connections/list.html",
     )
 
 
-def _address(chosen: Mapping[str, str], after: str = "") -> str:
-    known = {key: value for key, value in {**chosen, "after": after}.items() if value}
-    return f"{reverse('connections')}?{urlencode(known)}" if known else reverse("connections")
+def _list_context(user: User, state: ConnectionList, team_filter: TeamFilter) -> dict[str, Any]:
+    # A cursor that is old or of another ordering leads to the first page.
+    try:
+        rows = state.page(user)
+    except ValidationError:
+        state = state.without()
+        rows = state.page(user)
+    groups, count = count_groups(user, state)
+    counts = count_accounts([connection.pk for connection in rows.items])
+    typed = {name: state.typed(name) for name in RARE_FILTERS}
+    base = reverse("connections")
+    return {
+        "state": state,
+        "team_menu": team_filter.menu(
+            f"{base}{state.without('team').page_address()}", number=max(len(state.values("team")), 1)
+        ),
+        # The menu of teams has a link of its own to turn its filter off.
+        "is_clearable": (state.without("team") if team_filter.is_offered else state).is_filtered,
+        "cleared": base + (f"?team={team_filter.text}" if team_filter.team_id else ""),
+        "search": state.typed("search"),
+        "connections": [(connection, counts.of(connection.pk)) for connection in rows.items],
+        "groups": groups,
+        "count": count,
+        "count_text": f"{count.number:,}{'+' if count.capped else ''}",
+        "sorts": sort_links(state, SORT_TITLES),
+        "here": f"{base}{state.page_address(state.cursor)}",
+        "first": f"{base}{state.page_address()}",
+        "next": rows.next_cursor and f"{base}{state.page_address(rows.next_cursor)}",
+        "previous": rows.previous_cursor and f"{base}{state.page_address(rows.previous_cursor)}",
+        "regions": Region.choices,
+        "rare": typed,
+        "rare_number": len([text for text in typed.values() if text]),
+        "without_rare": state.without(*RARE_FILTERS).hidden_inputs,
+    }
 
 
 @require_safe

@@ -14,13 +14,11 @@ from accounts.batch import start_batch
 from accounts.models import Account
 from accounts.update import (
     CHANGEABLE,
-    LABEL_NAME,
-    MAX_LABEL_LENGTH,
-    MAX_LABELS,
     VersionConflictError,
     check_changes,
     update_account,
 )
+from amazon_accounts.labels import LABEL_NAME, MAX_LABEL_LENGTH, MAX_LABELS
 from amazon_accounts.postgresql.clock import database_now
 from tests.accounts.batch.batches import ids, run_to_end
 from tests.accounts.conftest import AccountFactory, person

@@ -11,7 +11,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import SyncRun
 from dashboard.account_counts import count_accounts
-from dashboard.views.connections import PAGE_SIZE
+from dashboard.connection_list import PAGE_SIZE
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, squeeze, staff
 from tests.teams import join, team_of
 from tokens.models import Connection, TokenRefresh

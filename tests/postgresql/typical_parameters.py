@@ -84,8 +84,8 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
         "max_labels": 50,
         "too_many": "It would have too many labels.",
     },
-    "accounts/models/sql/find_last_forgettable_number.sql": {"kept": 10_000},
-    "accounts/models/sql/take_request_number.sql": {"kept": 10_000},
+    "tokens/sql/find_last_forgettable_number.sql": {"kept": 10_000},
+    "tokens/sql/take_request_number.sql": {"kept": 10_000},
     "accounts/sql/delete_abandoned_rows.sql": {},
     "accounts/sql/delete_old_runs.sql": {"before": MOMENT, "batch_size": 1000},
     "accounts/lists/sql/count_in_sample.sql": {
@@ -94,6 +94,7 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
         "search": "shop",
         "pages": 100,
     },
+    "accounts/lists/sql/count_connections_in_sample.sql": {"labels": None, "search": "%north%", "pages": 100},
     "accounts/lists/sql/index_names.sql": {"limit": 1000},
     "accounts/standing/sql/find_due_pairs.sql": {
         "connection": ID,

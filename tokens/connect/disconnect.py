@@ -9,18 +9,21 @@ from tokens.locking import lock_connection
 from tokens.models import Connection
 from tokens.people.audit import Action, record_audit
 from tokens.permissions import System, get_person, require
+from tokens.request_order import order_request
 from tokens.signals import connection_changed
 
 
-def disconnect_connection(user: User | System, connection: Connection) -> bool:
+def disconnect_connection(user: User | System, connection: Connection, *, number: int | None = None) -> bool:
     """Erase the tokens; accounts and history stay. Return False if the connection was disconnected before.
 
-    Raises PermissionDenied. A refresh that is running cannot bring the
-    tokens back.
+    A refresh that is running cannot bring the tokens back. `number` is that of an older request. Raises
+    PermissionDenied, and OvertakenError if the login was reconnected after that request.
     """
     require(user, "tokens.disconnect_connection", connection)
     with transaction.atomic():
-        state = lock_connection(user, "tokens.disconnect_connection", connection.pk).state
+        locked = lock_connection(user, "tokens.disconnect_connection", connection.pk)
+        state = locked.state
+        numbers = order_request(locked.request_numbers, ["connected"], number).numbers
         changed = (
             Connection.objects.filter(pk=connection.pk)
             .exclude(state=Connection.State.DISCONNECTED)
@@ -32,6 +35,7 @@ def disconnect_connection(user: User | System, connection: Connection) -> bool:
                 next_refresh_at=None,
                 lease_id=None,
                 is_identity_pending=False,
+                request_numbers=numbers,
                 disconnected_at=Greatest(Now(), F("created_at")),
                 disconnected_by=get_person(user),
             )

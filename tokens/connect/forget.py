@@ -26,7 +26,7 @@ class StillConnectedError(Exception):
 
 
 def forget_login(user: User | System, connection: Connection) -> bool:
-    """Erase the label and Amazon's name, e-mail and user id of the login, and the names of its accounts.
+    """Erase the label, the labels, the contact and Amazon's name, e-mail and user id of the login, and the names of its accounts.
 
     Earlier connections of the same login and team, which ended too, are erased with it. Accounts that another connection sees keep their names. Return False if the login was forgotten before. Raises
     PermissionDenied or StillConnectedError.
@@ -78,6 +78,8 @@ def _erase(connection: Connection, user: User | System) -> None:
         amazon_user_id=None,
         amazon_user_name="",
         amazon_user_email="",
+        contact_email="",
+        labels={},
         is_identity_pending=False,
         # What Amazon answered may name the login.
         last_error="",

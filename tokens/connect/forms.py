@@ -4,7 +4,8 @@ from django import forms
 
 from amazon_accounts.amazon_ads.foreign_text import has_token
 from amazon_accounts.amazon_ads.hosts import Region
-from tokens.connect.update import MAX_LABEL_LENGTH, clean_label, list_owners
+from amazon_accounts.labels import find_error_in_labels, read_label_lines
+from tokens.connect.update import MAX_EMAIL_LENGTH, MAX_LABEL_LENGTH, clean_label, list_owners
 from tokens.models import Connection, Team, TeamQuerySet
 
 
@@ -42,11 +43,41 @@ class RegionsChoiceField(forms.MultipleChoiceField):
         )
 
 
+class LabelsField(forms.CharField):
+    """All labels of something, one on each line."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.Textarea(attrs={"rows": 3, "class": "c-field", "placeholder": "client: acme"})
+        super().__init__(required=False, widget=widget, **kwargs)
+
+    def clean(self, value: Any) -> dict[str, str]:
+        labels = read_label_lines(super().clean(value) or "")
+        if error := find_error_in_labels(labels):
+            raise forms.ValidationError(error)
+        return labels
+
+    def prepare_value(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return "\n".join(f"{name}: {text}" for name, text in sorted(value.items()))
+        return value
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        return "" if isinstance(data, str) and has_token(data) else super().bound_data(data, initial)
+
+
 class ConnectionForm(forms.Form):
-    """The label, the regions and the person responsible of a connection."""
+    """The label and labels, the contact, the regions and the person responsible of a connection."""
 
     label = LabelField(
         label="Label", widget=forms.TextInput(attrs={"class": "c-field", "maxlength": MAX_LABEL_LENGTH})
+    )
+    labels = LabelsField(label="Labels", help_text="One on each line, as “client: acme”.")
+    contact_email = forms.EmailField(
+        label="Contact",
+        required=False,
+        max_length=MAX_EMAIL_LENGTH,
+        help_text="Whom to ask to renew the login: one e-mail address.",
+        widget=forms.EmailInput(attrs={"class": "c-field", "autocomplete": "off"}),
     )
     regions = RegionsChoiceField(
         label="Regions",
@@ -60,11 +91,24 @@ class ConnectionForm(forms.Form):
     )
 
     def __init__(self, data: Any = None, *, connection: Connection) -> None:
-        present = {name: getattr(connection, name) for name in ("label", "regions")}
+        present = {
+            name: getattr(connection, name) for name in ("label", "labels", "contact_email", "regions")
+        }
         owner = connection.owner.get_username()
         super().__init__(data, initial={**present, "owner": owner})
         names = {owner, *list_owners(connection).values_list("username", flat=True)}
         cast("forms.ChoiceField", self.fields["owner"]).choices = [(name, name) for name in sorted(names)]
+
+    def clean_labels(self) -> dict[str, str | None]:
+        # A label that is not in the text any more is removed. A form without this field leaves the labels.
+        if "labels" not in self.data:
+            return {}
+        return {**dict.fromkeys(self.initial["labels"]), **self.cleaned_data["labels"]}
+
+    def clean_contact_email(self) -> str:
+        if "contact_email" not in self.data:
+            return str(self.initial["contact_email"])
+        return str(self.cleaned_data["contact_email"])
 
     def clean_owner(self) -> str:
         # A form without this field, as of an earlier version of the page, leaves it as it is.

@@ -22,6 +22,7 @@ from tokens.models import Connection, Team, TokenRefresh, all_regions
 from tokens.people.audit import Action, record_audit
 from tokens.permissions import System
 from tokens.refresh.delays import choose_refresh_delay
+from tokens.request_order import order_request
 from tokens.signals import connection_changed
 
 
@@ -246,6 +247,8 @@ def _set_grant(connection: Connection, consent: Consent) -> None:
     connection.last_error_at = None
     connection.disconnected_at = None
     connection.disconnected_by = None
+    # An older request to disconnect the login has no effect any more.
+    connection.request_numbers = order_request(connection.request_numbers, ["connected"], None).numbers
 
 
 def _record_proof(connection: Connection, consent: Consent) -> None:

@@ -1,23 +1,28 @@
-"""Changing what people say about a connection: its label, the regions that are read, and the person responsible."""
+"""Changing what people say about a connection: its names, the regions that are read, whom to ask, and its pause."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final, NamedTuple
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from amazon_accounts.amazon_ads.foreign_text import has_token
 from amazon_accounts.amazon_ads.hosts import Region
+from amazon_accounts.labels import find_error_in_labels, merge_labels
+from amazon_accounts.postgresql.clock import database_now
 from amazon_accounts.visible_text import UNPRINTABLE
 from tokens.locking import lock_connection
 from tokens.models import Connection
 from tokens.people.audit import Action, record_audit
 from tokens.permissions import System, get_person, require
+from tokens.request_order import number_fields, order_request
 from tokens.signals import connection_changed
 
 MAX_LABEL_LENGTH: Final = 200  # characters
+MAX_EMAIL_LENGTH: Final = 254  # characters
 
 
 def clean_label(value: Any) -> str:
@@ -55,11 +60,55 @@ def clean_owner(value: Any) -> str:
     return value
 
 
+def clean_labels(value: Any) -> dict[str, str | None]:
+    """Return the labels to set and, with None, to remove. Raises ValidationError."""
+    if error := find_error_in_labels(value):
+        raise ValidationError(error)
+    return dict(value)
+
+
+def clean_contact_email(value: Any) -> str:
+    """Return the address without blanks at its ends, or "". Raises ValidationError."""
+    if not isinstance(value, str):
+        raise ValidationError("It must be a text.")
+    if has_token(value):
+        raise ValidationError("It has a token of Amazon in it.")
+    address = value.strip()
+    if address:
+        try:
+            validate_email(address)
+        except ValidationError:
+            raise ValidationError("It must be one e-mail address, or empty.") from None
+        if len(address) > MAX_EMAIL_LENGTH:
+            raise ValidationError(f"It must have at most {MAX_EMAIL_LENGTH} characters.")
+    return address
+
+
+def clean_paused(value: Any) -> bool:
+    """Raises ValidationError unless it is true or false."""
+    if not isinstance(value, bool):
+        raise ValidationError("It must be true or false.")
+    return value
+
+
 CHANGEABLE: Final[Mapping[str, Callable[[Any], Any]]] = {
     "label": clean_label,
+    "labels": clean_labels,
+    "contact_email": clean_contact_email,
     "regions": clean_regions,
+    "paused": clean_paused,
     "owner": clean_owner,
 }
+ORDERED: Final = tuple(name for name in CHANGEABLE if name != "labels")
+# A label may name the Amazon login, and the trail keeps it when the login is forgotten.
+NOT_RECORDED: Final = "(not recorded)"
+
+
+class Updated(NamedTuple):
+    """Whether anything differs now, and the fields that stayed because newer requests have changed them."""
+
+    changed: bool
+    overtaken: list[str]
 
 
 def list_owners(connection: Connection) -> QuerySet[User]:
@@ -68,13 +117,17 @@ def list_owners(connection: Connection) -> QuerySet[User]:
     return User.objects.filter(sees_team, is_active=True).distinct().order_by("username")
 
 
-def update_connection(user: User | System, connection: Connection, changes: Any) -> bool:
-    """Change `label`, `regions` and `owner` (a user name), where given. Return False if nothing differs.
+def update_connection(
+    user: User | System, connection: Connection, changes: Any, *, number: int | None = None
+) -> Updated:
+    """Change any of CHANGEABLE: a string sets a label of `labels` and None removes it; `owner` is a user name.
 
-    Other regions are synced at once. Raises PermissionDenied and ValidationError.
+    Other regions are synced at once. A pause ends the syncs under way, and a connection that is resumed is due.
+    `number` is that of an older request. Raises PermissionDenied, ValidationError, and OvertakenError if newer requests
+    have changed all fields.
     """
     require(user, "tokens.connect_amazon", connection)
-    cleaned = _clean(changes)
+    cleaned = check_changes(changes)
     with transaction.atomic():
         if "owner" in cleaned:
             cleaned["owner"] = _lock_person(cleaned["owner"])
@@ -84,28 +137,53 @@ def update_connection(user: User | System, connection: Connection, changes: Any)
             raise ValidationError("The login was forgotten, so nothing of it can be changed.")
         if "owner" in cleaned and cleaned["owner"] != locked.owner:
             _check_owner(locked, cleaned["owner"])
-        changed = {name: value for name, value in cleaned.items() if not _is_same(locked, name, value)}
+        ordered = order_request(locked.request_numbers, number_fields(cleaned, ORDERED), number)
+        wanted = _leave_out(cleaned, ordered.overtaken)
+        if "labels" in wanted:
+            wanted["labels"] = merge_labels(locked.labels, wanted["labels"])
+        changed = {name: value for name, value in wanted.items() if not _is_same(locked, name, value)}
         before = {name: getattr(locked, name) for name in changed}
         for name, value in changed.items():
             setattr(locked, name, value)
             setattr(connection, name, value)
+        locked.request_numbers = ordered.numbers
+        _store(locked, changed)
         if changed:
-            locked.save(update_fields=list(changed))
             record_audit(
-                user,
-                Action.CONNECTION_UPDATE,
-                locked,
-                before=_leave_out_names(before),
-                after=_leave_out_names(changed),
+                user, Action.CONNECTION_UPDATE, locked, before=_describe(before), after=_describe(changed)
             )
-        if "regions" in changed:
-            connection_changed.send(
-                sender=Connection, connection=locked, change="regions", user=get_person(user)
-            )
-    return bool(changed)
+        _tell(user, locked, changed)
+    return Updated(bool(changed), ordered.overtaken)
 
 
-def _clean(changes: Any) -> dict[str, Any]:
+def _leave_out(cleaned: Mapping[str, Any], overtaken: Collection[str]) -> dict[str, Any]:
+    wanted = {name: value for name, value in cleaned.items() if name not in overtaken}
+    if "labels" in wanted:
+        labels = {
+            name: value for name, value in wanted["labels"].items() if f"labels.{name}" not in overtaken
+        }
+        wanted["labels"] = labels
+    return wanted
+
+
+def _store(locked: Connection, changed: Mapping[str, Any]) -> None:
+    fields = ["request_numbers", *changed]
+    if changed.get("paused") is False:
+        # It is due, behind what others have waited for longer.
+        locked.next_sync_at = database_now()
+        fields.append("next_sync_at")
+    locked.save(update_fields=fields)
+
+
+def _tell(user: User | System, locked: Connection, changed: Mapping[str, Any]) -> None:
+    if changed.get("paused"):
+        connection_changed.send(sender=Connection, connection=locked, change="paused")
+    if "regions" in changed:
+        connection_changed.send(sender=Connection, connection=locked, change="regions", user=get_person(user))
+
+
+def check_changes(changes: Any) -> dict[str, Any]:
+    """Return the changes in their stored form. Raises ValidationError by field."""
     if not isinstance(changes, dict):
         raise ValidationError(f"It must be an object with any of: {', '.join(CHANGEABLE)}.")
     if unknown := next((name for name in changes if name not in CHANGEABLE), None):
@@ -138,13 +216,16 @@ def _check_owner(connection: Connection, person: User | None) -> None:
         )
 
 
-def _leave_out_names(values: Mapping[str, Any]) -> dict[str, Any]:
-    # A label may name the Amazon login, and the trail keeps it when the login is forgotten.
-    hidden = {"label": "(not recorded)"}
-    return {
-        name: hidden.get(name) or (value.get_username() if isinstance(value, User) else value)
-        for name, value in values.items()
-    }
+def _describe(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values as the audit trail has them."""
+    described = dict(values)
+    for name in {"label", "contact_email"} & described.keys():
+        described[name] = NOT_RECORDED
+    if "labels" in described:
+        described["labels"] = dict.fromkeys(sorted(described["labels"]), NOT_RECORDED)
+    if "owner" in described:
+        described["owner"] = described["owner"].get_username()
+    return described
 
 
 def _is_same(connection: Connection, name: str, value: Any) -> bool:

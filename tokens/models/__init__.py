@@ -14,9 +14,13 @@ from tokens.models.authorization import AuthorizationAttempt
 from tokens.models.connection import (
     BROKEN,
     FAILING,
+    PAUSED,
     Connection,
     ConnectionQuerySet,
+    ConsentState,
     all_regions,
+    first_consent_with_end,
+    where_consent,
     where_late,
     where_live,
 )
@@ -48,6 +52,7 @@ __all__ = [
     "BROKEN",
     "FAILING",
     "MAIN",
+    "PAUSED",
     "Alert",
     "AlertAddress",
     "AlertDelivery",
@@ -64,6 +69,7 @@ __all__ = [
     "ChosenTeam",
     "Connection",
     "ConnectionQuerySet",
+    "ConsentState",
     "ErasedPerson",
     "Event",
     "EventQuerySet",
@@ -87,6 +93,8 @@ __all__ = [
     "WebhookDeliveryQuerySet",
     "WebhookQuerySet",
     "all_regions",
+    "first_consent_with_end",
+    "where_consent",
     "where_late",
     "where_live",
 ]

@@ -1,18 +1,21 @@
 """Connections: the Amazon logins that people connected."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
+from enum import StrEnum
 from typing import Self, TypeVar
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models import F, Q, Value
+from django.db.models.functions import Concat, Lower, Now
 from uuid_utils.compat import uuid7
 
 from amazon_accounts.amazon_ads.hosts import Region
 from amazon_accounts.postgresql.clock import approximate_now
+from amazon_accounts.postgresql.trigrams import Trigrams
 from tokens.encryption import EncryptedTextField
 from tokens.models.team import Team, TeamRowsQuerySet
 
@@ -20,9 +23,32 @@ ACTIVE = Q(state="active")
 DISCONNECTED = Q(state="disconnected")
 # Amazon refuses the login until its owner reconnects it.
 BROKEN = Q(state="reauthorization_required")
-FAILING = Q(sync_failures__gt=0)
+FAILING = Q(sync_failures__gt=0, paused=False)
+PAUSED = Q(paused=True)
 # A connection is late when it has missed two syncs.
 INTERVALS_UNTIL_LATE = 2
+# A refresh changes a connection often. Each change waits in a list of the index, which a search reads whole.
+MAX_PENDING_KILOBYTES = 256
+
+
+class ConsentState(StrEnum):
+    """How long the consent of a login that is not disconnected holds."""
+
+    ENDS_IN_7 = "ends_in_7"
+    ENDS_IN_30 = "ends_in_30"
+    ENDS_IN_60 = "ends_in_60"
+    ENDED = "ended"
+    # Nobody knows when the login consented.
+    UNKNOWN = "unknown"
+    # It holds for more than 60 days, or was given before consents had an end.
+    GOOD = "good"
+
+
+CONSENT_DAYS_LEFT: dict[ConsentState, int] = {
+    ConsentState.ENDS_IN_7: 7,
+    ConsentState.ENDS_IN_30: 30,
+    ConsentState.ENDS_IN_60: 60,
+}
 
 
 def all_regions() -> list[str]:
@@ -38,8 +64,31 @@ def where_live() -> Q:
 
 
 def where_late() -> Q:
-    # A connection whose syncs fail is failing, and not late.
-    return Q(sync_failures=0, last_synced_at__lt=Now() - _time_until_late())
+    # A connection whose syncs fail is failing, and not late. One that is paused is neither.
+    return Q(sync_failures=0, paused=False, last_synced_at__lt=Now() - _time_until_late())
+
+
+def first_consent_with_end() -> datetime:
+    """Return the first moment whose consents end: from then on `Connection.consent_ends_at` is known."""
+    return datetime.combine(settings.CONSENT_EFFECTIVE_DATE, time.min, UTC)
+
+
+def where_consent(word: ConsentState) -> Q:
+    first = first_consent_with_end()
+    # Consents that were given then end now.
+    ends_now = Now() - timedelta(days=settings.CONSENT_DAYS)
+    match word:
+        case ConsentState.UNKNOWN:
+            condition = Q(consented_at=None)
+        case ConsentState.ENDED:
+            condition = Q(consented_at__gte=first, consented_at__lte=ends_now)
+        case ConsentState.GOOD:
+            lasts = Q(consented_at__gt=ends_now + timedelta(days=CONSENT_DAYS_LEFT[ConsentState.ENDS_IN_60]))
+            condition = Q(consented_at__lt=first) | lasts
+        case _:
+            last = ends_now + timedelta(days=CONSENT_DAYS_LEFT[word])
+            condition = Q(consented_at__gte=first, consented_at__gt=ends_now, consented_at__lte=last)
+    return condition & ~DISCONNECTED
 
 
 class ConnectionQuerySet(TeamRowsQuerySet["Connection"]):
@@ -78,9 +127,18 @@ class Connection(models.Model):
         help_text="The person responsible",
     )
     label = models.CharField(max_length=200)
+    labels = models.JSONField(default=dict, db_default={}, blank=True, help_text="What operators say")
+    contact_email = models.EmailField(
+        blank=True, default="", db_default="", help_text="Whom to ask to renew the login"
+    )
     client_id = models.CharField(max_length=100)
     regions = ArrayField(models.CharField(max_length=2, choices=Region.choices), default=all_regions)
     state = models.CharField(max_length=32, choices=State.choices, default=State.ACTIVE)
+
+    # A paused connection is not synced; its token is still refreshed.
+    paused = models.BooleanField(default=False, db_default=False)
+    # The number of the newest request that changed a field, by field: see tokens/request_order.py.
+    request_numbers = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
 
     # Known only when the `profile` scope was granted.
     amazon_user_id = models.TextField(null=True, blank=True)
@@ -115,6 +173,19 @@ class Connection(models.Model):
     # Amazon's lists that the last sync could not read, by their names in SyncRun.sources. What
     # these lists hold is taken from another connection that can read them.
     unread_lists = ArrayField(models.TextField(), default=list, db_default=[], blank=True, editable=False)
+
+    # What a search looks into, in small letters.
+    search_text = models.GeneratedField(
+        expression=Lower(
+            Concat(
+                *("label", Value("\n"), "amazon_user_email", Value("\n"), "amazon_user_name", Value("\n")),
+                *("amazon_user_id", Value("\n"), "contact_email"),
+                output_field=models.TextField(),
+            )
+        ),
+        output_field=models.TextField(),
+        db_persist=True,
+    )
 
     created_at = models.DateTimeField(db_default=Now())
     disconnected_at = models.DateTimeField(null=True, blank=True)
@@ -179,6 +250,7 @@ class Connection(models.Model):
                     amazon_user_id__isnull=True,
                     amazon_user_name="",
                     amazon_user_email="",
+                    contact_email="",
                 ),
                 name="forgotten_connection_names_nobody",
             ),
@@ -199,6 +271,27 @@ class Connection(models.Model):
             models.Index(fields=["next_sync_at"], condition=ACTIVE, name="connection_sync_due"),
             # A team's list of connections, and the filters of the accounts list that go through them.
             models.Index(fields=["team", "label", "id"], name="connection_of_team"),
+            # The orderings of the list of all teams.
+            models.Index(fields=["label", "id"], name="connection_label"),
+            models.Index(fields=["last_synced_at", "id"], name="connection_last_synced"),
+            models.Index(fields=["expires_at", "id"], name="connection_expires"),
+            # The same, and `?consent=`.
+            models.Index(fields=["consented_at", "id"], name="connection_consented"),
+            # A rare state, in the list's first ordering.
+            models.Index(fields=["state", "label", "id"], name="connection_state_label"),
+            models.Index(fields=["label", "id"], condition=PAUSED, name="connection_paused"),
+            # `?labels={...}` and `?search=`.
+            GinIndex(
+                fields=["labels"],
+                opclasses=["jsonb_path_ops"],
+                gin_pending_list_limit=MAX_PENDING_KILOBYTES,
+                name="connection_labels",
+            ),
+            GinIndex(
+                Trigrams("search_text"),
+                gin_pending_list_limit=MAX_PENDING_KILOBYTES,
+                name="connection_search",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -229,6 +322,13 @@ class Connection(models.Model):
         return ""
 
     @property
+    def reason_not_synced(self) -> str:
+        """Why the connection may not be synced, in one sentence; "" when it may be."""
+        if self.paused and not self.reason_unusable:
+            return "The connection is paused. Resume it first."
+        return self.reason_unusable
+
+    @property
     def is_forgotten(self) -> bool:
         return self.forgotten_at is not None
 
@@ -238,12 +338,12 @@ class Connection(models.Model):
 
     @property
     def is_failing(self) -> bool:
-        return self.sync_failures > 0
+        return self.sync_failures > 0 and not self.paused
 
     @property
     def is_late(self) -> bool:
         # The same rule as `where_late`.
-        if self.is_failing or self.last_synced_at is None:
+        if self.is_failing or self.paused or self.last_synced_at is None:
             return False
         return self.last_synced_at < approximate_now() - _time_until_late()
 

@@ -14,7 +14,7 @@ from accounts.batch import start_batch
 from accounts.batch.ending import settle_syncs
 from accounts.batch.waits import find_waits_of, join_waits
 from accounts.batch.work import run_chunk
-from accounts.lists.parameters import PAGE_PARAMETERS, AccountQuery, read_account_query
+from accounts.lists.parameters import PAGE_PARAMETERS, ListQuery, read_account_query
 from accounts.models import BatchItem, BatchOperation, SyncRun
 from accounts.strict_json import BadJSONError, read_json
 from accounts.sync.claims import AnotherRunActiveError, RunTakenError
@@ -112,7 +112,7 @@ def _is_id(text: str) -> bool:
     return True
 
 
-def _read_query(query: str) -> AccountQuery:
+def _read_query(query: str) -> ListQuery:
     return read_account_query(QueryDict(query.removeprefix("?")), ignored=PAGE_PARAMETERS)
 
 

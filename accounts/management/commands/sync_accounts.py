@@ -62,12 +62,12 @@ class Command(OperatorCommand):
 
     def _choose(self, named: Sequence[UUID]) -> list[Connection]:
         if not named:
-            return list(Connection.objects.live().order_by("pk"))
+            return list(Connection.objects.live().filter(paused=False).order_by("pk"))
         known = {connection.pk: connection for connection in Connection.objects.filter(pk__in=named)}
         for connection_id in named:
             if connection_id not in known:
                 raise CommandError(f"There is no connection {connection_id}.")
-            if reason := known[connection_id].reason_unusable:
+            if reason := known[connection_id].reason_not_synced:
                 raise CommandError(f"Connection {connection_id} cannot be synced. {reason}")
         return [known[connection_id] for connection_id in dict.fromkeys(named)]
 

@@ -16,7 +16,7 @@ from accounts.batch.operations import PERMISSIONS, Operation
 from accounts.batch.start import MAX_ITEMS
 from accounts.errors import UnknownObjectError
 from accounts.lists.filters import filter_accounts
-from accounts.lists.parameters import AccountQuery, read_account_query
+from accounts.lists.parameters import ListQuery, read_account_query
 from accounts.models import Account
 from dashboard.forms import UpdateForm
 from dashboard.frame.page import INVALID_FORM, StaffRequest, is_partial, page, redirect_htmx
@@ -29,7 +29,7 @@ class Selection:
 
     ids: tuple[str, ...] = ()
     query: str | None = None
-    filters: AccountQuery | None = None
+    filters: ListQuery | None = None
 
     @classmethod
     def read(cls, form: QueryDict) -> "Selection":

@@ -21,6 +21,8 @@ REQUESTS: Final[dict[str, str]] = {
     "POST connections/<uuid:connection_id>/disconnect/": "connection.disconnect",
     "POST connections/<uuid:connection_id>/forget/": "connection.forget",
     "POST connections/<uuid:connection_id>/move/": "connection.move",
+    "POST connections/<uuid:connection_id>/pause/": "connection.update",
+    "POST connections/<uuid:connection_id>/resume/": "connection.update",
     "POST connections/<uuid:connection_id>/update/": "connection.update",
     "POST operations/": "batch.start",
     "POST operations/<uuid:batch_id>/cancel/": "batch.cancel",

@@ -60,6 +60,8 @@ class Requests(Somebody):
             self.colleague.memberships.all().delete()
         if name.endswith("/retry/"):
             BatchItem.objects.update(state=BatchItem.State.FAILED)
+        if name.endswith("/resume/"):
+            Connection.objects.update(paused=True)
         if name.endswith("/forget/"):
             disconnect_connection(SYSTEM, self.account.connection)
         assert self.user is not None

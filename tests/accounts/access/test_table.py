@@ -97,6 +97,10 @@ GET     connections/<uuid:connection_id>/forget/            > > 403 403 200 200
 POST    connections/<uuid:connection_id>/forget/            > > 403 403 303 303
 GET     connections/<uuid:connection_id>/move/              > > 403 403 200 200
 POST    connections/<uuid:connection_id>/move/              > > 403 403 303 303
+GET     connections/<uuid:connection_id>/pause/             302 302 302 302 302 302
+POST    connections/<uuid:connection_id>/pause/             > > 403 303 303 303
+GET     connections/<uuid:connection_id>/resume/            302 302 302 302 302 302
+POST    connections/<uuid:connection_id>/resume/            > > 403 303 303 303
 GET     connections/<uuid:connection_id>/update/            > > 403 200 200 200
 POST    connections/<uuid:connection_id>/update/            > > 403 303 303 303
 GET     operations/                                         > > 200 200 200 200

@@ -12,10 +12,10 @@ from rest_framework.test import APIClient
 from accounts.batch import cancel_batch, retry_batch, start_batch
 from accounts.batch.work import OVERTAKEN, run_chunk
 from accounts.models import Account, BatchItem, BatchOperation
-from accounts.models.request_order import KEPT_NUMBERS, SEQUENCE
 from accounts.update import update_account
 from tests.accounts.batch.batches import ids, refused_position, results, run_to_end
 from tests.accounts.conftest import AccountFactory
+from tokens.request_order import KEPT_NUMBERS, SEQUENCE
 
 ACCOUNTS = 5
 CHUNK = 2

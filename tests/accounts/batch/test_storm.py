@@ -20,7 +20,8 @@ from accounts.batch import cancel_batch, retry_batch, start_batch
 from accounts.batch.ending import BatchStateError
 from accounts.batch.work import run_chunk
 from accounts.models import Account, BatchItem, BatchOperation
-from accounts.update import MAX_LABELS, update_account
+from accounts.update import update_account
+from amazon_accounts.labels import MAX_LABELS
 from tests.accounts.conftest import AccountFactory
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]

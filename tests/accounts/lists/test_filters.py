@@ -42,6 +42,9 @@ def world(
         for failures in (0, 3)
         for state in ("active", "reauthorization_required")
     ]
+    connections += [
+        new_connection(alice, last_synced_at=None, sync_failures=number, paused=True) for number in (0, 3)
+    ]
     return [
         new_account(
             alice, status=status, sync_enabled=enabled, unread_regions=unread, connection=connection,

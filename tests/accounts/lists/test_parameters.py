@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from accounts.lists.account_pages import paginate_accounts
 from accounts.lists.csv_text import FORMULA_STARTS, escape_formula, format_csv
-from accounts.lists.parameters import FILTERS, MAX_VALUES, PAGE_ONLY, PAGING, AccountQuery, read_account_query
+from accounts.lists.parameters import FILTERS, MAX_VALUES, PAGE_ONLY, PAGING, ListQuery, read_account_query
 from accounts.models import Account
 
 NAMES = [*FILTERS, *PAGING, *PAGE_ONLY, "colour"]
@@ -27,7 +27,7 @@ PLAIN = st.text(alphabet=f"{ascii_letters} äß梨", min_size=1, max_size=20).fi
 )
 
 
-def read(query: str) -> AccountQuery:
+def read(query: str) -> ListQuery:
     return read_account_query(QueryDict(query), paging=PAGING, ignored=PAGE_ONLY)
 
 

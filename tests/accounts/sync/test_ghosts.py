@@ -22,7 +22,7 @@ from accounts.models import (
 )
 from accounts.models.search import AccountSearch
 from accounts.sync.ghosts import merge_ghosts
-from accounts.update import MAX_LABELS
+from amazon_accounts.labels import MAX_LABELS
 from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
 from amazon_accounts.sandbox.world import Alternate, Maker, World, default_client

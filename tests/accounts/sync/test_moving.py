@@ -23,7 +23,8 @@ from accounts.models.search import AccountSearch
 from accounts.sync.claims import RunLostError, claim_run
 from accounts.sync.fences import fence_run
 from accounts.sync.requests import request_sync
-from accounts.update import MAX_LABELS, update_account
+from accounts.update import update_account
+from amazon_accounts.labels import MAX_LABELS
 from amazon_accounts.postgresql.threads import in_thread
 from tests.accounts.sync.conftest import ConnectionFactory
 from tests.teams import join, team_of

@@ -1,0 +1,57 @@
+"""The state of the connections page."""
+
+from dataclasses import dataclass
+
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.http import QueryDict
+
+from accounts.errors import UnknownObjectError
+from accounts.lists.connection_filters import filter_connections
+from accounts.lists.connection_pages import paginate_connections
+from accounts.lists.connection_parameters import DEFAULT_ORDERING, FILTERS, read_connection_query
+from accounts.lists.pages import Page
+from accounts.lists.parameters import PAGING
+from dashboard.list_state import ListState
+from tokens.models import Connection
+
+PAGE_SIZE = 24
+# The parameter and the word of this page before it took over those of the API. Bookmarks still have them.
+OLD_NAMES = {"after": "cursor"}
+OLD_STATES = {"attention": Connection.State.REAUTHORIZATION_REQUIRED.value}
+
+
+@dataclass(frozen=True)
+class ConnectionList(ListState):
+    filters = FILTERS
+    default_ordering = DEFAULT_ORDERING
+
+    @classmethod
+    def read(cls, parameters: QueryDict) -> "ConnectionList":
+        return cls(read_connection_query(parameters, paging=PAGING))
+
+    def connections(self, user: User) -> QuerySet[Connection]:
+        # A team that does not exist matches no connection: the page is empty, not an error.
+        try:
+            return filter_connections(user, self.query)
+        except UnknownObjectError:
+            return Connection.objects.none()
+
+    def page(self, user: User) -> Page[Connection]:
+        """Return the rows. A ValidationError says that the cursor is old, foreign or forged."""
+        # No page shows a token, so none is read.
+        rows = self.connections(user).select_related("owner", "team").defer("access_token", "refresh_token")
+        return paginate_connections(rows, self.ordering, self.query.page_size or PAGE_SIZE).page(self.cursor)
+
+
+def translate_parameters(parameters: QueryDict) -> QueryDict:
+    """Return the parameters under their present names, without the parameters that a form sent empty."""
+    translated = QueryDict(mutable=True)
+    for old_name, old_values in parameters.lists():
+        name = OLD_NAMES.get(old_name, old_name)
+        if name != old_name and name in parameters:
+            continue
+        values = [OLD_STATES.get(value, value) if name == "state" else value for value in old_values]
+        if values := [value for value in values if value.strip()]:
+            translated.setlist(name, values)
+    return translated
