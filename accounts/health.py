@@ -13,6 +13,8 @@ from accounts.models import Account
 from amazon_accounts.amazon_ads.models import ApplicationRefusal, Family
 from amazon_accounts.amazon_ads.pacing.report import PacingReport, report_pacing
 from tokens.models import BROKEN, FAILING, Connection, Heartbeat, TokenRefresh, where_late, where_live
+from tokens.people.groups import describe_missing, find_teams_of_groups
+from tokens.permissions import may_everything
 from tokens.processes.heartbeats import SILENCE
 
 State = Literal["healthy", "degraded", "error"]
@@ -84,11 +86,14 @@ def check_health(user: User) -> Health:
 
 
 def check_services(user: User) -> ServiceHealth:
-    """Check all but the accounts, whose number decides the cost. Costs three queries."""
+    """Check all but the accounts, whose number decides the cost.
+
+    Costs three queries, and for superusers one more for each team that OIDC_TEAM_ROLES names.
+    """
     connections = _count_connections(user)
     counts = _count_processes_and_refreshes(user)
     pacing = report_pacing()
-    reasons = _explain_connections(connections) + _explain_pacing(pacing)
+    reasons = _explain_connections(connections) + _explain_pacing(pacing) + _explain_settings(user)
     reasons = sorted(_explain_processes(counts) + reasons, key=lambda reason: reason["state"] != "error")
     return {
         "state": reasons[0]["state"] if reasons else "healthy",
@@ -223,6 +228,15 @@ def _explain_pacing(reports: list[PacingReport]) -> list[Reason]:
         elif report.blocked_until:
             reasons.append({"state": "degraded", "text": f"Amazon asked us to wait ({place})."})
     return reasons
+
+
+def _explain_settings(user: User) -> list[Reason]:
+    # The setting may have the name that a team had before, which other people need not know. A team that is missing
+    # when web starts stops the start, so this is one that was renamed since.
+    if not settings.OIDC_TEAM_ROLES or not may_everything(user):
+        return []
+    problem = describe_missing(find_teams_of_groups())
+    return [{"state": "degraded", "text": problem}] if problem else []
 
 
 def _name_logins(number: int) -> str:

@@ -4,7 +4,7 @@ Memberships that a person has given or changed stay as they are.
 """
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -45,20 +45,28 @@ def follow_groups(person: User, groups: Collection[str] | None) -> None:
         team = teams.get(name)
         if group in groups and team is not None and includes(role, wanted.get(team, role)):
             wanted[team] = role
-    missing = [name for name, team in teams.items() if team is None]
-    if missing:
+    problem = describe_missing(teams)
+    if problem:
         # One of them may be a team of the person that was renamed.
-        logger.warning(
-            "OIDC_TEAM_ROLES names teams that do not exist: %s. Until it is right, no sign-in takes a membership.",
-            quote(missing),
-        )
-    _follow(person, wanted, takes=not missing)
+        logger.warning("%s", problem)
+    _follow(person, wanted, takes=not problem)
 
 
 def find_teams_of_groups() -> dict[str, Team | None]:
     """Return the team of each name in OIDC_TEAM_ROLES, or None if there is none."""
     names = {name for name, _ in settings.OIDC_TEAM_ROLES.values()}
     return {name: Team.objects.filter(name__iexact=name).first() for name in sorted(names)}
+
+
+def describe_missing(teams: Mapping[str, Team | None]) -> str:
+    """Return what it means that some of the teams of OIDC_TEAM_ROLES are missing; "" if all are there."""
+    missing = [name for name, team in teams.items() if team is None]
+    if not missing:
+        return ""
+    return (
+        f"OIDC_TEAM_ROLES names teams that do not exist: {quote(missing)}. "
+        "Until it is right, no sign-in takes a membership."
+    )
 
 
 def quote(names: Iterable[str]) -> str:

@@ -12,9 +12,12 @@ from rest_framework.test import APIClient
 
 from accounts.health import check_health
 from amazon_accounts.amazon_ads.models import ApplicationRefusal, RateLimit, RateLimitHour
+from amazon_accounts.configuration.single_sign_on import TeamRole
 from amazon_accounts.postgresql.clock import database_now
 from tests.accounts.conftest import AccountFactory, ConnectionFactory
-from tokens.models import Heartbeat, TokenRefresh
+from tokens.models import Heartbeat, Team, TokenRefresh
+from tokens.people.teams import rename_team
+from tokens.permissions import SYSTEM
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +116,22 @@ def test_processes_that_are_gone(alice: User) -> None:
     Heartbeat.objects.update(beat_at=timezone.now() - timedelta(minutes=5))
     assert check_health(alice)["state"] == "error"
     assert len([text for text in texts(alice) if "is running" in text]) == 2
+
+
+def test_a_team_of_single_sign_on_that_was_renamed_is_told_to_superusers(
+    admin: User, settings: LazySettings
+) -> None:
+    root = User.objects.create_superuser("root")
+    south = Team.objects.create(name="South")
+    settings.OIDC_TEAM_ROLES = {"ads-south": TeamRole("South", "viewer")}
+    assert texts(root) == []
+    rename_team(SYSTEM, south, "Süd")
+    assert texts(root) == [
+        "OIDC_TEAM_ROLES names teams that do not exist: 'South'. Until it is right, no sign-in takes a membership."
+    ]
+    assert check_health(root)["state"] == "degraded"
+    # They need not know what a team of others was called.
+    assert texts(admin) == []
 
 
 def test_a_refused_application(alice: User, settings: LazySettings) -> None:
