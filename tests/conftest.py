@@ -18,6 +18,7 @@ pytest_plugins = [
     "tests.database_outage",
     "tests.half_open_proxy",
     "tests.pgbouncer",
+    "tests.quick_database",
     "tests.quick_flush",
 ]
 
