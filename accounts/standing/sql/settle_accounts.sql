@@ -3,7 +3,7 @@
 -- Writes only accounts that differ. An account that is inactive has no standing. `statuses` maps the words of Amazon's
 -- list to a status.
 WITH account AS MATERIALIZED (
-    SELECT account.*
+    SELECT account.id, account.status, account.amazon_status
       FROM (SELECT unnest(%(accounts)s::uuid[]) AS id
              UNION
             SELECT access.account_id FROM accounts_accountaccess access
