@@ -1,9 +1,5 @@
 """Limits of how many requests one key or person may make."""
 
-import time
-from collections import OrderedDict
-from collections.abc import Hashable
-from threading import Lock
 from typing import TYPE_CHECKING, cast
 
 from rest_framework.exceptions import Throttled
@@ -12,7 +8,8 @@ from rest_framework.throttling import BaseThrottle
 
 from accounts.api.rate_limits import note_limit
 from tokens.models import ApiKey
-from tokens.people.hand_out_pace import HAND_OUTS, Pace, take_hand_outs
+from tokens.people.hand_out_pace import HAND_OUTS, take_hand_outs
+from tokens.people.request_pace import READS, WRITES, take_request
 
 if TYPE_CHECKING:
     # REST framework imports this module by its name in the settings.
@@ -21,65 +18,28 @@ if TYPE_CHECKING:
 SAFE = {"GET", "HEAD", "OPTIONS"}
 
 
-READING = Pace("reads", per_second=100, burst=1_000)
-WRITING = Pace("writes", per_second=20, burst=200)
-MAX_CLOCKS = 10_000
-
-
-class RequestClocks:
-    # The generic cell rate algorithm: each request moves the clock of its key forward. A clock may be ahead of the
-    # time by the burst.
-
-    def __init__(self, *, max_clocks: int = MAX_CLOCKS) -> None:
-        self._max_clocks = max_clocks
-        self._clocks: OrderedDict[Hashable, float] = OrderedDict()
-        self._lock = Lock()
-
-    def seconds_to_wait(self, key: Hashable, pace: Pace, now: float) -> float:
-        """Return 0 and count the request, or return how long the caller must wait."""
-        with self._lock:
-            clock = max(self._clocks.get(key, now), now)
-            if seconds := pace.seconds_to_wait(clock - now):
-                return seconds
-            self._clocks[key] = clock + 1 / pace.per_second
-            self._clocks.move_to_end(key)
-            # A clock that was not moved for long is behind the time, so nobody gains by losing it.
-            if len(self._clocks) > self._max_clocks:
-                self._clocks.popitem(last=False)
-        return 0.0
-
-    def seconds_ahead(self, key: Hashable, now: float) -> float:
-        with self._lock:
-            return max(self._clocks.get(key, now) - now, 0.0)
-
-    def clear(self) -> None:
-        with self._lock:
-            self._clocks.clear()
-
-
 class CallerThrottle(BaseThrottle):
-    # Each web process counts for itself, which costs no query.
-    clocks = RequestClocks()
-
     def __init__(self) -> None:
         self._wait: float | None = None
 
     def allow_request(self, request: Request, _view: "APIView") -> bool:
-        reads = request.method in SAFE
-        pace = READING if reads else WRITING
-        caller, now = (get_caller(request), reads), time.monotonic()
-        seconds = self.clocks.seconds_to_wait(caller, pace, now)
-        note_limit(request, pace, self.clocks.seconds_ahead(caller, now))
-        self._wait = seconds or None
-        return not seconds
+        pace = READS if request.method in SAFE else WRITES
+        turn = take_request(name_caller(request), pace)
+        if turn is None:
+            return True
+        note_limit(request, pace, turn.seconds_ahead)
+        if not turn.is_taken:
+            # A turn may have come back since the clock was read.
+            self._wait = max(pace.seconds_to_wait(turn.seconds_ahead), 1 / pace.per_second)
+        return turn.is_taken
 
     def wait(self) -> float | None:
         return self._wait
 
 
-def get_caller(request: Request) -> Hashable:
+def name_caller(request: Request) -> str:
     """Return who is counted: each key by itself, and a person with all their sessions."""
-    return request.auth.pk if isinstance(request.auth, ApiKey) else request.user.pk
+    return f"key {request.auth.pk}" if isinstance(request.auth, ApiKey) else f"person {request.user.pk}"
 
 
 def count_hand_outs(request: Request, number: int) -> None:

@@ -11,7 +11,6 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from accounts.api.throttling import CallerThrottle
 from accounts.models import Account, AccountAccess
 from tests.api_keys import new_key
 from tests.teams import join, team_of
@@ -21,11 +20,6 @@ from tokens.people.roles import Role
 AccountFactory = Callable[..., Account]
 ConnectionFactory = Callable[..., Connection]
 ClientFactory = Callable[[User], APIClient]
-
-
-@pytest.fixture(autouse=True)
-def rested_throttle() -> None:
-    CallerThrottle.clocks.clear()
 
 
 def person(name: str, role: str) -> User:

@@ -58,6 +58,11 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
         "pause": timedelta(milliseconds=10),
         "allowed": timedelta(minutes=1),
     },
+    "tokens/people/sql/take_request.sql": {
+        "key": "reads key of a service",
+        "pause": timedelta(milliseconds=10),
+        "allowed": timedelta(seconds=10),
+    },
     "tokens/sign_in/sql/give_turns_back.sql": {"keys": ["person", "address"]},
     "tokens/sign_in/sql/take_turns.sql": {
         "keys": ["person", "address"],

@@ -29,6 +29,7 @@ from tokens.models.event import Event, EventQuerySet
 from tokens.models.heartbeat import Heartbeat
 from tokens.models.invitation import Invitation, InvitationQuerySet
 from tokens.models.refresh import TokenRefresh, TokenRefreshQuerySet
+from tokens.models.request_clock import RequestClock
 from tokens.models.scheduler_lead import SchedulerLead
 from tokens.models.session import Session, SessionQuerySet
 from tokens.models.sign_in import SignInPace
@@ -79,6 +80,7 @@ __all__ = [
     "Membership",
     "MembershipQuerySet",
     "MutedAlertKind",
+    "RequestClock",
     "SchedulerLead",
     "Session",
     "SessionQuerySet",

@@ -32,14 +32,14 @@ HAND_OUTS: Final = Pace("access-tokens", per_second=100, burst=6_000)
 
 
 @dataclass(frozen=True)
-class HandOutTurn:
-    """Whether the tokens may be handed out, and how far the clock of the key is ahead of the time."""
+class Turn:
+    """Whether something was counted, and may be done, and how far the clock is ahead of the time."""
 
     is_taken: bool
     seconds_ahead: float
 
 
-def take_hand_outs(key_id: UUID, number: int, pace: Pace = HAND_OUTS) -> HandOutTurn:
+def take_hand_outs(key_id: UUID, number: int, pace: Pace = HAND_OUTS) -> Turn:
     """Count `number` access tokens against the key, or none if the key may not ask for all of them now.
 
     A key that was revoked meanwhile gets none.
@@ -56,5 +56,5 @@ def take_hand_outs(key_id: UUID, number: int, pace: Pace = HAND_OUTS) -> HandOut
         cursor.execute(load(__file__, "take_hand_outs"), parameters)
         row = cursor.fetchone()
     if row is None:
-        return HandOutTurn(is_taken=False, seconds_ahead=0.0)
-    return HandOutTurn(is_taken=row[0], seconds_ahead=float(row[1]))
+        return Turn(is_taken=False, seconds_ahead=0.0)
+    return Turn(is_taken=row[0], seconds_ahead=float(row[1]))

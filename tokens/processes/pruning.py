@@ -20,6 +20,7 @@ from tokens.models import (
     Event,
     Heartbeat,
     Invitation,
+    RequestClock,
     SignInPace,
     TokenRefresh,
 )
@@ -58,6 +59,7 @@ def prune_tokens_histories(*, batch_size: int = BATCH_SIZE) -> int:
         Invitation.objects.filter(ends_at__lt=now - ENDED_INVITATIONS),
         # A clock that is behind the time limits nobody.
         SignInPace.objects.filter(next_at__lt=now),
+        RequestClock.objects.filter(ahead_until__lt=now),
         Heartbeat.objects.filter(beat_at__lt=now - HEARTBEATS),
         DjangoJobExecution.objects.filter(run_time__lt=now - JOB_HISTORY),
     ]

@@ -75,6 +75,7 @@ WITHOUT_OWNER = {
     "tokens.erasedperson",
     "tokens.heartbeat",
     "tokens.schedulerlead",
+    "tokens.requestclock",
     "tokens.signinpace",
 }
 # The people who read: the member of one team in each role, the member of two, somebody in none, and a superuser.

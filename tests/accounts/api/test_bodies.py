@@ -5,6 +5,7 @@ import json
 import re
 import time
 from contextlib import suppress
+from datetime import timedelta
 from http import HTTPStatus
 from io import RawIOBase
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from uuid import UUID, uuid4
 import pytest
 import yaml
 from django.contrib.auth.models import User
+from django.db.models.functions import Now
 from django.test import Client
 
 from accounts.api.exceptions import ContentTooLargeError
@@ -24,12 +26,12 @@ from accounts.api.parsing import (
     StrictJSONParser,
     refuse_too_many_values,
 )
-from accounts.api.throttling import WRITING, CallerThrottle
 from accounts.models import BatchOperation
 from tests.accounts.api.test_schema import CHECKED_IN
 from tests.accounts.conftest import person
 from tests.api_keys import new_key
-from tokens.models import ApiKey
+from tokens.models import ApiKey, RequestClock
+from tokens.people.request_pace import WRITES, name_clock
 
 BATCH = "/api/v1/accounts/batch/"
 MEGABYTE = 1024 * 1024
@@ -107,8 +109,8 @@ def test_nobody_is_refused_before_the_body_is_read(db: None) -> None:
 
 def test_who_asks_too_often_is_refused_before_the_body_is_read(admin: User) -> None:
     token = new_key(admin)
-    for _ in range(WRITING.burst):
-        CallerThrottle.clocks.seconds_to_wait((ApiKey.objects.get().pk, False), WRITING, time.monotonic() + 5)
+    clock = name_clock(f"key {ApiKey.objects.get().pk}", WRITES)
+    RequestClock.objects.create(key=clock, ahead_until=Now() + timedelta(seconds=WRITES.window + 5))
     assert send("POST", BATCH, token=token).status_code == HTTPStatus.TOO_MANY_REQUESTS
 
 

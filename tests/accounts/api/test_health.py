@@ -38,7 +38,7 @@ def test_all_is_well(
 ) -> None:
     account = new_account(alice)
     new_account(alice, status="pending")
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         body = api.get("/api/v1/accounts/health/").json()
     assert body["state"] == "healthy"
     assert body["reasons"] == []

@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -19,15 +20,15 @@ from rest_framework.test import APIClient
 from accounts.api import problems
 from accounts.api.exceptions import UnavailableError
 from accounts.api.parsing import MAX_BODY_BYTES
-from accounts.api.throttling import READING, WRITING, CallerThrottle
 from accounts.batch import start_batch
 from amazon_accounts.web import problems as types
 from amazon_accounts.web.problems import PROBLEM_TYPES
 from tests.accounts.conftest import AccountFactory, ClientFactory, person
 from tests.api_keys import new_key
 from tests.database_outage import DatabaseOutage
-from tokens.models import ApiKey, Connection
+from tokens.models import ApiKey, Connection, RequestClock
 from tokens.people.hand_out_pace import Pace
+from tokens.people.request_pace import READS, WRITES, name_clock
 
 LIST = "/api/v1/accounts/"
 BATCH = "/api/v1/accounts/batch/"
@@ -252,16 +253,16 @@ class TestRequests:
         ]  # fmt: skip
 
 
-def spend_burst(user: User, pace: Pace, *, reads: bool) -> None:
-    # The requests count as made in five seconds, so that the pace does not allow the next request meanwhile.
+def spend_burst(user: User, pace: Pace) -> None:
+    # As if it had been asked for in five seconds, so that the pace does not allow the next request meanwhile.
     key = ApiKey.objects.filter(user=user).earliest("created_at")
-    for _ in range(pace.burst):
-        CallerThrottle.clocks.seconds_to_wait((key.pk, reads), pace, time.monotonic() + 5)
+    ahead_until = Now() + timedelta(seconds=pace.window + 5)
+    RequestClock.objects.create(key=name_clock(f"key {key.pk}", pace), ahead_until=ahead_until)
 
 
 class TestThrottle:
     def test_it_says_when_to_try_again(self, api: APIClient, alice: User) -> None:
-        spend_burst(alice, READING, reads=True)
+        spend_burst(alice, READS)
         response = api.get(LIST)
         check(response, 429, "too-many-requests")
         assert 4 <= int(response["Retry-After"]) <= 6
@@ -270,19 +271,19 @@ class TestThrottle:
         self, api: APIClient, alice: User, new_account: AccountFactory
     ) -> None:
         address = f"{LIST}{new_account(alice).pk}/"
-        spend_burst(alice, WRITING, reads=False)
+        spend_burst(alice, WRITES)
         check(api.patch(address, {"sync_enabled": False}, format="json"), 429)
         assert api.get(address).json()["sync_enabled"] is True
 
     def test_it_counts_each_person_apart(
         self, api: APIClient, alice: User, bob: User, client_of: ClientFactory
     ) -> None:
-        spend_burst(alice, READING, reads=True)
+        spend_burst(alice, READS)
         check(api.get(LIST), 429)
         assert client_of(bob).get(LIST).status_code == 200
 
     def test_it_counts_each_key_apart(self, api: APIClient, alice: User, client_of: ClientFactory) -> None:
-        spend_burst(alice, READING, reads=True)
+        spend_burst(alice, READS)
         check(api.get(LIST), 429)
         assert client_of(alice).get(LIST).status_code == 200
 
@@ -298,7 +299,7 @@ class TestThrottle:
         )
 
     def test_an_answer_429_says_that_none_is_left(self, api: APIClient, alice: User) -> None:
-        spend_burst(alice, READING, reads=True)
+        spend_burst(alice, READS)
         response = api.get(LIST)
         assert response.status_code == 429
         assert re.fullmatch(r'"reads";r=0;t=1[45]', response["RateLimit"])

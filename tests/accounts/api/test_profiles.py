@@ -145,7 +145,7 @@ def test_it_asks_as_much_of_the_database_whatever_the_size(
 ) -> None:
     for number in range(20):
         new_profiles(new_account(alice), f"{number}00", f"{number}01")
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         assert len(api.get(LIST).json()["results"]) == 42
 
 
