@@ -1,4 +1,7 @@
-"""Reactions to signals: of accounts to a change of a connection, of batches and due syncs to the end of a sync."""
+"""Reactions to signals: of accounts to a change of a connection, of batches and due syncs to the end of a sync.
+
+And the answer to the watcher, which asks for logins that fail.
+"""
 
 from functools import partial
 from typing import Any
@@ -14,6 +17,7 @@ from accounts.signals import sync_ended
 from accounts.sync.claims import close_unfinished_runs
 from accounts.sync.due import queue_more
 from accounts.sync.erasure import erase_names
+from accounts.sync.failing import find_failing_syncs
 from accounts.sync.handover import (
     hand_over_broken,
     hand_over_disconnected,
@@ -23,7 +27,8 @@ from accounts.sync.handover import (
 from accounts.sync.moving import move_accounts
 from accounts.sync.requests import queue_sync
 from tokens.models import Connection
-from tokens.signals import connection_changed
+from tokens.processes.watch.logins import FailingLogin
+from tokens.signals import connection_changed, failing_logins_wanted
 
 
 @receiver(connection_changed, dispatch_uid="accounts")
@@ -66,3 +71,8 @@ def on_sync_ended(run_id: UUID, **_: Any) -> None:
 @receiver(sync_ended, dispatch_uid="accounts.due")
 def on_scheduled_sync_ended(run_id: UUID, **_: Any) -> None:
     transaction.on_commit(partial(queue_more, run_id))
+
+
+@receiver(failing_logins_wanted, dispatch_uid="accounts.failing")
+def on_failing_logins_wanted(**_: Any) -> list[FailingLogin]:
+    return find_failing_syncs()

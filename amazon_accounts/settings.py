@@ -12,8 +12,17 @@ from urllib.parse import unquote, urlsplit
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
-from amazon_accounts.configuration.addresses import env_hosts, env_origin, env_origins, env_url
+from amazon_accounts.configuration.addresses import (
+    env_hosts,
+    env_origin,
+    env_origins,
+    env_secret_url,
+    env_url,
+)
 from amazon_accounts.configuration.api_description import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS
+from amazon_accounts.configuration.content_security import (
+    CONTENT_SECURITY_POLICY as CONTENT_SECURITY_POLICY,
+)
 from amazon_accounts.configuration.database import env_pool, read_database_url
 from amazon_accounts.configuration.environment import (
     env,
@@ -30,7 +39,6 @@ from amazon_accounts.configuration.environment import (
     env_waits,
     require_in_production,
 )
-from amazon_accounts.configuration.languages import CLIENT_LANGUAGES
 from amazon_accounts.configuration.outgoing import (
     env_certificates,
     env_direct_hosts,
@@ -98,6 +106,10 @@ SANDBOX_PORT = env_port("SANDBOX_PORT", PORT + 1)
 _sandbox = f"http://127.0.0.1:{SANDBOX_PORT}/{{region}}" if USES_SANDBOX else ""
 AMAZON_ADS_API_URL = env_url("AMAZON_ADS_API_URL", f"{_sandbox}/api" if _sandbox else "")
 AMAZON_LWA_URL = env_url("AMAZON_LWA_URL", _sandbox)
+# Asked when many logins fail at once. What another host than Amazon's does is not on that page.
+AMAZON_STATUS_URL = env_url(
+    "AMAZON_STATUS_URL", "" if AMAZON_ADS_API_URL else "https://status.ads.amazon.com/status.json"
+)
 if USES_SANDBOX:
     AMAZON_CLIENT_ID = "amzn1.application-oa2-client.5a4d0b0c0d0e4f5061728394a5b6c7d8"
     AMAZON_CLIENT_SECRET = AMAZON_CLIENT_SECRET or "sandbox-secret"
@@ -174,6 +186,9 @@ BILLING_INTERVAL_SECONDS = env_int("BILLING_INTERVAL_SECONDS", 21_600, minimum=1
 ALERT_URLS = env_secret_list("ALERT_URLS")
 # Where ALERT_URLS is the only way that was set up, mail would only fail.
 MAIL_ALERTS = bool(env_secret("EMAIL_URL")) or not ALERT_URLS
+# A failure that lasts so long is told.
+ALERT_AFTER_SECONDS = env_int("ALERT_AFTER_SECONDS", 1800, minimum=1)
+HEARTBEAT_URL = env_secret_url("HEARTBEAT_URL")
 METRICS_TOKEN = env_secret("METRICS_TOKEN")
 
 # For what goes out. Other variables for proxies and certificates, also these names in small letters, change nothing.
@@ -365,7 +380,6 @@ REQUIRE_MFA = env_choice("REQUIRE_MFA", "nobody", ["nobody", "administrators", "
 CSRF_FAILURE_VIEW = "dashboard.views.errors.csrf_failure"
 
 LANGUAGE_CODE = "en-us"
-LANGUAGES = CLIENT_LANGUAGES
 TIME_ZONE = "UTC"
 USE_TZ = True
 # Short dates for the admin.
@@ -414,25 +428,6 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 1
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "amazon_accounts.web.error_pages.SecretFilter"
-# No inline script and no eval: dashboard/static/dashboard/expressions.js evaluates the attributes of Alpine, which
-# Unfold uses. No form leads to another host, because Chromium applies `form-action` to every redirect that follows,
-# and Amazon's pages may change their hosts.
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": ["'none'"],
-        "script-src": ["'self'"],
-        "style-src": ["'self'", "'unsafe-inline'"],
-        "style-src-elem": ["'self'"],
-        "style-src-attr": ["'unsafe-inline'"],
-        "img-src": ["'self'", "data:"],
-        "font-src": ["'self'"],
-        "connect-src": ["'self'"],
-        "form-action": ["'self'"],
-        "base-uri": ["'none'"],
-        "frame-ancestors": ["'none'"],
-        "object-src": ["'none'"],
-    }
-}
 
 LOGGING = {
     "version": 1,
@@ -446,14 +441,13 @@ LOGGING = {
     },
     "filters": {
         "outages": {"()": "amazon_accounts.postgresql.outages.OutageFilter"},
-        "client_links": {"()": "amazon_accounts.web.links.ClientLinkFilter"},
         "one_line": {"()": "django.utils.log.CallbackFilter", "callback": keep_to_one_line},
     },
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
             "formatter": "plain",
-            "filters": ["outages", "client_links", "one_line"],
+            "filters": ["outages", "one_line"],
         },
     },
     "root": {"handlers": ["stderr"], "level": "INFO"},

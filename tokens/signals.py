@@ -1,4 +1,4 @@
-"""Signals about connections, for other apps."""
+"""Signals for other apps."""
 
 from django.dispatch import Signal
 
@@ -11,3 +11,7 @@ connection_changed = Signal()
 
 # Sent after each refresh of a connection whose Amazon login is not identified yet, with `connection_id`.
 login_unidentified = Signal()
+
+# Sent when the watcher looks for logins that fail. A receiver returns a list of
+# `tokens.processes.watch.logins.FailingLogin`.
+failing_logins_wanted = Signal()

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from amazon_accounts.configuration.environment import env, env_list
+from amazon_accounts.configuration.environment import env, env_list, env_secret
 
 USUAL_PORTS: Final = {"http": 80, "https": 443}
 REGION: Final = "{region}"
@@ -33,6 +33,19 @@ def env_url(name: str, default: str = "") -> str:
     if address.scheme not in USUAL_PORTS or not is_host or has_more or not is_plain:
         raise malformed
     return f"{address.scheme}://{address.netloc.lower()}{address.path}".rstrip("/")
+
+
+def env_secret_url(name: str) -> str:
+    """Return an address that may be secret, such as one with a key in its path."""
+    value = env_secret(name)
+    try:
+        address = urlsplit(value)
+        is_known = address.scheme in USUAL_PORTS and bool(address.hostname) and address.port != 0
+    except ValueError:
+        is_known = False
+    if value and not (is_known and value.isascii() and value.isprintable() and " " not in value):
+        raise ImproperlyConfigured(f"{name} must be an address like https://host/path.")
+    return value
 
 
 def env_origin(name: str, default: str = "") -> str:

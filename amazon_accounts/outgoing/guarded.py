@@ -1,4 +1,4 @@
-"""One POST to an address that a person chose, and that may be meant to reach our own network.
+"""One call of an address that a person chose, and that may be meant to reach our own network.
 
 The name is resolved here, and the connection goes to the address that was checked, so that a name that means another
 address a moment later changes nothing. A proxy is given the address too. No redirect is followed.
@@ -9,6 +9,7 @@ import base64
 import socket
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, Final
@@ -26,7 +27,7 @@ from amazon_accounts.outgoing.routes import explain_refusal, explain_silence, fi
 MAX_SECONDS: Final = 10.0
 # A host with several addresses gets a second chance.
 CONNECT_SECONDS: Final = 4.0
-# So much of an answer is read.
+# So much of an answer is read, unless the caller wants more.
 MAX_ANSWER_BYTES: Final = 16_384
 MAX_NAME_CHARACTERS: Final = 253
 
@@ -44,11 +45,36 @@ def check_url(url: str) -> None:
     _split(url)
 
 
+@dataclass(frozen=True)
+class Request:
+    method: str
+    url: str
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    # So much of the answer is read.
+    max_bytes: int = MAX_ANSWER_BYTES
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: bytes
+
+
 async def post(url: str, body: bytes, headers: Mapping[str, str]) -> int:
     """Return the status of the answer. Raises CallError, also for an address that may not be called."""
+    return (await _call(Request("POST", url, body, headers))).status
+
+
+async def get(url: str, *, max_bytes: int = MAX_ANSWER_BYTES) -> Answer:
+    """Raises CallError, also for an address that may not be called."""
+    return await _call(Request("GET", url, headers={"Accept-Encoding": "identity"}, max_bytes=max_bytes))
+
+
+async def _call(request: Request) -> Answer:
     try:
         async with asyncio.timeout(MAX_SECONDS):
-            return await _post(_split(url), url, body, headers)
+            return await _exchange(request, _split(request.url))
     except AddressError as error:
         raise CallError(str(error)) from None
     except TimeoutError:
@@ -57,7 +83,7 @@ async def post(url: str, body: bytes, headers: Mapping[str, str]) -> int:
         raise CallError(_explain(error)) from None
 
 
-async def _post(address: SplitResult, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+async def _exchange(request: Request, address: SplitResult) -> Answer:
     is_encrypted = address.scheme == "https"
     async with httpcore.AsyncConnectionPool(
         ssl_context=_make_tls_once(settings.CA_BUNDLE) if is_encrypted else None,
@@ -67,18 +93,18 @@ async def _post(address: SplitResult, url: str, body: bytes, headers: Mapping[st
         # Each wait has a limit of its own too, because a cancelled handshake would leave a socket open.
         limits = dict.fromkeys(("connect", "read", "write", "pool"), MAX_SECONDS)
         async with pool.stream(
-            "POST",
-            url,
-            headers=[*headers.items(), ("Connection", "close")],
-            content=body,
+            request.method,
+            request.url,
+            headers=[*request.headers.items(), ("Connection", "close")],
+            content=request.body,
             extensions={"timeout": limits},
         ) as answer:
-            read = 0
+            read = b""
             async for chunk in answer.aiter_stream():
-                read += len(chunk)
-                if read > MAX_ANSWER_BYTES:
+                read += chunk
+                if len(read) > request.max_bytes:
                     break
-            return answer.status
+            return Answer(answer.status, read[: request.max_bytes])
 
 
 def _split(url: str) -> SplitResult:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
@@ -32,8 +33,16 @@ class ClientGoneError(Exception):
 
 
 class Bridge:
-    def __init__(self, application: WSGIApplication, limits: Limits | None = None) -> None:
+    """Answers with the application. `begin` is called once, when the process begins to serve."""
+
+    def __init__(
+        self,
+        application: WSGIApplication,
+        limits: Limits | None = None,
+        begin: Callable[[], object] = lambda: None,
+    ) -> None:
         self._application = application
+        self._begin = begin
         self._limits = limits or Limits()
         self._lanes = Lanes(self._limits)
         self._bodies = Bodies(self._limits)
@@ -61,6 +70,7 @@ class Bridge:
                 self._lanes.stop()
             else:
                 end_with_main_process()
+                self._begin()
             await send({"type": f"{message['type']}.complete"})
             if message["type"] == "lifespan.shutdown":
                 return

@@ -23,6 +23,7 @@ from tokens.models import (
     Alert,
     AuthorizationAttempt,
     Connection,
+    Failure,
     Heartbeat,
     Membership,
     Team,
@@ -165,6 +166,13 @@ class MembershipAdmin(VisibleRowsAdmin):
     list_select_related = ["team", "user"]
     search_fields = ["team__name", "user__username"]
     ordering = ["team__name", "user__username", "id"]
+
+
+@admin.register(Failure)
+class FailureAdmin(ReadOnlyAdmin):
+    list_display = ["kind", "subject", "connection", "began_at", "logins", "told_at", "ended_at"]
+    list_filter = ["kind"]
+    list_select_related = ["connection"]
 
 
 @admin.register(Heartbeat)

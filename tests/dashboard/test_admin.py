@@ -31,8 +31,8 @@ from tokens.models import (
     AuditMail,
     ChosenTeam,
     Connection,
-    ConnectLink,
     Event,
+    Failure,
     Heartbeat,
     Invitation,
     MutedAlertKind,
@@ -40,6 +40,7 @@ from tokens.models import (
     SchedulerLead,
     SignInPace,
     TokenRefresh,
+    Watch,
     Webhook,
     WebhookDelivery,
 )
@@ -59,13 +60,13 @@ NOT_SHOWN = {
     AuditLink,
     AuditMail,
     ChosenTeam,
-    ConnectLink,
     Event,
     Invitation,
     MutedAlertKind,
     RequestClock,
     SchedulerLead,
     SignInPace,
+    Watch,
     Webhook,
     WebhookDelivery,
 }
@@ -103,6 +104,7 @@ def rows(
     SyncRun.objects.create(connection=connection, trigger="manual")
     BatchOperation.objects.create(user=superuser, operation="sync", total=1)
     Heartbeat.objects.create(kind="worker", host="h", pid=1)
+    Failure.objects.create(kind="login", subject=str(connection.pk), connection=connection)
     RateLimit.objects.create(region="EU", family="accounts", pace=2, burst=10, slot_at=now, hour=now)
     new_key(superuser)
     DjangoJobExecution.objects.create(

@@ -51,6 +51,9 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "amazon_accounts/postgresql/sql/set_cache_entry.sql": CACHE_ENTRY,
     "amazon_accounts/postgresql/sql/touch_cache_entry.sql": {"key": "limit", "life": 60.0},
     "accounts/batch/sql/write_end_event.sql": {**BATCH, "operation": "sync", "state": "succeeded"},
+    "tokens/processes/watch/sql/read_queue.sql": {"patience": 1800},
+    "tokens/processes/watch/sql/take_call.sql": {"pause": 50.0},
+    "tokens/processes/watch/sql/take_look.sql": {"pause": 15.0},
     "tokens/webhooks/sql/place_events.sql": {"batch_size": 5000},
     "tokens/people/sql/take_hand_outs.sql": {
         "key": ID,

@@ -11,7 +11,14 @@ from tokens.models import Alert, MutedAlertKind
 from tokens.people.audit import Action, record_audit
 
 # Alerts about the installation, which only superusers get.
-OF_INSTALLATION: Final = frozenset({Alert.Kind.APPLICATION_REFUSED, Alert.Kind.APPLICATION_ACCEPTED})
+OF_INSTALLATION: Final = frozenset(
+    {
+        Alert.Kind.APPLICATION_REFUSED,
+        Alert.Kind.APPLICATION_ACCEPTED,
+        Alert.Kind.SERVICE_FAILING,
+        Alert.Kind.SERVICE_WORKING,
+    }
+)
 
 
 def list_kinds(user: User) -> list[Alert.Kind]:

@@ -1,5 +1,6 @@
 """Creating alerts, in the transaction that makes them true. A task sends them later."""
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -17,8 +18,11 @@ def create_alert(
     *,
     api_key: ApiKey | None = None,
     webhook: Webhook | None = None,
+    team_ids: Collection[UUID] = (),
 ) -> UUID:
-    """Create an alert about a connection, an API key, a webhook or the installation; return its id.
+    """Create an alert about a connection, an API key, a webhook, many connections of these teams or the installation.
+
+    Return its id.
 
     One thing that is noticed twice has the same key, and is reported once: then no alert has this id.
     """
@@ -29,6 +33,7 @@ def create_alert(
         connection=connection,
         api_key=api_key,
         webhook=webhook,
+        team_ids=sorted(team_ids),
     )
     Alert.objects.bulk_create([alert], ignore_conflicts=True)
     return alert.pk

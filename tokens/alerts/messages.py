@@ -32,6 +32,15 @@ TITLES: Final = {
     ),
     Alert.Kind.WEBHOOK_SWITCHED_OFF: ("A webhook was switched off", "{count} webhooks were switched off"),
     Alert.Kind.API_KEY_ENDING: ("An API key ends soon", "{count} API keys end soon"),
+    Alert.Kind.CONNECTION_FAILING: (
+        "A login has failed for a while",
+        "{count} logins have failed for a while",
+    ),
+    Alert.Kind.CONNECTION_WORKING: ("A login works again", "{count} logins work again"),
+    Alert.Kind.MANY_FAILING: ("Many logins fail at once",) * 2,
+    Alert.Kind.MANY_WORKING: ("Many logins work again",) * 2,
+    Alert.Kind.SERVICE_FAILING: ("A part of the console does not work",) * 2,
+    Alert.Kind.SERVICE_WORKING: ("A part of the console works again",) * 2,
 }
 # Where a message leads that names only some of many.
 PAGES: Final = {
@@ -39,6 +48,8 @@ PAGES: Final = {
     Alert.Kind.SUSPENSION_ANNOUNCED: "/accounts/?standing=at_risk",
     Alert.Kind.PAYMENT_METHOD_ENDING: "/accounts/?standing=at_risk",
     Alert.Kind.API_KEY_ENDING: "/keys/",
+    Alert.Kind.CONNECTION_FAILING: "/connections/",
+    Alert.Kind.MANY_FAILING: "/connections/",
     Alert.Kind.WEBHOOK_SWITCHED_OFF: "/webhooks/",
 }
 

@@ -1,7 +1,8 @@
 """Who gets which alerts: the addresses in ALERT_URLS all of them, the addresses of a team those about its connections, and
 people by mail those that concern them.
 
-An alert about a connection concerns everybody who may see it, an alert about the installation the superusers. An alert
+An alert about a connection concerns everybody who may see it, one about many connections everybody who may see one of
+them, an alert about the installation the superusers. An alert
 about an API key concerns the owner of the key, or the administrators of its team, one about a webhook the administrators
 of its team. If none of them has an e-mail address, it concerns the superusers. Nobody gets mail about a kind that they have turned off.
 """
@@ -18,7 +19,7 @@ from django.utils.crypto import salted_hmac
 
 from tokens.encryption import Secret
 from tokens.models import Alert, AlertAddress, MutedAlertKind
-from tokens.models.team import read_members, read_roles, set_roles
+from tokens.models.team import find_teams, read_members, read_roles, set_roles
 from tokens.permissions import may
 
 
@@ -81,8 +82,8 @@ def _find_installation_addresses(alerts: Sequence[Alert]) -> list[Recipient]:
 def _find_team_addresses(alerts: Sequence[Alert]) -> list[Recipient]:
     of_team: dict[UUID, list[Alert]] = defaultdict(list)
     for alert in alerts:
-        if alert.team_id is not None:
-            of_team[alert.team_id].append(alert)
+        for team_id in alert.all_team_ids:
+            of_team[team_id].append(alert)
     return [
         Recipient(
             key=f"team:{address.pk}",
@@ -124,8 +125,8 @@ def _find_people(alerts: Sequence[Alert]) -> tuple[list[Recipient], set[UUID]]:
 def _read_people(alerts: Sequence[Alert]) -> list[User]:
     """Return the people whom these alerts may concern, with their roles."""
     keys = [alert.api_key for alert in alerts if alert.api_key is not None]
-    teams = {alert.team_id for alert in alerts} | {key.team_id for key in keys}
-    members = read_members({team for team in teams if team is not None})
+    teams = {team for alert in alerts for team in alert.all_team_ids}
+    members = read_members(teams | {key.team_id for key in keys if key.team_id is not None})
     concerned = Q(is_superuser=True) | Q(pk__in=[*members, *(key.user_id for key in keys if key.user_id)])
     people = User.objects.filter(concerned, is_active=True, is_staff=True).exclude(email="")
     found = list(people.order_by("email", "pk"))
@@ -136,9 +137,9 @@ def _read_people(alerts: Sequence[Alert]) -> list[User]:
 
 def _group_by_subject(alerts: Sequence[Alert]) -> Iterable[list[Alert]]:
     """Group the alerts that concern the same people."""
-    groups: dict[tuple[UUID | None, UUID | None], list[Alert]] = defaultdict(list)
+    groups: dict[tuple[tuple[UUID, ...], UUID | None], list[Alert]] = defaultdict(list)
     for alert in alerts:
-        groups[alert.team_id, alert.api_key_id].append(alert)
+        groups[alert.all_team_ids, alert.api_key_id].append(alert)
     return groups.values()
 
 
@@ -148,6 +149,9 @@ def _concerns(alert: Alert, person: User) -> bool:
         return alert.webhook.team_id in read_roles(person) and may(
             person, "tokens.manage_webhooks", alert.webhook
         )
+    if key is None and alert.team_ids:
+        teams = find_teams(person, "tokens.view_alert")
+        return any(team_id in teams for team_id in alert.team_ids)
     if key is None:
         return may(person, "tokens.view_alert", alert)
     if key.user_id is not None:

@@ -11,7 +11,6 @@ from tokens.models.audit import (
     AuditMail,
 )
 from tokens.models.authorization import AuthorizationAttempt
-from tokens.models.connect_link import ConnectLink, ConnectLinkQuerySet
 from tokens.models.connection import (
     BROKEN,
     FAILING,
@@ -27,6 +26,7 @@ from tokens.models.connection import (
 )
 from tokens.models.erased_person import ErasedPerson
 from tokens.models.event import Event, EventQuerySet
+from tokens.models.failure import Failure, FailureQuerySet, Watch
 from tokens.models.heartbeat import Heartbeat
 from tokens.models.invitation import Invitation, InvitationQuerySet
 from tokens.models.refresh import TokenRefresh, TokenRefreshQuerySet
@@ -69,14 +69,14 @@ __all__ = [
     "AuditMail",
     "AuthorizationAttempt",
     "ChosenTeam",
-    "ConnectLink",
-    "ConnectLinkQuerySet",
     "Connection",
     "ConnectionQuerySet",
     "ConsentState",
     "ErasedPerson",
     "Event",
     "EventQuerySet",
+    "Failure",
+    "FailureQuerySet",
     "Heartbeat",
     "Invitation",
     "InvitationQuerySet",
@@ -93,6 +93,7 @@ __all__ = [
     "TeamRowsQuerySet",
     "TokenRefresh",
     "TokenRefreshQuerySet",
+    "Watch",
     "Webhook",
     "WebhookDelivery",
     "WebhookDeliveryQuerySet",

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
@@ -26,6 +27,7 @@ class AlertQuerySet(ConnectionPartQuerySet["Alert"]):
             return self
         return self.filter(
             self.of_teams(teams)
+            | Q(team_ids__overlap=list(teams))
             | Q(api_key__in=ApiKey.objects.visible_to(user))
             | Q(webhook__in=Webhook.objects.visible_to(user))
         )
@@ -53,6 +55,12 @@ class Alert(models.Model):
         PAYMENT_METHOD_ENDING = "payment_method_ending"
         API_KEY_ENDING = "api_key_ending", "API key ending"
         WEBHOOK_SWITCHED_OFF = "webhook_switched_off"
+        CONNECTION_FAILING = "connection_failing"
+        CONNECTION_WORKING = "connection_working"
+        MANY_FAILING = "many_failing", "many logins failing"
+        MANY_WORKING = "many_working", "many logins working"
+        SERVICE_FAILING = "service_failing", "console failing"
+        SERVICE_WORKING = "service_working", "console working"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kind = models.CharField(max_length=32, choices=Kind.choices)
@@ -64,6 +72,8 @@ class Alert(models.Model):
         ApiKey, on_delete=models.DO_NOTHING, db_constraint=False, null=True, blank=True, related_name="+"
     )
     webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
+    # The teams whose connections it is about, if it is about many connections.
+    team_ids = ArrayField(models.UUIDField(), default=list, db_default=[], blank=True, editable=False)
     text = models.TextField()
     created_at = models.DateTimeField(db_default=Now())
     # Alerts of one kind that are claimed together are one message. Its id stays when it is sent again.
@@ -106,6 +116,10 @@ class Alert(models.Model):
     def team_id(self) -> UUID | None:
         about = self.connection or self.webhook
         return about.team_id if about else None
+
+    @property
+    def all_team_ids(self) -> tuple[UUID, ...]:
+        return (self.team_id,) if self.team_id is not None else tuple(self.team_ids)
 
 
 class AlertDelivery(models.Model):

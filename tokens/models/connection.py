@@ -269,6 +269,10 @@ class Connection(models.Model):
             ),
             # The scheduler looks for the live connections whose next sync is due.
             models.Index(fields=["next_sync_at"], condition=ACTIVE, name="connection_sync_due"),
+            # The watcher looks for the connections whose syncs fail.
+            models.Index(
+                fields=["client_id"], condition=ACTIVE & ~Q(sync_error=""), name="connection_sync_failing"
+            ),
             # A team's list of connections, and the filters of the accounts list that go through them.
             models.Index(fields=["team", "label", "id"], name="connection_of_team"),
             # The orderings of the list of all teams.

@@ -17,8 +17,8 @@ from tokens.models import (
     AlertDelivery,
     ApiKey,
     AuthorizationAttempt,
-    ConnectLink,
     Event,
+    Failure,
     Heartbeat,
     Invitation,
     RequestClock,
@@ -37,8 +37,6 @@ ATTEMPTS = timedelta(hours=1)
 ENDED_KEYS = timedelta(days=30)
 # They can be sent again until then.
 ENDED_INVITATIONS = timedelta(days=30)
-# Whoever asks what became of a link finds it until then.
-ENDED_LINKS = timedelta(days=90)
 # The API promises them for so long.
 EVENTS = timedelta(days=30)
 HEARTBEATS = timedelta(days=1)
@@ -60,10 +58,10 @@ def prune_tokens_histories(*, batch_size: int = BATCH_SIZE) -> int:
         ApiKey.objects.filter(expires_at__lt=now - ENDED_KEYS),
         Event.objects.filter(created_at__lt=now - EVENTS),
         Invitation.objects.filter(ends_at__lt=now - ENDED_INVITATIONS),
-        ConnectLink.objects.filter(ends_at__lt=now - ENDED_LINKS),
         # A clock that is behind the time limits nobody.
         SignInPace.objects.filter(next_at__lt=now),
         RequestClock.objects.filter(ahead_until__lt=now),
+        Failure.objects.filter(ended_at__lt=now - HISTORY),
         Heartbeat.objects.filter(beat_at__lt=now - HEARTBEATS),
         DjangoJobExecution.objects.filter(run_time__lt=now - JOB_HISTORY),
     ]

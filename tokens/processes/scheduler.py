@@ -23,6 +23,7 @@ from tokens.models import Heartbeat
 from tokens.processes.heartbeats import Pulse
 from tokens.processes.leadership import SCHEDULER_DEADLINE_SECONDS, Leadership
 from tokens.processes.scheduled_jobs import scheduled_jobs
+from tokens.processes.watch.watcher import Watcher
 
 logger = logging.getLogger(__name__)
 
@@ -42,9 +43,11 @@ class Scheduler:
         # Wakes the heartbeat, so that others know at once whether somebody leads.
         self._leading_changed = threading.Event()
         self._pulse = Pulse(Heartbeat.Kind.SCHEDULER)
+        self._watcher = Watcher()
 
     def stop(self) -> None:
         self._stopping.set()
+        self._watcher.stop()
         self._leading_changed.set()
 
     def run(self) -> None:
@@ -52,6 +55,7 @@ class Scheduler:
         Connection.deadline = SCHEDULER_DEADLINE_SECONDS
         beating = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         beating.start()
+        self._watcher.start()
         with self._leadership:
             while not self._stopping.is_set():
                 # In an outage a new leader could queue nothing, and would say each second that it leads.

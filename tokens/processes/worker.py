@@ -26,6 +26,7 @@ from tokens.models import Heartbeat
 from tokens.processes.ending import stop_on_signals
 from tokens.processes.heartbeats import Pulse
 from tokens.processes.repeating import OutageRetry, ReturningJobManager, wait_for_the_database
+from tokens.processes.watch.watcher import Watcher
 from tokens.queues import PEOPLE, PEOPLE_SYNC, TOKENS, WEBHOOKS
 
 logger = logging.getLogger(__name__)
@@ -159,9 +160,12 @@ async def _run(concurrency: int, pulse: Pulse) -> None:
         ]
         told_to_stop = asyncio.create_task(stopping.wait(), name="stop")
         queues = [TOKENS, PEOPLE, PEOPLE_SYNC, WEBHOOKS, *others]
+        watcher = Watcher()
+        watcher.start()
         logger.info("The worker is ready.", extra={"action": "worker_ready", "queues": queues})
         await asyncio.wait([told_to_stop, *running], return_when=asyncio.FIRST_COMPLETED)
         stopping.set()
+        watcher.stop()
         for lane in lanes:
             lane.stop()
         await asyncio.gather(*running, beating)

@@ -43,7 +43,6 @@ __all__ = ["scene"]
 
 # What a request changes is recorded by another request.
 RECORDED_LATER: Final = {
-    "POST c/<slug:token>/": "The return from Amazon says what came of it.",
     "POST connect/amazon/": "The return from Amazon says what came of it: complete_authorization below.",
 }
 HANDS_OUT: Final = ("export/", ".csv")
@@ -156,8 +155,6 @@ OF_OPERATIONS: Final = {
     "set_member": "member.update",
     "remove_member": "member.remove",
     "invite": "invitation.make",
-    "make_connect_link": "connect_link.make",
-    "revoke_connect_link": "connect_link.revoke",
     "make_webhook": "webhook.make",
     "update_webhook": "webhook.update",
     "delete_webhook": "webhook.delete",
@@ -206,7 +203,6 @@ COMMANDS: Final[dict[str, str]] = {
     "batch": "batch.start",
     "changepassword": "password.change",
     "connect": "connection.connect",
-    "connect_link": "connect_link.make",
     "createsuperuser": "person.make",
     "erase_person": "person.erase",
     "forget_login": "connection.forget",
@@ -263,9 +259,6 @@ def calls(
         "changepassword": lambda: call_command("changepassword", "owner", **quiet),
         "connect": lambda: call_command(
             "connect", owner="owner", label="New", stdin=io.StringIO(token), **quiet
-        ),
-        "connect_link": lambda: call_command(
-            "connect_link", team=account.team.name, label="Copperleaf", **quiet
         ),
         "createsuperuser": lambda: call_command(
             "createsuperuser", username="new", email="", interactive=False, **quiet

@@ -57,4 +57,6 @@ def test_a_kind_that_is_no_longer_offered_stays_as_it_is(alice: User) -> None:
     assert set(MutedAlertKind.objects.values_list("kind", flat=True)) == {
         Alert.Kind.APPLICATION_REFUSED,
         Alert.Kind.APPLICATION_ACCEPTED,
+        Alert.Kind.SERVICE_FAILING,
+        Alert.Kind.SERVICE_WORKING,
     }

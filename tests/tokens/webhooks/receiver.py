@@ -29,6 +29,9 @@ class Got:
 class Receiver:
     port: int = 0
     got: list[Got] = field(default_factory=list)
+    # What a GET gets. Without it no GET may come: it would follow a redirect.
+    page: bytes | None = None
+    pages: int = 0
     # Answers one request.
     answer: "Callable[[BaseHTTPRequestHandler, Got], None]" = field(
         default=lambda handler, _: reply(handler, 204)
@@ -62,7 +65,11 @@ def run_receiver(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
             receiver.answer(self, got)
 
         def do_GET(self) -> None:
-            raise AssertionError("A redirect was followed.")
+            assert receiver.page is not None, "A redirect was followed."
+            receiver.pages += 1
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(receiver.page)
 
         def log_message(self, *_: object) -> None:
             pass
