@@ -39,6 +39,7 @@ from amazon_accounts.configuration.environment import (
     env_waits,
     require_in_production,
 )
+from amazon_accounts.configuration.languages import CLIENT_LANGUAGES
 from amazon_accounts.configuration.outgoing import (
     env_certificates,
     env_direct_hosts,
@@ -380,6 +381,7 @@ REQUIRE_MFA = env_choice("REQUIRE_MFA", "nobody", ["nobody", "administrators", "
 CSRF_FAILURE_VIEW = "dashboard.views.errors.csrf_failure"
 
 LANGUAGE_CODE = "en-us"
+LANGUAGES = CLIENT_LANGUAGES
 TIME_ZONE = "UTC"
 USE_TZ = True
 # Short dates for the admin.
@@ -441,13 +443,14 @@ LOGGING = {
     },
     "filters": {
         "outages": {"()": "amazon_accounts.postgresql.outages.OutageFilter"},
+        "client_links": {"()": "amazon_accounts.web.links.ClientLinkFilter"},
         "one_line": {"()": "django.utils.log.CallbackFilter", "callback": keep_to_one_line},
     },
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
             "formatter": "plain",
-            "filters": ["outages", "one_line"],
+            "filters": ["outages", "client_links", "one_line"],
         },
     },
     "root": {"handlers": ["stderr"], "level": "INFO"},

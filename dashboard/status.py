@@ -14,7 +14,15 @@ from accounts.lists.by_connection import NO_REASON
 from accounts.models import Account, BatchItem, BatchOperation, HealthReason, Profile, Standing, SyncRun
 from amazon_accounts.postgresql.clock import approximate_now
 from dashboard.formats.times import format_moment, relative
-from tokens.models import ApiKey, Connection, ConsentState, TokenRefresh, Webhook, WebhookDelivery
+from tokens.models import (
+    ApiKey,
+    Connection,
+    ConnectLink,
+    ConsentState,
+    TokenRefresh,
+    Webhook,
+    WebhookDelivery,
+)
 from tokens.people.key_ends import WARNED_BEFORE
 
 Tone = Literal["good", "attention", "bad", "off", "busy"]
@@ -50,6 +58,12 @@ DELIVERY: dict[str, Status] = {
     WebhookDelivery.State.WAITING: Status("busy", "Waiting"),
     WebhookDelivery.State.DELIVERED: Status("good", "Delivered"),
     WebhookDelivery.State.FAILED: Status("bad", "Failed"),
+}
+LINK: dict[str, Status] = {
+    ConnectLink.State.OPEN: Status("busy", "Open"),
+    ConnectLink.State.USED: Status("good", "Used"),
+    ConnectLink.State.EXPIRED: Status("off", "Expired"),
+    ConnectLink.State.REVOKED: Status("off", "Revoked"),
 }
 SYNC: dict[str, Status] = {
     Account.SyncStatus.SYNCED: Status("good", "Synced"),
@@ -262,6 +276,10 @@ def status_of_webhook(webhook: Webhook) -> Status:
     if not webhook.is_active:
         return Status("off", "Switched off")
     return Status("bad", "Failing") if webhook.failing_since else Status("good", "On")
+
+
+def status_of_link(link: ConnectLink) -> Status:
+    return LINK[link.state]
 
 
 def status_of_delivery(delivery: WebhookDelivery) -> Status:

@@ -3,6 +3,7 @@
 from tokens.alerts.delivery import send_due_alerts
 from tokens.connect.consent import warn_of_consent_ends
 from tokens.connect.identification import identify_login
+from tokens.connect.links import mail_connect_link
 from tokens.people.audit.daily_mail import mail_audit_end
 from tokens.people.audit.tasks import chain_audit, prune_audit
 from tokens.people.invitations import mail_invitation
@@ -18,6 +19,7 @@ __all__ = [
     "chain_audit",
     "identify_login",
     "mail_audit_end",
+    "mail_connect_link",
     "mail_invitation",
     "mail_password_reset",
     "mail_password_resets",

@@ -272,3 +272,22 @@ DELIVERY = {
     "milliseconds": 87,
     "error": "",
 }
+CONNECT_LINK = {
+    "id": "0193c8a0-a1b2-7c3d-8e4f-5a6b7c8d9e0f",
+    "team": TEAM,
+    "label": "Copperleaf",
+    "connection": None,
+    "email": "",
+    "language": "en",
+    "regions": ["EU"],
+    "owner": "mara",
+    "state": "open",
+    "created_at": "2026-11-28T08:00:00Z",
+    "ends_at": "2026-12-05T08:00:00Z",
+    "mailed_at": None,
+    "used_at": None,
+    "connected": None,
+    "came_back_as": "",
+}
+# It opens nothing.
+CONNECT_LINK_URL = "https://ads.example.com/c/kV3nQm8ZrT5yLw2xHs7bDf9gJc4aPe6uNt1oRi0qXvE/"

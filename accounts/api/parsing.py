@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from django.core.exceptions import ValidationError
+from rest_framework import serializers
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
@@ -89,3 +90,16 @@ def read_field(body: Any, field: str) -> Any:
     if field not in body:
         raise ValidationError({field: "It is missing."})
     return body[field]
+
+
+def read_fields(body: Any, fields: type[serializers.Serializer[Any]]) -> Mapping[str, Any]:
+    """Return the validated fields that the body has. Raises ValidationError, also for fields that are not known."""
+    if not isinstance(body, dict):
+        raise ValidationError("The body must be a JSON object.")
+    known = list(fields().fields)
+    if unknown := [name for name in body if name not in known]:
+        hint = f"There is no such field. The fields are: {', '.join(known)}."
+        raise build_validation_error({str(name)[:60]: hint for name in unknown})
+    serializer = fields(data=body)
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)

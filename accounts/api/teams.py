@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from rest_framework import serializers
@@ -19,10 +20,10 @@ from accounts.api.parsing import read_field
 from accounts.api.representation import ReadOnlySerializer
 from amazon_accounts.web.problems import CONTENT_TOO_LARGE, NOT_FOUND, UNSUPPORTED_MEDIA_TYPE
 from tokens.models import Membership, Team
-from tokens.models.team import MAX_NAME_LENGTH
+from tokens.models.team import MAIN, MAX_NAME_LENGTH
 from tokens.people.roles import Role
 from tokens.people.teams import create_team, remove_member, rename_team, set_member
-from tokens.permissions import require
+from tokens.permissions import read_limits, require
 
 
 class TeamSerializer(ReadOnlySerializer):
@@ -48,6 +49,24 @@ class MemberRequest(serializers.Serializer[Any]):
 
 def _get_visible(request: Request, team_id: UUID) -> Team:
     return get_object_or_404(Team.objects.visible_to(get_person(request)), pk=team_id)
+
+
+def find_team(person: User, team_id: UUID | None) -> Team:
+    """Return the team that a request means: the one that it names, or the only one of the person or their key.
+
+    Raises ValidationError.
+    """
+    team_id = team_id or read_limits(person).team_id
+    teams = Team.objects.visible_to(person)
+    if team_id is not None:
+        found = list(teams.filter(pk=team_id))
+    else:
+        found = list(teams.filter(memberships__user=person)[:2])
+        if not found and person.is_superuser:
+            found = list(teams.filter(name__iexact=MAIN))
+    if len(found) != 1:
+        raise ValidationError({"team": "It must be the id of one of your teams."})
+    return found[0]
 
 
 class TeamList(APIView):

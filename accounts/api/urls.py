@@ -7,6 +7,7 @@ from accounts.api import (
     accounts,
     audit,
     batch,
+    connect_links,
     connections,
     events,
     export,
@@ -57,6 +58,12 @@ urlpatterns = [
         "accounts/<uuid:account_id>/changes/", histories.AccountChangeList.as_view(), name="account-changes"
     ),
     path("audit/", audit.AuditList.as_view(), name="audit"),
+    path("connect-links/", connect_links.ConnectLinkList.as_view(), name="connect-links"),
+    path(
+        "connect-links/<uuid:link_id>/revoke/",
+        connect_links.ConnectLinkRevoke.as_view(),
+        name="connect-link-revoke",
+    ),
     path("connections/access-tokens/", access_token.AccessTokens.as_view(), name="access-tokens"),
     path("connections/", connections.ConnectionList.as_view(), name="connections"),
     path("connections/<uuid:connection_id>/", include(CONNECTION)),

@@ -1,11 +1,9 @@
 """Webhooks of teams, and the log of what was sent to them."""
 
-from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from rest_framework import serializers
@@ -18,8 +16,9 @@ from accounts.api.access_token import NO_STORE
 from accounts.api.authentication import get_person
 from accounts.api.documentation import build_page_example, describe, describe_page
 from accounts.api.lists import PageParameters, Word, read_parameters, refuse_body, respond_with_rows
+from accounts.api.parsing import read_fields
 from accounts.api.representation import ReadOnlySerializer, TeamReference
-from accounts.errors import build_validation_error
+from accounts.api.teams import find_team
 from amazon_accounts.web.problems import (
     CONTENT_TOO_LARGE,
     NOT_FOUND,
@@ -27,9 +26,8 @@ from amazon_accounts.web.problems import (
     WEBHOOK_STATE,
 )
 from tokens.models import Event, Team, Webhook, WebhookDelivery
-from tokens.models.team import MAIN
 from tokens.models.webhook import ALL_EVENTS, MAX_URL_CHARACTERS
-from tokens.permissions import may, read_limits
+from tokens.permissions import may
 from tokens.webhooks.manage import (
     MANAGE,
     OFFERED,
@@ -142,32 +140,6 @@ def _get_visible(request: Request, webhook_id: UUID) -> Webhook:
     return webhook
 
 
-def _read_fields(body: Any, fields: type[serializers.Serializer[Any]]) -> Mapping[str, Any]:
-    if not isinstance(body, dict):
-        raise ValidationError("The body must be a JSON object.")
-    known = list(fields().fields)
-    if unknown := [name for name in body if name not in known]:
-        hint = f"There is no such field. The fields are: {', '.join(known)}."
-        raise build_validation_error({str(name)[:60]: hint for name in unknown})
-    serializer = fields(data=body)
-    serializer.is_valid(raise_exception=True)
-    return dict(serializer.validated_data)
-
-
-def _find_team(person: User, team_id: UUID | None) -> Team:
-    team_id = team_id or read_limits(person).team_id
-    teams = Team.objects.visible_to(person)
-    if team_id is not None:
-        found = list(teams.filter(pk=team_id))
-    else:
-        found = list(teams.filter(memberships__user=person)[:2])
-        if not found and person.is_superuser:
-            found = list(teams.filter(name__iexact=MAIN))
-    if len(found) != 1:
-        raise ValidationError({"team": "It must be the id of one of your teams."})
-    return found[0]
-
-
 class WebhookList(APIView):
     @describe(
         "List webhooks",
@@ -202,10 +174,10 @@ class WebhookList(APIView):
         permission=MANAGE,
     )
     def post(self, request: Request) -> Response:
-        given = _read_fields(request.data, WebhookRequest)
+        given = read_fields(request.data, WebhookRequest)
         webhook, secret = make_webhook(
             get_person(request),
-            _find_team(get_person(request), given.get("team")),
+            find_team(get_person(request), given.get("team")),
             url=given["url"],
             events=given["events"],
         )
@@ -239,7 +211,7 @@ class WebhookDetail(APIView):
     )
     def patch(self, request: Request, webhook_id: UUID) -> Response:
         webhook = _get_visible(request, webhook_id)
-        update_webhook(get_person(request), webhook, **_read_fields(request.data, WebhookChangesRequest))
+        update_webhook(get_person(request), webhook, **read_fields(request.data, WebhookChangesRequest))
         return Response(WebhookSerializer(_get_visible(request, webhook_id)).data)
 
     @describe(

@@ -11,7 +11,7 @@ from django.urls import reverse
 from accounts.models import Account, BatchOperation
 from dashboard.audit.words import OUTCOMES, name_actor, name_deed
 from dashboard.status import Status, find_status
-from tokens.models import AuditEntry, Connection, Invitation
+from tokens.models import AuditEntry, Connection, ConnectLink, Invitation
 from tokens.people.audit.query import VIEW, AuditQuery, find_entries
 from tokens.permissions import may
 
@@ -120,10 +120,16 @@ def _read_invitations(user: User, ids: set[UUID]) -> dict[str, str]:
     return {str(pk): address for pk, address in rows}
 
 
+def _read_connect_links(user: User, ids: set[UUID]) -> dict[str, str]:
+    rows = ConnectLink.objects.visible_to(user).filter(pk__in=ids).values_list("pk", "label")
+    return {str(pk): label for pk, label in rows}
+
+
 READERS: Final[dict[str, Callable[[User, set[UUID]], dict[str, str]]]] = {
     "connection": _read_connections,
     "account": _read_accounts,
     "batch": _read_batches,
     "invitation": _read_invitations,
+    "connect_link": _read_connect_links,
 }
 PAGES: Final = {"connection": "connection", "account": "account", "batch": "operation"}

@@ -53,6 +53,8 @@ DEEDS: Final[dict[str, str]] = {
     Action.INVITATION_SEND_AGAIN: "Sent an invitation again",
     Action.INVITATION_REVOKE: "Revoked an invitation",
     Action.INVITATION_ACCEPT: "Accepted an invitation",
+    Action.CONNECT_LINK_MAKE: "Made a client link",
+    Action.CONNECT_LINK_REVOKE: "Revoked a client link",
     Action.WEBHOOK_MAKE: "Made a webhook",
     Action.WEBHOOK_UPDATE: "Changed a webhook",
     Action.WEBHOOK_DELETE: "Deleted a webhook",

@@ -90,6 +90,9 @@ def _build_navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     **_badge(request),
                 },
                 _item(
+                    "Client links", "add_link", reverse("links"), is_open("links"), "tokens.view_connectlink"
+                ),
+                _item(
                     "Operations",
                     "checklist",
                     reverse("operations"),

@@ -25,10 +25,11 @@ from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.web.links import build_link
 from amazon_accounts.web.requests import read_host
 from dashboard.frame.page import INVALID_FORM, ConsoleRequest, SeeOther, StaffRequest, page, staff_page
-from dashboard.views import errors
+from dashboard.views import client_link, errors
 from dashboard.views.connections import visible
 from tokens.connect import grants, oauth
 from tokens.connect.forms import ConnectForm, ReconnectForm
+from tokens.connect.link_consent import find_link_of_answer
 from tokens.models import Connection, Team
 from tokens.people.teams import TeamNotChosenError, choose_team
 from tokens.permissions import require
@@ -166,6 +167,8 @@ def _answer_callback(request: ConsoleRequest) -> HttpResponse:
         return _refuse(
             request, HTTPStatus.TOO_EARLY, "The browser only prepares this page. Nothing was done."
         )
+    if link := find_link_of_answer(request.GET.dict()):
+        return client_link.answer_callback(request, link)
     if not request.user.is_authenticated:
         # The code in the address must not travel on to the login page.
         why = "You are not logged in here, so Amazon's answer belongs to nobody. Nothing was connected."

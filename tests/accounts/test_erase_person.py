@@ -35,6 +35,7 @@ from tokens.models import (
     AuthorizationAttempt,
     ChosenTeam,
     Connection,
+    ConnectLink,
     ErasedPerson,
     Invitation,
     Membership,
@@ -307,7 +308,8 @@ class TestHistory:
         }
         assert related == {
             *BELONGINGS.values(),
-            *(Account, AccountChange, BatchOperation, Connection, ErasedPerson, Invitation, LogEntry, SyncRun),
+            *(Account, AccountChange, BatchOperation, Connection, ConnectLink, ErasedPerson),
+            *(Invitation, LogEntry, SyncRun),
         }  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from accounts.batch import start_batch
 from accounts.models import BatchOperation
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
+from tokens.connect.links import make_connect_link
 from tokens.models import AlertAddress
 from tokens.people.invitations import invite
 from tokens.people.keys import make_api_key
@@ -103,6 +104,8 @@ def ids(
         "team_id": str(connection.team_id),
         "person_id": str(owner.pk),
         "invitation_id": str(invite(SYSTEM, connection.team, "nina@example.com", "viewer").pk),
+        "link_id": str(make_connect_link(SYSTEM, connection.team, label="Copperleaf", owner=owner)[0].pk),
+        "token": "no-such-token",
         "webhook_id": str(webhook.pk),
         "delivery_id": str(send_test(SYSTEM, webhook).pk),
         "address_id": str(

@@ -17,7 +17,7 @@ from dashboard.admin.tokens import OUTCOME_LABELS, STATE_LABELS
 from dashboard.formats.times import relative
 from dashboard.templatetags.console import SHAPES, duration, percent
 from tests.dashboard.conftest import MakeAccount, MakeConnection
-from tokens.models import Connection, TokenRefresh, WebhookDelivery
+from tokens.models import Connection, ConnectLink, TokenRefresh, WebhookDelivery
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,7 @@ from tokens.models import Connection, TokenRefresh, WebhookDelivery
         (status.BATCH, BatchOperation.State),
         (status.BATCH_ITEM, BatchItem.State),
         (status.DELIVERY, WebhookDelivery.State),
+        (status.LINK, ConnectLink.State),
         (STATUS_LABELS, Account.Status),
         (STANDING_LABELS, Standing),
         (RUN_LABELS, SyncRun.State),

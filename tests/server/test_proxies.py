@@ -213,12 +213,13 @@ def test_the_proxy_refuses_a_large_body(proxy: Proxy, server: Server) -> None:
     ("line", "headers", "refusal"),
     [
         (b"GET /a?code=secret HTTP/1.1", b"X-%d: y\r\n", '431: "GET /a"'),
+        (b"GET /c/the-token-of-a-link/ HTTP/1.1", b"X-%d: y\r\n", '431: "GET /c/..."'),
         (b"GET /\x1b[2J HTTP/1.1", b"", '400: "- -"'),
         (b"nonsense", b"", '400: "- -"'),
         (b"GET /b HTTP/1.1", b"Content-Length: 3x\r\n", '400: "GET /b"'),
         (b"GET /c HTTP/1.1", b"X-Long-%d: " + b"y" * 1000 + b"\r\n", '400: "GET /c"'),
     ],
-    ids=["many headers", "control character", "no request", "length", "long head"],
+    ids=["many headers", "client link", "control character", "no request", "length", "long head"],
 )
 def test_nginx_writes_one_line_about_a_request_that_no_code_of_ours_sees(
     proxy: Proxy, server: Server, line: bytes, headers: bytes, refusal: str

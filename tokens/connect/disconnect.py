@@ -5,6 +5,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Greatest, Now
 
+from tokens.connect.links import end_links_of
 from tokens.locking import lock_connection
 from tokens.models import Connection
 from tokens.people.audit import Action, record_audit
@@ -14,7 +15,9 @@ from tokens.signals import connection_changed
 
 
 def disconnect_connection(user: User | System, connection: Connection, *, number: int | None = None) -> bool:
-    """Erase the tokens; accounts and history stay. Return False if the connection was disconnected before.
+    """Erase the tokens, and end the client links that renew it; accounts and history stay.
+
+    Return False if the connection was disconnected before.
 
     A refresh that is running cannot bring the tokens back. `number` is that of an older request. Raises
     PermissionDenied, and OvertakenError if the login was reconnected after that request.
@@ -42,6 +45,7 @@ def disconnect_connection(user: User | System, connection: Connection, *, number
         )
         connection.refresh_from_db()
         if changed:
+            end_links_of(connection)
             record_audit(
                 user,
                 Action.CONNECTION_DISCONNECT,

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from tokens.connect.links import erase_links_of
 from tokens.locking import lock_connection
 from tokens.models import AuthorizationAttempt, Connection
 from tokens.people.audit import Action, record_audit
@@ -90,4 +91,5 @@ def _erase(connection: Connection, user: User | System) -> None:
     )
     connection.refreshes.exclude(error="").update(error="")
     connection.alerts.erase_texts()
+    erase_links_of(connection, FORGOTTEN_LABEL)
     AuthorizationAttempt.objects.filter(Q(connection=connection) | Q(connected=connection)).delete()

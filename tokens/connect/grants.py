@@ -138,8 +138,13 @@ def _create(consent: Consent) -> Connection:
     return connection
 
 
-def record_connected(user: User | System, connected: Connected, given_by: str) -> None:
-    """Record who connected or reconnected the login. The caller has stored the grant in the same transaction."""
+def record_connected(
+    user: User | System | None, connected: Connected, given_by: str, link: UUID | None = None
+) -> None:
+    """Record who connected or reconnected the login: a person, or somebody with a client link.
+
+    The caller has stored the grant in the same transaction.
+    """
     connection = connected.connection
     record_audit(
         user,
@@ -150,6 +155,7 @@ def record_connected(user: User | System, connected: Connected, given_by: str) -
             "regions": connection.regions,
             "grant_version": connection.grant_version,
             "given_by": given_by,
+            **({"link": str(link)} if link else {}),
         },
     )
 

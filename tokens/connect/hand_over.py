@@ -2,7 +2,7 @@
 
 from django.contrib.auth.models import User
 
-from tokens.models import Connection, Team
+from tokens.models import Connection, ConnectLink, Team
 
 
 class HandOverRefusedError(Exception):
@@ -26,7 +26,7 @@ def check_hand_over(person: User, heir: User) -> None:
 
 
 def hand_over_connections(person: User, heir: User) -> None:
-    """Make the heir the owner of all connections of the person, also of those that have ended.
+    """Make the heir the owner of all connections of the person, also of those that have ended, and of client links.
 
     The caller has checked the permission, and has locked both people in its transaction. Raises HandOverRefusedError.
     """
@@ -35,3 +35,4 @@ def hand_over_connections(person: User, heir: User) -> None:
     connections = [connection.pk for connection in owned.only("pk")]
     check_hand_over(person, heir)
     Connection.objects.filter(pk__in=connections).update(owner=heir)
+    ConnectLink.objects.filter(owner=person, team__in=Team.objects.visible_to(heir)).update(owner=heir)

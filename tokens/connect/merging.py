@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from tokens.alerts import create as alerts
 from tokens.connect.identity import Identity
 from tokens.encryption import DecryptionError
-from tokens.models import Connection
+from tokens.models import Connection, ConnectLink
 from tokens.people.audit import Action, record_audit
 from tokens.permissions import SYSTEM
 from tokens.signals import connection_changed
@@ -94,4 +94,6 @@ def _end(connection: Connection, *, into: Connection) -> None:
         last_error=f"The same Amazon login is connected as {into.pk}, which goes on with the accounts.",
         last_error_at=Now(),
     )
+    ConnectLink.objects.filter(connection=connection).update(connection=into)
+    ConnectLink.objects.filter(connected=connection).update(connected=into)
     connection.refresh_from_db()

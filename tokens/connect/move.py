@@ -5,6 +5,7 @@ from dataclasses import replace
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
+from tokens.connect.links import end_links_of
 from tokens.locking import lock_connection
 from tokens.models import Connection, Team
 from tokens.people.audit import Action, AuditedObject, record_many
@@ -46,6 +47,7 @@ def move_connection(
         )
         moved.team, moved.owner = team, owner
         _store(moved)
+        end_links_of(moved)
         connection_changed.send(sender=Connection, connection=moved, change="moved", old_team=old_team)
     connection.refresh_from_db()
 

@@ -11,12 +11,14 @@ import secrets
 import time
 from collections.abc import Collection, Mapping
 from datetime import timedelta
-from typing import Final
+from enum import StrEnum
+from typing import Any, Final
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare, salted_hmac
@@ -51,6 +53,15 @@ MAX_EXCHANGE_TIME: Final = timedelta(seconds=30)
 VERIFIER_PURPOSE: Final = "tokens.oauth.code_verifier"
 
 
+class Reason(StrEnum):
+    """Why Amazon did not let us in, for pages that say it in words of their own."""
+
+    CANCELLED = "cancelled"
+    NOT_ALLOWED = "not_allowed"
+    OUR_FAULT = "our_fault"
+    TRY_AGAIN = "try_again"
+
+
 class AttemptError(AuthorizationError):
     """This answer of Amazon cannot be used. Nothing was changed."""
 
@@ -82,11 +93,16 @@ class HiddenConnectionError(AttemptError):
 class RefusedAtAmazonError(AuthorizationError):
     """Amazon did not let us in. Nothing was connected."""
 
+    def __init__(self, message: str = "", reason: Reason = Reason.TRY_AGAIN) -> None:
+        super().__init__(message)
+        self.reason = reason
+
 
 # The errors that Amazon's page may return instead of a code.
 # https://developer.amazon.com/docs/login-with-amazon/authorization-code-grant.html
+CANCELLED: Final = "access_denied"
 REFUSALS: Final[Mapping[str, str]] = {
-    "access_denied": "You cancelled at Amazon. Nothing was connected.",
+    CANCELLED: "You cancelled at Amazon. Nothing was connected.",
     "invalid_request": "Amazon could not read our request (invalid_request). This is a bug in our application; nothing "
     "was connected. Tell an administrator.",
     "unsupported_response_type": "Amazon could not read our request (unsupported_response_type). This is a bug in "
@@ -119,16 +135,22 @@ def begin(
     if connection is None and team is None:
         team = choose_team(user)
     require(user, "tokens.connect_amazon", connection or team)
-    state = secrets.token_urlsafe(32)
-    AuthorizationAttempt.objects.create(
-        state_digest=_digest(state),
-        session_digest=_digest(session_key),
+    return start_attempt(
+        session_key,
         user=user,
         connection=connection,
         team=team,
         region=region,
         regions=list(regions),
         label=label,
+    )
+
+
+def start_attempt(session_key: str, *, region: str, **fields: Any) -> str:
+    """Store an attempt that belongs to the browser with this key; return the address of Amazon's consent page."""
+    state = secrets.token_urlsafe(32)
+    AuthorizationAttempt.objects.create(
+        state_digest=digest(state), session_digest=digest(session_key), region=region, **fields
     )
     verifier = _code_verifier(state)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
@@ -141,7 +163,7 @@ def redirect_uri() -> str:
     return build_link(reverse("connect-amazon-callback"))
 
 
-def _digest(secret: str) -> str:
+def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
@@ -161,11 +183,12 @@ async def complete_authorization(
     """
     await in_thread(require)(user, "tokens.connect_amazon")
     state = answer.get("state", "")
-    attempt, is_first = await in_thread(_take_attempt)(user, session_key, state)
+    attempts = AuthorizationAttempt.objects.filter(user=user, link=None)
+    attempt, is_first = await in_thread(take_attempt)(attempts, session_key, state)
     if not is_first:
         return await in_thread(_tell_again)(user, attempt)
     try:
-        consent = await _exchange(user, attempt, state, answer, amazon)
+        consent = await exchange(user, attempt, state, answer, amazon)
         return await in_thread(_store)(user, attempt, consent)
     except (AuthorizationError, PermissionDenied) as error:
         refusal = (
@@ -175,9 +198,10 @@ async def complete_authorization(
         raise
 
 
-async def _exchange(
-    user: User, attempt: AuthorizationAttempt, state: str, answer: Mapping[str, str], amazon: AmazonClient
+async def exchange(
+    owner: User, attempt: AuthorizationAttempt, state: str, answer: Mapping[str, str], amazon: AmazonClient
 ) -> Consent:
+    """Turn the code in Amazon's answer into a grant for this owner. Raises RefusedAtAmazonError."""
     if "error" in answer:
         raise _refusal(answer["error"])
     _require_scopes(answer.get("scope"))
@@ -195,16 +219,18 @@ async def _exchange(
             f"Amazon did not answer within {settings.OAUTH_CALLBACK_SECONDS:g} seconds. Nothing was connected. Try again."
         ) from error
     except (AmazonError, PostponedError) as error:
-        raise _explain(error) from error
+        raise explain(error) from error
     if grant.refresh_token is None:
-        raise RefusedAtAmazonError("Amazon gave no lasting access. Nothing was connected. Start again.")
+        raise RefusedAtAmazonError(
+            "Amazon gave no lasting access. Nothing was connected. Start again.", Reason.NOT_ALLOWED
+        )
     # The code is used up, so the grant is kept even if Amazon does not tell in time whose it is.
     received_at = time.monotonic()
     seconds_left = max(settings.OAUTH_CALLBACK_SECONDS - (received_at - began_at), 0.0)
     identity = await ask_identity(grant, amazon, scope=answer.get("scope"), max_seconds=seconds_left)
     return Consent(
-        team=await in_thread(_find_team)(user, attempt),
-        owner=user,
+        team=await in_thread(_find_team)(owner, attempt),
+        owner=owner,
         grant=grant,
         identity=identity,
         received_at=received_at,
@@ -214,11 +240,11 @@ async def _exchange(
     )
 
 
-def _find_team(user: User, attempt: AuthorizationAttempt) -> Team:
+def _find_team(owner: User, attempt: AuthorizationAttempt) -> Team:
     if attempt.connection is not None:
         return attempt.connection.team
     # An attempt without a team was begun by an older version.
-    return attempt.team or choose_team(user)
+    return attempt.team or choose_team(owner)
 
 
 @transaction.atomic
@@ -255,13 +281,15 @@ def _record_refusal(user: User, attempt: AuthorizationAttempt, refusal: str, err
     )
 
 
-def _take_attempt(user: User, session_key: str, state: str) -> tuple[AuthorizationAttempt, bool]:
-    """Return the attempt of this person, and whether this is the first answer for it.
+def take_attempt(
+    attempts: QuerySet[AuthorizationAttempt], session_key: str, state: str
+) -> tuple[AuthorizationAttempt, bool]:
+    """Return the attempt with this state, and whether this is the first answer for it.
 
-    An answer that does not fit leaves the attempt as it is.
+    An answer that does not fit leaves the attempt as it is. Raises AttemptError.
     """
-    session_digest = _digest(session_key)
-    attempts = AuthorizationAttempt.objects.filter(state_digest=_digest(state), user=user)
+    session_digest = digest(session_key)
+    attempts = attempts.filter(state_digest=digest(state))
     # One UPDATE decides which of two answers at once is the first.
     waiting = attempts.filter(
         session_digest=session_digest, used_at=None, created_at__gt=Now() - ATTEMPT_LIFE
@@ -276,27 +304,38 @@ def _take_attempt(user: User, session_key: str, state: str) -> tuple[Authorizati
     return attempt, is_first
 
 
-def _tell_again(user: User, attempt: AuthorizationAttempt) -> Connected:
+def find_outcome(attempt: AuthorizationAttempt) -> Connection:
+    """Return what an attempt connected whose answer has come before. Raises AuthorizationError if it was nothing."""
     if attempt.refusal:
         raise RefusedAtAmazonError(attempt.refusal)
     if attempt.connected is None:
         late = AuthorizationAttempt.objects.filter(pk=attempt.pk, used_at__lt=Now() - MAX_EXCHANGE_TIME)
         raise InterruptedAttemptError if late.exists() else AttemptUnderWayError
-    if not Connection.objects.visible_to(user).filter(pk=attempt.connected.pk).exists():
+    return attempt.connected
+
+
+def _tell_again(user: User, attempt: AuthorizationAttempt) -> Connected:
+    connected = find_outcome(attempt)
+    if not Connection.objects.visible_to(user).filter(pk=connected.pk).exists():
         raise UnknownAttemptError
-    logger.info("Amazon's answer for connection %s came again; nothing was changed.", attempt.connected.pk)
-    return Connected(attempt.connected, is_new=False, is_repeat=True)
+    logger.info("Amazon's answer for connection %s came again; nothing was changed.", connected.pk)
+    return Connected(connected, is_new=False, is_repeat=True)
 
 
 def _refusal(error: str) -> RefusedAtAmazonError:
     if error in OUR_FAULTS:
         logger.error("Amazon's consent page refused our application or request: %s.", error)
+        reason = Reason.OUR_FAULT
+    else:
+        reason = Reason.CANCELLED if error == CANCELLED else Reason.TRY_AGAIN
     return RefusedAtAmazonError(
-        REFUSALS.get(error, "Amazon refused, for a reason we do not know. Nothing was connected. Try again.")
+        REFUSALS.get(error, "Amazon refused, for a reason we do not know. Nothing was connected. Try again."),
+        reason,
     )
 
 
-def _explain(error: AmazonError | PostponedError) -> RefusedAtAmazonError:
+def explain(error: AmazonError | PostponedError) -> RefusedAtAmazonError:
+    """Return what to tell a person about a failed call to Amazon."""
     if isinstance(error, InvalidGrantCodeError):
         return RefusedAtAmazonError(
             "Amazon's code was used before or is older than 5 minutes. Nothing was connected. Start again."
@@ -304,7 +343,8 @@ def _explain(error: AmazonError | PostponedError) -> RefusedAtAmazonError:
     if isinstance(error, ApplicationRefusedError):
         return RefusedAtAmazonError(
             f"Our own application was refused by Amazon ({error.code or error.status}). Nothing was connected. "
-            "An administrator has to check the client id and secret."
+            "An administrator has to check the client id and secret.",
+            Reason.OUR_FAULT,
         )
     if isinstance(error, PostponedError):
         return RefusedAtAmazonError(
@@ -321,5 +361,6 @@ def _require_scopes(granted: str | None) -> None:
     if missing := needed - split_scopes(granted):
         raise RefusedAtAmazonError(
             f"Access to the ad accounts was not allowed ({', '.join(sorted(missing))}). Nothing was connected. "
-            "Start again and allow it."
+            "Start again and allow it.",
+            Reason.NOT_ALLOWED,
         )

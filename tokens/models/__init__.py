@@ -11,6 +11,7 @@ from tokens.models.audit import (
     AuditMail,
 )
 from tokens.models.authorization import AuthorizationAttempt
+from tokens.models.connect_link import ConnectLink, ConnectLinkQuerySet
 from tokens.models.connection import (
     BROKEN,
     FAILING,
@@ -69,6 +70,8 @@ __all__ = [
     "AuditMail",
     "AuthorizationAttempt",
     "ChosenTeam",
+    "ConnectLink",
+    "ConnectLinkQuerySet",
     "Connection",
     "ConnectionQuerySet",
     "ConsentState",

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from amazon_accounts.amazon_ads.hosts import Region
+from tokens.models.connect_link import ConnectLink
 from tokens.models.connection import Connection, all_regions
 from tokens.models.team import Team
 from tokens.permissions import Actor, may_everything
@@ -24,7 +25,8 @@ class AuthorizationAttemptQuerySet(models.QuerySet["AuthorizationAttempt"]):
 class AuthorizationAttempt(models.Model):
     """A visit to Amazon's consent page. The first return from there uses it up; a later return is told what came of it.
 
-    The row holds no secret: the state is stored as a digest, and the PKCE verifier is derived from the state.
+    `user` is who began it, or who owns the client link by which somebody began it; `session_digest` is of the session, or
+    of the cookie of the client's browser. The row holds no secret: the state is stored as a digest, and the PKCE verifier is derived from the state.
     """
 
     state_digest = models.CharField(primary_key=True, max_length=64, editable=False)
@@ -32,6 +34,14 @@ class AuthorizationAttempt(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     connection = models.ForeignKey(
         Connection, on_delete=models.CASCADE, null=True, related_name="+", help_text="Which one to reconnect"
+    )
+    link = models.ForeignKey(
+        ConnectLink,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="attempts",
+        help_text="By which the visitor, who has no login here, came",
     )
     team = models.ForeignKey(
         Team,

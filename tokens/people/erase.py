@@ -30,6 +30,7 @@ from tokens.models import (
     AuthorizationAttempt,
     ChosenTeam,
     Connection,
+    ConnectLink,
     ErasedPerson,
     Event,
     Invitation,
@@ -201,10 +202,11 @@ def choose_name(person: User) -> str:
 
 
 def _erase_addresses(person: User) -> None:
-    """Erase invitations to an address of the person, and what a mail server has said about it."""
+    """Erase invitations and client links to an address of the person, and what a mail server has said about it."""
     addresses = {person.email, *EmailAddress.objects.filter(user=person).values_list("email", flat=True)}
     for address in addresses - {""}:
         Invitation.objects.filter(email__iexact=address).delete()
+        ConnectLink.objects.filter(email__iexact=address).update(email="", mailed_at=None)
         Alert.objects.filter(error__icontains=address).update(
             error="The mail server did not take it. Its answer is erased, because it named a person who was erased."
         )

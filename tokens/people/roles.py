@@ -29,6 +29,7 @@ VIEWER: Final = frozenset(
         "accounts.view_syncrun",
         "tokens.view_alert",
         "tokens.view_connection",
+        "tokens.view_connectlink",
         "tokens.view_event",
         "tokens.view_membership",
         "tokens.view_team",

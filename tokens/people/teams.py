@@ -180,6 +180,14 @@ def give_role_at_least(team: Team, person: User, role: str) -> tuple[str | None,
     return before, membership.role
 
 
+def find_first_administrator(team: Team) -> User | None:
+    """Return who has administered the team longest and can do so now, or else a superuser."""
+    membership = Membership.objects.administering().filter(team=team).order_by("created_at", "pk").first()
+    if membership is not None:
+        return membership.user
+    return User.objects.filter(is_superuser=True, is_active=True).order_by("pk").first()
+
+
 def name_member(team: Team, person: User) -> AuditedObject:
     """Return a membership as the audit trail names it."""
     return AuditedObject("member", str(person.pk), person.get_username(), team.pk)

@@ -17,6 +17,7 @@ from tokens.models import (
     AlertDelivery,
     ApiKey,
     AuthorizationAttempt,
+    ConnectLink,
     Event,
     Failure,
     Heartbeat,
@@ -37,6 +38,8 @@ ATTEMPTS = timedelta(hours=1)
 ENDED_KEYS = timedelta(days=30)
 # They can be sent again until then.
 ENDED_INVITATIONS = timedelta(days=30)
+# Whoever asks what became of a link finds it until then.
+ENDED_LINKS = timedelta(days=90)
 # The API promises them for so long.
 EVENTS = timedelta(days=30)
 HEARTBEATS = timedelta(days=1)
@@ -58,6 +61,7 @@ def prune_tokens_histories(*, batch_size: int = BATCH_SIZE) -> int:
         ApiKey.objects.filter(expires_at__lt=now - ENDED_KEYS),
         Event.objects.filter(created_at__lt=now - EVENTS),
         Invitation.objects.filter(ends_at__lt=now - ENDED_INVITATIONS),
+        ConnectLink.objects.filter(ends_at__lt=now - ENDED_LINKS),
         # A clock that is behind the time limits nobody.
         SignInPace.objects.filter(next_at__lt=now),
         RequestClock.objects.filter(ahead_until__lt=now),

@@ -43,6 +43,7 @@ __all__ = ["scene"]
 
 # What a request changes is recorded by another request.
 RECORDED_LATER: Final = {
+    "POST c/<slug:token>/": "The return from Amazon says what came of it.",
     "POST connect/amazon/": "The return from Amazon says what came of it: complete_authorization below.",
 }
 HANDS_OUT: Final = ("export/", ".csv")
@@ -155,6 +156,8 @@ OF_OPERATIONS: Final = {
     "set_member": "member.update",
     "remove_member": "member.remove",
     "invite": "invitation.make",
+    "make_connect_link": "connect_link.make",
+    "revoke_connect_link": "connect_link.revoke",
     "make_webhook": "webhook.make",
     "update_webhook": "webhook.update",
     "delete_webhook": "webhook.delete",
@@ -203,6 +206,7 @@ COMMANDS: Final[dict[str, str]] = {
     "batch": "batch.start",
     "changepassword": "password.change",
     "connect": "connection.connect",
+    "connect_link": "connect_link.make",
     "createsuperuser": "person.make",
     "erase_person": "person.erase",
     "forget_login": "connection.forget",
@@ -259,6 +263,9 @@ def calls(
         "changepassword": lambda: call_command("changepassword", "owner", **quiet),
         "connect": lambda: call_command(
             "connect", owner="owner", label="New", stdin=io.StringIO(token), **quiet
+        ),
+        "connect_link": lambda: call_command(
+            "connect_link", team=account.team.name, label="Copperleaf", **quiet
         ),
         "createsuperuser": lambda: call_command(
             "createsuperuser", username="new", email="", interactive=False, **quiet

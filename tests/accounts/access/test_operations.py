@@ -26,6 +26,7 @@ from tokens.alerts.addresses import add_alert_address, remove_alert_address
 from tokens.connect import oauth
 from tokens.connect.disconnect import disconnect_connection
 from tokens.connect.forget import forget_login
+from tokens.connect.links import make_connect_link, revoke_connect_link
 from tokens.connect.move import move_connection
 from tokens.connect.refresh_token import connect_with_refresh_token
 from tokens.connect.update import update_connection
@@ -35,6 +36,7 @@ from tokens.models import (
     AuditEntry,
     AuthorizationAttempt,
     Connection,
+    ConnectLink,
     Invitation,
     Membership,
     Team,
@@ -73,7 +75,7 @@ class Scene:
 def complete_authorization(user: User, _scene: Scene) -> None:
     state = "the state that Amazon sends back"
     AuthorizationAttempt.objects.create(
-        state_digest=oauth._digest(state), session_digest=oauth._digest("session"), user=user
+        state_digest=oauth.digest(state), session_digest=oauth.digest("session"), user=user
     )
 
     async def answer() -> None:
@@ -175,6 +177,14 @@ OPERATIONS: dict[str, tuple[str, Callable[[Any, Scene], object]]] = {
         "tokens.manage_members",
         lambda user, scene: revoke_invitation(user, Invitation.objects.get()),
     ),
+    "make_connect_link": (
+        "tokens.connect_amazon",
+        lambda user, scene: make_connect_link(user, scene.connection.team, label="Copperleaf"),
+    ),
+    "revoke_connect_link": (
+        "tokens.connect_amazon",
+        lambda user, _: revoke_connect_link(user, ConnectLink.objects.get()),
+    ),
     "make_webhook": (
         MANAGE,
         lambda user, scene: make_webhook(user, scene.connection.team, url=WEBHOOK_URL, events=["*"]),
@@ -245,6 +255,7 @@ def scene(db: None, new_account: AccountFactory) -> Scene:
     invite(SYSTEM, account.team, "nina@example.com", "viewer")
     # Its mail may be sent again.
     Invitation.objects.update(ends_at=F("ends_at") - MIN_PAUSE)
+    make_connect_link(SYSTEM, account.team, label="Copperleaf", owner=account.user)
     AlertAddress.objects.create(team=account.team, name="Channel", service="Slack", address="x")
     disconnected = new_account(User.objects.create_user("another")).connection
     disconnect_connection(SYSTEM, disconnected)
@@ -269,6 +280,7 @@ def stored(scene: Scene) -> list[Any]:
         *AlertAddress.objects.order_by("pk").values_list("pk"),
         *Invitation.objects.order_by("pk").values_list("pk", "ends_at"),
         *AuthorizationAttempt.objects.values_list("pk", flat=True),
+        *ConnectLink.objects.order_by("pk").values_list("pk", "revoked_at"),
         *AuditEntry.objects.filter(outcome="done").values_list("pk", flat=True),
         *ApiKey.objects.values_list("pk", flat=True),
         *ProcrastinateJob.objects.order_by("pk").values_list("pk", flat=True),

@@ -20,7 +20,17 @@ from tests.api_keys import new_key
 from tests.public_url import browser_at_public_url
 from tests.sign_ins import sign_in
 from tests.teams import join
-from tokens.models import AlertAddress, ApiKey, Invitation, Membership, Team, Webhook, WebhookDelivery
+from tokens.connect.links import make_connect_link
+from tokens.models import (
+    AlertAddress,
+    ApiKey,
+    ConnectLink,
+    Invitation,
+    Membership,
+    Team,
+    Webhook,
+    WebhookDelivery,
+)
 from tokens.people.invitations import MIN_PAUSE, invite
 from tokens.people.roles import Role
 from tokens.permissions import SYSTEM
@@ -49,6 +59,9 @@ GET     api/v1/accounts/<uuid:account_id>/                  401 401 200 200 200 
 PATCH   api/v1/accounts/<uuid:account_id>/                  401 401 403 200 200 200
 GET     api/v1/accounts/<uuid:account_id>/changes/          401 401 200 200 200 200
 GET     api/v1/audit/                                       401 401 403 403 200 200
+GET     api/v1/connect-links/                               401 401 200 200 200 200
+POST    api/v1/connect-links/                               401 401 403 201 201 201
+POST    api/v1/connect-links/<uuid:link_id>/revoke/         401 401 403 200 200 200
 GET     api/v1/connections/                                 401 401 200 200 200 200
 GET     api/v1/connections/<uuid:connection_id>/            401 401 200 200 200 200
 PATCH   api/v1/connections/<uuid:connection_id>/            401 401 403 200 200 200
@@ -79,6 +92,8 @@ GET     api/v1/schema/                                      200 401 200 200 200 
 GET     api/v1/docs/                                        200 401 200 200 200 200
 
 GET     connect/amazon/                                     > > 403 200 200 200
+GET     c/<slug:token>/                                     410 410 410 410 410 410
+POST    c/<slug:token>/                                     410 410 410 410 410 410
 POST    connect/amazon/                                     > > 403 200 200 200
 GET     connect/amazon/callback/                            403 403 403 400 400 400
 
@@ -103,6 +118,10 @@ GET     connections/<uuid:connection_id>/resume/            302 302 302 302 302 
 POST    connections/<uuid:connection_id>/resume/            > > 403 303 303 303
 GET     connections/<uuid:connection_id>/update/            > > 403 200 200 200
 POST    connections/<uuid:connection_id>/update/            > > 403 303 303 303
+GET     links/                                              > > 200 200 200 200
+POST    links/                                              > > 403 200 200 200
+GET     links/<uuid:link_id>/revoke/                        > > 403 303 303 303
+POST    links/<uuid:link_id>/revoke/                        > > 403 303 303 303
 GET     operations/                                         > > 200 200 200 200
 POST    operations/                                         > > 403 200 200 200
 GET     operations/<uuid:batch_id>/                         > > 200 200 200 200
@@ -209,6 +228,7 @@ BODIES: dict[str, Any] = {
     "PATCH api/v1/accounts/<uuid:account_id>/": {"sync_enabled": False},
     "PATCH api/v1/connections/<uuid:connection_id>/": {"label": "Garden shop"},
     "POST api/v1/connections/access-tokens/": {"connection_ids": ["0193c8a0-0000-7000-8000-000000000001"]},
+    "POST api/v1/connect-links/": {"label": "Copperleaf"},
     "POST keys/": {"name": "Report", "days": 30, "owner": "me"},
     "POST api/v1/teams/": {"name": "North"},
     "PATCH api/v1/webhooks/<uuid:webhook_id>/": {"events": ["sync.ended"]},
@@ -302,6 +322,11 @@ class Somebody:
         return made
 
     @cached_property
+    def link(self) -> ConnectLink:
+        owner = self.account.user
+        return make_connect_link(SYSTEM, self.account.team, label="Copperleaf", owner=owner)[0]
+
+    @cached_property
     def webhook(self) -> Webhook:
         return make_webhook(SYSTEM, self.account.team, url=WEBHOOK_URL, events=["*"])[0]
 
@@ -321,6 +346,7 @@ class Somebody:
             "key": lambda: of.key.pk,
             "team": lambda: of.account.team_id,
             "invitation": lambda: of.invitation.pk,
+            "link": lambda: of.link.pk,
             "webhook": lambda: of.webhook.pk,
             "delivery": lambda: of.delivery.pk,
             "address": lambda: of.address.pk,
@@ -329,6 +355,7 @@ class Somebody:
         return (
             path.replace("<int:person_id>", str(of.colleague.pk))
             .replace("<slug:code>", "not-found")
+            .replace("<slug:token>", "no-such-token")
             .replace("<str:user_name>", of.colleague.username)
         )
 
@@ -351,6 +378,9 @@ class Somebody:
             body = {"user": self.owner_of_objects.colleague.username, "role": "operator"}
         if address.endswith("/move/"):
             body = {"team": str(self._join_other_team().pk)}
+        if f"{method} {address}" == "POST links/":
+            team = str(self.owner_of_objects.account.team_id)
+            body = {"label": "Copperleaf", "language": "de", "days": 7, "regions": ["EU"], "team": team}
         if f"{method} {address}" == "POST webhooks/":
             body = {"url": WEBHOOK_URL, "events": ["*"], "team": str(self.owner_of_objects.account.team_id)}
         if f"{method} {address}" == "POST api/v1/webhooks/":

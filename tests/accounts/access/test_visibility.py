@@ -30,11 +30,13 @@ from tests.accounts.access.test_table import rows as table_rows
 from tests.accounts.conftest import AccountFactory, ClientFactory
 from tests.api_keys import new_key
 from tests.teams import join, set_role
+from tokens.connect.links import make_connect_link
 from tokens.models import (
     Alert,
     AlertAddress,
     AuthorizationAttempt,
     Connection,
+    ConnectLink,
     Event,
     Membership,
     MutedAlertKind,
@@ -143,6 +145,7 @@ def _give_rows(user: User, new_account: AccountFactory) -> None:
         state_digest=f"state of {user.username}", session_digest="session", user=user
     )
     invite(SYSTEM, account.team, f"{user.pk}@example.com", "viewer")
+    make_connect_link(SYSTEM, account.team, label="Copperleaf", owner=user)
     Session.objects.create(key_digest=f"key of {user.username}", data="", user=user)
     AlertAddress.objects.create(team=account.team, name="Channel", service="Slack", address="x")
     MutedAlertKind.objects.create(user=user, kind=Alert.Kind.CONNECTION_HEALED)
@@ -224,6 +227,11 @@ def links(address: str, model: type[Model], link: Callable[[Any], str]) -> Reade
         return {str(row.pk) for row in model._default_manager.all() if f'href="{link(row)}"' in html}
 
     return read
+
+
+def client_links(visitor: Visitor) -> set[str]:
+    html = visitor.get("/links/").content.decode()
+    return {str(link.pk) for link in ConnectLink.objects.all() if f'id="link-{link.pk}"' in html}
 
 
 def on_pages_of(address: str, parents: type[Model], name: str) -> Reader:
@@ -312,6 +320,7 @@ API |= {
         WebhookDelivery,
         parts("api/v1/webhooks/<uuid:webhook_id>/deliveries/", Webhook, by_id),
     ),
+    "connect-links/": (ConnectLink, results("api/v1/connect-links/", by_id)),
     "events/": (Event, results("api/v1/events/", by_id)),
     "teams/": (Team, results("api/v1/teams/", by_id)),
     "teams/<uuid:team_id>/members/": (Membership, members),
@@ -319,6 +328,7 @@ API |= {
 API_WITHOUT_ROWS = {"accounts/health/", "audit/", "schema/", "docs/"}
 
 PAGES: dict[str, tuple[type[Model], Reader]] = {
+    "client links": (ConnectLink, client_links),
     "webhooks": (Webhook, links("webhooks/", Webhook, lambda row: f"/webhooks/{row.pk}/")),
     "webhook": (Webhook, details("webhooks/<uuid:webhook_id>/", Webhook)),
     "deliveries of a webhook": (WebhookDelivery, on_pages_of("webhooks", Webhook, "deliveries")),

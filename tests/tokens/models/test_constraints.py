@@ -8,13 +8,16 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, models, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from tests.api_keys import new_key
 from tests.teams import team_of
 from tests.tokens.conftest import ConnectionFactory, new_connection
 from tests.tokens.factories import new_refresh
+from tokens.connect.links import make_connect_link
 from tokens.models import (
+    MAIN,
     Alert,
     AlertAddress,
     AlertDelivery,
@@ -24,6 +27,7 @@ from tokens.models import (
     AuditMail,
     AuthorizationAttempt,
     Connection,
+    ConnectLink,
     Event,
     Failure,
     Heartbeat,
@@ -241,6 +245,31 @@ def test_a_webhook_is_whole(db: None, constraint: str, fields: dict[str, Any]) -
     webhook, _ = make_webhook(SYSTEM, Team.objects.get(), url="https://hooks.example.com/", events=["*"])
     with refused(constraint):
         Webhook.objects.filter(pk=webhook.pk).update(**fields)
+
+
+@pytest.mark.parametrize(
+    ("constraint", "fields"),
+    [
+        ("connect_link_ends_in_time", {"ends_at": F("created_at") + timedelta(days=30, seconds=1)}),
+        ("used_connect_link_has_a_connection", {"used_at": MOMENT}),
+        ("mailed_connect_link_has_a_digest", {"mailed_at": MOMENT}),
+        ("connect_link_regions_are_known", {"regions": []}),
+        ("connect_link_language_is_known", {"language": "xx"}),
+    ],
+)
+def test_a_client_link_is_whole(alice: User, constraint: str, fields: dict[str, Any]) -> None:
+    link, _ = make_connect_link(SYSTEM, Team.objects.get(name=MAIN), label="Copperleaf", owner=alice)
+    assert str(link) == "Client link of Main"
+    with refused(constraint):
+        ConnectLink.objects.filter(pk=link.pk).update(**fields)
+
+
+def test_a_used_client_link_is_not_revoked(connect: ConnectionFactory) -> None:
+    connection = connect()
+    link, _ = make_connect_link(SYSTEM, connection.team, label="Copperleaf", owner=connection.owner)
+    used = {"used_at": MOMENT, "connected": connection, "browser_digest": "x"}
+    with refused("used_connect_link_is_not_revoked"):
+        ConnectLink.objects.filter(pk=link.pk).update(**used, revoked_at=MOMENT)
 
 
 def test_only_a_waiting_delivery_is_tried(db: None) -> None:

@@ -50,6 +50,8 @@ class Action(StrEnum):
     INVITATION_SEND_AGAIN = "invitation.send_again"
     INVITATION_REVOKE = "invitation.revoke"
     INVITATION_ACCEPT = "invitation.accept"
+    CONNECT_LINK_MAKE = "connect_link.make"
+    CONNECT_LINK_REVOKE = "connect_link.revoke"
     WEBHOOK_MAKE = "webhook.make"
     WEBHOOK_UPDATE = "webhook.update"
     WEBHOOK_DELETE = "webhook.delete"

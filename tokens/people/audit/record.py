@@ -25,6 +25,7 @@ TYPES: Final = {
     "apikey": "api_key",
     "authenticator": "second_factor",
     "batchoperation": "batch",
+    "connectlink": "connect_link",
     "socialaccount": "single_sign_on",
     "user": "person",
 }

@@ -10,7 +10,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tokens", "0039_request_clocks"),
+        ("tokens", "0040_client_links"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
