@@ -3,7 +3,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: install run test coverage check check-scripts audit bench chaos schema lock
+.PHONY: install run test coverage check check-scripts audit bench chaos schema messages lock
 
 install: .venv/installed.stamp
 	@:
@@ -69,6 +69,12 @@ chaos: install
 # The API as others see it; a change of it is a change of this file.
 schema: install
 	$(PY) manage.py spectacular --file docs/openapi.yaml --validate --fail-on-warn
+
+# The texts of the pages of clients, for translators and compiled. It needs GNU gettext; nothing else does.
+messages: install
+	$(PY) manage.py makemessages --all --no-location --no-wrap --no-obsolete --ignore .venv --ignore var --ignore tests
+	sed -i '/^"POT-Creation-Date\|^"Report-Msgid-Bugs-To/d' locale/*/LC_MESSAGES/django.po
+	$(PY) manage.py compilemessages --ignore .venv
 
 lock: install
 	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url requirements.in -o requirements.txt

@@ -229,7 +229,7 @@ def mail_connect_link(link_id: str, failures: int = 0) -> None:
     if link is None:
         return
     token = secrets.token_urlsafe(32)
-    message = _write_mail(link, token)
+    message = write_mail(link, token)
     # Before the mail, which may be opened at once.
     if not links.update(digest=digest_token(token), mailed_at=None):
         return
@@ -237,7 +237,8 @@ def mail_connect_link(link_id: str, failures: int = 0) -> None:
         ConnectLink.objects.filter(pk=link_id, digest=digest_token(token)).update(mailed_at=Now())
 
 
-def _write_mail(link: ConnectLink, token: str) -> EmailMessage:
+def write_mail(link: ConnectLink, token: str) -> EmailMessage:
+    """Return the mail in the language of the link."""
     with translation.override(link.language):
         team, label, sender = escape_line(link.team.name), link.label, name_sender(link)
         values = {
