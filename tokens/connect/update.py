@@ -186,9 +186,9 @@ def check_changes(changes: Any) -> dict[str, Any]:
     """Return the changes in their stored form. Raises ValidationError by field."""
     if not isinstance(changes, dict):
         raise ValidationError(f"It must be an object with any of: {', '.join(CHANGEABLE)}.")
-    if unknown := next((name for name in changes if name not in CHANGEABLE), None):
+    if unknown := [name for name in changes if name not in CHANGEABLE]:
         raise ValidationError(
-            {unknown[:60]: f"There is no such field. The fields are: {', '.join(CHANGEABLE)}."}
+            {unknown[0][:60]: f"There is no such field. The fields are: {', '.join(CHANGEABLE)}."}
         )
     cleaned, errors = {}, {}
     for name, value in changes.items():

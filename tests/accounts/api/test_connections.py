@@ -193,6 +193,7 @@ class TestUpdate:
             ({"owner": ""}, "owner"),
             ({"owner": None}, "owner"),
             ({"owner": 7}, "owner"),
+            ({"": 1}, ""),
             (["label"], ""),
         ],
     )
