@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
-from django.http import QueryDict
+from django.http import Http404, QueryDict
 
 from accounts.errors import UnknownObjectError
 from accounts.lists.connection_filters import filter_connections
@@ -31,11 +31,11 @@ class ConnectionList(ListState):
         return cls(read_connection_query(parameters, paging=PAGING))
 
     def connections(self, user: User) -> QuerySet[Connection]:
-        # A team that does not exist matches no connection: the page is empty, not an error.
+        """Return the connections that match. Raises Http404 for a team that the person does not see."""
         try:
             return filter_connections(user, self.query)
-        except UnknownObjectError:
-            return Connection.objects.none()
+        except UnknownObjectError as error:
+            raise Http404 from error
 
     def page(self, user: User) -> Page[Connection]:
         """Return the rows. A ValidationError says that the cursor is old, foreign or forged."""

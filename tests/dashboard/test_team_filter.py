@@ -217,7 +217,8 @@ def test_one_of_several_teams_that_the_person_does_not_see_is_not_found(
 ) -> None:
     secret = Team.objects.create(name="Secret")
     query = f"team={teams[0].pk}&team={secret.pk}"
-    assert ada.get(f"/accounts/?{query}").status_code == 404
+    for address in ("/accounts/", "/connections/"):
+        assert ada.get(f"{address}?{query}").status_code == 404
     form = {"operation": "sync", "all": "1", "query": query, "confirm": "1", "key": "k"}
     assert ada.post("/operations/", form).status_code == 404
 
