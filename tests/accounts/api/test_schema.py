@@ -82,7 +82,7 @@ def test_it_tells_how_amazon_is_asked(document: dict[str, Any]) -> None:
     assert "application/vnd.listaccountsresource.v1+json" in calls[0]
 
 
-def test_it_is_served(client: Client) -> None:
+def test_it_is_served(client: Client, db: None) -> None:
     response = client.get("/api/v1/schema/")
     assert response.status_code == 200
     document = yaml.safe_load(response.content)
@@ -106,7 +106,7 @@ def test_in_production_document_and_page_need_a_login(
     assert client.get("/api/v1/schema/").status_code == 200
 
 
-def test_its_page_needs_nothing_that_our_policy_forbids(client: Client) -> None:
+def test_its_page_needs_nothing_that_our_policy_forbids(client: Client, db: None) -> None:
     response = client.get("/api/v1/docs/")
     page = response.content.decode()
     sources = re.findall(r'(?:src|href)="([^"]+)"', page)
