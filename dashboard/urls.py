@@ -15,6 +15,7 @@ from dashboard.views import (
     monitoring,
     overview,
     sessions,
+    team_logo,
     teams,
     webhooks,
 )
@@ -79,6 +80,8 @@ urlpatterns = [
         webhooks.send_again,
         name="webhook-send-again",
     ),
+    path("teams/<uuid:team_id>/logo/", team_logo.logo, name="team-logo"),
+    path("teams/<uuid:team_id>/logo/remove/", team_logo.remove, name="team-logo-remove"),
     path("teams/<uuid:team_id>/alerts/", alerts.team_alerts, name="team-alerts"),
     path(
         "teams/<uuid:team_id>/alerts/<uuid:address_id>/remove/",

@@ -46,6 +46,8 @@ DEEDS: Final[dict[str, str]] = {
     Action.ALERTS_CHOOSE: "Chose alerts",
     Action.TEAM_MAKE: "Made a team",
     Action.TEAM_RENAME: "Renamed a team",
+    Action.TEAM_LOGO_SET: "Set the logo of a team",
+    Action.TEAM_LOGO_REMOVE: "Removed the logo of a team",
     Action.MEMBER_ADD: "Added a member",
     Action.MEMBER_UPDATE: "Changed a role",
     Action.MEMBER_REMOVE: "Removed a member",

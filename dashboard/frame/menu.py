@@ -103,7 +103,7 @@ def _build_navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     "Teams",
                     "groups",
                     reverse("teams"),
-                    is_open("teams", "team-rename", "team-remove", "team-alerts"),
+                    is_open("teams", "team-rename", "team-remove", "team-alerts", "team-logo"),
                     "tokens.view_team",
                 ),
                 _item(

@@ -27,6 +27,7 @@ from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.postgresql.clock import approximate_now
 from amazon_accounts.web.cookies import name_cookie, set_cookie
 from dashboard.frame.page import SeeOther
+from dashboard.views.team_logo import show_logo
 from tokens.connect import oauth
 from tokens.connect.grants import AuthorizationError
 from tokens.connect.link_consent import (
@@ -38,7 +39,7 @@ from tokens.connect.link_consent import (
     may_see_result,
 )
 from tokens.connect.links import find_link, name_sender
-from tokens.models import Connection, ConnectLink
+from tokens.models import Connection, ConnectLink, TeamLogo
 from tokens.models.connect_link import RESULT_LIFE
 from tokens.sign_in.remote_address import read_remote_address
 from tokens.sign_in.throttle import Attempt
@@ -207,7 +208,10 @@ def _render(
     *,
     status: int = HTTPStatus.OK,
 ) -> HttpResponse:
-    context = {"link": link, "team": link.team if link else None, **(context or {})}
+    team = link.team if link else None
+    # Whoever has the link may see the logo.
+    logo = show_logo(TeamLogo.objects.filter(team=team).first()) if team else ""
+    context = {"link": link, "team": team, "logo": logo, **(context or {})}
     response = render(request, template, context, status=status)
     # With `no-referrer` the browser would send `Origin: null` with the form, which the CSRF check refuses.
     response["Referrer-Policy"] = "strict-origin"

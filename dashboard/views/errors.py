@@ -8,6 +8,7 @@ from uuid import uuid4
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.template import loader
+from django.template.response import TemplateResponse
 
 from accounts.api.problems import build_response as build_problem_response
 from amazon_accounts.postgresql.outages import is_outage
@@ -85,13 +86,15 @@ def refuse_input(request: ConsoleRequest) -> HttpResponse:
 def content_too_large(request: ConsoleRequest) -> HttpResponse:
     if request.path.startswith("/api/"):
         return build_problem_response(problems.CONTENT_TOO_LARGE, "The body is too large.")
-    return answer(
+    refusal = answer(
         request,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         title="Too much at once",
         why="Nothing was changed. The form is larger than 1 MB.",
         next_step="Go back and choose fewer rows. For very many accounts, filter the list and take all that match.",
     )
+    # A middleware answers with it, and only what a view returns is rendered later.
+    return refusal.render() if isinstance(refusal, TemplateResponse) else refusal
 
 
 def csrf_failure(request: ConsoleRequest, reason: str = "") -> HttpResponse:

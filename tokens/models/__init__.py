@@ -41,6 +41,7 @@ from tokens.models.team import (
     Membership,
     MembershipQuerySet,
     Team,
+    TeamLogo,
     TeamQuerySet,
     TeamRowsQuerySet,
 )
@@ -92,6 +93,7 @@ __all__ = [
     "SessionQuerySet",
     "SignInPace",
     "Team",
+    "TeamLogo",
     "TeamQuerySet",
     "TeamRowsQuerySet",
     "TokenRefresh",

@@ -8,7 +8,8 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
-from django.db.models.functions import Lower, Now
+from django.db.models.functions import Length, Lower, Now
+from django.db.models.lookups import LessThanOrEqual
 from uuid_utils.compat import uuid7
 
 from tokens.people.roles import PERMISSIONS, Role
@@ -17,6 +18,7 @@ from tokens.permissions import Actor, System, read_limits
 # The team that every database has.
 MAIN: Final = "Main"
 MAX_NAME_LENGTH: Final = 100  # characters
+MAX_LOGO_BYTES: Final = 256 * 1024
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -128,6 +130,25 @@ class Team(models.Model):
     @property
     def team_id(self) -> UUID:
         return self.pk
+
+
+class TeamLogo(models.Model):
+    """The logo of a team. Not a column of the team, which is read with every connection."""
+
+    team = models.OneToOneField(Team, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    png = models.BinaryField(max_length=MAX_LOGO_BYTES)
+
+    objects = TeamRowsQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=LessThanOrEqual(Length("png"), MAX_LOGO_BYTES), name="team_logo_is_small"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Logo of {self.team}"
 
 
 class ChosenTeam(models.Model):

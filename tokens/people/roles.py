@@ -33,6 +33,7 @@ VIEWER: Final = frozenset(
         "tokens.view_event",
         "tokens.view_membership",
         "tokens.view_team",
+        "tokens.view_teamlogo",
         "tokens.view_tokenrefresh",
     }
 )
@@ -44,6 +45,7 @@ OPERATOR: Final = VIEWER | {
     "tokens.refresh_connection",
 }
 ADMINISTRATOR: Final = OPERATOR | {
+    "tokens.change_teamlogo",
     "tokens.disconnect_connection",
     "tokens.manage_alert_addresses",
     "tokens.manage_keys",

@@ -33,10 +33,12 @@ from tests.accounts.access.test_table import Somebody
 from tests.accounts.access.test_table import rows as requests
 from tests.accounts.conftest import AccountFactory
 from tests.api_keys import new_key
+from tests.pictures import make_png
 from tests.sandbox_fixtures import SandboxServer
 from tokens.connect.disconnect import disconnect_connection
 from tokens.models import ApiKey, AuditEntry, AuditLink, Connection, Session
 from tokens.people.audit import Action
+from tokens.people.logos import set_team_logo
 from tokens.permissions import SYSTEM
 
 __all__ = ["scene"]
@@ -57,6 +59,8 @@ class Requests(Somebody):
     def prepare(self, name: str) -> None:
         # Makes the objects, which is recorded too.
         self.make_path(name.split()[1])
+        if name.endswith("/logo/remove/"):
+            set_team_logo(SYSTEM, self.account.team, make_png())
         if name.startswith("PUT "):
             self.colleague.memberships.all().delete()
         if name.endswith("/retry/"):
@@ -158,6 +162,8 @@ OF_OPERATIONS: Final = {
     "invite": "invitation.make",
     "make_connect_link": "connect_link.make",
     "revoke_connect_link": "connect_link.revoke",
+    "set_team_logo": "team.set_logo",
+    "remove_team_logo": "team.remove_logo",
     "make_webhook": "webhook.make",
     "update_webhook": "webhook.update",
     "delete_webhook": "webhook.delete",

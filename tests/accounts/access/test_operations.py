@@ -21,6 +21,7 @@ from accounts.update import update_account
 from amazon_accounts.amazon_ads.client import AmazonClient
 from tests.accounts.conftest import AccountFactory
 from tests.api_keys import new_key
+from tests.pictures import make_png
 from tests.teams import join
 from tokens.alerts.addresses import add_alert_address, remove_alert_address
 from tokens.connect import oauth
@@ -40,11 +41,13 @@ from tokens.models import (
     Invitation,
     Membership,
     Team,
+    TeamLogo,
     Webhook,
     WebhookDelivery,
 )
 from tokens.people.invitations import MIN_PAUSE, invite, revoke_invitation, send_invitation_again
 from tokens.people.keys import end_api_keys, make_team_key, revoke_api_key
+from tokens.people.logos import remove_team_logo, set_team_logo
 from tokens.people.roles import PERMISSIONS, Role
 from tokens.people.teams import remove_member, set_member
 from tokens.permissions import SYSTEM, Actor, may, require
@@ -185,6 +188,14 @@ OPERATIONS: dict[str, tuple[str, Callable[[Any, Scene], object]]] = {
         "tokens.connect_amazon",
         lambda user, _: revoke_connect_link(user, ConnectLink.objects.get()),
     ),
+    "set_team_logo": (
+        "tokens.change_teamlogo",
+        lambda user, scene: set_team_logo(user, scene.connection.team, make_png()),
+    ),
+    "remove_team_logo": (
+        "tokens.change_teamlogo",
+        lambda user, scene: remove_team_logo(user, scene.connection.team),
+    ),
     "make_webhook": (
         MANAGE,
         lambda user, scene: make_webhook(user, scene.connection.team, url=WEBHOOK_URL, events=["*"]),
@@ -260,6 +271,7 @@ def scene(db: None, new_account: AccountFactory) -> Scene:
     disconnected = new_account(User.objects.create_user("another")).connection
     disconnect_connection(SYSTEM, disconnected)
     Team.objects.get_or_create(name="Other")
+    TeamLogo.objects.create(team=account.team, png=b"x")
     webhook, _ = make_webhook(SYSTEM, account.team, url=WEBHOOK_URL, events=["*"])
     send_test(SYSTEM, webhook)
     WebhookDelivery.objects.update(state="delivered", next_try_at=None)
@@ -278,6 +290,7 @@ def stored(scene: Scene) -> list[Any]:
         *SyncRun.objects.values_list("pk", flat=True),
         *Membership.objects.order_by("pk").values_list("pk", "role"),
         *AlertAddress.objects.order_by("pk").values_list("pk"),
+        *TeamLogo.objects.order_by("pk").values_list("pk"),
         *Invitation.objects.order_by("pk").values_list("pk", "ends_at"),
         *AuthorizationAttempt.objects.values_list("pk", flat=True),
         *ConnectLink.objects.order_by("pk").values_list("pk", "revoked_at"),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db.models import F
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -17,6 +18,7 @@ from accounts.batch import start_batch
 from accounts.models import Account, BatchOperation
 from tests.accounts.conftest import AccountFactory, person
 from tests.api_keys import new_key
+from tests.pictures import make_png
 from tests.public_url import browser_at_public_url
 from tests.sign_ins import sign_in
 from tests.teams import join
@@ -160,6 +162,10 @@ GET     webhooks/<uuid:webhook_id>/delete/                  > > 403 403 200 200
 POST    webhooks/<uuid:webhook_id>/delete/                  > > 403 403 303 303
 GET     webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/send-again/    > > 403 403 303 303
 POST    webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/send-again/    > > 403 403 303 303
+GET     teams/<uuid:team_id>/logo/                          > > 403 403 200 200
+POST    teams/<uuid:team_id>/logo/                          > > 403 403 303 303
+GET     teams/<uuid:team_id>/logo/remove/                   > > 403 403 303 303
+POST    teams/<uuid:team_id>/logo/remove/                   > > 403 403 303 303
 GET     teams/<uuid:team_id>/alerts/                        > > 403 403 200 200
 POST    teams/<uuid:team_id>/alerts/                        > > 403 403 303 303
 GET     teams/<uuid:team_id>/alerts/<uuid:address_id>/remove/   > > 403 403 303 303
@@ -381,6 +387,8 @@ class Somebody:
         if f"{method} {address}" == "POST links/":
             team = str(self.owner_of_objects.account.team_id)
             body = {"label": "Copperleaf", "language": "de", "days": 7, "regions": ["EU"], "team": team}
+        if f"{method} {address}" == "POST teams/<uuid:team_id>/logo/":
+            body = {"picture": SimpleUploadedFile("logo.png", make_png())}
         if f"{method} {address}" == "POST webhooks/":
             body = {"url": WEBHOOK_URL, "events": ["*"], "team": str(self.owner_of_objects.account.team_id)}
         if f"{method} {address}" == "POST api/v1/webhooks/":

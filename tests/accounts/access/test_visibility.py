@@ -42,6 +42,7 @@ from tokens.models import (
     MutedAlertKind,
     Session,
     Team,
+    TeamLogo,
     TokenRefresh,
     Webhook,
     WebhookDelivery,
@@ -146,6 +147,7 @@ def _give_rows(user: User, new_account: AccountFactory) -> None:
     )
     invite(SYSTEM, account.team, f"{user.pk}@example.com", "viewer")
     make_connect_link(SYSTEM, account.team, label="Copperleaf", owner=user)
+    TeamLogo.objects.create(team=account.team, png=b"x")
     Session.objects.create(key_digest=f"key of {user.username}", data="", user=user)
     AlertAddress.objects.create(team=account.team, name="Channel", service="Slack", address="x")
     MutedAlertKind.objects.create(user=user, kind=Alert.Kind.CONNECTION_HEALED)

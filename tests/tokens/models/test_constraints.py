@@ -35,6 +35,7 @@ from tokens.models import (
     Membership,
     MutedAlertKind,
     Team,
+    TeamLogo,
     TokenRefresh,
     Watch,
     Webhook,
@@ -76,6 +77,13 @@ def test_a_failure_lasts_once_for_each_subject(connect: ConnectionFactory) -> No
 def test_the_watch_is_one_row() -> None:
     with refused("one_watch"):
         Watch.objects.create(pk=2)
+
+
+def test_a_team_logo_is_small() -> None:
+    logo = TeamLogo.objects.create(team=Team.objects.get(), png=b"x" * 262_144)
+    assert str(logo) == "Logo of Main"
+    with refused("team_logo_is_small"):
+        TeamLogo.objects.update(png=b"x" * 262_145)
 
 
 def test_the_mail_of_the_audit_trail_is_one_row() -> None:

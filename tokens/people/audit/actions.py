@@ -43,6 +43,8 @@ class Action(StrEnum):
     ALERTS_CHOOSE = "alerts.choose"
     TEAM_MAKE = "team.make"
     TEAM_RENAME = "team.rename"
+    TEAM_LOGO_SET = "team.set_logo"
+    TEAM_LOGO_REMOVE = "team.remove_logo"
     MEMBER_ADD = "member.add"
     MEMBER_UPDATE = "member.update"
     MEMBER_REMOVE = "member.remove"
