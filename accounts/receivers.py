@@ -1,8 +1,9 @@
 """Reactions to signals: of accounts to a change of a connection, of batches and due syncs to the end of a sync.
 
-And the answer to the watcher, which asks for logins that fail.
+And the answers to the watcher, which asks for logins that fail, and to the daily mail, which asks for what has changed.
 """
 
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ from django.db import transaction
 from django.dispatch import receiver
 
 from accounts.batch.ending import settle_syncs
+from accounts.lists.daily import describe_changes
 from accounts.models import SyncRun
 from accounts.signals import sync_ended
 from accounts.sync.claims import close_unfinished_runs
@@ -28,7 +30,7 @@ from accounts.sync.moving import move_accounts
 from accounts.sync.requests import queue_sync
 from tokens.models import Connection
 from tokens.processes.watch.logins import FailingLogin
-from tokens.signals import connection_changed, failing_logins_wanted
+from tokens.signals import changes_wanted, connection_changed, failing_logins_wanted
 
 
 @receiver(connection_changed, dispatch_uid="accounts")
@@ -76,3 +78,8 @@ def on_scheduled_sync_ended(run_id: UUID, **_: Any) -> None:
 @receiver(failing_logins_wanted, dispatch_uid="accounts.failing")
 def on_failing_logins_wanted(**_: Any) -> list[FailingLogin]:
     return find_failing_syncs()
+
+
+@receiver(changes_wanted, dispatch_uid="accounts.changes")
+def on_changes_wanted(user: User, since: datetime, until: datetime, **_: Any) -> list[str]:
+    return describe_changes(user, since, until)

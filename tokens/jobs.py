@@ -2,6 +2,7 @@
 
 from django.conf import settings
 
+from tokens.alerts.daily import send_waiting_alerts, waiting_mail_is_due
 from tokens.alerts.delivery import due_alerts_exist, send_due_alerts
 from tokens.connect.consent import warn_of_consent_ends
 from tokens.people.audit.daily_mail import mail_audit_end, mail_is_due
@@ -18,6 +19,7 @@ from tokens.webhooks.sending import deliveries_are_due, queue_due_webhooks
 JOBS = [
     ScheduledJob(refresh_due_tokens, every=settings.TOKEN_REFRESH_CHECK_SECONDS),
     ScheduledJob(send_due_alerts, every=30, only_if=due_alerts_exist),
+    ScheduledJob(send_waiting_alerts, every=30, only_if=waiting_mail_is_due),
     ScheduledJob(rescue_stalled_jobs, every=15),
     ScheduledJob(place_events, every=5, only_if=events_wait),
     ScheduledJob(queue_due_webhooks, every=5, only_if=deliveries_are_due),

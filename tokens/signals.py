@@ -12,6 +12,10 @@ connection_changed = Signal()
 # Sent after each refresh of a connection whose Amazon login is not identified yet, with `connection_id`.
 login_unidentified = Signal()
 
+# Sent when the daily mail to a person is written, with `user`, `since` and `until`. A receiver returns a list of sentences
+# about what changed meanwhile among what the person sees.
+changes_wanted = Signal()
+
 # Sent when the watcher looks for logins that fail. A receiver returns a list of
 # `tokens.processes.watch.logins.FailingLogin`.
 failing_logins_wanted = Signal()

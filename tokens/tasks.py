@@ -1,5 +1,6 @@
 """Every task of this app. Procrastinate imports the module `tasks` of each installed app."""
 
+from tokens.alerts.daily import send_waiting_alerts
 from tokens.alerts.delivery import send_due_alerts
 from tokens.connect.consent import warn_of_consent_ends
 from tokens.connect.identification import identify_login
@@ -34,5 +35,6 @@ __all__ = [
     "rescue_stalled_jobs",
     "send_due_alerts",
     "send_to_webhook",
+    "send_waiting_alerts",
     "warn_of_consent_ends",
 ]

@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from dashboard.frame.page import (
@@ -26,9 +27,14 @@ from dashboard.frame.page import (
 from tokens.alerts.addresses import MANAGE, MAX_CHARACTERS, SERVICES, add_alert_address, remove_alert_address
 from tokens.alerts.choices import choose_alerts, list_chosen_kinds, list_kinds
 from tokens.alerts.messages import TITLES
+from tokens.alerts.times import Times, read_times
 from tokens.models import AlertAddress, Team
 from tokens.models.team import MAX_NAME_LENGTH
 from tokens.permissions import require
+
+
+def _make_clock() -> forms.TimeInput:
+    return forms.TimeInput(attrs={"type": "time", "class": "c-field"}, format="%H:%M")
 
 
 class AlertsForm(forms.Form):
@@ -36,8 +42,20 @@ class AlertsForm(forms.Form):
         label="Mail me when", required=False, widget=forms.CheckboxSelectMultiple()
     )
 
+    quiet_from = forms.TimeField(label="No mail from", required=False, widget=_make_clock())
+    quiet_until = forms.TimeField(label="No mail until", required=False, widget=_make_clock())
+    digest_at = forms.TimeField(
+        label="One mail a day at",
+        required=False,
+        help_text="Then alerts come in this mail alone, together with what has changed. Empty: each comes at once.",
+        widget=_make_clock(),
+    )
+
     def __init__(self, user: User, data: QueryDict | None = None) -> None:
         super().__init__(data, initial={"kinds": [str(kind) for kind in list_chosen_kinds(user)]})
+        times = read_times(user)
+        for name in ("quiet_from", "quiet_until", "digest_at"):
+            self.initial[name] = getattr(times, name)
         choices = [(str(kind), TITLES[kind][0]) for kind in list_kinds(user)]
         cast("forms.MultipleChoiceField", self.fields["kinds"]).choices = choices
 
@@ -45,15 +63,27 @@ class AlertsForm(forms.Form):
 @require_http_methods(["GET", "POST"])
 @own_page
 def alerts(request: PersonRequest) -> HttpResponse:
+    zone, stored = timezone.get_current_timezone_name(), read_times(request.user)
     form = AlertsForm(request.user, request.POST if request.method == "POST" else None)
     if form.is_valid():
-        choose_alerts(request.user, form.cleaned_data["kinds"])
-        messages.success(request, "Saved.")
-        return SeeOther(reverse("alerts"))
+        chosen = {name: form.cleaned_data[name] for name in ("quiet_from", "quiet_until", "digest_at")}
+        times = Times(**chosen, zone=zone)
+        try:
+            choose_alerts(request.user, form.cleaned_data["kinds"], times)
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            messages.success(request, "Saved.")
+            return SeeOther(reverse("alerts"))
     return page(
         request,
         "dashboard/alerts/page.html",
-        {"form": form, "mails_alerts": settings.MAIL_ALERTS},
+        {
+            "form": form,
+            "mails_alerts": settings.MAIL_ALERTS,
+            "zone": zone,
+            "stored_zone": zone if stored.is_at_once else stored.zone,
+        },
         title="Your alerts",
         status=INVALID_FORM if form.errors else HTTPStatus.OK,
     )

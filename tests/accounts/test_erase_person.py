@@ -31,6 +31,7 @@ from tests.traces import find_tables_with
 from tokens.connect.disconnect import disconnect_connection
 from tokens.models import (
     Alert,
+    AlertTimes,
     ApiKey,
     AuthorizationAttempt,
     ChosenTeam,
@@ -41,6 +42,7 @@ from tokens.models import (
     Membership,
     MutedAlertKind,
     Session,
+    WaitingAlert,
 )
 from tokens.people.erase import (
     BELONGINGS,
@@ -83,6 +85,9 @@ def quagga() -> User:
         key_digest="c" * 64, data="", user=user, address="192.0.2.77", user_agent="Quagga/1.0"
     )
     MutedAlertKind.objects.create(user=user, kind=Alert.Kind.CONNECTION_HEALED)
+    AlertTimes.objects.create(user=user, zone="Europe/Berlin")
+    alert = Alert.objects.create(kind=Alert.Kind.APPLICATION_REFUSED, key="waits", text="Amazon refuses us.")
+    WaitingAlert.objects.create(user=user, alert=alert)
     Authenticator.objects.create(user=user, type="webauthn", data={"name": "Zebulon's key"})
     log = {"user": user, "action_flag": CHANGE, "object_id": str(user.pk), "change_message": ""}
     users = ContentType.objects.get_for_model(User)

@@ -1,5 +1,6 @@
 """The pages about alerts: a person's own choice, and the addresses of a team."""
 
+from datetime import time
 from html import unescape
 
 import pytest
@@ -9,6 +10,7 @@ from django.test import Client
 
 from tests.teams import set_role, team_of
 from tokens.alerts.choices import list_chosen_kinds, list_kinds
+from tokens.alerts.times import Times, read_times
 from tokens.models import Alert, AlertAddress
 from tokens.people.roles import Role
 
@@ -40,6 +42,31 @@ class TestOwnChoice:
         assert (answer.status_code, answer["Location"]) == (303, "/auth/alerts/")
         assert list_chosen_kinds(person) == [Alert.Kind.CONNECTION_BROKEN, Alert.Kind.CONSENT_ENDING]
         assert read(client).count("checked") == 2
+
+    def test_the_page_stores_times_in_the_zone_of_the_browser(self, client: Client, person: User) -> None:
+        client.force_login(person)
+        client.cookies["zone"] = "Europe/Berlin"
+        assert "The times are times in Europe/Berlin." in read(client)
+        times = {"quiet_from": "22:00", "quiet_until": "07:00", "digest_at": "08:30"}
+        assert client.post("/auth/alerts/", times).status_code == 303
+        assert read_times(person) == Times(time(22), time(7), time(8, 30), "Europe/Berlin")
+        assert 'value="22:00"' in read(client)
+        client.cookies["zone"] = "Asia/Tokyo"
+        assert "These are times in Europe/Berlin. When you save, they become times in Asia/Tokyo" in read(
+            client
+        )
+
+    @pytest.mark.parametrize(
+        "times",
+        [{"quiet_from": "22:00"}, {"quiet_from": "7:00", "quiet_until": "07:00"}, {"digest_at": "25:00"}],
+    )
+    def test_times_that_make_no_sense_are_refused(
+        self, client: Client, person: User, times: dict[str, str]
+    ) -> None:
+        client.force_login(person)
+        assert client.post("/auth/alerts/", times).status_code == 422
+        assert list_chosen_kinds(person) == list_kinds(person)
+        assert read_times(person) == Times()
 
     def test_a_kind_that_is_not_offered_is_refused(self, client: Client, person: User) -> None:
         client.force_login(person)

@@ -9,7 +9,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from amazon_accounts.postgresql.clock import approximate_now
 from tokens.alerts.messages import compose
 from tokens.alerts.recipients import Recipient, find_audience
 from tokens.alerts.sending import DeliveryError, Mailer, notify
+from tokens.alerts.times import find_waits, let_wait
 from tokens.encryption import DecryptionError, Secret
 from tokens.models import Alert, AlertDelivery
 from tokens.queues import UPKEEP
@@ -106,6 +107,7 @@ def _deliver(message_id: UUID, alerts: Sequence[Alert]) -> bool:
     _find_claimed(message_id).filter(pk__in=unwanted).update(next_try_at=None, error="")
     taken = set(AlertDelivery.objects.filter(message_id=message_id).values_list("recipient", flat=True))
     problems: dict[UUID, list[str]] = defaultdict(list)
+    waits = find_waits([each.person_id for each in audience.recipients if each.person_id is not None])
     for alert in audience.unreachable:
         problems[alert.pk].append(NOBODY)
     renewed_at = time.monotonic()
@@ -116,6 +118,9 @@ def _deliver(message_id: UUID, alerts: Sequence[Alert]) -> bool:
             if time.monotonic() - renewed_at > RENEW_CLAIM_AFTER_SECONDS:
                 _find_claimed(message_id).update(next_try_at=Now() + CLAIM)
                 renewed_at = time.monotonic()
+            if recipient.person_id in waits:
+                _record(message_id, recipient, waits_until=waits[recipient.person_id])
+                continue
             # No connection of the pool is held while a mail server takes its time.
             connection.close()
             try:
@@ -150,14 +155,17 @@ def _send(mailer: Mailer, message_id: UUID, recipient: Recipient) -> None:
         raise
 
 
-def _record(message_id: UUID, recipient: Recipient) -> None:
+def _record(message_id: UUID, recipient: Recipient, *, waits_until: datetime | None = None) -> None:
     # Stored at once: if the process dies at the next recipient, this one does not get the message again.
     with transaction.atomic():
         AlertDelivery.objects.bulk_create(
             [AlertDelivery(message_id=message_id, recipient=recipient.key)], ignore_conflicts=True
         )
         ids = [alert.pk for alert in recipient.alerts]
-        Alert.objects.filter(pk__in=ids, told_at=None).update(told_at=Now())
+        if waits_until is None or recipient.person_id is None:
+            Alert.objects.filter(pk__in=ids, told_at=None).update(told_at=Now())
+        else:
+            let_wait(recipient.person_id, recipient.alerts, waits_until)
 
 
 def _finish(message_id: UUID, alerts: Sequence[Alert], problems: dict[UUID, list[str]]) -> None:

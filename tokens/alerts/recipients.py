@@ -135,6 +135,10 @@ def _read_people(alerts: Sequence[Alert]) -> list[User]:
     return found
 
 
+def gets_mail(person: User) -> bool:
+    return person.is_active and person.is_staff and bool(person.email)
+
+
 def _group_by_subject(alerts: Sequence[Alert]) -> Iterable[list[Alert]]:
     """Group the alerts that concern the same people."""
     groups: dict[tuple[tuple[UUID, ...], UUID | None], list[Alert]] = defaultdict(list)

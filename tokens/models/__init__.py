@@ -1,6 +1,7 @@
 """Connections, their tokens, the history of each, teams, and people's sessions and API keys."""
 
 from tokens.models.alert import Alert, AlertAddress, AlertDelivery, AlertQuerySet, MutedAlertKind
+from tokens.models.alert_times import AlertTimes, WaitingAlert
 from tokens.models.api_key import ApiKey, ApiKeyQuerySet
 from tokens.models.audit import (
     AuditCheckpoint,
@@ -61,6 +62,7 @@ __all__ = [
     "AlertAddress",
     "AlertDelivery",
     "AlertQuerySet",
+    "AlertTimes",
     "ApiKey",
     "ApiKeyQuerySet",
     "AuditCheckpoint",
@@ -98,6 +100,7 @@ __all__ = [
     "TeamRowsQuerySet",
     "TokenRefresh",
     "TokenRefreshQuerySet",
+    "WaitingAlert",
     "Watch",
     "Webhook",
     "WebhookDelivery",

@@ -26,6 +26,7 @@ from tokens.connect.hand_over import HandOverRefusedError, check_hand_over, hand
 from tokens.models import (
     MAIN,
     Alert,
+    AlertTimes,
     ApiKey,
     AuthorizationAttempt,
     ChosenTeam,
@@ -38,6 +39,7 @@ from tokens.models import (
     MutedAlertKind,
     Session,
     Team,
+    WaitingAlert,
 )
 from tokens.people.audit import Action, record_audit
 from tokens.permissions import System, get_person
@@ -55,6 +57,8 @@ BELONGINGS: Final[dict[str, type[models.Model]]] = {
     "membership of a team": Membership,
     "team chosen in the lists": ChosenTeam,
     "kind of alerts without mail": MutedAlertKind,
+    "time of mail about alerts": AlertTimes,
+    "alert that waits for mail": WaitingAlert,
     "visit to Amazon’s consent page": AuthorizationAttempt,
 }
 # The admin's log calls what belonged to a person "... of NAME".

@@ -69,6 +69,7 @@ WITHOUT_OWNER = {
     "procrastinate.procrastinateworker",
     # tests/tokens/people/audit has who sees the audit trail.
     "tokens.alertdelivery",
+    "tokens.alerttimes",
     "tokens.auditcheckpoint",
     "tokens.auditentry",
     "tokens.auditkey",
@@ -81,6 +82,7 @@ WITHOUT_OWNER = {
     "tokens.schedulerlead",
     "tokens.requestclock",
     "tokens.signinpace",
+    "tokens.waitingalert",
     "tokens.watch",
 }
 # The people who read: the member of one team in each role, the member of two, somebody in none, and a superuser.

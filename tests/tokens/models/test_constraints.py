@@ -1,6 +1,6 @@
 """What the database refuses to store, and how rows are called."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +21,7 @@ from tokens.models import (
     Alert,
     AlertAddress,
     AlertDelivery,
+    AlertTimes,
     ApiKey,
     AuditCheckpoint,
     AuditEntry,
@@ -37,6 +38,7 @@ from tokens.models import (
     Team,
     TeamLogo,
     TokenRefresh,
+    WaitingAlert,
     Watch,
     Webhook,
     WebhookDelivery,
@@ -358,3 +360,21 @@ def test_rows_say_what_they_are(settings: LazySettings) -> None:
 def test_ids_grow_with_time(connect: ConnectionFactory) -> None:
     first, second = connect(), connect()
     assert first.pk < second.pk
+
+
+def test_times_of_alerts_make_sense(alice: User, connect: ConnectionFactory) -> None:
+    seven, ten = time(7), time(22)
+    wrong: dict[str, dict[str, Any]] = {
+        "quiet_hours_begin_and_end": {"quiet_from": ten},
+        "daily_mail_has_a_next_time": {"digest_at": seven},
+        "mail_of_alerts_has_an_end": {"message_id": uuid4()},
+    }
+    for name, fields in wrong.items():
+        with refused(name), transaction.atomic():
+            AlertTimes.objects.create(user=alice, zone="UTC", **fields)
+    with refused("quiet_hours_begin_and_end"), transaction.atomic():
+        AlertTimes.objects.create(user=alice, zone="UTC", quiet_from=ten, quiet_until=ten)
+    alert = Alert.objects.create(kind="connection_broken", key="1", text="", connection=connect())
+    WaitingAlert.objects.create(user=alice, alert=alert)
+    with refused("alert_waits_once_for_a_person"):
+        WaitingAlert.objects.create(user=alice, alert=alert)
