@@ -8,6 +8,7 @@ from accounts.tasks import (
     prune_sync_history,
     rescue_runs,
     settle_batches,
+    store_availability,
     sync_due,
 )
 from tokens.processes.scheduled_jobs import ScheduledJob
@@ -17,6 +18,7 @@ JOBS = [
     ScheduledJob(rescue_runs, every=10),
     ScheduledJob(prune_sync_history, every=3600),
     ScheduledJob(prune_batches, every=3600),
+    ScheduledJob(store_availability, every=3600),
     ScheduledJob(forget_old_standings, every=3600),
     ScheduledJob(settle_batches, every=15, only_if=BatchOperation.objects.unfinished().exists),
     ScheduledJob(index_search, every=10, only_if=AccountSearch.objects.filter(is_indexed=False).exists),

@@ -1,5 +1,6 @@
 """Every task of this app. Procrastinate imports the module `tasks` of each installed app."""
 
+from accounts.availability.closing import store_availability
 from accounts.batch.tasks import run_batch, settle_batches
 from accounts.batch.upkeep import prune_batches
 from accounts.lists.tasks import index_search
@@ -18,5 +19,6 @@ __all__ = [
     "run_batch",
     "run_sync",
     "settle_batches",
+    "store_availability",
     "sync_due",
 ]

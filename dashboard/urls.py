@@ -6,6 +6,7 @@ from dashboard.views import (
     api_errors,
     api_keys,
     audit,
+    availability,
     client_link,
     connecting,
     connection_actions,
@@ -30,6 +31,11 @@ urlpatterns = [
     path("connect/amazon/callback/", connecting.connect_amazon_callback, name="connect-amazon-callback"),
     path("connections/", connections.connections, name="connections"),
     path("connections/<uuid:connection_id>/", connections.connection, name="connection"),
+    path(
+        "connections/<uuid:connection_id>/availability.csv",
+        availability.availability_csv,
+        name="connection-availability",
+    ),
     path("connections/<uuid:connection_id>/sync/", connection_actions.sync, name="connection-sync"),
     path("connections/<uuid:connection_id>/refresh/", connection_actions.refresh, name="connection-refresh"),
     path(

@@ -137,6 +137,26 @@ CONNECTION = {
     "last_synced_at": "2026-11-23T09:12:44Z",
     "last_error": "",
 }
+AVAILABILITY = {
+    "connection": CONNECTION_ID,
+    "month": "2026-11",
+    "until": "2026-12-01T00:00:00Z",
+    "is_final": True,
+    "minutes": 43_200,
+    "token_valid": 43_177,
+    "lost_to_amazon": 23,
+    "lost_to_consent": 0,
+    "lost_to_us": 0,
+    "disconnected": 0,
+    "token_unknown": 0,
+    "token_valid_percent": 99.94,
+    "sync_fresh": 43_200,
+    "sync_late": 0,
+    "sync_off": 0,
+    "sync_unknown": 0,
+    "sync_fresh_percent": 100.0,
+    "late_after_seconds": 7200,
+}
 REFRESH = {
     "id": REFRESH_ID,
     "trigger": "scheduled",

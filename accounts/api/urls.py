@@ -6,6 +6,7 @@ from accounts.api import (
     access_token,
     accounts,
     audit,
+    availability,
     batch,
     connect_links,
     connections,
@@ -24,6 +25,7 @@ app_name = "api"
 CONNECTION = [
     path("", connections.ConnectionDetail.as_view(), name="connection"),
     path("access-token/", access_token.ConnectionAccessToken.as_view(), name="connection-access-token"),
+    path("availability/", availability.ConnectionAvailability.as_view(), name="connection-availability"),
     path("disconnect/", connections.ConnectionDisconnect.as_view(), name="connection-disconnect"),
     path("move/", connections.ConnectionMove.as_view(), name="connection-move"),
     path("refresh/", connections.ConnectionRefresh.as_view(), name="connection-refresh"),

@@ -1,6 +1,7 @@
 """What we know of ad accounts."""
 
 from accounts.models.account import Account, AccountAccess, AccountManager, Profile, Standing
+from accounts.models.availability import Availability
 from accounts.models.batch import BatchItem, BatchOperation
 from accounts.models.changes import AccountChange
 from accounts.models.health import HealthReason
@@ -13,6 +14,7 @@ __all__ = [
     "AccountChange",
     "AccountManager",
     "AccountSearch",
+    "Availability",
     "BatchItem",
     "BatchOperation",
     "HealthReason",

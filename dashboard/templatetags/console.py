@@ -136,6 +136,18 @@ def duration(seconds: float | None) -> str:
 
 
 @register.filter
+def minutes(number: int) -> str:
+    """Return a number of minutes as "3 min", "2 h 10 min" or "4 days"; nothing for none."""
+    return format_span(timedelta(minutes=number)) if number else ""
+
+
+@register.filter
+def exact_percent(share: float | None) -> str:
+    """Return a share of 0 to 100, which was rounded already, as "99.98 %"."""
+    return "" if share is None else f"{share:g} %"
+
+
+@register.filter
 def percent(share: float | None) -> str:
     """Return a share of 0 to 1 as "99.4 %"."""
     if share is None:

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from accounts.availability.months import list_availability
 from accounts.models import SyncRun
 from amazon_accounts.amazon_ads.hosts import Region
 from dashboard.account_counts import count_accounts
@@ -110,6 +111,7 @@ def connection(request: StaffRequest, connection_id: UUID) -> HttpResponse:
         "account_count": count_accounts([row.pk]).of(row.pk),
         "refreshes": refreshes,
         "refresh_chart": stack_columns([_draw_refresh(refresh) for refresh in reversed(refreshes)], labels=4),
+        "availability": list_availability(row),
         "deeds": read_latest(request.user, row.pk),
         "runs": list(SyncRun.objects.filter(connection=row).select_related("requested_by")[:RUNS_SHOWN]),
     }

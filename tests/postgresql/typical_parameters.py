@@ -50,6 +50,12 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "amazon_accounts/postgresql/sql/read_cache_entries.sql": {"keys": ["limit"]},
     "amazon_accounts/postgresql/sql/set_cache_entry.sql": CACHE_ENTRY,
     "amazon_accounts/postgresql/sql/touch_cache_entry.sql": {"key": "limit", "life": 60.0},
+    "accounts/availability/sql/find_failing_times.sql": {
+        "since": MOMENT,
+        "until": MOMENT + timedelta(hours=1),
+        "explains": 300.0,
+        "recovery": 60.0,
+    },
     "accounts/batch/sql/write_end_event.sql": {**BATCH, "operation": "sync", "state": "succeeded"},
     "tokens/processes/watch/sql/read_queue.sql": {"patience": 1800},
     "tokens/processes/watch/sql/take_call.sql": {"pause": 50.0},

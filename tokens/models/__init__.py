@@ -22,6 +22,7 @@ from tokens.models.connection import (
     ConsentState,
     all_regions,
     first_consent_with_end,
+    time_until_late,
     where_consent,
     where_late,
     where_live,
@@ -31,6 +32,7 @@ from tokens.models.event import Event, EventQuerySet
 from tokens.models.failure import Failure, FailureQuerySet, Watch
 from tokens.models.heartbeat import Heartbeat
 from tokens.models.invitation import Invitation, InvitationQuerySet
+from tokens.models.period import ConnectionPeriod
 from tokens.models.refresh import TokenRefresh, TokenRefreshQuerySet
 from tokens.models.request_clock import RequestClock
 from tokens.models.scheduler_lead import SchedulerLead
@@ -76,6 +78,7 @@ __all__ = [
     "ConnectLink",
     "ConnectLinkQuerySet",
     "Connection",
+    "ConnectionPeriod",
     "ConnectionQuerySet",
     "ConsentState",
     "ErasedPerson",
@@ -108,6 +111,7 @@ __all__ = [
     "WebhookQuerySet",
     "all_regions",
     "first_consent_with_end",
+    "time_until_late",
     "where_consent",
     "where_late",
     "where_live",

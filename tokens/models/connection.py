@@ -55,7 +55,7 @@ def all_regions() -> list[str]:
     return list(Region.values)
 
 
-def _time_until_late() -> timedelta:
+def time_until_late() -> timedelta:
     return INTERVALS_UNTIL_LATE * timedelta(seconds=settings.SYNC_INTERVAL_SECONDS)
 
 
@@ -65,7 +65,7 @@ def where_live() -> Q:
 
 def where_late() -> Q:
     # A connection whose syncs fail is failing, and not late. One that is paused is neither.
-    return Q(sync_failures=0, paused=False, last_synced_at__lt=Now() - _time_until_late())
+    return Q(sync_failures=0, paused=False, last_synced_at__lt=Now() - time_until_late())
 
 
 def first_consent_with_end() -> datetime:
@@ -349,7 +349,7 @@ class Connection(models.Model):
         # The same rule as `where_late`.
         if self.is_failing or self.paused or self.last_synced_at is None:
             return False
-        return self.last_synced_at < approximate_now() - _time_until_late()
+        return self.last_synced_at < approximate_now() - time_until_late()
 
     @property
     def consent_ends_at(self) -> datetime | None:

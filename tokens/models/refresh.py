@@ -100,6 +100,12 @@ class TokenRefresh(models.Model):
             models.Index(fields=["connection", "-started_at", "-id"], name="refresh_of_connection"),
             # Outcomes by hour, success rates and pruning.
             models.Index(fields=["started_at"], name="refresh_by_start"),
+            # When Login with Amazon failed.
+            models.Index(
+                fields=["started_at"],
+                condition=Q(outcome__in=["transient", "throttled", "postponed"]),
+                name="refresh_failed_at_amazon",
+            ),
         ]
 
     def __str__(self) -> str:

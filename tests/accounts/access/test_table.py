@@ -69,6 +69,7 @@ GET     api/v1/connections/<uuid:connection_id>/            401 401 200 200 200 
 PATCH   api/v1/connections/<uuid:connection_id>/            401 401 403 200 200 200
 POST    api/v1/connections/access-tokens/                   401 401 403 403 200 200
 POST    api/v1/connections/<uuid:connection_id>/access-token/   401 401 403 403 200 200
+GET     api/v1/connections/<uuid:connection_id>/availability/   401 401 200 200 200 200
 POST    api/v1/connections/<uuid:connection_id>/disconnect/ 401 401 403 403 200 200
 POST    api/v1/connections/<uuid:connection_id>/move/       401 401 403 403 200 200
 POST    api/v1/connections/<uuid:connection_id>/refresh/    401 401 403 202 202 202
@@ -104,6 +105,7 @@ GET     accounts/                                           > > 200 200 200 200
 GET     accounts/<uuid:account_id>/                         > > 200 200 200 200
 GET     connections/                                        > > 200 200 200 200
 GET     connections/<uuid:connection_id>/                   > > 200 200 200 200
+GET     connections/<uuid:connection_id>/availability.csv   > > 200 200 200 200
 GET     connections/<uuid:connection_id>/sync/              302 302 302 302 302 302
 POST    connections/<uuid:connection_id>/sync/              > > 403 303 303 303
 GET     connections/<uuid:connection_id>/refresh/           302 302 302 302 302 302

@@ -56,6 +56,9 @@ from tokens.webhooks.placing import place_events
 # Nobody owns the rows of these models: the permission to view the model decides alone.
 WITHOUT_OWNER = {
     "accounts.accountsearch",
+    # They are read only with the connection, which decides who sees them.
+    "accounts.availability",
+    "tokens.connectionperiod",
     "amazon_ads.applicationrefusal",
     "amazon_ads.billingrequestform",
     "amazon_ads.parkedlogin",
@@ -312,6 +315,10 @@ API: dict[str, tuple[type[Model], Reader]] = {
     "accounts/sync-runs/": (SyncRun, results("api/v1/accounts/sync-runs/", by_id)),
     "connections/": (Connection, results("api/v1/connections/", by_id)),
     f"connections/{CONNECTION}": (Connection, details(f"api/v1/connections/{CONNECTION}", Connection)),
+    f"connections/{CONNECTION}availability/": (
+        Connection,
+        details(f"api/v1/connections/{CONNECTION}availability/", Connection),
+    ),
     f"connections/{CONNECTION}refreshes/": (
         TokenRefresh,
         parts(f"api/v1/connections/{CONNECTION}refreshes/", Connection, by_id),
@@ -342,6 +349,10 @@ PAGES: dict[str, tuple[type[Model], Reader]] = {
     "changes of an account": (AccountChange, on_pages_of("accounts", Account, "changes")),
     "connections": (Connection, links("connections/", Connection, lambda row: f"/connections/{row.pk}/")),
     "connection": (Connection, details(f"connections/{CONNECTION}", Connection)),
+    "availability of a connection": (
+        Connection,
+        details(f"connections/{CONNECTION}availability.csv", Connection),
+    ),
     "runs of a connection": (SyncRun, on_pages_of("connections", Connection, "runs")),
     "refreshes of a connection": (TokenRefresh, on_pages_of("connections", Connection, "refreshes")),
     "operations": (

@@ -59,6 +59,7 @@ def test_reads(send: Sender, admin: User, accounts: list[Account]) -> None:
         f"accounts/batch/{batch.pk}/items/",
         "connections/",
         f"connections/{connection.pk}/",
+        f"connections/{connection.pk}/availability/",
         f"connections/{connection.pk}/refreshes/",
     ):
         seen = send("get", address)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.apps import apps
@@ -15,12 +15,15 @@ from accounts.models import (
     AccountAccess,
     AccountChange,
     AccountManager,
+    Availability,
     BatchItem,
     BatchOperation,
     Profile,
     SyncRun,
 )
+from accounts.models.availability import SYNC_COLUMNS, TOKEN_COLUMNS
 from tests.accounts.conftest import AccountFactory
+from tokens.models import Connection
 
 EARLIER = timezone.now() - timedelta(days=900)
 
@@ -46,7 +49,20 @@ def rows(alice: User, new_account: AccountFactory) -> Rows:
     BatchItem.objects.create(batch=batch, account=account)
     run = SyncRun.objects.create(connection=account.connection, trigger="manual")
     AccountChange.objects.create(account=account, run=run, kind="name")
+    store_month(account.connection)
     return Rows(account, other, batch, run)
+
+
+def store_month(connection: Connection) -> Availability:
+    minutes = 28 * 24 * 60
+    columns = dict.fromkeys((*TOKEN_COLUMNS, *SYNC_COLUMNS), 0)
+    return Availability.objects.create(
+        connection=connection,
+        month=date(2026, 2, 1),
+        minutes=minutes,
+        late_after_seconds=7200,
+        **{**columns, "token_valid": minutes, "sync_fresh": minutes},
+    )
 
 
 def change_account(**fields: object) -> Callable[[Rows], object]:
@@ -117,6 +133,14 @@ VIOLATIONS: list[tuple[str, Callable[[Rows], object]]] = [
     ("sync_state_is_known", change_run(state="lost", started_at=timezone.now())),
     ("begun_sync_has_a_start", change_run(state="running")),
     ("sync_ends_after_it_began", change_run(state="failed", finished_at=EARLIER)),
+    ("one_availability_per_connection_and_month", lambda rows: store_month(rows.account.connection)),
+    ("availability_is_of_a_month", lambda _rows: Availability.objects.update(month=date(2026, 2, 2))),
+    (
+        "stored_availability_is_of_a_whole_month",
+        lambda _rows: Availability.objects.update(minutes=1, token_valid=1, sync_fresh=1),
+    ),
+    ("minutes_of_the_token_add_up", lambda _rows: Availability.objects.update(lost_to_us=1)),
+    ("minutes_of_the_sync_add_up", lambda _rows: Availability.objects.update(sync_late=1)),
 ]
 
 

@@ -28,6 +28,7 @@ from tokens.models import (
     AuditMail,
     AuthorizationAttempt,
     Connection,
+    ConnectionPeriod,
     ConnectLink,
     Event,
     Failure,
@@ -329,6 +330,12 @@ def test_a_person_mutes_a_kind_once(db: None) -> None:
     assert str(muted) == "consent_ending for bob"
     with refused("person_mutes_a_kind_once"):
         MutedAlertKind.objects.create(user=bob, kind="consent_ending")
+
+
+def test_the_state_of_a_period_is_known(connect: ConnectionFactory) -> None:
+    connect()
+    with refused("period_state_is_known"):
+        ConnectionPeriod.objects.update(state="lost")
 
 
 def test_undelivered_alerts_were_tried_and_failed() -> None:

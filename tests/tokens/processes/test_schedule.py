@@ -22,6 +22,7 @@ IDS = {
     "accounts.prune_batches",
     "accounts.rescue_runs",
     "accounts.settle_batches",
+    "accounts.store_availability",
     "accounts.sync_due",
     "tokens.chain_audit",
     "tokens.mail_audit_end",
