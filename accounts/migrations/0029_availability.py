@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0028_asker_of_sync"),
-        ("tokens", "0042_connection_periods"),
+        ("tokens", "0044_connection_periods"),
     ]
 
     operations = [

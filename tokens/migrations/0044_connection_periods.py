@@ -20,7 +20,7 @@ BEGIN_NOW = """
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tokens", "0041_failures"),
+        ("tokens", "0043_alert_times"),
     ]
 
     operations = [
