@@ -3,6 +3,7 @@
 from typing import Final
 
 from dashboard.status import Status
+from tokens.connect.link_consent import CLIENT_LINK
 from tokens.models import AuditEntry
 from tokens.people.audit import Action
 
@@ -89,6 +90,7 @@ def name_actor(entry: AuditEntry) -> str:
         case AuditEntry.ActorKind.SYSTEM:
             return "The console"
         case AuditEntry.ActorKind.NOBODY:
-            return "Nobody signed in"
+            is_client = (entry.after or {}).get("given_by") == CLIENT_LINK
+            return "A client with a link" if is_client else "Nobody signed in"
         case _:
             return entry.actor_name

@@ -77,6 +77,7 @@ class LinkForm(forms.Form):
         super().__init__(data, initial={"language": language, **known})
         self._person, self._connection = request.user, connection
         if connection is not None:
+            self.fields["label"].help_text = "The client reads it."
             # A renewal leaves them as they are.
             del self.fields["team"], self.fields["regions"]
         else:

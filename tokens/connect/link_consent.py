@@ -42,6 +42,8 @@ SeesAccount = Callable[[Connection, Grant, AmazonClient], Awaitable[bool]]
 
 # Why a client's try came to nothing, beside `tokens.connect.oauth.Reason`.
 WRONG_LOGIN: Final = "wrong_login"
+# In the audit trail, which has no person for it.
+CLIENT_LINK: Final = "client link"
 # At least so long Amazon may take for the lists, however long it took for the grant.
 MIN_SECONDS: Final = 2.0
 
@@ -176,7 +178,7 @@ def _store(
     ):
         raise LinkVoidError
     AuthorizationAttempt.objects.filter(pk=attempt.pk).update(connected=connected.connection)
-    grants.record_connected(None, connected, "client link", link.pk)
+    grants.record_connected(None, connected, CLIENT_LINK, link.pk)
     return connected.connection
 
 
@@ -208,6 +210,6 @@ def _record_refusal(
         Action.CONNECTION_RECONNECT if asked else Action.CONNECTION_CONNECT,
         asked or AuditedObject("connection", team_id=link.team_id),
         # Not the text, which may name an Amazon login.
-        after={"reason": type(error).__name__, "given_by": "client link", "link": str(link.pk)},
+        after={"reason": type(error).__name__, "given_by": CLIENT_LINK, "link": str(link.pk)},
         outcome=AuditEntry.Outcome.REFUSED,
     )

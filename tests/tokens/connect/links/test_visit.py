@@ -11,6 +11,7 @@ from django.test import Client
 
 from accounts.models import Account, AccountAccess
 from amazon_accounts.sandbox.state import Sandbox
+from dashboard.audit.words import name_actor
 from tests.public_url import browser_at_public_url
 from tests.tokens.conftest import new_connection
 from tests.tokens.connect.links.visiting import come_back, new_link, read, start, visit
@@ -84,6 +85,7 @@ class TestConnecting:
         assert (entry.actor_kind, entry.outcome, entry.address) == ("nobody", "done", "127.0.0.1")
         assert entry.after is not None
         assert (entry.after["given_by"], entry.after["link"]) == ("client link", str(link.pk))
+        assert name_actor(entry) == "A client with a link"
 
     @pytest.mark.parametrize("left", ["left the team", "deactivated"])
     def test_it_works_when_the_maker_has_left(self, mara: User, sandbox: Sandbox, left: str) -> None:
