@@ -38,7 +38,9 @@ class AvailabilitySerializer(ReadOnlySerializer):
     minutes = serializers.IntegerField(
         help_text="The minutes that were counted: all of the month that are over."
     )
-    token_valid = serializers.IntegerField(help_text="Minutes in which a token was valid from begin to end.")
+    token_valid = serializers.IntegerField(
+        help_text="Minutes in which a token was valid from the first second to the last."
+    )
     lost_to_amazon = serializers.IntegerField(
         help_text="Without a valid token, because Login with Amazon failed, asked to wait or was not reached."
     )

@@ -137,8 +137,8 @@ def duration(seconds: float | None) -> str:
 
 @register.filter
 def minutes(number: int) -> str:
-    """Return a number of minutes as "3 min", "2 h 10 min" or "4 days"; nothing for none."""
-    return format_span(timedelta(minutes=number)) if number else ""
+    """Return a number of minutes as "3 min", "2 h 10 min" or "4 days"."""
+    return format_span(timedelta(minutes=number))
 
 
 @register.filter

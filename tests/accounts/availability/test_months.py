@@ -305,7 +305,7 @@ class TestPage:
         store_availability()
         sign_in(client, alice)
         page = client.get(f"/connections/{connection.pk}/").content.decode()
-        assert f"{last_month:%b %Y}" in page
+        assert f"{last_month:%b}&nbsp;{last_month:%Y}" in page
         assert "0.13 %" in page
         assert "How the minutes are counted" in page
         address = f"/connections/{connection.pk}/availability.csv"
