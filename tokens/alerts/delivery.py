@@ -162,9 +162,8 @@ def _record(message_id: UUID, recipient: Recipient, *, waits_until: datetime | N
             [AlertDelivery(message_id=message_id, recipient=recipient.key)], ignore_conflicts=True
         )
         ids = [alert.pk for alert in recipient.alerts]
-        if waits_until is None or recipient.person_id is None:
-            Alert.objects.filter(pk__in=ids, told_at=None).update(told_at=Now())
-        else:
+        Alert.objects.filter(pk__in=ids, told_at=None).update(told_at=Now())
+        if waits_until is not None and recipient.person_id is not None:
             let_wait(recipient.person_id, recipient.alerts, waits_until)
 
 

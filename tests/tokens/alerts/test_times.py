@@ -122,6 +122,10 @@ def test_one_persons_quiet_hours_are_nobody_elses(alice: User, connect: Connecti
     alert_connection_broken(connect())
     assert send_due_alerts() == 1
     assert [message.to for message in mail.outbox] == [[root.email]]
+    let_time_come()
+    assert send_waiting_alerts() == 1
+    assert mail.outbox[1].to == [alice.email]
+    assert mail.outbox[1].subject == "1 alert of your quiet hours"
 
 
 def test_a_daily_mail_has_everything_of_the_day(alice: User, connect: ConnectionFactory) -> None:

@@ -27,12 +27,13 @@ class Watcher:
         self._disk = DiskWatch()
 
     def start(self) -> None:
-        threading.Thread(target=self._run, name="watcher", daemon=True).start()
+        threading.Thread(target=self.run, name="watcher", daemon=True).start()
 
     def stop(self) -> None:
         self._stopping.set()
 
-    def _run(self) -> None:
+    def run(self) -> None:
+        """Look again and again until the watcher is stopped."""
         pause = min(MAX_PAUSE_SECONDS, settings.ALERT_AFTER_SECONDS / 3)
         # Processes that start together look at different times. So one that dies after it took a look is soon followed.
         while not self._stopping.wait(pause * random.uniform(0.75, 1.0)):
