@@ -1,5 +1,6 @@
 """Batch operations: start one, follow it, cancel it, retry what failed."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,8 @@ from accounts.api.lists import PageParameters, Word, read_parameters, refuse_bod
 from accounts.api.parsing import MAX_BODY_BYTES_OF_MANY_IDS
 from accounts.api.representation import ReadOnlySerializer
 from accounts.batch import cancel_batch, retry_batch, start_batch
+from accounts.batch.operations import OFFERED, PERMISSIONS, Subject
+from accounts.batch.rows import ACCOUNTS, Rows
 from accounts.batch.waits import find_waits_of, join_waits
 from accounts.errors import build_validation_error
 from accounts.lists.parameters import AccountFilterSet
@@ -26,8 +29,6 @@ from accounts.models import BatchItem, BatchOperation
 from amazon_accounts.labels import LABEL_NAME
 from amazon_accounts.web.links import build_link
 from amazon_accounts.web.problems import CONTENT_TOO_LARGE, NOT_FOUND, OPERATION_STATE, UNSUPPORTED_MEDIA_TYPE
-
-FIELDS = ("operation", "account_ids", "filter", "options")
 
 
 class WaitSerializer(serializers.Serializer[Any]):
@@ -75,39 +76,61 @@ LABELS = {
     "additionalProperties": {"type": ["string", "null"], "maxLength": 256, "pattern": r"^[^\x00]*$"},
     "description": "A string sets a label, null removes it.",
 }
-# A serializer cannot say that a request has either ids or a filter, and that only an update has options.
-REQUEST = {
-    "type": "object",
-    "required": ["operation"],
-    "properties": {
-        "operation": {"type": "string", "enum": list(BatchOperation.Operation.values)},
-        "account_ids": {
-            "type": "array",
-            "items": {"type": "string", "format": "uuid"},
-            "minItems": 1,
-            "maxItems": 100_000,
-            "uniqueItems": True,
+
+
+def describe_request(
+    operations: Iterable[str], ids: str, filters: dict[str, Any], options: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """Return the schema of a request. `options` are the rules of the operations that take options."""
+    # A serializer cannot say that a request has either ids or a filter, and that only some operations have options.
+    return {
+        "type": "object",
+        "required": ["operation"],
+        "properties": {
+            "operation": {"type": "string", "enum": list(operations)},
+            ids: {
+                "type": "array",
+                "items": {"type": "string", "format": "uuid"},
+                "minItems": 1,
+                "maxItems": 100_000,
+                "uniqueItems": True,
+            },
+            "filter": filters,
+            "options": {"type": "object"},
         },
-        "filter": documentation.describe_filter_object(AccountFilterSet)
-        | {"description": "The parameters of `GET accounts/`. An empty filter chooses all accounts."},
-        "options": {
-            "type": "object",
-            "properties": {"labels": LABELS | {"minProperties": 1}, "sync_enabled": {"type": "boolean"}},
-            "minProperties": 1,
-            "additionalProperties": False,
-            "description": "Only for an update.",
-        },
-    },
-    "additionalProperties": False,
-    "allOf": [
-        {"oneOf": [{"required": ["account_ids"]}, {"required": ["filter"]}]},
-        {
-            "if": {"properties": {"operation": {"const": "update"}}},
-            "then": {"required": ["options"]},
-            "else": {"properties": {"options": False}},
-        },
+        "additionalProperties": False,
+        "allOf": [{"oneOf": [{"required": [ids]}, {"required": ["filter"]}]}, *options],
+    }
+
+
+def describe_options(operation: str, properties: dict[str, Any]) -> dict[str, Any]:
+    """Return the rule of an operation that needs some of these options."""
+    options = {"properties": properties, "minProperties": 1, "additionalProperties": False}
+    return {
+        "if": {"properties": {"operation": {"const": operation}}},
+        "then": {"required": ["options"], "properties": {"options": options}},
+    }
+
+
+def describe_no_options(besides: Sequence[str]) -> dict[str, Any]:
+    return {
+        "if": {"properties": {"operation": {"enum": list(besides)}}},
+        "else": {"properties": {"options": False}},
+    }
+
+
+REQUEST = describe_request(
+    PERMISSIONS,
+    "account_ids",
+    documentation.describe_filter_object(AccountFilterSet)
+    | {"description": "The parameters of `GET accounts/`. An empty filter chooses all accounts."},
+    [
+        describe_options(
+            "update", {"labels": LABELS | {"minProperties": 1}, "sync_enabled": {"type": "boolean"}}
+        ),
+        describe_no_options(["update"]),
     ],
-}
+)
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
     type={"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[ -~]+$"},
@@ -159,7 +182,7 @@ class BatchStart(APIView):
         behind=documentation.SYNC,
     )
     def post(self, request: Request) -> Response:
-        body = _check_body(request.data)
+        body = check_body(request.data, ACCOUNTS)
         batch = start_batch(
             get_person(request),
             body["operation"],
@@ -168,34 +191,37 @@ class BatchStart(APIView):
             options=body.get("options"),
             idempotency_key=request.headers.get("Idempotency-Key"),
         )
-        return _respond_accepted(batch)
+        return respond_accepted(batch)
 
 
-def _check_body(body: Any) -> dict[str, Any]:
+def check_body(body: Any, rows: Rows) -> dict[str, Any]:
+    """Return the body of a request that starts a batch. Raises ValidationError for fields of wrong types."""
     if not isinstance(body, dict):
         raise ValidationError("The body must be a JSON object.")
     # Only the types of the fields: the operation checks their values.
-    unknown = f"There is no such field. The fields are: {', '.join(FIELDS)}."
-    errors = {name[:60]: unknown for name in body if name not in FIELDS}
-    types = {"operation": (str, "a string"), "account_ids": (list, "a list of ids")}
+    types = {"operation": (str, "a string"), rows.ids: (list, "a list of ids")}
     types |= dict.fromkeys(("filter", "options"), (dict, "an object"))
+    unknown = f"There is no such field. The fields are: {', '.join(types)}."
+    errors = {name[:60]: unknown for name in body if name not in types}
     for name, (type_, words) in types.items():
         if name in body and not isinstance(body[name], type_):
             errors[name] = f"It must be {words}."
     if "operation" not in body:
-        errors["operation"] = f"It is missing. It is one of: {', '.join(BatchOperation.Operation.values)}."
+        errors["operation"] = f"It is missing. It is one of: {', '.join(OFFERED[rows.subject])}."
     if errors:
         raise build_validation_error(errors)
     return body
 
 
-def _respond_accepted(batch: BatchOperation) -> Response:
-    location = build_link(reverse("api:batch", args=[batch.pk]))
+def respond_accepted(batch: BatchOperation) -> Response:
+    name = "api:connection-batch" if batch.subject == Subject.CONNECTIONS else "api:batch"
+    location = build_link(reverse(name, args=[batch.pk]))
     return Response(BatchSerializer(batch).data, status=202, headers={"Location": location})
 
 
-def _get_visible(request: Request, batch_id: UUID) -> BatchOperation:
-    return get_object_or_404(BatchOperation.objects.visible_to(get_person(request)), pk=batch_id)
+def get_visible(request: Request, batch_id: UUID, subject: Subject) -> BatchOperation:
+    batches = BatchOperation.objects.visible_to(get_person(request)).filter(subject=subject)
+    return get_object_or_404(batches, pk=batch_id)
 
 
 class BatchDetail(APIView):
@@ -208,7 +234,7 @@ class BatchDetail(APIView):
     )
     def get(self, request: Request, batch_id: UUID) -> Response:
         read_parameters(request, serializers.Serializer)
-        return Response(BatchSerializer(_get_visible(request, batch_id)).data)
+        return Response(BatchSerializer(get_visible(request, batch_id, Subject.ACCOUNTS)).data)
 
 
 class BatchItemListParameters(PageParameters):
@@ -227,7 +253,7 @@ class BatchItemList(APIView):
     )
     def get(self, request: Request, batch_id: UUID) -> Response:
         given = read_parameters(request, BatchItemListParameters)
-        batch = _get_visible(request, batch_id)
+        batch = get_visible(request, batch_id, Subject.ACCOUNTS)
         items = BatchItem.objects.visible_to(get_person(request)).filter(batch=batch)
         if "state" in given:
             items = items.filter(state=given["state"])
@@ -247,7 +273,7 @@ class BatchCancel(APIView):
     )
     def post(self, request: Request, batch_id: UUID) -> Response:
         refuse_body(request)
-        batch = cancel_batch(get_person(request), _get_visible(request, batch_id))
+        batch = cancel_batch(get_person(request), get_visible(request, batch_id, Subject.ACCOUNTS))
         return Response(BatchSerializer(batch).data)
 
 
@@ -266,5 +292,5 @@ class BatchRetry(APIView):
     )
     def post(self, request: Request, batch_id: UUID) -> Response:
         refuse_body(request)
-        batch = retry_batch(get_person(request), _get_visible(request, batch_id))
-        return _respond_accepted(batch)
+        batch = retry_batch(get_person(request), get_visible(request, batch_id, Subject.ACCOUNTS))
+        return respond_accepted(batch)

@@ -182,6 +182,7 @@ BATCH = {
     "wait": None,
 }
 BATCH_ITEM = {"account": ACCOUNT_ID, "state": "succeeded", "message": "Synced."}
+CONNECTION_BATCH_ITEM = {"connection": CONNECTION_ID, "state": "succeeded", "message": "Paused."}
 HEALTH = {
     "state": "degraded",
     "reasons": [{"state": "degraded", "text": "The last sync of 1 login failed."}],

@@ -9,6 +9,7 @@ from accounts.api import (
     availability,
     batch,
     connect_links,
+    connection_batch,
     connections,
     events,
     export,
@@ -31,6 +32,12 @@ CONNECTION = [
     path("refresh/", connections.ConnectionRefresh.as_view(), name="connection-refresh"),
     path("refreshes/", histories.RefreshList.as_view(), name="connection-refreshes"),
     path("sync/", connections.ConnectionSync.as_view(), name="connection-sync"),
+]
+CONNECTION_BATCH = [
+    path("", connection_batch.ConnectionBatchDetail.as_view(), name="connection-batch"),
+    path("items/", connection_batch.ConnectionBatchItemList.as_view(), name="connection-batch-items"),
+    path("cancel/", connection_batch.ConnectionBatchCancel.as_view(), name="connection-batch-cancel"),
+    path("retry/", connection_batch.ConnectionBatchRetry.as_view(), name="connection-batch-retry"),
 ]
 WEBHOOK = [
     path("", webhooks.WebhookDetail.as_view(), name="webhook"),
@@ -68,6 +75,8 @@ urlpatterns = [
     ),
     path("connections/access-tokens/", access_token.AccessTokens.as_view(), name="access-tokens"),
     path("connections/", connections.ConnectionList.as_view(), name="connections"),
+    path("connections/batch/", connection_batch.ConnectionBatchStart.as_view(), name="connection-batches"),
+    path("connections/batch/<uuid:batch_id>/", include(CONNECTION_BATCH)),
     path("connections/<uuid:connection_id>/", include(CONNECTION)),
     path("events/", events.EventList.as_view(), name="events"),
     path("teams/", teams.TeamList.as_view(), name="teams"),

@@ -1,4 +1,4 @@
-"""What the audit trail says of a batch: each team whose accounts it concerns has an entry with their number."""
+"""What the audit trail says of a batch: each team that it concerns has an entry with the number of its rows."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,7 +7,8 @@ from uuid import UUID
 
 from django.db.models import Count, QuerySet
 
-from accounts.models import BatchItem, BatchOperation
+from accounts.models import BatchOperation
+from tokens.connect.update import describe_changes
 from tokens.people.audit import AuditedObject
 
 
@@ -21,15 +22,16 @@ def name_batch(batch: BatchOperation, of_teams: Mapping[UUID, Mapping[str, Any]]
 
 
 def describe_batch(batch: BatchOperation) -> dict[str, Any]:
-    """Return what every entry says. The values of a filter may be names of accounts."""
+    """Return what every entry says. The values of a filter may be names."""
+    is_of_accounts = batch.subject == BatchOperation.Subject.ACCOUNTS
     return {
         "operation": str(batch.operation),
-        "options": batch.options,
+        "options": batch.options if is_of_accounts else describe_changes(batch.options),
         "filtered_by": None if batch.filter is None else sorted(batch.filter),
     }
 
 
-def count_by_team(items: QuerySet[BatchItem], name: str) -> dict[UUID, dict[str, int]]:
-    """Return for each team that has accounts among the items their number, under this name."""
-    numbers = items.order_by().values_list("account__team").annotate(number=Count("account"))
+def count_by_team(items: QuerySet[Any], batch: BatchOperation, name: str) -> dict[UUID, dict[str, int]]:
+    """Return for each team that has accounts or connections among the items their number, under this name."""
+    numbers = items.order_by().values_list(f"{batch.noun}__team").annotate(number=Count("batch"))
     return {team: {name: number} for team, number in numbers}

@@ -7,10 +7,11 @@ from uuid import UUID
 from django.contrib.auth.models import User
 from django.db import connection as database
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.batch.audited import count_by_team, describe_batch, name_batch
 from accounts.batch.operations import require_to_steer
-from accounts.models import BatchItem, BatchOperation, SyncRun
+from accounts.models import BatchItem, BatchOperation, ConnectionBatchItem, SyncRun
 from accounts.models.sync import UNFINISHED
 from amazon_accounts.postgresql.clock import approximate_now
 from amazon_accounts.postgresql.statements import load
@@ -23,7 +24,17 @@ FOLLOW_NEXT_RUN = load(__file__, "follow_next_run")
 FOLLOW_RUN = load(__file__, "follow_run")
 END_SYNCED_ITEMS = load(__file__, "end_synced_items")
 END_UNWANTED_RUNS = load(__file__, "end_unwanted_runs")
-WRITE_END_EVENT = load(__file__, "write_end_event")
+FOLLOW_RUNS_OF_CONNECTIONS = load(__file__, "follow_runs_of_connections")
+Subject = BatchOperation.Subject
+# How the items of a sync batch follow their runs.
+FOLLOW = {
+    Subject.ACCOUNTS: (FOLLOW_NEXT_RUN, FOLLOW_RUN, END_SYNCED_ITEMS),
+    Subject.CONNECTIONS: (FOLLOW_RUNS_OF_CONNECTIONS,),
+}
+WRITE_END_EVENT = {
+    Subject.ACCOUNTS: load(__file__, "write_end_event"),
+    Subject.CONNECTIONS: load(__file__, "write_end_event_of_connections"),
+}
 
 
 class BatchStateError(Exception):
@@ -40,19 +51,21 @@ def hold_batch(batch_id: UUID) -> Iterator[BatchOperation]:
 def settle_syncs(run_id: UUID | None = None) -> None:
     # Called with its run when a sync ends. A scheduled task calls it without a run, because a worker may have died
     # between the end of its sync and the call.
-    items = BatchItem.objects.filter(state__in=UNFINISHED, run__isnull=False)
-    if run_id is not None:
-        items = items.filter(run=run_id)
-    for batch_id in items.order_by("batch_id").values_list("batch_id", flat=True).distinct():
+    of_run = Q() if run_id is None else Q(run=run_id)
+    batches: set[UUID] = set()
+    for items in (BatchItem.objects.all(), ConnectionBatchItem.objects.all()):
+        waiting = items.filter(of_run, state__in=UNFINISHED, run__isnull=False).order_by()
+        batches.update(waiting.values_list("batch_id", flat=True).distinct())
+    for batch_id in sorted(batches):
         with hold_batch(batch_id) as batch, database.cursor() as cursor:
-            for statement in (FOLLOW_NEXT_RUN, FOLLOW_RUN, END_SYNCED_ITEMS):
+            for statement in FOLLOW[Subject(batch.subject)]:
                 cursor.execute(statement, {"batch": batch_id})
             finish_if_done(batch)
 
 
 def finish_if_done(batch: BatchOperation) -> None:
     # Counted in the database: the columns of the batch are written only at its end.
-    counts = BatchItem.objects.count_by_state([batch.pk])[batch.pk]
+    counts = batch.list_items().count_by_state([batch.pk])[batch.pk]
     if counts[BatchItem.State.WAITING] or counts[BatchItem.State.RUNNING]:
         return
     if batch.cancelled_at is not None:
@@ -75,7 +88,8 @@ def finish(batch: BatchOperation, state: BatchOperation.State, counts: Mapping[s
     batch.save(update_fields=["state", "finished_at", "succeeded", "failed", "skipped"])
     with database.cursor() as cursor:
         cursor.execute(
-            WRITE_END_EVENT, {"batch": batch.pk, "operation": batch.operation, "state": str(batch.state)}
+            WRITE_END_EVENT[Subject(batch.subject)],
+            {"batch": batch.pk, "operation": batch.operation, "state": str(batch.state)},
         )
 
 
@@ -89,15 +103,16 @@ def cancel_batch(user: User | System, batch: BatchOperation) -> BatchOperation:
         if batch.is_finished:
             raise BatchStateError("The operation has ended; nothing waits any more.")
         # An item whose run has started in the meantime is not skipped.
-        cursor.execute(FOLLOW_RUN, {"batch": batch.pk})
-        waiting = BatchItem.objects.filter(batch=batch, state=BatchItem.State.WAITING)
+        for statement in FOLLOW[Subject(batch.subject)]:
+            cursor.execute(statement, {"batch": batch.pk})
+        waiting = batch.list_items().filter(state=BatchItem.State.WAITING)
         # The lock keeps other batches from joining a run while it is ended. All code locks several runs in the order of
         # their connections, so that no two transactions wait for each other.
         runs = SyncRun.objects.filter(
             state=SyncRun.State.WAITING, pk__in=waiting.filter(run__isnull=False).values("run")
         )
         locked = list(runs.order_by("connection").select_for_update().values_list("pk", flat=True))
-        skipped = count_by_team(waiting, "skipped")
+        skipped = count_by_team(waiting, batch, "skipped")
         waiting.update(state=BatchItem.State.SKIPPED, message="Cancelled before it began.", run=None)
         if not skipped:
             # A batch of which every item is done is not called cancelled.

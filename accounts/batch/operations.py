@@ -8,6 +8,7 @@ from tokens.models.team import Everywhere, find_teams
 from tokens.permissions import System, read_limits, require
 
 Operation = BatchOperation.Operation
+Subject = BatchOperation.Subject
 
 PERMISSIONS = {
     Operation.SYNC: "accounts.sync_account",
@@ -17,9 +18,26 @@ PERMISSIONS = {
 }
 
 
-def require_operation(user: User | System, operation: str) -> None:
-    """Raise PermissionDenied unless the person may do this with the accounts of any team."""
-    require(user, PERMISSIONS[Operation(operation)])
+CONNECTION_PERMISSIONS = {
+    Operation.SYNC: "accounts.sync_account",
+    Operation.REFRESH: "tokens.refresh_connection",
+    Operation.PAUSE: "tokens.connect_amazon",
+    Operation.RESUME: "tokens.connect_amazon",
+    Operation.UPDATE: "tokens.connect_amazon",
+    Operation.MOVE: "tokens.move_connection",
+    Operation.DISCONNECT: "tokens.disconnect_connection",
+}
+# The operations that are offered, by what they are done with.
+OFFERED = {Subject.ACCOUNTS: PERMISSIONS, Subject.CONNECTIONS: CONNECTION_PERMISSIONS}
+
+
+def find_permission(batch: BatchOperation) -> str:
+    return OFFERED[Subject(batch.subject)][Operation(batch.operation)]
+
+
+def require_operation(user: User | System, subject: Subject, operation: str) -> None:
+    """Raise PermissionDenied unless the person may do this with the accounts or connections of any team."""
+    require(user, OFFERED[subject][Operation(operation)])
 
 
 def may_steer(user: User | System, batch: BatchOperation) -> bool:
@@ -27,7 +45,7 @@ def may_steer(user: User | System, batch: BatchOperation) -> bool:
 
     Who did not start it needs the permission in all its teams.
     """
-    teams = find_teams(user, PERMISSIONS[Operation(batch.operation)])
+    teams = find_teams(user, find_permission(batch))
     if isinstance(teams, Everywhere):
         return True
     is_own = isinstance(user, User) and batch.user_id == user.pk and read_limits(user).is_none
@@ -38,4 +56,4 @@ def may_steer(user: User | System, batch: BatchOperation) -> bool:
 
 def require_to_steer(user: User | System, batch: BatchOperation) -> None:
     if not may_steer(user, batch):
-        raise PermissionDenied(PERMISSIONS[Operation(batch.operation)])
+        raise PermissionDenied(find_permission(batch))

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -19,19 +20,16 @@ from django.db.models import QuerySet
 
 from accounts.batch.audited import count_by_team, describe_batch, name_batch
 from accounts.batch.ending import BatchStateError, finish, hold_batch
-from accounts.batch.operations import PERMISSIONS, Operation, require_operation, require_to_steer
+from accounts.batch.operations import OFFERED, find_permission, require_operation, require_to_steer
+from accounts.batch.rows import ACCOUNTS, CONNECTIONS, Rows
 from accounts.batch.tasks import queue_batch
 from accounts.errors import UnknownObjectError
-from accounts.lists.any_of import id_is_one_of
-from accounts.lists.filters import filter_accounts
-from accounts.lists.parameters import ListQuery, read_account_query
-from accounts.models import Account, BatchItem, BatchOperation
-from accounts.models.account import AccountQuerySet
-from accounts.update import check_changes
+from accounts.lists.parameters import ListQuery
+from accounts.models import AnyItem, BatchOperation
 from amazon_accounts.postgresql.clock import approximate_now
 from tokens.models.team import Everywhere, find_teams
 from tokens.people.audit import Action, record_many
-from tokens.people.keys import speaks_for_team
+from tokens.people.keys import get_api_key_id, speaks_for_team
 from tokens.permissions import System, get_person, read_limits
 from tokens.request_order import take_request_number
 
@@ -43,22 +41,21 @@ IDEMPOTENCY_KEY = re.compile(rf"[ -~]{{1,{MAX_KEY_LENGTH}}}")
 MIN_IDS_TO_SAMPLE = 1_000
 SAMPLE_SIZE = 100
 
-UPDATE_OPTIONS = ("labels", "sync_enabled")
-
-NOT_PERMITTED = "You may not do this in the team of the account."
-# Around a query of accounts that Django compiles. Who may do it everywhere gives no teams.
+# Around a query of rows that Django compiles. Who may do it everywhere gives no teams.
 INSERT_ITEMS = """
 WITH chosen AS MATERIALIZED (
     SELECT chosen.id, chosen.team_id, %s OR chosen.team_id = ANY(%s::uuid[]) AS is_permitted
       FROM ({chosen}) chosen (id, team_id)
 ), inserted AS (
-    INSERT INTO accounts_batchitem (batch_id, account_id, state, message)
-    SELECT %s, id, CASE WHEN is_permitted THEN 'waiting' ELSE 'skipped' END, CASE WHEN is_permitted THEN '' ELSE %s END
+    INSERT INTO {into} SELECT %s, {columns},
+           CASE WHEN is_permitted THEN 'waiting' ELSE 'skipped' END, CASE WHEN is_permitted THEN '' ELSE %s END
       FROM chosen
 )
 SELECT team_id, count(*), count(*) FILTER (WHERE is_permitted) FROM chosen GROUP BY team_id ORDER BY team_id
 """
 FIND_MISSING = "SELECT asked.id FROM unnest(%s::uuid[]) asked (id) EXCEPT ({visible}) LIMIT 3"
+
+Filters = ListQuery | Mapping[str, Any]
 
 
 def start_batch(
@@ -66,7 +63,7 @@ def start_batch(
     operation: str,
     *,
     account_ids: Sequence[Any] | None = None,
-    filters: ListQuery | Mapping[str, Any] | None = None,
+    filters: Filters | None = None,
     options: Mapping[str, Any] | None = None,
     idempotency_key: str | None = None,
     max_items: int = MAX_ITEMS,
@@ -77,31 +74,72 @@ def start_batch(
     not see, and PermissionDenied with the missing permission. Then nothing is stored. The same `idempotency_key` with
     the same request returns the batch that exists.
     """
-    request = {
-        "operation": operation,
-        "account_ids": account_ids,
-        "filter": filters.as_object() if isinstance(filters, ListQuery) else filters,
-        "options": dict(options or {}),
-    }
-    _check_request(request, idempotency_key, max_items)
-    require_operation(user, operation)
+    request = _Request(ACCOUNTS, operation, account_ids, filters, dict(options or {}))
+    return _start(user, request, idempotency_key, max_items)
+
+
+def start_connection_batch(
+    user: User | System,
+    operation: str,
+    *,
+    connection_ids: Sequence[Any] | None = None,
+    filters: Filters | None = None,
+    options: Mapping[str, Any] | None = None,
+    idempotency_key: str | None = None,
+    max_items: int = MAX_ITEMS,
+) -> BatchOperation:
+    """Store a batch of these connections, or of all that the filters choose, as `start_batch` does for accounts."""
+    request = _Request(CONNECTIONS, operation, connection_ids, filters, dict(options or {}))
+    return _start(user, request, idempotency_key, max_items)
+
+
+@dataclass(frozen=True)
+class _Request:
+    rows: Rows
+    operation: str
+    ids: Sequence[Any] | None
+    filters: Filters | None
+    options: dict[str, Any]
+
+    @property
+    def stored_filter(self) -> Mapping[str, Any] | None:
+        return self.filters.as_object() if isinstance(self.filters, ListQuery) else self.filters
+
+    @property
+    def digest(self) -> str:
+        asked = {
+            "operation": self.operation,
+            self.rows.ids: self.ids,
+            "filter": self.stored_filter,
+            "options": self.options,
+        }
+        return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _start(
+    user: User | System, request: _Request, idempotency_key: str | None, max_items: int
+) -> BatchOperation:
+    _check_request(user, request, idempotency_key, max_items)
+    require_operation(user, request.rows.subject, request.operation)
     # The digest tells a repeated request from another request that uses the same key by mistake.
-    digest = _digest(request) if idempotency_key else ""
+    digest = request.digest if idempotency_key else ""
     if existing := _find_existing(user, idempotency_key, digest):
         return existing
-    ids = None if account_ids is None else _read_ids(user, account_ids)
-    accounts = _filter_accounts(user, filters or {}) if ids is None else _visible_accounts(user, ids)
+    ids = None if request.ids is None else _read_ids(user, request.rows, request.ids)
+    chosen = _filter(user, request) if ids is None else request.rows.find(user, ids)
     batch = BatchOperation(
         user=get_person(user),
         by_team_key=speaks_for_team(user),
-        operation=operation,
-        options=request["options"],
-        filter=request["filter"],
+        asked_by_key=get_api_key_id(user),
+        subject=request.rows.subject,
+        operation=request.operation,
+        options=request.options,
+        filter=request.stored_filter,
         idempotency_key=idempotency_key,
         request_digest=digest,
     )
     try:
-        _store(user, batch, accounts, ids, max_items)
+        _store(user, batch, request.rows, chosen, ids, max_items)
     except IntegrityError:
         # Two requests came at once with the same key, and the other request was stored first.
         if existing := _find_existing(user, idempotency_key, digest):
@@ -113,21 +151,20 @@ def start_batch(
 def retry_batch(user: User | System, batch: BatchOperation) -> BatchOperation:
     """Do the failed items again, in the same batch. Raises BatchStateError if no item failed.
 
-    A retry is a new request: for these accounts it is newer than everything that was asked before it.
+    A retry is a new request: for these rows it is newer than everything that was asked before it.
     """
     with hold_batch(batch.pk) as batch:
         require_to_steer(user, batch)
-        permitted = Account.objects.allowing(user, PERMISSIONS[Operation(batch.operation)])
-        failed = BatchItem.objects.filter(batch=batch, state=BatchItem.State.FAILED)
+        failed = batch.list_items().filter(state=AnyItem.State.FAILED)
         # The person may have left a team since.
-        failed = failed.filter(account__in=permitted)
-        again = count_by_team(failed, "again")
+        failed = failed.allowing(user, find_permission(batch))
+        again = count_by_team(failed, batch, "again")
         if not again:
             raise BatchStateError("No item of the operation has failed.")
         batch.state = BatchOperation.State.WAITING
         number = take_request_number().number
-        failed.update(state=BatchItem.State.WAITING, message="", run=None, request_number=number)
-        # The failed items may be anywhere, so the work starts again from the first account.
+        failed.update(state=AnyItem.State.WAITING, message="", run=None, request_number=number)
+        # The failed items may be anywhere, so the work starts again from the first row.
         batch.position = batch.finished_at = batch.cancelled_at = None
         batch.started_at = approximate_now()
         batch.succeeded = batch.failed = batch.skipped = 0
@@ -148,34 +185,27 @@ def retry_batch(user: User | System, batch: BatchOperation) -> BatchOperation:
     return batch
 
 
-def _check_request(request: Mapping[str, Any], idempotency_key: str | None, max_items: int) -> None:
-    operation, ids, options = request["operation"], request["account_ids"], request["options"]
+def _check_request(
+    user: User | System, request: _Request, idempotency_key: str | None, max_items: int
+) -> None:
+    rows, ids, offered = request.rows, request.ids, OFFERED[request.rows.subject]
     errors: dict[str, str] = {}
     # All errors are collected, so that a person can correct them at once.
-    if operation not in Operation.values:
-        errors["operation"] = f"It must be one of: {', '.join(Operation.values)}."
-    if (ids is None) == (request["filter"] is None):
-        errors["account_ids"] = "Give either `account_ids` or `filter`."
+    if request.operation not in offered:
+        errors["operation"] = f"It must be one of: {', '.join(offered)}."
+    if (ids is None) == (request.filters is None):
+        errors[rows.ids] = f"Give either `{rows.ids}` or `filter`."
     elif ids is not None and not 1 <= len(ids) <= max_items:
-        errors["account_ids"] = f"There must be 1 to {max_items:,} ids; there are {len(ids):,}."
+        errors[rows.ids] = f"There must be 1 to {max_items:,} ids; there are {len(ids):,}."
     if idempotency_key is not None and not IDEMPOTENCY_KEY.fullmatch(idempotency_key):
         errors["Idempotency-Key"] = (
             f"It must have 1 to {MAX_KEY_LENGTH} characters, all of them printable ASCII."
         )
-    if operation == Operation.UPDATE and not options:
-        errors["options"] = f"An update needs any of: {', '.join(UPDATE_OPTIONS)}."
+    if missing := rows.find_missing_options(request.operation, request.options):
+        errors["options"] = missing
     if errors:
         raise ValidationError(errors)
-    if operation == Operation.UPDATE:
-        check_changes(options, UPDATE_OPTIONS, within="options")
-        if options.get("labels") == {}:
-            raise ValidationError({"options.labels": "It must name at least one label."})
-    elif options:
-        raise ValidationError({"options": f"“{operation}” takes no options."})
-
-
-def _digest(request: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).hexdigest()
+    rows.check_options(user, request.operation, request.options)
 
 
 def _find_existing(user: User | System, idempotency_key: str | None, digest: str) -> BatchOperation | None:
@@ -193,27 +223,27 @@ def _find_existing(user: User | System, idempotency_key: str | None, digest: str
     return existing
 
 
-def _read_ids(user: User | System, account_ids: Sequence[Any]) -> list[UUID]:
-    if len(account_ids) > MIN_IDS_TO_SAMPLE:
-        sample = list(set(_parse_ids(account_ids[:SAMPLE_SIZE])))
-        visible = _visible_accounts(user, sample)
+def _read_ids(user: User | System, rows: Rows, given: Sequence[Any]) -> list[UUID]:
+    if len(given) > MIN_IDS_TO_SAMPLE:
+        sample = list(set(_parse_ids(rows, given[:SAMPLE_SIZE])))
+        visible = rows.find(user, sample)
         if missing := len(sample) - visible.count():
-            raise UnknownObjectError({"account_ids": _describe_missing(visible, sample, missing)})
-    ids = _parse_ids(account_ids)
+            raise UnknownObjectError({rows.ids: _describe_missing(visible, sample, missing)})
+    ids = _parse_ids(rows, given)
     if len(set(ids)) != len(ids):
-        raise ValidationError({"account_ids": "Each id may be given once."})
+        raise ValidationError({rows.ids: "Each id may be given once."})
     return ids
 
 
-def _parse_ids(values: Sequence[Any]) -> list[UUID]:
+def _parse_ids(rows: Rows, values: Sequence[Any]) -> list[UUID]:
     # msgspec reads 100,000 ids in a third of the time that UUID() takes. Its errors do not name the wrong value.
     try:
         return msgspec.convert(values, list[UUID])
     except msgspec.ValidationError:
         wrong = next(value for value in values if not _is_id(value))
     if isinstance(wrong, str):
-        raise ValidationError({"account_ids": f"“{wrong[:40]}” is not the id of an account."})
-    raise ValidationError({"account_ids": "Each id must be a string."})
+        raise ValidationError({rows.ids: f"“{wrong[:40]}” is not the id of {rows.one}."})
+    raise ValidationError({rows.ids: "Each id must be a string."})
 
 
 def _is_id(value: Any) -> bool:
@@ -224,15 +254,9 @@ def _is_id(value: Any) -> bool:
     return True
 
 
-def _visible_accounts(user: User | System, ids: list[UUID]) -> AccountQuerySet:
-    accounts = Account.objects.visible_to(user)
-    return accounts.filter(id_is_one_of(ids))
-
-
-def _filter_accounts(user: User | System, filters: ListQuery | Mapping[str, Any]) -> AccountQuerySet:
+def _filter(user: User | System, request: _Request) -> QuerySet[Any]:
     try:
-        query = filters if isinstance(filters, ListQuery) else read_account_query(filters)
-        return filter_accounts(user, query.check())
+        return request.rows.filter(user, request.filters or {})
     except ValidationError as error:
         named = {f"filter.{name}": messages for name, messages in error.message_dict.items()}
         # An UnknownObjectError keeps its type, because the API answers it with 404.
@@ -243,45 +267,49 @@ def _filter_accounts(user: User | System, filters: ListQuery | Mapping[str, Any]
 def _store(
     user: User | System,
     batch: BatchOperation,
-    accounts: AccountQuerySet,
+    rows: Rows,
+    chosen: QuerySet[Any],
     ids: list[UUID] | None,
     max_items: int,
 ) -> None:
     # The batch holds the number of its items, so the items are inserted first. An error below rolls them back.
-    chosen = accounts.order_by("pk").values_list("pk", "team")[: max_items + 1]
-    permitted, numbers = _insert_items(user, batch, chosen)
+    permitted, numbers = _insert_items(
+        user, batch, rows, chosen.order_by("pk").values_list("pk", "team")[: max_items + 1]
+    )
     if ids is not None and (missing := len(ids) - batch.total):
-        raise UnknownObjectError({"account_ids": _describe_missing(accounts, ids, missing)})
+        raise UnknownObjectError({rows.ids: _describe_missing(chosen, ids, missing)})
     if batch.total > max_items:
-        raise ValidationError({"filter": f"It chooses more than {max_items:,} accounts. Narrow it down."})
+        raise ValidationError(
+            {"filter": f"It chooses more than {max_items:,} {batch.subject}. Narrow it down."}
+        )
     batch.save(force_insert=True)
-    # One entry for all accounts of a team. The items and the changes of accounts say the rest.
+    # One entry for all rows of a team. The items and the changes say the rest.
     record_many(user, Action.BATCH_START, name_batch(batch, numbers), after=describe_batch(batch))
     if permitted:
         queue_batch(batch.pk)
     else:
-        finish(batch, BatchOperation.State.SUCCEEDED, {BatchItem.State.SKIPPED: batch.total})
+        finish(batch, BatchOperation.State.SUCCEEDED, {AnyItem.State.SKIPPED: batch.total})
 
 
 def _insert_items(
-    user: User | System, batch: BatchOperation, chosen: QuerySet[Any, Any]
+    user: User | System, batch: BatchOperation, rows: Rows, chosen: QuerySet[Any, Any]
 ) -> tuple[int, dict[UUID, dict[str, int]]]:
-    """Insert the items; return how many of them the person may do, and how many accounts each team has."""
-    # One statement inserts the items, and no id of an account passes through Python.
+    """Insert the items; return how many of them the person may do, and how many rows each team has."""
+    # One statement inserts the items, and no id passes through Python.
     statement, parameters = _compile(chosen)
-    teams = find_teams(user, PERMISSIONS[Operation(batch.operation)])
+    teams = find_teams(user, find_permission(batch))
     is_everywhere = isinstance(teams, Everywhere)
     permitted_teams = [] if isinstance(teams, Everywhere) else list(teams)
     with database.cursor() as cursor:
         cursor.execute(
-            INSERT_ITEMS.format(chosen=statement),
-            [is_everywhere, permitted_teams, *parameters, batch.pk, NOT_PERMITTED],
+            INSERT_ITEMS.format(chosen=statement, into=rows.into, columns=rows.columns),
+            [is_everywhere, permitted_teams, *parameters, batch.pk, rows.not_permitted],
         )
-        rows = cursor.fetchall()
-    batch.total = sum(total for _, total, _ in rows)
-    batch.team_ids = [team for team, _, _ in rows] or _list_team_of_key(user)
-    numbers = {team: {"accounts": total} for team, total, _ in rows}
-    return sum(permitted for _, _, permitted in rows), numbers
+        inserted = cursor.fetchall()
+    batch.total = sum(total for _, total, _ in inserted)
+    batch.team_ids = [team for team, _, _ in inserted] or _list_team_of_key(user)
+    numbers = {team: {str(batch.subject): total} for team, total, _ in inserted}
+    return sum(permitted for _, _, permitted in inserted), numbers
 
 
 def _list_team_of_key(user: User | System) -> list[UUID]:
@@ -289,17 +317,17 @@ def _list_team_of_key(user: User | System) -> list[UUID]:
     return [] if team is None else [team]
 
 
-def _describe_missing(accounts: AccountQuerySet, ids: list[UUID], missing: int) -> str:
-    visible, parameters = _compile(accounts.order_by().values_list("pk"))
+def _describe_missing(found: QuerySet[Any], ids: list[UUID], missing: int) -> str:
+    visible, parameters = _compile(found.order_by().values_list("pk"))
     with database.cursor() as cursor:
         cursor.execute(FIND_MISSING.format(visible=visible), [ids, *parameters])
-        some = ", ".join(str(account_id) for (account_id,) in cursor.fetchall())
+        some = ", ".join(str(row_id) for (row_id,) in cursor.fetchall())
     return f"{missing:,} of {len(ids):,} {'is' if missing == 1 else 'are'} not there, among them {some}."
 
 
-def _compile(account_ids: QuerySet[Any, Any]) -> tuple[str, tuple[Any, ...]]:
+def _compile(ids: QuerySet[Any, Any]) -> tuple[str, tuple[Any, ...]]:
     # `elide_empty=False` makes Django compile a queryset that it knows to be empty.
-    statement: tuple[str, tuple[Any, ...]] = account_ids.query.get_compiler(
+    statement: tuple[str, tuple[Any, ...]] = ids.query.get_compiler(
         DEFAULT_DB_ALIAS, elide_empty=False
     ).as_sql()
     return statement

@@ -2,6 +2,7 @@
 
 from django.db.models import Q
 
+from accounts.batch.connections import MOVED
 from accounts.models import Account, BatchItem, BatchOperation, SyncRun
 from accounts.sync.requests import queue_sync
 from tokens.models import Connection
@@ -15,9 +16,7 @@ def request_syncs(batch: BatchOperation, *, max_connections: int = MAX_CONNECTIO
     if batch.team_ids:
         # Who started the batch need not have a right in the new team.
         elsewhere = Account.objects.filter(pk__in=items.values("account")).exclude(team__in=batch.team_ids)
-        items.filter(account__in=elsewhere).update(
-            state=BatchItem.State.SKIPPED, message="It has moved to another team."
-        )
+        items.filter(account__in=elsewhere).update(state=BatchItem.State.SKIPPED, message=MOVED)
     off = Q(sync_enabled=False) | Q(inactive_reason=Account.InactiveReason.DISCONNECTED)
     items.filter(account__in=Account.objects.filter(off)).update(
         state=BatchItem.State.SKIPPED, message="Its synchronisation is off."

@@ -5,11 +5,11 @@ from uuid import UUID
 
 from django.db import connection as database
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 from procrastinate.contrib.django import app
 
-from accounts.models import BatchItem, BatchOperation
+from accounts.models import AnyItem, BatchItem, BatchOperation, ConnectionBatchItem
 from tokens.queues import BATCH
 
 RETENTION = timedelta(days=90)  # from the creation of the batch
@@ -17,8 +17,11 @@ MAX_PRUNED = 1_000
 
 
 def find_unstarted() -> list[UUID]:
-    unstarted = BatchItem.objects.filter(batch=OuterRef("pk"), state=BatchItem.State.WAITING, run=None)
-    return list(BatchOperation.objects.unfinished().filter(Exists(unstarted)).values_list("pk", flat=True))
+    of_batch = Q(batch=OuterRef("pk"), state=AnyItem.State.WAITING, run=None)
+    unstarted = Exists(BatchItem.objects.filter(of_batch)) | Exists(
+        ConnectionBatchItem.objects.filter(of_batch)
+    )
+    return list(BatchOperation.objects.unfinished().filter(unstarted).values_list("pk", flat=True))
 
 
 @app.task(queue=BATCH, name="accounts.prune_batches")
@@ -29,5 +32,6 @@ def prune_batches() -> int:
         # Written in SQL, because Django would read all items of a batch first, up to 100,000.
         with transaction.atomic(), database.cursor() as cursor:
             cursor.execute("DELETE FROM accounts_batchitem WHERE batch_id = %s", [batch_id])
+            cursor.execute("DELETE FROM accounts_connectionbatchitem WHERE batch_id = %s", [batch_id])
             cursor.execute("DELETE FROM accounts_batchoperation WHERE id = %s", [batch_id])
     return len(batch_ids)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef
 
-from accounts.models import BatchItem, BatchOperation, SyncRun
+from accounts.models import BatchOperation, SyncRun
 from accounts.models.sync import UNFINISHED
 from accounts.sync.requests import Wait, find_waits
 
@@ -16,7 +16,7 @@ def find_waits_of(batch: BatchOperation) -> dict[UUID, Wait]:
     if not has_runs or batch.is_finished:
         return {}
     postponed = SyncRun.objects.filter(state=SyncRun.State.WAITING, postponed__gt=0)
-    of_batch = Exists(BatchItem.objects.filter(run=OuterRef("pk"), batch=batch, state__in=UNFINISHED))
+    of_batch = Exists(batch.list_items().filter(run=OuterRef("pk"), state__in=UNFINISHED))
     return find_waits(postponed.filter(of_batch).values_list("pk", flat=True))
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import connection as database
 
+from accounts.batch.connections import MOVED, OVERTAKEN, do_connections
 from accounts.batch.ending import finish_if_done, hold_batch
 from accounts.batch.syncs import request_syncs
 from accounts.models import Account, BatchItem, BatchOperation
@@ -25,8 +26,6 @@ MAX_ACCOUNTS_PER_CHUNK = 2_000
 Operation = BatchOperation.Operation
 Parameters = dict[str, Any]
 
-OVERTAKEN = "A newer request changed it."
-MOVED = "It has moved to another team."
 LOCK_ACCOUNTS = load(__file__, "lock_accounts")
 
 
@@ -42,7 +41,9 @@ def run_chunk(batch_id: UUID, *, max_accounts: int = MAX_ACCOUNTS_PER_CHUNK) -> 
             batch.started_at = approximate_now()
         batch.state = BatchOperation.State.RUNNING
         batch.save(update_fields=["state", "started_at"])
-        if batch.operation == Operation.SYNC:
+        if batch.subject == BatchOperation.Subject.CONNECTIONS:
+            has_more = do_connections(batch)
+        elif batch.operation == Operation.SYNC:
             has_more = request_syncs(batch)
         else:
             has_more = _change_accounts(batch, max_accounts)

@@ -2,7 +2,7 @@
 
 from accounts.models.account import Account, AccountAccess, AccountManager, Profile, Standing
 from accounts.models.availability import Availability
-from accounts.models.batch import BatchItem, BatchOperation
+from accounts.models.batch import AnyItem, BatchItem, BatchOperation, ConnectionBatchItem
 from accounts.models.changes import AccountChange
 from accounts.models.health import HealthReason
 from accounts.models.search import AccountSearch
@@ -14,9 +14,11 @@ __all__ = [
     "AccountChange",
     "AccountManager",
     "AccountSearch",
+    "AnyItem",
     "Availability",
     "BatchItem",
     "BatchOperation",
+    "ConnectionBatchItem",
     "HealthReason",
     "Profile",
     "Standing",

@@ -1,7 +1,7 @@
-"""Batch operations: one request to act on many accounts, and its result for each."""
+"""Batch operations: one request to act on many accounts or connections, and its result for each."""
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 from django.conf import settings
@@ -12,9 +12,10 @@ from django.db.models import Count, F, Q
 from django.db.models.functions import Now
 from uuid_utils.compat import uuid7
 
-from accounts.models.account import Account, AccountPartQuerySet
+from accounts.models.account import Account
 from accounts.models.sync import UNFINISHED, SyncRun
-from tokens.models.team import Everywhere, find_teams
+from tokens.models import Connection, Team
+from tokens.models.team import Everywhere, TeamRowsQuerySet, find_teams
 from tokens.permissions import Actor, read_limits
 from tokens.request_order import next_request_number
 
@@ -36,13 +37,21 @@ class BatchOperationQuerySet(models.QuerySet["BatchOperation"]):
 
 
 class BatchOperation(models.Model):
-    """One request to sync, disconnect, reconnect or update many accounts."""
+    """One request to do the same with many accounts, or with many connections."""
+
+    class Subject(models.TextChoices):
+        ACCOUNTS = "accounts"
+        CONNECTIONS = "connections"
 
     class Operation(models.TextChoices):
         SYNC = "sync"
         DISCONNECT = "disconnect"
         RECONNECT = "reconnect"
         UPDATE = "update"
+        REFRESH = "refresh"
+        PAUSE = "pause"
+        RESUME = "resume"
+        MOVE = "move"
 
     class State(models.TextChoices):
         WAITING = "waiting"
@@ -64,22 +73,26 @@ class BatchOperation(models.Model):
     )
     # By a key of a team. `user` is who made the key, and may have left the team.
     by_team_key = models.BooleanField(default=False, db_default=False, editable=False)
+    # The key by which the person asked; null in a session. What is done later is done with its limits.
+    asked_by_key = models.UUIDField(null=True, editable=False)
+    # Named `on` in requests and commands.
+    subject = models.CharField(
+        max_length=12, choices=Subject.choices, default=Subject.ACCOUNTS, db_default=Subject.ACCOUNTS
+    )
     operation = models.CharField(max_length=12, choices=Operation.choices)
     state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
     options = models.JSONField(default=dict, blank=True)
-    filter = models.JSONField(
-        null=True, blank=True, help_text="The filter that chose the accounts, if one did"
-    )
+    filter = models.JSONField(null=True, blank=True, help_text="The filter that chose the rows, if one did")
     # The database numbers the requests, so a process of an older version does it too.
     request_number = models.BigIntegerField(db_default=next_request_number(), editable=False)
-    # The teams whose accounts it has; without accounts the team of the key that asked for it.
+    # The teams of its accounts or connections; without any the team of the key that asked for it.
     team_ids = ArrayField(models.UUIDField(), default=list, db_default=[], editable=False)
     total = models.PositiveIntegerField(default=0)
     # How the items ended, written when the last item ends. Until then `count_items` counts them.
     succeeded = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0)
     skipped = models.PositiveIntegerField(default=0)
-    # The account that was done last: the next chunk begins after it.
+    # The account or connection that was done last: the next chunk begins after it.
     position = models.UUIDField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(db_default=Now())
     # When the work started, or started again for the failed items.
@@ -101,7 +114,11 @@ class BatchOperation(models.Model):
                 name="one_batch_per_user_and_idempotency_key",
             ),
             models.CheckConstraint(
-                condition=Q(operation__in=["sync", "disconnect", "reconnect", "update"]),
+                condition=Q(subject="accounts", operation__in=["sync", "disconnect", "reconnect", "update"])
+                | Q(
+                    subject="connections",
+                    operation__in=["sync", "refresh", "pause", "resume", "disconnect", "move", "update"],
+                ),
                 name="batch_operation_is_known",
             ),
             models.CheckConstraint(
@@ -127,11 +144,11 @@ class BatchOperation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_operation_display()} of {self.total} accounts"
+        return f"{self.get_operation_display()} of {self.total} {self.subject}"
 
     @property
     def team_id(self) -> UUID | None:
-        """The team of all its accounts; None if they are of several teams."""
+        """The team of all its accounts or connections; None if they are of several teams."""
         return self.team_ids[0] if len(self.team_ids) == 1 else None
 
     @property
@@ -151,30 +168,47 @@ class BatchOperation(models.Model):
             "skipped": self.skipped,
         }
 
+    @property
+    def noun(self) -> str:
+        return self.subject.removesuffix("s")
+
     def count_items(self) -> dict[str, int]:
         return count_items([self])[self.pk]
 
+    def list_items(self) -> "ItemQuerySet[Any]":
+        is_of_accounts = self.subject == self.Subject.ACCOUNTS
+        items: ItemQuerySet[Any] = (
+            BatchItem.objects.all() if is_of_accounts else ConnectionBatchItem.objects.all()
+        )
+        return items.filter(batch=self)
+
 
 def count_items(batches: Sequence[BatchOperation]) -> dict[UUID, dict[str, int]]:
-    """Return the number of items in each state, by batch; costs at most one query."""
-    known = {batch.pk: counts for batch in batches if (counts := batch.known_counts)}
-    running = [batch.pk for batch in batches if batch.pk not in known]
-    if not running:
-        return known
-    return known | BatchItem.objects.count_by_state(running)
+    """Return the number of items in each state, by batch; costs at most one query for each subject."""
+    counts = {batch.pk: known for batch in batches if (known := batch.known_counts)}
+    for subject, items in (
+        (BatchOperation.Subject.ACCOUNTS, BatchItem.objects),
+        (BatchOperation.Subject.CONNECTIONS, ConnectionBatchItem.objects),
+    ):
+        if running := [each.pk for each in batches if each.pk not in counts and each.subject == subject]:
+            counts |= items.count_by_state(running)
+    return counts
 
 
-class BatchItemQuerySet(AccountPartQuerySet["BatchItem"]):
+Item = TypeVar("Item", bound="AnyItem")
+
+
+class ItemQuerySet(TeamRowsQuerySet[Item]):
     def count_by_state(self, batch_ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
-        counts = {batch_id: dict.fromkeys(BatchItem.State.values, 0) for batch_id in batch_ids}
+        counts = {batch_id: dict.fromkeys(AnyItem.State.values, 0) for batch_id in batch_ids}
         states = self.filter(batch__in=batch_ids).order_by().values_list("batch_id", "state")
-        for batch_id, state, number in states.annotate(number=Count("account_id")):
+        for batch_id, state, number in states.annotate(number=Count("batch_id")):
             counts[batch_id][state] = number
         return counts
 
 
-class BatchItem(models.Model):
-    """One account of a batch operation, and its result."""
+class AnyItem(models.Model):
+    """The result of a batch operation for one account or connection."""
 
     class State(models.TextChoices):
         WAITING = "waiting"
@@ -182,6 +216,27 @@ class BatchItem(models.Model):
         SUCCEEDED = "succeeded"
         FAILED = "failed"
         SKIPPED = "skipped"
+
+    state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
+    message = models.TextField(blank=True, default="")
+    # Of the last retry; null is the number of the batch.
+    request_number = models.BigIntegerField(null=True, editable=False)
+    # The sync whose end is this item's end.
+    run = models.ForeignKey(
+        SyncRun, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False, null=True
+    )
+
+    class Meta:
+        abstract = True
+
+
+class BatchItemQuerySet(ItemQuerySet["BatchItem"]):
+    def of_teams(self, teams: frozenset[UUID]) -> Q:
+        return Q(account__in=Account.objects.filter(team__in=teams))
+
+
+class BatchItem(AnyItem):
+    """One account of a batch operation, and its result."""
 
     # It keeps an account from being twice in a batch, and is the order in which items are done and shown.
     pk = models.CompositePrimaryKey("batch_id", "account_id")
@@ -192,14 +247,6 @@ class BatchItem(models.Model):
     )
     account = models.ForeignKey(
         Account, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
-    )
-    state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
-    message = models.TextField(blank=True, default="")
-    # Of the last retry; null is the number of the batch.
-    request_number = models.BigIntegerField(null=True, editable=False)
-    # The sync whose end is this item's end.
-    run = models.ForeignKey(
-        SyncRun, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False, null=True
     )
 
     objects = BatchItemQuerySet.as_manager()
@@ -221,3 +268,51 @@ class BatchItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account_id} {self.state}"
+
+
+class ConnectionBatchItemQuerySet(ItemQuerySet["ConnectionBatchItem"]):
+    def of_teams(self, teams: frozenset[UUID]) -> Q:
+        return Q(connection__in=Connection.objects.filter(team__in=teams))
+
+
+class ConnectionBatchItem(AnyItem):
+    """One connection of a batch operation, and its result."""
+
+    # As for accounts, and without constraints for the same reason.
+    pk = models.CompositePrimaryKey("batch_id", "connection_id")
+    batch = models.ForeignKey(
+        BatchOperation,
+        on_delete=models.CASCADE,
+        related_name="connection_items",
+        db_constraint=False,
+        db_index=False,
+    )
+    connection = models.ForeignKey(
+        Connection, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
+    # Where the connection was when the batch began. What has moved since is left as it is.
+    team = models.ForeignKey(
+        Team, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
+
+    objects = ConnectionBatchItemQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["connection_id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["waiting", "running", "succeeded", "failed", "skipped"]),
+                name="connection_item_state_is_known",
+            ),
+        ]
+        indexes = [
+            # The items that wait for a sync to end.
+            models.Index(
+                fields=["run"],
+                condition=Q(state__in=UNFINISHED, run__isnull=False),
+                name="connection_item_of_sync",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.connection_id} {self.state}"

@@ -60,6 +60,12 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "tokens/processes/watch/sql/read_queue.sql": {"patience": 1800},
     "tokens/processes/watch/sql/take_call.sql": {"pause": 50.0},
     "tokens/processes/watch/sql/take_look.sql": {"pause": 15.0},
+    "accounts/batch/sql/write_end_event_of_connections.sql": {
+        **BATCH,
+        "operation": "sync",
+        "state": "succeeded",
+    },
+    "accounts/batch/sql/follow_runs_of_connections.sql": BATCH,
     "tokens/webhooks/sql/place_events.sql": {"batch_size": 5000},
     "tokens/people/sql/take_hand_outs.sql": {
         "key": ID,

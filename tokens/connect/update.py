@@ -150,7 +150,11 @@ def update_connection(
         _store(locked, changed)
         if changed:
             record_audit(
-                user, Action.CONNECTION_UPDATE, locked, before=_describe(before), after=_describe(changed)
+                user,
+                Action.CONNECTION_UPDATE,
+                locked,
+                before=describe_changes(before),
+                after=describe_changes(changed),
             )
         _tell(user, locked, changed)
     return Updated(bool(changed), ordered.overtaken)
@@ -216,15 +220,15 @@ def _check_owner(connection: Connection, person: User | None) -> None:
         )
 
 
-def _describe(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values as the audit trail has them."""
+def describe_changes(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return changes, or the values before them, as the audit trail has them."""
     described = dict(values)
     for name in {"label", "contact_email"} & described.keys():
         described[name] = NOT_RECORDED
     if "labels" in described:
         described["labels"] = dict.fromkeys(sorted(described["labels"]), NOT_RECORDED)
-    if "owner" in described:
-        described["owner"] = described["owner"].get_username()
+    if isinstance(owner := described.get("owner"), User):
+        described["owner"] = owner.get_username()
     return described
 
 

@@ -8,6 +8,8 @@ WITH unwanted AS (
     ) waiting
      WHERE NOT EXISTS (SELECT FROM accounts_batchitem item
                         WHERE item.run_id = waiting.id AND item.state IN ('waiting', 'running'))
+       AND NOT EXISTS (SELECT FROM accounts_connectionbatchitem item
+                        WHERE item.run_id = waiting.id AND item.state IN ('waiting', 'running'))
 ), ended AS (
     UPDATE accounts_syncrun run
        SET state = 'failed', finished_at = greatest(now(), created_at), error = 'Cancelled while it waited for Amazon.'

@@ -20,7 +20,7 @@ from django.db import transaction
 from django.db.models import Model
 from django.test import Client
 
-from accounts.models import Account, BatchItem, BatchOperation
+from accounts.models import Account, BatchItem, BatchOperation, ConnectionBatchItem
 from tests.accounts.access.audited_requests import REQUESTS
 from tests.accounts.access.test_operations import (
     ASYNC_OPERATIONS,
@@ -67,7 +67,8 @@ class Requests(Somebody):
         if name.startswith("PUT "):
             self.colleague.memberships.all().delete()
         if name.endswith("/retry/"):
-            BatchItem.objects.update(state=BatchItem.State.FAILED)
+            for items in (BatchItem.objects.all(), ConnectionBatchItem.objects.all()):
+                items.update(state=BatchItem.State.FAILED)
         if name.endswith("/resume/"):
             Connection.objects.update(paused=True)
         if name.endswith("/forget/"):
@@ -150,6 +151,7 @@ OF_OPERATIONS: Final = {
     "request_sync": "connection.sync",
     "update_account": "account.update",
     "start_batch": "batch.start",
+    "start_connection_batch": "batch.start",
     "cancel_batch": "batch.cancel",
     "retry_batch": "batch.retry",
     "request_refresh": "connection.refresh",

@@ -14,7 +14,7 @@ from django.db.models import F
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from accounts.batch import start_batch
+from accounts.batch import start_batch, start_connection_batch
 from accounts.models import Account, BatchOperation
 from tests.accounts.conftest import AccountFactory, person
 from tests.api_keys import new_key
@@ -67,6 +67,11 @@ POST    api/v1/connect-links/<uuid:link_id>/revoke/         401 401 403 200 200 
 GET     api/v1/connections/                                 401 401 200 200 200 200
 GET     api/v1/connections/<uuid:connection_id>/            401 401 200 200 200 200
 PATCH   api/v1/connections/<uuid:connection_id>/            401 401 403 200 200 200
+POST    api/v1/connections/batch/                           401 401 403 202 202 202
+GET     api/v1/connections/batch/<uuid:batch_id>/           401 401 200 200 200 200
+GET     api/v1/connections/batch/<uuid:batch_id>/items/     401 401 200 200 200 200
+POST    api/v1/connections/batch/<uuid:batch_id>/cancel/    401 401 403 200 200 200
+POST    api/v1/connections/batch/<uuid:batch_id>/retry/     401 401 403 409 409 409
 POST    api/v1/connections/access-tokens/                   401 401 403 403 200 200
 POST    api/v1/connections/<uuid:connection_id>/access-token/   401 401 403 403 200 200
 GET     api/v1/connections/<uuid:connection_id>/availability/   401 401 200 200 200 200
@@ -233,6 +238,7 @@ CATCH_ALL = {r"api/v1/.*[^/]$", "api/v1/", "^api/"}
 
 BODIES: dict[str, Any] = {
     "POST api/v1/accounts/batch/": {"operation": "sync", "filter": {}},
+    "POST api/v1/connections/batch/": {"operation": "sync", "filter": {}},
     "PATCH api/v1/accounts/<uuid:account_id>/": {"sync_enabled": False},
     "PATCH api/v1/connections/<uuid:connection_id>/": {"label": "Garden shop"},
     "POST api/v1/connections/access-tokens/": {"connection_ids": ["0193c8a0-0000-7000-8000-000000000001"]},
@@ -317,6 +323,12 @@ class Somebody:
         return batch
 
     @cached_property
+    def connection_batch(self) -> BatchOperation:
+        batch = start_connection_batch(SYSTEM, "sync", connection_ids=[self.account.connection_id])
+        BatchOperation.objects.filter(pk=batch.pk).update(user=self.key.user)
+        return batch
+
+    @cached_property
     def address(self) -> AlertAddress:
         return AlertAddress.objects.create(
             team=self.account.team, name="Channel of before", service="Slack", address="x"
@@ -350,7 +362,7 @@ class Somebody:
         names: dict[str, Callable[[], object]] = {
             "account": lambda: of.account.pk,
             "connection": lambda: of.account.connection_id,
-            "batch": lambda: of.batch.pk,
+            "batch": lambda: (of.connection_batch if "connections/batch/" in address else of.batch).pk,
             "key": lambda: of.key.pk,
             "team": lambda: of.account.team_id,
             "invitation": lambda: of.invitation.pk,

@@ -23,6 +23,7 @@ from accounts.models import (
     AccountManager,
     BatchItem,
     BatchOperation,
+    ConnectionBatchItem,
     Profile,
     SyncRun,
 )
@@ -136,6 +137,10 @@ def _give_rows(user: User, new_account: AccountFactory) -> None:
     AccountChange.objects.create(account=account, run=run, kind="name", old="a", new="b")
     batch = BatchOperation.objects.create(user=user, operation="sync", total=1, team_ids=[account.team_id])
     BatchItem.objects.create(batch=batch, account=account)
+    of_connections = BatchOperation.objects.create(
+        user=user, subject="connections", operation="sync", total=1, team_ids=[account.team_id]
+    )
+    ConnectionBatchItem.objects.create(batch=of_connections, connection=connection, team=account.team)
     TokenRefresh.objects.create(
         connection=connection,
         grant_version=1,
@@ -286,6 +291,16 @@ def item_key(row: dict[str, Any]) -> str:
     return str(BatchItem.objects.get(account=row["account"]).pk)
 
 
+def connection_item_key(row: dict[str, Any]) -> str:
+    return str(ConnectionBatchItem.objects.get(connection=row["connection"]).pk)
+
+
+def batches(visitor: Visitor) -> set[str]:
+    """Ask for each batch where it is: among those of accounts, or those of connections."""
+    addresses = (f"api/v1/{subject}/batch/{BATCH}" for subject in ("accounts", "connections"))
+    return set().union(*(details(address, BatchOperation)(visitor) for address in addresses))
+
+
 def members(visitor: Visitor) -> set[str]:
     found: set[str] = set()
     for team in Team.objects.all():
@@ -307,7 +322,12 @@ API: dict[str, tuple[type[Model], Reader]] = {
         AccountChange,
         parts(f"api/v1/accounts/{ACCOUNT}changes/", Account, change_key),
     ),
-    f"accounts/batch/{BATCH}": (BatchOperation, details(f"api/v1/accounts/batch/{BATCH}", BatchOperation)),
+    f"accounts/batch/{BATCH}": (BatchOperation, batches),
+    f"connections/batch/{BATCH}": (BatchOperation, batches),
+    f"connections/batch/{BATCH}items/": (
+        ConnectionBatchItem,
+        parts(f"api/v1/connections/batch/{BATCH}items/", BatchOperation, connection_item_key),
+    ),
     f"accounts/batch/{BATCH}items/": (
         BatchItem,
         parts(f"api/v1/accounts/batch/{BATCH}items/", BatchOperation, item_key),

@@ -10,7 +10,8 @@ from django.db import connection as database
 from rest_framework.test import APIClient
 
 from accounts.batch import cancel_batch, retry_batch, start_batch
-from accounts.batch.work import OVERTAKEN, run_chunk
+from accounts.batch.connections import OVERTAKEN
+from accounts.batch.work import run_chunk
 from accounts.models import Account, BatchItem, BatchOperation
 from accounts.update import update_account
 from tests.accounts.batch.batches import ids, refused_position, results, run_to_end
