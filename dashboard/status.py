@@ -11,7 +11,7 @@ from typing import Literal
 from django.conf import settings
 
 from accounts.lists.by_connection import NO_REASON
-from accounts.models import Account, BatchItem, BatchOperation, HealthReason, Profile, Standing, SyncRun
+from accounts.models import Account, AnyItem, BatchOperation, HealthReason, Profile, Standing, SyncRun
 from amazon_accounts.postgresql.clock import approximate_now
 from dashboard.formats.times import format_moment, relative
 from tokens.models import (
@@ -127,11 +127,11 @@ BATCH: dict[str, Status] = {
     BatchOperation.State.CANCELLED: Status("off", "Cancelled"),
 }
 BATCH_ITEM: dict[str, Status] = {
-    BatchItem.State.WAITING: Status("off", "Waiting"),
-    BatchItem.State.RUNNING: Status("busy", "Running"),
-    BatchItem.State.SUCCEEDED: Status("good", "Done"),
-    BatchItem.State.FAILED: Status("bad", "Failed"),
-    BatchItem.State.SKIPPED: Status("off", "Skipped"),
+    AnyItem.State.WAITING: Status("off", "Waiting"),
+    AnyItem.State.RUNNING: Status("busy", "Running"),
+    AnyItem.State.SUCCEEDED: Status("good", "Done"),
+    AnyItem.State.FAILED: Status("bad", "Failed"),
+    AnyItem.State.SKIPPED: Status("off", "Skipped"),
 }
 UNFINISHED = Status("busy", "Under way")
 
@@ -236,7 +236,7 @@ def status_of_batch(batch: BatchOperation) -> Status:
     return find_status(BATCH, batch.state)
 
 
-def status_of_batch_item(item: BatchItem) -> Status:
+def status_of_batch_item(item: AnyItem) -> Status:
     return find_status(BATCH_ITEM, item.state)
 
 

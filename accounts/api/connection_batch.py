@@ -27,7 +27,7 @@ from accounts.api.documentation import build_page_example, describe, describe_pa
 from accounts.api.lists import Word, read_parameters, refuse_body, respond_with_rows
 from accounts.api.parsing import MAX_BODY_BYTES_OF_MANY_IDS
 from accounts.api.representation import ReadOnlySerializer
-from accounts.batch import cancel_batch, retry_batch, start_connection_batch
+from accounts.batch import cancel_batch, retry_batch, start_batch_of
 from accounts.batch.operations import CONNECTION_PERMISSIONS, Subject
 from accounts.batch.rows import CONNECTIONS
 from accounts.lists.connection_parameters import ConnectionFilterSet
@@ -111,10 +111,11 @@ class ConnectionBatchStart(APIView):
     )
     def post(self, request: Request) -> Response:
         body = check_body(request.data, CONNECTIONS)
-        batch = start_connection_batch(
+        batch = start_batch_of(
+            CONNECTIONS,
             get_person(request),
             body["operation"],
-            connection_ids=body.get(CONNECTIONS.ids),
+            ids=body.get(CONNECTIONS.ids),
             filters=body.get("filter"),
             options=body.get("options"),
             idempotency_key=request.headers.get("Idempotency-Key"),

@@ -1,7 +1,7 @@
 """What a batch may be of: accounts or connections, with what each accepts."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
@@ -13,8 +13,9 @@ from accounts.batch.operations import Operation, Subject
 from accounts.errors import build_validation_error
 from accounts.lists.any_of import id_is_one_of
 from accounts.lists.connection_filters import filter_connections
+from accounts.lists.connection_parameters import read_connection_query
 from accounts.lists.filters import filter_accounts
-from accounts.lists.parameters import ListQuery
+from accounts.lists.parameters import ListQuery, read_account_query
 from accounts.models import Account
 from accounts.update import check_changes as check_account_changes
 from tokens.connect.update import CHANGEABLE, check_changes
@@ -40,6 +41,10 @@ class Rows(ABC):
     @property
     def not_permitted(self) -> str:
         return f"You may not do this in the team of the {self.one.split()[-1]}."
+
+    @abstractmethod
+    def read_query(self, parameters: Mapping[str, Any], *, ignored: Collection[str] = ()) -> ListQuery:
+        """Read the parameters of their list, as a query string or an object has them."""
 
     @abstractmethod
     def find(self, user: User | System, ids: list[UUID]) -> QuerySet[Any]:
@@ -68,6 +73,9 @@ class _Accounts(Rows):
     columns = "id"
     update_options = ACCOUNT_OPTIONS
 
+    def read_query(self, parameters: Mapping[str, Any], *, ignored: Collection[str] = ()) -> ListQuery:
+        return read_account_query(parameters, ignored=ignored)
+
     def find(self, user: User | System, ids: list[UUID]) -> QuerySet[Any]:
         return Account.objects.visible_to(user).filter(id_is_one_of(ids))
 
@@ -89,6 +97,9 @@ class _Connections(Rows):
     into = "accounts_connectionbatchitem (batch_id, connection_id, team_id, state, message)"
     columns = "id, team_id"
     update_options = CONNECTION_OPTIONS
+
+    def read_query(self, parameters: Mapping[str, Any], *, ignored: Collection[str] = ()) -> ListQuery:
+        return read_connection_query(parameters, ignored=ignored)
 
     def find(self, user: User | System, ids: list[UUID]) -> QuerySet[Any]:
         return Connection.objects.visible_to(user).filter(id_is_one_of(ids))
@@ -141,3 +152,4 @@ def _check_target(user: User | System, team: Any) -> None:
 
 ACCOUNTS: Final = _Accounts()
 CONNECTIONS: Final = _Connections()
+ROWS: Final[Mapping[str, Rows]] = {Subject.ACCOUNTS: ACCOUNTS, Subject.CONNECTIONS: CONNECTIONS}

@@ -21,7 +21,7 @@ from django.db.models import QuerySet
 from accounts.batch.audited import count_by_team, describe_batch, name_batch
 from accounts.batch.ending import BatchStateError, finish, hold_batch
 from accounts.batch.operations import OFFERED, find_permission, require_operation, require_to_steer
-from accounts.batch.rows import ACCOUNTS, CONNECTIONS, Rows
+from accounts.batch.rows import ACCOUNTS, Rows
 from accounts.batch.tasks import queue_batch
 from accounts.errors import UnknownObjectError
 from accounts.lists.parameters import ListQuery
@@ -68,29 +68,64 @@ def start_batch(
     idempotency_key: str | None = None,
     max_items: int = MAX_ITEMS,
 ) -> BatchOperation:
-    """Store a batch of these accounts, or of all that the filters choose, and queue it.
+    """Store a batch of accounts, as `start_batch_of` does."""
+    return start_batch_of(
+        ACCOUNTS,
+        user,
+        operation,
+        ids=account_ids,
+        filters=filters,
+        options=options,
+        idempotency_key=idempotency_key,
+        max_items=max_items,
+    )
 
-    Raises ValidationError by field for a wrong request, UnknownObjectError for ids of accounts that the person does
-    not see, and PermissionDenied with the missing permission. Then nothing is stored. The same `idempotency_key` with
-    the same request returns the batch that exists.
-    """
-    request = _Request(ACCOUNTS, operation, account_ids, filters, dict(options or {}))
-    return _start(user, request, idempotency_key, max_items)
 
-
-def start_connection_batch(
+def start_batch_of(
+    rows: Rows,
     user: User | System,
     operation: str,
     *,
-    connection_ids: Sequence[Any] | None = None,
+    ids: Sequence[Any] | None = None,
     filters: Filters | None = None,
     options: Mapping[str, Any] | None = None,
     idempotency_key: str | None = None,
     max_items: int = MAX_ITEMS,
 ) -> BatchOperation:
-    """Store a batch of these connections, or of all that the filters choose, as `start_batch` does for accounts."""
-    request = _Request(CONNECTIONS, operation, connection_ids, filters, dict(options or {}))
-    return _start(user, request, idempotency_key, max_items)
+    """Store a batch of these accounts or connections, or of all that the filters choose, and queue it.
+
+    Raises ValidationError by field for a wrong request, UnknownObjectError for ids of rows that the person does not
+    see, and PermissionDenied with the missing permission. Then nothing is stored. The same `idempotency_key` with the
+    same request returns the batch that exists.
+    """
+    request = _Request(rows, operation, ids, filters, dict(options or {}))
+    _check_request(user, request, idempotency_key, max_items)
+    require_operation(user, rows.subject, operation)
+    # The digest tells a repeated request from another request that uses the same key by mistake.
+    digest = request.digest if idempotency_key else ""
+    if existing := _find_existing(user, idempotency_key, digest):
+        return existing
+    read = None if ids is None else _read_ids(user, rows, ids)
+    chosen = _filter(user, request) if read is None else rows.find(user, read)
+    batch = BatchOperation(
+        user=get_person(user),
+        by_team_key=speaks_for_team(user),
+        asked_by_key=get_api_key_id(user),
+        subject=rows.subject,
+        operation=operation,
+        options=request.options,
+        filter=request.stored_filter,
+        idempotency_key=idempotency_key,
+        request_digest=digest,
+    )
+    try:
+        _store(user, batch, rows, chosen, read, max_items)
+    except IntegrityError:
+        # Two requests came at once with the same key, and the other request was stored first.
+        if existing := _find_existing(user, idempotency_key, digest):
+            return existing
+        raise
+    return batch
 
 
 @dataclass(frozen=True)
@@ -114,38 +149,6 @@ class _Request:
             "options": self.options,
         }
         return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _start(
-    user: User | System, request: _Request, idempotency_key: str | None, max_items: int
-) -> BatchOperation:
-    _check_request(user, request, idempotency_key, max_items)
-    require_operation(user, request.rows.subject, request.operation)
-    # The digest tells a repeated request from another request that uses the same key by mistake.
-    digest = request.digest if idempotency_key else ""
-    if existing := _find_existing(user, idempotency_key, digest):
-        return existing
-    ids = None if request.ids is None else _read_ids(user, request.rows, request.ids)
-    chosen = _filter(user, request) if ids is None else request.rows.find(user, ids)
-    batch = BatchOperation(
-        user=get_person(user),
-        by_team_key=speaks_for_team(user),
-        asked_by_key=get_api_key_id(user),
-        subject=request.rows.subject,
-        operation=request.operation,
-        options=request.options,
-        filter=request.stored_filter,
-        idempotency_key=idempotency_key,
-        request_digest=digest,
-    )
-    try:
-        _store(user, batch, request.rows, chosen, ids, max_items)
-    except IntegrityError:
-        # Two requests came at once with the same key, and the other request was stored first.
-        if existing := _find_existing(user, idempotency_key, digest):
-            return existing
-        raise
-    return batch
 
 
 def retry_batch(user: User | System, batch: BatchOperation) -> BatchOperation:

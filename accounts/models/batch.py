@@ -144,7 +144,8 @@ class BatchOperation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_operation_display()} of {self.total} {self.subject}"
+        plural = "" if self.total == 1 else "s"
+        return f"{self.get_operation_display().capitalize()} of {self.total:,} {self.noun}{plural}"
 
     @property
     def team_id(self) -> UUID | None:

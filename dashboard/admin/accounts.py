@@ -1,26 +1,20 @@
 """Accounts with their profiles and managers, changes, syncs and operations."""
 
 from datetime import timedelta
-from http import HTTPStatus
 from typing import Any, cast
 
-from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.db.models.functions import Now
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.template.response import TemplateResponse
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.text import Truncator
 from unfold.contrib.filters.admin import CheckboxFilter, ChoicesCheckboxFilter, RadioFilter
 from unfold.decorators import display
 
-from accounts.batch import start_batch
-from accounts.batch.operations import PERMISSIONS
 from accounts.lists.by_connection import NO_REASON, select_by_connection
 from accounts.lists.filters import filter_accounts
 from accounts.models import (
@@ -33,14 +27,10 @@ from accounts.models import (
     SyncRun,
 )
 from accounts.models.changes import AccountChangeQuerySet
+from dashboard.admin.batches import AccountActions
 from dashboard.admin.by_team import ConnectionTeamFilter, TeamFilter
 from dashboard.admin.read_only import ReadOnlyInline, VisibleRowsAdmin, color_states
-from dashboard.forms import UpdateForm
-from dashboard.frame.page import INVALID_FORM
 from dashboard.status import ACCOUNT, BATCH, REASON, STANDING, SYNC_RUN, state_of_account
-from tokens.permissions import may
-
-Operation = BatchOperation.Operation
 
 STATUS_LABELS = color_states(ACCOUNT)
 REASON_LABELS = color_states(REASON)
@@ -99,72 +89,6 @@ class ManagesInline(ReadOnlyInline):
         return rows.select_related("account").order_by("id")
 
 
-class BatchActions(VisibleRowsAdmin):
-    """Actions on the marked accounts. Each starts a batch operation, as the pages and the API do."""
-
-    actions = ["sync", "update_labels", "disconnect", "reconnect"]
-
-    @admin.action(description="Sync", permissions=["sync"])
-    def sync(self, request: HttpRequest, accounts: QuerySet[Account]) -> HttpResponse | None:
-        return self._start(request, Operation.SYNC, accounts)
-
-    @admin.action(description="Disconnect", permissions=["disconnect"])
-    def disconnect(self, request: HttpRequest, accounts: QuerySet[Account]) -> HttpResponse | None:
-        if "apply" not in request.POST:
-            return self._ask(request, "disconnect", accounts)
-        return self._start(request, Operation.DISCONNECT, accounts)
-
-    @admin.action(description="Reconnect", permissions=["disconnect"])
-    def reconnect(self, request: HttpRequest, accounts: QuerySet[Account]) -> HttpResponse | None:
-        return self._start(request, Operation.RECONNECT, accounts)
-
-    @admin.action(description="Update labels", permissions=["update"])
-    def update_labels(self, request: HttpRequest, accounts: QuerySet[Account]) -> HttpResponse | None:
-        form = UpdateForm(request.POST if "apply" in request.POST else None)
-        if not form.is_valid():
-            return self._ask(request, "update_labels", accounts, form)
-        return self._start(request, Operation.UPDATE, accounts, form.options)
-
-    def has_sync_permission(self, request: HttpRequest) -> bool:
-        return may(request.user, PERMISSIONS[Operation.SYNC])
-
-    def has_disconnect_permission(self, request: HttpRequest) -> bool:
-        return may(request.user, PERMISSIONS[Operation.DISCONNECT])
-
-    def has_update_permission(self, request: HttpRequest) -> bool:
-        return may(request.user, PERMISSIONS[Operation.UPDATE])
-
-    def _ask(
-        self, request: HttpRequest, action: str, accounts: QuerySet[Account], form: UpdateForm | None = None
-    ) -> HttpResponse:
-        # The page posts to the changelist again, with `apply`.
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Update labels" if form else "Disconnect",
-            "action": action,
-            "form": form,
-            "number": accounts.count(),
-            "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
-        }
-        status = INVALID_FORM if form and form.errors else HTTPStatus.OK
-        return TemplateResponse(request, "dashboard/admin/action_page.html", context, status=status)
-
-    def _start(
-        self,
-        request: HttpRequest,
-        operation: Operation,
-        accounts: QuerySet[Account],
-        options: dict[str, Any] | None = None,
-    ) -> HttpResponse | None:
-        try:
-            ids = list(accounts.order_by().values_list("pk", flat=True))
-            batch = start_batch(cast("User", request.user), operation, account_ids=ids, options=options)
-        except ValidationError as error:
-            self.message_user(request, " ".join(error.messages), messages.ERROR)
-            return None
-        return redirect("operation", batch.pk)
-
-
 class HealthReasonFilter(CheckboxFilter):
     title = "state"
     parameter_name = "health_reason"
@@ -193,7 +117,7 @@ class SuspensionFilter(RadioFilter):
 
 
 @admin.register(Account)
-class AccountAdmin(BatchActions):
+class AccountAdmin(AccountActions):
     list_display = [
         *("name_or_id", "amazon_account_id", "state_label", "status_label", "standing_label"),
         *("suspension_at", "account_type", "team", "connection"),
@@ -319,6 +243,7 @@ class BatchOperationAdmin(VisibleRowsAdmin):
     list_display = [
         "created_at",
         "operation",
+        "subject",
         "state_label",
         "user",
         "total",
@@ -326,7 +251,11 @@ class BatchOperationAdmin(VisibleRowsAdmin):
         "failed",
         "skipped",
     ]
-    list_filter = [("state", ChoicesCheckboxFilter), ("operation", ChoicesCheckboxFilter)]
+    list_filter = [
+        ("state", ChoicesCheckboxFilter),
+        ("operation", ChoicesCheckboxFilter),
+        ("subject", ChoicesCheckboxFilter),
+    ]
     list_select_related = ["user"]
 
     @display(description="State", label=color_states(BATCH))

@@ -1,104 +1,94 @@
 """Connections and the history of their tokens. The tokens themselves are never shown."""
 
-from collections import defaultdict
-from collections.abc import Callable
 from typing import Any, cast
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
+from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from unfold.contrib.filters.admin import ChoicesCheckboxFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import (
+    BooleanRadioFilter,
+    CheckboxFilter,
+    ChoicesCheckboxFilter,
+    RangeDateTimeFilter,
+)
 from unfold.decorators import display
 
-from accounts.models import SyncRun
-from accounts.sync.requests import request_sync
+from accounts.lists.connection_filters import filter_connections
+from dashboard.admin.batches import ConnectionActions
 from dashboard.admin.by_team import ConnectionTeamFilter, TeamFilter
 from dashboard.admin.read_only import ReadOnlyAdmin, VisibleRowsAdmin, color_states
 from dashboard.overview.activity import read_activity, read_success_rates
-from dashboard.status import CONNECTION, REFRESH
+from dashboard.status import CONNECTION, CONSENT, REFRESH, status_of_connection
 from dashboard.templatetags.console import duration, percent
-from tokens.errors import ConnectionUnusableError
 from tokens.models import (
     Alert,
     AuthorizationAttempt,
     Connection,
+    ConsentState,
     Failure,
     Heartbeat,
     Membership,
     Team,
     TokenRefresh,
+    where_consent,
 )
-from tokens.permissions import may
-from tokens.refresh.tasks import request_refresh
 
-STATE_LABELS = color_states(CONNECTION)
+# A connection in another state, such as a paused one, has no colour.
+STATE_LABELS = {**color_states(CONNECTION), "": None}
 OUTCOME_LABELS = color_states(REFRESH)
 
 
-def _names(connections: list[Connection]) -> str:
-    return ", ".join(connection.label for connection in connections)
+class ConsentFilter(CheckboxFilter):
+    title = "consent"
+    parameter_name = "consent"
+
+    def lookups(self, *_: Any) -> list[tuple[str, str]]:
+        return [(word, state.word) for word, state in CONSENT.items()]
+
+    def queryset(self, _request: HttpRequest, queryset: QuerySet[Connection]) -> QuerySet[Connection]:
+        conditions = Q()
+        for word in self.value() or ():
+            if word in CONSENT:
+                conditions |= where_consent(ConsentState(word))
+        return queryset.filter(conditions)
 
 
 @admin.register(Connection)
-class ConnectionAdmin(VisibleRowsAdmin):
+class ConnectionAdmin(ConnectionActions):
     list_display = ["label", "state_label", "team", "owner", "amazon_user", "expires_at", "last_synced_at"]
-    list_filter = [TeamFilter, ("state", ChoicesCheckboxFilter)]
+    list_filter = [
+        TeamFilter,
+        ("state", ChoicesCheckboxFilter),
+        ("paused", BooleanRadioFilter),
+        ConsentFilter,
+    ]
     list_select_related = ["owner", "team"]
-    search_fields = ["label", "amazon_user_email", "=amazon_user_id"]
-    exclude = ["access_token", "refresh_token"]
+    search_fields = ["label"]
+    exclude = ["access_token", "refresh_token", "search_text"]
     ordering = ["label", "id"]
-    actions = ["sync", "refresh"]
-
-    @admin.action(description="Sync now", permissions=["sync"])
-    def sync(self, request: HttpRequest, connections: QuerySet[Connection]) -> None:
-        user = cast("User", request.user)
-        done = self._try_each(
-            request, connections, lambda each: request_sync(user, each, trigger=SyncRun.Trigger.MANUAL)
-        )
-        if done:
-            self.message_user(request, f"On its way: the sync of {_names(done)}.")
-
-    @admin.action(description="Refresh token", permissions=["refresh"])
-    def refresh(self, request: HttpRequest, connections: QuerySet[Connection]) -> None:
-        user = cast("User", request.user)
-        done = self._try_each(request, connections, lambda each: request_refresh(user, each))
-        if done:
-            self.message_user(request, f"On its way: a new token for {_names(done)}.")
-
-    def _try_each(
-        self,
-        request: HttpRequest,
-        connections: QuerySet[Connection],
-        operation: Callable[[Connection], object],
-    ) -> list[Connection]:
-        """Return the connections for which it was done, and tell the person why not for the other connections."""
-        done = []
-        refused: dict[str, list[Connection]] = defaultdict(list)
-        for connection in connections:
-            try:
-                operation(connection)
-            except ConnectionUnusableError as error:
-                refused[str(error)].append(connection)
-            else:
-                done.append(connection)
-        for reason, unusable in refused.items():
-            self.message_user(request, f"Nothing was done for {_names(unusable)}. {reason}", messages.ERROR)
-        return done
-
-    def has_sync_permission(self, request: HttpRequest) -> bool:
-        return may(request.user, "accounts.sync_account")
-
-    def has_refresh_permission(self, request: HttpRequest) -> bool:
-        return may(request.user, "tokens.refresh_connection")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Connection]:
         rows: QuerySet[Connection] = super().get_queryset(request)
         return rows.defer("access_token", "refresh_token")
 
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Connection], search_term: str
+    ) -> tuple[QuerySet[Connection], bool]:
+        # The search of the API: anywhere in the label, the login or the contact, by an index.
+        if not search_term.strip():
+            return queryset, False
+        try:
+            found = filter_connections(request.user, {"search": search_term.strip()})
+        except ValidationError:
+            return queryset.none(), False
+        return queryset & found, False
+
     @display(description="State", label=STATE_LABELS)
     def state_label(self, connection: Connection) -> tuple[str, str]:
-        return connection.state, connection.get_state_display()
+        status = status_of_connection(connection)
+        return connection.state if status == CONNECTION.get(connection.state) else "", status.word
 
 
 @admin.register(TokenRefresh)

@@ -108,10 +108,7 @@ def _read_accounts(user: User, ids: set[UUID]) -> dict[str, str]:
 
 def _read_batches(user: User, ids: set[UUID]) -> dict[str, str]:
     rows = BatchOperation.objects.visible_to(user).filter(pk__in=ids).only("operation", "total")
-    return {
-        str(batch.pk): f"{batch.get_operation_display().capitalize()} of {batch.total:,} accounts"
-        for batch in rows
-    }
+    return {str(batch.pk): str(batch) for batch in rows}
 
 
 def _read_invitations(user: User, ids: set[UUID]) -> dict[str, str]:

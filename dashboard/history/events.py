@@ -127,13 +127,12 @@ def _read_change(change: AccountChange) -> Event:
 
 def _read_batch(batch: BatchOperation) -> Event:
     results: Mapping[str, int] = {"done": batch.succeeded, "failed": batch.failed, "skipped": batch.skipped}
-    accounts = f"{batch.total:,} account{'' if batch.total == 1 else 's'}"
     return Event(
         moment=batch.created_at,
         kind="batch",
         id=batch.pk,
         status=status_of_batch(batch),
-        title=f"{batch.get_operation_display().capitalize()} of {accounts}",
+        title=str(batch),
         address=reverse("operation", args=[batch.pk]),
         sentence=", ".join(f"{number:,} {word}" for word, number in results.items() if number),
         who=str(batch.user or "a command"),

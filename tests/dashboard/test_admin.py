@@ -41,6 +41,7 @@ from tokens.models import (
     RequestClock,
     SchedulerLead,
     SignInPace,
+    Team,
     TeamLogo,
     TokenRefresh,
     WaitingAlert,
@@ -302,26 +303,45 @@ def test_actions_need_their_permission(
     assert not BatchOperation.objects.exists()
 
 
-def test_connections_can_be_synced_and_refreshed_from_the_list(
-    alice: User, log_in: LogIn, make_connection: MakeConnection
+@pytest.mark.parametrize("action", ["sync", "refresh", "pause", "resume"])
+def test_an_action_on_connections_starts_an_operation(
+    alice: User, log_in: LogIn, make_connection: MakeConnection, action: str
 ) -> None:
-    client = log_in(alice)
-    live, dead = (
-        make_connection(alice, "live"),
-        make_connection(alice, "dead", state="reauthorization_required"),
-    )
-    act(client, "sync", live, dead)
-    page = client.get(address(Connection)).content.decode()
-    assert "On its way: the sync of live." in page
-    assert "Nothing was done for dead. Amazon no longer accepts this login" in page
-    # None that has failed, which would be counted.
-    assert [run.connection for run in SyncRun.objects.all()] == [live]
-    act(client, "refresh", live, dead)
-    page = client.get(address(Connection)).content.decode()
-    assert "On its way: a new token for live." in page
-    assert "Nothing was done for dead." in page
-    jobs = ProcrastinateJob.objects.filter(task_name="tokens.refresh_for_person")
-    assert [job.args["connection_id"] for job in jobs] == [str(live.pk)]
+    connections = [make_connection(alice, "one"), make_connection(alice, "two")]
+    act(log_in(alice), action, *connections)
+    batch = BatchOperation.objects.get()
+    assert (batch.subject, batch.operation, batch.total, batch.user) == ("connections", action, 2, alice)
+
+
+def test_actions_on_connections_ask_for_what_they_need(
+    superuser: User, client: Client, make_connection: MakeConnection
+) -> None:
+    connection = make_connection(superuser, "one")
+    team = Team.objects.create(name="North")
+    asked = {
+        "disconnect": ({}, "Their tokens are erased"),
+        "move": ({"team": str(team.pk)}, "Their accounts, labels and history go along."),
+        "update_labels": ({"set_labels": "client: acme"}, "Set labels"),
+    }
+    for action, (fields, words) in asked.items():
+        page = act(client, action, connection).content.decode()
+        assert "1 connection" in page
+        assert words in page
+        assert not BatchOperation.objects.exists()
+        act(client, action, connection, apply="1", **fields)
+        assert BatchOperation.objects.get().subject == "connections"
+        BatchOperation.objects.all().delete()
+    assert "Choose the team." in act(client, "move", connection, apply="1").content.decode()
+
+
+def test_connections_are_searched_and_filtered_as_in_the_api(
+    superuser: User, client: Client, make_connection: MakeConnection
+) -> None:
+    make_connection(superuser, "one", amazon_user_email="ads@garden.example", paused=True)
+    make_connection(superuser, "two", consented_at=None)
+    for query, label in (("q=GARDEN", "one"), ("paused__exact=1", "one"), ("consent=unknown&q=two", "two")):
+        found = client.get(f"{address(Connection)}?{query}").context["cl"].queryset
+        assert [row.label for row in found] == [label]
 
 
 def test_an_empty_list_offers_only_what_can_be_done(client: Client) -> None:

@@ -16,6 +16,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.batch import start_batch
 from accounts.batch.operations import Operation
+from accounts.batch.rows import ACCOUNTS
 from accounts.batch.work import run_chunk
 from accounts.lists.csv_text import FORMULA_STARTS
 from accounts.models import Account, BatchItem, BatchOperation, SyncRun
@@ -214,7 +215,7 @@ def test_an_unknown_operation_is_refused(
 
 
 def test_too_many_cannot_be_confirmed(accounts: list[Account], rf: RequestFactory) -> None:
-    context = describe_request(Operation.SYNC, Account.objects.all(), errors=[], max_items=2)
+    context = describe_request(ACCOUNTS, Operation.SYNC, Account.objects.all(), errors=[], max_items=2)
     page = render_to_string("dashboard/operations/confirm.html", context, rf.get("/"))
     assert "more than 2 accounts" in page
     assert 'c-button--main">Sync' not in page
@@ -355,9 +356,9 @@ def test_the_button_downloads_what_excel_shows_as_it_is(
 
 def test_the_csv_is_read_in_chunks(ended: BatchOperation) -> None:
     items = ended.items.select_related("account").order_by("account_id")
-    whole = "".join(stream_csv(items))
+    whole = "".join(stream_csv(ended, items))
     assert len(whole.splitlines()) > 2
-    assert "".join(stream_csv(items, chunk_size=1)) == whole
+    assert "".join(stream_csv(ended, items, chunk_size=1)) == whole
 
 
 @pytest.mark.parametrize("deed", ["", "cancel/", "retry/", "results.csv"])

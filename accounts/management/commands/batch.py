@@ -10,12 +10,14 @@ from django.core.management.base import CommandError, CommandParser
 from django.http import QueryDict
 from tqdm import tqdm
 
-from accounts.batch import start_batch
+from accounts.batch import start_batch_of
 from accounts.batch.ending import settle_syncs
+from accounts.batch.operations import OFFERED
+from accounts.batch.rows import ACCOUNTS, ROWS, Rows
 from accounts.batch.waits import find_waits_of, join_waits
 from accounts.batch.work import run_chunk
-from accounts.lists.parameters import PAGE_PARAMETERS, ListQuery, read_account_query
-from accounts.models import BatchItem, BatchOperation, SyncRun
+from accounts.lists.parameters import PAGE_PARAMETERS, ListQuery
+from accounts.models import AnyItem, BatchOperation, SyncRun
 from accounts.strict_json import BadJSONError, read_json
 from accounts.sync.claims import AnotherRunActiveError, RunTakenError
 from accounts.sync.rescue import rescue_runs
@@ -23,6 +25,7 @@ from accounts.sync.run import sync_connection
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.given_files import read_given_rows
 from amazon_accounts.postgresql.threads import in_thread
+from tokens.models import Team
 from tokens.permissions import SYSTEM
 from tokens.processes.commands import OperatorCommand, run_with_amazon
 
@@ -31,24 +34,34 @@ MAX_CONCURRENCY = 4
 POLL_SECONDS = 0.5
 MAX_MESSAGES = 5  # of failed items
 # The columns with our ids of accounts, in the exports of accounts and of the results of an operation.
-ID_COLUMNS = ("id", "account_id")
+ID_COLUMNS = ("id", "account_id", "connection_id")
 
 
 class Command(OperatorCommand):
-    help = "Act on many accounts now, in this process. Running workers may help."
+    help = "Act on many accounts or connections now, in this process. Running workers may help."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("operation", metavar="OPERATION", help=", ".join(BatchOperation.Operation.values))
+        parser.add_argument(
+            "operation",
+            metavar="OPERATION",
+            help="; ".join(f"of {subject}: {', '.join(offered)}" for subject, offered in OFFERED.items()),
+        )
+        parser.add_argument(
+            "--on", choices=list(ROWS), default=ACCOUNTS.subject.value, help="accounts if it is left out"
+        )
         chosen = parser.add_mutually_exclusive_group(required=True)
         chosen.add_argument(
             "--ids",
             metavar="FILE",
-            help="our ids of the accounts, one a line, or an export as CSV; - is standard input",
+            help="our ids, one a line, or an export as CSV; - is standard input",
         )
         chosen.add_argument(
-            "--filter", metavar="QUERY", help="as in the query string of GET accounts/; '' is all"
+            "--filter",
+            metavar="QUERY",
+            help="as in the query string of GET accounts/ or connections/; '' is all",
         )
         parser.add_argument("--labels", metavar="JSON", help='for update: {"set": "this", "remove": null}')
+        parser.add_argument("--to", metavar="TEAM", help="for move: the name of the team that gets them")
         parser.add_argument("--json", action="store_true", help="print the counts as JSON")
 
     # As in `createsuperuser`, callers may pass `stdin`.
@@ -71,12 +84,14 @@ class Command(OperatorCommand):
     def _start(self, options: dict[str, Any]) -> BatchOperation:
         stdin = cast("TextIO", options.get("stdin", sys.stdin))
         try:
-            return start_batch(
+            rows = ROWS[options["on"]]
+            return start_batch_of(
+                rows,
                 SYSTEM,
                 options["operation"],
-                account_ids=None if options["ids"] is None else _read_ids(options["ids"], stdin),
-                filters=None if options["filter"] is None else _read_query(options["filter"]),
-                options=None if options["labels"] is None else {"labels": _read_labels(options["labels"])},
+                ids=None if options["ids"] is None else _read_ids(options["ids"], stdin),
+                filters=None if options["filter"] is None else _read_query(rows, options["filter"]),
+                options=_read_options(options),
             )
         except ValidationError as error:
             raise CommandError(
@@ -112,8 +127,20 @@ def _is_id(text: str) -> bool:
     return True
 
 
-def _read_query(query: str) -> ListQuery:
-    return read_account_query(QueryDict(query.removeprefix("?")), ignored=PAGE_PARAMETERS)
+def _read_query(rows: Rows, query: str) -> ListQuery:
+    return rows.read_query(QueryDict(query.removeprefix("?")), ignored=PAGE_PARAMETERS)
+
+
+def _read_options(given: dict[str, Any]) -> dict[str, Any]:
+    options = {}
+    if given["labels"] is not None:
+        options["labels"] = _read_labels(given["labels"])
+    if given["to"] is not None:
+        team = Team.objects.filter(name__iexact=given["to"].strip()).first()
+        if team is None:
+            raise CommandError(f"There is no team {given['to']!r}. `manage.py team NAME` makes a team.")
+        options["team"] = str(team.pk)
+    return options
 
 
 def _read_labels(text: str) -> Any:
@@ -154,7 +181,7 @@ async def _follow(batch_id: UUID, amazon: AmazonClient, progress: "_Progress") -
 
 
 def _waiting_runs(batch_id: UUID) -> list[UUID]:
-    items = BatchItem.objects.filter(batch=batch_id, run__state=SyncRun.State.WAITING)
+    items = BatchOperation.objects.get(pk=batch_id).list_items().filter(run__state=SyncRun.State.WAITING)
     return list(items.order_by("run_id").values_list("run_id", flat=True).distinct())
 
 
@@ -163,7 +190,7 @@ def _explanation(batch: BatchOperation) -> str:
         wait = join_waits(find_waits_of(batch))
         pause = f" since {wait.since:%H:%M} UTC, until {wait.until:%H:%M} UTC. {wait.reason}" if wait else "."
         return f"Not all is done: Amazon asked us to wait{pause.rstrip()} A worker goes on by itself."
-    failed = BatchItem.objects.filter(batch=batch, state=BatchItem.State.FAILED)
+    failed = batch.list_items().filter(state=AnyItem.State.FAILED)
     texts = list(failed.order_by("message").values_list("message", flat=True).distinct()[:MAX_MESSAGES])
     return " ".join(" ".join([f"{batch.failed:,} of {batch.total:,} failed.", *texts]).split())
 
@@ -174,7 +201,7 @@ class _Progress:
     def __init__(self, batch: BatchOperation) -> None:
         self._batch = batch
         self._bar = tqdm(
-            total=batch.total, unit="account", file=sys.stderr, disable=not sys.stderr.isatty(),
+            total=batch.total, unit=batch.noun, file=sys.stderr, disable=not sys.stderr.isatty(),
             dynamic_ncols=True, leave=False,
         )  # fmt: skip
 

@@ -1,8 +1,8 @@
-/* The selected accounts of the list: some by their ids, or all that match the query of the list. */
+/* The selected accounts or connections of the list: some by their ids, or all that match the query of the list. */
 (() => {
-  // The ids, each with whether the account was disconnected here.
+  // The ids, each with whether it can be connected again.
   const selected = new Map();
-  // When all accounts of a list are selected: its query, their number, and whether some are inactive.
+  // When all of a list are selected: its query, their number, and whether some are inactive.
   let allOf = null;
   // Whether a box was cleared after all that match were selected, so that only this page is left.
   let fellBack = false;
@@ -28,7 +28,7 @@
   function paintBar(bar) {
     const list = document.getElementById("list");
     const count = allOf ? allOf.total : selected.size.toLocaleString("en");
-    const noun = count === "1" ? "account" : "accounts";
+    const noun = count === "1" ? bar.dataset.noun : `${bar.dataset.noun}s`;
     bar.toggleAttribute("data-on", allOf !== null || selected.size > 0);
     bar.querySelector("[data-count]").textContent =
       `${count} ${noun} selected${fellBack ? ", of this page only" : ""}`;
@@ -42,7 +42,7 @@
     const reconnect = bar.querySelector("[value=reconnect]");
     if (reconnect) reconnect.hidden = allOf ? !allOf.someInactive : ![...selected.values()].some(Boolean);
 
-    bar.querySelector("[name=account_ids]").value = allOf ? "" : [...selected.keys()].join(",");
+    bar.querySelector("[data-ids]").value = allOf ? "" : [...selected.keys()].join(",");
     bar.querySelector("[name=all]").value = allOf ? "1" : "";
     bar.querySelector("[name=query]").value = allOf ? allOf.query : "";
   }

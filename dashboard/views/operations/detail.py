@@ -72,9 +72,7 @@ def operation(request: StaffRequest, batch_id: UUID) -> HttpResponse:
         context |= list_results(request.user, request.GET, batch, waits)
     if not is_partial(request):
         context["deeds"] = read_latest(request.user, batch.pk)
-    number = f"{batch.total:,} account{'' if batch.total == 1 else 's'}"
-    title = f"{batch.get_operation_display().capitalize()} of {number}"
-    return page(request, "dashboard/operations/detail_page.html", context, title=title, partial=partial)
+    return page(request, "dashboard/operations/detail_page.html", context, title=str(batch), partial=partial)
 
 
 def get_visible_batch(request: StaffRequest, batch_id: UUID) -> BatchOperation:

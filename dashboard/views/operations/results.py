@@ -13,8 +13,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from accounts.batch.audited import name_batch
+from accounts.batch.operations import Subject
 from accounts.lists.csv_text import format_csv, format_header
-from accounts.models import BatchItem, BatchOperation
+from accounts.models import BatchItem, BatchOperation, ConnectionBatchItem
 from accounts.sync.requests import Wait
 from dashboard.frame.page import StaffRequest, staff_page
 from dashboard.status import BATCH_ITEM, Status, status_of_batch_item
@@ -24,12 +25,15 @@ from tokens.people.audit import Action, record_many
 
 PAGE_SIZE = 50
 CSV_CHUNK_SIZE = 1_000  # rows
-CSV_COLUMNS = ("account_id", "amazon_account_id", "name", "result", "message")
+CSV_COLUMNS = {
+    Subject.ACCOUNTS: ("account_id", "amazon_account_id", "name", "result", "message"),
+    Subject.CONNECTIONS: ("connection_id", "label", "result", "message"),
+}
 
 
 @dataclass(frozen=True)
 class ItemRow:
-    item: BatchItem
+    item: BatchItem | ConnectionBatchItem
     state: Status
     wait: Wait | None
 
@@ -45,7 +49,7 @@ def list_results(
     result, after = _read_result(parameters), _parse_id(parameters.get("after", ""))
     items = _select_items(user, batch, result)
     if after:
-        items = items.filter(account_id__gt=after)
+        items = items.filter(**{f"{batch.noun}_id__gt": after})
     # One item more than a page tells whether another page follows.
     found = list(items[: page_size + 1])
     shown = found[:page_size]
@@ -63,7 +67,9 @@ def list_results(
         "result": result,
         "after": after,
         "choices": choices,
-        "next": make_address(chosen, after=str(shown[-1].account_id)) if len(found) > page_size else "",
+        "next": make_address(chosen, after=str(getattr(shown[-1], f"{batch.noun}_id")))
+        if len(found) > page_size
+        else "",
         "first": make_address(chosen) if after else "",
         "here": f"{reverse('operation', args=[batch.pk])}{make_address(chosen, after=str(after or ''))}",
         "csv": f"{reverse('operation-csv', args=[batch.pk])}{make_address(chosen, **{'for': 'excel'})}",
@@ -82,15 +88,11 @@ def _parse_id(text: str) -> UUID | None:
         return None
 
 
-def _select_items(user: User, batch: BatchOperation, result: str) -> QuerySet[BatchItem]:
-    items = (
-        BatchItem.objects.visible_to(user)
-        .filter(batch=batch)
-        .select_related("account")
-        .order_by("account_id")
-    )
-    # `metadata` and `errors` of an account can be long, and are not shown.
-    items = items.only("state", "message", "run", "account__name", "account__amazon_account_id")
+def _select_items(user: User, batch: BatchOperation, result: str) -> QuerySet[Any]:
+    items = batch.list_items().visible_to(user).select_related(batch.noun).order_by(f"{batch.noun}_id")
+    # `metadata` and `errors` of an account can be long, and tokens are not shown.
+    shown = ("name", "amazon_account_id") if batch.subject == Subject.ACCOUNTS else ("label",)
+    items = items.only("state", "message", "run", *(f"{batch.noun}__{name}" for name in shown))
     return items.filter(state=result) if result else items
 
 
@@ -107,6 +109,7 @@ def results_csv(request: StaffRequest, batch_id: UUID) -> StreamingHttpResponse:
     )
     return StreamingHttpResponse(
         stream_csv(
+            batch,
             _select_items(request.user, batch, _read_result(request.GET)),
             for_excel=request.GET.get("for") == "excel",
         ),
@@ -116,17 +119,25 @@ def results_csv(request: StaffRequest, batch_id: UUID) -> StreamingHttpResponse:
 
 
 def stream_csv(
-    items: QuerySet[BatchItem], *, for_excel: bool = False, chunk_size: int = CSV_CHUNK_SIZE
+    batch: BatchOperation,
+    items: QuerySet[Any],
+    *,
+    for_excel: bool = False,
+    chunk_size: int = CSV_CHUNK_SIZE,
 ) -> Iterator[str]:
-    """Yield the texts of a file. `items` are ordered by account."""
-    yield format_header(CSV_COLUMNS, for_excel=for_excel)
+    """Yield the texts of a file. `items` are those of the batch, ordered by account or connection."""
+    yield format_header(CSV_COLUMNS[Subject(batch.subject)], for_excel=for_excel)
     chunk = list(items[:chunk_size])
     while chunk:
         # Each chunk is read by a query of its own: a cursor would keep a database connection for a slow reader.
         yield format_csv((_make_csv_row(item) for item in chunk), for_excel=for_excel)
-        chunk = list(items.filter(account_id__gt=chunk[-1].account_id)[:chunk_size])
+        chunk = list(
+            items.filter(**{f"{batch.noun}_id__gt": getattr(chunk[-1], f"{batch.noun}_id")})[:chunk_size]
+        )
 
 
-def _make_csv_row(item: BatchItem) -> list[str]:
+def _make_csv_row(item: BatchItem | ConnectionBatchItem) -> list[str]:
+    if isinstance(item, ConnectionBatchItem):
+        return [str(item.connection_id), item.connection.label, item.state, item.message]
     account = item.account
     return [str(account.pk), account.amazon_account_id, account.name, item.state, item.message]

@@ -1,56 +1,57 @@
-"""Confirming an operation on selected accounts, and starting it."""
+"""Confirming an operation on selected accounts or connections, and starting it."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID, uuid4
 
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import Http404, HttpResponse, QueryDict
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 
-from accounts.batch import start_batch
-from accounts.batch.operations import PERMISSIONS, Operation
+from accounts.batch import start_batch_of
+from accounts.batch.operations import OFFERED, Operation, Subject
+from accounts.batch.rows import ACCOUNTS, ROWS, Rows
 from accounts.batch.start import MAX_ITEMS
 from accounts.errors import UnknownObjectError
-from accounts.lists.filters import filter_accounts
-from accounts.lists.parameters import ListQuery, read_account_query
-from accounts.models import Account
-from dashboard.forms import UpdateForm
+from accounts.lists.parameters import ListQuery
+from dashboard.forms import make_form
 from dashboard.frame.page import INVALID_FORM, StaffRequest, is_partial, page, redirect_htmx
 from tokens.permissions import require
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The accounts that somebody selected in the list: some by id, or all that match the list's filters."""
+    """What somebody selected in a list: some rows by id, or all that match the list's filters."""
 
+    rows: Rows
     ids: tuple[str, ...] = ()
     query: str | None = None
     filters: ListQuery | None = None
 
     @classmethod
-    def read(cls, form: QueryDict) -> "Selection":
+    def read(cls, rows: Rows, form: QueryDict) -> "Selection":
         """Raise a ValidationError if nothing is selected, or if a filter cannot be used."""
         if form.get("all"):
             query = form.get("query", "")
-            return cls(query=query, filters=read_account_query(QueryDict(query)).check())
-        ids = (part.strip() for value in form.getlist("account_ids") for part in value.split(","))
+            return cls(rows, query=query, filters=rows.read_query(QueryDict(query)).check())
+        ids = (part.strip() for value in form.getlist(rows.ids) for part in value.split(","))
         if given := tuple(dict.fromkeys(filter(None, ids))):
-            return cls(ids=given)
-        raise ValidationError("Select accounts first.")
+            return cls(rows, ids=given)
+        raise ValidationError(f"Select {rows.subject} first.")
 
-    def accounts(self, request: StaffRequest) -> QuerySet[Account]:
+    def find(self, user: User) -> QuerySet[Any]:
         if self.filters is not None:
             try:
-                return filter_accounts(request.user, self.filters)
-            except UnknownObjectError as error:
-                raise Http404 from error
+                return self.rows.filter(user, self.filters)
+            except UnknownObjectError:
+                return self.rows.find(user, [])
         # One id more than allowed is enough to say that there are too many.
-        ids = [account_id for text in self.ids[: MAX_ITEMS + 1] if (account_id := _parse_id(text))]
-        return Account.objects.visible_to(request.user).filter(pk__in=ids)
+        ids = [row_id for text in self.ids[: MAX_ITEMS + 1] if (row_id := _parse_id(text))]
+        return self.rows.find(user, ids)
 
 
 def _parse_id(text: str) -> UUID | None:
@@ -61,27 +62,29 @@ def _parse_id(text: str) -> UUID | None:
 
 
 def start_operation(request: StaffRequest) -> HttpResponse:
-    # The first request shows how many accounts are selected. Only a request with `confirm` starts the operation.
+    # The first request shows how much is selected. Only a request with `confirm` starts the operation.
+    rows = ROWS.get(request.POST.get("on", ""), ACCOUNTS)
+    offered = OFFERED[rows.subject]
     try:
         operation = Operation(request.POST.get("operation", ""))
-    except ValueError:
-        return _refuse(request, ["Choose what to do with the accounts."])
-    require(request.user, PERMISSIONS[operation])
+        permission = offered[operation]
+    except (ValueError, KeyError):
+        return _refuse(request, rows, [f"Choose what to do with the {rows.subject}."])
+    require(request.user, permission)
     try:
-        selection = Selection.read(request.POST)
+        selection = Selection.read(rows, request.POST)
     except ValidationError as error:
-        return _refuse(request, _list_errors(error))
+        return _refuse(request, rows, _list_errors(error))
     is_confirmed = "confirm" in request.POST
-    form = None
-    if operation == Operation.UPDATE:
-        form = UpdateForm(request.POST if is_confirmed else None)
+    form = make_form(rows, operation, request.user, request.POST if is_confirmed else None)
     errors: list[str] = []
     if is_confirmed and (form is None or form.is_valid()):
         try:
-            batch = start_batch(
+            batch = start_batch_of(
+                rows,
                 request.user,
                 operation,
-                account_ids=None if selection.filters else selection.ids,
+                ids=None if selection.filters else selection.ids,
                 filters=selection.filters,
                 options=form.options if form else None,
                 idempotency_key=request.POST.get("key") or None,
@@ -90,33 +93,41 @@ def start_operation(request: StaffRequest) -> HttpResponse:
             errors = error.messages
         else:
             return redirect_htmx(request, reverse("operation", args=[batch.pk]))
-    context = describe_request(operation, selection.accounts(request), errors=errors)
+    context = describe_request(rows, operation, selection.find(request.user), errors=errors)
     if not context["number"]:
-        return _refuse(request, ["None of these accounts is there any more."])
+        return _refuse(request, rows, [f"None of these {rows.subject} is there any more."])
     context |= {"form": form, "selection": selection, "key": request.POST.get("key") or uuid4().hex}
-    title = f"{operation.label.capitalize()} accounts"
     is_valid = not context["errors"] and not (form and form.errors)
     return _dialog(
         request,
         "dashboard/operations/confirm.html",
         context,
-        title=title,
+        title=f"{operation.label.capitalize()} {rows.subject}",
         status=HTTPStatus.OK if is_valid else INVALID_FORM,
     )
 
 
 def describe_request(
-    operation: Operation, accounts: QuerySet[Account], *, errors: list[str], max_items: int = MAX_ITEMS
+    rows: Rows,
+    operation: Operation,
+    found: QuerySet[Any],
+    *,
+    errors: list[str],
+    max_items: int = MAX_ITEMS,
 ) -> dict[str, Any]:
-    accounts = accounts.order_by()
-    number = accounts.values("pk")[: max_items + 1].count()
-    is_sync = operation == Operation.SYNC
+    found = found.order_by()
+    number = found.values("pk")[: max_items + 1].count()
+    counts_logins = operation == Operation.SYNC and rows.subject == Subject.ACCOUNTS
     if number > max_items:
-        errors = [f"These are more than {max_items:,} accounts. Narrow the list down first."]
+        errors = [f"These are more than {max_items:,} {rows.subject}. Narrow the list down first."]
     return {
+        "on": rows.subject,
+        "ids_field": rows.ids,
+        "list_address": reverse(rows.subject),
         "operation": operation,
         "number": number,
-        "logins": accounts.values("connection").distinct().count() if is_sync else 0,
+        "things": f"{number:,} {rows.subject if number != 1 else rows.subject.removesuffix('s')}",
+        "logins": found.values("connection").distinct().count() if counts_logins else 0,
         "too_many": number > max_items,
         "errors": errors,
     }
@@ -128,8 +139,8 @@ def _list_errors(error: ValidationError) -> list[str]:
     return [f"{name}: {text}" for name, texts in error.message_dict.items() for text in texts]
 
 
-def _refuse(request: StaffRequest, reasons: list[str]) -> HttpResponse:
-    context = {"reasons": reasons}
+def _refuse(request: StaffRequest, rows: Rows, reasons: list[str]) -> HttpResponse:
+    context = {"reasons": reasons, "on": rows.subject, "list_address": reverse(rows.subject)}
     return _dialog(
         request,
         "dashboard/operations/refused.html",

@@ -151,7 +151,7 @@ OF_OPERATIONS: Final = {
     "request_sync": "connection.sync",
     "update_account": "account.update",
     "start_batch": "batch.start",
-    "start_connection_batch": "batch.start",
+    "start_batch_of": "batch.start",
     "cancel_batch": "batch.cancel",
     "retry_batch": "batch.retry",
     "request_refresh": "connection.refresh",

@@ -14,7 +14,8 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import F
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from accounts.batch import cancel_batch, retry_batch, start_batch, start_connection_batch
+from accounts.batch import cancel_batch, retry_batch, start_batch, start_batch_of
+from accounts.batch.rows import CONNECTIONS
 from accounts.models import Account, BatchItem, BatchOperation, SyncRun
 from accounts.sync import request_sync
 from accounts.update import update_account
@@ -122,9 +123,9 @@ OPERATIONS: dict[str, tuple[str, Callable[[Any, Scene], object]]] = {
         "accounts.disconnect_account",
         lambda user, scene: start_batch(user, "disconnect", account_ids=[scene.account.pk]),
     ),
-    "start_connection_batch": (
+    "start_batch_of": (
         "tokens.disconnect_connection",
-        lambda user, scene: start_connection_batch(user, "disconnect", connection_ids=[scene.connection.pk]),
+        lambda user, scene: start_batch_of(CONNECTIONS, user, "disconnect", ids=[scene.connection.pk]),
     ),
     "cancel_batch": ("accounts.sync_account", lambda user, scene: cancel_batch(user, scene.batch)),
     "retry_batch": ("accounts.sync_account", lambda user, scene: retry_batch(user, scene.batch)),
@@ -318,7 +319,7 @@ class TestOperation:
         permission, operation = OPERATIONS[name]
         user = someone(highest_without(permission), elsewhere=Role.ADMINISTRATOR)
         before = stored(scene)
-        if name in {"start_batch", "start_connection_batch", "hand_out_access_tokens"}:
+        if name in {"start_batch", "start_batch_of", "hand_out_access_tokens"}:
             pytest.skip("It has an answer for each account or connection: see below.")
         with pytest.raises(PermissionDenied, match=permission):
             operation(user, scene)
@@ -392,12 +393,12 @@ def test_every_operation_that_checks_a_permission_is_listed(settings: LazySettin
             for function in ast.walk(ast.parse(file.read_text())):
                 if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) and _checks(function):
                     found.add(function.name)
-    # `_update` is the inner half of update_account, `_start` of the starts of batches, `_store` of complete_authorization, and hand_out_access_tokens is that
+    # `_update` is the inner half of update_account, `_store` of complete_authorization, and hand_out_access_tokens is that
     # of hand_out_access_token. Two are what batches call, and three are methods of the API that hide names of people and teams.
-    inner = {"_update", "_start", "_store", "hand_out_access_token", "lock_connection"}
+    inner = {"_update", "_store", "hand_out_access_token", "lock_connection"}
     assert found - inner - {"require_operation", "require_to_steer", "post", "put", "delete"} == (
         OPERATIONS.keys() | ASYNC_OPERATIONS
-    ) - {"update_account", "start_batch", "start_connection_batch"}
+    ) - {"update_account", "start_batch"}
 
 
 def _checks(function: ast.AST) -> bool:

@@ -14,7 +14,8 @@ from django.db.models import F
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from accounts.batch import start_batch, start_connection_batch
+from accounts.batch import start_batch, start_batch_of
+from accounts.batch.rows import CONNECTIONS
 from accounts.models import Account, BatchOperation
 from tests.accounts.conftest import AccountFactory, person
 from tests.api_keys import new_key
@@ -324,7 +325,7 @@ class Somebody:
 
     @cached_property
     def connection_batch(self) -> BatchOperation:
-        batch = start_connection_batch(SYSTEM, "sync", connection_ids=[self.account.connection_id])
+        batch = start_batch_of(CONNECTIONS, SYSTEM, "sync", ids=[self.account.connection_id])
         BatchOperation.objects.filter(pk=batch.pk).update(user=self.key.user)
         return batch
 

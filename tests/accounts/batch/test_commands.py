@@ -43,6 +43,24 @@ class TestBatch:
         assert Account.objects.filter(labels={"team": "north"}).count() == 2
 
     @transactional
+    def test_it_acts_on_connections(self, alice: User, bob: User, new_connection: ConnectionFactory) -> None:
+        acme, other = new_connection(alice, labels={"client": "acme"}), new_connection(alice)
+        on = ("--on", "connections")
+        printed = output("batch", "pause", *on, "--filter", "?labels=client:acme&ordering=-label")
+        assert printed == "1 total, 0 waiting, 0 running, 1 succeeded, 0 failed, 0 skipped\n"
+        assert list(Connection.objects.filter(paused=True)) == [acme]
+        output("batch", "move", *on, "--filter", f"search={other.pk}", "--to", team_of(bob).name.upper())
+        assert Connection.objects.get(team=team_of(bob)) == other
+        for wrong, words in (
+            (("move", *on, "--filter", "", "--to", "nowhere"), "There is no team 'nowhere'"),
+            (("move", *on, "--filter", ""), "options: A move needs"),
+            (("reconnect", *on, "--filter", ""), "operation: It must be one of: sync, refresh"),
+            (("pause", *on, "--filter", "status=active"), "status"),
+        ):
+            with pytest.raises(CommandError, match=words):
+                output("batch", *wrong)
+
+    @transactional
     def test_a_filter_may_be_the_address_of_a_page(self, alice: User, new_account: AccountFactory) -> None:
         for _ in range(2):
             new_account(alice)

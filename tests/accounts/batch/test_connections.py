@@ -11,9 +11,10 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from accounts.batch import cancel_batch, retry_batch, start_batch, start_connection_batch
+from accounts.batch import cancel_batch, retry_batch, start_batch, start_batch_of
 from accounts.batch.connections import LOST_RIGHT, MOVED, OVERTAKEN
 from accounts.batch.ending import settle_syncs
+from accounts.batch.rows import CONNECTIONS
 from accounts.batch.upkeep import find_unstarted, prune_batches
 from accounts.batch.work import run_chunk
 from accounts.errors import UnknownObjectError
@@ -39,7 +40,7 @@ def connections(alice: User, new_connection: ConnectionFactory) -> list[Connecti
 
 def start(user: Any, operation: str, connections: list[Connection], **options: Any) -> BatchOperation:
     ids = [connection.pk for connection in connections]
-    return start_connection_batch(user, operation, connection_ids=ids, options=options or None)
+    return start_batch_of(CONNECTIONS, user, operation, ids=ids, options=options or None)
 
 
 def results(batch: BatchOperation) -> dict[str, tuple[str, str]]:
@@ -72,7 +73,8 @@ def test_labels_and_contact_are_changed_of_all_that_match(
     alice: User, bob: User, connections: list[Connection], new_connection: ConnectionFactory
 ) -> None:
     his = new_connection(bob, labels={"client": "a"})
-    batch = start_connection_batch(
+    batch = start_batch_of(
+        CONNECTIONS,
         alice,
         "update",
         filters={"labels": "client:a"},

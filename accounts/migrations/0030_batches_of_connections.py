@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0028_asker_of_sync"),
+        ("accounts", "0029_availability"),
         ("tokens", "0038_connections_at_scale"),
     ]
 
