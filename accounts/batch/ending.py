@@ -31,6 +31,7 @@ FOLLOW = {
     Subject.ACCOUNTS: (FOLLOW_NEXT_RUN, FOLLOW_RUN, END_SYNCED_ITEMS),
     Subject.CONNECTIONS: (FOLLOW_RUNS_OF_CONNECTIONS,),
 }
+FOLLOW_STATE = {Subject.ACCOUNTS: FOLLOW_RUN, Subject.CONNECTIONS: FOLLOW_RUNS_OF_CONNECTIONS}
 WRITE_END_EVENT = {
     Subject.ACCOUNTS: load(__file__, "write_end_event"),
     Subject.CONNECTIONS: load(__file__, "write_end_event_of_connections"),
@@ -103,8 +104,7 @@ def cancel_batch(user: User | System, batch: BatchOperation) -> BatchOperation:
         if batch.is_finished:
             raise BatchStateError("The operation has ended; nothing waits any more.")
         # An item whose run has started in the meantime is not skipped.
-        for statement in FOLLOW[Subject(batch.subject)]:
-            cursor.execute(statement, {"batch": batch.pk})
+        cursor.execute(FOLLOW_STATE[Subject(batch.subject)], {"batch": batch.pk})
         waiting = batch.list_items().filter(state=BatchItem.State.WAITING)
         # The lock keeps other batches from joining a run while it is ended. All code locks several runs in the order of
         # their connections, so that no two transactions wait for each other.
