@@ -17,7 +17,7 @@ from accounts.models import Account, SyncRun
 from tests.accounts.conftest import AccountFactory, ClientFactory
 
 MAX_QUERIES = 10
-MAX_QUERIES_TO_END = 18
+MAX_QUERIES_TO_END = 19
 ROOT = "/api/v1/"
 MARKS = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK")
 
