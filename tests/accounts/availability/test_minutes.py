@@ -107,6 +107,11 @@ class TestToken:
             "lost_to_us": 3,
         }
 
+    def test_the_newest_failure_decides(self) -> None:
+        tries = [refresh(60, 60, "transient"), refresh(62, 62, "config")]
+        known = facts([active(0, 60)], [*tries, refresh(66, 66, "succeeded", 130)])
+        assert count_token(known) == {"token_valid": 94, "lost_to_amazon": 2, "lost_to_us": 4}
+
     def test_what_no_own_refresh_explains_is_lost_to_amazon_while_it_fails_for_others(self) -> None:
         known = facts([active(0, 60)], [refresh(70, 70, "succeeded", 130)])
         assert count_token(known, failing=[lasting(50, 65)]) == {
