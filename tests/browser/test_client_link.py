@@ -31,6 +31,7 @@ def test_a_client_renews_a_login_of_the_team_and_nothing_names_the_link(page: Pa
     page.get_by_label("For whom").fill("Copperleaf")
     page.get_by_role("button", name="Make the link").click()
     address = page.get_by_label("Link", exact=True).input_value()
+    assert violations(page) == []
     path = urlsplit(address).path
     referrers: list[str] = []
 
