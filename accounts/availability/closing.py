@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 SETTLED_AFTER: Final = timedelta(days=1)
 # The refreshes and syncs of older months are deleted.
 MONTHS_TO_STORE: Final = 3
-CONNECTIONS_AT_ONCE: Final = 50
+CONNECTIONS_AT_ONCE: Final = 20
 
 
 @app.task(queue=UPKEEP, name="accounts.store_availability")

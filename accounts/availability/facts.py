@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection as database
-from django.db.models import Q
+from django.db.models import DateTimeField, ExpressionWrapper, F, Q
 
 from accounts.availability.minutes import Facts, Period, Refresh, Span
 from accounts.models import Account, SyncRun
@@ -78,11 +78,10 @@ def _read_good_syncs(ids: Sequence[UUID], whole: Span) -> dict[UUID, list[dateti
         connection__in=ids,
         created_at__gte=whole.begin - time_until_late() - LONGEST,
         finished_at__lt=whole.end,
-    )
+    ).annotate(ended_at=ExpressionWrapper(F("finished_at"), output_field=DateTimeField()))
     found: dict[UUID, list[datetime]] = defaultdict(list)
-    for run in rows.order_by("finished_at").only("connection", "finished_at"):
-        if run.finished_at is not None:
-            found[run.connection_id].append(run.finished_at)
+    for connection_id, ended_at in rows.order_by("ended_at").values_list("connection", "ended_at"):
+        found[connection_id].append(ended_at)
     return found
 
 
