@@ -20,6 +20,9 @@ every_request = pytest.mark.parametrize(
     ("method", "address", "answers"), API, ids=lambda value: value if isinstance(value, str) else ""
 )
 
+# Other tests cover the same code, and measuring makes the many requests three times as slow.
+pytestmark = pytest.mark.no_cover
+
 
 def make_of_person(somebody: Somebody, team: Team, role: str) -> str:
     assert somebody.user is not None

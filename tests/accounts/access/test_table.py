@@ -39,6 +39,9 @@ from tokens.people.roles import Role
 from tokens.permissions import SYSTEM
 from tokens.webhooks.manage import make_webhook, send_test
 
+# Other tests cover the same code, and measuring makes the many requests three times as slow.
+pytestmark = pytest.mark.no_cover
+
 # "nobody" is not signed in. The stranger is signed in but not staff and in no team. For these two and for the superuser
 # the addresses name objects of a team that they are not in, for the others objects of the team in which they have this
 # role. `>` is a redirect to the login. A GET of an address that a button posts to is redirected to the page of the button.

@@ -41,6 +41,9 @@ from tokens.models import (
 from tokens.people.roles import Role
 from tokens.permissions import SYSTEM, Actor, may
 
+# Other tests cover the same code, and measuring makes the many requests three times as slow.
+pytestmark = pytest.mark.no_cover
+
 # Nobody owns the rows of these models: the permission to view the model decides alone.
 WITHOUT_OWNER = {
     "accounts.accountsearch",
