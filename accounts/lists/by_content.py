@@ -51,9 +51,7 @@ def filter_by_content(
 ) -> AccountQuerySet:
     """Apply `search`, `metadata` and `labels`. Costs one query, which counts the matches in a sample."""
     contents = {
-        name: contains_object(Account.objects.all(), name, filters[name])
-        for name in ("metadata", "labels")
-        if filters.get(name)
+        name: _contains_object(name, filters[name]) for name in ("metadata", "labels") if filters.get(name)
     }
     if filters.get("search"):
         contents["search"] = _contains_text(filters["search"])
@@ -90,10 +88,9 @@ def _hide_from_index(condition: Q) -> Case:
     )
 
 
-def contains_object(rows: QuerySet[Any], name: str, value: dict[str, Any]) -> Content:
-    """Return the condition that a column holds an object with these values; `rows` are all rows of the table."""
+def _contains_object(name: str, value: dict[str, Any]) -> Content:
     condition = Q(**{f"{name}__contains": value})
-    matching = rows.filter(condition).order_by().values("pk")
+    matching = Account.objects.filter(condition).order_by().values("pk")
     return Content(condition=condition, indexed=Q(id_is_one_of(matching)), sample=json.dumps(value))
 
 

@@ -53,12 +53,14 @@ class _DatedPaginator(KeysetPaginator[Connection]):
         rows: list[Connection] = []
         for is_dated in order:
             columns = (self._column, "pk") if is_dated else ("pk",)
+            # An index has the rows without a time in the order of ids, if the query names the time too.
+            ordering = ("pk",) if self._column == "consented_at" and not is_dated else (self._column, "pk")
             found = self._ranges[is_dated]
             if position is not None and (position[0] is not None) == is_dated:
                 values = position if is_dated else position[1:]
                 found = found.filter(select_after(columns, values, descending=descending))
             missing = self.page_size + 1 - len(rows)
-            rows += found.order_by(*order_by(columns, descending=descending))[:missing]
+            rows += found.order_by(*order_by(ordering, descending=descending))[:missing]
             if len(rows) > self.page_size:
                 break
         return rows

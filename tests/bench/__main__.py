@@ -3,7 +3,18 @@
 import subprocess
 import sys
 
-BENCHMARKS = ("pacing", "refresh", "sync", "api", "hand_out", "teams", "audit", "webhooks", "slow_sockets")
+BENCHMARKS = (
+    "pacing",
+    "refresh",
+    "sync",
+    "api",
+    "connections",
+    "hand_out",
+    "teams",
+    "audit",
+    "webhooks",
+    "slow_sockets",
+)
 
 
 def main(names: list[str]) -> int:

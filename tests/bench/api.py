@@ -16,7 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -171,9 +171,9 @@ def measure(size: int, port: int, *, keep: bool) -> Measured:
     from django.test import Client
 
     from tests.api_keys import new_key
-    from tests.bench.many_accounts import BOSS, OWNER
+    from tests.bench.many_accounts import BOSS, OWNER, fill
 
-    database = prepare(size, keep=keep)
+    database = prepare(size, keep=keep, fill=fill)
     owner, boss = User.objects.get(username=OWNER), User.objects.get(username=BOSS)
     token = {"Authorization": f"Token {new_key(owner)}"}
     browser = Client()
@@ -197,14 +197,12 @@ def measure(size: int, port: int, *, keep: bool) -> Measured:
     return Measured(size, found, extra)
 
 
-def prepare(size: int, *, keep: bool) -> str:
-    """Make the database with `size` accounts, and connect to it."""
+def prepare(size: int, *, keep: bool, fill: Callable[[int], object], name: str = "bench") -> str:
+    """Make the database with `size` rows, and connect to it. `fill` puts them into it."""
     from django.core.management import call_command
     from django.db import connection
 
-    from tests.bench.many_accounts import fill
-
-    database = f"bench_{size}"
+    database = f"{name}_{size}"
     connect("postgres")
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_database WHERE datname = %s", [database])
@@ -217,7 +215,7 @@ def prepare(size: int, *, keep: bool) -> str:
         began = time.perf_counter()
         call_command("migrate", verbosity=0)
         fill(size)
-        write(f"Filled with {size:,} accounts in {time.perf_counter() - began:.0f} s.")
+        write(f"Filled with {size:,} rows in {time.perf_counter() - began:.0f} s.")
     return database
 
 
@@ -424,13 +422,13 @@ def main(arguments: list[str]) -> int:
     return 1 if missed else 0
 
 
-def drop(sizes: list[int]) -> None:
+def drop(sizes: list[int], *, name: str = "bench") -> None:
     from django.db import connection
 
     connect("postgres")
     with connection.cursor() as cursor:
         for size in sizes:
-            cursor.execute(f"DROP DATABASE IF EXISTS bench_{size} WITH (FORCE)")
+            cursor.execute(f"DROP DATABASE IF EXISTS {name}_{size} WITH (FORCE)")
 
 
 if __name__ == "__main__":

@@ -83,18 +83,18 @@ def fill(number: int, *, connections: int = 0, teams: int = 1) -> User:
     with _bare_tables():
         for first in range(1, number + 1, CHUNK):
             last = min(number, first + CHUNK - 1)
-            _copy(template, expressions, SOURCE.format(first=first, last=last))
-        _copy(
+            copy_rows(template, expressions, SOURCE.format(first=first, last=last))
+        copy_rows(
             AccountAccess(seen_in=["ads_accounts"]),
             {"account_id": "other.id", "connection_id": "other.connection_id"},
             "user_accounts other",
         )
-        _copy(
+        copy_rows(
             Profile(region="EU", type="seller", currency_code="EUR", access_level="edit", name="Shop"),
             PROFILE,
             "user_accounts other, unnest(other.countries) WITH ORDINALITY country (code, number)",
         )
-        _copy(
+        copy_rows(
             AccountSearch(is_indexed=True),
             {"account_id": "other.id", "text": "lower(other.name || chr(10) || other.amazon_account_id)"},
             "user_accounts other",
@@ -137,14 +137,18 @@ def _connect(owner: User, number: int, teams: list[UUID]) -> None:
     )  # fmt: skip
 
 
-def _copy(template: Model, expressions: dict[str, str], source: str) -> None:
+def copy_rows(template: Model, expressions: dict[str, str], source: str) -> None:
     """Insert a row like the template for each row of the source, but for the columns with an expression."""
     # The database gives ids and the values of the columns that have a default there.
     fields = [
         field
         for field in template._meta.concrete_fields
-        if field.column in expressions
-        or not (field.attname == "id" or isinstance(getattr(template, field.attname), DatabaseDefault))
+        if (field.column in expressions and not field.generated)
+        or not (
+            field.generated
+            or field.attname == "id"
+            or isinstance(getattr(template, field.attname), DatabaseDefault)
+        )
     ]
     values: list[str] = []
     parameters: list[Any] = []

@@ -113,7 +113,9 @@ def main(arguments: list[str]) -> int:
     from django.conf import settings
 
     django.setup()
-    database = prepare(ACCOUNTS, keep=False)
+    from tests.bench.many_accounts import fill
+
+    database = prepare(ACCOUNTS, keep=False, fill=fill)
     login, cookie = sign_in()
     port = settings.PORT + 7
     with server(database, port) as url:
