@@ -93,7 +93,9 @@ class LinkForm(forms.Form):
         try:
             return make_connect_link(self._person, team, connection=self._connection, **given)
         except ValidationError as error:
-            self.add_error(None, error)
+            for name, found in error.update_error_dict({}).items():
+                # The connection is no field.
+                self.add_error(name if name in self.fields else None, found)
         return None
 
 
@@ -126,7 +128,9 @@ def links(request: StaffRequest) -> HttpResponse:
 
 
 def _list_links(request: StaffRequest) -> dict[str, Any]:
-    rows = ConnectLink.objects.visible_to(request.user).select_related("team", "owner", "connection")
+    rows = ConnectLink.objects.visible_to(request.user).select_related(
+        "team", "owner", "connection", "connected"
+    )
     paginator = KeysetPaginator(rows, "-created_at", PAGE_SIZE)
     # A cursor that is old or forged leads to the first page.
     try:

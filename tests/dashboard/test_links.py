@@ -7,8 +7,13 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from tests.dashboard.conftest import LogIn, MakeConnection, squeeze, staff
+from tokens.connect.disconnect import disconnect_connection
+from tokens.connect.forget import forget_login
 from tokens.connect.links import find_link
-from tokens.models import ConnectLink
+from tokens.connect.move import move_connection
+from tokens.connect.update import update_connection
+from tokens.models import ConnectLink, Team
+from tokens.permissions import SYSTEM
 
 FORM = {"label": "Copperleaf", "language": "en", "days": "7", "regions": ["EU"]}
 
@@ -82,3 +87,31 @@ def test_the_list_names_another_login_that_came_back(client: Client) -> None:
     ConnectLink.objects.update(came_back_as="theo@personal.example")
     text = squeeze(client.get("/links/").content.decode())
     assert "Came back as<bdi>theo@personal.example</bdi>. Nothing was changed." in text
+
+
+def test_a_connection_that_cannot_be_renewed_is_refused_with_the_reason(
+    client: Client, make_connection: MakeConnection
+) -> None:
+    mara = User.objects.get(username="mara")
+    connection = make_connection(mara, "Garden")
+    disconnect_connection(SYSTEM, connection)
+    forget_login(SYSTEM, connection)
+    form = {"label": "Garden", "language": "de", "days": "7", "connection": str(connection.pk)}
+    answer = client.post("/links/", form)
+    assert answer.status_code == 422
+    assert "The login was forgotten, so it cannot be renewed." in answer.content.decode()
+    assert not ConnectLink.objects.exists()
+
+
+def test_a_connection_that_has_moved_is_not_named_to_its_old_team(
+    client: Client, make_connection: MakeConnection
+) -> None:
+    connection = make_connection(User.objects.get(username="mara"), "Garden")
+    form = {"label": "Garden", "language": "de", "days": "7", "connection": str(connection.pk)}
+    client.post("/links/", form)
+    move_connection(SYSTEM, connection, Team.objects.create(name="Berlin"))
+    update_connection(SYSTEM, connection, {"label": "Secret client"})
+    page = client.get("/links/").content.decode()
+    assert "Garden" in page
+    assert "Secret client" not in page
+    assert str(connection.pk) not in page
