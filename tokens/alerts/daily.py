@@ -5,9 +5,10 @@ A process claims the mail under an id. If it dies or the mail server refuses the
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -66,7 +67,8 @@ def _claim() -> AlertTimes | None:
 def _send(mailer: Mailer, times: AlertTimes) -> bool:
     user = times.user
     until = times.message_until or database_now()
-    alerts = _find_alerts(user, until)
+    waiting = dict(WaitingAlert.objects.filter(user=user, created_at__lte=until).values_list("pk", "alert"))
+    alerts = _find_alerts(user, waiting.values())
     gets_changes = times.digest_at is not None and settings.MAIL_ALERTS and gets_mail(user)
     changes = _find_changes(user, times.told_until, until) if gets_changes else []
     is_sent = False
@@ -83,15 +85,14 @@ def _send(mailer: Mailer, times: AlertTimes) -> bool:
                 delay = min(timedelta(minutes=2 ** min(times.tries, 10)), MAX_RETRY_DELAY)
                 _find_claimed(times).update(next_mail_at=Now() + delay)
                 return False
-    _finish(times, until)
+    _finish(times, until, waiting)
     return is_sent
 
 
-def _find_alerts(user: User, until: datetime) -> list[list[Alert]]:
-    """Return what waits for the person and still concerns the person, by kind."""
+def _find_alerts(user: User, ids: Collection[UUID]) -> list[list[Alert]]:
+    """Return those of these alerts that still concern the person, by kind."""
     by_kind: dict[str, list[Alert]] = defaultdict(list)
-    waiting = WaitingAlert.objects.filter(user=user, created_at__lte=until)
-    for alert in Alert.objects.filter(pk__in=waiting.values("alert")).order_by("created_at", "pk"):
+    for alert in Alert.objects.filter(pk__in=ids).order_by("created_at", "pk"):
         by_kind[alert.kind].append(alert)
     return [
         list(recipient.alerts)
@@ -127,9 +128,10 @@ def compose_daily(
 
 
 @transaction.atomic
-def _finish(times: AlertTimes, until: datetime) -> None:
+def _finish(times: AlertTimes, until: datetime, told: Collection[UUID]) -> None:
     current = _find_claimed(times).select_for_update().first()
-    WaitingAlert.objects.filter(user=times.user_id, created_at__lte=until).delete()
+    # Not by time: what was stored by a slower transaction in the meantime was not in the mail.
+    WaitingAlert.objects.filter(pk__in=told).delete()
     if current is None:
         return
     now = database_now()

@@ -102,6 +102,8 @@ def let_wait(user_id: int, alerts: Collection[Alert], until: datetime) -> None:
     WaitingAlert.objects.bulk_create(
         [WaitingAlert(user_id=user_id, alert=alert) for alert in alerts], ignore_conflicts=True
     )
+    # The person may want each mail at once since a moment ago.
+    AlertTimes.objects.get_or_create(user_id=user_id, defaults={"zone": Times.zone})
     # A mail that is claimed or that failed keeps its time.
     AlertTimes.objects.filter(user=user_id).update(
         next_mail_at=Least(Coalesce(F("next_mail_at"), until), until)

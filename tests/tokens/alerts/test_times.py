@@ -1,12 +1,14 @@
 """Quiet hours and the daily mail of a person."""
 
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core import mail
 from django.core.exceptions import ValidationError
+from django.core.mail.backends.locmem import EmailBackend
 from django.db.models import F
 from django.db.models.functions import Now
 
@@ -16,7 +18,7 @@ from tokens.alerts.choices import choose_alerts, list_kinds
 from tokens.alerts.create import alert_connection_broken, alert_connection_healed
 from tokens.alerts.daily import send_waiting_alerts, waiting_mail_is_due
 from tokens.alerts.delivery import send_due_alerts
-from tokens.alerts.times import Times, read_times
+from tokens.alerts.times import Times, let_wait, read_times
 from tokens.models import Alert, AlertTimes, AuditEntry, Connection, Membership, WaitingAlert
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -221,3 +223,42 @@ def test_a_text_that_was_erased_is_not_mailed(alice: User, connect: ConnectionFa
     let_time_come()
     send_waiting_alerts()
     assert "Garden shop" not in "".join(str(message.body) for message in mail.outbox)
+
+
+class SlowBackend(EmailBackend):
+    """While it sends, a transaction ends that let another alert wait before the mail was claimed."""
+
+    def send_messages(self, messages: Any) -> int:
+        late = WaitingAlert(user=User.objects.get(username="alice"), alert=Alert.objects.latest("created_at"))
+        late.created_at = database_now() - timedelta(minutes=1)
+        late.save(force_insert=True)
+        return super().send_messages(messages)
+
+
+def test_an_alert_that_begins_to_wait_while_the_mail_is_sent_is_in_the_next_one(
+    alice: User, connect: ConnectionFactory, settings: LazySettings
+) -> None:
+    choose(alice, DAILY)
+    alert_connection_broken(connect(label="First"))
+    send_due_alerts()
+    let_time_come()
+    alert_connection_healed(connect(label="Second"))
+    settings.EMAIL_BACKEND = "tests.tokens.alerts.test_times.SlowBackend"
+    assert send_waiting_alerts() == 1
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    let_time_come()
+    assert send_waiting_alerts() == 1
+    assert "“Second”" in mail.outbox[1].body
+
+
+def test_an_alert_that_waits_after_the_last_time_was_taken_away_is_mailed(
+    alice: User, connect: ConnectionFactory
+) -> None:
+    until = choose_quiet_now(alice)
+    alert_connection_broken(connect(label="First"))
+    choose(alice, Times())
+    let_wait(alice.pk, list(Alert.objects.all()), until)
+    let_time_come()
+    assert send_waiting_alerts() == 1
+    assert "“First”" in mail.outbox[0].body
+    assert read_times(alice).is_at_once
