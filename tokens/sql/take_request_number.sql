@@ -1,4 +1,5 @@
--- Takes the next number of a request, and finds the number up to which no request needs the numbers of accounts and connections.
+-- Takes the next number of a request, and finds the number up to which no request needs the numbers of accounts and
+-- connections.
 SELECT number,
        least((SELECT min(request_number) FROM accounts_batchoperation WHERE state IN ('waiting', 'running')),
              number - %(kept)s)
