@@ -21,7 +21,11 @@ FROM (
     LEFT JOIN LATERAL (
         SELECT succeeded.finished_at
         FROM tokens_tokenrefresh AS succeeded
-        WHERE succeeded.outcome = 'succeeded' AND succeeded.started_at >= failed.started_at
+        WHERE
+            succeeded.outcome = 'succeeded'
+            AND succeeded.started_at >= failed.started_at
+            -- A later one changes nothing, and is looked for among all failures of a long outage.
+            AND succeeded.started_at < failed.finished_at + make_interval(secs => %(explains)s)
         ORDER BY succeeded.started_at
         LIMIT 1
     ) AS following ON TRUE

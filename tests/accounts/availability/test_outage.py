@@ -2,15 +2,19 @@
 
 from datetime import datetime, timedelta
 from itertools import groupby
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.db import connection as database
 
+from accounts.availability.facts import __file__ as facts_file
 from accounts.availability.facts import find_failing_times, how_long_a_failure_explains, read_facts
 from accounts.availability.minutes import Span, TokenMinute, find_token_times
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.models import RateLimit
 from amazon_accounts.postgresql.clock import database_now
+from amazon_accounts.postgresql.statements import load
 from amazon_accounts.postgresql.threads import in_thread
 from amazon_accounts.sandbox.state import Sandbox
 from tests.accounts.sync.conftest import ConnectionFactory
@@ -92,3 +96,32 @@ async def test_a_revoked_consent_is_lost_to_consent_for_this_login_alone(
     told = [await in_thread(tell)(connection, now) for connection in await in_thread(read_all)()]
     valid = [TokenMinute.US, TokenMinute.VALID]
     assert told == [[*valid, TokenMinute.CONSENT], valid] * (LOGINS // 2)
+
+
+def count_rows(node: dict[str, Any]) -> float:
+    """Return how many rows a part of a plan has read, with all its parts."""
+    read = float(node["Actual Rows"] + node.get("Rows Removed by Filter", 0))
+    return float(node["Actual Loops"]) * read + sum(count_rows(part) for part in node.get("Plans", ()))
+
+
+def test_a_long_outage_is_not_read_anew_for_each_of_its_failures(connect: ConnectionFactory) -> None:
+    connection, now = connect("bob"), database_now()
+    begins = [now - timedelta(minutes=number) for number in range(1000)]
+    TokenRefresh.objects.bulk_create(
+        TokenRefresh(
+            connection=connection,
+            grant_version=1,
+            trigger="scheduled",
+            started_at=begin,
+            finished_at=begin + timedelta(seconds=1),
+            outcome="transient",
+        )
+        for begin in begins
+    )
+    parameters: dict[str, Any] = {"since": begins[-1], "until": now, "explains": 300.0, "recovery": 60.0}
+    with database.cursor() as cursor:
+        cursor.execute("ANALYZE tokens_tokenrefresh")
+        statement = load(facts_file, "find_failing_times")
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", parameters)
+        ((plan,),) = cursor.fetchall()
+    assert count_rows(plan[0]["Plan"]) < 20 * len(begins)
