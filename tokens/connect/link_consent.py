@@ -25,6 +25,7 @@ from tokens.connect import grants
 from tokens.connect.grants import AuthorizationError, Connected, Consent, WrongLoginError
 from tokens.connect.oauth import (
     OtherBrowserError,
+    Reason,
     RefusedAtAmazonError,
     digest,
     exchange,
@@ -33,6 +34,7 @@ from tokens.connect.oauth import (
     start_attempt,
     take_attempt,
 )
+from tokens.connect.scopes import tells_identity
 from tokens.models import AuditEntry, AuthorizationAttempt, Connection, ConnectLink
 from tokens.models.connect_link import RESULT_LIFE
 from tokens.people.audit import Action, AuditedObject, record_audit
@@ -189,6 +191,12 @@ def _renew(link: ConnectLink, connection: Connection, consent: Consent) -> Conne
     if consent.identity.is_pending and locked.amazon_user_id is not None:
         # Staff get a connection of its own until Amazon tells. A renewal must be the same login.
         raise RefusedAtAmazonError("Amazon has not told in time which login it is. Nothing was changed.")
+    is_unnamed = consent.identity.user_id is None and locked.amazon_user_id is not None
+    if is_unnamed and tells_identity(settings.AMAZON_SCOPES):
+        # It may be the right login: who reads that it is another one would look for it in vain.
+        raise RefusedAtAmazonError(
+            "Amazon was not allowed to tell which login it is. Nothing was changed.", Reason.NOT_ALLOWED
+        )
     try:
         return grants.reconnect(locked.pk, consent)
     except grants.AlreadyConnectedError as error:

@@ -313,3 +313,25 @@ class TestRenewing:
         assert Connection.objects.get().grant_version == versions
         if login == "charlie":
             assert "is not the one with the ad accounts of Copperleaf" in read(browser.get(path))
+
+    @pytest.mark.parametrize(
+        ("is_known", "words"),
+        [
+            (True, "You did not allow the access to the ad accounts"),
+            (False, "The Amazon login that you used is not the one with the ad accounts of Copperleaf."),
+        ],
+    )
+    def test_a_login_that_amazon_may_not_name_is_not_called_another_one(
+        self, mara: User, sandbox: Sandbox, browser: Client, is_known: bool, words: str
+    ) -> None:
+        visit(new_link(mara)[1], sandbox)
+        connection = Connection.objects.get()
+        if is_known:
+            see(connection, sandbox.truth("bob")["ads_accounts"][0]["adsAccountId"])
+        _, path = new_link(mara, connection)
+        sandbox.faults.add("lwa_error", path="/user/profile", status=403, error="insufficient_scope")
+        visit(path, sandbox, browser=browser)
+        text = read(browser.get(path))
+        assert words in text
+        assert "You signed in at Amazon as" not in text
+        assert Connection.objects.get().grant_version == 1
