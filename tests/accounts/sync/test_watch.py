@@ -181,6 +181,34 @@ def test_those_who_still_fail_after_an_outage_have_their_time_anew(connect: Conn
     assert look_again(2) == [MANY_FAILING, MANY_WORKING, FAILING, FAILING]
 
 
+def test_those_who_fail_for_long_are_told_although_others_come_and_go(connect: ConnectionFactory) -> None:
+    *lasting, one, other = (connect("bob") for _ in range(6))
+    for connection in (*lasting, one):
+        fail(connection)
+    look_again()
+    for minutes in (20, 20, 15):
+        # There are five at each look, but never the same five for half an hour.
+        assert look_again(minutes) == []
+        mend(one)
+        one, other = other, one
+        fail(one)
+    assert look_again(5) == [FAILING] * 4
+
+
+def test_those_who_fail_keep_their_time_when_many_failed_too_shortly_to_be_told(
+    connect: ConnectionFactory,
+) -> None:
+    *lasting, one = (connect("bob") for _ in range(5))
+    for connection in lasting:
+        fail(connection)
+    look_again()
+    fail(one)
+    assert look_again(20) == []
+    mend(one)
+    assert look_again(5) == []
+    assert look_again(5) == [FAILING] * 4
+
+
 def test_others_try_again_at_once_when_a_login_of_an_outage_works(connect: ConnectionFactory) -> None:
     tomorrow = timezone.now() + timedelta(days=1)
     connections = [connect("bob", next_sync_at=tomorrow) for _ in range(20)]

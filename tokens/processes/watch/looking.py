@@ -83,10 +83,15 @@ def _look_at_logins() -> None:
             by_cause.setdefault(login.cause, []).append(Member(failure, login))
     many = _look_at_many(by_cause, recovered=len(ended))
     now = database_now()
-    for member in (each for cause, members in by_cause.items() if cause not in many for each in members):
-        if member.failure.told_at is None and now - member.failure.began_at >= _patience():
-            text = texts.describe_login(member.login, member.failure.began_at)
-            _tell(member.failure, Alert.Kind.CONNECTION_FAILING, text)
+    for cause, members in by_cause.items():
+        if many.get(cause):
+            continue
+        # Many that fail may be told as one soon. If others come and go among them, that may never be.
+        patience = _patience() * (2 if cause in many else 1)
+        for member in members:
+            if member.failure.told_at is None and now - member.failure.began_at >= patience:
+                text = texts.describe_login(member.login, member.failure.began_at)
+                _tell(member.failure, Alert.Kind.CONNECTION_FAILING, text)
 
 
 def _end_logins(ended: Collection[Failure]) -> None:
@@ -101,34 +106,40 @@ def _end_logins(ended: Collection[Failure]) -> None:
     Failure.objects.lasting().filter(pk__in=[failure.pk for failure in ended]).update(ended_at=Now())
 
 
-def _look_at_many(by_cause: Mapping[Cause, list[Member]], *, recovered: int) -> Collection[Cause]:
-    """Return the causes with which many logins fail now, or failed until now."""
+def _look_at_many(by_cause: Mapping[Cause, list[Member]], *, recovered: int) -> dict[Cause, bool]:
+    """Return the causes with which many logins fail now, or failed until now, and whether that was told."""
+    is_told: dict[Cause, bool] = {}
     shared = {cause: members for cause, members in by_cause.items() if len(members) >= MANY}
     lasting = _keep(Failure.Kind.MANY_LOGINS, {str(cause): None for cause in shared})
     for subject, failure in lasting.items():
         cause = Cause(subject)
         members = by_cause.get(cause, [])
         if cause not in shared:
+            is_told[cause] = failure.told_at is not None
             _end_many(failure, members)
             continue
         Failure.objects.filter(pk=failure.pk, logins__lt=len(members)).update(logins=len(members))
-        _tell_many(failure, cause, members)
+        is_told[cause] = _tell_many(failure, cause, members)
         if recovered and cause is Cause.AWAY:
             _sync_soon(members, recovered)
-    return {Cause(subject) for subject in lasting}
+    return is_told
 
 
-def _tell_many(failure: Failure, cause: Cause, members: Collection[Member]) -> None:
+def _tell_many(failure: Failure, cause: Cause, members: Collection[Member]) -> bool:
+    """Tell that many logins fail when that has lasted; return whether it was told, now or before."""
+    if failure.told_at is not None:
+        return True
     # Since so many fail. The first of them may have failed for long, for a reason of its own.
     since = max(failure.began_at, sorted(member.failure.began_at for member in members)[MANY - 1])
-    if failure.told_at is not None or database_now() - since < _patience():
-        return
+    if database_now() - since < _patience():
+        return False
     # No connection of the pool is held while the page takes its time.
     connection.close()
     page = read_status_page() if cause is Cause.AWAY else ""
     logins = [member.login for member in members]
     text = texts.describe_many(cause, logins, Connection.objects.live().count(), since, page)
     _tell(failure, Alert.Kind.MANY_FAILING, text, team_ids={login.team_id for login in logins})
+    return True
 
 
 def _end_many(failure: Failure, members: Collection[Member]) -> None:
@@ -136,9 +147,10 @@ def _end_many(failure: Failure, members: Collection[Member]) -> None:
         told = Alert.objects.filter(key=f"{Alert.Kind.MANY_FAILING}:{failure.pk}").first()
         text = texts.describe_end_of_many(failure, len(members))
         _end(failure, Alert.Kind.MANY_WORKING, text, team_ids=told.team_ids if told else ())
-        # Those who still fail were part of what was told. They are told of if they go on for as long again.
-        rest = [member.failure.pk for member in members]
-        Failure.objects.filter(pk__in=rest, told_at=None).update(began_at=Now())
+        if failure.told_at is not None:
+            # Those who still fail were part of what was told. They are told of if they go on for as long again.
+            rest = [member.failure.pk for member in members]
+            Failure.objects.filter(pk__in=rest, told_at=None).update(began_at=Now())
 
 
 def _sync_soon(members: Collection[Member], recovered: int) -> None:
