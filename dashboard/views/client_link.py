@@ -225,14 +225,14 @@ def _name_login(link: ConnectLink) -> str:
 
 def _read_cookie(request: HttpRequest, link: ConnectLink) -> tuple[str, str]:
     """Return the token of the link and the key of the browser, both "" if the browser has gone to Amazon with no link."""
-    found = COOKIE_FORM.fullmatch(request.COOKIES.get(_name_cookie(link), ""))
+    found = COOKIE_FORM.fullmatch(request.COOKIES.get(name_cookie(_choose_cookie(link)), ""))
     return (found["token"], found["key"]) if found else ("", "")
 
 
 def _write_cookie(response: HttpResponse, link: ConnectLink, token: str, browser_key: str) -> None:
-    set_cookie(response, _name_cookie(link), f"{token}.{browser_key}", life=COOKIE_LIFE)
+    set_cookie(response, _choose_cookie(link), f"{token}.{browser_key}", life=COOKIE_LIFE)
 
 
-def _name_cookie(link: ConnectLink) -> str:
+def _choose_cookie(link: ConnectLink) -> str:
     # One for each link: two may be open in one browser.
-    return name_cookie(f"{COOKIE}_{link.pk.hex}")
+    return f"{COOKIE}_{link.pk.hex}"

@@ -113,6 +113,15 @@ class TestConnecting:
         link = ConnectLink.objects.latest("pk")
         assert (link.connected, link.has_renewed) == (known, True)
 
+    def test_it_connects_where_cookies_have_a_prefix_as_with_https(
+        self, mara: User, sandbox: Sandbox, settings: LazySettings, browser: Client
+    ) -> None:
+        settings.COOKIE_PREFIX = "__Host-"
+        _, path = new_link(mara)
+        visit(path, sandbox, browser=browser)
+        assert "Thank you. Copperleaf is connected." in read(browser.get(path))
+        assert [name for name in browser.cookies if name.startswith("__Host-client_link_")]
+
 
 class TestSingleUse:
     def test_the_browser_that_used_it_sees_the_result_for_an_hour_and_others_get_410(
