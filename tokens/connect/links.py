@@ -25,6 +25,7 @@ from amazon_accounts.configuration.languages import CLIENT_LANGUAGES
 from amazon_accounts.visible_text import escape_line
 from amazon_accounts.web.links import build_link
 from tokens.connect.update import clean_label, clean_regions
+from tokens.locking import lock_connection
 from tokens.mail import PRIORITY, send_or_try_again
 from tokens.models import Connection, ConnectLink, Team, all_regions
 from tokens.models.connect_link import MAX_ADDRESS_LENGTH, MAX_LIFE
@@ -70,11 +71,13 @@ def make_connect_link(
     person = get_person(user) or owner
     if person is None:
         raise ValidationError("Say who is responsible for what the link connects.")
-    # Of two requests at once, the second counts the link of the first.
-    Team.objects.select_for_update(no_key=True).get(pk=team.pk)
     if connection is not None:
+        # Who moves or disconnects it meanwhile finds the link, and ends it.
+        connection = lock_connection(user, "tokens.connect_amazon", connection.pk)
         _check_connection(team, connection)
         values["regions"] = connection.regions
+    # Of two requests at once, the second counts the link of the first.
+    Team.objects.select_for_update(no_key=True).get(pk=team.pk)
     _check_number(team, values["email"])
     token = None if values["email"] else secrets.token_urlsafe(32)
     link = ConnectLink.objects.create(

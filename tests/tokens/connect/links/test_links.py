@@ -9,7 +9,7 @@ import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core import mail
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.management import CommandError, call_command
 from django.db import connection as database
 from django.db.models.functions import Now
@@ -89,6 +89,16 @@ class TestMaking:
         north = join(mara, "North", Role.OPERATOR)
         with pytest.raises(ValidationError, match="a connection of the team “North”"):
             make_connect_link(User.objects.get(pk=mara.pk), north, label="x", connection=connection)
+
+    @pytest.mark.parametrize("person", ["operator", "system"])
+    def test_a_connection_that_has_moved_meanwhile_is_not_renewed(
+        self, mara: User, connection: Connection, person: str
+    ) -> None:
+        seen = Connection.objects.get(pk=connection.pk)
+        move_connection(SYSTEM, connection, Team.objects.create(name="North"))
+        with pytest.raises((ValidationError, PermissionDenied)):
+            new_link(mara if person == "operator" else SYSTEM, seen, team_of(mara), owner=mara)
+        assert not ConnectLink.objects.exists()
 
     def test_a_thousand_links_for_one_address_are_stopped_with_a_reason(self, mara: User) -> None:
         for _ in range(MAX_MAILS_A_DAY):

@@ -2,7 +2,7 @@
 
 import re
 from html import unescape
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from django.contrib.auth.models import User
@@ -13,14 +13,18 @@ from tests.public_url import browser_at_public_url
 from tests.teams import team_of
 from tokens.connect.links import make_connect_link
 from tokens.models import Connection, ConnectLink, Team
+from tokens.permissions import System
 
 
 def new_link(
-    maker: User, connection: Connection | None = None, team: Team | None = None, **fields: Any
+    maker: User | System, connection: Connection | None = None, team: Team | None = None, **fields: Any
 ) -> tuple[ConnectLink, str]:
     """Return a link and the path of its page."""
     link, address = make_connect_link(
-        maker, team or team_of(maker), connection=connection, **{"label": "Copperleaf", **fields}
+        maker,
+        team or team_of(cast("User", maker)),
+        connection=connection,
+        **{"label": "Copperleaf", **fields},
     )
     assert address is not None
     return link, urlsplit(address).path
