@@ -79,10 +79,14 @@ class ConnectLinkRequest(serializers.Serializer[Any]):
     )
     connection = serializers.UUIDField(
         required=False,
+        allow_null=True,
         help_text="The id of a connection of the team that is to be renewed, by the same login alone.",
     )
     email = serializers.CharField(
-        required=False, max_length=MAX_ADDRESS_LENGTH, help_text="Where the link is sent to."
+        required=False,
+        allow_blank=True,
+        max_length=MAX_ADDRESS_LENGTH,
+        help_text="Where the link is sent to.",
     )
     regions = serializers.ListField(
         child=Word(Region),

@@ -243,7 +243,7 @@ def mail_connect_link(link_id: str, failures: int = 0) -> None:
 def write_mail(link: ConnectLink, token: str) -> EmailMessage:
     """Return the mail in the language of the link."""
     with translation.override(link.language):
-        team, label, sender = escape_line(link.team.name), link.label, name_sender(link)
+        team, label, sender = escape_line(link.team.name), escape_line(link.label), name_sender(link)
         values = {
             "team": team,
             "label": label,

@@ -30,6 +30,13 @@ def test_only_the_answer_to_the_post_has_the_link(alice: User, client_of: Client
     assert client.post(f"{ADDRESS}{body['id']}/revoke/").json()["state"] == "revoked"
 
 
+def test_an_empty_field_is_one_that_is_left_out(alice: User, client_of: ClientFactory) -> None:
+    body = {"label": "Copperleaf", "email": "", "connection": None}
+    made = client_of(alice).post(ADDRESS, body, format="json")
+    assert made.status_code == 201
+    assert made.json()["url"]
+
+
 def test_a_link_that_is_mailed_is_only_in_the_mail(alice: User, client_of: ClientFactory) -> None:
     made = client_of(alice).post(
         ADDRESS, {"label": "Copperleaf", "email": "ads@copperleaf.example", "language": "de"}, format="json"

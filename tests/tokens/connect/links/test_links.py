@@ -155,6 +155,14 @@ class TestMail:
         mail_connect_link(str(link.pk))
         assert find_link(token) is None
 
+    def test_a_label_cannot_turn_the_text_of_the_mail_around(
+        self, mara: User, settings: LazySettings
+    ) -> None:
+        link, _ = make_connect_link(mara, team_of(mara), label="Copper\u202eleaf", email=ADDRESS)
+        mail_connect_link(str(link.pk))
+        [message] = mail.outbox
+        assert "Copper\\u202eleaf" in str(message.body)
+
     def test_nothing_is_sent_for_a_link_that_has_ended(self, mara: User, settings: LazySettings) -> None:
         link = self.send(mara, settings)
         ConnectLink.objects.all().revoke()
