@@ -1,6 +1,6 @@
 """The chips above the connections: the choices of three filters, with the number of connections of each."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from django.contrib.auth.models import User
 from django.db.models import Count as CountRows
@@ -19,8 +19,10 @@ GROUPS: dict[str, tuple[str, Mapping[str, Status]]] = {
 }
 
 
-def count_groups(user: User, state: ConnectionList, *, cap: int = MAX_COUNT) -> tuple[list[Group], Count]:
-    """Return the chips of each group, and the number of connections that match.
+def count_groups(
+    user: User, state: ConnectionList, *, shown: Collection[str] = tuple(GROUPS), cap: int = MAX_COUNT
+) -> tuple[list[Group], Count]:
+    """Return the chips of the groups that are shown, and the number of connections that match.
 
     The counts of a group ignore the choice in this group and obey the choices in all others.
     """
@@ -29,15 +31,15 @@ def count_groups(user: User, state: ConnectionList, *, cap: int = MAX_COUNT) -> 
     everything = Q(*chosen.values())
     # Above `cap` connections the chips have no numbers, because counting would take longer than the page.
     if count_capped(connections, cap).capped:
-        return _make_groups(state, {}), count_capped(connections.filter(everything))
+        return _make_groups(state, {}, shown), count_capped(connections.filter(everything))
     wanted = {"all": everything}
-    for name, (_, words) in GROUPS.items():
+    for name in shown:
         others = Q(*(condition for other, condition in chosen.items() if other != name))
-        wanted |= {f"{name}_{word}": _select(name, [word]) & others for word in words}
+        wanted |= {f"{name}_{word}": _select(name, [word]) & others for word in GROUPS[name][1]}
     numbers = connections.aggregate(
         **{f"n_{key}": CountRows("pk", filter=condition or None) for key, condition in wanted.items()}
     )
-    return _make_groups(state, numbers), Count(numbers["n_all"] or 0, capped=False)
+    return _make_groups(state, numbers, shown), Count(numbers["n_all"] or 0, capped=False)
 
 
 def _select(name: str, words: list[str]) -> Q:
@@ -54,7 +56,7 @@ def _select(name: str, words: list[str]) -> Q:
     return condition
 
 
-def _make_groups(state: ConnectionList, numbers: Mapping[str, int]) -> list[Group]:
+def _make_groups(state: ConnectionList, numbers: Mapping[str, int], shown: Collection[str]) -> list[Group]:
     return [
         Group(
             title,
@@ -70,4 +72,5 @@ def _make_groups(state: ConnectionList, numbers: Mapping[str, int]) -> list[Grou
             ],
         )
         for name, (title, words) in GROUPS.items()
+        if name in shown
     ]

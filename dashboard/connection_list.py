@@ -1,5 +1,6 @@
 """The state of the connections page."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.contrib.auth.models import User
@@ -42,6 +43,28 @@ class ConnectionList(ListState):
         # No page shows a token, so none is read.
         rows = self.connections(user).select_related("owner", "team").defer("access_token", "refresh_token")
         return paginate_connections(rows, self.ordering, self.query.page_size or PAGE_SIZE).page(self.cursor)
+
+
+@dataclass(frozen=True)
+class RenewalList(ConnectionList):
+    """The list of logins whose consent can be renewed: all that are not disconnected, the next to end first."""
+
+    default_ordering = "consent_ends_at"
+
+    @classmethod
+    def read(cls, parameters: QueryDict) -> "RenewalList":
+        parameters.setlist("state", [state for state in Connection.State if state != "disconnected"])
+        parameters.setdefault("ordering", cls.default_ordering)
+        return cls(read_connection_query(parameters, paging=PAGING))
+
+    @property
+    def is_filtered(self) -> bool:
+        return bool(self.query.given.keys() - {"state"}) or bool(self.errors)
+
+    def list_pairs(self, given: Mapping[str, list[str]], *, ordering: str = "") -> list[tuple[str, str]]:
+        # The page adds the states by itself.
+        pairs = super().list_pairs(given, ordering=ordering)
+        return [pair for pair in pairs if pair[0] != "state"]
 
 
 def translate_parameters(parameters: QueryDict) -> QueryDict:

@@ -80,10 +80,12 @@ class ConnectionBatchStart(APIView):
         "The right is checked again for each connection when its turn comes. What was asked last wins: what a newer"
         " request changed, here or on one connection, stays. A result of `sync` is that of the sync; a result of"
         " `refresh` says that the refresh is queued, and `connections/{id}/refreshes/` shows its outcome. `move` has the"
-        " option `team`, `update` any of `labels`, `contact_email`, `regions` and `owner`.\n\n"
-        "`sync` needs the permission `accounts.sync_account`, `refresh` `tokens.refresh_connection`, `pause`, `resume` and"
-        " `update` `tokens.connect_amazon`, `disconnect` `tokens.disconnect_connection`, and `move`"
-        " `tokens.move_connection`.",
+        " option `team`, `update` any of `labels`, `contact_email`, `regions` and `owner`. `send_renewal_links` mails a"
+        " client link to the contact of each connection, and ends the open links of the connection before it; without"
+        " a contact the result is `failed`.\n\n"
+        "`sync` needs the permission `accounts.sync_account`, `refresh` `tokens.refresh_connection`, `pause`, `resume`,"
+        " `update` and `send_renewal_links` `tokens.connect_amazon`, `disconnect` `tokens.disconnect_connection`, and"
+        " `move` `tokens.move_connection`.",
         operation_id="start_connection_batch",
         request={"application/json": REQUEST},
         request_examples={
@@ -93,6 +95,10 @@ class ConnectionBatchStart(APIView):
                 "operation": "update",
                 "filter": {},
                 "options": {"labels": {"client": "acme", "old": None}},
+            },
+            "links for consents that end": {
+                "operation": "send_renewal_links",
+                "filter": {"consent": "ends_in_30"},
             },
             "another team": {
                 "operation": "move",

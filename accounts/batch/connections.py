@@ -15,6 +15,7 @@ from accounts.models import BatchOperation, ConnectionBatchItem, SyncRun
 from accounts.sync.requests import request_sync
 from tokens.connect.disconnect import disconnect_connection
 from tokens.connect.move import MoveRefusedError, move_connection
+from tokens.connect.renewals import send_renewal_link
 from tokens.connect.update import update_connection
 from tokens.errors import ConnectionUnusableError
 from tokens.models import Connection, Team
@@ -33,8 +34,8 @@ OVERTAKEN = "A newer request changed it."
 MOVED = "It has moved to another team."
 LOST_RIGHT = "Who asked for it may not do it any more."
 MAX_CONNECTIONS_PER_CHUNK = 20
-# These change accounts, in an order of their own for each connection, so no two of them share a transaction.
-ONE_BY_ONE = (Operation.DISCONNECT, Operation.MOVE, Operation.UPDATE)
+# These lock accounts or teams, in an order of their own for each connection, so no two of them share a transaction.
+ONE_BY_ONE = (Operation.DISCONNECT, Operation.MOVE, Operation.UPDATE, Operation.SEND_RENEWAL_LINKS)
 
 
 def do_connections(batch: BatchOperation, *, max_connections: int = MAX_CONNECTIONS_PER_CHUNK) -> bool:
@@ -136,6 +137,14 @@ def _move(actor: Actor, connection: Connection, _item: ConnectionBatchItem, aske
     return State.SUCCEEDED, f"Moved to “{team}”."
 
 
+def _send_renewal_link(
+    actor: Actor, connection: Connection, _item: ConnectionBatchItem, _asked: _Asked
+) -> Result:
+    # Without the address, which would stay here when the login is forgotten.
+    send_renewal_link(actor, connection)
+    return State.SUCCEEDED, "The mail with the link is on its way to the contact."
+
+
 _DEEDS: dict[Operation, Callable[[Actor, Connection, ConnectionBatchItem, _Asked], Result]] = {
     Operation.SYNC: _sync,
     Operation.REFRESH: _refresh,
@@ -144,4 +153,5 @@ _DEEDS: dict[Operation, Callable[[Actor, Connection, ConnectionBatchItem, _Asked
     Operation.UPDATE: _update,
     Operation.DISCONNECT: _disconnect,
     Operation.MOVE: _move,
+    Operation.SEND_RENEWAL_LINKS: _send_renewal_link,
 }

@@ -26,6 +26,7 @@ CONNECTION_PERMISSIONS = {
     Operation.UPDATE: "tokens.connect_amazon",
     Operation.MOVE: "tokens.move_connection",
     Operation.DISCONNECT: "tokens.disconnect_connection",
+    Operation.SEND_RENEWAL_LINKS: "tokens.connect_amazon",
 }
 # The operations that are offered, by what they are done with.
 OFFERED = {Subject.ACCOUNTS: PERMISSIONS, Subject.CONNECTIONS: CONNECTION_PERMISSIONS}

@@ -52,6 +52,12 @@ class BatchOperation(models.Model):
         PAUSE = "pause"
         RESUME = "resume"
         MOVE = "move"
+        SEND_RENEWAL_LINKS = "send_renewal_links", "send renewal links"
+
+        @property
+        def verb(self) -> str:
+            """What stands before the accounts or connections in a sentence."""
+            return f"{self.label} for" if self == self.SEND_RENEWAL_LINKS else str(self.label)
 
     class State(models.TextChoices):
         WAITING = "waiting"
@@ -79,7 +85,7 @@ class BatchOperation(models.Model):
     subject = models.CharField(
         max_length=12, choices=Subject.choices, default=Subject.ACCOUNTS, db_default=Subject.ACCOUNTS
     )
-    operation = models.CharField(max_length=12, choices=Operation.choices)
+    operation = models.CharField(max_length=20, choices=Operation.choices)
     state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
     options = models.JSONField(default=dict, blank=True)
     filter = models.JSONField(null=True, blank=True, help_text="The filter that chose the rows, if one did")
@@ -117,7 +123,10 @@ class BatchOperation(models.Model):
                 condition=Q(subject="accounts", operation__in=["sync", "disconnect", "reconnect", "update"])
                 | Q(
                     subject="connections",
-                    operation__in=["sync", "refresh", "pause", "resume", "disconnect", "move", "update"],
+                    operation__in=[
+                        *("sync", "refresh", "pause", "resume", "disconnect", "move", "update"),
+                        "send_renewal_links",
+                    ],
                 ),
                 name="batch_operation_is_known",
             ),
@@ -145,7 +154,9 @@ class BatchOperation(models.Model):
 
     def __str__(self) -> str:
         plural = "" if self.total == 1 else "s"
-        return f"{self.get_operation_display().capitalize()} of {self.total:,} {self.noun}{plural}"
+        is_of_links = self.operation == self.Operation.SEND_RENEWAL_LINKS
+        deed = "Renewal links for" if is_of_links else f"{self.get_operation_display().capitalize()} of"
+        return f"{deed} {self.total:,} {self.noun}{plural}"
 
     @property
     def team_id(self) -> UUID | None:

@@ -69,7 +69,7 @@ class BatchActions(VisibleRowsAdmin):
         subject = str(self.rows.subject)
         context = {
             **self.admin_site.each_context(request),
-            "title": f"{operation.label.capitalize()} {subject}",
+            "title": f"{operation.verb.capitalize()} {subject}",
             "action": action,
             "form": form,
             "on": subject,
@@ -115,7 +115,16 @@ class AccountActions(BatchActions):
 
 class ConnectionActions(BatchActions):
     rows = CONNECTIONS
-    actions = ["sync", "refresh", "update_labels", "pause", "resume", "move", "disconnect"]
+    actions = [
+        "sync",
+        "refresh",
+        "update_labels",
+        "pause",
+        "resume",
+        "move",
+        "send_renewal_links",
+        "disconnect",
+    ]
 
     @admin.action(description="Sync now", permissions=["sync"])
     def sync(self, request: HttpRequest, connections: QuerySet[Any]) -> Answer:
@@ -140,6 +149,10 @@ class ConnectionActions(BatchActions):
     @admin.action(description="Move to another team", permissions=["move"])
     def move(self, request: HttpRequest, connections: QuerySet[Any]) -> Answer:
         return self.ask_and_start(request, "move", Operation.MOVE, connections)
+
+    @admin.action(description="Send renewal links", permissions=["update"])
+    def send_renewal_links(self, request: HttpRequest, connections: QuerySet[Any]) -> Answer:
+        return self.ask_and_start(request, "send_renewal_links", Operation.SEND_RENEWAL_LINKS, connections)
 
     @admin.action(description="Disconnect", permissions=["disconnect"])
     def disconnect(self, request: HttpRequest, connections: QuerySet[Any]) -> Answer:

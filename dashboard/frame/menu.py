@@ -89,6 +89,7 @@ def _build_navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     ),
                     **_badge(request),
                 },
+                _item("Renewals", "event_repeat", reverse("renewals"), is_open("renewals"), connections),
                 _item(
                     "Client links", "add_link", reverse("links"), is_open("links"), "tokens.view_connectlink"
                 ),

@@ -1,5 +1,6 @@
 """The list of connections, and the page of a connection with its refreshes and syncs."""
 
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -19,7 +20,7 @@ from amazon_accounts.amazon_ads.hosts import Region
 from dashboard.account_counts import count_accounts
 from dashboard.audit.rows import read_latest
 from dashboard.charts import Column, stack_columns
-from dashboard.connection_chips import count_groups
+from dashboard.connection_chips import GROUPS, count_groups
 from dashboard.connection_list import ConnectionList, translate_parameters
 from dashboard.frame.page import StaffRequest, page, staff_page
 from dashboard.frame.team_filter import TeamFilter
@@ -57,25 +58,35 @@ def connections(request: StaffRequest) -> HttpResponse:
     return page(
         request,
         "dashboard/connections/list_page.html",
-        _list_context(request.user, ConnectionList.read(parameters), team_filter),
+        describe_list(request.user, ConnectionList.read(parameters), team_filter),
         title="Connections",
         partial="dashboard/connections/list.html",
     )
 
 
-def _list_context(user: User, state: ConnectionList, team_filter: TeamFilter) -> dict[str, Any]:
+def describe_list(
+    user: User,
+    state: ConnectionList,
+    team_filter: TeamFilter,
+    *,
+    view: str = "connections",
+    groups_shown: Collection[str] = tuple(GROUPS),
+    sort_titles: Mapping[str, str] = SORT_TITLES,
+) -> dict[str, Any]:
+    """Return what the page of a list of connections shows."""
     # A cursor that is old or of another ordering leads to the first page.
     try:
         rows = state.page(user)
     except ValidationError:
         state = state.without()
         rows = state.page(user)
-    groups, count = count_groups(user, state)
+    groups, count = count_groups(user, state, shown=groups_shown)
     counts = count_accounts([connection.pk for connection in rows.items])
     typed = {name: state.typed(name) for name in RARE_FILTERS}
-    base = reverse("connections")
+    base = reverse(view)
     return {
         "state": state,
+        "base": base,
         "team_menu": team_filter.menu(
             f"{base}{state.without('team').page_address()}", number=max(len(state.values("team")), 1)
         ),
@@ -87,7 +98,7 @@ def _list_context(user: User, state: ConnectionList, team_filter: TeamFilter) ->
         "groups": groups,
         "count": count,
         "count_text": f"{count.number:,}{'+' if count.capped else ''}",
-        "sorts": sort_links(state, SORT_TITLES),
+        "sorts": sort_links(state, sort_titles),
         "here": f"{base}{state.page_address(state.cursor)}",
         "first": f"{base}{state.page_address()}",
         "next": rows.next_cursor and f"{base}{state.page_address(rows.next_cursor)}",

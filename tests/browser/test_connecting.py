@@ -22,11 +22,11 @@ def test_it_connects_a_login_through_consent_and_shows_its_accounts(page: Page) 
     expect(page.get_by_role("heading", name="Profiles")).to_be_visible()
 
 
-def test_a_reconnect_goes_on_to_amazon_at_once_and_keeps_the_label(page: Page) -> None:
+def test_a_renewal_goes_on_to_amazon_at_once_and_keeps_the_label(page: Page) -> None:
     page.goto("/connections/")
     card = page.get_by_role("article").first
     label = card.locator("a.c-name").inner_text()
-    card.get_by_role("button", name="Reconnect").click()
+    card.get_by_role("button", name="Renew").click()
     expect(page.get_by_text("asks for access to your Amazon account")).to_be_visible()
     page.get_by_role("button", name="Cancel").click()
     page.wait_for_url("**/connections/")

@@ -322,6 +322,7 @@ def test_actions_on_connections_ask_for_what_they_need(
         "disconnect": ({}, "Their tokens are erased"),
         "move": ({"team": str(team.pk)}, "Their accounts, labels and history go along."),
         "update_labels": ({"set_labels": "client: acme"}, "Set labels"),
+        "send_renewal_links": ({}, "Send renewal links for 1 connection?"),
     }
     for action, (fields, words) in asked.items():
         page = act(client, action, connection).content.decode()

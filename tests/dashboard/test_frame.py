@@ -15,7 +15,7 @@ from pytest_django import Settings
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
 from tokens.models import Membership, Team
 
-PAGES = ["/", "/accounts/", "/connections/", "/operations/", "/history/"]
+PAGES = ["/", "/accounts/", "/connections/", "/renewals/", "/operations/", "/history/"]
 # What an empty page offers to a person who may do it.
 OFFERS = [
     'href="/connect/amazon/"',

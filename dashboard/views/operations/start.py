@@ -102,7 +102,7 @@ def start_operation(request: StaffRequest) -> HttpResponse:
         request,
         "dashboard/operations/confirm.html",
         context,
-        title=f"{operation.label.capitalize()} {rows.subject}",
+        title=f"{operation.verb.capitalize()} {rows.subject}",
         status=HTTPStatus.OK if is_valid else INVALID_FORM,
     )
 

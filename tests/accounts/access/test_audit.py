@@ -167,6 +167,7 @@ OF_OPERATIONS: Final = {
     "invite": "invitation.make",
     "make_connect_link": "connect_link.make",
     "revoke_connect_link": "connect_link.revoke",
+    "send_renewal_link": "connect_link.make",
     "set_team_logo": "team.set_logo",
     "remove_team_logo": "team.remove_logo",
     "make_webhook": "webhook.make",

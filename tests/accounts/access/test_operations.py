@@ -31,6 +31,7 @@ from tokens.connect.forget import forget_login
 from tokens.connect.links import make_connect_link, revoke_connect_link
 from tokens.connect.move import move_connection
 from tokens.connect.refresh_token import connect_with_refresh_token
+from tokens.connect.renewals import send_renewal_link
 from tokens.connect.update import update_connection
 from tokens.models import (
     AlertAddress,
@@ -193,6 +194,10 @@ OPERATIONS: dict[str, tuple[str, Callable[[Any, Scene], object]]] = {
         "tokens.connect_amazon",
         lambda user, _: revoke_connect_link(user, ConnectLink.objects.get()),
     ),
+    "send_renewal_link": (
+        "tokens.connect_amazon",
+        lambda user, scene: send_renewal_link(user, scene.connection),
+    ),
     "set_team_logo": (
         "tokens.change_teamlogo",
         lambda user, scene: set_team_logo(user, scene.connection.team, make_png()),
@@ -272,6 +277,7 @@ def scene(db: None, new_account: AccountFactory) -> Scene:
     # Its mail may be sent again.
     Invitation.objects.update(ends_at=F("ends_at") - MIN_PAUSE)
     make_connect_link(SYSTEM, account.team, label="Copperleaf", owner=account.user)
+    Connection.objects.filter(pk=account.connection_id).update(contact_email="ads@copperleaf.example")
     AlertAddress.objects.create(team=account.team, name="Channel", service="Slack", address="x")
     disconnected = new_account(User.objects.create_user("another")).connection
     disconnect_connection(SYSTEM, disconnected)

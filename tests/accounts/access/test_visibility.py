@@ -298,6 +298,7 @@ PAGES: dict[str, tuple[type[Model], Reader]] = {
     "profiles of an account": (Profile, on_pages_of("accounts", Account, "profiles")),
     "changes of an account": (AccountChange, on_pages_of("accounts", Account, "changes")),
     "connections": (Connection, links("connections/", Connection, lambda row: f"/connections/{row.pk}/")),
+    "renewals": (Connection, links("renewals/", Connection, lambda row: f"/connections/{row.pk}/")),
     "connection": (Connection, details(f"connections/{CONNECTION}", Connection)),
     "availability of a connection": (
         Connection,

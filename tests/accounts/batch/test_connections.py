@@ -243,7 +243,7 @@ class TestRights:
     ("operation", "options", "field"),
     [
         ("reconnect", {}, "operation"),
-        ("send_renewal_links", {}, "operation"),
+        ("send_renewal_links", {"days": 7}, "options"),
         ("update", {}, "options"),
         ("update", {"label": "one"}, "options.label"),
         ("update", {"paused": True}, "options.paused"),

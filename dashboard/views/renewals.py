@@ -1,0 +1,136 @@
+"""The logins whose consent ends, and the links that their contacts have got."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, F, QuerySet
+from django.db.models.functions import TruncMonth
+from django.http import HttpResponse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.views.decorators.http import require_safe
+
+from dashboard.charts import Chart, Column, stack_columns
+from dashboard.connection_list import RenewalList, translate_parameters
+from dashboard.frame.page import StaffRequest, is_partial, page, staff_page
+from dashboard.frame.team_filter import TeamFilter
+from dashboard.views.connections import describe_list
+from tokens.connect.renewals import find_newest_links
+from tokens.models import Connection, ConsentState, first_consent_with_end, where_consent
+
+VIEW = "tokens.view_connection"
+SORT_TITLES = {"consent_ends_at": "Consent", "label": "Label"}
+
+
+@dataclass(frozen=True)
+class Month:
+    """How many consents end in a month."""
+
+    title: str
+    ended: int = 0
+    soon: int = 0
+    later: int = 0
+
+    @property
+    def number(self) -> int:
+        return self.ended + self.soon + self.later
+
+
+@dataclass(frozen=True)
+class Months:
+    """How many consents end in each month from the first to the last in which one ends."""
+
+    rows: Sequence[Month]
+
+    @property
+    def ended(self) -> int:
+        return sum(month.ended for month in self.rows)
+
+    @property
+    def soon(self) -> int:
+        return sum(month.soon for month in self.rows)
+
+    @property
+    def chart(self) -> Chart:
+        columns = [
+            Column(
+                month.title,
+                [("bad", month.ended), ("attention", month.soon), ("good", month.later)],
+                f"{month.title}: {month.number:,}",
+            )
+            for month in self.rows
+        ]
+        return stack_columns(columns, whole=True)
+
+
+@require_safe
+@staff_page(VIEW)
+def renewals(request: StaffRequest) -> HttpResponse:
+    parameters = translate_parameters(request.GET)
+    team_filter = TeamFilter.read(request, VIEW)
+    if team_filter.team_id and "team" not in parameters:
+        # As if the address named it: then the links and an operation on all that match name it too.
+        parameters["team"] = team_filter.text
+    state = RenewalList.read(parameters)
+    context = describe_list(
+        request.user,
+        state,
+        team_filter,
+        view="renewals",
+        groups_shown=["consent"],
+        sort_titles=SORT_TITLES,
+    )
+    links = find_newest_links(request.user, [connection.pk for connection, _ in context["connections"]])
+    context |= {
+        "for_renewals": True,
+        "rows": [(row, accounts, links.get(row.pk)) for row, accounts in context["connections"]],
+    }
+    if not is_partial(request):
+        context["months"] = _count_by_month(_select_of_teams(request, state))
+    return page(
+        request,
+        "dashboard/renewals/page.html",
+        context,
+        title="Renewals",
+        partial="dashboard/connections/list.html",
+    )
+
+
+def _select_of_teams(request: StaffRequest, state: RenewalList) -> QuerySet[Connection]:
+    # The figure stands outside of the list, and the other filters change the list alone.
+    others = (name for name in state.filters if name not in {"team", "state"})
+    return state.without(*others).connections(request.user)
+
+
+def _count_by_month(connections: QuerySet[Connection]) -> Months:
+    days = timedelta(days=settings.CONSENT_DAYS)
+    dated = connections.filter(consented_at__gte=first_consent_with_end())
+    counted = (
+        dated.order_by()
+        .annotate(month=TruncMonth(F("consented_at") + days))
+        .values("month")
+        .annotate(
+            number=Count("pk"),
+            ended=Count("pk", filter=where_consent(ConsentState.ENDED)),
+            soon=Count("pk", filter=where_consent(ConsentState.ENDS_IN_60)),
+        )
+    )
+    found = {_number(row["month"]): row for row in counted}
+    if not found:
+        return Months([])
+    return Months([_make_month(number, found.get(number)) for number in range(min(found), max(found) + 1)])
+
+
+def _number(month: datetime) -> int:
+    return month.year * 12 + month.month - 1
+
+
+def _make_month(number: int, row: Mapping[str, Any] | None) -> Month:
+    first = datetime(number // 12, number % 12 + 1, 1, tzinfo=timezone.get_current_timezone())
+    title = date_format(first, "M Y")
+    if row is None:
+        return Month(title)
+    return Month(title, row["ended"], row["soon"], row["number"] - row["ended"] - row["soon"])

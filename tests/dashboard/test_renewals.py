@@ -1,0 +1,155 @@
+"""The page of renewals."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.conf import LazySettings
+from django.contrib.auth.models import User
+from django.db.models.functions import Now
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import BatchOperation, ConnectionBatchItem
+from tests.accounts.batch.batches import run_to_end
+from tests.dashboard.conftest import LogIn, MakeConnection, squeeze, staff
+from tokens.connect.links import make_connect_link
+from tokens.connect.renewals import send_renewal_link
+from tokens.models import Connection, ConnectLink
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def client(alice: User, log_in: LogIn, settings: LazySettings) -> Client:
+    settings.CONSENT_EFFECTIVE_DATE = datetime(2020, 1, 1, tzinfo=UTC).date()
+    return log_in(alice)
+
+
+def days_left(days: float) -> datetime:
+    return timezone.now() - timedelta(days=365 - days)
+
+
+@pytest.fixture
+def house(alice: User, make_connection: MakeConnection, client: Client) -> dict[str, Connection]:
+    """Logins by label, with the consents of all groups."""
+    consents = {"ended": -3, "week": 5, "month": 20, "two months": 50, "good": 300}
+    made = {
+        label: make_connection(alice, label, consented_at=days_left(left)) for label, left in consents.items()
+    }
+    made["unknown"] = make_connection(alice, "unknown", contact_email="u@garden.example")
+    made["gone"] = make_connection(alice, "gone", consented_at=days_left(-5), state="disconnected")
+    return made
+
+
+def shown(client: Client, query: str = "") -> list[str]:
+    return [row.label for row, _, _ in client.get(f"/renewals/{query}").context["rows"]]
+
+
+@pytest.mark.usefixtures("house")
+class TestList:
+    def test_the_next_to_end_comes_first_and_disconnected_logins_are_left_out(self, client: Client) -> None:
+        assert shown(client) == ["ended", "week", "month", "two months", "good", "unknown"]
+        assert shown(client, "?state=disconnected") == shown(client)
+
+    @pytest.mark.parametrize(
+        ("word", "labels"),
+        [
+            ("ended", ["ended"]),
+            ("ends_in_7", ["week"]),
+            ("ends_in_30", ["week", "month"]),
+            ("ends_in_60", ["week", "month", "two months"]),
+            ("unknown", ["unknown"]),
+        ],
+    )
+    def test_each_chip_counts_what_it_shows(self, client: Client, word: str, labels: list[str]) -> None:
+        [group] = client.get("/renewals/").context["groups"]
+        chip = next(chip for chip in group.chips if chip.id == f"chip-consent-{word}")
+        assert chip.number == len(labels)
+        assert "state" not in chip.address
+        assert shown(client, chip.address) == labels
+
+    def test_all_that_match_leaves_out_what_the_list_leaves_out(self, client: Client) -> None:
+        state = client.get("/renewals/?consent=ended").context["state"]
+        form = {"on": "connections", "operation": "send_renewal_links", "all": "1"}
+        answer = client.post("/operations/", {**form, "query": state.filter_query})
+        assert "Send renewal links for 1 connection" in answer.content.decode()
+
+    def test_consents_are_counted_by_the_month_of_their_end(self, client: Client) -> None:
+        months = client.get("/renewals/").context["months"]
+        assert (months.ended, months.soon, sum(month.later for month in months.rows)) == (1, 3, 1)
+        ends = timezone.localtime(timezone.now() + timedelta(days=300))
+        assert (months.rows[-1].title, months.rows[-1].later) == (f"{ends:%b %Y}", 1)
+        assert len(months.rows) >= 10
+
+    def test_another_person_sees_none_of_it(self, log_in: LogIn) -> None:
+        page = log_in(staff("vera", "Viewer")).get("/renewals/")
+        assert (page.context["rows"], list(page.context["months"].rows)) == ([], [])
+
+
+def link_cell(client: Client) -> str:
+    html = squeeze(client.get("/renewals/?consent=unknown").content.decode())
+    return html.rpartition("<td")[2].partition("</td>")[0]
+
+
+def test_the_newest_link_says_what_came_of_it(
+    alice: User, client: Client, house: dict[str, Connection]
+) -> None:
+    assert "None" in link_cell(client)
+    unknown = house["unknown"]
+    make_connect_link(alice, unknown.team, label="x", connection=unknown)
+    assert "Made" in link_cell(client)
+    link = send_renewal_link(alice, unknown)
+    links = ConnectLink.objects.filter(pk=link.pk)
+    assert "Being sent" in link_cell(client)
+    links.update(mailed_at=Now(), digest="a" * 64, came_back_as="<theo@personal.example>")
+    assert "Sent" in link_cell(client)
+    assert "Came back as" in link_cell(client)
+    assert "&lt;theo@personal.example&gt;" in link_cell(client)
+    links.update(ends_at=Now() - timedelta(hours=1))
+    assert "Expired" in link_cell(client)
+    links.update(used_at=Now(), connected=unknown, browser_digest="b" * 64, has_renewed=True, came_back_as="")
+    assert "Renewed" in link_cell(client)
+    links.update(used_at=None, connected=None, browser_digest="", revoked_at=Now())
+    assert "Revoked" in link_cell(client)
+
+
+def test_links_are_sent_to_the_chosen_and_the_result_names_who_has_no_contact(
+    client: Client, house: dict[str, Connection]
+) -> None:
+    form = {
+        "on": "connections",
+        "operation": "send_renewal_links",
+        "connection_ids": f"{house['unknown'].pk},{house['week'].pk}",
+    }
+    asked = client.post("/operations/", form)
+    assert "Send renewal links for 2 connections" in asked.content.decode()
+    assert not BatchOperation.objects.exists()
+    client.post("/operations/", {**form, "confirm": "1"})
+    batch = run_to_end(BatchOperation.objects.get())
+    assert str(batch) == "Renewal links for 2 connections"
+    items = ConnectionBatchItem.objects.filter(batch=batch).select_related("connection")
+    assert {item.connection.label: (item.state, item.message) for item in items} == {
+        "unknown": ("succeeded", "The mail with the link is on its way to the contact."),
+        "week": ("failed", "It has no contact, so no link was sent. Add the contact first."),
+    }
+    link = ConnectLink.objects.get()
+    assert (link.connection, link.email) == (house["unknown"], "u@garden.example")
+    assert "It has no contact" in client.get(f"/operations/{batch.pk}/").content.decode()
+
+
+def test_a_viewer_is_offered_no_links(log_in: LogIn, make_connection: MakeConnection) -> None:
+    vera = staff("vera", "Viewer")
+    connection = make_connection(vera, "A", contact_email="a@garden.example")
+    browser = log_in(vera)
+    assert "send_renewal_links" not in browser.get("/renewals/").content.decode()
+    form = {"on": "connections", "operation": "send_renewal_links", "connection_ids": str(connection.pk)}
+    assert browser.post("/operations/", {**form, "confirm": "1"}).status_code == 403
+
+
+@pytest.mark.parametrize(("state", "word"), [("active", "Renew"), ("reauthorization_required", "Reconnect")])
+def test_an_active_connection_is_renewed_and_a_refused_one_reconnected(
+    alice: User, client: Client, make_connection: MakeConnection, state: str, word: str
+) -> None:
+    connection = make_connection(alice, "A", state=state)
+    html = squeeze(client.get(f"/connections/{connection.pk}/").content.decode())
+    assert f'id="reconnect-{connection.pk}">{word}<' in html

@@ -1,0 +1,52 @@
+"""Asking the contact of a connection to renew its login."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from tokens.connect.links import make_connect_link, revoke_connect_link
+from tokens.locking import lock_connection
+from tokens.models import Connection, ConnectLink
+from tokens.permissions import System, require
+
+PERMISSION = "tokens.connect_amazon"
+
+
+def send_renewal_link(user: User | System, connection: Connection) -> ConnectLink:
+    """Queue the mail with a link that renews the connection, to its contact; end the open links before it.
+
+    The mail has the language of the last link. Raises PermissionDenied, and ValidationError if there is no contact, if
+    the connection is disconnected, or if no link may be made.
+    """
+    require(user, PERMISSION, connection)
+    with transaction.atomic():
+        # Two requests at once leave one open link.
+        locked = lock_connection(user, PERMISSION, connection.pk)
+        if locked.state == Connection.State.DISCONNECTED:
+            raise ValidationError(locked.reason_unusable)
+        if not locked.contact_email:
+            raise ValidationError("It has no contact, so no link was sent. Add the contact first.")
+        links = ConnectLink.objects.filter(connection=locked)
+        language = links.values_list("language", flat=True).first()
+        for link in links.open():
+            revoke_connect_link(user, link)
+        made, _ = make_connect_link(
+            user,
+            locked.team,
+            label=locked.label,
+            connection=locked,
+            email=locked.contact_email,
+            language=language or "en",
+            owner=locked.owner,
+        )
+    return made
+
+
+def find_newest_links(user: User, connections: Collection[UUID]) -> dict[UUID, ConnectLink]:
+    """Return the newest link to renew each of these connections, of those that the person may see."""
+    links = ConnectLink.objects.visible_to(user).filter(connection__in=connections)
+    newest = links.order_by("connection_id", "-created_at", "-id").distinct("connection_id")
+    return {link.connection_id: link for link in newest if link.connection_id}
