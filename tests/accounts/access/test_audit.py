@@ -322,6 +322,7 @@ ACTIONS: Final[dict[str, str]] = {
     "accounts.account update_labels": "batch.start",
     "tokens.connection sync": "connection.sync",
     "tokens.connection refresh": "connection.refresh",
+    "tokens.connection send_renewal_links": "batch.start",
     "tokens.session end": "session.end",
     "auth.user delete_selected": "person.delete",
     "tokens.apikey delete_selected": "api_key.end",
