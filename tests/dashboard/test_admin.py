@@ -16,7 +16,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob, ProcrastinateW
 from pytest_django import DjangoAssertNumQueries
 from unfold.admin import ModelAdmin
 
-from accounts.models import Account, AccountManager, AccountSearch, BatchOperation, SyncRun
+from accounts.models import Account, AccountManager, AccountSearch, Availability, BatchOperation, SyncRun
 from amazon_accounts.amazon_ads.models import RateLimit
 from tests.api_keys import new_key
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, squeeze, staff
@@ -32,6 +32,7 @@ from tokens.models import (
     AuditMail,
     ChosenTeam,
     Connection,
+    ConnectionPeriod,
     ConnectLink,
     Event,
     Failure,
@@ -54,7 +55,8 @@ from tokens.refresh.tasks import request_refresh
 
 OURS = ("accounts", "tokens", "amazon_ads")
 # A side table of the search, kept by triggers: it shows nothing that the account does not.
-# The audit trail, invitations and webhooks have pages of their own or are read by the API, and what a person chooses is their own.
+# The audit trail, invitations and webhooks have pages of their own or are read by the API, the page of a connection shows
+# its availability, and what a person chooses is their own.
 NOT_SHOWN = {
     AccountSearch,
     AlertAddress,
@@ -65,8 +67,10 @@ NOT_SHOWN = {
     AuditKey,
     AuditLink,
     AuditMail,
+    Availability,
     ChosenTeam,
     ConnectLink,
+    ConnectionPeriod,
     Event,
     Invitation,
     MutedAlertKind,

@@ -20,7 +20,7 @@ PAGES = ["/", "/accounts/", "/connections/", "/renewals/", "/operations/", "/his
 OFFERS = [
     'href="/connect/amazon/"',
     "Connect an Amazon login to begin",
-    "Select accounts in the list of accounts",
+    "Select accounts or connections in their list",
 ]
 
 

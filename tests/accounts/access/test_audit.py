@@ -36,7 +36,7 @@ from tests.api_keys import new_key
 from tests.pictures import make_png
 from tests.sandbox_fixtures import SandboxServer
 from tokens.connect.disconnect import disconnect_connection
-from tokens.models import ApiKey, AuditEntry, AuditLink, Connection, Session
+from tokens.models import ApiKey, AuditEntry, AuditLink, Connection, Session, Team
 from tokens.people.audit import Action
 from tokens.people.logos import set_team_logo
 from tokens.permissions import SYSTEM
@@ -315,14 +315,15 @@ FORMS: Final[dict[str, str]] = {
     "tokens.apikey delete": "api_key.end",
     "mfa.authenticator delete": "second_factor.remove",
 }
+CONNECTION_OPERATIONS: Final = [
+    *("sync", "refresh", "pause", "resume", "disconnect", "move", "update_labels", "send_renewal_links")
+]
 ACTIONS: Final[dict[str, str]] = {
     "accounts.account sync": "batch.start",
     "accounts.account disconnect": "batch.start",
     "accounts.account reconnect": "batch.start",
     "accounts.account update_labels": "batch.start",
-    "tokens.connection sync": "connection.sync",
-    "tokens.connection refresh": "connection.refresh",
-    "tokens.connection send_renewal_links": "batch.start",
+    **dict.fromkeys((f"tokens.connection {operation}" for operation in CONNECTION_OPERATIONS), "batch.start"),
     "tokens.session end": "session.end",
     "auth.user delete_selected": "person.delete",
     "tokens.apikey delete_selected": "api_key.end",
@@ -410,6 +411,7 @@ class Office:
             "apply": "1",
             "post": "yes",
             "set_labels": "team: north",
+            "team": str(Team.objects.get(name="Main").pk),
         }
         response = self.browser.post(f"/admin/{label.replace('.', '/')}/", form)
         assert response.status_code in {302, 303}, response.content.decode()
