@@ -158,6 +158,7 @@ def check(client: Client, address: str, caplog: pytest.LogCaptureFixture) -> str
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_no_query_string_is_answered_with_an_error_of_ours(
     client: Client, ids: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
