@@ -65,6 +65,14 @@ class NewConnectLinkSerializer(ConnectLinkSerializer):
     )
 
 
+class Text(serializers.CharField):
+    def to_internal_value(self, data: Any) -> str:
+        # REST framework also takes numbers.
+        if not isinstance(data, str):
+            raise serializers.ValidationError("It must be a text.")
+        return super().to_internal_value(data)
+
+
 class ConnectLinkRequest(serializers.Serializer[Any]):
     # `label` is an attribute of every serializer.
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
@@ -73,7 +81,7 @@ class ConnectLinkRequest(serializers.Serializer[Any]):
     team = serializers.UUIDField(
         required=False, help_text="The id of the team. It can be left out by who is in one team."
     )
-    label_ = serializers.CharField(
+    label_ = Text(
         max_length=MAX_LABEL_LENGTH,
         help_text="Whose ad accounts it is about. The client reads it, and a new connection has it as its label.",
     )
@@ -82,7 +90,7 @@ class ConnectLinkRequest(serializers.Serializer[Any]):
         allow_null=True,
         help_text="The id of a connection of the team that is to be renewed, by the same login alone.",
     )
-    email = serializers.CharField(
+    email = Text(
         required=False,
         allow_blank=True,
         max_length=MAX_ADDRESS_LENGTH,

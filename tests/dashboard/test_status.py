@@ -36,7 +36,8 @@ from tokens.models import Connection, ConnectLink, TokenRefresh, WebhookDelivery
         (STATUS_LABELS, Account.Status),
         (STANDING_LABELS, Standing),
         (RUN_LABELS, SyncRun.State),
-        (STATE_LABELS, Connection.State),
+        # A paused connection has no colour.
+        ({word: tone for word, tone in STATE_LABELS.items() if word}, Connection.State),
         (OUTCOME_LABELS, TokenRefresh.Outcome),
     ],
 )

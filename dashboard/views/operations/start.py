@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import HttpResponse, QueryDict
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 
@@ -47,8 +47,9 @@ class Selection:
         if self.filters is not None:
             try:
                 return self.rows.filter(user, self.filters)
-            except UnknownObjectError:
-                return self.rows.find(user, [])
+            except UnknownObjectError as error:
+                # As in the list itself.
+                raise Http404 from error
         # One id more than allowed is enough to say that there are too many.
         ids = [row_id for text in self.ids[: MAX_ITEMS + 1] if (row_id := _parse_id(text))]
         return self.rows.find(user, ids)

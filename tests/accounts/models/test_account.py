@@ -129,7 +129,7 @@ def test_a_batch_and_its_items_say_what_they_are(alice: User, make: AccountFacto
     account = make({}, {})
     batch = BatchOperation.objects.create(user=alice, operation="sync", total=1)
     item = BatchItem.objects.create(batch=batch, account=account)
-    assert str(batch) == "Sync of 1 accounts"
+    assert str(batch) == "Sync of 1 account"
     assert str(item) == f"{account.pk} waiting"
     assert not batch.is_finished
 

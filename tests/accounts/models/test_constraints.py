@@ -18,6 +18,7 @@ from accounts.models import (
     Availability,
     BatchItem,
     BatchOperation,
+    ConnectionBatchItem,
     Profile,
     SyncRun,
 )
@@ -45,6 +46,8 @@ def rows(alice: User, new_account: AccountFactory) -> Rows:
     Profile.objects.create(account=account, profile_id="2", region="EU")
     AccountManager.objects.create(manager=other, account=account)
     batch = BatchOperation.objects.create(user=alice, operation="sync", total=2, idempotency_key="first")
+    connection = account.connection
+    ConnectionBatchItem.objects.create(batch=batch, connection=connection, team=connection.team)
     BatchOperation.objects.create(user=alice, operation="sync", idempotency_key="second")
     BatchItem.objects.create(batch=batch, account=account)
     run = SyncRun.objects.create(connection=account.connection, trigger="manual")
@@ -128,6 +131,7 @@ VIOLATIONS: list[tuple[str, Callable[[Rows], object]]] = [
     ("batch_counts_add_up", change_batch(succeeded=1, failed=1, skipped=1)),
     ("batch_ends_after_it_began", change_batch(state="failed", finished_at=EARLIER)),
     ("batch_item_state_is_known", lambda _rows: BatchItem.objects.update(state="lost")),
+    ("connection_item_state_is_known", lambda _rows: ConnectionBatchItem.objects.update(state="lost")),
     ("one_running_sync_per_connection", run_twice("running")),
     ("one_waiting_sync_per_connection", run_twice("waiting")),
     ("sync_state_is_known", change_run(state="lost", started_at=timezone.now())),
