@@ -5,9 +5,10 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from asgiref.sync import SyncToAsync
 from django.conf import settings
 from django.core.servers.basehttp import WSGIRequestHandler
-from django.db import connection
+from django.db import connection, connections
 from pytest_django import DjangoDbBlocker
 
 from amazon_accounts.starter.database import use_local_database
@@ -99,3 +100,6 @@ def empty_queue(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlock
             "DELETE FROM accounts_staged_account; DELETE FROM accounts_staged_profile"
         )
     connection.close()
+    # Asynchronous code uses the database in a thread that all tests share. A test that ends the sessions of the database
+    # would leave a dead connection there.
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
