@@ -20,7 +20,8 @@ from tests.accounts.sync.conftest import ConnectionFactory, Sync
 from tests.accounts.sync.expected_rows import find_differences
 from tokens.models import Connection
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# Other tests cover the same code, and measuring makes the many syncs twice as slow.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.no_cover]
 
 LIST = "/adsAccounts/list"
 EXAMPLES = int(os.environ.get("SHIFTS", "12"))

@@ -30,7 +30,8 @@ from tokens.connect.disconnect import disconnect_connection
 from tokens.models import Connection
 from tokens.permissions import SYSTEM
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# Other tests cover the same code, and measuring makes the many syncs twice as slow.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.no_cover]
 
 FIRST = int(os.environ.get("WORLDS_FROM", "1"))
 WORLDS = int(os.environ.get("WORLDS", "8"))
