@@ -88,6 +88,9 @@ def _is_lost() -> bool:
 def empty_queue(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     # After a test that commits, Django empties the tables of its models, but not these tables.
     yield
+    # Asynchronous code uses the database in a thread that all tests share. A test that ends the sessions of the database
+    # would leave a dead connection there.
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
     mark = request.node.get_closest_marker("django_db")
     is_transactional = bool(mark and mark.kwargs.get("transaction"))
     if not is_transactional and {"transactional_db", "live_server"}.isdisjoint(request.fixturenames):
@@ -100,6 +103,3 @@ def empty_queue(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlock
             "DELETE FROM accounts_staged_account; DELETE FROM accounts_staged_profile"
         )
     connection.close()
-    # Asynchronous code uses the database in a thread that all tests share. A test that ends the sessions of the database
-    # would leave a dead connection there.
-    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
