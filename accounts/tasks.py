@@ -1,7 +1,7 @@
 """Every task of this app. Procrastinate imports the module `tasks` of each installed app."""
 
 from accounts.availability.closing import store_availability
-from accounts.batch.tasks import run_batch, settle_batches
+from accounts.batch.tasks import run_batch, run_connection_batch, settle_batches
 from accounts.batch.upkeep import prune_batches
 from accounts.lists.tasks import index_search
 from accounts.pruning import prune_sync_history
@@ -17,6 +17,7 @@ __all__ = [
     "prune_sync_history",
     "rescue_runs",
     "run_batch",
+    "run_connection_batch",
     "run_sync",
     "settle_batches",
     "store_availability",

@@ -184,7 +184,7 @@ def retry_batch(user: User | System, batch: BatchOperation) -> BatchOperation:
             ]
         )
         record_many(user, Action.BATCH_RETRY, name_batch(batch, again), after=describe_batch(batch))
-        queue_batch(batch.pk)
+        queue_batch(batch)
     return batch
 
 
@@ -289,7 +289,7 @@ def _store(
     # One entry for all rows of a team. The items and the changes say the rest.
     record_many(user, Action.BATCH_START, name_batch(batch, numbers), after=describe_batch(batch))
     if permitted:
-        queue_batch(batch.pk)
+        queue_batch(batch)
     else:
         finish(batch, BatchOperation.State.SUCCEEDED, {AnyItem.State.SKIPPED: batch.total})
 

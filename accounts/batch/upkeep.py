@@ -1,7 +1,6 @@
 """Upkeep of batches: find batches that have lost their job, and delete old batches that have ended."""
 
 from datetime import timedelta
-from uuid import UUID
 
 from django.db import connection as database
 from django.db import transaction
@@ -16,12 +15,12 @@ RETENTION = timedelta(days=90)  # from the creation of the batch
 MAX_PRUNED = 1_000
 
 
-def find_unstarted() -> list[UUID]:
+def find_unstarted() -> list[BatchOperation]:
     of_batch = Q(batch=OuterRef("pk"), state=AnyItem.State.WAITING, run=None)
     unstarted = Exists(BatchItem.objects.filter(of_batch)) | Exists(
         ConnectionBatchItem.objects.filter(of_batch)
     )
-    return list(BatchOperation.objects.unfinished().filter(unstarted).values_list("pk", flat=True))
+    return list(BatchOperation.objects.unfinished().filter(unstarted).only("subject"))
 
 
 @app.task(queue=BATCH, name="accounts.prune_batches")

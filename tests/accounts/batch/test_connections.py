@@ -48,6 +48,15 @@ def results(batch: BatchOperation) -> dict[str, tuple[str, str]]:
     return {item.connection.label: (item.state, item.message) for item in items}
 
 
+def test_a_worker_that_knows_only_batches_of_accounts_leaves_it(
+    alice: User, connections: list[Connection]
+) -> None:
+    # It would find no items, and end the batch as done.
+    start(alice, "pause", connections)
+    [job] = ProcrastinateJob.objects.filter(args__has_key="batch_id")
+    assert job.task_name == "accounts.run_connection_batch"
+
+
 def test_each_connection_is_paused_and_resumed_with_an_entry_of_its_own(
     alice: User, connections: list[Connection]
 ) -> None:
@@ -269,7 +278,7 @@ def test_a_killed_chunk_leaves_its_connections_waiting(alice: User, connections:
     with refused_position(), pytest.raises(DatabaseError, match="killed in the middle"), transaction.atomic():
         run_chunk(batch.pk)
     assert not Connection.objects.filter(paused=True).exists()
-    assert find_unstarted() == [batch.pk]
+    assert find_unstarted() == [batch]
     assert run_to_end(batch).succeeded == 3
 
 

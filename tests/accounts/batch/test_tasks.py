@@ -52,7 +52,7 @@ def test_the_task_of_an_ended_batch_changes_nothing(batch: BatchOperation) -> No
 
 def test_a_batch_is_queued_once(batch: BatchOperation) -> None:
     for _ in range(2):
-        tasks.queue_batch(batch.pk)
+        tasks.queue_batch(batch)
     assert count_jobs() == 1
 
 
@@ -68,14 +68,14 @@ def test_a_batch_whose_worker_died_between_two_chunks_goes_on(batch: BatchOperat
 
 @pytest.mark.parametrize("state", ["running", "failed", "succeeded", "skipped"])
 def test_a_batch_without_waiting_items_is_not_queued_again(batch: BatchOperation, state: str) -> None:
-    assert find_unstarted() == [batch.pk]
+    assert find_unstarted() == [batch]
     BatchItem.objects.update(state=state)
     assert find_unstarted() == []
 
 
 def test_a_batch_that_waits_for_a_sync_is_not_queued_again(alice: User, new_account: AccountFactory) -> None:
     batch = start_batch(alice, "sync", account_ids=ids(new_account(alice)))
-    assert find_unstarted() == [batch.pk]
+    assert find_unstarted() == [batch]
     run_chunk(batch.pk)
     assert find_unstarted() == []
 

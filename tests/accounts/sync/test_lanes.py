@@ -9,7 +9,7 @@ from django.db import connection as database
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from accounts.batch.tasks import run_batch, settle_batches
+from accounts.batch.tasks import run_batch, run_connection_batch, settle_batches
 from accounts.models import SyncRun
 from accounts.sync.due import sync_due
 from accounts.sync.lanes import SCHEDULED
@@ -45,7 +45,7 @@ def test_a_sync_that_a_person_asked_for_waits_with_what_people_asked_for(
 
 
 def test_batches_are_done_in_the_queue_of_people() -> None:
-    assert run_batch.queue == settle_batches.queue == PEOPLE
+    assert run_batch.queue == run_connection_batch.queue == settle_batches.queue == PEOPLE
 
 
 def test_a_request_moves_a_scheduled_sync_that_waits(connect: ConnectionFactory, owner: User) -> None:
