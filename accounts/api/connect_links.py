@@ -139,8 +139,8 @@ class ConnectLinkList(APIView):
 
     @describe(
         "Make a client link",
-        "Whoever opens it connects an Amazon login with the team, once, and needs no login here. You are responsible for "
-        "the connection. With `connection` the link renews this one, and accepts no other login.",
+        "The person who opens the link connects one Amazon login with the team, and needs no login here. You are "
+        "responsible for the connection. With `connection` the link renews this connection, and accepts no other login.",
         operation_id="create_connect_link",
         request=ConnectLinkRequest,
         request_examples={
