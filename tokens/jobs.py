@@ -5,6 +5,7 @@ from django.conf import settings
 from tokens.alerts.daily import send_waiting_alerts, waiting_mail_is_due
 from tokens.alerts.delivery import due_alerts_exist, send_due_alerts
 from tokens.connect.consent import warn_of_consent_ends
+from tokens.connect.renewal_mails import send_renewal_mails
 from tokens.people.audit.daily_mail import mail_audit_end, mail_is_due
 from tokens.people.audit.tasks import chain_audit, entries_wait, prune_audit
 from tokens.people.key_ends import warn_of_ending_keys
@@ -24,6 +25,7 @@ JOBS = [
     ScheduledJob(place_events, every=5, only_if=events_wait),
     ScheduledJob(queue_due_webhooks, every=5, only_if=deliveries_are_due),
     ScheduledJob(warn_of_consent_ends, every=6 * 3600),
+    ScheduledJob(send_renewal_mails, every=3600),
     ScheduledJob(warn_of_ending_keys, every=6 * 3600),
     ScheduledJob(prune_tokens_histories, every=3600),
     ScheduledJob(prune_sessions, every=3600),

@@ -5,6 +5,7 @@ from tokens.alerts.delivery import send_due_alerts
 from tokens.connect.consent import warn_of_consent_ends
 from tokens.connect.identification import identify_login
 from tokens.connect.links import mail_connect_link
+from tokens.connect.renewal_mails import mail_renewal_links, send_renewal_mails
 from tokens.people.audit.daily_mail import mail_audit_end
 from tokens.people.audit.tasks import chain_audit, prune_audit
 from tokens.people.invitations import mail_invitation
@@ -24,6 +25,7 @@ __all__ = [
     "mail_invitation",
     "mail_password_reset",
     "mail_password_resets",
+    "mail_renewal_links",
     "place_events",
     "prune_audit",
     "prune_sessions",
@@ -34,6 +36,7 @@ __all__ = [
     "refresh_for_person",
     "rescue_stalled_jobs",
     "send_due_alerts",
+    "send_renewal_mails",
     "send_to_webhook",
     "send_waiting_alerts",
     "warn_of_consent_ends",

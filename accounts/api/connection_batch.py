@@ -81,8 +81,8 @@ class ConnectionBatchStart(APIView):
         " request changed, here or on one connection, stays. A result of `sync` is that of the sync; a result of"
         " `refresh` says that the refresh is queued, and `connections/{id}/refreshes/` shows its outcome. `move` has the"
         " option `team`, `update` any of `labels`, `contact_email`, `regions` and `owner`. `send_renewal_links` mails a"
-        " client link to the contact of each connection, and ends the open links of the connection before it; without"
-        " a contact the result is `failed`.\n\n"
+        " client link for each connection: one mail a day to one contact, with the links of all their logins. The open"
+        " links of the connections end when it is sent; without a contact the result is `failed`.\n\n"
         "`sync` needs the permission `accounts.sync_account`, `refresh` `tokens.refresh_connection`, `pause`, `resume`,"
         " `update` and `send_renewal_links` `tokens.connect_amazon`, `disconnect` `tokens.disconnect_connection`, and"
         " `move` `tokens.move_connection`.",

@@ -138,11 +138,11 @@ def _move(actor: Actor, connection: Connection, _item: ConnectionBatchItem, aske
 
 
 def _send_renewal_link(
-    actor: Actor, connection: Connection, _item: ConnectionBatchItem, _asked: _Asked
+    actor: Actor, connection: Connection, item: ConnectionBatchItem, _asked: _Asked
 ) -> Result:
     # Without the address, which would stay here when the login is forgotten.
-    send_renewal_link(actor, connection)
-    return State.SUCCEEDED, "The mail with the link is on its way to the contact."
+    send_renewal_link(actor, connection, item.batch_id)
+    return State.SUCCEEDED, "The contact gets one mail with the links of all their logins."
 
 
 _DEEDS: dict[Operation, Callable[[Actor, Connection, ConnectionBatchItem, _Asked], Result]] = {

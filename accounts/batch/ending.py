@@ -15,6 +15,7 @@ from accounts.models import BatchItem, BatchOperation, ConnectionBatchItem, Sync
 from accounts.models.sync import UNFINISHED
 from amazon_accounts.postgresql.clock import approximate_now
 from amazon_accounts.postgresql.statements import load
+from tokens.connect.renewal_mails import gather_mailing
 from tokens.people.audit import Action, record_many
 from tokens.permissions import System
 
@@ -92,6 +93,8 @@ def finish(batch: BatchOperation, state: BatchOperation.State, counts: Mapping[s
             WRITE_END_EVENT[Subject(batch.subject)],
             {"batch": batch.pk, "operation": batch.operation, "state": str(batch.state)},
         )
+    if batch.operation == BatchOperation.Operation.SEND_RENEWAL_LINKS:
+        gather_mailing(batch.pk)
 
 
 def cancel_batch(user: User | System, batch: BatchOperation) -> BatchOperation:

@@ -11,11 +11,12 @@ from django.conf import LazySettings, settings
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client
-from django.utils import translation
+from django.utils import timezone, translation
 
-from tests.dashboard.conftest import LogIn, squeeze, staff
+from tests.dashboard.conftest import LogIn, MakeConnection, squeeze, staff
 from tests.teams import team_of
 from tokens.connect.links import make_connect_link, write_mail
+from tokens.connect.renewal_text import write_renewal_mail
 from tokens.models import ConnectLink
 
 FOLDER = Path(settings.BASE_DIR) / "locale"
@@ -107,14 +108,22 @@ def test_the_page_has_the_language_of_the_browser(mara: User, accepted: str) -> 
 
 
 @pytest.mark.parametrize("language", ["en", *TRANSLATED])
-def test_the_mail_has_the_language_of_the_link(mara: User, language: str) -> None:
-    for connection in (None, True):
-        link, _ = make_connect_link(mara, team_of(mara), label="{Copper}leaf", language=language)
-        link.connection_id = link.pk if connection else None
-        mail = write_mail(link, "the-token")
+def test_the_mail_has_the_language_of_the_link(
+    mara: User, make_connection: MakeConnection, language: str
+) -> None:
+    connection = make_connection(mara, consented_at=timezone.now())
+    links = [
+        make_connect_link(mara, team_of(mara), label="{Copper}leaf", language=language, connection=each)[0]
+        for each in (None, connection, connection)
+    ]
+    mails = [
+        *(write_mail(link, "the-token") for link in links),
+        write_renewal_mail(dict.fromkeys(links, "the-token")),
+    ]
+    for mail in mails:
         assert "/c/the-token/\n" in str(mail.body)
         assert "{Copper}leaf" in str(mail.body)
-        assert str(link.team) in mail.subject
+        assert str(links[0].team) in mail.subject
         if language != "en":
             assert "Amazon password" not in str(mail.body)
 

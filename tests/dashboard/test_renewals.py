@@ -1,6 +1,7 @@
 """The page of renewals."""
 
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from django.conf import LazySettings
@@ -98,7 +99,7 @@ def test_the_newest_link_says_what_came_of_it(
     unknown = house["unknown"]
     make_connect_link(alice, unknown.team, label="x", connection=unknown)
     assert "Made" in link_cell(client)
-    link = send_renewal_link(alice, unknown)
+    link = send_renewal_link(alice, unknown, uuid4())
     links = ConnectLink.objects.filter(pk=link.pk)
     assert "Being sent" in link_cell(client)
     links.update(mailed_at=Now(), digest="a" * 64, came_back_as="<theo@personal.example>")
@@ -129,7 +130,7 @@ def test_links_are_sent_to_the_chosen_and_the_result_names_who_has_no_contact(
     assert str(batch) == "Renewal links for 2 connections"
     items = ConnectionBatchItem.objects.filter(batch=batch).select_related("connection")
     assert {item.connection.label: (item.state, item.message) for item in items} == {
-        "unknown": ("succeeded", "The mail with the link is on its way to the contact."),
+        "unknown": ("succeeded", "The contact gets one mail with the links of all their logins."),
         "week": ("failed", "It has no contact, so no link was sent. Add the contact first."),
     }
     link = ConnectLink.objects.get()

@@ -7,6 +7,7 @@ import hashlib
 import secrets
 from datetime import timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
@@ -22,6 +23,7 @@ from django.utils.translation import gettext as _
 from procrastinate.contrib.django import app
 
 from amazon_accounts.configuration.languages import CLIENT_LANGUAGES
+from amazon_accounts.postgresql.clock import approximate_now
 from amazon_accounts.visible_text import escape_line
 from amazon_accounts.web.links import build_link
 from tokens.connect.update import clean_label, clean_regions
@@ -59,12 +61,13 @@ def make_connect_link(
     days: Any = USUAL_DAYS,
     language: Any = "en",
     owner: User | None = None,
+    mailing: UUID | None = None,
 ) -> tuple[ConnectLink, str | None]:
     """Make a link; return it and its address, which is shown this once.
 
     With an e-mail address there is none: the worker that sends the mail makes the token, so that nothing stores it.
-    With a connection the link renews that one, and leaves its label and regions. `owner` is for the system. Raises
-    PermissionDenied and ValidationError.
+    With a connection the link renews that one, and leaves its label and regions. `owner` is for the system. A link of a
+    mailing waits until `gather_mailing` puts it into a mail with others. Raises PermissionDenied and ValidationError.
     """
     require(user, "tokens.connect_amazon", connection or team)
     values = _clean(label=label, email=email, regions=regions, days=days, language=language)
@@ -76,9 +79,10 @@ def make_connect_link(
         connection = lock_connection(user, "tokens.connect_amazon", connection.pk)
         _check_connection(team, connection)
         values["regions"] = connection.regions
-    # Of two requests at once, the second counts the link of the first.
-    Team.objects.select_for_update(no_key=True).get(pk=team.pk)
-    _check_number(team, values["email"])
+    if mailing is None:
+        # Of two requests at once, the second counts the link of the first.
+        Team.objects.select_for_update(no_key=True).get(pk=team.pk)
+        _check_number(team, values["email"])
     token = None if values["email"] else secrets.token_urlsafe(32)
     link = ConnectLink.objects.create(
         team=team,
@@ -86,6 +90,7 @@ def make_connect_link(
         connection=connection,
         digest=token and digest_token(token),
         ends_at=Now() + timedelta(days=days),
+        mailing=mailing,
         **values,
     )
     link.refresh_from_db()
@@ -102,7 +107,8 @@ def make_connect_link(
         },
     )
     if token is None:
-        _queue_mail(link)
+        if mailing is None:
+            _queue_mail(link)
         return link, None
     return link, build_address(token)
 
@@ -202,13 +208,15 @@ def _check_connection(team: Team, connection: Connection) -> None:
 
 
 def _check_number(team: Team, email: str) -> None:
-    if ConnectLink.objects.open().filter(team=team).count() >= MAX_OPEN:
+    # A person gets one mail a day with all links of mailings and reminders, so these are not counted.
+    counted = ConnectLink.objects.filter(mailing=None, mail=None)
+    if counted.open().filter(team=team).count() >= MAX_OPEN:
         raise ValidationError(
             f"“{team}” has {MAX_OPEN:,} open links. Revoke those that are not needed first."
         )
     if not email:
         return
-    today = ConnectLink.objects.filter(email__iexact=email, created_at__gt=Now() - timedelta(days=1))
+    today = counted.filter(email__iexact=email, created_at__gt=Now() - timedelta(days=1))
     if today.count() >= MAX_MAILS_A_DAY:
         raise ValidationError(
             {
@@ -265,6 +273,10 @@ def write_mail(link: ConnectLink, token: str) -> EmailMessage:
             if is_renewal
             else _("{who} asks to look after the ad accounts of {label}.")
         )
+        ends_at = link.connection.consent_ends_at if link.connection else None
+        if ends_at is not None and ends_at > approximate_now():
+            why = f"{why} " + _("The present access ends on {end}.")
+            values["end"] = date_format(ends_at, "DATE_FORMAT")
         how = _(
             "Open this page, read what it is about, and continue to Amazon. It takes about a minute:\n\n"
             "{address}\n\n"

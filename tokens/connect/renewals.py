@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from tokens.connect.links import make_connect_link, revoke_connect_link
+from tokens.connect.links import MAX_DAYS, make_connect_link
 from tokens.locking import lock_connection
 from tokens.models import Connection, ConnectLink
 from tokens.permissions import System, require
@@ -15,34 +15,38 @@ from tokens.permissions import System, require
 PERMISSION = "tokens.connect_amazon"
 
 
-def send_renewal_link(user: User | System, connection: Connection) -> ConnectLink:
-    """Queue the mail with a link that renews the connection, to its contact; end the open links before it.
+def send_renewal_link(user: User | System, connection: Connection, mailing: UUID) -> ConnectLink:
+    """Make a link that renews the connection, for its contact. `gather_mailing` puts it into the mail to the contact.
 
-    The mail has the language of the last link. Raises PermissionDenied, and ValidationError if there is no contact, if
-    the connection is disconnected, or if no link may be made.
+    The open links before it end when the mail is sent. The mail has the language of the last link to the contact. Raises
+    PermissionDenied, and ValidationError if there is no contact, if the connection is disconnected, or if no link may
+    be made.
     """
     require(user, PERMISSION, connection)
     with transaction.atomic():
-        # Two requests at once leave one open link.
         locked = lock_connection(user, PERMISSION, connection.pk)
         if locked.state == Connection.State.DISCONNECTED:
             raise ValidationError(locked.reason_unusable)
         if not locked.contact_email:
             raise ValidationError("It has no contact, so no link was sent. Add the contact first.")
-        links = ConnectLink.objects.filter(connection=locked)
-        language = links.values_list("language", flat=True).first()
-        for link in links.open():
-            revoke_connect_link(user, link)
         made, _ = make_connect_link(
             user,
             locked.team,
             label=locked.label,
             connection=locked,
             email=locked.contact_email,
-            language=language or "en",
+            days=MAX_DAYS,
+            language=find_language(locked.contact_email),
             owner=locked.owner,
+            mailing=mailing,
         )
     return made
+
+
+def find_language(address: str) -> str:
+    """Return the language of the last link that was made for this address."""
+    links = ConnectLink.objects.filter(email__iexact=address)
+    return links.order_by("-created_at").values_list("language", flat=True).first() or "en"
 
 
 def find_newest_links(user: User, connections: Collection[UUID]) -> dict[UUID, ConnectLink]:

@@ -34,6 +34,7 @@ from tokens.models.heartbeat import Heartbeat
 from tokens.models.invitation import Invitation, InvitationQuerySet
 from tokens.models.period import ConnectionPeriod
 from tokens.models.refresh import TokenRefresh, TokenRefreshQuerySet
+from tokens.models.renewal_mail import RenewalMail, RenewalMailQuerySet
 from tokens.models.request_clock import RequestClock
 from tokens.models.scheduler_lead import SchedulerLead
 from tokens.models.session import Session, SessionQuerySet
@@ -92,6 +93,8 @@ __all__ = [
     "Membership",
     "MembershipQuerySet",
     "MutedAlertKind",
+    "RenewalMail",
+    "RenewalMailQuerySet",
     "RequestClock",
     "SchedulerLead",
     "Session",

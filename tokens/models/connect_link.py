@@ -14,6 +14,7 @@ from amazon_accounts.amazon_ads.hosts import Region
 from amazon_accounts.configuration.languages import CLIENT_LANGUAGES
 from amazon_accounts.postgresql.clock import approximate_now
 from tokens.models.connection import Connection, all_regions
+from tokens.models.renewal_mail import RenewalMail
 from tokens.models.team import Team, TeamRowsQuerySet
 
 MAX_LIFE: Final = timedelta(days=30)
@@ -67,6 +68,18 @@ class ConnectLink(models.Model):
     # Null until the worker has made the token of a link that is mailed.
     digest = models.CharField(max_length=64, unique=True, null=True, editable=False)
     mailed_at = models.DateTimeField(null=True, blank=True)
+    # What made it together with others: the operation that sends renewal links.
+    mailing = models.UUIDField(null=True, blank=True, editable=False)
+    # Null for a link that has a mail of its own. Indexed by the constraint below.
+    mail = models.ForeignKey(
+        RenewalMail,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="links",
+        db_index=False,
+        help_text="With which it was sent to its contact",
+    )
     created_at = models.DateTimeField(db_default=Now())
     ends_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
@@ -108,6 +121,11 @@ class ConnectLink(models.Model):
                 condition=Q(mailed_at=None) | (Q(digest__isnull=False) & ~Q(email="")),
                 name="mailed_connect_link_has_a_digest",
             ),
+            models.UniqueConstraint(
+                fields=["mail", "connection"],
+                condition=Q(mail__isnull=False),
+                name="one_link_per_renewal_mail_and_connection",
+            ),
             models.CheckConstraint(
                 condition=Q(regions__len__gt=0) & Q(regions__contained_by=Region.values),
                 name="connect_link_regions_are_known",
@@ -122,6 +140,10 @@ class ConnectLink(models.Model):
             # How many were sent to one address.
             models.Index(
                 Upper("email"), "created_at", condition=~Q(email=""), name="connect_link_by_address"
+            ),
+            # What became of the links of a mailing.
+            models.Index(
+                fields=["mailing"], condition=Q(mailing__isnull=False), name="connect_link_of_mailing"
             ),
             # Pruning.
             models.Index(fields=["ends_at"], name="connect_link_by_end"),

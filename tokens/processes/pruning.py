@@ -22,6 +22,7 @@ from tokens.models import (
     Failure,
     Heartbeat,
     Invitation,
+    RenewalMail,
     RequestClock,
     SignInPace,
     TokenRefresh,
@@ -62,6 +63,7 @@ def prune_tokens_histories(*, batch_size: int = BATCH_SIZE) -> int:
         Event.objects.filter(created_at__lt=now - EVENTS),
         Invitation.objects.filter(ends_at__lt=now - ENDED_INVITATIONS),
         ConnectLink.objects.filter(ends_at__lt=now - ENDED_LINKS),
+        RenewalMail.objects.filter(day__lt=(now - ENDED_LINKS).date()),
         # A clock that is behind the time limits nobody.
         SignInPace.objects.filter(next_at__lt=now),
         RequestClock.objects.filter(ahead_until__lt=now),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -196,7 +197,7 @@ OPERATIONS: dict[str, tuple[str, Callable[[Any, Scene], object]]] = {
     ),
     "send_renewal_link": (
         "tokens.connect_amazon",
-        lambda user, scene: send_renewal_link(user, scene.connection),
+        lambda user, scene: send_renewal_link(user, scene.connection, uuid4()),
     ),
     "set_team_logo": (
         "tokens.change_teamlogo",

@@ -36,6 +36,7 @@ from tokens.models import (
     Invitation,
     Membership,
     MutedAlertKind,
+    RenewalMail,
     Team,
     TeamLogo,
     TokenRefresh,
@@ -281,6 +282,37 @@ def test_a_used_client_link_is_not_revoked(connect: ConnectionFactory) -> None:
     used = {"used_at": MOMENT, "connected": connection, "browser_digest": "x"}
     with refused("used_connect_link_is_not_revoked"):
         ConnectLink.objects.filter(pk=link.pk).update(**used, revoked_at=MOMENT)
+
+
+def test_a_person_gets_one_renewal_mail_a_day_with_one_link_for_each_login(
+    connect: ConnectionFactory,
+) -> None:
+    connection = connect()
+    mail = RenewalMail.objects.create(address_digest="a", day=MOMENT.date())
+    assert str(mail) == f"Mail with renewal links of {MOMENT.date()}"
+    with refused("one_renewal_mail_per_address_and_day"), transaction.atomic():
+        RenewalMail.objects.create(address_digest="a", day=MOMENT.date())
+    for _ in range(2):
+        make_connect_link(
+            SYSTEM, connection.team, label="x", connection=connection, owner=connection.owner, mailing=uuid4()
+        )
+    with refused("one_link_per_renewal_mail_and_connection"):
+        ConnectLink.objects.update(mail=mail)
+
+
+@pytest.mark.parametrize(
+    ("constraint", "fields"),
+    [
+        ("renewal_mail_is_started_before_it_is_sent", {"mailed_at": MOMENT}),
+        (
+            "renewal_mail_is_sent_after_it_was_started",
+            {"mailed_at": MOMENT, "started_at": MOMENT + timedelta(seconds=1)},
+        ),
+    ],
+)
+def test_a_renewal_mail_is_whole(db: None, constraint: str, fields: dict[str, Any]) -> None:
+    with refused(constraint):
+        RenewalMail.objects.create(address_digest="a", day=MOMENT.date(), **fields)
 
 
 def test_only_a_waiting_delivery_is_tried(db: None) -> None:

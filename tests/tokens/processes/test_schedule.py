@@ -34,6 +34,7 @@ IDS = {
     "tokens.refresh_due",
     "tokens.rescue_stalled_jobs",
     "tokens.send_alerts",
+    "tokens.send_renewal_mails",
     "tokens.send_waiting_alerts",
     "tokens.warn_of_consent_ends",
     "tokens.warn_of_ending_keys",
