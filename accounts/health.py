@@ -10,6 +10,7 @@ from django.db.models import CharField, Count, Max, Min, Q, QuerySet, Value
 from django.db.models.functions import Now
 
 from accounts.models import Account
+from amazon_accounts.amazon_ads.hosts import Region
 from amazon_accounts.amazon_ads.models import ApplicationRefusal, Family
 from amazon_accounts.amazon_ads.pacing.report import PacingReport, report_pacing
 from tokens.models import BROKEN, FAILING, Connection, Heartbeat, TokenRefresh, where_late, where_live
@@ -37,7 +38,7 @@ class TokenHealth(TypedDict):
 
 class SyncHealth(TypedDict):
     last_synced_at: datetime | None
-    # The last sync of the login that waits longest.
+    # The last good sync of the login that waits longest, also of one that Amazon refuses.
     oldest_synced_at: datetime | None
     failing: int
     late: int
@@ -129,7 +130,7 @@ def _count_connections(user: User) -> _ConnectionCounts:
         failing=Count("pk", filter=live & FAILING),
         late=Count("pk", filter=live & where_late()),
         # Before the other one, whose name hides the column.
-        oldest_synced_at=Min("last_synced_at", filter=live & Q(paused=False)),
+        oldest_synced_at=Min("last_synced_at", filter=(live | BROKEN) & Q(paused=False)),
         last_synced_at=Max("last_synced_at"),
         next_sync_at=Min("next_sync_at", filter=live & Q(paused=False)),
     )
@@ -199,9 +200,7 @@ def _explain_processes(counts: dict[str, int]) -> list[Reason]:
 def _explain_connections(counts: _ConnectionCounts) -> list[Reason]:
     reasons: list[Reason] = []
     if number := counts.broken:
-        text = (
-            f"Amazon no longer accepts {_name_logins(number)}: reconnect {'it' if number == 1 else 'them'}."
-        )
+        text = f"Amazon refuses {_name_logins(number)}. Reconnect {'it' if number == 1 else 'them'}."
         reasons.append({"state": "error", "text": text})
     if number := counts.expired:
         text = (
@@ -216,18 +215,18 @@ def _explain_connections(counts: _ConnectionCounts) -> list[Reason]:
 
 
 def _explain_pacing(reports: list[PacingReport]) -> list[Reason]:
-    reasons: list[Reason] = []
+    # Several kinds of calls wait in one region for the same cause.
+    texts: dict[str, None] = {}
     for report in reports:
         if report.family == Family.BILLING:
             # Without it only the standing of accounts gets older. Nothing else is worse.
             continue
-        place = f"{report.family} {report.region}".strip()
+        place = f" in {Region(report.region).label}" if report.region else ""
         if report.circuit_open_until:
-            text = f"Amazon does not answer ({place}); the next try is soon."
-            reasons.append({"state": "degraded", "text": text})
+            texts[f"Amazon does not answer{place}. We try again by ourselves."] = None
         elif report.blocked_until:
-            reasons.append({"state": "degraded", "text": f"Amazon asked us to wait ({place})."})
-    return reasons
+            texts[f"Amazon asked us to wait{place}. We go on by ourselves."] = None
+    return [{"state": "degraded", "text": text} for text in texts]
 
 
 def _explain_settings(user: User) -> list[Reason]:

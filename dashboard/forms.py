@@ -15,7 +15,7 @@ from tokens.connect.update import MAX_EMAIL_LENGTH
 from tokens.connect.update import check_changes as check_connection_changes
 from tokens.models import Team
 
-SYNC_CHOICES = [("", "Leave as it is"), ("on", "On"), ("off", "Off")]
+SYNC_CHOICES = [("", "No change"), ("on", "On"), ("off", "Off")]
 
 
 class OptionsForm(forms.Form):
@@ -40,13 +40,13 @@ class LabelsForm(OptionsForm):
     set_labels = forms.CharField(
         label="Set labels",
         required=False,
-        help_text="One on each line, as “team: north”.",
+        help_text="One per line, e.g. team: north.",
         widget=forms.Textarea(attrs={"rows": 3, "class": "c-field", "placeholder": "team: north"}),
     )
     remove_labels = forms.CharField(
         label="Remove labels",
         required=False,
-        help_text="One name on each line, as “budget”.",
+        help_text="One name per line, e.g. budget.",
         widget=forms.Textarea(attrs={"rows": 2, "class": "c-field", "placeholder": "budget"}),
     )
 

@@ -12,6 +12,7 @@ from django.conf import settings
 
 from accounts.lists.by_connection import NO_REASON
 from accounts.models import Account, AnyItem, BatchOperation, HealthReason, Profile, Standing, SyncRun
+from amazon_accounts.amazon_ads.hosts import Region
 from amazon_accounts.postgresql.clock import approximate_now
 from dashboard.formats.times import format_moment, relative
 from tokens.models import (
@@ -42,16 +43,16 @@ class Status:
 
 ACCOUNT: dict[str, Status] = {
     Account.Status.ACTIVE: Status("good", "Active"),
-    Account.Status.PENDING: Status("busy", "Pending"),
+    Account.Status.PENDING: Status("attention", "Set-up missing"),
     Account.Status.SUSPENDED: Status("bad", "Suspended"),
     Account.Status.INACTIVE: Status("off", "Inactive"),
-    Account.Status.UNKNOWN: Status("attention", "Unknown"),
+    Account.Status.UNKNOWN: Status("off", "Not known"),
 }
 STANDING: dict[str, Status] = {
     Standing.SUSPENDED: Status("bad", "Suspended"),
     Standing.AT_RISK: Status("attention", "At risk"),
     Standing.SET_UP: Status("attention", "Set-up missing"),
-    Standing.GOOD: Status("good", "Good"),
+    Standing.GOOD: Status("good", "OK"),
     Standing.UNKNOWN: Status("off", "Not known"),
 }
 DELIVERY: dict[str, Status] = {
@@ -68,8 +69,8 @@ LINK: dict[str, Status] = {
 SYNC: dict[str, Status] = {
     Account.SyncStatus.SYNCED: Status("good", "Synced"),
     Account.SyncStatus.STALE: Status("attention", "Late"),
-    Account.SyncStatus.FAILING: Status("bad", "Failed"),
-    Account.SyncStatus.NEVER: Status("off", "Never synced"),
+    Account.SyncStatus.FAILING: Status("bad", "Sync failing"),
+    Account.SyncStatus.NEVER: Status("busy", "First sync"),
     Account.SyncStatus.OFF: Status("off", "Sync off"),
 }
 # What is wrong with an account: the one word that stands for its state.
@@ -88,8 +89,8 @@ REASON: dict[str, Status] = {
     NO_REASON: Status("good", "OK"),
 }
 CONNECTION: dict[str, Status] = {
-    Connection.State.ACTIVE: Status("good", "Active"),
-    Connection.State.REAUTHORIZATION_REQUIRED: Status("bad", "Reconnect needed"),
+    Connection.State.ACTIVE: Status("good", "Connected"),
+    Connection.State.REAUTHORIZATION_REQUIRED: Status("bad", "Login refused"),
     Connection.State.DISCONNECTED: Status("off", "Disconnected"),
 }
 CONSENT: dict[str, Status] = {
@@ -104,25 +105,25 @@ SYNC_RUN: dict[str, Status] = {
     SyncRun.State.WAITING: Status("off", "Waiting"),
     SyncRun.State.RUNNING: Status("busy", "Running"),
     SyncRun.State.SUCCEEDED: Status("good", "Succeeded"),
-    SyncRun.State.PARTIAL: Status("attention", "Partly done"),
+    SyncRun.State.PARTIAL: Status("attention", "Done in part"),
     SyncRun.State.FAILED: Status("bad", "Failed"),
 }
 REFRESH: dict[str, Status] = {
     TokenRefresh.Outcome.SUCCEEDED: Status("good", "Refreshed"),
-    TokenRefresh.Outcome.TRANSIENT: Status("attention", "Try again"),
+    TokenRefresh.Outcome.TRANSIENT: Status("attention", "No answer"),
     TokenRefresh.Outcome.THROTTLED: Status("attention", "Amazon busy"),
-    TokenRefresh.Outcome.POSTPONED: Status("attention", "Postponed"),
+    TokenRefresh.Outcome.POSTPONED: Status("attention", "Amazon busy"),
     TokenRefresh.Outcome.REAUTHORIZATION_REQUIRED: Status("bad", "Login refused"),
     TokenRefresh.Outcome.CONFIG: Status("bad", "Application refused"),
-    TokenRefresh.Outcome.PERMANENT: Status("bad", "Failed"),
-    TokenRefresh.Outcome.SUPERSEDED: Status("off", "Superseded"),
-    TokenRefresh.Outcome.LOST: Status("attention", "Process died"),
+    TokenRefresh.Outcome.PERMANENT: Status("bad", "Request refused"),
+    TokenRefresh.Outcome.SUPERSEDED: Status("off", "Replaced"),
+    TokenRefresh.Outcome.LOST: Status("attention", "Interrupted"),
 }
 BATCH: dict[str, Status] = {
     BatchOperation.State.WAITING: Status("off", "Waiting"),
     BatchOperation.State.RUNNING: Status("busy", "Running"),
     BatchOperation.State.SUCCEEDED: Status("good", "Succeeded"),
-    BatchOperation.State.PARTIAL: Status("attention", "Partly done"),
+    BatchOperation.State.PARTIAL: Status("attention", "Failed in part"),
     BatchOperation.State.FAILED: Status("bad", "Failed"),
     BatchOperation.State.CANCELLED: Status("off", "Cancelled"),
 }
@@ -153,7 +154,7 @@ def state_of_account(account: Account) -> Status:
     state = REASON[reason or NO_REASON]
     match reason:
         case HealthReason.SUSPENDED if account.suspended_in:
-            return Status(state.tone, f"Suspended in {_name_countries(account.suspended_in)}")
+            return Status(state.tone, state.word, f"in {_name_countries(account.suspended_in)}")
         case HealthReason.AT_RISK:
             return _state_at_risk(account)
         case HealthReason.REGISTRATION_FAILED:
@@ -170,16 +171,15 @@ def _state_at_risk(account: Account) -> Status:
     if moment <= approximate_now():
         return Status("attention", "At risk", f"suspension announced for {format_moment(moment)}", tip)
     near = relative(moment)
-    return Status(
-        "attention", f"Will be suspended {near if near.startswith('in ') else f'on {near}'}", "", tip
-    )
+    return Status("attention", "At risk", f"stops {near if near.startswith('in ') else f'on {near}'}", tip)
 
 
 def _explain_state(account: Account, reason: HealthReason | None) -> str:
     match reason:
         case HealthReason.LOGIN_REFUSED | HealthReason.SYNC_FAILING | HealthReason.LATE:
-            synced = account.last_synced_at
-            return f"last sync {relative(synced)}" if synced else "never synced"
+            return _name_last_sync(account.connection)
+        case HealthReason.FIRST_SYNC:
+            return "not finished yet"
         case HealthReason.SET_UP if account.standing == Standing.SET_UP:
             return "billing, payment or tax details"
         case HealthReason.SET_UP:
@@ -189,7 +189,7 @@ def _explain_state(account: Account, reason: HealthReason | None) -> str:
         case HealthReason.UNKNOWN:
             return "its billing is not known"
         case HealthReason.PAUSED if account.sync_off_reason == Account.SyncOffReason.REGION_NOT_READ:
-            return f"{' and '.join(account.unread_regions)} not read"
+            return f"{name_regions(account.unread_regions)} not read"
         case HealthReason.PAUSED if account.sync_off_reason == Account.SyncOffReason.CONNECTION_PAUSED:
             return "its connection is paused"
         case HealthReason.PAUSED:
@@ -213,15 +213,42 @@ def status_of_account_sync(account: Account) -> Status:
     status = find_status(SYNC, account.sync_status)
     if account.sync_off_reason != Account.SyncOffReason.REGION_NOT_READ:
         return status
-    return Status(status.tone, status.word, f"{' and '.join(account.unread_regions)} not read")
+    return Status(status.tone, status.word, f"{name_regions(account.unread_regions)} not read")
 
 
 def status_of_connection(connection: Connection) -> Status:
-    if connection.state == Connection.State.ACTIVE and not connection.is_of_this_application:
+    """Return the worst that is wrong with the connection, and why, in the words of accounts."""
+    if connection.state == Connection.State.DISCONNECTED:
+        return CONNECTION[connection.state]
+    if connection.is_broken:
+        return _explain(HealthReason.LOGIN_REFUSED, _name_last_sync(connection))
+    if not connection.is_of_this_application:
         return Status("off", "Other application")
-    if connection.state == Connection.State.ACTIVE and connection.paused:
-        return Status("off", "Paused")
-    return find_status(CONNECTION, connection.state)
+    if connection.paused:
+        return REASON[HealthReason.PAUSED]
+    if connection.is_failing:
+        return _explain(HealthReason.SYNC_FAILING, _name_last_sync(connection))
+    if connection.is_late:
+        return _explain(HealthReason.LATE, _name_last_sync(connection))
+    if connection.last_synced_at is None:
+        return _explain(HealthReason.FIRST_SYNC, "not finished yet")
+    return REASON[NO_REASON]
+
+
+def _explain(reason: HealthReason, why: str) -> Status:
+    return Status(REASON[reason].tone, REASON[reason].word, why)
+
+
+def _name_last_sync(connection: Connection) -> str:
+    # The last good one. A failure has its own time.
+    synced = connection.last_synced_at
+    return f"last sync {relative(synced)}" if synced else "never synced"
+
+
+def name_regions(regions: Sequence[str]) -> str:
+    """Return "Europe", "Europe and Far East", or all three with commas."""
+    names = [str(Region(region).label) for region in regions]
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else ""
 
 
 def status_of_run(run: SyncRun) -> Status:
@@ -253,7 +280,7 @@ class TokenLife:
         if self.seconds <= 0:
             return "Token expired"
         minutes = self.seconds // 60
-        left = f"{minutes} min left" if minutes else "Less than a minute left"
+        left = f"Token valid for {minutes} min" if minutes else "Token valid for less than a minute"
         return f"{left}, refresh due" if self.tone != "good" else left
 
 

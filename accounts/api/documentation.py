@@ -62,7 +62,7 @@ EXAMPLES = {
     problems.CSRF_TOKEN_REFUSED: "CSRF Failed: CSRF token missing.",
     problems.NOT_FOUND: "There is nothing at this address, or it belongs to somebody else.",
     problems.NOT_ACCEPTABLE: "Could not satisfy the request Accept header.",
-    problems.CONNECTION_UNUSABLE: "Amazon no longer accepts this login; it must be reconnected.",
+    problems.CONNECTION_UNUSABLE: "Amazon refuses this login. It must be reconnected.",
     problems.MOVE_REFUSED: "The connection is in the team “North” already.",
     problems.OPERATION_STATE: "The operation has ended; nothing waits any more.",
     problems.WEBHOOK_STATE: "The webhook is switched off. Switch it on first.",

@@ -225,7 +225,7 @@ ACCESS_TOKENS = {
         {
             "connection": OTHER_CONNECTION_ID,
             "status": 409,
-            "detail": "Amazon no longer accepts this login; it must be reconnected.",
+            "detail": "Amazon refuses this login. It must be reconnected.",
         }
     ],
 }

@@ -250,7 +250,7 @@ class Account(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name or f"Without a name ({self.amazon_account_id})"
+        return self.name or f"(no name) {self.amazon_account_id}"
 
     @property
     def last_synced_at(self) -> datetime | None:

@@ -98,5 +98,5 @@ def _create(kind: Alert.Kind, account: Account, incident: str, text: str) -> Non
 
 
 def _name(account: Account) -> str:
-    name = f"“{account.name}”" if account.name else "without a name"
+    name = f"“{account.name}”" if account.name else "(no name)"
     return f"{name} ({account.amazon_account_id})"

@@ -6,7 +6,7 @@
     │   ├── UnreadableAnswerError      an answer that is not what was asked for
     │   └── PaceUnavailableError       our own database, which keeps the shared pace, is away
     ├── ThrottledError            slow down                                                  throttled
-    ├── GrantRevokedError         this grant has ended: its owner must sign in again         reauthorise
+    ├── GrantRevokedError         Amazon refuses the login: it must be reconnected           reauthorise
     ├── ForbiddenError            the grant is good, but one right is missing                    forbidden
     │   └── UnauthorizedError     401 even with a token that was just issued
     ├── ApplicationRefusedError   our application is refused, for every user               config
@@ -75,7 +75,7 @@ class ThrottledError(AmazonError):
 
 
 class GrantRevokedError(AmazonError):
-    """Amazon no longer accepts this login's grant; its owner must sign in again."""
+    """Amazon refuses this login. It must be reconnected."""
 
     kind = "reauthorise"
 

@@ -132,7 +132,7 @@ def _build_navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _item("Your alerts", "notifications", reverse("alerts"), is_open("alerts"), None),
                 _item("API keys", "key", reverse("api-keys"), is_open("api-keys", "api-key-revoke"), None),
                 _item(
-                    "Everything",
+                    "All tables",
                     "database",
                     reverse("admin:index"),
                     is_open("admin:index", "admin:app_list"),

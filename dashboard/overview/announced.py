@@ -174,7 +174,7 @@ def read_announced(user: User, horizon: Horizon) -> Announced:
             countries, cause = said.get(pk, ([], ""))
             day.accounts.append(
                 Named(
-                    name=name or f"Without a name ({amazon_account_id})",
+                    name=name or f"(no name) {amazon_account_id}",
                     address=reverse("account", args=[pk]),
                     countries=countries,
                     cause=cause,

@@ -46,6 +46,8 @@ STATUS: Final[dict[type[oauth.AttemptError], HTTPStatus]] = {
     oauth.InterruptedAttemptError: HTTPStatus.GONE,
     oauth.HiddenConnectionError: HTTPStatus.NOT_FOUND,
 }
+# A level without a colour.
+NEUTRAL: Final = messages.INFO + 1
 START_AGAIN: Final = "Start again from the list of connections."
 
 
@@ -187,6 +189,10 @@ def _answer_callback(request: ConsoleRequest) -> HttpResponse:
         again = f"{add}?{urlencode({'connection': error.connection.pk})}"
         links = '{} <a href="{}">Try again</a> · <a href="{}">Add as a new connection</a>'
         messages.error(request, format_html(links, str(error), again, add))
+    except oauth.RefusedAtAmazonError as error:
+        # Who cancels has made no mistake.
+        level = NEUTRAL if error.reason == oauth.Reason.CANCELLED else messages.ERROR
+        messages.add_message(request, level, str(error))
     except grants.AuthorizationError as error:
         messages.error(request, str(error))
     else:

@@ -113,7 +113,7 @@ def not_found(request: ConsoleRequest, exception: Exception) -> HttpResponse:
         request,
         HTTPStatus.NOT_FOUND,
         title="Page not found",
-        why="Nothing is at this address, or what is there belongs to somebody else.",
+        why="Nothing is here, or it belongs to a team you are not in.",
         next_step="Check the address.",
     )
 

@@ -1,9 +1,11 @@
 """Every state has its tone and its word."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, get_args
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils import timezone
 from pytest_django import Settings
@@ -53,11 +55,11 @@ def test_it_knows_every_reason_and_none() -> None:
     ("login", "account", "tone", "word", "why"),
     [
         ({}, {}, "good", "OK", ""),
-        ({}, {"status": "suspended", "suspended_in": ["UK"]}, "bad", "Suspended in UK", ""),
+        ({}, {"status": "suspended", "suspended_in": ["UK"]}, "bad", "Suspended", "in UK"),
         (
             {},
             {"status": "suspended", "suspended_in": ["DE", "ES", "FR", "IT", "UK"]},
-            *("bad", "Suspended in DE, ES, FR and 2 more", ""),
+            *("bad", "Suspended", "in DE, ES, FR and 2 more"),
         ),
         ({}, {"status": "suspended"}, "bad", "Suspended", ""),
         ({"state": "reauthorization_required"}, {}, "bad", "Login refused", "last sync 4 min ago"),
@@ -74,11 +76,11 @@ def test_it_knows_every_reason_and_none() -> None:
             {"status": "inactive", "inactive_reason": "registration_failed"},
             *("attention", "Inactive", "registration failed"),
         ),
-        ({"last_synced_at": None}, {}, "busy", "First sync", ""),
+        ({"last_synced_at": None}, {}, "busy", "First sync", "not finished yet"),
         ({}, {"standing": "unknown"}, "off", "Not known", "its billing is not known"),
         ({}, {"status": "unknown", "amazon_status": "FROZEN"}, "off", "Not known", "Amazon says “FROZEN”"),
         ({}, {"sync_enabled": False}, "off", "Paused", "sync is turned off"),
-        ({}, {"unread_regions": ["NA", "EU"]}, "off", "Paused", "NA and EU not read"),
+        ({}, {"unread_regions": ["NA", "EU"]}, "off", "Paused", "North America and Europe not read"),
         ({}, {"status": "inactive"}, "off", "Inactive", "no longer visible at Amazon"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -99,20 +101,21 @@ def test_the_state_of_an_account_is_one_word_and_its_reason(
 
 
 @pytest.mark.parametrize(
-    ("ahead", "word"),
+    ("ahead", "why"),
     [
-        (timedelta(days=6, hours=12), "Will be suspended in 6 days"),
-        (timedelta(days=3, hours=12), "Will be suspended in 3 days"),
-        (timedelta(days=1, hours=12), "Will be suspended in 1 day"),
-        (timedelta(hours=12, minutes=30), "Will be suspended in 12 h"),
-        (timedelta(seconds=30), "Will be suspended in less than a minute"),
+        (timedelta(days=6, hours=12), "stops in 6 days"),
+        (timedelta(days=3, hours=12), "stops in 3 days"),
+        (timedelta(days=1, hours=12), "stops in 1 day"),
+        (timedelta(hours=12, minutes=30), "stops in 12 h"),
+        (timedelta(seconds=30), "stops in less than a minute"),
     ],
 )
 def test_a_suspension_that_is_near_tells_how_near(
-    alice: User, make_connection: MakeConnection, make_account: MakeAccount, ahead: timedelta, word: str
+    alice: User, make_connection: MakeConnection, make_account: MakeAccount, ahead: timedelta, why: str
 ) -> None:
     account = make_account(make_connection(alice), standing="at_risk", suspension_at=timezone.now() + ahead)
-    assert status.state_of_account(account).word == word
+    state = status.state_of_account(account)
+    assert (state.word, state.why) == ("At risk", why)
 
 
 def test_an_announced_suspension_tells_its_date(
@@ -121,7 +124,7 @@ def test_an_announced_suspension_tells_its_date(
     connection = make_connection(alice)
     far = datetime(2036, 12, 15, 8, 30, tzinfo=UTC)
     state = status.state_of_account(make_account(connection, standing="at_risk", suspension_at=far))
-    assert state.word == "Will be suspended on 15 Dec 2036"
+    assert (state.word, state.why) == ("At risk", "stops on 15 Dec 2036")
     assert state.tip == "Amazon announces it for 15 Dec 2036, 08:30 UTC"
     past = datetime(2026, 1, 2, tzinfo=UTC)
     state = status.state_of_account(make_account(connection, standing="at_risk", suspension_at=past))
@@ -139,10 +142,10 @@ def test_an_unknown_word_is_shown_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("seconds", "tone", "sentence"),
     [
-        (2970, "good", "49 min left"),
-        (500, "busy", "8 min left, refresh due"),
-        (100, "attention", "1 min left, refresh due"),
-        (30, "attention", "Less than a minute left, refresh due"),
+        (2970, "good", "Token valid for 49 min"),
+        (500, "busy", "Token valid for 8 min, refresh due"),
+        (100, "attention", "Token valid for 1 min, refresh due"),
+        (30, "attention", "Token valid for less than a minute, refresh due"),
         (-5, "bad", "Token expired"),
     ],
 )
@@ -156,12 +159,48 @@ def test_a_low_token_is_normal_and_only_an_expired_token_is_bad(
     assert 0 <= life.share <= 100
 
 
-def test_a_connection_of_another_application_is_not_called_active(
-    alice: User, make_connection: MakeConnection
+@pytest.mark.parametrize(
+    ("login", "tone", "word", "why"),
+    [
+        ({}, "good", "OK", ""),
+        (
+            {"state": "reauthorization_required", "sync_failures": 3},
+            "bad",
+            "Login refused",
+            "last sync 4 min ago",
+        ),
+        ({"sync_failures": 1}, "bad", "Sync failing", "last sync 4 min ago"),
+        (
+            {"last_synced_at": timezone.now() - timedelta(days=3, hours=1)},
+            "attention",
+            "Late",
+            "last sync 3 days ago",
+        ),
+        ({"last_synced_at": None}, "busy", "First sync", "not finished yet"),
+        ({"paused": True, "sync_failures": 1}, "off", "Paused", ""),
+        ({"client_id": "another"}, "off", "Other application", ""),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_state_of_a_connection_is_one_word_and_its_reason(
+    alice: User, make_connection: MakeConnection, login: dict[str, Any], tone: str, word: str, why: str
 ) -> None:
-    assert (
-        status.status_of_connection(make_connection(alice, client_id="another")).word == "Other application"
-    )
+    synced = {"last_synced_at": timezone.now() - timedelta(minutes=4, seconds=5)}
+    state = status.status_of_connection(make_connection(alice, **synced | login))
+    assert (state.tone, state.word, state.why) == (tone, word, why)
+
+
+def test_every_word_of_state_is_in_the_glossary() -> None:
+    glossary = (settings.BASE_DIR / "docs" / "glossary.md").read_text(encoding="utf-8")
+    known = {
+        word.strip()
+        for row in re.findall(r"^\| ([^|]+) \|", glossary, re.MULTILINE)
+        for word in row.split(",")
+    }
+    tables = [table for table in vars(status).values() if isinstance(table, dict)]
+    used = {state.word for table in tables for state in table.values() if isinstance(state, status.Status)}
+    assert "Login refused" in used
+    assert used <= known, f"docs/glossary.md does not explain: {sorted(used - known)}"
 
 
 @pytest.mark.usefixtures("wrong_clock")
@@ -172,7 +211,7 @@ def test_lives_and_ages_do_not_depend_on_the_clock_of_the_process(
     connection = make_connection(alice, expires_at=now + timedelta(seconds=2970))
     life = status.measure_token_life(connection)
     assert life
-    assert life.sentence == "49 min left"
+    assert life.sentence == "Token valid for 49 min"
     assert relative(now - timedelta(minutes=4, seconds=5)) == "4 min ago"
 
 

@@ -43,8 +43,7 @@ def alert_connection_broken(connection: Connection) -> None:
     create_alert(
         Alert.Kind.CONNECTION_BROKEN,
         f"{connection.pk}:{connection.grant_version}",
-        f"Amazon no longer accepts the login of “{connection.label}”. Its accounts are not updated any more "
-        "until somebody reconnects it.",
+        f"Amazon refuses the login of “{connection.label}”. Its accounts are not updated until it is reconnected.",
         connection,
     )
 

@@ -320,7 +320,7 @@ class Connection(models.Model):
         if self.state == self.State.DISCONNECTED:
             return "The connection is disconnected."
         if self.state != self.State.ACTIVE:
-            return "Amazon no longer accepts this login; it must be reconnected."
+            return "Amazon refuses this login. It must be reconnected."
         if not self.is_of_this_application:
             return f"The connection belongs to another Login with Amazon application, {self.client_id}."
         return ""
