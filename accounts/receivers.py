@@ -28,6 +28,7 @@ from accounts.sync.handover import (
 )
 from accounts.sync.moving import move_accounts
 from accounts.sync.requests import queue_sync
+from amazon_accounts.amazon_ads.causes import Cause
 from tokens.models import Connection
 from tokens.processes.watch.logins import FailingLogin
 from tokens.signals import changes_wanted, connection_changed, failing_logins_wanted
@@ -50,7 +51,7 @@ def on_connection_changed(
             queue_sync(connection, trigger=SyncRun.Trigger.MANUAL, requested_by=user)
         hand_over_dropped_regions(connection)
     elif change == "paused":
-        close_unfinished_runs(connection, "The connection was paused.")
+        close_unfinished_runs(connection, "The connection was paused.", Cause.PAUSED)
     elif change == "broken":
         hand_over_broken(connection)
     elif change == "disconnected":

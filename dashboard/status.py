@@ -12,6 +12,7 @@ from django.conf import settings
 
 from accounts.lists.by_connection import NO_REASON
 from accounts.models import Account, AnyItem, BatchOperation, HealthReason, Profile, Standing, SyncRun
+from amazon_accounts.amazon_ads.causes import EXPLANATIONS, Cause, explain, find_cause_of
 from amazon_accounts.amazon_ads.hosts import Region
 from amazon_accounts.postgresql.clock import approximate_now
 from dashboard.formats.times import format_moment, relative
@@ -135,6 +136,17 @@ BATCH_ITEM: dict[str, Status] = {
     AnyItem.State.SKIPPED: Status("off", "Skipped"),
 }
 UNFINISHED = Status("busy", "Under way")
+# Why something failed. What goes on by itself needs nobody.
+CAUSE_TONES: dict[str, Tone] = {
+    "reconnect": "bad",
+    "none": "bad",
+    "try_again": "attention",
+    "wait": "attention",
+}
+CAUSE: dict[str, Status] = {
+    cause: Status(CAUSE_TONES[explanation.cure], explanation.word)
+    for cause, explanation in EXPLANATIONS.items()
+}
 
 
 def find_status(states: Mapping[str, Status], word: str | None) -> Status:
@@ -142,6 +154,21 @@ def find_status(states: Mapping[str, Status], word: str | None) -> Status:
     if word is None:
         return UNFINISHED
     return states.get(word) or Status("off", word)
+
+
+def find_cause_status(cause: str) -> Status:
+    return CAUSE.get(cause, CAUSE[Cause.OTHER])
+
+
+def explain_run(run: SyncRun) -> str:
+    """Return why the sync did not read all, in one sentence; "" if it did."""
+    return explain(run.cause).sentence if run.cause or run.error else ""
+
+
+def explain_refresh(refresh: TokenRefresh) -> str:
+    """Return why there is no new token, in one sentence; "" if there is one."""
+    is_good = refresh.outcome in {None, TokenRefresh.Outcome.SUCCEEDED, TokenRefresh.Outcome.SUPERSEDED}
+    return "" if is_good else explain(find_cause_of(refresh.outcome)).sentence
 
 
 def status_of_account(account: Account) -> Status:

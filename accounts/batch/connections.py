@@ -63,7 +63,7 @@ def _do_item(batch: BatchOperation, actor: Actor | None, item: ConnectionBatchIt
         item.state, item.message = State.SKIPPED, LOST_RIGHT
     else:
         item.state, item.message = _do(batch, actor, item)
-    item.save(update_fields=["state", "message", "run"])
+    item.save(update_fields=["state", "message", "cause", "run"])
 
 
 def _do(batch: BatchOperation, actor: Actor, item: ConnectionBatchItem) -> Result:
@@ -78,7 +78,10 @@ def _do(batch: BatchOperation, actor: Actor, item: ConnectionBatchItem) -> Resul
         return State.SKIPPED, OVERTAKEN
     except PermissionDenied:
         return State.SKIPPED, LOST_RIGHT
-    except (ConnectionUnusableError, MoveRefusedError) as error:
+    except ConnectionUnusableError as error:
+        item.cause = connection.cause_not_synced
+        return State.FAILED, str(error)
+    except MoveRefusedError as error:
         return State.FAILED, str(error)
     except ValidationError as error:
         return State.FAILED, " ".join(error.messages)

@@ -151,14 +151,18 @@ class _Request:
         return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def retry_batch(user: User | System, batch: BatchOperation) -> BatchOperation:
-    """Do the failed items again, in the same batch. Raises BatchStateError if no item failed.
+def retry_batch(user: User | System, batch: BatchOperation, *, cause: str | None = None) -> BatchOperation:
+    """Do the failed items again, in the same batch; with `cause` those that failed because of it.
+
+    Raises BatchStateError if no such item failed.
 
     A retry is a new request: for these rows it is newer than everything that was asked before it.
     """
     with hold_batch(batch.pk) as batch:
         require_to_steer(user, batch)
         failed = batch.list_items().filter(state=AnyItem.State.FAILED)
+        if cause is not None:
+            failed = failed.filter(cause=cause)
         # The person may have left a team since.
         failed = failed.allowing(user, find_permission(batch))
         again = count_by_team(failed, batch, "again")
@@ -166,7 +170,7 @@ def retry_batch(user: User | System, batch: BatchOperation) -> BatchOperation:
             raise BatchStateError("No item of the operation has failed.")
         batch.state = BatchOperation.State.WAITING
         number = take_request_number().number
-        failed.update(state=AnyItem.State.WAITING, message="", run=None, request_number=number)
+        failed.update(state=AnyItem.State.WAITING, message="", cause="", run=None, request_number=number)
         # The failed items may be anywhere, so the work starts again from the first row.
         batch.position = batch.finished_at = batch.cancelled_at = None
         batch.started_at = approximate_now()

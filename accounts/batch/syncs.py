@@ -29,7 +29,9 @@ def request_syncs(batch: BatchOperation, *, max_connections: int = MAX_CONNECTIO
     for connection in Connection.objects.filter(pk__in=connections).order_by("pk")[:max_connections]:
         of_connection = items.filter(account__in=Account.objects.filter(connection=connection))
         if reason := connection.reason_not_synced:
-            of_connection.update(state=BatchItem.State.FAILED, message=reason)
+            of_connection.update(
+                state=BatchItem.State.FAILED, message=reason, cause=connection.cause_not_synced
+            )
         else:
             # If a run of the connection waits already, `queue_sync` returns that run.
             run = queue_sync(connection, trigger=SyncRun.Trigger.BATCH, requested_by=batch.user)

@@ -231,6 +231,8 @@ class AnyItem(models.Model):
 
     state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
     message = models.TextField(blank=True, default="")
+    # Why it failed: of amazon_accounts.amazon_ads.causes.
+    cause = models.CharField(max_length=24, blank=True, default="", db_default="", editable=False)
     # Of the last retry; null is the number of the batch.
     request_number = models.BigIntegerField(null=True, editable=False)
     # The sync whose end is this item's end.

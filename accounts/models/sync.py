@@ -66,6 +66,8 @@ class SyncRun(models.Model):
         null=True, blank=True, help_text="When Amazon asked to wait for the first time"
     )
     error = models.TextField(blank=True, default="")
+    # Of amazon_accounts.amazon_ads.causes, if not all could be read.
+    cause = models.CharField(max_length=24, blank=True, default="", db_default="", editable=False)
 
     objects = SyncRunQuerySet.as_manager()
 

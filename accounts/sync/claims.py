@@ -19,6 +19,7 @@ from accounts.standing.alerts import alert_standings
 from accounts.sync.listing import (
     PROFILES_EDIT,
     Listing,
+    find_cause,
     is_application_refused,
     is_doubtful,
     is_only_postponed,
@@ -28,6 +29,7 @@ from accounts.sync.listing import (
     without_billing,
 )
 from accounts.sync.next_sync import next_sync_at
+from amazon_accounts.amazon_ads.causes import Cause
 from tokens.models import Connection, Event
 from tokens.refresh.revoked import mark_revoked
 from tokens.webhooks.events import record_connection_event
@@ -112,9 +114,15 @@ def beat(claim: RunClaim, listings: Sequence[Listing]) -> bool:
 
 @transaction.atomic
 def close_run(
-    claim: RunClaim, state: SyncRun.State, listings: Sequence[Listing], error: str = ""
+    claim: RunClaim,
+    state: SyncRun.State,
+    listings: Sequence[Listing],
+    error: str = "",
+    cause: Cause | None = None,
 ) -> UUID | None:
     """Close the run and record the result on its connection. Raises RunLostError.
+
+    Without `cause`, the errors of the listings tell it.
 
     Returns the waiting run of the same connection, if there is one. Its job may have been dropped while this
     run was active, so the caller queues it in the same transaction.
@@ -125,6 +133,7 @@ def close_run(
         finished_at=Greatest(Now(), F("created_at")),
         sources=[listing.as_data() for listing in listings],
         error=error,
+        cause=_find_cause(listings) if cause is None else cause,
         **totals(listings),
     )
     if not closed:
@@ -138,10 +147,18 @@ def close_run(
     return find_waiting_run(claim.connection_id)
 
 
+def _find_cause(listings: Sequence[Listing]) -> Cause:
+    # That billing failed is the cause only if everything else was read.
+    return find_cause(without_billing(listings)) or find_cause(listings)
+
+
 def close_refused_run(claim: RunClaim, error: str) -> UUID | None:
     """Close a run that has read nothing, as `close_run` does. It says nothing about the connection."""
     closed = SyncRun.objects.filter(**owned_by(claim)).update(
-        state=SyncRun.State.FAILED, finished_at=Greatest(Now(), F("created_at")), error=error
+        state=SyncRun.State.FAILED,
+        finished_at=Greatest(Now(), F("created_at")),
+        error=error,
+        cause=Cause.NOT_ALLOWED,
     )
     if not closed:
         raise RunLostError
@@ -180,11 +197,14 @@ def may_be_postponed(claim: RunClaim, until: datetime) -> bool:
 
 
 @transaction.atomic
-def close_unfinished_runs(connection: Connection, error: str) -> None:
+def close_unfinished_runs(connection: Connection, error: str, cause: Cause = Cause.INTERRUPTED) -> None:
     unfinished = SyncRun.objects.unfinished().filter(connection=connection)
     closed = list(unfinished.select_for_update().values_list("pk", flat=True))
     SyncRun.objects.filter(pk__in=closed).update(
-        state=SyncRun.State.FAILED, finished_at=Greatest(Now(), F("created_at")), error=error
+        state=SyncRun.State.FAILED,
+        finished_at=Greatest(Now(), F("created_at")),
+        error=error,
+        cause=cause,
     )
     for run_id in closed:
         finish_closing(run_id, connection.pk)

@@ -19,6 +19,7 @@ from accounts.models.changes import change_in_the_name_of
 from accounts.sync.claims import close_unfinished_runs
 from accounts.sync.fences import lock_team
 from accounts.sync.next_sync import sync_soon
+from amazon_accounts.amazon_ads.causes import Cause
 from amazon_accounts.postgresql.statements import load
 from tokens.models import Connection
 
@@ -33,7 +34,7 @@ def hand_over_disconnected(connection: Connection) -> None:
     with database.cursor() as cursor:
         lock_team(cursor, connection.team_id)
         change_in_the_name_of(connection.disconnected_by_id)
-        close_unfinished_runs(connection, "The connection was disconnected.")
+        close_unfinished_runs(connection, "The connection was disconnected.", Cause.DISCONNECTED)
         AccountAccess.objects.filter(connection=connection).delete()
         _, new_owners = hand_over_unseen(cursor, _parameters(connection), include_unsynced=True)
     _sync_after_commit(new_owners)

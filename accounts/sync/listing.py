@@ -10,6 +10,7 @@ from typing import Any
 from accounts.models import Account, SyncRun
 from amazon_accounts.amazon_ads import foreign_text
 from amazon_accounts.amazon_ads.answers import Rejected
+from amazon_accounts.amazon_ads.causes import Cause, find_cause_of
 from amazon_accounts.amazon_ads.errors import AmazonError, ForbiddenError, PostponedError
 from amazon_accounts.amazon_ads.pacing.slots import CallStats
 
@@ -246,12 +247,24 @@ def is_only_postponed(listings: Sequence[Listing]) -> bool:
     return bool(failed) and all(listing.postponed_until for listing in failed)
 
 
-def explanation(listings: Sequence[Listing]) -> str:
+def _find_wrong(listings: Sequence[Listing]) -> list[Listing]:
+    """Return the listings that say why the run did not read all."""
     wrong = [listing for listing in listings if listing.errors and listing.has_failed]
     if not any(listing.outcome == Outcome.FAILED for listing in wrong) and (
         state_of(listings) == SyncRun.State.FAILED
     ):
         wrong = [listing for listing in listings if listing.errors]
+    return wrong
+
+
+def find_cause(listings: Sequence[Listing]) -> Cause:
+    """Return the worst cause of what could not be read."""
+    found = {find_cause_of(listing.errors[-1]["kind"]) for listing in _find_wrong(listings)}
+    return next((cause for cause in Cause if cause in found), Cause.OTHER)
+
+
+def explanation(listings: Sequence[Listing]) -> str:
+    wrong = _find_wrong(listings)
     sentences: dict[str, list[str]] = {}
     for listing in wrong:
         name = f"{listing.source} {listing.region}".strip().replace("_", " ")

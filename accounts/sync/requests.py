@@ -97,6 +97,7 @@ def _open_run(
             state=SyncRun.State.FAILED,
             finished_at=Now(),
             error=reason,
+            cause=connection.cause_not_synced,
         )
         return _Opened(failed, is_new=True, number_before=0)
     waiting = SyncRun.objects.filter(connection=connection, state=SyncRun.State.WAITING).annotate(

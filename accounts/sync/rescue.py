@@ -16,6 +16,7 @@ from accounts.sync.claims import find_waiting_run, finish_closing
 from accounts.sync.next_sync import next_sync_at
 from accounts.sync.requests import open_run
 from accounts.sync.run import queue_run, run_sync
+from amazon_accounts.amazon_ads.causes import Cause
 from amazon_accounts.postgresql import statements
 from tokens.models import Connection
 from tokens.queues import TOKENS
@@ -53,6 +54,7 @@ def _rescue_run(run: SyncRun) -> bool:
         state=SyncRun.State.FAILED,
         finished_at=Greatest(Now(), F("created_at")),
         error=DIED,
+        cause=Cause.INTERRUPTED,
     )
     if not closed:
         return False

@@ -25,6 +25,7 @@ from accounts.sync.listing import Listing, explanation, state_of
 from accounts.sync.reading import Reader, run_all
 from accounts.sync.run_context import StagingLostError
 from accounts.sync.writing import Writer
+from amazon_accounts.amazon_ads.causes import Cause
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
 from amazon_accounts.postgresql.outages import is_outage
@@ -151,16 +152,17 @@ class SyncRunner:
 
     async def run(self) -> None:
         if reason := await in_thread(self._reason_not_synced)():
-            await in_thread(_close)(self._claim, SyncRun.State.FAILED, self.listings, reason)
+            await in_thread(_close)(self._claim, SyncRun.State.FAILED, self.listings, *reason)
             return
         if await in_thread(_refuse)(self._claim):
             return
         await self._do_while_owned(self._read_and_store())
         await self._settle()
 
-    def _reason_not_synced(self) -> str:
-        run = SyncRun.objects.select_related("connection").get(pk=self._claim.run_id)
-        return run.connection.reason_not_synced
+    def _reason_not_synced(self) -> tuple[str, Cause] | None:
+        connection = SyncRun.objects.select_related("connection").get(pk=self._claim.run_id).connection
+        reason = connection.reason_not_synced
+        return (reason, connection.cause_not_synced) if reason else None
 
     async def _do_while_owned(self, work: Coroutine[Any, Any, None]) -> None:
         working = asyncio.create_task(work, name=f"sync {self._claim.run_id}")
@@ -211,9 +213,15 @@ async def _claim_run(run_id: UUID) -> RunClaim:
 
 
 @transaction.atomic
-def _close(claim: RunClaim, state: SyncRun.State, listings: Sequence[Listing], error: str) -> None:
+def _close(
+    claim: RunClaim,
+    state: SyncRun.State,
+    listings: Sequence[Listing],
+    error: str,
+    cause: Cause | None = None,
+) -> None:
     # One transaction, so that a crash after closing cannot leave the waiting run without a job.
-    if (next_run := claims.close_run(claim, state, listings, error)) is not None:
+    if (next_run := claims.close_run(claim, state, listings, error, cause)) is not None:
         queue_run(next_run)
 
 
@@ -231,7 +239,7 @@ def _refuse(claim: RunClaim) -> bool:
 def _abandon(claim: RunClaim, listings: Sequence[Listing]) -> None:
     # The run is still open if only its connection was changed.
     try:
-        _close(claim, SyncRun.State.FAILED, listings, CHANGED)
+        _close(claim, SyncRun.State.FAILED, listings, CHANGED, Cause.INTERRUPTED)
     except RunLostError:
         claims.discard_staged(claim.run_id)
 
@@ -241,7 +249,7 @@ def _give_up(claim: RunClaim, listings: Sequence[Listing], reason: str) -> None:
         if claims.return_run(claim, listings, reason, is_postponed=False):
             queue_run(claim.run_id)
             return
-    _close(claim, SyncRun.State.FAILED, listings, reason)
+    _close(claim, SyncRun.State.FAILED, listings, reason, Cause.INTERRUPTED)
 
 
 def _postpone(claim: RunClaim, until: datetime, listings: Sequence[Listing], reason: str) -> None:

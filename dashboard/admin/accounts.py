@@ -160,7 +160,8 @@ class AccountAdmin(AccountActions):
 
     @display(description="State", label=REASON_LABELS)
     def state_label(self, account: Account) -> tuple[str, str]:
-        return account.health_reason or NO_REASON, state_of_account(account).word
+        state = state_of_account(account)
+        return account.health_reason or NO_REASON, f"{state.word} {state.why}".strip()
 
     @display(description="Billing", label=STANDING_LABELS)
     def standing_label(self, account: Account) -> tuple[str, str]:

@@ -11,7 +11,15 @@ from django.db.models import Q, QuerySet
 from django.urls import reverse
 
 from accounts.models import AccountChange, BatchOperation, SyncRun
-from dashboard.status import REFRESH, Status, status_of_batch, status_of_refresh, status_of_run
+from dashboard.status import (
+    REFRESH,
+    Status,
+    explain_refresh,
+    explain_run,
+    status_of_batch,
+    status_of_refresh,
+    status_of_run,
+)
 from dashboard.templatetags.console import duration, value_of
 from tokens.models import TokenRefresh
 
@@ -31,6 +39,8 @@ class Event:
     sentence: str
     who: str = ""
     run: UUID | None = None  # the sync that found it, if the person sees it
+    # For support.
+    details: str = ""
 
     @property
     def key(self) -> tuple[datetime, int, Any]:
@@ -88,7 +98,8 @@ def _read_run(run: SyncRun) -> Event:
         status=status_of_run(run),
         title=f"Sync of {run.connection.label}",
         address=reverse("connection", args=[run.connection_id]),
-        sentence=run.error or counts,
+        sentence=explain_run(run) or counts,
+        details=run.error,
         who=str(run.requested_by or run.get_trigger_display()),
     )
 
@@ -104,7 +115,8 @@ def _read_refresh(refresh: TokenRefresh) -> Event:
         status=status_of_refresh(refresh),
         title=f"Token of {refresh.connection.label}",
         address=reverse("connection", args=[refresh.connection_id]),
-        sentence=refresh.error or took,
+        sentence=explain_refresh(refresh) or took,
+        details=refresh.error,
         who=refresh.get_trigger_display(),
     )
 

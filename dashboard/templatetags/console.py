@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString, mark_safe
 from accounts.models import AccountChange
 from amazon_accounts.amazon_ads.hosts import Region
 from dashboard import status
+from dashboard.formats.support import write_for_support
 from dashboard.formats.times import format_date, format_moment, format_span, relative
 from dashboard.status import Status, Tone
 from tokens.permissions import may
@@ -76,6 +77,12 @@ def explained_pill(state: Status) -> SafeString:
     )
 
 
+@register.inclusion_tag("dashboard/frame/support.html")
+def support_details(text: str, key: object = "", code: str = "", request_id: str = "") -> dict[str, object]:
+    """Write a technical text, folded. In a part of the page that is replaced, `key` keeps it open."""
+    return {"text": write_for_support(text, code, request_id), "key": key}
+
+
 @register.simple_tag
 def word(state: Status) -> SafeString:
     # For rows that already have a pill.
@@ -95,6 +102,8 @@ register.filter("link_state", status.status_of_link)
 register.filter("delivery_state", status.status_of_delivery)
 register.filter("run_state", status.status_of_run)
 register.filter("refresh_outcome", status.status_of_refresh)
+register.filter("explain_run", status.explain_run)
+register.filter("explain_refresh", status.explain_refresh)
 
 
 @register.simple_tag

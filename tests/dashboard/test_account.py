@@ -100,12 +100,12 @@ NOTICE = {
         (
             {"status": "suspended", "standing": "suspended", "suspended_in": ["UK"]},
             "Amazon has stopped the campaigns of this account in UK.",
-            "Suspended in UK",
+            "in UK",
         ),
         (
             {"standing": "at_risk", "suspension_at": datetime(2036, 12, 15, tzinfo=UTC)},
             "Amazon announces that it will stop campaigns of this account on 15 Dec 2036.",
-            "Will be suspended on 15 Dec 2036",
+            "stops on 15 Dec 2036",
         ),
         (
             {"standing": "at_risk", "suspension_at": datetime(2026, 1, 2, tzinfo=UTC)},
@@ -213,9 +213,9 @@ def test_an_account_without_a_profile_says_that_nobody_can_be_asked(
 def test_a_change_of_its_standing_is_told_in_words(client: Client, account: Account) -> None:
     AccountChange.objects.create(account=account, kind="standing", old="good", new="at_risk")
     page = shown(client, account)
-    assert "<bdi>Good</bdi>" in page
+    assert "<bdi>OK</bdi>" in page
     assert "<bdi>At risk</bdi>" in page
-    assert "Standing: Good → At risk" in squeeze(client.get("/history/?kind=change").content.decode())
+    assert "Standing: OK → At risk" in squeeze(client.get("/history/?kind=change").content.decode())
 
 
 def test_an_active_account_has_nothing_to_explain(client: Client, account: Account) -> None:
@@ -254,8 +254,8 @@ def test_with_its_synchronisation_off_it_says_so_and_offers_no_sync(
     ("login", "fields", "words"),
     [
         ({}, {}, "Synced</span>,<time"),
-        ({"sync_failures": 1}, {}, "Failed</span>, last synced<time"),
-        ({"last_synced_at": None}, {}, "Never synced</span></dd>"),
+        ({"sync_failures": 1}, {}, "Sync failing</span>, last synced<time"),
+        ({"last_synced_at": None}, {}, "First sync</span></dd>"),
         ({}, {"sync_enabled": False}, "Sync off</span></dd>"),
     ],
 )

@@ -171,10 +171,12 @@ def test_it_says_in_words_where_and_when_amazon_stops_an_account(
     make_account(connection, "B", standing="at_risk", suspension_at=soon)
     make_account(connection, "C", status="pending", standing="set_up")
     page = client.get(f"/accounts/?view={view}").content.decode()
-    assert re.search(r'<span class="c-pill c-bad"><svg.*?</svg>Suspended in UK</span>', page)
+    assert re.search(
+        r'<span class="c-pill c-bad"><svg.*?</svg>Suspended</span> <span class="c-why">in UK<', page
+    )
     title = f"Amazon announces it for {soon:%-d %b %Y, %H:%M} UTC"
     assert re.search(
-        rf'<span class="c-pill c-attention" title="{title}"><svg.*?</svg>Will be suspended in 3 days</span>',
+        rf'<span class="c-pill c-attention" title="{title}"><svg.*?</svg>At risk</span>',
         page,
     )
     assert re.search(
@@ -258,7 +260,7 @@ def test_a_groups_counts_ignore_its_own_choice_and_obey_the_others(
     _state, status, _billing, account_type, *_ = (
         {chip.state.word: chip.number for chip in group.chips} for group in found
     )
-    assert status == {"Active": 1, "Pending": 2, "Suspended": 0, "Inactive": 0, "Unknown": 0}
+    assert status == {"Active": 1, "Set-up missing": 2, "Suspended": 0, "Inactive": 0, "Not known": 0}
     assert (account_type["Seller"], account_type["Vendor"]) == (1, 0)
     assert (count.number, count.capped) == (1, False)
 

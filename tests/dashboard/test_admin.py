@@ -220,7 +220,7 @@ def test_accounts_are_filtered_by_their_state_and_by_an_announced_suspension(
     assert names("suspension_within=30") == ["A", "B"]
     assert names("suspension_within=x") == ["A", "B", "C", "D"]
     page = client.get("/admin/accounts/account/").content.decode()
-    for word in ("Suspended in UK", "Will be suspended in 5 days", "OK"):
+    for word in ("Suspended in UK", "At risk stops in 5 days", "OK"):
         assert word in page
 
 

@@ -30,7 +30,7 @@ def test_it_shows_the_tokens_life_and_never_the_token(
     make_account(connection, "A")
     for address in ("/connections/", f"/connections/{connection.pk}/"):
         page = client.get(address).content.decode()
-        assert "49 min left" in page
+        assert "Token valid for 49 min" in page
         assert "login@example.com" in page
         assert "1 account<" in page
         assert "never-shown" not in page
@@ -160,7 +160,7 @@ def test_a_dead_connection_is_not_used_at_amazon(
     connection = make_connection(alice, state="reauthorization_required")
     page = client.post(f"/connections/{connection.pk}/{deed}/", follow=True).content.decode()
     assert "Nothing was done for" in page
-    assert "it must be reconnected" in page
+    assert "It must be reconnected" in page
     assert not ProcrastinateJob.objects.exists()
 
 
@@ -290,7 +290,7 @@ def test_a_single_refresh_is_described_in_the_singular(
     )
     page = client.get(f"/connections/{connection.pk}/").content.decode()
     assert "How long the last refresh took" in page
-    assert '<span class="c-id">request REQ-1</span>' in squeeze(page)
+    assert "REQ-1" not in page
 
 
 def test_label_and_regions_are_changed_on_the_page(

@@ -334,7 +334,7 @@ def test_an_account_without_a_name_is_called_the_same_everywhere(
         f"/admin/accounts/account/{account.pk}/change/",
     ):
         text = client.get(page).content.decode()
-        assert f"Without a name ({account.amazon_account_id})" in text
+        assert f"(no name) {account.amazon_account_id}" in text
 
 
 @pytest.mark.parametrize("address", [*PAGES, "/nowhere/"])

@@ -267,7 +267,7 @@ def test_it_says_until_when_amazon_is_waited_for(
     page = " ".join(client.get(f"/operations/{batch.pk}/").content.decode().split())
     since = (until - timedelta(minutes=7)).isoformat(timespec="seconds")
     # The head and two of four accounts.
-    assert page.count(f'Waiting for Amazon (EU) since <time datetime="{since}"') == 3
+    assert page.count(f'Waiting for Amazon (Europe) since <time datetime="{since}"') == 3
     assert page.count(f', until <time datetime="{until.isoformat(timespec="seconds")}"') == 3
     assert "Amazon &lt;is&gt; down." in page
     assert "Then 1 sync continues." in page
@@ -290,7 +290,8 @@ def test_results_are_filtered_and_shown_harmlessly(client: Client, ended: BatchO
     page = client.get(f"/operations/{ended.pk}/?result=failed").content.decode()
     assert "It &lt;b&gt;broke&lt;/b&gt;." in page
     assert "Updated." not in page
-    assert "Retry 1 failed" in page
+    assert 'aria-label="Why it failed"' in page
+    assert "Try again" in page
     assert client.get(f"/operations/{ended.pk}/?result=odd&after=odd").status_code == 200
 
 

@@ -148,7 +148,7 @@ def test_a_broken_login_is_reconnected_with_one_press(
     account = make_account(make_connection(alice, "broken", state="reauthorization_required"))
     address = "/" if page == "overview" else f"/accounts/{account.pk}/"
     text = " ".join(log_in(alice).get(address).content.decode().split())
-    form = text.partition("no longer accepts")[2].partition("</form>")[0]
+    form = text.partition("Amazon refuses")[2].partition("</form>")[0]
     assert '<form method="post" action="/connect/amazon/">' in form
     assert f'name="connection" value="{account.connection_id}"' in form
     assert "csrfmiddlewaretoken" in form

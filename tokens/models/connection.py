@@ -13,6 +13,7 @@ from django.db.models import F, Q, Value
 from django.db.models.functions import Concat, Lower, Now
 from uuid_utils.compat import uuid7
 
+from amazon_accounts.amazon_ads.causes import Cause
 from amazon_accounts.amazon_ads.hosts import Region
 from amazon_accounts.postgresql.clock import approximate_now
 from amazon_accounts.postgresql.trigrams import Trigrams
@@ -331,6 +332,17 @@ class Connection(models.Model):
         if self.paused and not self.reason_unusable:
             return "The connection is paused. Resume it first."
         return self.reason_unusable
+
+    @property
+    def cause_not_synced(self) -> Cause:
+        """The cause of `reason_not_synced`."""
+        if self.state == self.State.DISCONNECTED:
+            return Cause.DISCONNECTED
+        if self.is_broken:
+            return Cause.LOGIN_REFUSED
+        if not self.is_of_this_application:
+            return Cause.OTHER_APPLICATION
+        return Cause.PAUSED if self.paused else Cause.OTHER
 
     @property
     def is_forgotten(self) -> bool:

@@ -20,7 +20,7 @@ WITH unread AS MATERIALIZED (
                      WHERE access.account_id = account.id AND access.connection_id = run.connection_id
                        AND split_part(shown.list, ':', 1) = account.source
                     HAVING bool_and(unread.list IS NOT NULL))
-           END AS problem
+           END AS problem, run.cause
       FROM accounts_batchitem item
       JOIN accounts_syncrun run ON run.id = item.run_id AND run.finished_at IS NOT NULL
       JOIN user_accounts account ON account.id = item.account_id
@@ -28,6 +28,7 @@ WITH unread AS MATERIALIZED (
 )
 UPDATE accounts_batchitem item
    SET state = CASE WHEN outcome.problem IS NULL THEN 'succeeded' ELSE 'failed' END,
-       message = coalesce(outcome.problem, 'Synced.')
+       message = coalesce(outcome.problem, 'Synced.'),
+       cause = CASE WHEN outcome.problem IS NULL THEN '' ELSE outcome.cause END
   FROM outcome
  WHERE item.batch_id = %(batch)s AND item.account_id = outcome.account_id

@@ -2,7 +2,8 @@
 -- A running run can wait again. When a worker dies, its run is closed as failed and the next run is requested in the
 -- same transaction: the items get that run.
 WITH followed AS (
-    SELECT item.connection_id, coalesce(next.id, run.id) AS run_id, coalesce(next.state, run.state) AS state, run.error
+    SELECT item.connection_id, coalesce(next.id, run.id) AS run_id, coalesce(next.state, run.state) AS state, run.error,
+           run.cause
       FROM accounts_connectionbatchitem item
       JOIN accounts_syncrun run ON run.id = item.run_id
       LEFT JOIN LATERAL (
@@ -21,6 +22,7 @@ UPDATE accounts_connectionbatchitem item
        message = CASE WHEN followed.state = 'succeeded' THEN 'Synced.'
                       WHEN followed.state IN ('partial', 'failed')
                           THEN coalesce(nullif(followed.error, ''), 'The sync failed.')
-                      ELSE '' END
+                      ELSE '' END,
+       cause = CASE WHEN followed.state IN ('partial', 'failed') THEN followed.cause ELSE '' END
   FROM followed
  WHERE item.batch_id = %(batch)s AND item.connection_id = followed.connection_id

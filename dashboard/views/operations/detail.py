@@ -19,6 +19,7 @@ from amazon_accounts.postgresql.clock import approximate_now
 from dashboard.audit.rows import read_latest
 from dashboard.frame.page import StaffRequest, button_on, is_partial, page, redirect_htmx, staff_page
 from dashboard.status import status_of_batch
+from dashboard.views.operations.failures import list_failures
 from dashboard.views.operations.results import list_results
 
 
@@ -64,6 +65,7 @@ def operation(request: StaffRequest, batch_id: UUID) -> HttpResponse:
         "waiting_runs": len(waits),
         "progress": Progress.of(batch, batch.count_items()),
         "may_change": may_steer(request.user, batch),
+        "failures": list_failures(request.user, batch) if batch.is_finished and batch.failed else [],
     }
     partial = "dashboard/operations/progress.html"
     # The page asks for its head every second, and for the results less often.
@@ -96,7 +98,7 @@ def cancel_operation(request: StaffRequest, batch_id: UUID) -> HttpResponse:
 def retry_operation(request: StaffRequest, batch_id: UUID) -> HttpResponse:
     batch = get_visible_batch(request, batch_id)
     try:
-        retry_batch(request.user, batch)
+        retry_batch(request.user, batch, cause=request.POST.get("cause"))
     except BatchStateError as error:
         messages.info(request, str(error))
     return redirect_htmx(request, reverse("operation", args=[batch_id]))

@@ -17,6 +17,7 @@ from accounts.batch.operations import Subject
 from accounts.lists.csv_text import format_csv, format_header
 from accounts.models import BatchItem, BatchOperation, ConnectionBatchItem
 from accounts.sync.requests import Wait
+from amazon_accounts.amazon_ads.causes import Explanation, explain
 from dashboard.frame.page import StaffRequest, staff_page
 from dashboard.status import BATCH_ITEM, Status, status_of_batch_item
 from dashboard.views.operations.addresses import Choice, make_address
@@ -36,6 +37,10 @@ class ItemRow:
     item: BatchItem | ConnectionBatchItem
     state: Status
     wait: Wait | None
+
+    @property
+    def cause(self) -> Explanation | None:
+        return explain(self.item.cause) if self.item.cause else None
 
 
 def list_results(
@@ -92,7 +97,7 @@ def _select_items(user: User, batch: BatchOperation, result: str) -> QuerySet[An
     items = batch.list_items().visible_to(user).select_related(batch.noun).order_by(f"{batch.noun}_id")
     # `metadata` and `errors` of an account can be long, and tokens are not shown.
     shown = ("name", "amazon_account_id") if batch.subject == Subject.ACCOUNTS else ("label",)
-    items = items.only("state", "message", "run", *(f"{batch.noun}__{name}" for name in shown))
+    items = items.only("state", "message", "cause", "run", *(f"{batch.noun}__{name}" for name in shown))
     return items.filter(state=result) if result else items
 
 

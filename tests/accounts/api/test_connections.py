@@ -422,7 +422,7 @@ class TestAccessTokens:
         assert refused == {
             "connection": str(dead.pk),
             "status": 409,
-            "detail": "Amazon no longer accepts this login; it must be reconnected.",
+            "detail": "Amazon refuses this login. It must be reconnected.",
         }
         assert (missing["connection"], missing["status"]) == (str(unknown), 404)
         outcomes = AuditEntry.objects.filter(action="access_token.hand_out").values_list("outcome", flat=True)

@@ -53,7 +53,7 @@ def test_all_is_well(
 @pytest.mark.parametrize(
     ("fields", "state", "words"),
     [
-        ({"state": "reauthorization_required"}, "error", "no longer accepts 1 login"),
+        ({"state": "reauthorization_required"}, "error", "Amazon refuses 1 login"),
         (
             {"expires_at": timezone.now() - timedelta(seconds=1)},
             "error",
@@ -187,7 +187,7 @@ class TestPace:
         until = timezone.now() + timedelta(minutes=1)
         RateLimit.objects.update(blocked_until=until)
         assert check_health(alice)["pacing"][0]["blocked_until"] == until
-        assert texts(alice) == ["Amazon asked us to wait (accounts EU)."]
+        assert texts(alice) == ["Amazon asked us to wait in Europe. We go on by ourselves."]
         assert check_health(alice)["state"] == "degraded"
 
     def test_a_pause_of_billing_makes_health_no_worse(self, alice: User) -> None:
@@ -200,7 +200,7 @@ class TestPace:
     def test_an_open_circuit_comes_before_a_pause(self, alice: User) -> None:
         until = timezone.now() + timedelta(minutes=1)
         RateLimit.objects.update(blocked_until=until, circuit_open_until=until)
-        assert texts(alice) == ["Amazon does not answer (accounts EU); the next try is soon."]
+        assert texts(alice) == ["Amazon does not answer in Europe. We try again by ourselves."]
 
     def test_pauses_that_are_over_are_no_reason(self, alice: User) -> None:
         past = timezone.now() - timedelta(minutes=1)
@@ -219,6 +219,6 @@ def test_numbers_of_logins_are_in_words(alice: User, new_connection: ConnectionF
         new_connection(alice, state="reauthorization_required")
         new_connection(alice, expires_at=timezone.now() - timedelta(seconds=1))
     assert texts(alice) == [
-        "Amazon no longer accepts 2 logins: reconnect them.",
+        "Amazon refuses 2 logins. Reconnect them.",
         "2 logins have no valid access token at the moment.",
     ]

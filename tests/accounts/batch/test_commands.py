@@ -190,7 +190,7 @@ class TestBatch:
     def test_it_says_what_failed(self, alice: User, new_account: AccountFactory) -> None:
         account = new_account(alice)
         Connection.objects.update(state="reauthorization_required")
-        with pytest.raises(CommandError, match=r"1 of 1 failed\. Amazon no longer accepts this login"):
+        with pytest.raises(CommandError, match=r"1 of 1 failed\. Amazon refuses this login"):
             output("batch", "sync", "--filter", f"connection={account.connection_id}")
 
     @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def test_a_sync_ends_with_its_run(alice: User, connections: list[Connection]) ->
     assert results(batch) == {
         "a": ("waiting", ""),
         "b": ("waiting", ""),
-        "c": ("failed", "Amazon no longer accepts this login; it must be reconnected."),
+        "c": ("failed", "Amazon refuses this login. It must be reconnected."),
     }
     SyncRun.objects.filter(pk=runs["a"].pk).update(
         state="running", started_at=timezone.now() + timedelta(seconds=1)

@@ -60,7 +60,7 @@ class TestSync:
         dead = new_account(alice, connection=new_connection(alice, state="reauthorization_required"))
         batch = run_to_end(start_batch(alice, "sync", account_ids=ids(off, disconnected, dead)))
         assert (batch.state, batch.failed, batch.skipped) == ("failed", 1, 2)
-        assert results(batch)[dead.pk][1] == "Amazon no longer accepts this login; it must be reconnected."
+        assert results(batch)[dead.pk][1] == "Amazon refuses this login. It must be reconnected."
         assert not SyncRun.objects.exists()
 
     @pytest.mark.parametrize(("outcome", "state"), [("failed", "partial"), ("forbidden", "succeeded")])

@@ -108,7 +108,7 @@ def test_the_error_of_a_sync_is_shown_only_while_the_sync_fails(
 
 def test_an_account_without_a_name_shows_its_id_at_amazon(make: AccountFactory) -> None:
     assert str(make({}, {"name": "Garden"})) == "Garden"
-    assert str(Account(name="", amazon_account_id="ENTITY1")) == "Without a name (ENTITY1)"
+    assert str(Account(name="", amazon_account_id="ENTITY1")) == "(no name) ENTITY1"
 
 
 def test_rows_that_link_accounts_name_both_ends(make: AccountFactory) -> None:

@@ -27,6 +27,7 @@ from accounts.sync.claims import (
 )
 from accounts.sync.listing import PROFILES_EDIT, Outcome
 from accounts.sync.requests import open_run
+from amazon_accounts.amazon_ads.causes import Cause
 from amazon_accounts.amazon_ads.errors import ApplicationRefusedError, PostponedError, TransientError
 from amazon_accounts.postgresql.clock import database_now
 from tests.accounts.sync.conftest import ConnectionFactory
@@ -176,6 +177,7 @@ def test_a_failed_run_does_not_count_as_a_sync(connection: Connection, claim: Ru
     close_run(claim, FAILED, [down], "Down.")
     connection.refresh_from_db()
     assert (connection.last_synced_at, connection.sync_failures) == (None, 1)
+    assert SyncRun.objects.get(pk=claim.run_id).cause == Cause.NO_ANSWER
 
 
 def test_a_postponement_is_no_failure_of_the_connection(connection: Connection, claim: RunClaim) -> None:

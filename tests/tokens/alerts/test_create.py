@@ -22,7 +22,7 @@ def test_a_broken_connection(connection: Connection) -> None:
     alerts.alert_connection_broken(connection)
     alert = Alert.objects.get()
     assert (alert.kind, alert.connection) == (Alert.Kind.CONNECTION_BROKEN, connection)
-    assert alert.text.startswith("Amazon no longer accepts the login of “Garden shop”.")
+    assert alert.text.startswith("Amazon refuses the login of “Garden shop”.")
 
 
 def test_a_healed_connection(connection: Connection) -> None:

@@ -88,7 +88,7 @@ def test_a_broken_connection_is_refused_with_the_reason(connect: ConnectionFacto
     sandbox.revoke("bob")
     with pytest.raises(CommandError, match="Sign in at Amazon again"):
         refresh_tokens()
-    with pytest.raises(CommandError, match=r"cannot be refreshed\. Amazon no longer accepts this login"):
+    with pytest.raises(CommandError, match=r"cannot be refreshed\. Amazon refuses this login"):
         refresh_tokens("--connection", str(connection.pk))
 
 

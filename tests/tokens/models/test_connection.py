@@ -25,7 +25,7 @@ UNUSABLE = [
     (
         {"state": "reauthorization_required"},
         GrantRevokedError,
-        "Amazon no longer accepts this login; it must be reconnected.",
+        "Amazon refuses this login. It must be reconnected.",
     ),
     (
         {"state": "active", "client_id": "amzn1.other"},

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db.models import OuterRef, Subquery
 from django.db.models.functions import Coalesce, Now
 
+from amazon_accounts.amazon_ads import causes
 from tokens.models import Connection, TokenRefresh
 from tokens.refresh.delays import longest_retry_delay
 from tokens.signals import failing_logins_wanted
@@ -29,18 +30,17 @@ class Part(StrEnum):
     SYNC = "sync"
 
 
-_CAUSES: Final = {
-    "transient": Cause.AWAY,
-    "throttled": Cause.AWAY,
-    "postponed": Cause.AWAY,
-    "forbidden": Cause.REFUSED,
-    "permanent": Cause.REFUSED,
+_SHARED: Final = {
+    causes.Cause.NO_ANSWER: Cause.AWAY,
+    causes.Cause.AMAZON_BUSY: Cause.AWAY,
+    causes.Cause.NO_RIGHT: Cause.REFUSED,
+    causes.Cause.REQUEST_REFUSED: Cause.REFUSED,
 }
 
 
-def find_cause(kind: str | None) -> Cause:
-    """Return the cause of an error of this kind, as `amazon_accounts.amazon_ads.errors` names kinds."""
-    return _CAUSES.get(kind or "", Cause.OTHER)
+def find_shared_cause(cause: str | None) -> Cause:
+    """Return what the failure of a login with this cause has in common with the failures of other logins."""
+    return next((shared for each, shared in _SHARED.items() if each == cause), Cause.OTHER)
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,6 @@ def _find_failing_refreshes() -> list[FailingLogin]:
         .values_list("pk", "label", "team", "outcome", "error")
     )
     return [
-        FailingLogin(pk, label, team, Part.REFRESH, find_cause(outcome), error)
+        FailingLogin(pk, label, team, Part.REFRESH, find_shared_cause(causes.find_cause_of(outcome)), error)
         for pk, label, team, outcome, error in rows
     ]
