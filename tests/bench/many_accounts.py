@@ -20,6 +20,7 @@ from django.db.models.expressions import DatabaseDefault
 from django.utils import timezone
 
 from accounts.models import Account, AccountAccess, AccountSearch, Profile
+from amazon_accounts.postgresql.deadlines import no_deadlines
 from tokens.models import Connection, Membership, Team
 from tokens.people.roles import Role
 
@@ -80,7 +81,7 @@ def fill(number: int, *, connections: int = 0, teams: int = 1) -> User:
     expressions = {
         column: text.format(connections=connections, teams=teams) for column, text in ACCOUNT.items()
     }
-    with _bare_tables():
+    with no_deadlines(), _bare_tables():
         for first in range(1, number + 1, CHUNK):
             last = min(number, first + CHUNK - 1)
             copy_rows(template, expressions, SOURCE.format(first=first, last=last))
@@ -99,7 +100,7 @@ def fill(number: int, *, connections: int = 0, teams: int = 1) -> User:
             {"account_id": "other.id", "text": "lower(other.name || chr(10) || other.amazon_account_id)"},
             "user_accounts other",
         )
-    with connection.cursor() as cursor:
+    with no_deadlines(), connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
     return owner
 
