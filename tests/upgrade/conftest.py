@@ -5,12 +5,15 @@ waited in the queue.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, LiteralString
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
+from django.apps import apps
 from django.db import connection
 from psycopg import sql
 
@@ -19,6 +22,10 @@ from tests.processes import environment, run
 DUMP = Path(__file__).with_name("database_0_1_0.sql")
 # Decrypts nothing but the sandbox's tokens in the dump.
 DUMP_KEY = "qxPJeN7-dYIRkQcJUVXMbUMxc_fe_gyMLgw_3z34YBg="
+
+KEYS_OF_0_1_0: LiteralString = (
+    "SELECT digest, user_id, created, expiry, left(token_key, 12) FROM knox_authtoken ORDER BY digest"
+)
 
 
 class Database:
@@ -47,15 +54,38 @@ class Database:
         return str(done.stderr)
 
 
-@pytest.fixture
-def new_database(transactional_db: None) -> Database:
+@dataclass(frozen=True)
+class UpgradedDatabase:
+    today: Database
+    #: The rows of each of our tables before the migration.
+    rows: dict[str, list[dict[str, Any]]]
+    keys: list[tuple[Any, ...]]
+
+
+@pytest.fixture(scope="session")
+def new_database(django_db_setup: None) -> Database:
     return Database(connection.settings_dict["NAME"])
 
 
 @pytest.fixture
 def old_database(new_database: Database) -> Iterator[Database]:
     """A database as version 0.1.0 left it."""
-    old = Database(f"{new_database.name}_old")
+    with make_old(new_database, "old") as old:
+        yield old
+
+
+@pytest.fixture(scope="session")
+def upgraded_database(new_database: Database) -> Iterator[UpgradedDatabase]:
+    """The database of version 0.1.0, migrated to today's schema. Tests only read it."""
+    with make_old(new_database, "upgraded") as old:
+        before = UpgradedDatabase(old, rows=fetch_rows(old), keys=old.fetch(KEYS_OF_0_1_0))
+        old.migrate()
+        yield before
+
+
+@contextmanager
+def make_old(new_database: Database, kind: str) -> Iterator[Database]:
+    old = Database(f"{new_database.name}_{kind}")
     name = sql.Identifier(old.name)
     with psycopg.connect(**new_database.parameters) as server:
         server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
@@ -64,3 +94,20 @@ def old_database(new_database: Database) -> Iterator[Database]:
             database.execute(DUMP.read_bytes())
         yield old
         server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+
+def fetch_rows(database: Database) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of each of our tables, in a fixed order."""
+    existing = {
+        name for (name,) in database.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    }
+    tables = [
+        model._meta.db_table
+        for app_label in ("accounts", "tokens", "amazon_ads")
+        for model in apps.get_app_config(app_label).get_models()
+        if model._meta.db_table in existing
+    ]
+    query = sql.SQL("SELECT to_jsonb(stored) FROM {} stored ORDER BY to_jsonb(stored) ->> 'id', ctid")
+    return {
+        table: [row for (row,) in database.fetch(query.format(sql.Identifier(table)))] for table in tables
+    }

@@ -1,8 +1,12 @@
 """Alerts that wait during the upgrade to alerts by team."""
 
 import psycopg
+import pytest
 
 from tests.upgrade.conftest import Database
+
+# Without the mark, pytest-django makes no database.
+pytestmark = pytest.mark.django_db
 
 
 def test_alerts_know_their_key_and_who_took_their_message(old_database: Database) -> None:

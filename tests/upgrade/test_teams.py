@@ -8,6 +8,9 @@ from psycopg import sql
 
 from tests.upgrade.conftest import Database
 
+# Without the mark, pytest-django makes no database.
+pytestmark = pytest.mark.django_db
+
 MEMBERS: LiteralString = (
     "SELECT team.name, person.username, role FROM tokens_membership member"
     " JOIN tokens_team team ON team.id = member.team_id JOIN auth_user person ON person.id = member.user_id"
@@ -31,7 +34,7 @@ def give(name: LiteralString, *permissions: str) -> sql.Composed:
 
 
 def test_each_owner_has_a_team_with_what_they_own(old_database: Database) -> None:
-    old_database.migrate()
+    old_database.migrate("tokens", "0025")
     teams = (
         "SELECT DISTINCT team.name, owner.username FROM {} thing JOIN tokens_team team ON team.id = thing.team_id"
         " JOIN auth_user owner ON owner.id = thing.{} ORDER BY 1"
@@ -56,7 +59,7 @@ def test_the_first_superuser_has_main(old_database: Database) -> None:
         "UPDATE auth_user SET is_active = false WHERE username = 'operator'",
         "UPDATE auth_user SET is_superuser = true WHERE username = 'operator'",
     )
-    old_database.migrate()
+    old_database.migrate("tokens", "0025")
     assert old_database.fetch(MEMBERS) == [
         ("Main", "administrator", "administrator"),
         ("Main", "owner", "administrator"),
@@ -72,7 +75,7 @@ def test_a_team_has_the_name_of_its_person_and_no_other_team_has_it(old_database
         "UPDATE tokens_connection SET owner_id = 2 WHERE label = 'Login of bob'",
         "UPDATE auth_user SET first_name = 'Vera', last_name = 'West' WHERE username = 'viewer'",
     )
-    old_database.migrate()
+    old_database.migrate("tokens", "0025")
     assert old_database.fetch("SELECT name FROM tokens_team ORDER BY name") == [
         ("MAIN (2)",),
         ("Main",),
@@ -85,7 +88,7 @@ def test_a_person_has_the_highest_role_whose_permissions_they_all_had(old_databa
     with psycopg.connect(**old_database.parameters) as connected:
         # The owner is an operator, with one of the two permissions that an administrator has more.
         connected.execute(give("owner", "use_access_token", "view_logentry"))
-    done = old_database.migrate()
+    done = old_database.migrate("tokens", "0025")
     assert ("owner", "owner", "operator") in old_database.fetch(MEMBERS)
     assert (
         "owner now has the role operator. These permissions fit no role and are gone: "
@@ -100,7 +103,7 @@ def test_who_lacks_a_permission_to_view_has_no_role(old_database: Database) -> N
     )
     with psycopg.connect(**old_database.parameters) as connected:
         connected.execute(give("owner", "view_account", "sync_account"))
-    done = old_database.migrate()
+    done = old_database.migrate("tokens", "0025")
     assert "owner" not in {name for _, name, _ in old_database.fetch(MEMBERS)}
     assert "owner now has no role. These permissions fit no role and are gone: accounts.sync_account" in done
 
@@ -111,6 +114,6 @@ def test_who_saw_only_all_accounts_or_all_connections_sees_no_more(
 ) -> None:
     with psycopg.connect(**old_database.parameters) as connected:
         connected.execute(give("viewer", codename))
-    done = old_database.migrate()
+    done = old_database.migrate("tokens", "0025")
     assert "viewer" not in {name for _, name, _ in old_database.fetch(MEMBERS)}
     assert f".{codename}." in done

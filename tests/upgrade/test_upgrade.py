@@ -5,11 +5,12 @@ from typing import Any, Final, LiteralString
 
 import psycopg
 import pytest
-from django.apps import apps
 from procrastinate.contrib.django import app
-from psycopg import sql
 
-from tests.upgrade.conftest import Database
+from tests.upgrade.conftest import Database, UpgradedDatabase, fetch_rows
+
+# Without the mark, pytest-django makes no database.
+pytestmark = pytest.mark.django_db
 
 # Each query lists one kind of thing that a migration makes.
 SCHEMA: Final[dict[str, LiteralString]] = {
@@ -37,21 +38,8 @@ SCHEMA: Final[dict[str, LiteralString]] = {
 }
 
 
-def fetch_rows(database: Database) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows of each of our tables, in a fixed order."""
-    existing = {
-        name for (name,) in database.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-    }
-    tables = [
-        model._meta.db_table
-        for app_label in ("accounts", "tokens", "amazon_ads")
-        for model in apps.get_app_config(app_label).get_models()
-        if model._meta.db_table in existing
-    ]
-    query = sql.SQL("SELECT to_jsonb(stored) FROM {} stored ORDER BY to_jsonb(stored) ->> 'id', ctid")
-    return {
-        table: [row for (row,) in database.fetch(query.format(sql.Identifier(table)))] for table in tables
-    }
+# These tests share a database, so they run in one process.
+of_upgraded = pytest.mark.xdist_group("upgraded database")
 
 
 def normalize(things: list[tuple[Any, ...]]) -> list[str]:
@@ -59,27 +47,27 @@ def normalize(things: list[tuple[Any, ...]]) -> list[str]:
     return [re.sub(r"::(character varying|text)(\[\])?|[()]", "", str(thing)) for thing in things]
 
 
+@of_upgraded
 def test_a_database_of_0_1_0_migrates_to_the_schema_of_a_new_database(
-    old_database: Database, new_database: Database
+    upgraded_database: UpgradedDatabase, new_database: Database
 ) -> None:
-    old_database.migrate()
     for kind, query in SCHEMA.items():
-        assert normalize(old_database.fetch(query)) == normalize(new_database.fetch(query)), kind
+        found = upgraded_database.today.fetch(query)
+        assert normalize(found) == normalize(new_database.fetch(query)), kind
 
 
+@of_upgraded
 @pytest.mark.parametrize("kind", ["functions", "triggers"])
 def test_the_migration_of_0_1_0_installs_the_same_functions_and_triggers(
-    kind: str, old_database: Database, new_database: Database
+    kind: str, upgraded_database: UpgradedDatabase, new_database: Database
 ) -> None:
-    old_database.migrate()
-    assert old_database.fetch(SCHEMA[kind]) == new_database.fetch(SCHEMA[kind])
+    assert upgraded_database.today.fetch(SCHEMA[kind]) == new_database.fetch(SCHEMA[kind])
 
 
-def test_the_migration_keeps_every_row_of_0_1_0(old_database: Database) -> None:
-    before = fetch_rows(old_database)
+@of_upgraded
+def test_the_migration_keeps_every_row_of_0_1_0(upgraded_database: UpgradedDatabase) -> None:
+    before, after = upgraded_database.rows, fetch_rows(upgraded_database.today)
     assert len(before["user_accounts"]) > 5
-    old_database.migrate()
-    after = fetch_rows(old_database)
     for table, rows in before.items():
         assert len(after[table]) == len(rows), table
         for old, new in zip(rows, after[table], strict=True):
@@ -95,7 +83,7 @@ def test_the_migration_calls_a_failed_registration_what_it_is(old_database: Data
             " WHERE amazon_status = 'PARTIALLY_CREATED'"
         )
         database.execute("DELETE FROM accounts_accountchange")
-    old_database.migrate()
+    old_database.migrate("accounts", "0024")
     found = old_database.fetch(
         "SELECT DISTINCT amazon_status, status, inactive_reason FROM user_accounts WHERE amazon_status IS NOT NULL"
     )
@@ -117,7 +105,7 @@ def test_the_migration_repairs_accounts_that_break_a_constraint(old_database: Da
             "SELECT DISTINCT ON (user_id) id FROM user_accounts ORDER BY user_id, updated_at DESC, id DESC"
         )
         newest = database.execute(query).fetchall()
-    old_database.migrate()
+    old_database.migrate("accounts", "0024")
     assert sorted(old_database.fetch("SELECT id FROM user_accounts WHERE is_default")) == sorted(newest)
     assert old_database.fetch("SELECT DISTINCT inactive_reason FROM user_accounts") == [("not_visible",)]
 
@@ -133,21 +121,19 @@ def test_the_migration_numbers_unfinished_batches_as_they_were_asked(old_databas
         )
         asked = database.execute("SELECT id FROM accounts_batchoperation ORDER BY created_at").fetchall()
     assert len(asked) > 1
-    old_database.migrate()
+    old_database.migrate("accounts", "0024")
     assert old_database.fetch("SELECT id FROM accounts_batchoperation ORDER BY request_number") == asked
 
 
-def test_the_keys_of_0_1_0_go_on_working(old_database: Database) -> None:
+@of_upgraded
+def test_the_keys_of_0_1_0_go_on_working(upgraded_database: UpgradedDatabase) -> None:
     # They are found by their digest: see test_the_digest_is_the_one_of_keys_that_knox_made.
-    keys = "SELECT digest, user_id, created, expiry, left(token_key, 12) FROM knox_authtoken ORDER BY digest"
-    before = old_database.fetch(keys)
-    assert len(before) == 3
-    old_database.migrate()
     taken_over = (
         "SELECT digest, user_id, created_at, expires_at, beginning FROM tokens_apikey ORDER BY digest"
     )
-    assert old_database.fetch(taken_over) == before
-    assert old_database.fetch("SELECT to_regclass('knox_authtoken')") == [(None,)]
+    assert len(upgraded_database.keys) == 3
+    assert upgraded_database.today.fetch(taken_over) == upgraded_database.keys
+    assert upgraded_database.today.fetch("SELECT to_regclass('knox_authtoken')") == [(None,)]
 
 
 def test_who_could_end_the_keys_of_0_1_0_can_end_them_still(old_database: Database) -> None:
@@ -156,7 +142,7 @@ def test_who_could_end_the_keys_of_0_1_0_can_end_them_still(old_database: Databa
             "INSERT INTO auth_user_user_permissions (user_id, permission_id)"
             " SELECT 2, id FROM auth_permission WHERE codename = 'delete_authtoken'"
         )
-    old_database.migrate()
+    old_database.migrate("tokens", "0022")
     held = (
         "SELECT kind.app_label, permission.codename FROM auth_user_user_permissions"
         " JOIN auth_permission permission ON permission.id = permission_id"
