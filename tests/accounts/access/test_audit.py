@@ -22,6 +22,7 @@ from django.test import Client
 
 from accounts.models import Account, BatchItem, BatchOperation, ConnectionBatchItem
 from tests.accounts.access.audited_requests import REQUESTS
+from tests.accounts.access.somebody import Somebody
 from tests.accounts.access.test_operations import (
     ASYNC_OPERATIONS,
     OPERATIONS,
@@ -29,7 +30,6 @@ from tests.accounts.access.test_operations import (
     lowest_with,
     scene,
 )
-from tests.accounts.access.test_table import Somebody
 from tests.accounts.access.test_table import rows as requests
 from tests.accounts.conftest import AccountFactory
 from tests.api_keys import new_key

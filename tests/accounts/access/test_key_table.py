@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.accounts.access.test_table import Somebody, rows
+from tests.accounts.access.somebody import Somebody
+from tests.accounts.access.test_table import rows
 from tests.accounts.conftest import AccountFactory
 from tests.teams import join
 from tokens.models import Team
