@@ -20,10 +20,9 @@ from accounts.lists.parameters import (
 )
 from accounts.models import Account
 from dashboard.list_state import ListState, make_address
+from dashboard.lists.display import COLUMNS, DEFAULT, Display, write_columns
 
-PAGE_SIZE = 24
-VIEWS = ("cards", "table")
-DEFAULT_VIEW = "cards"
+MAX_PLACE = 10_000_000
 
 # The parameter names of this page before it took over the names of the API. Bookmarks still have them.
 OLD_NAMES = {
@@ -38,27 +37,45 @@ OLD_NAMES = {
 
 @dataclass(frozen=True)
 class AccountList(ListState):
-    view: str = DEFAULT_VIEW
+    display: Display = DEFAULT
+    # The place of the first row in the list; None if the address does not say it.
+    place: int | None = 1
 
     filters = FILTERS
     default_ordering = DEFAULT_ORDERING
 
     @classmethod
-    def read(cls, parameters: QueryDict, *, last_view: str = "") -> "AccountList":
-        view = parameters.get("view", last_view)
-        return cls(
-            read_account_query(parameters, paging=PAGING, ignored=PAGE_ONLY),
-            view if view in VIEWS else DEFAULT_VIEW,
-        )
+    def read(cls, parameters: QueryDict, display: Display = DEFAULT) -> "AccountList":
+        query = read_account_query(parameters, paging=PAGING, ignored=PAGE_ONLY)
+        return cls(query, display, _read_place(parameters, query.cursor))
+
+    @property
+    def page_size(self) -> int:
+        return self.query.page_size or self.display.page_size
 
     def view_address(self, view: str) -> str:
         # The address names the default view too, because without a name the page takes the last view from a cookie.
-        pairs = [pair for pair in self.list_pairs(self.query.given) if pair[0] != "view"]
-        return make_address([*pairs, *([("cursor", self.cursor)] if self.cursor else []), ("view", view)])
+        return self._show_address("view", view)
 
-    def list_more_pairs(self) -> list[tuple[str, str]]:
-        view = [("view", self.view)] if self.view != DEFAULT_VIEW else []
-        return [*view, *super().list_more_pairs()]
+    def columns_address(self, name: str) -> str:
+        chosen = self.display.columns
+        columns = tuple(each for each in COLUMNS if (each in chosen) != (each == name))
+        return self._show_address("columns", write_columns(columns))
+
+    def size_address(self, size: int) -> str:
+        pairs = [pair for pair in self.list_pairs(self.query.given) if pair[0] != "page_size"]
+        return make_address([*pairs, ("page_size", str(size))])
+
+    def _show_address(self, name: str, value: str) -> str:
+        # What is shown of the rows leaves the page at its place.
+        at = [("cursor", self.cursor), ("from", str(self.place or ""))] if self.cursor else []
+        return make_address(
+            [*self.list_pairs(self.query.given), *(pair for pair in at if pair[1]), (name, value)]
+        )
+
+    def place_address(self, cursor: str, place: int | None) -> str:
+        address = self.page_address(cursor)
+        return f"{address}&from={place}" if place else address
 
     def accounts(self, user: User) -> QuerySet[Account]:
         """Return the accounts that match. Raises Http404 for a team or connection that the person does not see."""
@@ -74,7 +91,14 @@ class AccountList(ListState):
             .select_related("connection", "team")
             .defer("metadata", "connection__access_token", "connection__refresh_token")
         )
-        return paginate_accounts(rows, self.ordering, self.query.page_size or PAGE_SIZE).page(self.cursor)
+        return paginate_accounts(rows, self.ordering, self.page_size).page(self.cursor)
+
+
+def _read_place(parameters: QueryDict, cursor: str) -> int | None:
+    if not cursor:
+        return 1
+    text = parameters.get("from", "")
+    return min(int(text), MAX_PLACE) if text.isascii() and text.isdecimal() and len(text) < 12 else None
 
 
 def translate_parameters(parameters: QueryDict) -> QueryDict:

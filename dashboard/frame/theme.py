@@ -7,7 +7,19 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 
 # Of two rules with the same weight the later one wins, so the order matters.
-STYLES = ["colors", "unfold", "layout", "status", "controls", "tables", "standings", "dialogs", "entrance"]
+STYLES = [
+    "colors",
+    "unfold",
+    "layout",
+    "status",
+    "controls",
+    "tables",
+    "lists",
+    "rows",
+    "standings",
+    "dialogs",
+    "entrance",
+]
 # The theme is set before anything is painted.
 SCRIPTS = [
     "theme",

@@ -22,6 +22,9 @@ register = template.Library()
 
 NOTICE_DATES = ("due_at", "suspension_at")
 MAX_NOTICES_SHOWN = 20
+# In a row of a list.
+COUNTRIES_SHOWN = 3
+LABELS_SHOWN = 2
 
 # Drawn, because shapes of a font appear late, do not print everywhere and vanish with forced colors.
 SHAPES: dict[Tone, SafeString] = {
@@ -87,6 +90,33 @@ def support_details(text: str, key: object = "", code: str = "", request_id: str
 def word(state: Status) -> SafeString:
     # For rows that already have a pill.
     return format_html('<span class="c-word c-{}">{}{}</span>', state.tone, shape(state.tone), state.word)
+
+
+@register.simple_tag
+def stated(state: Status) -> SafeString:
+    # For a row: the word, then its reason, which is cut where there is no room.
+    why = format_html(' <span class="c-why">{}</span>', state.why) if state.why else ""
+    title = format_html(' title="{}"', state.tip or state.why) if state.tip or state.why else ""
+    return format_html(
+        '<span class="c-stated"{}><span class="c-word c-{}">{}{}</span>{}</span>',
+        title, state.tone, shape(state.tone), state.word, why,
+    )  # fmt: skip
+
+
+@register.filter
+def few(countries: list[str]) -> str:
+    rest = len(countries) - COUNTRIES_SHOWN
+    return " ".join(countries[:COUNTRIES_SHOWN]) + (f" +{rest}" if rest > 0 else "") or "–"
+
+
+@register.filter
+def first_labels(labels: dict[str, str]) -> list[tuple[str, str]]:
+    return list(labels.items())[:LABELS_SHOWN]
+
+
+@register.filter
+def more_labels(labels: dict[str, str]) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in list(labels.items())[LABELS_SHOWN:])
 
 
 register.filter("account_state", status.state_of_account)

@@ -1,6 +1,7 @@
 """The list of accounts, and one account."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,19 +19,19 @@ from django_htmx.http import push_url
 
 from accounts.models import Account, AccountChange, AccountManager, HealthReason, Profile, Standing, SyncRun
 from amazon_accounts.postgresql.clock import approximate_now
-from amazon_accounts.web.cookies import name_cookie, set_cookie
+from amazon_accounts.web.cookies import set_cookie
 from dashboard.account_chips import count_groups
-from dashboard.account_list import VIEWS, AccountList, translate_parameters
+from dashboard.account_list import AccountList, translate_parameters
 from dashboard.audit.rows import read_latest
 from dashboard.chips import Group
 from dashboard.formats.times import format_date, format_moment
 from dashboard.frame.page import StaffRequest, is_partial, page, staff_page
 from dashboard.frame.team_filter import TeamFilter
-from dashboard.list_state import sort_links
+from dashboard.lists.display import Display
+from dashboard.lists.table import describe_place, describe_table
 from tokens.models import Connection
 from tokens.permissions import limit_to_team
 
-VIEW_COOKIE = "accounts-view"
 MAX_CONNECTIONS_OFFERED = 200
 MAX_CHANGES = 50
 TROUBLED_STANDINGS = {Standing.SUSPENDED, Standing.AT_RISK, Standing.SET_UP}
@@ -38,8 +39,11 @@ MAX_RELATED = 200
 # The filters behind "More filters".
 RARE_FILTERS = ("country", "marketplace", "connection", "labels", "connection_labels", "suspension_before")
 DAY = re.compile(r"|\d{4}-\d{2}-\d{2}")
-# The first press of a link sorts like this, the second the other way round.
-SORT_TITLES = {"name": "Name", "-last_synced_at": "Last sync", "status": "Status"}
+EXPORTS = (
+    ("CSV for Excel", "format=csv&for=excel"),
+    ("CSV", "format=csv"),
+    ("JSON Lines", "format=jsonl"),
+)
 
 
 @require_safe
@@ -54,16 +58,17 @@ def accounts(request: StaffRequest) -> HttpResponse:
     if team_filter.team_id and "team" not in parameters:
         # As if the address named it: then the links, the export and an operation on all that match name it too.
         parameters["team"] = team_filter.text
-    state = AccountList.read(parameters, last_view=request.COOKIES.get(name_cookie(VIEW_COOKIE), ""))
+    display = Display.read(request, parameters)
+    state = AccountList.read(parameters, display)
     response = page(
         request,
         "dashboard/accounts/list_page.html",
-        _list_context(request.user, state, team_filter),
+        {"is_fullwidth": "1", **_list_context(request.user, state, team_filter)},
         title="Accounts",
         partial="dashboard/accounts/list.html",
     )
-    if parameters.get("view") == state.view:
-        set_cookie(response, VIEW_COOKIE, state.view, life=timedelta(days=365))
+    for name, value in display.choices(parameters).items():
+        set_cookie(response, name, value, life=timedelta(days=365))
     return push_url(response, address) if is_translated else response
 
 
@@ -91,11 +96,10 @@ def _list_context(user: User, state: AccountList, team_filter: TeamFilter) -> di
         "count": count,
         "some_inactive": _may_have_inactive(state, groups),
         "count_text": f"{count.number:,}{'+' if count.capped else ''}",
-        "sorts": sort_links(state, SORT_TITLES),
-        "views": [(view, state.view_address(view), view == state.view) for view in VIEWS],
-        "next": rows.next_cursor and state.page_address(rows.next_cursor),
-        "previous": rows.previous_cursor and state.page_address(rows.previous_cursor),
-        "first": state.page_address(),
+        "repeated": {name for name, times in Counter(row.name for row in rows.items).items() if times > 1},
+        "exports": EXPORTS,
+        **describe_table(state, shows_teams=team_filter.is_offered),
+        **describe_place(state, rows, count),
         "connections": connections.values_list("pk", "label").order_by("label")[:MAX_CONNECTIONS_OFFERED],
         "rare": typed,
         # A link of the API's may hold a moment, which a field for a day would not show.

@@ -324,7 +324,7 @@ def test_clearing_the_filters_keeps_the_team(
 @pytest.mark.parametrize(
     ("address", "where"),
     [
-        ("/accounts/?view=table", '<th scope="col" class="c-wide">Team</th>'),
+        ("/accounts/?view=table", 'class="c-dense__team">Team</th>'),
         ("/operations/", '<th scope="col" class="c-wide">Team</th>'),
     ],
 )
@@ -335,7 +335,7 @@ def test_tables_name_the_team_for_people_of_several_teams(
     assert where not in read(log_in(alice), address)
 
 
-@pytest.mark.parametrize("address", ["/accounts/", "/connections/"])
+@pytest.mark.parametrize("address", ["/accounts/?view=cards", "/connections/"])
 def test_cards_name_the_team_for_people_of_several_teams(
     ada: Client, alice: User, teams: tuple[Team, Team], log_in: LogIn, address: str
 ) -> None:

@@ -6,10 +6,15 @@
   let allOf = null;
   // Whether a box was cleared after all that match were selected, so that only this page is left.
   let fellBack = false;
-  let shownQuery = null;
+  // The box that was pressed last: a range begins there.
+  let pressed = "";
 
   function listBoxes() {
     return [...document.querySelectorAll("input[data-select]")];
+  }
+
+  function isShown(id) {
+    return document.querySelector(`input[data-select][value="${CSS.escape(id)}"]`) !== null;
   }
 
   function paintBoxes() {
@@ -27,17 +32,18 @@
 
   function paintBar(bar) {
     const list = document.getElementById("list");
+    const elsewhere = allOf ? 0 : [...selected.keys()].filter((id) => !isShown(id)).length;
     const count = allOf ? allOf.total : selected.size.toLocaleString("en");
-    const noun = count === "1" ? bar.dataset.noun : `${bar.dataset.noun}s`;
     bar.toggleAttribute("data-on", allOf !== null || selected.size > 0);
-    bar.querySelector("[data-count]").textContent =
-      `${count} ${noun} selected${fellBack ? ", of this page only" : ""}`;
+    let note = elsewhere ? `, ${elsewhere.toLocaleString("en")} not on this page` : "";
+    if (fellBack) note = ", of this page only";
+    bar.querySelector("[data-count]").textContent = `${count} selected${note}`;
 
     const total = list?.dataset.totalText || "";
     const isWhole = selected.size >= Number(list?.dataset.total || Number.POSITIVE_INFINITY);
     const all = bar.querySelector("[data-select-all]");
     all.hidden = allOf !== null || !total || listBoxes().length === 0 || isWhole;
-    all.textContent = `Select all ${total} that match`;
+    all.textContent = `Select all ${total}`;
 
     const reconnect = bar.querySelector("[value=reconnect]");
     if (reconnect) reconnect.hidden = allOf ? !allOf.someInactive : ![...selected.values()].some(Boolean);
@@ -73,12 +79,39 @@
     paint();
   }
 
-  // Another page or order of the list keeps the selection. Another filter or search ends it.
+  // What was selected by hand survives another page, order and filter. "All that match" ends with another filter.
   function followList() {
-    const query = document.getElementById("list")?.dataset.query;
     fellBack = false;
-    if (query !== shownQuery) clear();
-    shownQuery = query;
+    const query = document.getElementById("list")?.dataset.query;
+    if (allOf && allOf.query !== query) clear();
+    paint();
+  }
+
+  // Select what lies between the box that was pressed last and this one.
+  function selectUpTo(box) {
+    const boxes = listBoxes();
+    const ends = [boxes.findIndex((each) => each.value === pressed), boxes.indexOf(box)];
+    const first = ends[0] < 0 ? ends[1] : Math.min(...ends);
+    for (const each of boxes.slice(first, Math.max(...ends) + 1)) {
+      each.checked = true;
+      readBox(each);
+    }
+    pressed = box.value;
+    paint();
+  }
+
+  // The first press selects the page, the next one all that match.
+  function selectMore() {
+    const boxes = listBoxes();
+    if (!boxes.length) return;
+    if (boxes.every((box) => box.checked)) {
+      if (!document.querySelector("[data-select-all]")?.hidden) selectAll();
+      return;
+    }
+    for (const box of boxes) {
+      box.checked = true;
+      readBox(box);
+    }
     paint();
   }
 
@@ -92,14 +125,19 @@
       allOf = null;
       fellBack = !isWhole;
     }
+    if (!isWhole) pressed = box.value;
     listBoxes().forEach(readBox);
     paint();
   });
   document.addEventListener("click", (event) => {
+    const box = event.target;
+    if (event.shiftKey && box.matches?.("input[data-select]")) selectUpTo(box);
     if (event.target.closest?.("[data-select-all]")) selectAll();
     if (event.target.closest?.("[data-select-none]")) clear();
   });
   document.addEventListener("selection:clear", clear);
+  document.addEventListener("selection:more", selectMore);
+  document.addEventListener("selection:range", (event) => selectUpTo(event.detail.box));
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.target.id === "list") followList();
   });

@@ -48,10 +48,16 @@
     },
     true,
   );
+  // What has the focus may lie in details that are closed at first, where nothing can have it.
+  let focused = "";
+  document.addEventListener("htmx:beforeSwap", () => {
+    focused = document.activeElement?.id || "";
+  });
   document.addEventListener("htmx:afterSwap", () => {
     for (const details of document.querySelectorAll("details[id]")) {
       if (opened.has(details.id)) details.open = true;
     }
+    if (focused && document.activeElement === document.body) document.getElementById(focused)?.focus();
   });
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (event.detail.elt.hasAttribute("data-poll") && document.hidden) event.preventDefault();

@@ -1,0 +1,1 @@
+"""How the lists of the pages are shown: columns, places, chosen filters and their choices."""
