@@ -88,6 +88,7 @@ urlpatterns = [
         webhooks.send_again,
         name="webhook-send-again",
     ),
+    path("teams/<uuid:team_id>/reminders/", teams.reminders, name="team-reminders"),
     path("teams/<uuid:team_id>/logo/", team_logo.logo, name="team-logo"),
     path("teams/<uuid:team_id>/logo/remove/", team_logo.remove, name="team-logo-remove"),
     path("teams/<uuid:team_id>/alerts/", alerts.team_alerts, name="team-alerts"),

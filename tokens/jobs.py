@@ -5,7 +5,7 @@ from django.conf import settings
 from tokens.alerts.daily import send_waiting_alerts, waiting_mail_is_due
 from tokens.alerts.delivery import due_alerts_exist, send_due_alerts
 from tokens.connect.consent import warn_of_consent_ends
-from tokens.connect.renewal_mails import send_renewal_mails
+from tokens.connect.reminders import send_renewal_mails
 from tokens.people.audit.daily_mail import mail_audit_end, mail_is_due
 from tokens.people.audit.tasks import chain_audit, entries_wait, prune_audit
 from tokens.people.key_ends import warn_of_ending_keys

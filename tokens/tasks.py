@@ -5,7 +5,8 @@ from tokens.alerts.delivery import send_due_alerts
 from tokens.connect.consent import warn_of_consent_ends
 from tokens.connect.identification import identify_login
 from tokens.connect.links import mail_connect_link
-from tokens.connect.renewal_mails import mail_renewal_links, send_renewal_mails
+from tokens.connect.reminders import send_renewal_mails
+from tokens.connect.renewal_mails import mail_renewal_links
 from tokens.people.audit.daily_mail import mail_audit_end
 from tokens.people.audit.tasks import chain_audit, prune_audit
 from tokens.people.invitations import mail_invitation

@@ -47,6 +47,7 @@ DEEDS: Final[dict[str, str]] = {
     Action.ALERTS_CHOOSE: "Chose alerts",
     Action.TEAM_MAKE: "Made a team",
     Action.TEAM_RENAME: "Renamed a team",
+    Action.TEAM_REMINDERS: "Switched the reminders of a team",
     Action.TEAM_LOGO_SET: "Set the logo of a team",
     Action.TEAM_LOGO_REMOVE: "Removed the logo of a team",
     Action.MEMBER_ADD: "Added a member",

@@ -28,6 +28,7 @@ from dashboard.frame.page import (
     redirect_htmx,
     staff_page,
 )
+from tokens.connect.reminders import REMINDER_DAYS, switch_reminders
 from tokens.models import MAIN, Invitation, Membership, Team
 from tokens.models.invitation import MAX_ADDRESS_LENGTH
 from tokens.models.team import MAX_NAME_LENGTH
@@ -243,6 +244,20 @@ def revoke(request: StaffRequest, team_id: UUID, invitation_id: UUID) -> HttpRes
     return SeeOther(_address(invitation.team))
 
 
+@require_http_methods(["GET", "POST"])
+@staff_page(MANAGE)
+def reminders(request: StaffRequest, team_id: UUID) -> HttpResponse:
+    team = _find(request, team_id)
+    require(request.user, MANAGE, team)
+    if request.method == "GET":
+        return SeeOther(_address(team))
+    is_on = request.POST.get("on") == "1"
+    switch_reminders(request.user, team, on=is_on)
+    done = "get reminders before a consent ends" if is_on else "get no reminders"
+    messages.success(request, f"The contacts of {team} {done}.")
+    return redirect_htmx(request, _address(team))
+
+
 def _find_invitation(request: StaffRequest, team_id: UUID, invitation_id: UUID) -> Invitation:
     require(request.user, MANAGE, _find(request, team_id))
     visible = Invitation.objects.visible_to(request.user).select_related("team", "invited_by")
@@ -291,6 +306,7 @@ def _show(
         "may_rename": team is not None and team.name != MAIN and may(request.user, RENAME, team),
         "may_make": may(request.user, "tokens.add_team"),
         "roles": Role.choices,
+        "reminder_days": REMINDER_DAYS,
         "member_form": member_form or MemberForm(),
         "invitation_form": invitation_form or InvitationForm(),
         "team_form": team_form or TeamForm(),

@@ -67,6 +67,14 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     },
     "accounts/batch/sql/follow_runs_of_connections.sql": BATCH,
     "tokens/webhooks/sql/place_events.sql": {"batch_size": 5000},
+    "tokens/connect/sql/find_reminders.sql": {
+        "client": "amzn1.application-oa2-client.typical",
+        "life": timedelta(days=365),
+        "first_with_end": MOMENT,
+        "days": [30, 14, 7, 3, 1],
+        "pause": timedelta(hours=20),
+        "connections": [ID],
+    },
     "tokens/people/sql/take_hand_outs.sql": {
         "key": ID,
         "number": 500,

@@ -55,13 +55,6 @@ def queue_due_mails() -> int:
     return len(due)
 
 
-@app.task(queue=UPKEEP, name="tokens.send_renewal_mails")
-def send_renewal_mails() -> None:
-    """Queue the mails that are due, also with links that were left over."""
-    gather_left_links()
-    queue_due_mails()
-
-
 def lock_mails(addresses: Collection[str], day: date) -> dict[str, RenewalMail]:
     """Return the mails of this day to these addresses that nobody has begun to send, by digest of the address.
 
@@ -156,9 +149,12 @@ def _find_needed(mail_id: UUID) -> QuerySet[ConnectLink]:
     """Return the links of the mail that are still wanted: the login was not renewed, and has the same contact."""
     same_contact = Lower("connection__contact_email")
     not_renewed = Q(connection__consented_at=None) | Q(connection__consented_at__lt=F("created_at"))
+    # Reminders have no mailing.
+    still_wanted = Q(mailing__isnull=False) | Q(connection__paused=False, team__sends_reminders=True)
     of_mail = ConnectLink.objects.open().annotate(contact=same_contact, address=Lower("email"))
     return of_mail.filter(
         not_renewed,
+        still_wanted,
         mail=mail_id,
         contact=F("address"),
         connection__client_id=settings.AMAZON_CLIENT_ID,

@@ -113,6 +113,9 @@ class Team(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=MAX_NAME_LENGTH)
+    sends_reminders = models.BooleanField(
+        default=True, db_default=True, help_text="To the contacts of its connections, before a consent ends"
+    )
     created_at = models.DateTimeField(db_default=Now())
 
     objects = TeamQuerySet.as_manager()

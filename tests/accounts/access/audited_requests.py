@@ -59,6 +59,7 @@ REQUESTS: Final[dict[str, str]] = {
     "POST teams/<uuid:team_id>/invitations/<uuid:invitation_id>/send-again/": "invitation.send_again",
     "POST teams/<uuid:team_id>/invitations/<uuid:invitation_id>/revoke/": "invitation.revoke",
     "POST teams/<uuid:team_id>/logo/": "team.set_logo",
+    "POST teams/<uuid:team_id>/reminders/": "team.switch_reminders",
     "POST teams/<uuid:team_id>/logo/remove/": "team.remove_logo",
     "GET audit/entries.csv": "audit.export",
     "POST auth/alerts/": "alerts.choose",

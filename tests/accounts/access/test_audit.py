@@ -169,6 +169,7 @@ OF_OPERATIONS: Final = {
     "revoke_connect_link": "connect_link.revoke",
     "send_renewal_link": "connect_link.make",
     "set_team_logo": "team.set_logo",
+    "switch_reminders": "team.switch_reminders",
     "remove_team_logo": "team.remove_logo",
     "make_webhook": "webhook.make",
     "update_webhook": "webhook.update",

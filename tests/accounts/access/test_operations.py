@@ -32,6 +32,7 @@ from tokens.connect.forget import forget_login
 from tokens.connect.links import make_connect_link, revoke_connect_link
 from tokens.connect.move import move_connection
 from tokens.connect.refresh_token import connect_with_refresh_token
+from tokens.connect.reminders import switch_reminders
 from tokens.connect.renewals import send_renewal_link
 from tokens.connect.update import update_connection
 from tokens.models import (
@@ -198,6 +199,10 @@ OPERATIONS: dict[str, tuple[str, Callable[[Any, Scene], object]]] = {
     "send_renewal_link": (
         "tokens.connect_amazon",
         lambda user, scene: send_renewal_link(user, scene.connection, uuid4()),
+    ),
+    "switch_reminders": (
+        "tokens.manage_members",
+        lambda user, scene: switch_reminders(user, scene.connection.team, on=False),
     ),
     "set_team_logo": (
         "tokens.change_teamlogo",

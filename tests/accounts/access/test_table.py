@@ -146,6 +146,8 @@ GET     webhooks/<uuid:webhook_id>/delete/                  > > 403 403 200 200
 POST    webhooks/<uuid:webhook_id>/delete/                  > > 403 403 303 303
 GET     webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/send-again/    > > 403 403 303 303
 POST    webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/send-again/    > > 403 403 303 303
+GET     teams/<uuid:team_id>/reminders/                     > > 403 403 303 303
+POST    teams/<uuid:team_id>/reminders/                     > > 403 403 303 303
 GET     teams/<uuid:team_id>/logo/                          > > 403 403 200 200
 POST    teams/<uuid:team_id>/logo/                          > > 403 403 303 303
 GET     teams/<uuid:team_id>/logo/remove/                   > > 403 403 303 303

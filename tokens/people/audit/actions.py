@@ -43,6 +43,7 @@ class Action(StrEnum):
     ALERTS_CHOOSE = "alerts.choose"
     TEAM_MAKE = "team.make"
     TEAM_RENAME = "team.rename"
+    TEAM_REMINDERS = "team.switch_reminders"
     TEAM_LOGO_SET = "team.set_logo"
     TEAM_LOGO_REMOVE = "team.remove_logo"
     MEMBER_ADD = "member.add"

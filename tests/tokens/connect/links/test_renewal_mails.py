@@ -15,6 +15,8 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from tests.teams import join
 from tests.tokens.conftest import new_connection
+from tests.tokens.connect.links.days import A_DAY, a_day_later
+from tests.tokens.connect.links.mail_servers import DYING, REFUSING, Killed
 from tokens.connect.disconnect import disconnect_connection
 from tokens.connect.links import find_link, make_connect_link
 from tokens.connect.renewal_mails import (
@@ -31,10 +33,7 @@ from tokens.permissions import SYSTEM
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-DYING = f"{__name__}.DyingBackend"
-REFUSING = f"{__name__}.RefusingBackend"
 CONTACT = "ads@copperleaf.example"
-A_DAY = timedelta(days=1)
 
 
 @pytest.fixture(autouse=True)
@@ -67,17 +66,6 @@ def jobs() -> Iterator[str]:
 def work() -> None:
     for mail_id in set(jobs()):
         mail_renewal_links(mail_id)
-
-
-def a_day_later() -> None:
-    for model, fields in (
-        (RenewalMail, ("created_at", "started_at", "mailed_at", "failed_at", "day")),
-        (ConnectLink, ("created_at", "ends_at", "mailed_at")),
-    ):
-        for row in model.objects.order_by("created_at"):
-            moved = {name: value - A_DAY for name in fields if (value := getattr(row, name))}
-            model.objects.filter(pk=row.pk).update(**moved)
-    ProcrastinateJob.objects.all().delete()
 
 
 def states() -> list[str]:
@@ -203,25 +191,6 @@ def test_a_mail_without_any_needed_link_is_not_sent_and_counts_for_no_day(
     start_mailing(connections[1])
     work()
     assert len(mail.outbox) == 1
-
-
-class Killed(BaseException):
-    """Stands for the end of the process."""
-
-
-class DyingBackend:
-    """Dies when it has a mail, before or after it is taken."""
-
-    def __init__(self, **_: object) -> None:
-        pass
-
-    def send_messages(self, messages: list[object]) -> int:
-        raise Killed
-
-
-class RefusingBackend(DyingBackend):
-    def send_messages(self, messages: list[object]) -> int:
-        raise ConnectionRefusedError("No mail server answers.")
 
 
 def test_a_worker_that_is_killed_while_it_sends_leaves_the_links_for_the_next_day(
