@@ -25,6 +25,7 @@ from tokens.models import (
     Webhook,
     WebhookDelivery,
 )
+from tokens.models.connect_link import Progress
 from tokens.people.key_ends import WARNED_BEFORE
 
 Tone = Literal["good", "attention", "bad", "off", "busy"]
@@ -101,6 +102,15 @@ CONSENT: dict[str, Status] = {
     ConsentState.ENDS_IN_60: Status("attention", "Ends in 60 days"),
     ConsentState.GOOD: Status("good", "Holds longer"),
     ConsentState.UNKNOWN: Status("off", "Not known"),
+}
+RENEWAL: dict[str, Status] = {
+    Progress.RENEWED: Status("good", "Renewed"),
+    Progress.WRONG_LOGIN: Status("attention", "Wrong login"),
+    Progress.OPENED: Status("busy", "Link opened"),
+    Progress.SENT: Status("off", "Link sent"),
+    Progress.FAILED: Status("bad", "Mail refused"),
+    Progress.ENDED: Status("off", "Ended"),
+    Progress.WAITING: Status("busy", "Being sent"),
 }
 SYNC_RUN: dict[str, Status] = {
     SyncRun.State.WAITING: Status("off", "Waiting"),
@@ -330,6 +340,10 @@ def status_of_webhook(webhook: Webhook) -> Status:
     if not webhook.is_active:
         return Status("off", "Switched off")
     return Status("bad", "Failing") if webhook.failing_since else Status("good", "On")
+
+
+def status_of_renewal(progress: str) -> Status:
+    return find_status(RENEWAL, progress)
 
 
 def status_of_link(link: ConnectLink) -> Status:

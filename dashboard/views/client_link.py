@@ -38,7 +38,7 @@ from tokens.connect.link_consent import (
     make_browser_key,
     may_see_result,
 )
-from tokens.connect.links import find_link, name_sender
+from tokens.connect.links import find_link, name_sender, note_opened
 from tokens.models import Connection, ConnectLink, TeamLogo
 from tokens.models.connect_link import RESULT_LIFE
 from tokens.sign_in.remote_address import read_remote_address
@@ -90,6 +90,8 @@ def client_link(request: HttpRequest, token: str) -> HttpResponse:
         if seconds := Attempt.make_for_start("client link", address).seconds_to_wait():
             return _answer_too_many(request, seconds)
         return _go_on(request, link, token, browser_key or make_browser_key())
+    if request.method == "GET":
+        note_opened(link)
     refusal = find_last_refusal(link, browser_key)
     return _render(
         request,

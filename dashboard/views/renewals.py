@@ -18,6 +18,7 @@ from dashboard.connection_list import RenewalList, translate_parameters
 from dashboard.frame.page import StaffRequest, is_partial, page, staff_page
 from dashboard.frame.team_filter import TeamFilter
 from dashboard.views.connections import describe_list
+from dashboard.views.operations.mailing import find_last_mailing
 from tokens.connect.renewals import find_newest_links
 from tokens.models import Connection, ConsentState, first_consent_with_end, where_consent
 
@@ -89,6 +90,7 @@ def renewals(request: StaffRequest) -> HttpResponse:
         "rows": [(row, accounts, links.get(row.pk)) for row, accounts in context["connections"]],
     }
     if not is_partial(request):
+        context["mailing"] = find_last_mailing(request.user)
         context["months"] = _count_by_month(_select_of_teams(request, state))
     return page(
         request,

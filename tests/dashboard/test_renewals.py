@@ -1,6 +1,7 @@
 """The page of renewals."""
 
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -10,12 +11,14 @@ from django.db.models.functions import Now
 from django.test import Client
 from django.utils import timezone
 
+from accounts.batch import start_batch_of
+from accounts.batch.rows import CONNECTIONS
 from accounts.models import BatchOperation, ConnectionBatchItem
 from tests.accounts.batch.batches import run_to_end
 from tests.dashboard.conftest import LogIn, MakeConnection, squeeze, staff
 from tokens.connect.links import make_connect_link
 from tokens.connect.renewals import send_renewal_link
-from tokens.models import Connection, ConnectLink
+from tokens.models import Connection, ConnectLink, RenewalMail
 
 pytestmark = pytest.mark.django_db
 
@@ -95,23 +98,62 @@ def link_cell(client: Client) -> str:
 def test_the_newest_link_says_what_came_of_it(
     alice: User, client: Client, house: dict[str, Connection]
 ) -> None:
-    assert "None" in link_cell(client)
+    assert "Not sent" in link_cell(client)
     unknown = house["unknown"]
-    make_connect_link(alice, unknown.team, label="x", connection=unknown)
-    assert "Made" in link_cell(client)
+    _, address = make_connect_link(alice, unknown.team, label="x", connection=unknown)
+    assert "Link made" in link_cell(client)
+    Client().head(urlsplit(str(address)).path)
+    assert "Link made" in link_cell(client)
+    Client().get(urlsplit(str(address)).path)
+    assert "Link opened" in link_cell(client)
     link = send_renewal_link(alice, unknown, uuid4())
     links = ConnectLink.objects.filter(pk=link.pk)
     assert "Being sent" in link_cell(client)
-    links.update(mailed_at=Now(), digest="a" * 64, came_back_as="<theo@personal.example>")
-    assert "Sent" in link_cell(client)
-    assert "Came back as" in link_cell(client)
+    links.update(mailed_at=Now(), digest="a" * 64)
+    assert "Link sent" in link_cell(client)
+    links.update(came_back_as="<theo@personal.example>")
+    assert "Wrong login" in link_cell(client)
     assert "&lt;theo@personal.example&gt;" in link_cell(client)
-    links.update(ends_at=Now() - timedelta(hours=1))
-    assert "Expired" in link_cell(client)
-    links.update(used_at=Now(), connected=unknown, browser_digest="b" * 64, has_renewed=True, came_back_as="")
-    assert "Renewed" in link_cell(client)
-    links.update(used_at=None, connected=None, browser_digest="", revoked_at=Now())
+    links.update(came_back_as="", ends_at=Now() - timedelta(hours=1))
+    assert "It has expired." in link_cell(client)
+    links.update(mailed_at=None, revoked_at=Now())
     assert "Revoked" in link_cell(client)
+    links.update(revoked_at=None, used_at=Now(), connected=unknown, browser_digest="b" * 64, has_renewed=True)
+    assert "Renewed" in link_cell(client)
+
+
+def test_a_login_without_contact_asks_for_one(client: Client, house: dict[str, Connection]) -> None:
+    Connection.objects.filter(pk=house["unknown"].pk).update(contact_email="")
+    assert "Add one to send a link." in link_cell(client)
+
+
+def test_a_mailing_says_how_many_are_renewed_and_names_the_others(
+    alice: User, client: Client, make_connection: MakeConnection
+) -> None:
+    made = [
+        make_connection(alice, f"Shop {n}", contact_email=f"c{n}@garden.example", consented_at=days_left(20))
+        for n in range(4)
+    ]
+    batch = run_to_end(start_batch_of(CONNECTIONS, alice, "send_renewal_links", ids=[row.pk for row in made]))
+    of = {link.connection_id: ConnectLink.objects.filter(pk=link.pk) for link in ConnectLink.objects.all()}
+    Connection.objects.filter(pk=made[0].pk).update(consented_at=Now())
+    of[made[1].pk].update(came_back_as="theo@personal.example")
+    of[made[2].pk].update(opened_at=Now())
+    RenewalMail.objects.filter(links=of[made[3].pk].get()).update(failed_at=Now())
+    page = client.get(f"/operations/{batch.pk}/")
+    mailing = page.context["mailing"]
+    assert {state.word: number for state, number in mailing.parts} == {
+        "Renewed": 1,
+        "Wrong login": 1,
+        "Link opened": 1,
+        "Mail refused": 1,
+    }
+    html = squeeze(page.content.decode())
+    for text in ("1 of 4", "in another way", "theo@personal.example", "not finished", "did not take it"):
+        assert text in html
+    assert "c3@garden.example" in html
+    last = client.get("/renewals/").context["mailing"]
+    assert (last.batch, last.counts) == (batch, mailing.counts)
 
 
 def test_links_are_sent_to_the_chosen_and_the_result_names_who_has_no_contact(

@@ -130,6 +130,12 @@ def find_link(token: str) -> ConnectLink | None:
     return links.filter(digest=digest_token(token)).first()
 
 
+def note_opened(link: ConnectLink) -> None:
+    """Note when the page of the link was shown for the first time."""
+    if link.opened_at is None:
+        ConnectLink.objects.filter(pk=link.pk, opened_at=None).update(opened_at=Now())
+
+
 def name_sender(link: ConnectLink) -> str:
     """Return how a client reads who asks: no user name, because people sign in with it; "" if there is no other."""
     return escape_line(link.owner.get_full_name().strip())[:MAX_SENDER] if link.owner.is_active else ""

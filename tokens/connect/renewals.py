@@ -50,7 +50,12 @@ def find_language(address: str) -> str:
 
 
 def find_newest_links(user: User, connections: Collection[UUID]) -> dict[UUID, ConnectLink]:
-    """Return the newest link to renew each of these connections, of those that the person may see."""
+    """Return the newest link to renew each of these connections with its progress, of those that the person may see."""
     links = ConnectLink.objects.visible_to(user).filter(connection__in=connections)
-    newest = links.order_by("connection_id", "-created_at", "-id").distinct("connection_id")
+    newest = (
+        links.with_progress()
+        .select_related("mail")
+        .order_by("connection_id", "-created_at", "-id")
+        .distinct("connection_id")
+    )
     return {link.connection_id: link for link in newest if link.connection_id}

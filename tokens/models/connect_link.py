@@ -6,7 +6,7 @@ from typing import Final, Self
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Case, Count, F, Q, Value, When
 from django.db.models.functions import Now, Upper
 from uuid_utils.compat import uuid7
 
@@ -23,7 +23,44 @@ RESULT_LIFE: Final = timedelta(hours=1)
 MAX_ADDRESS_LENGTH: Final = 254  # characters, as RFC 5321 allows
 
 
+class Progress(models.TextChoices):
+    """How far it is with a link that renews a login: the furthest of these that holds."""
+
+    # By the link, or in another way since it was made.
+    RENEWED = "renewed"
+    WRONG_LOGIN = "wrong_login"
+    OPENED = "opened"
+    SENT = "sent"
+    FAILED = "failed"
+    ENDED = "ended"
+    WAITING = "waiting"
+
+
+def _tell_progress() -> Case:
+    renewed = Q(used_at__isnull=False) | Q(connection__consented_at__gte=F("created_at"))
+    words = {
+        Progress.RENEWED: renewed,
+        Progress.WRONG_LOGIN: ~Q(came_back_as=""),
+        Progress.OPENED: Q(opened_at__isnull=False),
+        Progress.SENT: Q(mailed_at__isnull=False),
+        Progress.FAILED: Q(mail__failed_at__isnull=False),
+        Progress.ENDED: Q(revoked_at__isnull=False) | Q(ends_at__lte=Now()),
+    }
+    chosen = [When(condition, then=Value(word)) for word, condition in words.items()]
+    return Case(*chosen, default=Value(Progress.WAITING), output_field=models.CharField())
+
+
 class ConnectLinkQuerySet(TeamRowsQuerySet["ConnectLink"]):
+    def with_progress(self) -> Self:
+        """Give each link its `progress`."""
+        return self.annotate(progress=_tell_progress())
+
+    def count_progress(self) -> dict[str, int]:
+        """Return how many of the links have each progress."""
+        counted = self.order_by().values(word=_tell_progress()).annotate(number=Count("pk"))
+        found = {row["word"]: row["number"] for row in counted}
+        return {word: found.get(word, 0) for word in Progress.values}
+
     def open(self) -> Self:
         return self.filter(used_at=None, revoked_at=None, ends_at__gt=Now())
 
@@ -80,6 +117,8 @@ class ConnectLink(models.Model):
         db_index=False,
         help_text="With which it was sent to its contact",
     )
+    # Since the page was first shown, maybe by a program that looks into mails.
+    opened_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now())
     ends_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)

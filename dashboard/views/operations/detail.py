@@ -20,6 +20,7 @@ from dashboard.audit.rows import read_latest
 from dashboard.frame.page import StaffRequest, button_on, is_partial, page, redirect_htmx, staff_page
 from dashboard.status import status_of_batch
 from dashboard.views.operations.failures import list_failures
+from dashboard.views.operations.mailing import read_mailing
 from dashboard.views.operations.results import list_results
 
 
@@ -74,6 +75,7 @@ def operation(request: StaffRequest, batch_id: UUID) -> HttpResponse:
         context |= list_results(request.user, request.GET, batch, waits)
     if not is_partial(request):
         context["deeds"] = read_latest(request.user, batch.pk)
+        context["mailing"] = read_mailing(request.user, batch)
     return page(request, "dashboard/operations/detail_page.html", context, title=str(batch), partial=partial)
 
 

@@ -21,6 +21,8 @@ from amazon_accounts.amazon_ads.causes import Explanation, explain
 from dashboard.frame.page import StaffRequest, staff_page
 from dashboard.status import BATCH_ITEM, Status, status_of_batch_item
 from dashboard.views.operations.addresses import Choice, make_address
+from dashboard.views.operations.mailing import find_links
+from tokens.models import ConnectLink
 from tokens.models.team import find_teams
 from tokens.people.audit import Action, record_many
 
@@ -37,6 +39,7 @@ class ItemRow:
     item: BatchItem | ConnectionBatchItem
     state: Status
     wait: Wait | None
+    link: ConnectLink | None = None
 
     @property
     def cause(self) -> Explanation | None:
@@ -58,6 +61,7 @@ def list_results(
     # One item more than a page tells whether another page follows.
     found = list(items[: page_size + 1])
     shown = found[:page_size]
+    links = find_links(user, batch, [getattr(item, f"{batch.noun}_id") for item in shown])
     chosen = {"result": result}
     choices = [Choice(word="All", address="?", current=not result)]
     choices += [
@@ -66,7 +70,12 @@ def list_results(
     ]
     return {
         "items": [
-            ItemRow(item, status_of_batch_item(item), waits.get(item.run_id) if item.run_id else None)
+            ItemRow(
+                item,
+                status_of_batch_item(item),
+                waits.get(item.run_id) if item.run_id else None,
+                links.get(getattr(item, f"{batch.noun}_id")),
+            )
             for item in shown
         ],
         "result": result,
