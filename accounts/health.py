@@ -58,6 +58,8 @@ class ServiceHealth(TypedDict):
     state: State
     # Errors come first.
     reasons: list[Reason]
+    # Those of the reasons that are about no login.
+    own_reasons: list[Reason]
     tokens: TokenHealth
     syncs: SyncHealth
     pacing: list[PaceHealth]
@@ -94,11 +96,12 @@ def check_services(user: User) -> ServiceHealth:
     connections = _count_connections(user)
     counts = _count_processes_and_refreshes(user)
     pacing = report_pacing()
-    reasons = _explain_connections(connections) + _explain_pacing(pacing) + _explain_settings(user)
-    reasons = sorted(_explain_processes(counts) + reasons, key=lambda reason: reason["state"] != "error")
+    own = _explain_processes(counts) + _explain_pacing(pacing) + _explain_settings(user)
+    reasons = sorted(_explain_connections(connections) + own, key=lambda reason: reason["state"] != "error")
     return {
         "state": reasons[0]["state"] if reasons else "healthy",
         "reasons": reasons,
+        "own_reasons": own,
         "tokens": {
             "valid": connections.valid,
             "expiring": connections.expiring,
@@ -130,11 +133,16 @@ def _count_connections(user: User) -> _ConnectionCounts:
         failing=Count("pk", filter=live & FAILING),
         late=Count("pk", filter=live & where_late()),
         # Before the other one, whose name hides the column.
-        oldest_synced_at=Min("last_synced_at", filter=(live | BROKEN) & Q(paused=False)),
+        oldest_synced_at=find_oldest_sync(),
         last_synced_at=Max("last_synced_at"),
         next_sync_at=Min("next_sync_at", filter=live & Q(paused=False)),
     )
     return _ConnectionCounts(**counts)
+
+
+def find_oldest_sync() -> Min:
+    """Return, for an aggregate of connections, the last good sync of the login that waits longest."""
+    return Min("last_synced_at", filter=(where_live() | BROKEN) & Q(paused=False))
 
 
 def _count_accounts(user: User) -> dict[str, int]:

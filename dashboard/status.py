@@ -170,9 +170,9 @@ def find_cause_status(cause: str) -> Status:
     return CAUSE.get(cause, CAUSE[Cause.OTHER])
 
 
-def explain_run(run: SyncRun) -> str:
+def explain_run(run: SyncRun | None) -> str:
     """Return why the sync did not read all, in one sentence; "" if it did."""
-    return explain(run.cause).sentence if run.cause or run.error else ""
+    return explain(run.cause).sentence if run and (run.cause or run.error) else ""
 
 
 def explain_refresh(refresh: TokenRefresh) -> str:

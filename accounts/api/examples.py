@@ -197,6 +197,7 @@ HEALTH = {
     "accounts": {"active": 241, "suspended": 16, "pending": 19, "inactive": 24, "unknown": 0},
     "syncs": {
         "last_synced_at": "2026-11-23T09:12:44Z",
+        "oldest_synced_at": "2026-11-23T09:02:12Z",
         "failing": 1,
         "late": 0,
         "next_sync_at": "2026-11-23T09:31:00Z",

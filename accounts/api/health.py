@@ -25,7 +25,7 @@ class TokensSerializer(serializers.Serializer[Any]):
     valid = serializers.IntegerField()
     expiring = serializers.IntegerField(help_text="Valid, but due for a refresh.")
     expired = serializers.IntegerField()
-    broken = serializers.IntegerField(help_text="Logins that must be connected again.")
+    broken = serializers.IntegerField(help_text="Logins that Amazon refuses. They must be reconnected.")
     next_expiry = serializers.DateTimeField(allow_null=True)
     success_rate_24h = serializers.FloatField(
         allow_null=True,
@@ -46,7 +46,11 @@ class SyncsSerializer(serializers.Serializer[Any]):
     last_synced_at = serializers.DateTimeField(
         allow_null=True, help_text="When a login was last synced without failure."
     )
-    failing = serializers.IntegerField(help_text="Logins whose last sync failed.")
+    oldest_synced_at = serializers.DateTimeField(
+        allow_null=True,
+        help_text="The last good sync of the login that waits longest, also of one that Amazon refuses.",
+    )
+    failing = serializers.IntegerField(help_text="Logins that Amazon accepts and whose last sync failed.")
     late = serializers.IntegerField(help_text="Logins that were not synced for two intervals.")
     next_sync_at = serializers.DateTimeField(allow_null=True)
 

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from accounts.health import find_oldest_sync
 from accounts.lists.by_connection import count_health_reasons
 from accounts.models import Account, Standing, SyncRun
 from amazon_accounts.amazon_ads.pacing.report import count_calls, report_pacing
@@ -50,6 +51,9 @@ class ConsoleCollector(Collector):
 def _measure_connections(now: datetime) -> Iterator[Metric]:
     states = Connection.objects.order_by().values_list("state").annotate(Count("pk"))
     yield _gauge("connections", "Connections by state", ["state"], _label(states))
+    oldest = Connection.objects.aggregate(oldest=find_oldest_sync())["oldest"]
+    text = "When the login that waits longest was last synced without failure"
+    yield _gauge("oldest_sync_timestamp_seconds", text, [], [([], oldest.timestamp())] if oldest else [])
     tokens = Connection.objects.live().aggregate(
         valid=Count("pk", filter=Q(expires_at__gt=now)),
         expired=Count("pk", filter=Q(expires_at__lte=now)),

@@ -22,7 +22,7 @@ Period = Literal["24h", "30d"]
 TONES: tuple[Tone, ...] = ("good", "attention", "bad")
 # The title, the states, and what the tone "attention" means.
 KINDS = {
-    "sync": ("Syncs", SYNC_RUN, "partly done"),
+    "sync": ("Syncs", SYNC_RUN, "done in part"),
     "refresh": ("Token refreshes", REFRESH, "tried again"),
 }
 # Counting a month of a large console takes too long to do it for each page.
@@ -46,13 +46,13 @@ class Activity:
         sums = sum_by_tone(self.columns)
         total = int(sum(sums.values()))
         if not total:
-            return "Nothing happened in this time."
-        if not sums.get("bad") and not sums.get("attention"):
-            return f"All {total:,} went well."
-        worst = max(self.columns, key=lambda column: dict(column.parts).get("bad", 0))
+            return "None in this time."
         again, failed = int(sums.get("attention", 0)), int(sums.get("bad", 0))
-        summary = f"{total:,} in all, {again:,} {self.attention}, {failed:,} failed"
-        return f"{summary}, most at {worst.title}." if failed else f"{summary}."
+        others = f", {again:,} {'was' if again == 1 else 'were'} {self.attention}" if again else ""
+        if not failed:
+            return f"None of {total:,} failed{others}."
+        worst = max(self.columns, key=lambda column: dict(column.parts).get("bad", 0))
+        return f"{failed:,} of {total:,} failed, most at {worst.title}{others}."
 
     @property
     def rows(self) -> list[tuple[str, list[int]]]:

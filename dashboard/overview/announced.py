@@ -1,4 +1,4 @@
-"""The suspensions that Amazon announces for the coming days, as bars of a strip and as a list of days."""
+"""What the coming days bring: announced suspensions and ends of consents, as bars of a strip and as a list of days."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,9 @@ from django.utils import timezone
 
 from accounts.models import Account, Profile, Standing
 from dashboard.overview.causes import SAID, name_cause
+from dashboard.overview.consents import EndingConsent, EndingConsents
 from dashboard.overview.standings import AHEAD_DAYS, Horizon, link_accounts, write_moment
+from dashboard.status import Tone
 from dashboard.templatetags.console import accounts as write_accounts
 
 # Of each day.
@@ -45,13 +47,15 @@ class Named:
 
 @dataclass(kw_only=True)
 class Day:
-    """The accounts that are announced for one day; without a date, for days that have passed."""
+    """The accounts that are announced for one day, and the logins whose consent ends; without a date, for days that have
+    passed."""
 
     date: date | None
     # Days from today.
     distance: int
     number: int = 0
     accounts: list[Named] = field(default_factory=list)
+    consents: EndingConsent | None = None
     # The accounts that are announced until the end of the day, and their list.
     until: int = 0
     address: str = ""
@@ -68,6 +72,18 @@ class Day:
             are = "it is" if self.number == 1 else "they are"
             return f"{accounts} whose date has passed. Amazon has not said that {are} stopped."
         return accounts if self.number > 1 else ""
+
+    @property
+    def tone(self) -> Tone:
+        return "attention" if self.number else "off"
+
+    @property
+    def ending(self) -> str:
+        """How many consents end, if not all of their logins are named."""
+        consents = self.consents
+        return (
+            f"{consents.number:,} consents end" if consents and consents.number > len(consents.logins) else ""
+        )
 
     @property
     def action(self) -> str:
@@ -88,6 +104,7 @@ class Bar:
     width: int
     height: int
     title: str
+    tone: Tone
 
 
 @dataclass(frozen=True)
@@ -113,7 +130,7 @@ class Announced:
 
     @property
     def sentence(self) -> str:
-        coming = [day for day in self.days if day.date is not None]
+        coming = [day for day in self.days if day.date is not None and day.number]
         if not coming:
             return f"Amazon announces no suspension for the next {AHEAD_DAYS} days."
         number = sum(day.number for day in coming)
@@ -131,21 +148,25 @@ class Announced:
     @property
     def bars(self) -> list[Bar]:
         """One bar for each day; a day without a suspension has a flat one."""
-        numbers = {day.distance: day.number for day in self.days if day.date is not None}
+        coming = {day.distance: day for day in self.days if day.date is not None}
+        numbers = {
+            at: day.number + (day.consents.number if day.consents else 0) for at, day in coming.items()
+        }
         most = max(numbers.values(), default=0)
         bars = []
         for distance in range(AHEAD_DAYS + 1):
             number = numbers.get(distance, 0)
             # A day with one account among thousands must still be higher than a day without any.
             height = max(8, STRIP_HEIGHT * number // most) if number else 2
-            title = f"{_show_day(self.horizon, distance)}: {write_accounts(number)}"
+            title = f"{_show_day(self.horizon, distance)}: {_name_events(coming[distance])}" if number else ""
             bars.append(
                 Bar(
                     x=distance * BAR_WIDTH + 1,
                     y=STRIP_HEIGHT - height,
                     width=BAR_WIDTH - 3,
                     height=height,
-                    title=title if number else "",
+                    title=title,
+                    tone=coming[distance].tone if number else "off",
                 )
             )
         return bars
@@ -156,8 +177,11 @@ class Announced:
         return [_show_day(self.horizon, step * place) for place in range(LABELS)]
 
 
-def read_announced(user: User, horizon: Horizon) -> Announced:
-    """Return the days for which Amazon announces suspensions. Costs two queries, or one if there are none."""
+def read_announced(user: User, horizon: Horizon, ending: EndingConsents) -> Announced:
+    """Return the days for which Amazon announces suspensions, or on which consents end.
+
+    Costs two queries, or one if no suspension is announced.
+    """
     rows = list(_first_of_each_day(user, horizon))
     said = _read_profiles({pk: announced for pk, _, _, announced, _ in rows})
     days: dict[date | None, Day] = {}
@@ -180,12 +204,22 @@ def read_announced(user: User, horizon: Horizon) -> Announced:
                     cause=cause,
                 )
             )
+    for consents in ending.days:
+        distance = (consents.day - today).days
+        days.setdefault(consents.day, Day(date=consents.day, distance=distance)).consents = consents
+    ordered = sorted(days.values(), key=lambda day: day.distance)
     until = 0
-    for day in days.values():
+    for day in ordered:
         until += day.number
         day.until = until
         day.address = _link(horizon, day.distance)
-    return Announced(horizon, list(days.values()))
+    return Announced(horizon, ordered)
+
+
+def _name_events(day: Day) -> str:
+    consents = day.consents.number if day.consents else 0
+    ends = f"{consents:,} consent{' ends' if consents == 1 else 's end'}" if consents else ""
+    return ", ".join(filter(None, (write_accounts(day.number) if day.number else "", ends)))
 
 
 def _link(horizon: Horizon, distance: int) -> str:

@@ -12,7 +12,11 @@ class Problem:
     word: str
     name: str
     cause: str
+    # For support.
+    details: str = ""
     action: str = ""
     address: str = ""
+    # The button of the page that is filled.
+    is_main: bool = False
     # The connection that the button sends back to Amazon, by a form and not by a link.
     reconnect: UUID | None = None

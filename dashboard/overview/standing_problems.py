@@ -75,7 +75,7 @@ def report_unfinished(standings: Standings) -> Iterator[Problem]:
     if number := standings.registering.number:
         yield _report(
             "attention",
-            "Pending",
+            "Set-up missing",
             standings.registering,
             f"{write_accounts(number)} {'waits' if number == 1 else 'wait'} for the registration at Amazon",
             "The page of each account says what it waits for, if Amazon says so.",

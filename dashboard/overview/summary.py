@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlencode
 
 from django.urls import reverse
 
 from accounts.health import ServiceHealth
+from dashboard.account_counts import AtLeast
 from dashboard.overview.announced import Announced
 from dashboard.overview.standings import AHEAD_DAYS, SOON_DAYS, Standings
 from dashboard.status import Tone
@@ -29,7 +31,7 @@ class Figure:
     address: str
 
 
-def write_verdict(summary: ServiceHealth, standings: Standings) -> str:
+def write_verdict(summary: ServiceHealth, standings: Standings, *, is_first_sync: bool = False) -> str:
     """Return one sentence with the worst facts, or that all is well."""
     broken, connections = summary["tokens"]["broken"], _count_connections(summary)
     facts = [
@@ -45,6 +47,8 @@ def write_verdict(summary: ServiceHealth, standings: Standings) -> str:
     told = [fact for fact in facts if fact][:MAX_FACTS]
     if told:
         return ", ".join(told)
+    if is_first_sync and not standings.asked_at:
+        return "First sync under way"
     if not standings.live:
         return "No account is there yet"
     if standings.is_all_good:
@@ -53,11 +57,13 @@ def write_verdict(summary: ServiceHealth, standings: Standings) -> str:
     return "No account is suspended"
 
 
-def list_figures(summary: ServiceHealth, standings: Standings, announced: Announced) -> list[Figure]:
+def list_figures(
+    summary: ServiceHealth, standings: Standings, announced: Announced, not_updated: AtLeast
+) -> list[Figure]:
     return [
         _show_advertising(standings),
         _show_soon(standings, announced),
-        _show_logins(summary),
+        _show_logins(summary, not_updated),
         _show_oldest_sync(summary),
     ]
 
@@ -79,7 +85,7 @@ def _show_advertising(standings: Standings) -> Figure:
 
 def _show_soon(standings: Standings, announced: Announced) -> Figure:
     soon = standings.soon.number
-    first = next((day.date for day in announced.days if day.date is not None), None)
+    first = next((day.date for day in announced.days if day.date is not None and day.number), None)
     more = standings.at_risk.number - soon
     parts = [
         f"First on {first:%-d %b}" if first is not None else "",
@@ -99,7 +105,7 @@ def _count_connections(summary: ServiceHealth) -> int:
     return tokens["valid"] + tokens["expiring"] + tokens["expired"] + tokens["broken"]
 
 
-def _show_logins(summary: ServiceHealth) -> Figure:
+def _show_logins(summary: ServiceHealth, not_updated: AtLeast) -> Figure:
     tokens, connections = summary["tokens"], _count_connections(summary)
     if broken := tokens["broken"]:
         return Figure(
@@ -107,7 +113,7 @@ def _show_logins(summary: ServiceHealth) -> Figure:
             title="Logins refused",
             value=f"{broken:,}",
             of=f"of {connections:,}",
-            below="Their accounts are not updated",
+            below=f"{not_updated} {'is' if not_updated.number == 1 else 'are'} not updated",
             address=f"{reverse('connections')}?state=reauthorization_required",
         )
     expired = tokens["expired"]
@@ -122,12 +128,21 @@ def _show_logins(summary: ServiceHealth) -> Figure:
 
 
 def _show_oldest_sync(summary: ServiceHealth) -> Figure:
-    syncs = summary["syncs"]
+    syncs, broken = summary["syncs"], summary["tokens"]["broken"]
+    # Not updated for one of these three causes, each login once.
+    behind = {"refused": broken, "failing": syncs["failing"], "late": syncs["late"]}
+    told = ", ".join(f"{number:,} {word}" for word, number in behind.items() if number)
+    # The list of connections, because all accounts of one have the same age.
+    waiting = {
+        "ordering": "last_synced_at",
+        "state": ["active", "reauthorization_required"],
+        "paused": "false",
+    }
     return Figure(
-        tone="bad" if syncs["failing"] else "attention" if syncs["late"] else "good",
+        tone="bad" if broken or syncs["failing"] else "attention" if syncs["late"] else "good",
         title="Oldest sync",
         value="none yet",
         moment=syncs["oldest_synced_at"],
-        below=f"{syncs['failing']:,} failing, {syncs['late']:,} late",
-        address=f"{reverse('accounts')}?ordering=last_synced_at",
+        below=f"Logins: {told}" if told else "No login is late",
+        address=f"{reverse('connections')}?{urlencode(waiting, doseq=True)}",
     )

@@ -128,6 +128,11 @@ def account(request: StaffRequest, account_id: UUID) -> HttpResponse:
     profiles = list(Profile.objects.filter(account=row))
     of_account = AccountChange.objects.filter(account=row).select_related("changed_by")
     changes = list(of_account.with_visible_run(request.user)[:MAX_CHANGES])
+    runs = list(
+        SyncRun.objects.visible_to(request.user)
+        .filter(connection=row.connection)
+        .select_related("requested_by")[:5]
+    )
     context = {
         "account": row,
         "no_sync": row.connection.reason_unusable,
@@ -139,11 +144,8 @@ def account(request: StaffRequest, account_id: UUID) -> HttpResponse:
         "reports": _reports(row.errors),
         "changes": changes,
         "deeds": read_latest(request.user, row.pk),
-        "runs": list(
-            SyncRun.objects.visible_to(request.user)
-            .filter(connection=row.connection)
-            .select_related("requested_by")[:5]
-        ),
+        "runs": runs,
+        "failed_run": next((run for run in runs if run.finished_at), None),
         "managers": [link.manager for link in links if link.account_id == row.pk],
         "managed": [link.account for link in links if link.manager_id == row.pk],
         "children": list(

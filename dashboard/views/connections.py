@@ -25,7 +25,7 @@ from dashboard.connection_list import ConnectionList, translate_parameters
 from dashboard.frame.page import StaffRequest, page, staff_page
 from dashboard.frame.team_filter import TeamFilter
 from dashboard.list_state import sort_links
-from dashboard.status import status_of_refresh
+from dashboard.status import explain_refresh, status_of_refresh
 from tokens.models import Connection, TokenRefresh
 
 REFRESHES_SHOWN = 24
@@ -117,14 +117,17 @@ def connection(request: StaffRequest, connection_id: UUID) -> HttpResponse:
         visible(request).select_related("owner", "team", "forgotten_by"), pk=connection_id
     )
     refreshes = list(row.refreshes.annotate(length=F("finished_at") - F("started_at"))[:REFRESHES_SHOWN])
+    runs = list(SyncRun.objects.filter(connection=row).select_related("requested_by")[:RUNS_SHOWN])
     context = {
         "connection": row,
+        "refresh_problem": next(filter(None, map(explain_refresh, refreshes)), ""),
+        "failed_run": next((run for run in runs if run.finished_at), None),
         "account_count": count_accounts([row.pk]).of(row.pk),
         "refreshes": refreshes,
         "refresh_chart": stack_columns([_draw_refresh(refresh) for refresh in reversed(refreshes)], labels=4),
         "availability": list_availability(row),
         "deeds": read_latest(request.user, row.pk),
-        "runs": list(SyncRun.objects.filter(connection=row).select_related("requested_by")[:RUNS_SHOWN]),
+        "runs": runs,
     }
     return page(request, "dashboard/connections/detail_page.html", context, title=row.label)
 

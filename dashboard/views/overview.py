@@ -8,23 +8,21 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from accounts.health import PaceHealth, check_services
+from amazon_accounts.amazon_ads.hosts import Region
 from amazon_accounts.amazon_ads.models import Family
 from amazon_accounts.postgresql.clock import approximate_now
 from dashboard.frame.page import StaffRequest, page, staff_page
 from dashboard.frame.team_filter import TeamFilter
 from dashboard.overview.activity import Period, read_activity
 from dashboard.overview.announced import read_announced
-from dashboard.overview.problems import find_problems
+from dashboard.overview.consents import read_ending_consents
+from dashboard.overview.first_steps import list_first_steps
+from dashboard.overview.problems import TroubledConnections, find_problems
 from dashboard.overview.standings import Horizon, read_standings
 from dashboard.overview.summary import list_figures, write_verdict
-from dashboard.status import Status
+from dashboard.overview.teams import read_teams
+from dashboard.status import Status, name_regions
 from tokens.permissions import limit_to_team, require
-
-HEALTH_STATE = {
-    "healthy": Status("good", "Healthy"),
-    "degraded": Status("attention", "Degraded"),
-    "error": Status("bad", "Error"),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,19 +44,26 @@ def overview(request: StaffRequest) -> HttpResponse:
     viewer = limit_to_team(request.user, team_filter.team_id)
     summary = check_services(viewer)
     standings = read_standings(viewer, horizon)
-    announced = read_announced(viewer, horizon)
+    consents = read_ending_consents(viewer)
+    announced = read_announced(viewer, horizon, consents)
+    troubled = TroubledConnections.find(viewer)
+    first = troubled.in_first_sync
+    problems = find_problems(viewer, standings, consents, troubled)
     context = {
-        "state": HEALTH_STATE[summary["state"]],
-        "reasons": summary["reasons"],
-        "verdict": write_verdict(summary, standings),
-        "figures": list_figures(summary, standings, announced),
-        "problems": find_problems(viewer, standings),
+        "reasons": summary["own_reasons"],
+        "verdict": write_verdict(summary, standings, is_first_sync=bool(first)),
+        "first_sync": troubled.count_accounts_of(first) if first else None,
+        "figures": list_figures(summary, standings, announced, troubled.not_updated),
+        "problems": problems,
         "announced": announced,
+        "first_steps": list_first_steps(request.user),
+        "teams": read_teams(viewer) if team_filter.is_offered and not team_filter.team_id else [],
         "any": any(summary["tokens"][word] for word in ("valid", "expiring", "expired", "broken")),
         "activities": read_activity(viewer, period),
         "period": period,
         "team_menu": team_filter.menu(f"?period={period}"),
         "pace": [_describe_pace(row) for row in summary["pacing"]],
+        "waits": describe_waits(summary["pacing"]),
         "now": approximate_now(),
         "here": f"{reverse('overview')}?period={period}",
     }
@@ -72,15 +77,25 @@ def overview(request: StaffRequest) -> HttpResponse:
 
 
 def _describe_pace(row: PaceHealth) -> Pace:
-    status, until = Status("good", "Flowing"), None
+    status, until = Status("good", "OK"), None
     if row["blocked_until"]:
-        status, until = Status("attention", "Waiting until"), row["blocked_until"]
+        status, until = Status("attention", "Amazon busy until"), row["blocked_until"]
     if row["circuit_open_until"]:
-        status, until = Status("bad", "Held back until"), row["circuit_open_until"]
+        status, until = Status("bad", "No answer, paused until"), row["circuit_open_until"]
     return Pace(
-        place=f"{row['region'] or 'Everywhere'} · {Family(row['family']).label}",
+        place=f"{Region(row['region']).label if row['region'] else 'Everywhere'} · {Family(row['family']).label}",
         status=status,
         until=until,
         pace=row["requests_per_second"],
         throttled=row["throttled_last_hour"],
     )
+
+
+def describe_waits(pacing: list[PaceHealth]) -> str:
+    """Return in one sentence whether calls wait for Amazon."""
+    waiting = [row for row in pacing if row["blocked_until"] or row["circuit_open_until"]]
+    regions = [region for region in Region if any(row["region"] == region for row in waiting)]
+    if not waiting:
+        return "No region is waiting for Amazon."
+    where = name_regions(regions) or "Login with Amazon"
+    return f"{where}: calls wait for Amazon. We go on by ourselves."

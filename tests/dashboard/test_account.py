@@ -234,11 +234,11 @@ def test_with_a_dead_login_it_offers_to_reconnect_and_not_to_sync(
     connection = make_connection(alice, state=state)
     page = shown(client, make_account(connection))
     assert "Sync now" not in page
-    assert 'c-button--main" form="reconnect">Reconnect the login' in page
-    assert f'<input type="hidden" name="connection" value="{connection.pk}"></form>' in page
+    assert page.count("c-button--main") == 1
+    assert f'<input type="hidden" name="connection" value="{connection.pk}">' in page
     viewer = staff("vera", "Viewer")
     page = shown(log_in(viewer), make_account(make_connection(viewer, state=state)))
-    assert "Reconnect the login" not in page
+    assert "/connect/amazon/" not in page
 
 
 def test_with_its_synchronisation_off_it_says_so_and_offers_no_sync(

@@ -1,5 +1,6 @@
 """Failures are told by cause: one sentence and one cure for each."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -123,3 +124,31 @@ def test_texts_for_support_name_each_request_once_and_times_as_the_viewer_sees_t
 def test_every_cause_is_explained_and_one_of_a_newer_version_too() -> None:
     assert set(EXPLANATIONS) == set(Cause)
     assert explain("of_tomorrow") == EXPLANATIONS[Cause.OTHER]
+
+
+def test_a_failing_connection_tells_when_it_failed_and_when_it_last_worked(
+    client: Client, alice: User, make_connection: MakeConnection, make_account: MakeAccount
+) -> None:
+    now = timezone.now()
+    connection = make_connection(
+        alice,
+        sync_failures=1,
+        sync_error=AMAZONS_WORDS,
+        last_synced_at=now - timedelta(minutes=14, seconds=5),
+    )
+    SyncRun.objects.create(
+        connection=connection,
+        trigger="scheduled",
+        state="failed",
+        error=AMAZONS_WORDS,
+        cause=Cause.NO_ANSWER,
+        created_at=now - timedelta(minutes=9, seconds=9),
+        started_at=now - timedelta(minutes=9, seconds=9),
+        finished_at=now - timedelta(minutes=9, seconds=5),
+    )
+    account = make_account(connection)
+    for address in (f"/connections/{connection.pk}/", f"/accounts/{account.pk}/"):
+        text = re.sub(r"<[^>]+>", "", read(client, address))
+        note = "The last sync failed 9 min ago. Amazon did not answer. The next sync tries again by itself."
+        assert note in " ".join(text.split())
+        assert "The last good sync was 14 min ago." in " ".join(text.split())

@@ -17,8 +17,9 @@ from accounts.models import Account, Profile, SyncRun
 from amazon_accounts.postgresql.clock import database_now
 from dashboard.overview.announced import Announced, read_announced
 from dashboard.overview.causes import OTHER
+from dashboard.overview.consents import read_ending_consents
 from dashboard.overview.problem import Problem
-from dashboard.overview.problems import find_problems
+from dashboard.overview.problems import TroubledConnections, find_problems
 from dashboard.overview.standings import AHEAD_DAYS, Horizon, Standings, read_standings
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, squeeze
 from tokens.models import Connection
@@ -79,11 +80,12 @@ def standings_of(user: User) -> Standings:
 
 
 def problems(user: User) -> list[Problem]:
-    return find_problems(user, standings_of(user))
+    standings = standings_of(user)
+    return find_problems(user, standings, read_ending_consents(user), TroubledConnections.find(user))
 
 
 def announced_for(user: User) -> Announced:
-    return read_announced(user, Horizon.read())
+    return read_announced(user, Horizon.read(), read_ending_consents(user))
 
 
 def count_listed(user: User, address: str) -> int:
