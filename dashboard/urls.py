@@ -2,6 +2,7 @@ from django.urls import path
 
 from dashboard.views import (
     accounts,
+    activity,
     alerts,
     api_errors,
     api_keys,
@@ -11,7 +12,6 @@ from dashboard.views import (
     connecting,
     connection_actions,
     connections,
-    history,
     links,
     monitoring,
     overview,
@@ -97,7 +97,9 @@ urlpatterns = [
         alerts.remove_team_alert,
         name="team-alert-remove",
     ),
-    path("history/", history.history, name="history"),
+    path("activity/", activity.activity, name="activity"),
+    path("activity/export/", activity.activity_export, name="activity-export"),
+    path("history/", activity.history, name="history"),
     path("auth/alerts/", alerts.alerts, name="alerts"),
     path("auth/sessions/", sessions.sessions, name="sessions"),
     path("auth/sessions/end/", sessions.end, name="sessions-end"),

@@ -88,6 +88,11 @@ class AccountChange(models.Model):
             # An account's timeline, newest first, and everybody's changes since a time.
             models.Index(fields=["account", "-changed_at", "-id"], name="change_of_account"),
             models.Index(fields=["changed_at", "id"], name="change_by_time"),
+            # The activity: few of all changes are new names, or were made by a person.
+            models.Index(fields=["changed_at", "id"], condition=Q(kind="name"), name="change_of_name"),
+            models.Index(
+                fields=["changed_at", "id"], condition=Q(changed_by__isnull=False), name="change_by_person"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -97,6 +97,12 @@ class SyncRun(models.Model):
             # A connection's history, newest first, and everybody's.
             models.Index(fields=["connection", "-created_at", "-id"], name="sync_of_connection"),
             models.Index(fields=["-created_at", "-id"], name="sync_by_time"),
+            # Everybody's failures, newest first.
+            models.Index(
+                fields=["-created_at", "-id"],
+                condition=Q(state__in=["failed", "partial"]),
+                name="sync_failed_by_time",
+            ),
             # The rescue of runs whose worker died.
             models.Index(fields=["heartbeat_at"], condition=Q(state="running"), name="sync_running"),
         ]

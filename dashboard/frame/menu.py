@@ -114,7 +114,7 @@ def _build_navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     is_open("webhooks", "webhook", "webhook-delete"),
                     "tokens.view_webhook",
                 ),
-                _item("History", "history", reverse("history"), is_open("history"), connections),
+                _item("Activity", "timeline", reverse("activity"), is_open("activity"), connections),
                 _item("Audit trail", "policy", reverse("audit"), is_open("audit"), VIEW_AUDIT),
             ],
             "title": "Console",

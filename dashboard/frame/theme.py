@@ -17,6 +17,7 @@ STYLES = [
     "lists",
     "rows",
     "standings",
+    "activity",
     "dialogs",
     "entrance",
 ]

@@ -128,7 +128,7 @@ def _report_expired_tokens(connections: list[Connection]) -> Iterator[Problem]:
             name=_join_labels(connections),
             cause="The access token ended before a new one came. The next refresh starts by itself.",
             action="See the refreshes",
-            address=f"{reverse('history')}?kind=refresh&outcome=failed",
+            address=f"{reverse('activity')}?kind=refresh&outcome=failed",
         )
 
 

@@ -54,6 +54,16 @@ def shape(tone: Tone) -> SafeString:
     )
 
 
+@register.simple_tag
+def dot(tone: Tone | None) -> SafeString:
+    """Draw the shape of the tone; a dot for what is neither good nor bad."""
+    if tone is not None:
+        return shape(tone)
+    return mark_safe(
+        '<svg class="c-shape c-off" viewBox="0 0 14 14" aria-hidden="true"><circle cx="7" cy="7" r="3" fill="currentColor"/></svg>'
+    )
+
+
 @register.simple_tag(takes_context=True)
 def may_do(context: Context, permission: str, obj: object) -> bool:
     """Return whether the person may do this with the object: `perms` only knows whether any of their teams allows it."""

@@ -18,11 +18,11 @@ from django.views.decorators.http import require_safe
 from accounts.lists.csv_text import format_csv, format_header
 from accounts.lists.pages import KeysetPaginator
 from amazon_accounts.postgresql.clock import approximate_now
+from dashboard.activity.feed import read_day
 from dashboard.audit.rows import make_rows
 from dashboard.audit.words import DEEDS, OUTCOMES
 from dashboard.frame.page import StaffRequest, page, staff_page
 from dashboard.frame.team_filter import TeamFilter, read_team_id
-from dashboard.history.timeline import read_day
 from tokens.models import AuditEntry
 from tokens.models.team import find_teams
 from tokens.people.audit import Action, AuditedObject, record_many

@@ -53,6 +53,7 @@ from tokens.people.erase import (
     has_history,
 )
 from tokens.people.roles import Role
+from tokens.people.visits import record_visit
 from tokens.permissions import SYSTEM
 
 pytestmark = pytest.mark.django_db
@@ -80,6 +81,7 @@ def quagga() -> User:
     SocialAccount.objects.create(user=user, provider="https://idp.example", uid="zebulon-at-idp")
     new_key(user)
     ChosenTeam.objects.create(user=user, team=team)
+    record_visit(user)
     AuthorizationAttempt.objects.create(user=user, state_digest="a" * 64, label="Zebulon's shop")
     Session.objects.create(
         key_digest="c" * 64, data="", user=user, address="192.0.2.77", user_agent="Quagga/1.0"

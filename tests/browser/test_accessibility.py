@@ -21,7 +21,7 @@ OUR_PAGES = [
     "/connections/",
     "/connect/amazon/",
     "/operations/",
-    "/history/",
+    "/activity/",
     "/keys/",
     "/nowhere/",
 ]

@@ -320,7 +320,7 @@ def test_no_page_scrolls_sideways(page: Page) -> None:
         "/accounts/?view=table",
         "/connections/",
         "/operations/",
-        "/history/",
+        "/activity/",
     ]
     for address in pages:
         page.goto(address)

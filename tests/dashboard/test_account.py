@@ -215,7 +215,7 @@ def test_a_change_of_its_standing_is_told_in_words(client: Client, account: Acco
     page = shown(client, account)
     assert "<bdi>OK</bdi>" in page
     assert "<bdi>At risk</bdi>" in page
-    assert "Standing: OK → At risk" in squeeze(client.get("/history/?kind=change").content.decode())
+    assert "standing: OK → At risk" in squeeze(client.get("/activity/?kind=change").content.decode())
 
 
 def test_an_active_account_has_nothing_to_explain(client: Client, account: Account) -> None:
@@ -282,8 +282,9 @@ def test_a_change_names_the_person_or_the_sync_that_made_it(
     by_person, by_command, by_sync = AccountChange.objects.order_by("id")
     assert (by_person.changed_by, by_command.changed_by, by_sync.changed_by) == (alice, None, None)
     link = f'href="/admin/accounts/syncrun/{run.pk}/change/">a sync</a>'
-    for page in (shown(client, account), squeeze(client.get("/history/?kind=change").content.decode())):
-        assert page.count("· alice") == 1
+    activity = squeeze(client.get("/activity/?kind=change").content.decode())
+    for page, words in ((shown(client, account), "· alice"), (activity, "by alice")):
+        assert page.count(words) == 1
         assert page.count(link) == 1
     told = client.get(f"/api/v1/accounts/{account.pk}/changes/").json()["results"]
     assert [change["changed_by"] for change in told] == [None, None, "alice"]
@@ -302,7 +303,7 @@ def test_a_sync_of_a_connection_that_is_in_another_team_now_has_no_link(
     admin = f"/admin/accounts/accountchange/{change.pk}/change/"
     for address in (
         f"/accounts/{account.pk}/",
-        "/history/?kind=change",
+        "/activity/?kind=change",
         admin,
         "/admin/accounts/accountchange/",
     ):

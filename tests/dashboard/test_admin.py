@@ -21,6 +21,7 @@ from amazon_accounts.amazon_ads.models import RateLimit
 from tests.api_keys import new_key
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, squeeze, staff
 from tokens.models import (
+    ActivityVisit,
     AlertAddress,
     AlertDelivery,
     AlertTimes,
@@ -60,6 +61,7 @@ OURS = ("accounts", "tokens", "amazon_ads")
 # its availability, and what a person chooses is their own.
 NOT_SHOWN = {
     AccountSearch,
+    ActivityVisit,
     AlertAddress,
     AlertDelivery,
     AlertTimes,

@@ -106,7 +106,7 @@ def test_the_history_and_the_connection_tell_the_cause_before_amazons_words(
         finished_at=now + timedelta(seconds=1),
     )
     sentence = explain(Cause.LOGIN_REFUSED).sentence
-    for address in ("/history/", f"/connections/{connection.pk}/"):
+    for address in ("/activity/", f"/connections/{connection.pk}/"):
         page = read(client, address)
         assert page.index(sentence) < page.index("Details for support") < page.index("invalid_grant")
         assert page.count("REQ-7") == 1

@@ -15,7 +15,7 @@ from pytest_django import Settings
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
 from tokens.models import Membership, Team
 
-PAGES = ["/", "/accounts/", "/connections/", "/renewals/", "/operations/", "/history/"]
+PAGES = ["/", "/accounts/", "/connections/", "/renewals/", "/operations/", "/activity/"]
 # What an empty page offers to a person who may do it.
 OFFERS = [
     'href="/connect/amazon/"',
@@ -195,7 +195,7 @@ def hostile_pages(log_in: LogIn, make_connection: MakeConnection, make_account: 
         f"/connections/{connection.pk}/",
         f"/accounts/?search={HOSTILE}&labels={HOSTILE}:x",
         f"/accounts/?view=table&country={HOSTILE}&cursor={HOSTILE}",
-        f"/history/?after={HOSTILE}&kind={HOSTILE}",
+        f"/activity/?after={HOSTILE}&kind={HOSTILE}",
         f"/connections/?state={HOSTILE}&after={HOSTILE}",
         f"/?period={HOSTILE}",
         f"/connections/{connection.pk}/disconnect/",
@@ -329,7 +329,7 @@ def test_an_account_without_a_name_is_called_the_same_everywhere(
     account.save(update_fields=["status"])
     for page in (
         f"/accounts/{account.pk}/",
-        "/history/",
+        "/activity/?kind=change",
         "/admin/accounts/account/",
         f"/admin/accounts/account/{account.pk}/change/",
     ):

@@ -21,7 +21,7 @@ PAGES = [
     "/accounts/",
     "/connections/",
     "/operations/",
-    "/history/",
+    "/activity/",
     "/admin/",
     "/readyz",
     "/api/v1/accounts/",

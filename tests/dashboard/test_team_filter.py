@@ -16,7 +16,7 @@ from tokens.models import ChosenTeam, Team, TokenRefresh
 from tokens.people.audit import Action, record_audit
 from tokens.people.roles import Role
 
-LISTS = ("/", "/accounts/", "/connections/", "/operations/", "/history/", "/audit/")
+LISTS = ("/", "/accounts/", "/connections/", "/operations/", "/activity/", "/audit/")
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_the_history_shows_events_of_the_chosen_team(
         TokenRefresh.objects.create(connection=connection, grant_version=1, trigger="manual")
         AccountChange.objects.create(account=connection.accounts.get(), kind="name", old="a", new="b")
     numbers = [
-        read(ada, f"/history/?kind={kind}&team={team}").count("<li data-item>")
+        read(ada, f"/activity/?kind={kind}&team={team}").count("data-item>")
         for team in ("", teams[0].pk, teams[1].pk)
     ]
     assert numbers[0] == numbers[1] + numbers[2]
@@ -223,7 +223,7 @@ def test_one_of_several_teams_that_the_person_does_not_see_is_not_found(
     assert ada.post("/operations/", form).status_code == 404
 
 
-@pytest.mark.parametrize("address", ["/accounts/", "/history/"])
+@pytest.mark.parametrize("address", ["/accounts/", "/activity/"])
 def test_a_connection_of_another_team_is_not_found(
     alice: User, teams: tuple[Team, Team], log_in: LogIn, address: str
 ) -> None:
@@ -264,7 +264,7 @@ def test_the_accounts_of_one_connection_are_shown_whatever_team_is_remembered(
     read(ada, f"/connections/?team={teams[0].pk}")
     connection = teams[1].connections.get()
     assert "Banana account" in read(ada, f"/accounts/?connection={connection.pk}")
-    assert "Banana login" in read(ada, f"/history/?connection={connection.pk}")
+    assert "Banana login" in read(ada, f"/activity/?connection={connection.pk}")
 
 
 def query_of(page: str) -> str:

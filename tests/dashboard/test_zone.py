@@ -32,7 +32,7 @@ def connection(alice: User, make_connection: MakeConnection) -> Connection:
 
 
 def days(client: Client, query: str = "") -> list[str]:
-    return [f"{day:%Y-%m-%d}" for day, _ in client.get(f"/history/?kind=sync{query}").context["days"]]
+    return [f"{day.day:%Y-%m-%d}" for day in client.get(f"/activity/?kind=sync{query}").context["days"]]
 
 
 def test_the_history_begins_its_days_at_the_readers_midnight(
@@ -50,11 +50,11 @@ def test_the_first_and_the_last_possible_day_are_accepted(
     client: Client, connection: Connection, query: str, zone: str
 ) -> None:
     client.cookies["zone"] = zone
-    assert client.get(f"/history/?{query}").status_code == 200
+    assert client.get(f"/activity/?{query}").status_code == 200
 
 
 def test_times_without_script_are_in_the_readers_zone(client: Client, connection: Connection) -> None:
-    assert 'title="23 Jan 2026, 21:27 EST"' in client.get("/history/").content.decode()
+    assert 'title="23 Jan 2026, 21:27 EST"' in client.get("/activity/?kind=sync").content.decode()
 
 
 def test_the_admin_names_the_zone_of_each_time(
@@ -110,5 +110,5 @@ def test_the_api_speaks_utc_to_browsers_too(client: Client, connection: Connecti
 
 
 def test_the_zone_does_not_outlive_the_request(client: Client, connection: Connection) -> None:
-    client.get("/history/")
+    client.get("/activity/")
     assert timezone.get_current_timezone_name() == "UTC"

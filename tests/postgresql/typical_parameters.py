@@ -43,7 +43,34 @@ ITEMS: Final = {
 }
 CACHE_ENTRY: Final = {"key": "limit", "value": "gASVBw==", "life": 60.0}
 
+EVENTS: Final = {
+    "teams": [ID, OTHER_ID],
+    "types": ["account.suspended", "connection.broken"],
+    "connection": None,
+    "since": MOMENT,
+    "before": MOMENT + timedelta(days=7),
+    "before_id": ID,
+    "limit": 200,
+}
+
 TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
+    "dashboard/activity/sql/count_events.sql": EVENTS,
+    "dashboard/activity/sql/count_quiet_runs.sql": {
+        "begins": [MOMENT],
+        "ends": [MOMENT + timedelta(days=1)],
+        "teams": [ID],
+        "connection": None,
+        "limit": 5_000,
+    },
+    "dashboard/activity/sql/count_rest.sql": {
+        **EVENTS,
+        "type": "account.appeared",
+        "others": ["account.suspended"],
+        "ends_at": MOMENT,
+    },
+    "dashboard/activity/sql/find_events.sql": EVENTS,
+    "dashboard/activity/sql/find_events_of_connection.sql": {**EVENTS, "connection": ID},
+    "tokens/people/sql/record_visit.sql": {"user": 1},
     "amazon_accounts/postgresql/sql/add_cache_entry.sql": CACHE_ENTRY,
     "amazon_accounts/postgresql/sql/delete_expired_cache_entries.sql": {},
     "amazon_accounts/postgresql/sql/probe_write.sql": {},

@@ -119,7 +119,7 @@ def compose_daily(
         parts.append(f"{heading}\n{'-' * len(heading)}\n\n{text}")
     if changes:
         heading = "What has changed"
-        parts.append("\n".join([heading, "-" * len(heading), "", *changes, "", build_link("/history/")]))
+        parts.append("\n".join([heading, "-" * len(heading), "", *changes, "", build_link("/activity/")]))
     if not number:
         title = "What has changed in the last day"
     else:

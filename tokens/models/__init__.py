@@ -49,6 +49,7 @@ from tokens.models.team import (
     TeamQuerySet,
     TeamRowsQuerySet,
 )
+from tokens.models.visit import ActivityVisit
 from tokens.models.webhook import (
     Webhook,
     WebhookDelivery,
@@ -61,6 +62,7 @@ __all__ = [
     "FAILING",
     "MAIN",
     "PAUSED",
+    "ActivityVisit",
     "Alert",
     "AlertAddress",
     "AlertDelivery",

@@ -99,8 +99,11 @@ class Event(models.Model):
             # What is placed next.
             models.Index(fields=["written"], condition=Q(number=None), name="event_to_place"),
             models.Index(fields=["created_at"], name="event_by_age"),
-            # What is erased when a login is forgotten.
-            models.Index(fields=["connection_id"], name="event_of_connection"),
+            # The activity of teams, and of a connection. The second one also finds what is erased when a login is forgotten.
+            models.Index(fields=["team", "type", "-created_at", "-id"], name="event_by_team_and_type"),
+            models.Index(
+                fields=["connection_id", "type", "-created_at", "-id"], name="event_by_connection_and_type"
+            ),
             models.Index(fields=["object_id"], name="event_of_object"),
         ]
 

@@ -25,6 +25,7 @@ from django.db.models.functions import Concat, Left, Length
 from tokens.connect.hand_over import HandOverRefusedError, check_hand_over, hand_over_connections
 from tokens.models import (
     MAIN,
+    ActivityVisit,
     Alert,
     AlertTimes,
     ApiKey,
@@ -56,6 +57,7 @@ BELONGINGS: Final[dict[str, type[models.Model]]] = {
     "confirmed e-mail address": EmailAddress,
     "membership of a team": Membership,
     "team chosen in the lists": ChosenTeam,
+    "last visit to the activity": ActivityVisit,
     "kind of alerts without mail": MutedAlertKind,
     "time of mail about alerts": AlertTimes,
     "alert that waits for mail": WaitingAlert,

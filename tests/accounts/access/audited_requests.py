@@ -61,6 +61,7 @@ REQUESTS: Final[dict[str, str]] = {
     "POST teams/<uuid:team_id>/logo/": "team.set_logo",
     "POST teams/<uuid:team_id>/reminders/": "team.switch_reminders",
     "POST teams/<uuid:team_id>/logo/remove/": "team.remove_logo",
+    "GET activity/export/": "activity.export",
     "GET audit/entries.csv": "audit.export",
     "POST auth/alerts/": "alerts.choose",
     "POST teams/<uuid:team_id>/alerts/": "alert_address.add",

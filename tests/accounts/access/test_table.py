@@ -156,7 +156,9 @@ GET     teams/<uuid:team_id>/alerts/                        > > 403 403 200 200
 POST    teams/<uuid:team_id>/alerts/                        > > 403 403 303 303
 GET     teams/<uuid:team_id>/alerts/<uuid:address_id>/remove/   > > 403 403 303 303
 POST    teams/<uuid:team_id>/alerts/<uuid:address_id>/remove/   > > 403 403 303 303
-GET     history/                                            > > 200 200 200 200
+GET     activity/                                           > > 200 200 200 200
+GET     activity/export/                                    > > 200 200 200 200
+GET     history/                                            > > 302 302 302 302
 GET     keys/                                               > > 200 200 200 200
 POST    keys/                                               > > 200 200 200 200
 GET     keys/<uuid:key_id>/revoke/                          > > 200 200 200 404

@@ -312,21 +312,21 @@ PAGES: dict[str, tuple[type[Model], Reader]] = {
     ),
     "operation": (BatchOperation, details(f"operations/{BATCH}", BatchOperation)),
     "results of an operation": (BatchOperation, details(f"operations/{BATCH}results.csv", BatchOperation)),
-    "history of syncs": (
+    "activity of syncs": (
         SyncRun,
-        links("history/?kind=sync", SyncRun, lambda row: f"/connections/{row.connection_id}/"),
+        links("activity/?kind=sync", SyncRun, lambda row: f"/connections/{row.connection_id}/"),
     ),
-    "history of refreshes": (
+    "activity of refreshes": (
         TokenRefresh,
-        links("history/?kind=refresh", TokenRefresh, lambda row: f"/connections/{row.connection_id}/"),
+        links("activity/?kind=refresh", TokenRefresh, lambda row: f"/connections/{row.connection_id}/"),
     ),
-    "history of changes": (
+    "activity of changes": (
         AccountChange,
-        links("history/?kind=change", AccountChange, lambda row: f"/accounts/{row.account_id}/"),
+        links("activity/?kind=change", AccountChange, lambda row: f"/accounts/{row.account_id}/"),
     ),
-    "history of operations": (
+    "activity of operations": (
         BatchOperation,
-        links("history/?kind=batch", BatchOperation, lambda row: f"/operations/{row.pk}/"),
+        links("activity/?kind=batch", BatchOperation, lambda row: f"/operations/{row.pk}/"),
     ),
 }
 

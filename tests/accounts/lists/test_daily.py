@@ -53,6 +53,6 @@ def test_the_daily_mail_comes_with_the_changes_though_there_is_no_alert(
     (message,) = mail.outbox
     assert message.subject == "What has changed in the last day"
     assert "1 account changed its name.\n" in message.body
-    assert message.body.endswith("/history/")
+    assert message.body.endswith("/activity/")
     AlertTimes.objects.update(next_mail_at=Now())
     assert send_waiting_alerts() == 0

@@ -63,3 +63,4 @@ class Action(StrEnum):
     WEBHOOK_REDELIVER = "webhook.redeliver"
     ENCRYPTION_KEYS_ROTATE = "encryption_keys.rotate"
     AUDIT_EXPORT = "audit.export"
+    ACTIVITY_EXPORT = "activity.export"

@@ -1,0 +1,1 @@
+"""The activity page: what changed, what failed and what people did, newest first."""

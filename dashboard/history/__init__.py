@@ -1,1 +1,0 @@
-"""What the history shows: events of four kinds in one timeline."""
