@@ -3,6 +3,7 @@
 And the answers to the watcher, which asks for logins that fail, and to the daily mail, which asks for what has changed.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -12,10 +13,10 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.dispatch import receiver
 
-from accounts.batch.ending import settle_syncs
+from accounts.batch.ending import end_stored_items, settle_syncs
 from accounts.lists.daily import describe_changes
 from accounts.models import SyncRun
-from accounts.signals import sync_ended
+from accounts.signals import accounts_stored, sync_ended
 from accounts.sync.claims import close_unfinished_runs
 from accounts.sync.due import queue_more
 from accounts.sync.erasure import erase_names
@@ -63,6 +64,13 @@ def on_connection_changed(
         queue_sync(into, trigger=SyncRun.Trigger.CONNECT)
     elif change == "moved" and old_team is not None:
         move_accounts(connection, old_team)
+
+
+@receiver(accounts_stored, dispatch_uid="accounts.batch")
+def on_accounts_stored(
+    run_id: UUID, listing: int, after: int, up_to: int, refused: Sequence[str], **_: Any
+) -> None:
+    end_stored_items(run_id, listing=listing, after=after, up_to=up_to, refused=refused)
 
 
 @receiver(sync_ended, dispatch_uid="accounts.batch")

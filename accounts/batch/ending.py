@@ -1,6 +1,6 @@
 """How a batch ends: items get the outcome of their syncs, and the batch ends with its last item."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -25,6 +25,7 @@ FOLLOW_NEXT_RUN = load(__file__, "follow_next_run")
 FOLLOW_RUN = load(__file__, "follow_run")
 END_SYNCED_ITEMS = load(__file__, "end_synced_items")
 END_UNWANTED_RUNS = load(__file__, "end_unwanted_runs")
+END_STORED_ITEMS = load(__file__, "end_stored_items")
 FOLLOW_RUNS_OF_CONNECTIONS = load(__file__, "follow_runs_of_connections")
 Subject = BatchOperation.Subject
 # How the items of a sync batch follow their runs.
@@ -62,6 +63,25 @@ def settle_syncs(run_id: UUID | None = None) -> None:
         with hold_batch(batch_id) as batch, database.cursor() as cursor:
             for statement in FOLLOW[Subject(batch.subject)]:
                 cursor.execute(statement, {"batch": batch_id})
+            finish_if_done(batch)
+
+
+def end_stored_items(run_id: UUID, *, listing: int, after: int, up_to: int, refused: Sequence[str]) -> None:
+    """End the items whose accounts the run has just read and stored; the others wait for its end."""
+    waiting = BatchItem.objects.filter(run=run_id, state__in=UNFINISHED).order_by()
+    for batch_id in sorted(waiting.values_list("batch_id", flat=True).distinct()):
+        with hold_batch(batch_id) as batch, database.cursor() as cursor:
+            cursor.execute(
+                END_STORED_ITEMS,
+                {
+                    "batch": batch_id,
+                    "run": run_id,
+                    "listing": listing,
+                    "after": after,
+                    "up_to": up_to,
+                    "refused": list(refused),
+                },
+            )
             finish_if_done(batch)
 
 

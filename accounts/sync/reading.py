@@ -128,6 +128,8 @@ class Reader:
         self._regions_without_profiles.discard(region)
         if not self._regions_without_profiles:
             self._writer.profiles_read.set()
+        else:
+            await self._writer.merge_ready()
         await run_all(self._read_dsp_advertisers(region, profile_id) for profile_id in agencies)
 
     async def _read_profiles(self, region: str) -> list[str]:

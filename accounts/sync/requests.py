@@ -9,7 +9,8 @@ from uuid import UUID
 from django.contrib.auth.models import User
 from django.db import connection as database
 from django.db import transaction
-from django.db.models.functions import Now
+from django.db.models import IntegerField, OuterRef, Subquery
+from django.db.models.functions import Coalesce, Now
 
 from accounts.models import SyncRun
 from accounts.sync.askers import SYNC
@@ -148,3 +149,15 @@ def find_waits(run_ids: Collection[UUID]) -> dict[UUID, Wait]:
             run_id: Wait(since, until, tuple(regions), reason)
             for run_id, since, until, regions, reason in cursor.fetchall()
         }
+
+
+def needed_calls(connection: str) -> Subquery:
+    """Return, for a queryset, how many calls to Amazon the last sync of the connection in this field needed."""
+    ended = SyncRun.objects.filter(connection=OuterRef(connection), finished_at__isnull=False, requests__gt=0)
+    return Subquery(ended.order_by("-created_at", "-id").values("requests")[:1], output_field=IntegerField())
+
+
+def find_needed_calls(connection_ids: Collection[UUID]) -> dict[UUID, int]:
+    """Return how many calls to Amazon the last sync of each connection needed; 0 where there was none."""
+    rows = Connection.objects.filter(pk__in=connection_ids).order_by()
+    return dict(rows.values_list("pk", Coalesce(needed_calls("pk"), 0)))

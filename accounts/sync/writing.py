@@ -9,8 +9,9 @@ from accounts.models import Account
 from accounts.sync import absence, manager_accounts, rows, staging
 from accounts.sync.claims import RunClaim
 from accounts.sync.coverage import Coverage
+from accounts.sync.early import EarlyMerge, merge_and_tell
 from accounts.sync.listing import Listing, Outcome
-from accounts.sync.merge import CHUNK_ROWS, merge_rows
+from accounts.sync.merge import CHUNK_ROWS
 from accounts.sync.next_sync import sync_soon
 from accounts.sync.profile_accounts import stage_profile_accounts
 from accounts.sync.rows import Rows
@@ -34,6 +35,7 @@ class Writer:
         self.profiles_merged = asyncio.Event()
         self._coverage = coverage
         self._context = RunContext(claim, coverage)
+        self._early = EarlyMerge(self._context)
         # One thread at a time uses the database, so that a few runs cannot take the whole connection pool.
         self._database = asyncio.Lock()
         # Ads accounts can be merged when all profiles are known, DSP advertisers when their agencies are
@@ -75,6 +77,10 @@ class Writer:
     ) -> None:
         await self.in_database(self._stage_accounts, listing, page, to_rows, are_parts=True)
 
+    async def merge_ready(self) -> None:
+        """Merge the ads accounts that need nothing of the regions that are still being read."""
+        await self.in_database(self._early.merge_ready)
+
     async def merge_while_reading(self) -> None:
         # Ads accounts need their profiles. Profile-only accounts need all ads accounts. DSP advertisers need
         # both, because the account of an agency profile becomes their parent.
@@ -106,6 +112,8 @@ class Writer:
         self, listing: Listing, page: Page[Item], to_rows: Callable[[list[Item]], Rows]
     ) -> None:
         await self.in_database(self._stage_accounts, listing, page, to_rows)
+        if listing.is_ads_accounts and not self.profiles_read.is_set():
+            await self.merge_ready()
         if listing.source in self._mergeable:
             await self._merge(listing, at_least=CHUNK_ROWS)
 
@@ -148,7 +156,9 @@ class Writer:
     def _merge_chunk(self, listing: Listing, at_least: int) -> bool:
         if listing.staged - listing.merged < at_least:
             return False
-        merged = merge_rows(self._context, listing, up_to=min(listing.merged + CHUNK_ROWS, listing.staged))
+        merged = merge_and_tell(
+            self._context, listing, up_to=min(listing.merged + CHUNK_ROWS, listing.staged)
+        )
         listing.created += merged.created
         listing.changed += merged.changed
         listing.unchanged += merged.unchanged

@@ -286,6 +286,28 @@ def test_only_what_goes_on_steadily_says_how_long_it_takes(
         assert ("about 6 min left" in page) is is_said
 
 
+def test_a_sync_tells_how_many_calls_are_left(client: Client, alice: User, accounts: list[Account]) -> None:
+    now = timezone.now()
+    for connection in {account.connection for account in accounts}:
+        SyncRun.objects.create(
+            connection=connection, trigger="scheduled", state="succeeded", requests=20,
+            created_at=now - timedelta(hours=1), started_at=now, finished_at=now,
+        )  # fmt: skip
+    batch = start_batch(alice, "sync", account_ids=[account.pk for account in accounts])
+    run_chunk(batch.pk)
+    first = SyncRun.objects.filter(state="waiting").order_by("pk").first()
+    assert first is not None
+    SyncRun.objects.filter(pk=first.pk).update(state="running", started_at=now, requests=10)
+    BatchOperation.objects.filter(pk=batch.pk).update(started_at=now - timedelta(minutes=1))
+    page = client.get(f"/operations/{batch.pk}/").content.decode()
+    assert "0 of 4 done · 10 calls to Amazon made, about 30 left · about 3 min left" in page
+    assert '<progress class="c-bar" max="40" value="10"' in page
+    SyncRun.objects.filter(state="succeeded", connection=first.connection).delete()
+    page = client.get(f"/operations/{batch.pk}/").content.decode()
+    assert "10 calls to Amazon made, at least 21 left" in page
+    assert " min left" not in page
+
+
 def test_results_are_filtered_and_shown_harmlessly(client: Client, ended: BatchOperation) -> None:
     page = client.get(f"/operations/{ended.pk}/?result=failed").content.decode()
     assert "It &lt;b&gt;broke&lt;/b&gt;." in page

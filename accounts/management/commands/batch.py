@@ -11,6 +11,7 @@ from django.http import QueryDict
 from tqdm import tqdm
 
 from accounts.batch import start_batch_of
+from accounts.batch.calls import count_calls
 from accounts.batch.ending import settle_syncs
 from accounts.batch.operations import OFFERED
 from accounts.batch.rows import ACCOUNTS, ROWS, Rows
@@ -32,6 +33,7 @@ from tokens.processes.commands import OperatorCommand, run_with_amazon
 # Connections synced at once. All of them share Amazon's pace.
 MAX_CONCURRENCY = 4
 POLL_SECONDS = 0.5
+SHOW_SECONDS = 1.0
 MAX_MESSAGES = 5  # of failed items
 # The columns with our ids of accounts, in the exports of accounts and of the results of an operation.
 ID_COLUMNS = ("id", "account_id", "connection_id")
@@ -151,6 +153,14 @@ def _read_labels(text: str) -> Any:
 
 
 async def _follow(batch_id: UUID, amazon: AmazonClient, progress: "_Progress") -> None:
+    showing = asyncio.create_task(progress.keep_showing())
+    try:
+        await _do(batch_id, amazon, progress)
+    finally:
+        showing.cancel()
+
+
+async def _do(batch_id: UUID, amazon: AmazonClient, progress: "_Progress") -> None:
     # Workers may do parts of the batch at the same time. The loop ends when everything has ended or is postponed.
     while await in_thread(run_chunk)(batch_id):
         await in_thread(progress.show)()
@@ -211,8 +221,17 @@ class _Progress:
     def __exit__(self, *_: object) -> None:
         self._bar.close()
 
+    async def keep_showing(self) -> None:
+        # The accounts of a sync end while it runs.
+        while not self._bar.disable:
+            await asyncio.sleep(SHOW_SECONDS)
+            await in_thread(self.show)()
+
     def show(self) -> bool:
         self._batch.refresh_from_db()
         counts = self._batch.count_items()
+        if (calls := count_calls(self._batch)) is not None and calls.made:
+            left = f", about {calls.left:,} left" if calls.left and not calls.unknown else ""
+            self._bar.set_postfix_str(f"{calls.made:,} calls made{left}", refresh=False)
         self._bar.update(self._batch.total - counts["waiting"] - counts["running"] - self._bar.n)
         return self._batch.is_finished

@@ -1,7 +1,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from tqdm import tqdm
 from accounts.models import Account, Standing, SyncRun
 from accounts.sync.foreground import sync_now
 from accounts.sync.listing import Listing
+from accounts.sync.requests import find_needed_calls
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.pacing.pace import MAX_WAIT_SECONDS
 from amazon_accounts.visible_text import escape_line
@@ -49,7 +50,7 @@ class Command(OperatorCommand):
             raise CommandError("--wait must be a number of seconds, not negative.")
         connections = self._choose(options["connection"])
         record_many(SYSTEM, Action.CONNECTION_SYNC, connections)
-        progress = Progress(len(connections))
+        progress = Progress(find_needed_calls([connection.pk for connection in connections]))
 
         async def sync_chosen(amazon: AmazonClient) -> list[SyncRun]:
             return await sync_all(connections, amazon, options["wait"], progress)
@@ -143,25 +144,29 @@ async def sync_all(
                 on_progress=lambda listings: progress.show(connection, listings),
                 on_waiting=lambda: progress.show_waiting(connection),
             )
-        progress.finish()
+        progress.finish(connection)
         return run
 
     return await asyncio.gather(*(sync_one(connection) for connection in connections))
 
 
 class Progress:
-    """Shows a progress bar if standard error is a terminal."""
+    """Shows a progress bar if standard error is a terminal: in calls, as many as the last sync of each needed."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, needed: Mapping[UUID, int]) -> None:
+        self._number = len(needed)
+        self._ended = 0
+        self._needed = dict(needed)
         self._bar = tqdm(
-            total=total,
-            unit="connection",
+            total=sum(self._needed.values()) or None,
+            unit="call",
             file=sys.stderr,
             disable=not sys.stderr.isatty(),
             dynamic_ncols=True,
             leave=False,
         )
         self._seen: dict[UUID, int] = {}
+        self._made: dict[UUID, int] = {}
 
     def __enter__(self) -> "Progress":
         return self
@@ -171,11 +176,23 @@ class Progress:
 
     def show(self, connection: Connection, listings: Sequence[Listing]) -> None:
         self._seen[connection.pk] = sum(listing.seen for listing in listings)
-        self._bar.set_postfix_str(f"{sum(self._seen.values()):,} records read", refresh=True)
+        self._made[connection.pk] = sum(stats.requests for listing in listings for stats in listing.calls)
+        self._write(f"{sum(self._seen.values()):,} records read")
 
     def show_waiting(self, connection: Connection) -> None:
-        label = escape_line(connection.label)
-        self._bar.set_postfix_str(f"waiting for the worker that syncs “{label}”", refresh=True)
+        self._write(f"waiting for the worker that syncs “{escape_line(connection.label)}”")
 
-    def finish(self) -> None:
-        self._bar.update()
+    def finish(self, connection: Connection) -> None:
+        self._ended += 1
+        # It needs no more calls than it has made.
+        self._needed[connection.pk] = self._made.get(connection.pk, 0)
+        self._write(f"{sum(self._seen.values()):,} records read")
+
+    def _write(self, text: str) -> None:
+        made = sum(self._made.values())
+        if self._bar.total is not None:
+            needed = [max(self._made.get(key, 0), number) for key, number in self._needed.items()]
+            self._bar.total = max(sum(needed), made)
+        self._bar.set_postfix_str(f"{self._ended:,} of {self._number:,} logins, {text}", refresh=False)
+        self._bar.update(made - self._bar.n)
+        self._bar.refresh()

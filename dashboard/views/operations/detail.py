@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from accounts.batch import cancel_batch, retry_batch
+from accounts.batch.calls import Calls, count_calls
 from accounts.batch.ending import BatchStateError
 from accounts.batch.operations import Operation, may_steer
 from accounts.batch.waits import find_waits_of, join_waits
@@ -31,6 +32,8 @@ class Progress:
     failed: int
     skipped: int
     seconds_left: int | None
+    # Of a sync.
+    calls: Calls | None = None
 
     @property
     def ended(self) -> int:
@@ -41,17 +44,36 @@ class Progress:
         parts = [f"{self.succeeded:,} of {self.total:,} done"]
         parts += [f"{self.failed:,} failed"] if self.failed else []
         parts += [f"{self.skipped:,} skipped"] if self.skipped else []
+        if self.calls is not None and self.calls.made:
+            parts.append(f"{self.calls.made:,} calls to Amazon made{_describe_left(self.calls)}")
         return " · ".join(parts)
 
+    @property
+    def bar(self) -> tuple[int, int]:
+        """How far the bar is, and its length: in calls for a sync whose calls are known, otherwise in items."""
+        calls = self.calls
+        if calls is None or calls.unknown or not calls.made + calls.left:
+            return self.ended, max(self.total, 1)
+        # The last call is followed by storing what it brought.
+        return calls.made, calls.made + max(calls.left, 1)
+
     @classmethod
-    def of(cls, batch: BatchOperation, counts: dict[str, int]) -> "Progress":
+    def of(cls, batch: BatchOperation, counts: dict[str, int], calls: Calls | None = None) -> "Progress":
         succeeded, failed, skipped = (counts[word] for word in ("succeeded", "failed", "skipped"))
         ended, left = succeeded + failed + skipped, None
-        # A sync ends all accounts of its connection at once, and tells nothing about how long the next sync takes.
-        if ended and batch.started_at and not batch.is_finished and batch.operation != Operation.SYNC:
+        # The accounts of a sync that have ended tell nothing about how long the next sync takes; its calls do.
+        if calls is not None:
+            left = calls.seconds_left
+        elif ended and batch.started_at and not batch.is_finished and batch.operation != Operation.SYNC:
             spent = (approximate_now() - batch.started_at) / timedelta(seconds=1)
             left = round(spent / ended * (batch.total - ended))
-        return cls(batch.total, succeeded, failed, skipped, left)
+        return cls(batch.total, succeeded, failed, skipped, left, calls)
+
+
+def _describe_left(calls: Calls) -> str:
+    if calls.unknown:
+        return f", at least {calls.left + calls.unknown:,} left"
+    return f", about {calls.left:,} left" if calls.left else ""
 
 
 @require_safe
@@ -64,7 +86,7 @@ def operation(request: StaffRequest, batch_id: UUID) -> HttpResponse:
         "state": status_of_batch(batch),
         "wait": join_waits(waits),
         "waiting_runs": len(waits),
-        "progress": Progress.of(batch, batch.count_items()),
+        "progress": Progress.of(batch, batch.count_items(), count_calls(batch)),
         "may_change": may_steer(request.user, batch),
         "failures": list_failures(request.user, batch) if batch.is_finished and batch.failed else [],
     }

@@ -131,7 +131,7 @@ async def test_connections_are_synced_side_by_side_and_returned_in_order(
 ) -> None:
     connections = [await in_thread(connect)(login) for login in ("alice", "bob", "charlie")]
     sandbox.faults.add("slow", path="/adsAccounts/list", seconds=0.1, nth=1)
-    with Progress(len(connections)) as progress:
+    with Progress({connection.pk: 0 for connection in connections}) as progress:
         runs = await sync_all(connections, amazon, 60, progress)
     assert [run.connection_id for run in runs] == [each.pk for each in connections]
     assert {str(run.state) for run in runs} == {"succeeded"}
@@ -142,8 +142,8 @@ def test_progress_off_a_terminal_prints_nothing(
 ) -> None:
     listing = make_ended_listing()
     listing.seen = 5
-    with Progress(1) as progress:
+    with Progress({connections[0].pk: 3}) as progress:
         progress.show(connections[0], [listing])
         progress.show_waiting(connections[0])
-        progress.finish()
+        progress.finish(connections[0])
     assert capsys.readouterr() == ("", "")
