@@ -1,7 +1,9 @@
 """How a batch ends: items get the outcome of their syncs, and the batch ends with its last item."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from uuid import UUID
 
 from django.contrib.auth.models import User
@@ -14,10 +16,13 @@ from accounts.batch.operations import require_to_steer
 from accounts.models import BatchItem, BatchOperation, ConnectionBatchItem, SyncRun
 from accounts.models.sync import UNFINISHED
 from amazon_accounts.postgresql.clock import approximate_now
+from amazon_accounts.postgresql.measures import BATCH_ITEMS, BATCHES
 from amazon_accounts.postgresql.statements import load
 from tokens.connect.renewal_mails import gather_mailing
 from tokens.people.audit import Action, record_many
 from tokens.permissions import System
+
+logger = logging.getLogger(__name__)
 
 State = BatchOperation.State
 
@@ -115,6 +120,32 @@ def finish(batch: BatchOperation, state: BatchOperation.State, counts: Mapping[s
         )
     if batch.operation == BatchOperation.Operation.SEND_RENEWAL_LINKS:
         gather_mailing(batch.pk)
+    transaction.on_commit(partial(_report_end, batch))
+
+
+def _report_end(batch: BatchOperation) -> None:
+    results = {name: getattr(batch, name) for name in ("succeeded", "failed", "skipped")}
+    seconds = ((batch.finished_at or batch.created_at) - batch.created_at).total_seconds()
+    BATCHES.time(seconds, batch.operation, batch.state)
+    for result, number in results.items():
+        BATCH_ITEMS.count(batch.operation, result, number=number)
+    logger.info(
+        "Operation %s (%s) %s after %.1f s: %d succeeded, %d failed, %d skipped.",
+        batch.pk,
+        batch.operation,
+        batch.state,
+        seconds,
+        *results.values(),
+        extra={
+            "action": "batch_ended",
+            "batch": str(batch.pk),
+            "operation": str(batch.operation),
+            "subject": str(batch.subject),
+            "state": str(batch.state),
+            "seconds": round(seconds, 3),
+            **results,
+        },
+    )
 
 
 def cancel_batch(user: User | System, batch: BatchOperation) -> BatchOperation:

@@ -16,6 +16,7 @@ from django.db.models.lookups import GreaterThanOrEqual
 from accounts.models import SyncRun
 from accounts.signals import sync_ended
 from accounts.standing.alerts import alert_standings
+from accounts.sync.ends import report_end
 from accounts.sync.listing import (
     PROFILES_EDIT,
     Listing,
@@ -215,6 +216,7 @@ def finish_closing(run_id: UUID, connection_id: UUID) -> None:
     discard_staged(run_id)
     alert_standings(run_id, connection_id)
     _record_end(run_id)
+    transaction.on_commit(partial(report_end, run_id))
     sync_ended.send(sender=SyncRun, run_id=run_id)
 
 

@@ -33,16 +33,18 @@ class ClientGoneError(Exception):
 
 
 class Bridge:
-    """Answers with the application. `begin` is called once, when the process begins to serve."""
+    """Answers with the application. `begin` and `end` are called when the process begins and ends to serve."""
 
     def __init__(
         self,
         application: WSGIApplication,
         limits: Limits | None = None,
         begin: Callable[[], object] = lambda: None,
+        end: Callable[[], object] = lambda: None,
     ) -> None:
         self._application = application
         self._begin = begin
+        self._end = end
         self._limits = limits or Limits()
         self._lanes = Lanes(self._limits)
         self._bodies = Bodies(self._limits)
@@ -68,6 +70,7 @@ class Bridge:
             message = await receive()
             if message["type"] == "lifespan.shutdown":
                 self._lanes.stop()
+                self._end()
             else:
                 end_with_main_process()
                 self._begin()

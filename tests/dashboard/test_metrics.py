@@ -4,17 +4,24 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import ProgrammingError, connection, transaction
 from django.test import Client
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
+from accounts.batch.tasks import settle_batches
 from accounts.lists.by_connection import NO_REASON
 from accounts.models import HealthReason
+from amazon_accounts import __version__
 from amazon_accounts.amazon_ads.models import Family, RateLimit, RateLimitHour
 from amazon_accounts.amazon_ads.pacing.reservation import RateLimitKey, reserve
+from amazon_accounts.postgresql.measures import SYNCED, SYNCS, write_measures
 from dashboard.monitoring.readiness import run_checks
 from tests.dashboard.conftest import MakeAccount, MakeConnection
-from tokens.models import Heartbeat, TokenRefresh
+from tests.teams import team_of
+from tokens.models import Alert, Event, Heartbeat, Webhook, WebhookDelivery
+from tokens.queues import defer_once
+from tokens.refresh.tasks import refresh_due_tokens
 
 pytestmark = pytest.mark.django_db
 
@@ -99,18 +106,96 @@ def test_connections_and_their_tokens(client: Client, alice: User, make_connecti
     assert metrics["live_tokens"] == {label(token="valid"): 1, label(token="expired"): 1}
 
 
-def test_refreshes_of_the_last_hour(client: Client, alice: User, make_connection: MakeConnection) -> None:
-    connection, now = make_connection(alice), timezone.now()
-    for outcome, minutes in (("succeeded", 1), ("succeeded", 59), ("transient", 5), ("lost", 61)):
-        moment = now - timedelta(minutes=minutes)
-        TokenRefresh.objects.create(
-            connection=connection, grant_version=1, trigger="scheduled", outcome=outcome,
-            started_at=moment, finished_at=moment, token_valid_after=None if outcome == "lost" else outcome == "succeeded",
-        )  # fmt: skip
-    assert read_metrics(client)["token_refreshes_last_hour"] == {
-        label(outcome="succeeded"): 2,
-        label(outcome="transient"): 1,
-    }
+def test_the_version_is_a_label(client: Client) -> None:
+    assert read_metrics(client)["build_info"] == {label(version=__version__): 1}
+
+
+def test_the_oldest_sync_is_that_of_a_connection_that_is_synced(
+    client: Client, alice: User, make_connection: MakeConnection
+) -> None:
+    now = timezone.now()
+    make_connection(alice, "one", last_synced_at=now - timedelta(hours=2))
+    make_connection(alice, "paused", last_synced_at=now - timedelta(hours=9), paused=True)
+    make_connection(
+        alice, "broken", last_synced_at=now - timedelta(hours=9), state="reauthorization_required"
+    )
+    (seconds,) = read_metrics(client)["oldest_sync_seconds"].values()
+    assert seconds == pytest.approx(7200, abs=60)
+
+
+def test_a_queue_is_as_old_as_its_oldest_job_that_could_begin(client: Client) -> None:
+    now = timezone.now()
+    defer_once(settle_batches, "now")
+    defer_once(refresh_due_tokens, "due", at=now - timedelta(minutes=2))
+    defer_once(refresh_due_tokens, "later", at=now + timedelta(minutes=2))
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_events SET at = at - interval '1 minute'")
+    ages = read_metrics(client)["queue_age_seconds"]
+    assert ages[label(queue="people")] == pytest.approx(60, abs=5)
+    assert ages[label(queue="tokens")] == pytest.approx(120, abs=5)
+    assert ages[label(queue="webhooks")] == 0
+
+
+def test_alerts_and_deliveries_that_nobody_got(client: Client, alice: User) -> None:
+    team = team_of(alice)
+    for key, error in (("new", ""), ("failing", "No answer.")):
+        Alert.objects.create(
+            kind="connection_broken", key=key, text=key, error=error, next_try_at=timezone.now()
+        )
+    webhook = Webhook.objects.create(team=team, url="https://example.com/", events=["*"])
+    event = Event.objects.create(team=team, type="sync.ended", object_id=webhook.pk, data={})
+    for tries in (0, 3, 4):
+        WebhookDelivery.objects.create(
+            webhook=webhook, event=event, object_id=webhook.pk, place=tries, tries=tries
+        )
+    found = read_metrics(client)
+    assert found["undelivered_alerts"] == {label(): 1}
+    assert found["undelivered_webhooks"] == {label(state="new"): 1, label(state="failing"): 2}
+
+
+class TestMeasures:
+    def test_requests_are_counted_by_the_pattern_of_their_address(self, client: Client) -> None:
+        write_measures()
+        before = read_metrics(client)["http_request_seconds_count"]
+        for address in ("/healthz", "/healthz", "/no/such/page"):
+            client.get(address)
+        client.generic("BREW", "/healthz")
+        write_measures()
+        after = read_metrics(client)["http_request_seconds_count"]
+        new = {place: after[place] - before.get(place, 0) for place in after}
+        assert new[label(method="GET", route="healthz", status="200")] == 2
+        assert new[label(method="GET", route="none", status="404")] == 1
+        assert new[label(method="other", route="healthz", status="405")] == 1
+
+    def test_a_histogram_counts_what_is_shorter_than_each_bound(self, client: Client) -> None:
+        for seconds in (0.1, 0.3, 4000):
+            SYNCS.time(seconds, "of a test")
+        write_measures()
+        found = read_metrics(client)
+        heights = {
+            dict(place)["le"]: height
+            for place, height in found["sync_seconds_bucket"].items()
+            if ("state", "of a test") in place
+        }
+        assert (heights["0.1"], heights["0.5"], heights["900.0"], heights["+Inf"]) == (1, 2, 2, 3)
+        assert found["sync_seconds_sum"][label(state="of a test")] == pytest.approx(4000.4)
+
+    def test_processes_add_up(self, client: Client) -> None:
+        for _ in range(2):
+            SYNCED.count("of a test", number=3)
+            write_measures()
+        assert read_metrics(client)["synced_accounts_total"][label(result="of a test")] == 6
+
+    def test_what_could_not_be_written_is_written_later(self, client: Client) -> None:
+        SYNCED.count("of a late test", number=3)
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE measures RENAME TO gone")
+        with pytest.raises(ProgrammingError), transaction.atomic():
+            write_measures()
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE gone RENAME TO measures")
+        write_measures()
+        assert read_metrics(client)["synced_accounts_total"][label(result="of a late test")] == 3
 
 
 def test_accounts_by_status(

@@ -77,6 +77,15 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "amazon_accounts/postgresql/sql/read_cache_entries.sql": {"keys": ["limit"]},
     "amazon_accounts/postgresql/sql/set_cache_entry.sql": CACHE_ENTRY,
     "amazon_accounts/postgresql/sql/touch_cache_entry.sql": {"key": "limit", "life": 60.0},
+    "amazon_accounts/postgresql/sql/add_measures.sql": {
+        "names": ["job_seconds", "synced_accounts"],
+        "labels": ['["accounts.run_sync", "succeeded"]', '["created"]'],
+        "parts": ["+Inf", "total"],
+        "values": [1.0, 3.0],
+    },
+    "amazon_accounts/postgresql/sql/read_measures.sql": {},
+    "dashboard/monitoring/sql/read_queue_ages.sql": {},
+    "tokens/sql/note_request.sql": {"job": 1, "request": "0193c8a00000700080000000000001"},
     "accounts/availability/sql/find_failing_times.sql": {
         "since": MOMENT,
         "until": MOMENT + timedelta(hours=1),

@@ -18,6 +18,7 @@ from django_apscheduler.jobstores import DjangoJobStore
 from django_apscheduler.models import DjangoJob
 
 from amazon_accounts.postgresql.deadlines import Connection
+from amazon_accounts.postgresql.measures import MeasureWriter
 from amazon_accounts.postgresql.outages import OUTAGES
 from tokens.models import Heartbeat
 from tokens.processes.heartbeats import Pulse
@@ -44,6 +45,7 @@ class Scheduler:
         self._leading_changed = threading.Event()
         self._pulse = Pulse(Heartbeat.Kind.SCHEDULER)
         self._watcher = Watcher()
+        self._measures = MeasureWriter()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -56,6 +58,7 @@ class Scheduler:
         beating = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         beating.start()
         self._watcher.start()
+        self._measures.start()
         with self._leadership:
             while not self._stopping.is_set():
                 # In an outage a new leader could queue nothing, and would say each second that it leads.
@@ -63,6 +66,7 @@ class Scheduler:
                     self._lead()
                 self._stopping.wait(STANDBY_SECONDS)
         beating.join(timeout=2)
+        self._measures.stop()
 
     def _lead(self) -> None:
         logger.info("This scheduler leads now.", extra={"action": "scheduler_leads"})

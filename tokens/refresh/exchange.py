@@ -14,6 +14,7 @@ from django.db import InterfaceError, OperationalError
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.errors import AmazonError, GrantRevokedError, PostponedError
 from amazon_accounts.amazon_ads.pacing.slots import CallStats
+from amazon_accounts.postgresql.measures import REFRESHES
 from amazon_accounts.postgresql.outlasting import outlast_outage
 from amazon_accounts.postgresql.threads import in_thread
 from tokens.encryption import DecryptionError
@@ -37,6 +38,8 @@ class Refreshed:
     outcome: TokenRefresh.Outcome
     access_token: str | None = field(default=None, repr=False)
     error: AmazonError | PostponedError | None = None
+    # Of the answer, as Amazon names it.
+    request_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class _Verdict(Enum):
 async def refresh_leased(lease: Lease, amazon: AmazonClient, *, max_wait: float) -> Refreshed:
     # The caller renews the lease meanwhile.
     calls = CallStats()
+    began_at = time.monotonic()
     try:
         refreshed = await _exchange(lease, amazon, max_wait, calls)
     except DecryptionError as error:
@@ -68,7 +72,7 @@ async def refresh_leased(lease: Lease, amazon: AmazonClient, *, max_wait: float)
         with contextlib.suppress(OperationalError, InterfaceError):
             await in_thread(outcomes.note_calls)(lease, tries=calls.requests)
         raise
-    _log(lease, refreshed, calls)
+    _report(lease, refreshed, calls, time.monotonic() - began_at)
     return refreshed
 
 
@@ -102,7 +106,7 @@ async def _exchange(lease: Lease, amazon: AmazonClient, max_wait: float, calls: 
             outcome = await outlast_outage(
                 outcomes.record_success, lease, grant, sent_at=sent_at, tries=calls.requests
             )
-            return Refreshed(outcome, access_token=grant.access_token)
+            return Refreshed(outcome, access_token=grant.access_token, request_id=grant.request_id)
     return Refreshed(await outlast_outage(outcomes.close_as_superseded, lease, tries=calls.requests))
 
 
@@ -120,7 +124,8 @@ async def _judge_refusal(lease: Lease, refused: str, refusals: int) -> _NextTry 
     return _NextTry(refresh_token, refusals if refresh_token == refused else 0)
 
 
-def _log(lease: Lease, refreshed: Refreshed, calls: CallStats) -> None:
+def _report(lease: Lease, refreshed: Refreshed, calls: CallStats, seconds: float) -> None:
+    REFRESHES.time(seconds, refreshed.outcome)
     succeeded = refreshed.outcome == Outcome.SUCCEEDED
     logger.log(
         logging.INFO if succeeded else logging.WARNING,
@@ -133,5 +138,7 @@ def _log(lease: Lease, refreshed: Refreshed, calls: CallStats) -> None:
             "connection": str(lease.connection_id),
             "outcome": refreshed.outcome.value,
             "tries": calls.requests,
+            "seconds": round(seconds, 3),
+            "request_id": getattr(refreshed.error, "request_id", "") or refreshed.request_id,
         },
     )

@@ -7,6 +7,7 @@ connection.
 import asyncio
 import logging
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from amazon_accounts.amazon_ads.pacing.database import PacingDatabase
 from amazon_accounts.amazon_ads.pacing.reservation import RateLimitKey
 from amazon_accounts.amazon_ads.pacing.slots import CallStats, Slot, SlotQueue, WaitBudget
 from amazon_accounts.amazon_ads.time_limit import limit_time
+from amazon_accounts.postgresql.measures import CALLS
 
 logger = logging.getLogger(__name__)
 
@@ -185,6 +187,18 @@ class _Call(Generic[Prepared, Result]):
 
     async def _send(self, slot: Slot, prepared: Prepared) -> Result:
         self.budget.stats.requests += 1
+        began_at, outcome = time.monotonic(), "cancelled"
+        try:
+            result = await self._send_and_record(slot, prepared)
+            outcome = "succeeded"
+            return result
+        except AmazonError as error:
+            outcome = error.kind
+            raise
+        finally:
+            CALLS.time(time.monotonic() - began_at, self.key.region or "any", self.key.family, outcome)
+
+    async def _send_and_record(self, slot: Slot, prepared: Prepared) -> Result:
         try:
             result = await self.send(prepared)
         except asyncio.CancelledError:

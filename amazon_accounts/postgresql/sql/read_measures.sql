@@ -1,0 +1,8 @@
+-- Reads the totals of all processes.
+SELECT
+    name,
+    labels,
+    part,
+    value
+FROM measures
+ORDER BY name, labels, part
