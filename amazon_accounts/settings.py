@@ -53,11 +53,11 @@ from amazon_accounts.configuration.single_sign_on import (
     env_team_roles,
     require_all_of_the_provider,
 )
+from amazon_accounts.logs.filters import keep_to_one_line
 from amazon_accounts.postgresql.deadlines import Connection
 from amazon_accounts.starter.secrets import local_secrets
 from amazon_accounts.web.requests import PROBE_PATTERNS
 from dashboard.frame.theme import UNFOLD as UNFOLD
-from dashboard.logs import keep_to_one_line
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -396,6 +396,8 @@ _static_storage = (
     if LOCAL_MODE
     else "whitenoise.storage.CompressedManifestStaticFilesStorage"
 )
+# Every page names a file by its hash, so the copies without one are half of what an image would carry.
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": _static_storage},
@@ -432,15 +434,17 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "amazon_accounts.web.error_pages.SecretFilter"
 
+LOG_LEVEL = env_choice("LOG_LEVEL", "info", ["debug", "info", "warning", "error"]).upper()
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "plain": {
-            "()": "amazon_accounts.visible_text.VisibleFormatter",
+        "text": {
+            "()": "amazon_accounts.logs.formats.TextFormatter",
             "format": "{asctime} {levelname} {name}: {message}",
             "style": "{",
         },
+        "json": {"()": "amazon_accounts.logs.formats.JsonFormatter"},
     },
     "filters": {
         "outages": {"()": "amazon_accounts.postgresql.outages.OutageFilter"},
@@ -450,11 +454,11 @@ LOGGING = {
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
-            "formatter": "plain",
+            "formatter": env_choice("LOG_FORMAT", "text" if LOCAL_MODE else "json", ["text", "json"]),
             "filters": ["outages", "client_links", "one_line"],
         },
     },
-    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         # At INFO these log every request, job and tick, and hide the failures among them.
         "httpx": {"level": "WARNING"},

@@ -26,6 +26,8 @@ def environment(**extra: str) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
         "PYTHONUNBUFFERED": "1",
+        # What tests read in logs of processes is text.
+        "LOG_FORMAT": "text",
         "DATA_DIR": str(settings.DATA_DIR),
         "DATABASE_URL": f"postgresql://{database['USER']}{password}@{host}{port}/{database['NAME']}",
         "SECRET_KEY": settings.SECRET_KEY,

@@ -12,12 +12,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client
+from django.utils.module_loading import import_string
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amazon_accounts.logs.formats import TextFormatter
 from amazon_accounts.settings import DATA_DIR, LOGGING
 from amazon_accounts.starter.log import Log, LogFile
-from amazon_accounts.visible_text import VisibleFormatter, escape_line, escape_lines, format_traceback
+from amazon_accounts.visible_text import escape_line, escape_lines, format_traceback
 from tokens.management.commands.api_token import Command as ApiTokenCommand
 from tokens.processes.commands import OperatorCommand
 
@@ -34,9 +36,9 @@ def our_log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """What the handlers of the settings write."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    plain = dict(SETTINGS["formatters"]["plain"])
-    assert plain.pop("()").endswith(".VisibleFormatter")
-    handler.setFormatter(VisibleFormatter(plain["format"], style=plain["style"]))
+    plain = dict(SETTINGS["formatters"]["text"])
+    assert plain.pop("()").endswith(".TextFormatter")
+    handler.setFormatter(TextFormatter(plain["format"], style=plain["style"]))
     monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
     return stream
 
@@ -55,9 +57,13 @@ def test_what_people_write_stays_as_it_is(text: str) -> None:
 
 
 def test_every_handler_of_the_settings_escapes() -> None:
-    for handler in SETTINGS["handlers"].values():
-        formatter = SETTINGS["formatters"][handler["formatter"]]
-        assert formatter["()"] == "amazon_accounts.visible_text.VisibleFormatter"
+    for formatter in SETTINGS["formatters"].values():
+        record = logging.makeLogRecord(
+            {"msg": HOSTILE, "levelname": "INFO", "exc_info": (ValueError, ValueError(HOSTILE), None)}
+        )
+        text = import_string(formatter["()"])().format(record)
+        assert not RAW & set(text)
+    assert {handler["formatter"] for handler in SETTINGS["handlers"].values()} <= set(SETTINGS["formatters"])
 
 
 def test_no_logger_of_a_package_has_a_handler_of_its_own() -> None:

@@ -3,12 +3,15 @@
 from datetime import datetime
 from typing import Any, cast
 
+from django.db import connection as database
 from django.db import transaction
 from procrastinate import JobContext
 from procrastinate.exceptions import AlreadyEnqueued
 from procrastinate.tasks import Task
 
 from amazon_accounts.amazon_ads.client import AmazonClient
+from amazon_accounts.logs.trace import read_trace
+from amazon_accounts.postgresql.statements import load
 
 # Has slots of its own: short tasks, and everything that keeps tokens fresh.
 TOKENS = "tokens"
@@ -22,6 +25,8 @@ BATCH = "batch"
 WEBHOOKS = "webhooks"
 # After this time a long task queues itself again, so that other jobs get their turn and a worker can stop soon.
 MAX_TASK_SECONDS = 3.0
+
+NOTE_REQUEST = load(__file__, "note_request")
 
 
 def amazon_of(context: JobContext) -> AmazonClient:
@@ -42,7 +47,15 @@ def defer_once(
     """
     try:
         with transaction.atomic():
-            task.configure(queueing_lock=queueing_lock, priority=priority, schedule_at=at).defer(**arguments)
+            job = task.configure(queueing_lock=queueing_lock, priority=priority, schedule_at=at)
+            note_request(job.defer(**arguments))
     except AlreadyEnqueued:
         return False
     return True
+
+
+def note_request(job_id: int) -> None:
+    """Remember which request has queued the job: its worker writes the id into the log and the audit trail."""
+    if request_id := read_trace().request_id:
+        with database.cursor() as cursor:
+            cursor.execute(NOTE_REQUEST, {"job": job_id, "request": request_id})

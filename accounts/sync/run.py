@@ -32,7 +32,7 @@ from amazon_accounts.postgresql.outages import is_outage
 from amazon_accounts.postgresql.outlasting import outlast_outage
 from amazon_accounts.postgresql.statements import load
 from amazon_accounts.postgresql.threads import in_thread
-from tokens.queues import amazon_of
+from tokens.queues import amazon_of, note_request
 
 logger = logging.getLogger(__name__)
 
@@ -64,9 +64,8 @@ def queue_run(run_id: UUID, *, at: datetime | None = None, place: Place | None =
     lock = queueing_lock(run_id)
     try:
         with transaction.atomic():
-            run_sync.configure(queueing_lock=lock, schedule_at=at, queue=queue, priority=priority).defer(
-                run_id=str(run_id)
-            )
+            job = run_sync.configure(queueing_lock=lock, schedule_at=at, queue=queue, priority=priority)
+            note_request(job.defer(run_id=str(run_id)))
     except AlreadyEnqueued:
         move_job(run_id, Place(queue, priority), at=at)
 

@@ -177,6 +177,7 @@ class Storm:
             "PATH": os.environ["PATH"],
             "HOME": os.environ.get("HOME", "/"),
             "PYTHONUNBUFFERED": "1",
+            "LOG_FORMAT": "text",
             "DATA_DIR": str(self.folder),
             "DATABASE_URL": self.database.url,
             "SECRET_KEY": settings.SECRET_KEY,

@@ -79,6 +79,8 @@ class ReturningJobManager(JobManager):
     def __init__(self, connector: BaseConnector, known_tasks: Iterable[str]) -> None:
         super().__init__(connector)
         self._known_tasks = list(known_tasks)
+        # Of the jobs that were fetched and have not begun.
+        self._request_ids: dict[int, str] = {}
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
         found = await self.connector.execute_query_all_async(
@@ -87,7 +89,16 @@ class ReturningJobManager(JobManager):
             worker_id=worker_id,
             known_tasks=self._known_tasks,
         )
-        return Job.from_row(found[0]) if found else None
+        if not found:
+            return None
+        job = Job.from_row(found[0])
+        if job.id is not None and (request_id := found[0]["request_id"]):
+            self._request_ids[job.id] = request_id
+        return job
+
+    def take_request_id(self, job: Job) -> str:
+        """Return the id of the request that queued the job; nothing if no request did."""
+        return "" if job.id is None else self._request_ids.pop(job.id, "")
 
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:  # noqa: FBT001 - the signature of Procrastinate
         try:

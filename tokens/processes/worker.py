@@ -20,12 +20,14 @@ from procrastinate.worker import Worker
 
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.postgresql.deadlines import AsyncConnection
+from amazon_accounts.postgresql.measures import MeasureWriter
 from amazon_accounts.postgresql.outages import OUTAGES
 from amazon_accounts.postgresql.threads import in_thread, reserved_threads, tune_interpreter
 from tokens.models import Heartbeat
 from tokens.processes.ending import stop_on_signals
 from tokens.processes.heartbeats import Pulse
 from tokens.processes.repeating import OutageRetry, ReturningJobManager, wait_for_the_database
+from tokens.processes.tracing import trace_job
 from tokens.processes.watch.watcher import Watcher
 from tokens.queues import PEOPLE, PEOPLE_SYNC, TOKENS, WEBHOOKS
 
@@ -105,7 +107,7 @@ class _Lane:
                 delete_jobs="successful",
                 additional_context={"amazon": self._amazon},
                 install_signal_handlers=False,
-                worker_middleware=[wait_for_the_database],
+                worker_middleware=[trace_job, wait_for_the_database],
                 **_task_middleware(app),
             )
             if self._stopping:
@@ -162,6 +164,8 @@ async def _run(concurrency: int, pulse: Pulse) -> None:
         queues = [TOKENS, PEOPLE, PEOPLE_SYNC, WEBHOOKS, *others]
         watcher = Watcher()
         watcher.start()
+        measures = MeasureWriter()
+        measures.start()
         logger.info("The worker is ready.", extra={"action": "worker_ready", "queues": queues})
         await asyncio.wait([told_to_stop, *running], return_when=asyncio.FIRST_COMPLETED)
         stopping.set()
@@ -169,6 +173,7 @@ async def _run(concurrency: int, pulse: Pulse) -> None:
         for lane in lanes:
             lane.stop()
         await asyncio.gather(*running, beating)
+        await in_thread(measures.stop)()
 
 
 async def _beat(pulse: Pulse, stopping: asyncio.Event) -> None:

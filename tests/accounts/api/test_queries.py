@@ -17,6 +17,8 @@ from accounts.models import Account, SyncRun
 from tests.accounts.conftest import AccountFactory, ClientFactory
 
 MAX_QUERIES = 10
+# One more notes which request has queued the job.
+MAX_QUERIES_TO_QUEUE = 11
 MAX_QUERIES_TO_END = 19
 ROOT = "/api/v1/"
 MARKS = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE SAVEPOINT", "ROLLBACK")
@@ -78,7 +80,7 @@ def test_starting_a_batch(
         {"filter": {"status": "active"}},
     ):
         seen = send("post", "accounts/batch/", request | chosen)
-        assert len(seen) <= MAX_QUERIES, seen
+        assert len(seen) <= MAX_QUERIES_TO_QUEUE, seen
 
 
 @pytest.mark.parametrize(
@@ -93,7 +95,7 @@ def test_changing_an_account(send: Sender, accounts: list[Account], change: dict
 def test_acting_on_a_connection(send: Sender, accounts: list[Account], verb: str) -> None:
     for _ in range(2):
         seen = send("post", f"connections/{accounts[0].connection_id}/{verb}/")
-        assert len(seen) <= MAX_QUERIES, seen
+        assert len(seen) <= MAX_QUERIES_TO_QUEUE, seen
 
 
 def test_ending_what_is_under_way(send: Sender, admin: User, accounts: list[Account]) -> None:

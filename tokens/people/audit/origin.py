@@ -11,7 +11,6 @@ class Origin:
     """What an entry says besides the person. One object serves a request in all its threads."""
 
     address: str | None = None
-    request_id: str = ""
     command: str = ""
     # Noted when the request has shown its API key.
     key_id: str = ""

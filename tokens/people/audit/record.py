@@ -9,6 +9,7 @@ from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import AnonymousUser, Group, User
 from django.db.models import Model
 
+from amazon_accounts.logs.trace import read_trace
 from tokens.models import ApiKey, AuditEntry, Team
 from tokens.models.audit import MAX_AUDITED_NAME
 from tokens.people.audit.actions import Action
@@ -87,7 +88,7 @@ def record_many(
         **_describe_actor(actor, origin),
         "action": action,
         "address": origin.address,
-        "request_id": origin.request_id,
+        "request_id": read_trace().request_id,
         "outcome": outcome,
         "before": before,
     }

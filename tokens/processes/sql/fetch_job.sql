@@ -48,4 +48,9 @@ RETURNING
     procrastinate_jobs.scheduled_at,
     procrastinate_jobs.queue_name,
     procrastinate_jobs.attempts,
-    procrastinate_jobs.worker_id
+    procrastinate_jobs.worker_id,
+    (
+        SELECT request.request_id
+        FROM job_requests AS request
+        WHERE request.job_id = procrastinate_jobs.id
+    ) AS request_id
