@@ -4,11 +4,12 @@
 import os
 import sys
 
+import django
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import execute_from_command_line
+from django.core.management import ManagementUtility, execute_from_command_line
 from django.db import InterfaceError, OperationalError
 
-from amazon_accounts.starter.database import WAIT_SECONDS, require_database
+from amazon_accounts.starter.database import WAIT_SECONDS, require_database, use_local_database
 from amazon_accounts.visible_text import escape_line, show_uncaught_error
 
 NEED_NO_DATABASE = {
@@ -20,6 +21,8 @@ NEED_NO_DATABASE = {
     "spectacular",
     "version",
 }
+# A probe has an answer for a database that is away.
+NEED_NO_ANSWER = {"probe"}
 # They may be started together with the database.
 WAIT_FOR_DATABASE = {"runscheduler", "runworker"}
 
@@ -27,7 +30,7 @@ WAIT_FOR_DATABASE = {"runscheduler", "runworker"}
 def needs_database(arguments: list[str]) -> bool:
     if not arguments or {"-h", "--help", "--version"} & set(arguments):
         return False
-    return arguments[0] not in NEED_NO_DATABASE or "--database" in arguments
+    return arguments[0] not in NEED_NO_DATABASE | NEED_NO_ANSWER or "--database" in arguments
 
 
 if __name__ == "__main__":
@@ -36,7 +39,14 @@ if __name__ == "__main__":
     try:
         if needs_database(sys.argv[1:]):
             require_database(wait_seconds=WAIT_SECONDS if sys.argv[1] in WAIT_FOR_DATABASE else 0)
-        execute_from_command_line(sys.argv)
+        elif sys.argv[1:2] == ["probe"]:
+            use_local_database()
+        if sys.argv[1:2] == ["version"]:
+            # Django would tell its own.
+            django.setup()
+            ManagementUtility(sys.argv).fetch_command("version").run_from_argv(sys.argv)
+        else:
+            execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(f"Error: {error}")
     except (InterfaceError, OperationalError) as error:

@@ -18,6 +18,7 @@ from django.views.generic import RedirectView
 from unfold.admin import ModelAdmin as ThemedModelAdmin
 from unfold.sites import UnfoldAdminSite
 
+from amazon_accounts import __version__
 from dashboard.frame.menu import find_home
 
 
@@ -63,7 +64,11 @@ class ConsoleSite(UnfoldAdminSite):
         context: dict[str, Any] = super().each_context(request)
         if not request.user.is_authenticated:
             return context
-        context |= {"home": find_home(request), "may_search": context["has_permission"]}
+        context |= {
+            "home": find_home(request),
+            "may_search": context["has_permission"],
+            "version": __version__,
+        }
         if not context["has_permission"]:
             # The pages of what is a person's own have this frame too. Unfold would leave out its heading and menu.
             context |= {"has_permission": True, "sidebar_navigation": self.get_sidebar_list(request)}

@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from amazon_accounts import __version__
 from dashboard.monitoring.readiness import Check, MigrationCheck, is_database_ready
 from tests.dashboard.conftest import LogIn
 from tests.database_outage import DatabaseOutage
@@ -27,6 +28,10 @@ def test_healthz_does_not_ask_the_database(
 ) -> None:
     with django_assert_num_queries(0):
         assert client.get("/healthz").content == b"ok\n"
+
+
+def test_the_foot_of_a_page_has_the_version(log_in: LogIn, alice: User) -> None:
+    assert f"Amazon Accounts {__version__}" in log_in(alice).get("/").content.decode()
 
 
 def test_ready_when_all_is_alive(client: Client, all_alive: None) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import InterfaceError, OperationalError
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Now
 
 from amazon_accounts.postgresql.outages import OUTAGES, open_connections_anew
@@ -42,9 +42,12 @@ class Beats:
         return self.leaders > 0
 
 
+def find_alive() -> QuerySet[Heartbeat]:
+    return Heartbeat.objects.filter(beat_at__gt=Now() - SILENCE)
+
+
 def count_beats() -> Beats:
-    alive = Heartbeat.objects.filter(beat_at__gt=Now() - SILENCE)
-    counts = alive.aggregate(
+    counts = find_alive().aggregate(
         workers=Count("pk", filter=Q(kind=Heartbeat.Kind.WORKER)),
         schedulers=Count("pk", filter=Q(kind=Heartbeat.Kind.SCHEDULER)),
         leaders=Count("pk", filter=Q(kind=Heartbeat.Kind.SCHEDULER, leads=True)),

@@ -1,9 +1,12 @@
 """Which processes count as alive."""
 
+import socket
 from datetime import timedelta
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connections
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from amazon_accounts.postgresql.base import DatabaseWrapper
@@ -97,3 +100,17 @@ def test_a_process_that_lost_all_connections_of_its_pool_opens_new_connections(
         for session in lost:
             pool.putconn(session)
     assert count_beats().workers == 1
+
+
+class TestProbe:
+    @pytest.mark.parametrize(("host", "seconds", "code"), [("", 5, 0), ("", 40, 1), ("another", 5, 1)])
+    def test_a_process_of_this_host_must_have_written(self, host: str, seconds: int, code: int) -> None:
+        row = Heartbeat.objects.create(kind="worker", host=host or socket.gethostname(), pid=1)
+        Heartbeat.objects.filter(pk=row.pk).update(beat_at=Now() - timedelta(seconds=seconds))
+        if code:
+            with pytest.raises(CommandError, match="No worker of this host"):
+                call_command("probe", "worker")
+        else:
+            call_command("probe", "worker")
+        with pytest.raises(CommandError, match="No scheduler of this host"):
+            call_command("probe", "scheduler")
