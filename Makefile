@@ -3,7 +3,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: install run test coverage check check-scripts audit bench chaos schema messages lock
+.PHONY: install run test coverage check check-scripts audit bench chaos image schema reference messages lock
 
 install: .venv/installed.stamp
 	@:
@@ -66,9 +66,21 @@ bench: install
 chaos: install
 	$(PY) -m tests.chaos --report docs/chaos.md $(CHAOS_OPTIONS)
 
+# The steps of the Dockerfile in a temporary folder, and how large its own layers are.
+image:
+	@folder=$$(mktemp -d) && mkdir -p "$$folder/app/deploy" \
+	    && cp -r accounts amazon_accounts dashboard locale tokens manage.py requirements.txt "$$folder/app" \
+	    && rm -rf "$$folder/app/amazon_accounts/sandbox" && cp deploy/build.sh "$$folder/app/deploy" && cd "$$folder/app" \
+	    && deploy/build.sh packages "$$folder/venv" && deploy/build.sh static "$$folder/venv" \
+	    && deploy/build.sh slim "$$folder/venv" && du -sm "$$folder/venv" "$$folder/app" "$$folder" && rm -rf "$$folder"
+
 # The API as others see it; a change of it is a change of this file.
 schema: install
 	$(PY) manage.py spectacular --file docs/openapi.yaml --validate --fail-on-warn
+
+# docs/reference/, which a test compares with the code.
+reference: install
+	$(PY) docs/make_reference.py
 
 # The texts of the pages of clients, for translators and compiled. It needs GNU gettext; nothing else does.
 messages: install

@@ -125,7 +125,7 @@ def configure_caddy(folder: Path, port: int, upstream: int) -> list[str]:
         Path(PROJECT, "deploy/Caddyfile").read_text(),
         {
             "{\n\tservers": "{\n\tadmin off\n\tauto_https off\n\tservers",
-            "ads.example.com {\n": f"{NAME}:{port} {{\n\ttls {folder}/fullchain.pem {folder}/privkey.pem\n",
+            "{$SITE_NAME:ads.example.com} {\n": f"{NAME}:{port} {{\n\ttls {folder}/fullchain.pem {folder}/privkey.pem\n",
             "127.0.0.1:8000": f"127.0.0.1:{upstream}",
         },
     )
