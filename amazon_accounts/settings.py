@@ -53,7 +53,7 @@ from amazon_accounts.configuration.single_sign_on import (
     env_team_roles,
     require_all_of_the_provider,
 )
-from amazon_accounts.logs.filters import keep_to_one_line
+from amazon_accounts.logs.handlers import configure_logging
 from amazon_accounts.postgresql.deadlines import Connection
 from amazon_accounts.starter.secrets import local_secrets
 from amazon_accounts.web.requests import PROBE_PATTERNS
@@ -434,49 +434,10 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "amazon_accounts.web.error_pages.SecretFilter"
 
-LOG_LEVEL = env_choice("LOG_LEVEL", "info", ["debug", "info", "warning", "error"]).upper()
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "text": {
-            "()": "amazon_accounts.logs.formats.TextFormatter",
-            "format": "{asctime} {levelname} {name}: {message}",
-            "style": "{",
-        },
-        "json": {"()": "amazon_accounts.logs.formats.JsonFormatter"},
-    },
-    "filters": {
-        "outages": {"()": "amazon_accounts.postgresql.outages.OutageFilter"},
-        "client_links": {"()": "amazon_accounts.web.links.ClientLinkFilter"},
-        "one_line": {"()": "django.utils.log.CallbackFilter", "callback": keep_to_one_line},
-    },
-    "handlers": {
-        "stderr": {
-            "class": "logging.StreamHandler",
-            "formatter": env_choice("LOG_FORMAT", "text" if LOCAL_MODE else "json", ["text", "json"]),
-            "filters": ["outages", "client_links", "one_line"],
-        },
-    },
-    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {
-        # At INFO these log every request, job and tick, and hide the failures among them.
-        "httpx": {"level": "WARNING"},
-        "httpcore": {"level": "WARNING"},
-        "apscheduler": {"level": "WARNING"},
-        # It repeats a statement that failed, and the second failure is logged by its caller.
-        "django_apscheduler": {"level": "ERROR"},
-        "procrastinate": {"level": "WARNING"},
-        # In an outage of the database the pool would repeat errors that its callers log.
-        "psycopg.pool": {"level": "ERROR"},
-        # Django and granian have handlers of their own, which would print control characters as they come. Listed
-        # here, the loggers lose them and the handler of the root writes their lines.
-        "django": {"level": "INFO"},
-        "django.server": {"level": "INFO", "propagate": True},
-        "_granian": {"propagate": True},
-        "granian.access": {"level": "INFO", "propagate": True},
-    },
-}
+LOGGING = configure_logging(
+    env_choice("LOG_FORMAT", "text" if LOCAL_MODE else "json", ["text", "json"]),
+    env_choice("LOG_LEVEL", "info", ["debug", "info", "warning", "error"]).upper(),
+)
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
