@@ -52,6 +52,7 @@ urlpatterns = [
     path("links/", links.links, name="links"),
     path("links/<uuid:link_id>/revoke/", links.revoke, name="link-revoke"),
     path("renewals/", renewals.renewals, name="renewals"),
+    path("renewals/dates/", renewals.consent_dates, name="consent-dates"),
     path("operations/", list_page.operations, name="operations"),
     path("operations/<uuid:batch_id>/", detail.operation, name="operation"),
     path("operations/<uuid:batch_id>/cancel/", detail.cancel_operation, name="operation-cancel"),

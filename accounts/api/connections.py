@@ -144,6 +144,12 @@ class ConnectionChangesRequest(serializers.Serializer[Any]):
         max_length=len(Region.values),
         help_text="The regions that are read. If they change, a sync is queued.",
     )
+    consented_on = serializers.DateField(
+        required=False,
+        allow_null=True,
+        help_text="The day on which the login consented at Amazon, from which its end follows; null if nobody knows it. "
+        "Only where the login did not consent here, which tells the moment.",
+    )
     owner = serializers.CharField(
         required=False,
         max_length=150,
@@ -177,6 +183,7 @@ class ConnectionDetail(APIView):
             },
             "regions": {"regions": ["NA", "EU"]},
             "a pause": {"paused": True},
+            "the day of a consent": {"consented_on": "2026-08-01"},
             "another person": {"owner": "ana"},
         },
         response=ConnectionSerializer,

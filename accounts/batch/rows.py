@@ -23,8 +23,10 @@ from tokens.models import Connection, Team
 from tokens.permissions import System
 
 ACCOUNT_OPTIONS: Final = ("labels", "sync_enabled")
-# A label is the name of one connection.
-CONNECTION_OPTIONS: Final = tuple(name for name in CHANGEABLE if name not in {"label", "paused"})
+# A label is the name of one connection, and its login has consented on a day of its own.
+CONNECTION_OPTIONS: Final = tuple(
+    name for name in CHANGEABLE if name not in {"label", "paused", "consented_on"}
+)
 
 
 class Rows(ABC):

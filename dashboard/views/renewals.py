@@ -3,26 +3,33 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
+from django import forms
 from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.db.models import Count, F, QuerySet
 from django.db.models.functions import TruncMonth
 from django.http import HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.charts import Chart, Column, stack_columns
 from dashboard.connection_list import RenewalList, translate_parameters
-from dashboard.frame.page import StaffRequest, is_partial, page, staff_page
+from dashboard.frame.page import INVALID_FORM, SeeOther, StaffRequest, is_partial, page, staff_page
 from dashboard.frame.team_filter import TeamFilter
 from dashboard.views.connections import describe_list
 from dashboard.views.operations.mailing import find_last_mailing
+from tokens.connect.consent_dates import MAX_BYTES, MAX_ROWS, enter_consent_dates
 from tokens.connect.renewals import find_newest_links
 from tokens.models import Connection, ConsentState, first_consent_with_end, where_consent
 
 VIEW = "tokens.view_connection"
+CONNECT = "tokens.connect_amazon"
 SORT_TITLES = {"consent_ends_at": "Consent", "label": "Label"}
 
 
@@ -136,3 +143,33 @@ def _make_month(number: int, row: Mapping[str, Any] | None) -> Month:
     if row is None:
         return Month(title)
     return Month(title, row["ended"], row["soon"], row["number"] - row["ended"] - row["soon"])
+
+
+class DatesForm(forms.Form):
+    file = forms.FileField(
+        label="CSV file",
+        help_text=f"In UTF-8, with the columns id or login, and consented_on. At most {MAX_ROWS:,} lines.",
+        widget=forms.FileInput(attrs={"class": "c-field", "accept": ".csv,text/csv"}),
+        error_messages={"required": "Choose a file.", "empty": "The file is empty."},
+    )
+
+
+@require_http_methods(["GET", "POST"])
+@staff_page(CONNECT)
+def consent_dates(request: StaffRequest) -> HttpResponse:
+    form = DatesForm(request.POST, request.FILES) if request.method == "POST" else DatesForm()
+    if form.is_valid():
+        try:
+            changed = enter_consent_dates(request.user, form.cleaned_data["file"].read(MAX_BYTES + 1))
+        except ValidationError as error:
+            form.add_error("file", error)
+        else:
+            messages.success(request, f"{changed:,} date{'' if changed == 1 else 's'} entered.")
+            return SeeOther(reverse("renewals"))
+    return page(
+        request,
+        "dashboard/renewals/dates_page.html",
+        {"form": form},
+        title="Enter dates",
+        status=INVALID_FORM if form.errors else HTTPStatus.OK,
+    )

@@ -1,3 +1,4 @@
+from datetime import date
 from typing import Any, cast
 
 from django import forms
@@ -83,6 +84,12 @@ class ConnectionForm(forms.Form):
         label="Regions",
         help_text="Accounts of a region that is left out stay in the list and are no longer updated.",
     )
+    consented_on = forms.DateField(
+        label="Consented on",
+        required=False,
+        help_text="The day on which the login consented at Amazon. The end of the consent follows from it.",
+        widget=forms.DateInput(attrs={"class": "c-field", "type": "date"}, format="%Y-%m-%d"),
+    )
     owner = forms.ChoiceField(
         label="Responsible",
         required=False,
@@ -94,8 +101,10 @@ class ConnectionForm(forms.Form):
         present = {
             name: getattr(connection, name) for name in ("label", "labels", "contact_email", "regions")
         }
-        owner = connection.owner.get_username()
-        super().__init__(data, initial={**present, "owner": owner})
+        owner, day = connection.owner.get_username(), connection.consented_on
+        super().__init__(data, initial={**present, "owner": owner, "consented_on": day})
+        if not connection.is_consent_given_by_people:
+            del self.fields["consented_on"]
         names = {owner, *list_owners(connection).values_list("username", flat=True)}
         cast("forms.ChoiceField", self.fields["owner"]).choices = [(name, name) for name in sorted(names)]
 
@@ -109,6 +118,10 @@ class ConnectionForm(forms.Form):
         if "contact_email" not in self.data:
             return str(self.initial["contact_email"])
         return str(self.cleaned_data["contact_email"])
+
+    def clean_consented_on(self) -> date | None:
+        given: date | None = self.cleaned_data["consented_on"]
+        return given if "consented_on" in self.data else self.initial["consented_on"]
 
     def clean_owner(self) -> str:
         # A form without this field, as of an earlier version of the page, leaves it as it is.

@@ -1,6 +1,8 @@
 """Changing what people say about a connection: its names, the regions that are read, whom to ask, and its pause."""
 
+import re
 from collections.abc import Callable, Collection, Mapping
+from datetime import date
 from typing import Any, Final, NamedTuple
 
 from django.contrib.auth.models import User
@@ -12,7 +14,7 @@ from django.db.models import Q, QuerySet
 from amazon_accounts.amazon_ads.foreign_text import has_token
 from amazon_accounts.amazon_ads.hosts import Region
 from amazon_accounts.labels import find_error_in_labels, merge_labels
-from amazon_accounts.postgresql.clock import database_now
+from amazon_accounts.postgresql.clock import approximate_now, database_now
 from amazon_accounts.visible_text import UNPRINTABLE
 from tokens.locking import lock_connection
 from tokens.models import Connection
@@ -23,6 +25,9 @@ from tokens.signals import connection_changed
 
 MAX_LABEL_LENGTH: Final = 200  # characters
 MAX_EMAIL_LENGTH: Final = 254  # characters
+DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+# Amazon Ads had no API before.
+FIRST_DAY: Final = date(2015, 1, 1)
 
 
 def clean_label(value: Any) -> str:
@@ -91,6 +96,20 @@ def clean_paused(value: Any) -> bool:
     return value
 
 
+def clean_consented_on(value: Any) -> date | None:
+    """Return the day of a consent; None if it is not known. Raises ValidationError."""
+    if value is None or isinstance(value, date):
+        day = value
+    else:
+        try:
+            day = date.fromisoformat(value if isinstance(value, str) and DAY.fullmatch(value) else "")
+        except ValueError:
+            raise ValidationError("It must be a day like 2026-08-01.") from None
+    if day is not None and not FIRST_DAY <= day <= approximate_now().date():
+        raise ValidationError(f"It must be a day from {FIRST_DAY} until today.")
+    return day
+
+
 CHANGEABLE: Final[Mapping[str, Callable[[Any], Any]]] = {
     "label": clean_label,
     "labels": clean_labels,
@@ -98,7 +117,9 @@ CHANGEABLE: Final[Mapping[str, Callable[[Any], Any]]] = {
     "regions": clean_regions,
     "paused": clean_paused,
     "owner": clean_owner,
+    "consented_on": clean_consented_on,
 }
+STORED_AS: Final = {"consented_on": "consented_at"}
 ORDERED: Final = tuple(name for name in CHANGEABLE if name != "labels")
 # A label may name the Amazon login, and the trail keeps it when the login is forgotten.
 NOT_RECORDED: Final = "(not recorded)"
@@ -142,6 +163,10 @@ def update_connection(
         if "labels" in wanted:
             wanted["labels"] = merge_labels(locked.labels, wanted["labels"])
         changed = {name: value for name, value in wanted.items() if not _is_same(locked, name, value)}
+        if "consented_on" in changed and not locked.is_consent_given_by_people:
+            raise ValidationError(
+                {"consented_on": "The login consented here, so the day is known and stays as it is."}
+            )
         before = {name: getattr(locked, name) for name in changed}
         for name, value in changed.items():
             setattr(locked, name, value)
@@ -171,7 +196,7 @@ def _leave_out(cleaned: Mapping[str, Any], overtaken: Collection[str]) -> dict[s
 
 
 def _store(locked: Connection, changed: Mapping[str, Any]) -> None:
-    fields = ["request_numbers", *changed]
+    fields = ["request_numbers", *(STORED_AS.get(name, name) for name in changed)]
     if changed.get("paused") is False:
         # It is due, behind what others have waited for longer.
         locked.next_sync_at = database_now()
@@ -227,6 +252,8 @@ def describe_changes(values: Mapping[str, Any]) -> dict[str, Any]:
         described[name] = NOT_RECORDED
     if "labels" in described:
         described["labels"] = dict.fromkeys(sorted(described["labels"]), NOT_RECORDED)
+    if isinstance(day := described.get("consented_on"), date):
+        described["consented_on"] = day.isoformat()
     if isinstance(owner := described.get("owner"), User):
         described["owner"] = owner.get_username()
     return described

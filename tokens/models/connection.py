@@ -1,6 +1,6 @@
 """Connections: the Amazon logins that people connected."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Self, TypeVar
 from uuid import UUID
@@ -362,6 +362,23 @@ class Connection(models.Model):
         if self.is_failing or self.paused or self.last_synced_at is None:
             return False
         return self.last_synced_at < approximate_now() - time_until_late()
+
+    @property
+    def consented_on(self) -> date | None:
+        """The day of the consent, as people give it: in UTC."""
+        return self.consented_at.date() if self.consented_at else None
+
+    @consented_on.setter
+    def consented_on(self, day: date | None) -> None:
+        self.consented_at = datetime.combine(day, time.min, UTC) if day else None
+
+    @property
+    def is_consent_given_by_people(self) -> bool:
+        """Whether the day of the consent is unknown, or a person gave it: then it is a midnight.
+
+        A consent that came about here has its moment.
+        """
+        return self.consented_at is None or self.consented_at.time() == time.min
 
     @property
     def consent_ends_at(self) -> datetime | None:
