@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
@@ -122,6 +123,12 @@ class _Connections(Rows):
             _refuse_no_labels(options)
         elif options:
             raise ValidationError({"options": f"“{operation}” takes no options."})
+        if operation == Operation.SEND_RENEWAL_LINKS and not settings.EMAIL_IS_SET_UP:
+            raise ValidationError(
+                {
+                    "operation": "There is no mail server. Set EMAIL_URL, or download the links on the page of renewals."
+                }
+            )
 
 
 def _check_connection_changes(options: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from django.conf import LazySettings
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
@@ -322,8 +323,9 @@ def test_an_action_on_connections_starts_an_operation(
 
 
 def test_actions_on_connections_ask_for_what_they_need(
-    superuser: User, client: Client, make_connection: MakeConnection
+    superuser: User, client: Client, make_connection: MakeConnection, settings: LazySettings
 ) -> None:
+    settings.EMAIL_IS_SET_UP = True
     connection = make_connection(superuser, "one")
     team = Team.objects.create(name="North")
     asked = {

@@ -1,5 +1,6 @@
 """The page of renewals."""
 
+import csv
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -7,20 +8,28 @@ from uuid import uuid4
 import pytest
 from django.conf import LazySettings
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db.models.functions import Now
 from django.test import Client
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.batch import start_batch_of
 from accounts.batch.rows import CONNECTIONS
 from accounts.models import BatchOperation, ConnectionBatchItem
 from tests.accounts.batch.batches import run_to_end
 from tests.dashboard.conftest import LogIn, MakeConnection, squeeze, staff
-from tokens.connect.links import make_connect_link
+from tokens.connect.links import find_link, make_connect_link
 from tokens.connect.renewals import send_renewal_link
 from tokens.models import Connection, ConnectLink, RenewalMail
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def mail_server(settings: LazySettings) -> None:
+    settings.EMAIL_IS_SET_UP = True
 
 
 @pytest.fixture
@@ -196,3 +205,90 @@ def test_an_active_connection_is_renewed_and_a_refused_one_reconnected(
     connection = make_connection(alice, "A", state=state)
     html = squeeze(client.get(f"/connections/{connection.pk}/").content.decode())
     assert f'id="reconnect-{connection.pk}">{word}<' in html
+
+
+class TestDates:
+    def upload(self, client: Client, text: str) -> str:
+        file = SimpleUploadedFile("dates.csv", text.encode(), "text/csv")
+        return squeeze(client.post("/renewals/dates/", {"file": file}, follow=True).content.decode())
+
+    def test_they_are_entered_from_a_file(self, client: Client, house: dict[str, Connection]) -> None:
+        assert "Enter the date" in client.get("/renewals/?consent=unknown").content.decode()
+        text = self.upload(client, f"id,consented_on\n{house['unknown'].pk},2026-08-01\n")
+        assert "1 date entered." in text
+        assert shown(client, "?consent=unknown") == []
+
+    def test_a_wrong_line_is_named(self, client: Client, house: dict[str, Connection]) -> None:
+        text = self.upload(client, f"id,consented_on\n{house['unknown'].pk},tomorrow\n")
+        assert "Line 2: It must be a day like 2026-08-01." in text
+        assert shown(client, "?consent=unknown") == ["unknown"]
+
+    def test_the_dialog_of_a_connection_has_the_day(
+        self, client: Client, house: dict[str, Connection]
+    ) -> None:
+        unknown, good = house["unknown"], house["good"]
+        assert 'name="consented_on"' not in client.get(f"/connections/{good.pk}/update/").content.decode()
+        address = f"/connections/{unknown.pk}/update/"
+        assert 'name="consented_on"' in client.get(address).content.decode()
+        form = {"label": "unknown", "regions": ["EU"], "owner": "alice", "consented_on": "2026-08-01"}
+        assert client.post(address, form).status_code == 303
+        unknown.refresh_from_db()
+        assert str(unknown.consented_on) == "2026-08-01"
+        # A form of an earlier version of the page has no such field.
+        del form["consented_on"]
+        client.post(address, form)
+        unknown.refresh_from_db()
+        assert str(unknown.consented_on) == "2026-08-01"
+
+
+class TestWithoutMailServer:
+    @pytest.fixture(autouse=True)
+    def no_mail_server(self, settings: LazySettings) -> None:
+        settings.EMAIL_IS_SET_UP = False
+
+    def test_the_links_are_offered_as_a_file_once(self, client: Client, house: dict[str, Connection]) -> None:
+        chosen = {"connection_ids": f"{house['week'].pk},{house['gone'].pk},{house['unknown'].pk}"}
+        asked = client.post(
+            "/operations/", {"on": "connections", "operation": "send_renewal_links", **chosen}
+        )
+        assert 'action="/renewals/links.csv"' in asked.content.decode()
+        answer = client.post("/renewals/links.csv", chosen)
+        assert "no-store" in answer["Cache-Control"]
+        rows = list(csv.DictReader(answer.content.decode("utf-8-sig").splitlines()))
+        assert [row["label"] for row in rows] == ["unknown", "week"]
+        found = [find_link(row["link"].rstrip("/").rpartition("/")[2]) for row in rows]
+        assert [link and link.connection for link in found] == [house["unknown"], house["week"]]
+        client.post("/renewals/links.csv", chosen)
+        links = ConnectLink.objects.order_by("created_at")
+        assert [str(link.state) for link in links] == ["revoked", "revoked", "open", "open"]
+
+    def test_no_operation_is_started(self, alice: User, house: dict[str, Connection]) -> None:
+        with pytest.raises(ValidationError, match="There is no mail server"):
+            start_batch_of(CONNECTIONS, alice, "send_renewal_links", ids=[house["unknown"].pk])
+
+    def test_nothing_is_chosen_or_nothing_can_be_renewed(
+        self, client: Client, house: dict[str, Connection]
+    ) -> None:
+        for chosen, why in (
+            ({}, "Select connections first."),
+            ({"connection_ids": str(house["gone"].pk)}, "None of"),
+        ):
+            answer = client.post("/renewals/links.csv", chosen, follow=True)
+            assert why in answer.content.decode()
+        assert not ConnectLink.objects.exists()
+
+
+def test_the_page_costs_at_most_twelve_queries(
+    alice: User,
+    client: Client,
+    make_connection: MakeConnection,
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    made = [
+        make_connection(alice, f"Shop {n}", contact_email="c@garden.example", consented_at=days_left(n))
+        for n in range(30)
+    ]
+    run_to_end(start_batch_of(CONNECTIONS, alice, "send_renewal_links", ids=[row.pk for row in made]))
+    client.get("/renewals/")
+    with django_assert_max_num_queries(12):
+        client.get("/renewals/")

@@ -1,13 +1,13 @@
 """Asking the contact of a connection to renew its login."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from tokens.connect.links import MAX_DAYS, make_connect_link
+from tokens.connect.links import MAX_DAYS, make_connect_link, revoke_connect_link
 from tokens.locking import lock_connection
 from tokens.models import Connection, ConnectLink
 from tokens.permissions import System, require
@@ -59,3 +59,26 @@ def find_newest_links(user: User, connections: Collection[UUID]) -> dict[UUID, C
         .distinct("connection_id")
     )
     return {link.connection_id: link for link in newest if link.connection_id}
+
+
+@transaction.atomic
+def make_renewal_links(
+    user: User | System, connections: Iterable[Connection]
+) -> list[tuple[ConnectLink, str]]:
+    """Make a link to renew each of these connections, and end the open links before it; return them with their addresses.
+
+    For those who pass the links on themselves: nobody can read an address again. Disconnected logins get none. Raises
+    PermissionDenied and ValidationError; then no link is made.
+    """
+    made = []
+    for connection in connections:
+        if connection.state == Connection.State.DISCONNECTED:
+            continue
+        before = list(ConnectLink.objects.open().filter(connection=connection))
+        link, address = make_connect_link(
+            user, connection.team, label=connection.label, connection=connection, days=MAX_DAYS
+        )
+        for each in before:
+            revoke_connect_link(user, each)
+        made.append((link, address or ""))
+    return made

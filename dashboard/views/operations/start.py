@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
@@ -76,6 +77,8 @@ def start_operation(request: StaffRequest) -> HttpResponse:
         selection = Selection.read(rows, request.POST)
     except ValidationError as error:
         return _refuse(request, rows, _list_errors(error))
+    if operation == Operation.SEND_RENEWAL_LINKS and not settings.EMAIL_IS_SET_UP:
+        return _offer_download(request, rows, operation, selection)
     is_confirmed = "confirm" in request.POST
     form = make_form(rows, operation, request.user, request.POST if is_confirmed else None)
     errors: list[str] = []
@@ -105,6 +108,19 @@ def start_operation(request: StaffRequest) -> HttpResponse:
         context,
         title=f"{operation.verb.capitalize()} {rows.subject}",
         status=HTTPStatus.OK if is_valid else INVALID_FORM,
+    )
+
+
+def _offer_download(
+    request: StaffRequest, rows: Rows, operation: Operation, selection: Selection
+) -> HttpResponse:
+    context = describe_request(rows, operation, selection.find(request.user), errors=[])
+    return _dialog(
+        request,
+        "dashboard/renewals/download.html",
+        {**context, "selection": selection},
+        title="Download renewal links",
+        status=HTTPStatus.OK,
     )
 
 

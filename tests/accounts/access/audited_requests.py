@@ -34,6 +34,8 @@ REQUESTS: Final[dict[str, str]] = {
     "POST api/v1/connect-links/": "connect_link.make",
     "POST api/v1/connect-links/<uuid:link_id>/revoke/": "connect_link.revoke",
     "POST links/": "connect_link.make",
+    "POST renewals/dates/": "connection.update",
+    "POST renewals/links.csv": "connect_link.make",
     "POST links/<uuid:link_id>/revoke/": "connect_link.revoke",
     "POST api/v1/webhooks/": "webhook.make",
     "PATCH api/v1/webhooks/<uuid:webhook_id>/": "webhook.update",

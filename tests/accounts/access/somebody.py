@@ -163,6 +163,36 @@ class Somebody:
         role = Membership.objects.filter(user=member).values_list("role", flat=True).first()
         return join(member, "Other", Role(role or "viewer"))
 
+    def _make_body(self, request: str) -> dict[str, Any]:
+        account = self.owner_of_objects.account
+        bodies: dict[str, Callable[[], dict[str, Any]]] = {
+            "POST teams/<uuid:team_id>/members/": lambda: {
+                "user": self.owner_of_objects.colleague.username,
+                "role": "operator",
+            },
+            "POST links/": lambda: {
+                "label": "Copperleaf",
+                "language": "de",
+                "days": 7,
+                "regions": ["EU"],
+                "team": str(account.team_id),
+            },
+            "POST teams/<uuid:team_id>/logo/": lambda: {
+                "picture": SimpleUploadedFile("logo.png", make_png())
+            },
+            "POST renewals/dates/": lambda: {
+                "file": SimpleUploadedFile(
+                    "dates.csv", f"id,consented_on\n{account.connection_id},2026-08-01\n".encode()
+                )
+            },
+            "POST renewals/links.csv": lambda: {"connection_ids": str(account.connection_id)},
+            "POST webhooks/": lambda: {"url": WEBHOOK_URL, "events": ["*"], "team": str(account.team_id)},
+            "POST api/v1/webhooks/": lambda: {"url": WEBHOOK_URL, "events": ["*"]},
+        }
+        if request.endswith("/move/"):
+            return {"team": str(self._join_other_team().pk)}
+        return bodies[request]() if request in bodies else BODIES.get(request, {})
+
     def ask(self, method: str, address: str) -> str:
         """Return the status of the answer, or `>` if it sends to the login."""
         client = browser_at_public_url()
@@ -172,20 +202,7 @@ class Somebody:
         elif self.user is not None:
             sign_in(client, self.user)
         path = self.make_path(address)
-        body = BODIES.get(f"{method} {address}", {})
-        if address == "teams/<uuid:team_id>/members/":
-            body = {"user": self.owner_of_objects.colleague.username, "role": "operator"}
-        if address.endswith("/move/"):
-            body = {"team": str(self._join_other_team().pk)}
-        if f"{method} {address}" == "POST links/":
-            team = str(self.owner_of_objects.account.team_id)
-            body = {"label": "Copperleaf", "language": "de", "days": 7, "regions": ["EU"], "team": team}
-        if f"{method} {address}" == "POST teams/<uuid:team_id>/logo/":
-            body = {"picture": SimpleUploadedFile("logo.png", make_png())}
-        if f"{method} {address}" == "POST webhooks/":
-            body = {"url": WEBHOOK_URL, "events": ["*"], "team": str(self.owner_of_objects.account.team_id)}
-        if f"{method} {address}" == "POST api/v1/webhooks/":
-            body = {"url": WEBHOOK_URL, "events": ["*"]}
+        body = self._make_body(f"{method} {address}")
         media_type = {"content_type": "application/json"} if address.startswith("api/") else {}
         if method == "GET":
             response = client.get(path, headers=headers)

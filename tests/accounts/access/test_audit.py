@@ -49,6 +49,7 @@ RECORDED_LATER: Final = {
     "POST connect/amazon/": "The return from Amazon says what came of it: complete_authorization below.",
 }
 NOT_RECORDED: Final = {
+    "GET renewals/links.csv": "It leads to the page of renewals, and only POST makes links.",
     "GET connections/<uuid:connection_id>/availability.csv": "It has the figures of the page, and no name.",
 }
 HANDS_OUT: Final = ("export/", ".csv")
@@ -170,6 +171,8 @@ OF_OPERATIONS: Final = {
     "send_renewal_link": "connect_link.make",
     "set_team_logo": "team.set_logo",
     "switch_reminders": "team.switch_reminders",
+    "make_renewal_links": "connect_link.make",
+    "enter_consent_dates": "connection.update",
     "remove_team_logo": "team.remove_logo",
     "make_webhook": "webhook.make",
     "update_webhook": "webhook.update",
@@ -425,7 +428,10 @@ def test_a_form_of_the_admin_writes_one_entry(db: None, new_account: AccountFact
 
 
 @pytest.mark.parametrize("name", ACTIONS)
-def test_an_action_of_the_admin_writes_one_entry(db: None, new_account: AccountFactory, name: str) -> None:
+def test_an_action_of_the_admin_writes_one_entry(
+    db: None, new_account: AccountFactory, name: str, settings: LazySettings
+) -> None:
+    settings.EMAIL_IS_SET_UP = True
     office = Office(new_account)
     assert count_entries(lambda: office.act(name)) == [(ACTIONS[name], "done")]
 

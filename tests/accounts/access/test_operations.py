@@ -27,13 +27,14 @@ from tests.pictures import make_png
 from tests.teams import join
 from tokens.alerts.addresses import add_alert_address, remove_alert_address
 from tokens.connect import oauth
+from tokens.connect.consent_dates import enter_consent_dates
 from tokens.connect.disconnect import disconnect_connection
 from tokens.connect.forget import forget_login
 from tokens.connect.links import make_connect_link, revoke_connect_link
 from tokens.connect.move import move_connection
 from tokens.connect.refresh_token import connect_with_refresh_token
 from tokens.connect.reminders import switch_reminders
-from tokens.connect.renewals import send_renewal_link
+from tokens.connect.renewals import make_renewal_links, send_renewal_link
 from tokens.connect.update import update_connection
 from tokens.models import (
     AlertAddress,
@@ -199,6 +200,16 @@ OPERATIONS: dict[str, tuple[str, Callable[[Any, Scene], object]]] = {
     "send_renewal_link": (
         "tokens.connect_amazon",
         lambda user, scene: send_renewal_link(user, scene.connection, uuid4()),
+    ),
+    "make_renewal_links": (
+        "tokens.connect_amazon",
+        lambda user, scene: make_renewal_links(user, [scene.connection]),
+    ),
+    "enter_consent_dates": (
+        "tokens.connect_amazon",
+        lambda user, scene: enter_consent_dates(
+            user, f"id,consented_on\n{scene.connection.pk},2026-08-01\n".encode()
+        ),
     ),
     "switch_reminders": (
         "tokens.manage_members",

@@ -104,6 +104,10 @@ POST    connections/<uuid:connection_id>/resume/            > > 403 303 303 303
 GET     connections/<uuid:connection_id>/update/            > > 403 200 200 200
 POST    connections/<uuid:connection_id>/update/            > > 403 303 303 303
 GET     renewals/                                           > > 200 200 200 200
+GET     renewals/dates/                                     > > 403 200 200 200
+POST    renewals/dates/                                     > > 403 303 303 303
+GET     renewals/links.csv                                  > > 403 303 303 303
+POST    renewals/links.csv                                  > > 403 200 200 200
 GET     links/                                              > > 200 200 200 200
 POST    links/                                              > > 403 200 200 200
 GET     links/<uuid:link_id>/revoke/                        > > 403 303 303 303
