@@ -1,4 +1,4 @@
-"""What each request of the table of addresses writes into the audit trail."""
+"""What requests and operations write into the audit trail."""
 
 from typing import Final
 
@@ -73,4 +73,43 @@ REQUESTS: Final[dict[str, str]] = {
     "POST auth/sessions/end-keys/": "api_key.end",
     "POST keys/": "api_key.make",
     "POST keys/<uuid:key_id>/revoke/": "api_key.end",
+}
+# What each operation records, and how it ends in the scene.
+OF_OPERATIONS: Final = {
+    "request_sync": "connection.sync",
+    "update_account": "account.update",
+    "start_batch": "batch.start",
+    "start_batch_of": "batch.start",
+    "cancel_batch": "batch.cancel",
+    "retry_batch": "batch.retry",
+    "request_refresh": "connection.refresh",
+    "update_connection": "connection.update",
+    "disconnect_connection": "connection.disconnect",
+    "forget_login": "connection.forget",
+    "move_connection": "connection.move",
+    "hand_out_access_tokens": "access_token.hand_out",
+    "revoke_api_key": "api_key.end",
+    "make_team_key": "api_key.make",
+    "set_member": "member.update",
+    "remove_member": "member.remove",
+    "invite": "invitation.make",
+    "make_connect_link": "connect_link.make",
+    "revoke_connect_link": "connect_link.revoke",
+    "send_renewal_link": "connect_link.make",
+    "set_team_logo": "team.set_logo",
+    "switch_reminders": "team.switch_reminders",
+    "make_renewal_links": "connect_link.make",
+    "enter_consent_dates": "connection.update",
+    "remove_team_logo": "team.remove_logo",
+    "make_webhook": "webhook.make",
+    "update_webhook": "webhook.update",
+    "delete_webhook": "webhook.delete",
+    "rotate_secret": "webhook.rotate_secret",
+    "send_test": "webhook.test",
+    "redeliver": "webhook.redeliver",
+    "send_invitation_again": "invitation.send_again",
+    "revoke_invitation": "invitation.revoke",
+    "end_api_keys": "api_key.end",
+    "add_alert_address": "alert_address.add",
+    "remove_alert_address": "alert_address.remove",
 }
