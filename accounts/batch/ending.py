@@ -120,7 +120,7 @@ def finish(batch: BatchOperation, state: BatchOperation.State, counts: Mapping[s
         )
     if batch.operation == BatchOperation.Operation.SEND_RENEWAL_LINKS:
         gather_mailing(batch.pk)
-    transaction.on_commit(partial(_report_end, batch))
+    transaction.on_commit(partial(_report_end, batch), robust=True)
 
 
 def _report_end(batch: BatchOperation) -> None:

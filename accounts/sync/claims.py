@@ -216,7 +216,8 @@ def finish_closing(run_id: UUID, connection_id: UUID) -> None:
     discard_staged(run_id)
     alert_standings(run_id, connection_id)
     _record_end(run_id)
-    transaction.on_commit(partial(report_end, run_id))
+    # What goes wrong with the report is logged and ends no sync.
+    transaction.on_commit(partial(report_end, run_id), robust=True)
     sync_ended.send(sender=SyncRun, run_id=run_id)
 
 

@@ -21,7 +21,8 @@ def report_end(run_id: UUID) -> None:
     SYNCS.time(seconds, run.state)
     for result in RESULTS:
         SYNCED.count(result, number=getattr(run, result))
-    figures = {name: getattr(run, name) for name in FIGURES}
+    # A record of the log has a time called `created`.
+    figures = {"new" if name == "created" else name: getattr(run, name) for name in FIGURES}
     logger.log(
         logging.WARNING if run.state == SyncRun.State.FAILED else logging.INFO,
         "Sync of connection %s %s in %.1f s: %d accounts read, %d new, %d changed, %d gone; %d requests.%s",

@@ -193,7 +193,7 @@ COMMANDS: Final[dict[str, str]] = {
     "sync_accounts": "connection.sync",
     "team": "team.make",
 }
-WITHOUT_DEEDS: Final = {"migrate", "runscheduler", "runworker", "verify_audit"}
+WITHOUT_DEEDS: Final = {"migrate", "probe", "runscheduler", "runworker", "verify_audit", "version"}
 
 
 def test_every_command_is_in_the_table(settings: LazySettings) -> None:
