@@ -12,6 +12,8 @@ from amazon_accounts.postgresql.statements import load
 MAX_ACCOUNTS_COUNTED = 5_000
 # Of more connections, only the first are counted, and a sum over all of them is shown with "+".
 MAX_CONNECTIONS_COUNTED = 50
+# Accounts that one connection sees, of which those are counted that another one syncs.
+MAX_SHARED_COUNTED = 1_000
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,23 @@ class AtLeast:
 
     def __str__(self) -> str:
         return f"{self.number:,}{'+' if self.or_more else ''} account{'' if self.number == 1 else 's'}"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The accounts that a login sees: those that are synced by it, and those that another login syncs."""
+
+    own: AtLeast
+    shared: AtLeast
+
+    @property
+    def number(self) -> int:
+        return self.own.number + self.shared.number
+
+    def __str__(self) -> str:
+        if not self.shared.number:
+            return str(self.own)
+        return f"{self.own} + {self.shared.number:,}{'+' if self.shared.or_more else ''} shared"
 
 
 @dataclass(frozen=True)
@@ -56,3 +75,22 @@ def count_accounts(
             },
         )
         return AccountCounts(dict(cursor.fetchall()), max_accounts)
+
+
+def count_seen(
+    connections: Collection[UUID],
+    *,
+    max_connections: int = MAX_CONNECTIONS_COUNTED,
+    max_shared: int = MAX_SHARED_COUNTED,
+) -> dict[UUID, Seen]:
+    """Count what the first `max_connections` see, in two queries."""
+    own = count_accounts(connections, max_connections=max_connections)
+    if not connections:
+        return {}
+    with database.cursor() as cursor:
+        cursor.execute(
+            load(__file__, "count_shared"),
+            {"connections": list(connections)[:max_connections], "max": max_shared},
+        )
+        shared = {key: AtLeast(number, or_more) for key, number, or_more in cursor.fetchall()}
+    return {key: Seen(own.of(key), shared.get(key, AtLeast(0))) for key in connections}

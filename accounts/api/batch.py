@@ -67,6 +67,10 @@ class BatchItemSerializer(ReadOnlySerializer):
     account = serializers.UUIDField(source="account_id")
     state = Word(BatchItem.State)
     message = serializers.CharField(allow_blank=True)
+    cause = serializers.CharField(
+        allow_blank=True,
+        help_text="Why it failed, in one word such as `login_refused` or `no_answer`; empty: not known.",
+    )
 
 
 LABELS = {

@@ -67,6 +67,10 @@ class ConnectionBatchItemSerializer(ReadOnlySerializer):
     connection = serializers.UUIDField(source="connection_id")
     state = Word(ConnectionBatchItem.State)
     message = serializers.CharField(allow_blank=True)
+    cause = serializers.CharField(
+        allow_blank=True,
+        help_text="Why it failed, in one word such as `login_refused` or `no_answer`; empty: not known.",
+    )
 
 
 class ConnectionBatchStart(APIView):

@@ -116,6 +116,7 @@ RUN: dict[str, Any] = {
     "requests": 0,
     "throttled": 0,
     "error": "",
+    "cause": "",
     "sources": [],
 }
 CONNECTION = {
@@ -181,8 +182,8 @@ BATCH = {
     "finished_at": None,
     "wait": None,
 }
-BATCH_ITEM = {"account": ACCOUNT_ID, "state": "succeeded", "message": "Synced."}
-CONNECTION_BATCH_ITEM = {"connection": CONNECTION_ID, "state": "succeeded", "message": "Paused."}
+BATCH_ITEM = {"account": ACCOUNT_ID, "state": "succeeded", "message": "Synced.", "cause": ""}
+CONNECTION_BATCH_ITEM = {"connection": CONNECTION_ID, "state": "succeeded", "message": "Paused.", "cause": ""}
 HEALTH = {
     "state": "degraded",
     "reasons": [{"state": "degraded", "text": "The last sync of 1 login failed."}],

@@ -43,6 +43,10 @@ class SyncRunSerializer(ReadOnlySerializer):
     requests = serializers.IntegerField(help_text="Calls made to Amazon.")
     throttled = serializers.IntegerField(help_text="Calls that Amazon answered with 429.")
     error = serializers.CharField(allow_blank=True)
+    cause = serializers.CharField(
+        allow_blank=True,
+        help_text="Why not all was read, in one word such as `login_refused` or `no_answer`; empty: not known.",
+    )
     sources = serializers.JSONField(help_text="The outcome of each source, by region.")
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q
 
 from accounts.errors import UnknownObjectError
-from accounts.models import Account, HealthReason, Standing
+from accounts.models import Account, AccountAccess, HealthReason, Standing
 from tokens.models import BROKEN, FAILING, PAUSED, Connection, where_late
 from tokens.permissions import Actor
 
@@ -36,22 +36,31 @@ UNREADY = (
 )
 # Up to this number, labelled connections are named in the query, so that PostgreSQL takes the index by connection.
 MAX_LABELLED = 1_000
+# Up to this number, accounts that a login sees and another one syncs are named in the query, for the same reason.
+MAX_SHARED = 1_000
 # What `health_reason` is called in a filter when all is well.
 NO_REASON = "none"
 
 
-def select_by_connection(user: Actor, filters: Mapping[str, Any], *, max_labelled: int = MAX_LABELLED) -> Q:
-    """Return the condition of the five filters. Costs one query, and one for labels.
+def select_by_connection(
+    user: Actor,
+    filters: Mapping[str, Any],
+    *,
+    max_labelled: int = MAX_LABELLED,
+    max_shared: int = MAX_SHARED,
+) -> Q:
+    """Return the condition of the five filters. Costs one query, one or two for connections, and one for labels.
 
     Raises UnknownObjectError for a connection that does not exist or that the person may not see.
     """
     # The condition holds the ids of connections, not a sub-select. PostgreSQL then knows how many accounts each
     # connection has, and takes the right index for one broken connection of a thousand as well as for all.
     wanted = {UUID(value) for value in filters.get("connection") or ()}
-    states = _ConnectionStates(user, wanted)
+    # What a login sees and another one syncs is in the state of the other one.
+    condition, others = _select_seen(wanted, max_shared) if wanted else (Q(), set())
+    states = _ConnectionStates(user, wanted | others)
     if wanted - states.ids:
         raise UnknownObjectError({"connection": "There is no such connection."})
-    condition = Q(connection__in=wanted) if wanted else Q()
     if filters.get("connection_labels"):
         condition &= _select_labelled(user, filters["connection_labels"], max_labelled)
     if filters.get("sync_status"):
@@ -82,6 +91,24 @@ def count_health_reasons(user: Actor, statuses: Mapping[str, int]) -> dict[str, 
         for reason in HealthReason
     }
     return {**counts, NO_REASON: sum(statuses.values()) - sum(counts.values())}
+
+
+def _select_seen(wanted: Collection[UUID], max_shared: int) -> tuple[Q, set[UUID]]:
+    """Return the condition that one of the connections syncs the account or sees it, and the others that sync such accounts.
+
+    Costs one query, or two if many accounts are seen so.
+    """
+    own = Q(connection__in=wanted)
+    shared = (
+        AccountAccess.objects.filter(connection__in=wanted).exclude(account__connection__in=wanted).order_by()
+    )
+    found = list(shared.values_list("account", "account__connection")[: max_shared + 1])
+    if not found:
+        return own, set()
+    if len(found) <= max_shared:
+        return own | Q(pk__in={account for account, _ in found}), {owner for _, owner in found}
+    owners = shared.values_list("account__connection", flat=True).distinct()
+    return own | Q(Exists(shared.filter(account=OuterRef("pk")))), set(owners)
 
 
 def _select_labelled(user: Actor, labels: Mapping[str, str], max_labelled: int) -> Q:

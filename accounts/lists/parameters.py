@@ -321,7 +321,7 @@ class AccountFilterSet(django_filters.FilterSet):
     connection = Codes(
         pattern=ID_PATTERN,
         shape="the id of a connection",
-        help_text="Our id of the connection that the account is synced by.",
+        help_text="Our id of a connection that sees the account, also if another one syncs it.",
     )
     team = Codes(
         pattern=ID_PATTERN,

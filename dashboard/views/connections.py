@@ -17,7 +17,7 @@ from django.views.decorators.http import require_safe
 from accounts.availability.months import list_availability
 from accounts.models import SyncRun
 from amazon_accounts.amazon_ads.hosts import Region
-from dashboard.account_counts import count_accounts
+from dashboard.account_counts import count_seen
 from dashboard.audit.rows import read_latest
 from dashboard.charts import Column, stack_columns
 from dashboard.connection_chips import GROUPS, count_groups
@@ -81,7 +81,7 @@ def describe_list(
         state = state.without()
         rows = state.page(user)
     groups, count = count_groups(user, state, shown=groups_shown)
-    counts = count_accounts([connection.pk for connection in rows.items])
+    counts = count_seen([connection.pk for connection in rows.items])
     typed = {name: state.typed(name) for name in RARE_FILTERS}
     base = reverse(view)
     return {
@@ -94,7 +94,7 @@ def describe_list(
         "is_clearable": (state.without("team") if team_filter.is_offered else state).is_filtered,
         "cleared": base + (f"?team={team_filter.text}" if team_filter.team_id else ""),
         "search": state.typed("search"),
-        "connections": [(connection, counts.of(connection.pk)) for connection in rows.items],
+        "connections": [(connection, counts[connection.pk]) for connection in rows.items],
         "groups": groups,
         "count": count,
         "count_text": f"{count.number:,}{'+' if count.capped else ''}",
@@ -122,7 +122,7 @@ def connection(request: StaffRequest, connection_id: UUID) -> HttpResponse:
         "connection": row,
         "refresh_problem": next(filter(None, map(explain_refresh, refreshes)), ""),
         "failed_run": next((run for run in runs if run.finished_at), None),
-        "account_count": count_accounts([row.pk]).of(row.pk),
+        "account_count": count_seen([row.pk])[row.pk],
         "refreshes": refreshes,
         "refresh_chart": stack_columns([_draw_refresh(refresh) for refresh in reversed(refreshes)], labels=4),
         "availability": list_availability(row),

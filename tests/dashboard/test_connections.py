@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from accounts.models import SyncRun
+from accounts.models import AccountAccess, SyncRun
 from dashboard.account_counts import count_accounts
 from dashboard.connection_list import PAGE_SIZE
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, squeeze, staff
@@ -407,3 +407,15 @@ class TestForget:
         assert "/forget/" not in client.get(f"/connections/{connection.pk}/").content.decode()
         assert client.post(f"/connections/{connection.pk}/forget/").status_code == 403
         assert Connection.objects.get().forgotten_at is None
+
+
+def test_a_login_says_how_many_accounts_are_its_own_and_how_many_shared(
+    client: Client, alice: User, make_connection: MakeConnection, make_account: MakeAccount
+) -> None:
+    ana, farah = make_connection(alice, "ana"), make_connection(alice, "farah")
+    for _ in range(2):
+        AccountAccess.objects.create(account=make_account(ana), connection=farah)
+    for address in ("/connections/", f"/connections/{farah.pk}/"):
+        page = squeeze(client.get(address).content.decode())
+        assert ">0 accounts + 2 shared<" in page
+    assert client.get(f"/accounts/?connection={farah.pk}").context["count_text"] == "2"

@@ -42,7 +42,7 @@ class TestAPI:
         rest = api.get(page["next"]).json()
         assert [item["account"] for item in page["results"] + rest["results"]] == body["account_ids"]
         assert rest["results"][0] == {
-            "account": body["account_ids"][2], "state": "succeeded", "message": "Disconnected.",
+            "account": body["account_ids"][2], "state": "succeeded", "message": "Disconnected.", "cause": "",
         }  # fmt: skip
         assert api.get(f"{BATCH}{started['id']}/items/", {"state": "failed"}).json()["results"] == []
         stranger = client_of(bob)

@@ -306,7 +306,12 @@ def test_the_api_starts_follows_cancels_and_retries(
     run_to_end(batch)
     assert api.get(address).json()["state"] == "succeeded"
     rows = api.get(f"{address}items/", {"state": "succeeded", "page_size": "2"}).json()["results"]
-    assert rows[0] == {"connection": str(connections[0].pk), "state": "succeeded", "message": "Paused."}
+    assert rows[0] == {
+        "connection": str(connections[0].pk),
+        "state": "succeeded",
+        "message": "Paused.",
+        "cause": "",
+    }
     assert api.post(f"{address}cancel/").status_code == 409
     assert api.post(URL, {"operation": "pause", "account_ids": []}, format="json").status_code == 400
     assert api.post(URL, {"operation": "disconnect", "filter": {}}, format="json").status_code == 403

@@ -12,11 +12,11 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from accounts.errors import UnknownObjectError
-from accounts.lists.by_connection import NO_REASON
+from accounts.lists.by_connection import NO_REASON, select_by_connection
 from accounts.lists.filters import filter_accounts
 from accounts.lists.parameters import MAX_JSON_LENGTH
 from accounts.lists.search_index import index_some
-from accounts.models import Account, AccountSearch, HealthReason, Profile
+from accounts.models import Account, AccountAccess, AccountSearch, HealthReason, Profile
 from tests.accounts.conftest import AccountFactory, ConnectionFactory
 from tokens.permissions import SYSTEM
 
@@ -240,6 +240,30 @@ def test_a_connection_of_another_person_does_not_exist(
         filter_accounts(alice, {"connection": str(account.connection_id)})
     assert list(filter_accounts(admin, {"connection": str(account.connection_id)})) == [account]
     assert list(filter_accounts(SYSTEM, {"connection": str(account.connection_id)})) == [account]
+
+
+@pytest.mark.parametrize("max_shared", [0, 10])
+def test_the_filter_by_connection_finds_what_the_login_sees_also_if_another_one_syncs_it(
+    alice: User, new_account: AccountFactory, new_connection: ConnectionFactory, max_shared: int
+) -> None:
+    ana, farah = new_connection(alice), new_connection(alice)
+    refused = new_connection(alice, state="reauthorization_required")
+    shared, own, other = (
+        new_account(alice, connection=ana),
+        new_account(alice, connection=farah),
+        new_account(alice),
+    )
+    of_refused = new_account(alice, connection=refused)
+    for account in (shared, of_refused):
+        AccountAccess.objects.create(account=account, connection=farah)
+
+    def find(**filters: list[str]) -> set[Account]:
+        asked = {"connection": [str(farah.pk)], **filters}
+        return set(Account.objects.filter(select_by_connection(alice, asked, max_shared=max_shared)))
+
+    assert find() == {shared, own, of_refused}
+    assert find(health_reason=["login_refused"]) == {of_refused}
+    assert other not in find()
 
 
 def test_a_search_finds_the_same_names_as_python(alice: User, new_account: AccountFactory) -> None:
