@@ -62,6 +62,7 @@ WITHOUT_OWNER = {
     "procrastinate.procrastinatejob",
     "procrastinate.procrastinateworker",
     # tests/tokens/people/audit has who sees the audit trail.
+    "tokens.activityvisit",
     "tokens.alertdelivery",
     "tokens.alerttimes",
     "tokens.auditcheckpoint",
