@@ -15,7 +15,7 @@ from django.dispatch import receiver
 
 from accounts.batch.ending import end_stored_items, settle_syncs
 from accounts.lists.daily import describe_changes
-from accounts.models import SyncRun
+from accounts.models import Note, SyncRun
 from accounts.signals import accounts_stored, sync_ended
 from accounts.sync.claims import close_unfinished_runs
 from accounts.sync.due import queue_more
@@ -61,6 +61,7 @@ def on_connection_changed(
         erase_names(connection)
     elif change == "merged" and into is not None:
         merge_accounts_into(connection, into)
+        Note.objects.filter(connection=connection).update(connection=into)
         queue_sync(into, trigger=SyncRun.Trigger.CONNECT)
     elif change == "moved" and old_team is not None:
         move_accounts(connection, old_team)

@@ -5,6 +5,7 @@ from accounts.models.availability import Availability
 from accounts.models.batch import AnyItem, BatchItem, BatchOperation, ConnectionBatchItem
 from accounts.models.changes import AccountChange
 from accounts.models.health import HealthReason
+from accounts.models.note import Note
 from accounts.models.search import AccountSearch
 from accounts.models.sync import SyncRun
 
@@ -20,6 +21,7 @@ __all__ = [
     "BatchOperation",
     "ConnectionBatchItem",
     "HealthReason",
+    "Note",
     "Profile",
     "Standing",
     "SyncRun",

@@ -5,7 +5,7 @@ from django.db import transaction
 from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet, TextField, Value
 from django.db.models.functions import Cast, Now
 
-from accounts.models import Account, AccountAccess, AccountChange, Profile, Standing, SyncRun
+from accounts.models import Account, AccountAccess, AccountChange, Note, Profile, Standing, SyncRun
 from accounts.models.changes import change_in_the_name_of
 from accounts.standing.alerts import KINDS
 from accounts.sync.fences import lock_team
@@ -21,7 +21,7 @@ KINDS_WITH_NAMES = [Kind.NAME, Kind.ERRORS]
 
 @transaction.atomic
 def erase_names(connection: Connection) -> None:
-    """Erase the names of the accounts that no other connection sees. Their status, labels and history stay."""
+    """Erase the names of the accounts that no other connection sees. Their status, labels and history stay; notes are deleted."""
     with database.cursor() as cursor:
         lock_team(cursor, connection.team_id)
         change_in_the_name_of(connection.forgotten_by_id)
@@ -39,6 +39,8 @@ def erase_names(connection: Connection) -> None:
     changes.filter(kind__in=KINDS_WITH_NAMES).update(old=None, new=None)
     _find_alerts(accounts, changes).erase_texts()
     Event.objects.all().erase_accounts(accounts)
+    # A note may name the login or the advertiser.
+    Note.objects.filter(Q(connection=connection) | Q(account__in=accounts)).delete()
     SyncRun.objects.filter(connection=connection).exclude(error="").update(error="")
 
 

@@ -29,8 +29,10 @@ from dashboard.frame.page import StaffRequest, is_partial, page, staff_page
 from dashboard.frame.team_filter import TeamFilter
 from dashboard.lists.display import Display
 from dashboard.lists.table import describe_place, describe_table
+from dashboard.views.labels import offer_labels
+from dashboard.views.notes import list_notes
 from tokens.models import Connection
-from tokens.permissions import limit_to_team
+from tokens.permissions import limit_to_team, may
 
 MAX_CONNECTIONS_OFFERED = 200
 MAX_CHANGES = 50
@@ -133,6 +135,7 @@ def account(request: StaffRequest, account_id: UUID) -> HttpResponse:
         .filter(connection=row.connection)
         .select_related("requested_by")[:5]
     )
+    may_update = may(request.user, "accounts.update_account", row)
     context = {
         "account": row,
         "no_sync": row.connection.reason_unusable,
@@ -143,6 +146,8 @@ def account(request: StaffRequest, account_id: UUID) -> HttpResponse:
         "why": _why(row, profiles, changes),
         "reports": _reports(row.errors),
         "changes": changes,
+        "notes": list_notes(request.user, row),
+        "offered_labels": offer_labels(request) if may_update else (),
         "deeds": read_latest(request.user, row.pk),
         "runs": runs,
         "failed_run": next((run for run in runs if run.finished_at), None),

@@ -26,7 +26,10 @@ from dashboard.frame.page import StaffRequest, page, staff_page
 from dashboard.frame.team_filter import TeamFilter
 from dashboard.list_state import sort_links
 from dashboard.status import explain_refresh, status_of_refresh
+from dashboard.views.labels import offer_labels
+from dashboard.views.notes import list_notes
 from tokens.models import Connection, TokenRefresh
+from tokens.permissions import may
 
 REFRESHES_SHOWN = 24
 RUNS_SHOWN = 10
@@ -118,6 +121,7 @@ def connection(request: StaffRequest, connection_id: UUID) -> HttpResponse:
     )
     refreshes = list(row.refreshes.annotate(length=F("finished_at") - F("started_at"))[:REFRESHES_SHOWN])
     runs = list(SyncRun.objects.filter(connection=row).select_related("requested_by")[:RUNS_SHOWN])
+    may_update = may(request.user, "tokens.connect_amazon", row)
     context = {
         "connection": row,
         "refresh_problem": next(filter(None, map(explain_refresh, refreshes)), ""),
@@ -126,6 +130,8 @@ def connection(request: StaffRequest, connection_id: UUID) -> HttpResponse:
         "refreshes": refreshes,
         "refresh_chart": stack_columns([_draw_refresh(refresh) for refresh in reversed(refreshes)], labels=4),
         "availability": list_availability(row),
+        "notes": list_notes(request.user, row),
+        "offered_labels": offer_labels(request) if may_update else (),
         "deeds": read_latest(request.user, row.pk),
         "runs": runs,
     }

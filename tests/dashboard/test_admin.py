@@ -17,7 +17,14 @@ from procrastinate.contrib.django.models import ProcrastinateJob, ProcrastinateW
 from pytest_django import DjangoAssertNumQueries
 from unfold.admin import ModelAdmin
 
-from accounts.models import Account, AccountManager, AccountSearch, Availability, BatchOperation, SyncRun
+from accounts.models import (
+    Account,
+    AccountManager,
+    AccountSearch,
+    Availability,
+    BatchOperation,
+    SyncRun,
+)
 from amazon_accounts.amazon_ads.models import RateLimit
 from tests.api_keys import new_key
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, squeeze, staff
@@ -78,6 +85,7 @@ NOT_SHOWN = {
     Event,
     Invitation,
     MutedAlertKind,
+    Note,
     RenewalMail,
     RequestClock,
     SchedulerLead,

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from accounts.batch import start_batch
-from accounts.models import BatchOperation
+from accounts.models import BatchOperation, Note
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
 from tokens.connect.links import make_connect_link
 from tokens.models import AlertAddress
@@ -111,6 +111,7 @@ def ids(
         "address_id": str(
             AlertAddress.objects.create(team=connection.team, name="x", service="Slack", address="x").pk
         ),
+        "note_id": str(Note.objects.create(account=account, author=owner, text="Ask Ana.").pk),
         "pk": "1",
         "code": "not-found",
     }

@@ -26,6 +26,7 @@ VIEWER: Final = frozenset(
         "accounts.view_batchitem",
         "accounts.view_batchoperation",
         "accounts.view_connectionbatchitem",
+        "accounts.view_note",
         "accounts.view_profile",
         "accounts.view_syncrun",
         "tokens.view_alert",

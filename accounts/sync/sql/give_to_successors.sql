@@ -12,6 +12,8 @@ WITH pair AS MATERIALIZED (
     DELETE FROM accounts_accountchange change
      USING pair
      WHERE change.account_id = pair.old_id AND change.kind IN ('vanished', 'appeared') AND NOT %(keeps_all)s
+), moved_notes AS (
+    UPDATE accounts_note note SET account_id = pair.id FROM pair WHERE note.account_id = pair.old_id
 ), item AS MATERIALIZED (
     SELECT item.batch_id, item.state, pair.old_id, pair.id,
            row_number() OVER (PARTITION BY item.batch_id, pair.id ORDER BY pair.old_id) > 1

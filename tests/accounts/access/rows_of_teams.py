@@ -11,6 +11,7 @@ from accounts.models import (
     BatchItem,
     BatchOperation,
     ConnectionBatchItem,
+    Note,
     Profile,
     SyncRun,
 )
@@ -62,6 +63,8 @@ def _give_rows(user: User, new_account: AccountFactory) -> None:
         connection=connection, trigger="manual", state="succeeded", started_at=now, finished_at=later
     )
     AccountChange.objects.create(account=account, run=run, kind="name", old="a", new="b")
+    Note.objects.create(account=account, author=user, text="Ask Ana.")
+    Note.objects.create(connection=connection, author=user, text="Ask Ana.")
     batch = BatchOperation.objects.create(user=user, operation="sync", total=1, team_ids=[account.team_id])
     BatchItem.objects.create(batch=batch, account=account)
     of_connections = BatchOperation.objects.create(

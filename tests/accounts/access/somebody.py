@@ -13,7 +13,7 @@ from django.db.models import F
 
 from accounts.batch import start_batch, start_batch_of
 from accounts.batch.rows import CONNECTIONS
-from accounts.models import Account, BatchOperation
+from accounts.models import Account, BatchOperation, Note
 from tests.accounts.conftest import AccountFactory, person
 from tests.api_keys import new_key
 from tests.pictures import make_png
@@ -61,6 +61,10 @@ BODIES: dict[str, Any] = {
         "address": "slack://T1234ABCD/B1234ABCD/abcdefghijklmnopqrstuvwx",
     },
     "POST teams/<uuid:team_id>/invitations/": {"email": "new@example.com", "role": "operator"},
+    "POST accounts/<uuid:account_id>/labels/": {"label": "team: north"},
+    "POST accounts/<uuid:account_id>/notes/": {"text": "Ask Ana."},
+    "POST connections/<uuid:connection_id>/labels/": {"label": "team: north"},
+    "POST connections/<uuid:connection_id>/notes/": {"text": "Ask Ana."},
     "POST operations/": {"operation": "sync", "all": "1", "query": ""},
 }
 
@@ -126,6 +130,10 @@ class Somebody:
         return make_connect_link(SYSTEM, self.account.team, label="Copperleaf", owner=owner)[0]
 
     @cached_property
+    def note(self) -> Note:
+        return Note.objects.create(account=self.account, author=self.account.user, text="Ask Ana.")
+
+    @cached_property
     def webhook(self) -> Webhook:
         return make_webhook(SYSTEM, self.account.team, url=WEBHOOK_URL, events=["*"])[0]
 
@@ -149,6 +157,7 @@ class Somebody:
             "webhook": lambda: of.webhook.pk,
             "delivery": lambda: of.delivery.pk,
             "address": lambda: of.address.pk,
+            "note": lambda: of.note.pk,
         }
         path = "/" + re.sub(r"<uuid:(\w+)_id>", lambda match: str(names[match[1]]()), address)
         return (
@@ -188,6 +197,7 @@ class Somebody:
             "POST renewals/links.csv": lambda: {"connection_ids": str(account.connection_id)},
             "POST webhooks/": lambda: {"url": WEBHOOK_URL, "events": ["*"], "team": str(account.team_id)},
             "POST api/v1/webhooks/": lambda: {"url": WEBHOOK_URL, "events": ["*"]},
+            "POST api/v1/notes/": lambda: {"account": str(account.pk), "text": "Ask Ana."},
         }
         if request.endswith("/move/"):
             return {"team": str(self._join_other_team().pk)}

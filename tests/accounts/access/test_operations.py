@@ -17,7 +17,8 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.batch import cancel_batch, retry_batch, start_batch, start_batch_of
 from accounts.batch.rows import CONNECTIONS
-from accounts.models import Account, BatchItem, BatchOperation, SyncRun
+from accounts.models import Account, BatchItem, BatchOperation, Note, SyncRun
+from accounts.notes import add_note, delete_note
 from accounts.sync import request_sync
 from accounts.update import update_account
 from amazon_accounts.amazon_ads.client import AmazonClient
@@ -188,6 +189,14 @@ OPERATIONS: dict[str, tuple[str, Callable[[Any, Scene], object]]] = {
     "revoke_invitation": (
         "tokens.manage_members",
         lambda user, scene: revoke_invitation(user, Invitation.objects.get()),
+    ),
+    "add_note": (
+        "accounts.update_account",
+        lambda user, scene: add_note(user, scene.account, "Ask Ana."),
+    ),
+    "delete_note": (
+        "accounts.update_account",
+        lambda user, scene: delete_note(user, Note.objects.create(account=scene.account, text="Ask Ana.")),
     ),
     "make_connect_link": (
         "tokens.connect_amazon",

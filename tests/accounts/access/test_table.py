@@ -57,6 +57,9 @@ POST    api/v1/connections/<uuid:connection_id>/refresh/    401 401 403 202 202 
 GET     api/v1/connections/<uuid:connection_id>/refreshes/  401 401 200 200 200 200
 POST    api/v1/connections/<uuid:connection_id>/sync/       401 401 403 202 202 202
 GET     api/v1/events/                                      401 401 200 200 200 200
+GET     api/v1/notes/                                       401 401 200 200 200 200
+POST    api/v1/notes/                                       401 401 403 201 201 201
+DELETE  api/v1/notes/<uuid:note_id>/                        401 401 403 204 204 204
 GET     api/v1/teams/                                       401 401 200 200 200 200
 POST    api/v1/teams/                                       401 401 403 403 403 201
 PATCH   api/v1/teams/<uuid:team_id>/                        401 401 403 403 403 200
@@ -84,6 +87,16 @@ GET     connect/amazon/callback/                            403 403 403 400 400 
 GET     /                                                   > > 200 200 200 200
 GET     accounts/                                           > > 200 200 200 200
 GET     accounts/<uuid:account_id>/                         > > 200 200 200 200
+GET     accounts/<uuid:account_id>/labels/                  302 302 302 302 302 302
+POST    accounts/<uuid:account_id>/labels/                  > > 403 303 303 303
+GET     accounts/<uuid:account_id>/notes/                   302 302 302 302 302 302
+POST    accounts/<uuid:account_id>/notes/                   > > 403 303 303 303
+GET     connections/<uuid:connection_id>/labels/            302 302 302 302 302 302
+POST    connections/<uuid:connection_id>/labels/            > > 403 303 303 303
+GET     connections/<uuid:connection_id>/notes/             302 302 302 302 302 302
+POST    connections/<uuid:connection_id>/notes/             > > 403 303 303 303
+GET     notes/<uuid:note_id>/delete/                        > > 403 302 302 302
+POST    notes/<uuid:note_id>/delete/                        > > 403 303 303 303
 GET     connections/                                        > > 200 200 200 200
 GET     connections/<uuid:connection_id>/                   > > 200 200 200 200
 GET     connections/<uuid:connection_id>/availability.csv   > > 200 200 200 200

@@ -21,6 +21,7 @@ from accounts.models import (
     BatchItem,
     BatchOperation,
     ConnectionBatchItem,
+    Note,
     Profile,
     SyncRun,
 )
@@ -276,6 +277,7 @@ API: dict[str, tuple[type[Model], Reader]] = {
     ),
 }
 API |= {
+    "notes/": (Note, results("api/v1/notes/", by_id)),
     "webhooks/": (Webhook, results("api/v1/webhooks/", by_id)),
     "webhooks/<uuid:webhook_id>/": (Webhook, details("api/v1/webhooks/<uuid:webhook_id>/", Webhook)),
     "webhooks/<uuid:webhook_id>/deliveries/": (

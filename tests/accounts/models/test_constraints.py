@@ -19,6 +19,7 @@ from accounts.models import (
     BatchItem,
     BatchOperation,
     ConnectionBatchItem,
+    Note,
     Profile,
     SyncRun,
 )
@@ -101,6 +102,9 @@ VIOLATIONS: list[tuple[str, Callable[[Rows], object]]] = [
     ("inactive_account_has_a_reason", change_account(inactive_reason="disconnected")),
     ("inactive_account_has_a_reason", change_account(status="inactive")),
     ("inactive_account_has_a_reason", change_account(status="inactive", inactive_reason="tired")),
+    ("note_is_on_one_thing", lambda _rows: Note.objects.create(text="About nothing.")),
+    ("note_has_a_text", lambda rows: Note.objects.create(account=rows.account, text="")),
+    ("note_is_short", lambda rows: Note.objects.create(account=rows.account, text="x" * 4_001)),
     ("account_standing_is_known", change_account(standing="shaky")),
     ("account_type_is_known", change_account(account_type="shop")),
     ("account_source_is_known", change_account(source="hearsay")),

@@ -15,6 +15,8 @@ class Action(StrEnum):
     CONNECTION_SYNC = "connection.sync"
     ACCESS_TOKEN_HAND_OUT = "access_token.hand_out"  # noqa: S105 - no secret
     ACCOUNT_UPDATE = "account.update"
+    NOTE_ADD = "note.add"
+    NOTE_DELETE = "note.delete"
     ACCOUNTS_EXPORT = "accounts.export"
     BATCH_START = "batch.start"
     BATCH_CANCEL = "batch.cancel"
