@@ -32,7 +32,7 @@ class NoteSerializer(ReadOnlySerializer):
     account = serializers.UUIDField(source="account_id", allow_null=True)
     connection = serializers.UUIDField(source="connection_id", allow_null=True)
     author = serializers.CharField(
-        source="author.username", allow_null=True, help_text="Null if a command wrote it."
+        source="author_name", allow_null=True, help_text="Null if a command wrote it."
     )
     text = serializers.CharField()
     created_at = serializers.DateTimeField()

@@ -81,5 +81,9 @@ class Note(models.Model):
         return subject
 
     @property
+    def author_name(self) -> str | None:
+        return self.author.username if self.author else None
+
+    @property
     def team_id(self) -> UUID:
         return self.subject.team_id

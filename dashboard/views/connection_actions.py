@@ -23,6 +23,7 @@ from dashboard.frame.page import (
     staff_page,
 )
 from dashboard.views.connections import visible
+from dashboard.views.operations.disconnecting import count_loss
 from tokens.connect.consent import CONSENT_PAGES
 from tokens.connect.disconnect import disconnect_connection
 from tokens.connect.forget import StillConnectedError, forget_login
@@ -81,7 +82,7 @@ def disconnect(request: StaffRequest, connection_id: UUID) -> HttpResponse:
         return redirect_htmx(request, reverse("connections"))
     context = {
         "connection": connection,
-        "account_count": count_accounts([connection.pk], only_live=True).of(connection.pk),
+        "loss": count_loss([connection.pk]),
         "consent_pages": [CONSENT_PAGES[region] for region in connection.regions if region in CONSENT_PAGES],
         "confirm_body": "dashboard/connections/disconnect.html",
     }

@@ -15,6 +15,7 @@ from accounts.models import Account, Note
 from accounts.notes import WRITE, add_note, delete_note, may_delete
 from dashboard.frame.page import StaffRequest, button_on, redirect_htmx, staff_page
 from tokens.models import Connection
+from tokens.permissions import require
 
 MAX_SHOWN = 100
 
@@ -47,6 +48,7 @@ def add_to_connection(request: StaffRequest, connection_id: UUID) -> HttpRespons
 def delete(request: StaffRequest, note_id: UUID) -> HttpResponse:
     notes = Note.objects.visible_to(request.user).select_related("account", "connection")
     note = get_object_or_404(notes, pk=note_id)
+    require(request.user, WRITE, note)
     back = _find_page(note.subject)
     if request.method == "GET":
         return redirect(back)

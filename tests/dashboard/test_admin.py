@@ -23,6 +23,7 @@ from accounts.models import (
     AccountSearch,
     Availability,
     BatchOperation,
+    Note,
     SyncRun,
 )
 from amazon_accounts.amazon_ads.models import RateLimit

@@ -9,6 +9,7 @@ from accounts.models import Account, Note
 from accounts.notes import add_note, clean_text, delete_note
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, squeeze
 from tests.teams import join, team_of
+from tokens.connect.disconnect import disconnect_connection
 from tokens.connect.forget import forget_login
 from tokens.models import Connection
 from tokens.people.roles import Role
@@ -67,8 +68,7 @@ def test_authors_delete_their_notes_and_administrators_all(alice: User, bob: Use
 def test_notes_of_a_forgotten_login_are_deleted(alice: User, account: Account) -> None:
     add_note(alice, account, "On the account")
     add_note(alice, account.connection, "On the login")
-    Connection.objects.update(state="disconnected", access_token=None, refresh_token=None, expires_at=None)
-    account.accesses.all().delete()
+    disconnect_connection(SYSTEM, account.connection)
     forget_login(SYSTEM, Connection.objects.get(pk=account.connection_id))
     assert not Note.objects.exists()
 

@@ -19,7 +19,7 @@ from accounts.batch.operations import Operation
 from accounts.batch.rows import ACCOUNTS
 from accounts.batch.work import run_chunk
 from accounts.lists.csv_text import FORMULA_STARTS
-from accounts.models import Account, BatchItem, BatchOperation, SyncRun
+from accounts.models import Account, AccountAccess, BatchItem, BatchOperation, SyncRun
 from accounts.sync.run import queue_run
 from dashboard.views.operations.list_page import PAGE_SIZE
 from dashboard.views.operations.results import list_results, stream_csv
@@ -466,3 +466,31 @@ def test_a_page_of_many_operations_costs_at_most_twelve_queries(
     assert [row.sentence for row in shown if not row.batch.is_finished] == [
         f"{number % 3} of 4 done" for number in reversed(range(13))
     ]
+
+
+def test_the_dialog_names_what_is_disconnected_and_what_stays(
+    client: Client,
+    administrator: User,
+    alice: User,
+    log_in: LogIn,
+    make_connection: MakeConnection,
+    make_account: MakeAccount,
+) -> None:
+    connections = [make_connection(alice, label) for label in ("Alder", "Birch", "Cedar", "Dovetail", "Elm")]
+    kept = make_account(connections[0], "Kept")
+    AccountAccess.objects.create(account=kept, connection=connections[4])
+    for connection in connections[:4]:
+        make_account(connection, "Lost")
+    make_account(connections[0], "Gone", status="inactive")
+    form = {
+        "operation": "disconnect",
+        "on": "connections",
+        "connection_ids": [str(connection.pk) for connection in connections[:4]],
+    }
+    page = " ".join(log_in(administrator).post("/operations/", form).content.decode().split())
+    assert "<bdi>Alder, Birch, Cedar and 1 more</bdi>" in page
+    assert "4 accounts become inactive; 1 account stays, because another login sees it." in page
+    form = {"operation": "disconnect", "account_ids": [str(kept.pk)]}
+    assert "<bdi>Kept</bdi>" in client.post("/operations/", form).content.decode()
+    page = log_in(administrator).get(f"/connections/{connections[1].pk}/disconnect/").content.decode()
+    assert "1 account becomes inactive." in " ".join(page.split())

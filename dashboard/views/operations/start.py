@@ -21,6 +21,7 @@ from accounts.errors import UnknownObjectError
 from accounts.lists.parameters import ListQuery
 from dashboard.forms import make_form
 from dashboard.frame.page import INVALID_FORM, StaffRequest, is_partial, page, redirect_htmx
+from dashboard.views.operations.disconnecting import count_loss, name_first
 from tokens.permissions import require
 
 
@@ -137,8 +138,12 @@ def describe_request(
     counts_logins = operation == Operation.SYNC and rows.subject == Subject.ACCOUNTS
     if number > max_items:
         errors = [f"These are more than {max_items:,} {rows.subject}. Narrow the list down first."]
+    disconnects = operation == Operation.DISCONNECT
+    of_connections = rows.subject == Subject.CONNECTIONS
     return {
         "on": rows.subject,
+        "names": name_first(found, number) if disconnects else "",
+        "loss": count_loss(found.values("pk")) if disconnects and of_connections else None,
         "ids_field": rows.ids,
         "list_address": reverse(rows.subject),
         "operation": operation,

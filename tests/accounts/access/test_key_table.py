@@ -59,12 +59,20 @@ def test_a_key_of_another_team_finds_nothing_here(
     assert somebody.user is not None
     another = join(somebody.user, "Another team", Role.ADMINISTRATOR)
     somebody.asks_with = make(somebody, another, "administrator")
-    assert somebody.ask_each(API) == {
-        f"{method} {address}": (
-            "404" if "<uuid:" in address and answers["Administrator"] != "403" else answers["Administrator"]
-        )
-        for method, address, answers in API
-    }
+    # The body names an account that the key does not see.
+    of_notes = {"POST api/v1/notes/": "400"}
+    assert (
+        somebody.ask_each(API)
+        == {
+            f"{method} {address}": (
+                "404"
+                if "<uuid:" in address and answers["Administrator"] != "403"
+                else answers["Administrator"]
+            )
+            for method, address, answers in API
+        }
+        | of_notes
+    )
 
 
 @of_both_kinds

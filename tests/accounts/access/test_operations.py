@@ -81,6 +81,10 @@ class Scene:
         return self.account.connection
 
 
+def write_note(user: User, scene: Scene) -> Note:
+    return Note.objects.create(account=scene.account, author=user, text="Ask Ana.")
+
+
 def complete_authorization(user: User, _scene: Scene) -> None:
     state = "the state that Amazon sends back"
     AuthorizationAttempt.objects.create(
@@ -196,7 +200,7 @@ OPERATIONS: dict[str, tuple[str, Callable[[Any, Scene], object]]] = {
     ),
     "delete_note": (
         "accounts.update_account",
-        lambda user, scene: delete_note(user, Note.objects.create(account=scene.account, text="Ask Ana.")),
+        lambda user, scene: delete_note(user, write_note(user, scene)),
     ),
     "make_connect_link": (
         "tokens.connect_amazon",

@@ -75,6 +75,7 @@ WITHOUT_OWNER = {
     "tokens.erasedperson",
     "tokens.failure",
     "tokens.heartbeat",
+    "tokens.renewalmail",
     "tokens.schedulerlead",
     "tokens.requestclock",
     "tokens.signinpace",
