@@ -91,7 +91,9 @@ class SessionEndMiddleware:
 
 
 def _read_page(request: ConsoleRequest) -> str:
-    """Return the path of the page that htmx asks from."""
+    """Return the path of the page that htmx asks from, or for which a link was clicked, such as a filter."""
+    if request.htmx.boosted and request.method == "GET":
+        return request.get_full_path()
     try:
         return request.htmx.current_url_abs_path or "/"
     except ValueError:  # the header is no address

@@ -137,6 +137,18 @@ def test_an_ended_session_sends_the_whole_page_to_the_login(client: Client, db: 
     assert response["HX-Redirect"] == "/auth/login/?next=%2Faccounts%2F%3Fstatus%3Dactive"
 
 
+def test_a_filter_that_was_clicked_when_the_session_had_ended_is_on_after_the_login(
+    client: Client, db: None
+) -> None:
+    headers = {
+        "HX-Request": "true",
+        "HX-Boosted": "true",
+        "HX-Current-URL": "http://testserver/accounts/",
+    }
+    response = client.get("/accounts/?status=active", headers=headers)
+    assert response["HX-Redirect"] == "/auth/login/?next=%2Faccounts%2F%3Fstatus%3Dactive"
+
+
 def test_the_way_back_from_the_login_stays_on_this_host(client: Client, db: None) -> None:
     headers = {"HX-Request": "true", "HX-Current-URL": "https://evil.example/accounts/"}
     assert client.get("/accounts/", headers=headers)["HX-Redirect"] == "/auth/login/?next=%2F"
