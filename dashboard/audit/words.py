@@ -67,8 +67,8 @@ DEEDS: Final[dict[str, str]] = {
     Action.WEBHOOK_REDELIVER: "Sent an event again",
     Action.ENCRYPTION_KEYS_ROTATE: "Rotated the encryption keys",
     Action.AUDIT_EXPORT: "Exported the audit trail",
-    Action.NOTE_ADD: "Wrote a note on",
-    Action.NOTE_DELETE: "Deleted a note on",
+    Action.NOTE_ADD: "Wrote a note",
+    Action.NOTE_DELETE: "Deleted a note",
     Action.ACTIVITY_EXPORT: "Exported the activity",
 }
 OUTCOMES: Final[dict[str, Status]] = {
