@@ -1,7 +1,7 @@
 """The state of the accounts page."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
@@ -40,6 +40,10 @@ class AccountList(ListState):
     display: Display = DEFAULT
     # The place of the first row in the list; None if the address does not say it.
     place: int | None = 1
+    # The filter whose choices are shown.
+    opened: str = ""
+    # The accounts of each set of filters: to read filters costs queries, and a page asks for the same set again.
+    found: dict[str, QuerySet[Account]] = field(default_factory=dict, compare=False, repr=False)
 
     filters = FILTERS
     default_ordering = DEFAULT_ORDERING
@@ -47,7 +51,7 @@ class AccountList(ListState):
     @classmethod
     def read(cls, parameters: QueryDict, display: Display = DEFAULT) -> "AccountList":
         query = read_account_query(parameters, paging=PAGING, ignored=PAGE_ONLY)
-        return cls(query, display, _read_place(parameters, query.cursor))
+        return cls(query, display, _read_place(parameters, query.cursor), parameters.get("filter", ""))
 
     @property
     def page_size(self) -> int:
@@ -66,6 +70,9 @@ class AccountList(ListState):
         pairs = [pair for pair in self.list_pairs(self.query.given) if pair[0] != "page_size"]
         return make_address([*pairs, ("page_size", str(size))])
 
+    def open_address(self, name: str) -> str:
+        return self._show_address("filter", name)
+
     def _show_address(self, name: str, value: str) -> str:
         # What is shown of the rows leaves the page at its place.
         at = [("cursor", self.cursor), ("from", str(self.place or ""))] if self.cursor else []
@@ -79,10 +86,13 @@ class AccountList(ListState):
 
     def accounts(self, user: User) -> QuerySet[Account]:
         """Return the accounts that match. Raises Http404 for a team or connection that the person does not see."""
-        try:
-            return filter_accounts(user, self.query)
-        except UnknownObjectError as error:
-            raise Http404 from error
+        key = f"{user.pk} {self.query.given}"
+        if key not in self.found:
+            try:
+                self.found[key] = filter_accounts(user, self.query)
+            except UnknownObjectError as error:
+                raise Http404 from error
+        return self.found[key].all()
 
     def page(self, user: User) -> Page[Account]:
         """Return the rows. A ValidationError says that the cursor is old, foreign or forged."""

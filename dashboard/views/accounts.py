@@ -1,6 +1,5 @@
 """The list of accounts, and one account."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from dashboard.chips import Group
 from dashboard.formats.times import format_date, format_moment
 from dashboard.frame.page import StaffRequest, is_partial, page, staff_page
 from dashboard.frame.team_filter import TeamFilter
+from dashboard.lists.account_filters import describe_filters
 from dashboard.lists.display import Display
 from dashboard.lists.table import describe_place, describe_table
 from dashboard.views.labels import offer_labels
@@ -34,13 +34,9 @@ from dashboard.views.notes import list_notes
 from tokens.models import Connection
 from tokens.permissions import limit_to_team, may
 
-MAX_CONNECTIONS_OFFERED = 200
 MAX_CHANGES = 50
 TROUBLED_STANDINGS = {Standing.SUSPENDED, Standing.AT_RISK, Standing.SET_UP}
 MAX_RELATED = 200
-# The filters behind "More filters".
-RARE_FILTERS = ("country", "marketplace", "connection", "labels", "connection_labels", "suspension_before")
-DAY = re.compile(r"|\d{4}-\d{2}-\d{2}")
 EXPORTS = (
     ("CSV for Excel", "format=csv&for=excel"),
     ("CSV", "format=csv"),
@@ -85,7 +81,6 @@ def _list_context(user: User, state: AccountList, team_filter: TeamFilter) -> di
     connections = Connection.objects.visible_to(limit_to_team(user, team_filter.team_id))
     # A connection belongs to one team, so it goes with the team.
     without_team = state.without("team", "connection").page_address()
-    typed = {name: state.typed(name) for name in RARE_FILTERS}
     return {
         "state": state,
         "team_menu": team_filter.menu(without_team, number=max(len(state.values("team")), 1)),
@@ -94,7 +89,6 @@ def _list_context(user: User, state: AccountList, team_filter: TeamFilter) -> di
         "cleared": reverse("accounts") + (f"?team={team_filter.text}" if team_filter.team_id else ""),
         "search": state.typed("search"),
         "accounts": rows.items,
-        "groups": groups,
         "count": count,
         "some_inactive": _may_have_inactive(state, groups),
         "count_text": f"{count.number:,}{'+' if count.capped else ''}",
@@ -102,12 +96,8 @@ def _list_context(user: User, state: AccountList, team_filter: TeamFilter) -> di
         "exports": EXPORTS,
         **describe_table(state, shows_teams=team_filter.is_offered),
         **describe_place(state, rows, count),
-        "connections": connections.values_list("pk", "label").order_by("label")[:MAX_CONNECTIONS_OFFERED],
-        "rare": typed,
-        # A link of the API's may hold a moment, which a field for a day would not show.
-        "suspension_field": "date" if DAY.fullmatch(typed["suspension_before"]) else "text",
-        "rare_number": len([text for text in typed.values() if text]),
-        "without_rare": state.without(*RARE_FILTERS).hidden_inputs,
+        "connections": None if rows.items else connections.exists(),
+        **describe_filters(user, state, groups, connections),
     }
 
 

@@ -54,7 +54,21 @@
     filter.querySelector(".c-pop__panel :is(input:not([type=hidden]), a, summary)")?.focus();
   }
 
+  // The choices of a filter stand in the page as the address says, so the address is mended too.
+  function closeChoices() {
+    const panel = document.querySelector("[data-filter]");
+    if (!panel) return false;
+    const name = panel.parentElement.querySelector("summary, a");
+    panel.remove();
+    name?.focus();
+    const address = new URL(location);
+    address.searchParams.delete("filter");
+    history.replaceState(history.state, "", address);
+    return true;
+  }
+
   function closePopover() {
+    if (closeChoices()) return true;
     const open = document.querySelector("details.c-pop[open]");
     if (!open) return false;
     open.open = false;
@@ -154,6 +168,12 @@
     act();
   });
   document.addEventListener("htmx:afterSwap", (event) => {
+    const panel = document.querySelector("#list [data-filter]");
+    if (panel) {
+      document.getElementById("filter").open = false;
+      if (!panel.contains(document.activeElement))
+        panel.querySelector("input:not([type=hidden]), li a")?.focus();
+    }
     if (event.detail.target.id !== "list" || !entersList) return;
     entersList = false;
     enterList();
@@ -180,6 +200,14 @@
   document.addEventListener("pointerdown", (event) => {
     for (const open of document.querySelectorAll("details.c-pop[open], details.c-menu[open]"))
       if (!open.contains(event.target)) open.open = false;
+    const panel = document.querySelector("[data-filter]");
+    if (panel && !panel.contains(event.target)) closeChoices();
+  });
+  document.addEventListener("input", (event) => {
+    if (!event.target.matches?.("[data-narrows]")) return;
+    const term = event.target.value.trim().toLowerCase();
+    for (const choice of event.target.parentElement.querySelectorAll("li"))
+      choice.hidden = !choice.textContent.toLowerCase().includes(term);
   });
   document.addEventListener("DOMContentLoaded", () => {
     const opened = JSON.parse(sessionStorage.getItem(OPENED) || "null");

@@ -1,0 +1,236 @@
+"""The filters of the list of accounts as the page shows them: what is chosen, and the choices of the one that is open."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+
+from accounts.lists.pages import MAX_COUNT
+from amazon_accounts.amazon_ads.marketplaces import COUNTRY_NAMES, name_marketplace
+from dashboard.account_list import AccountList
+from dashboard.chips import Chip, Group
+from dashboard.list_state import make_address
+from dashboard.lists.values import Values, count_values
+from dashboard.status import Tone
+from tokens.models import Connection
+
+MAX_CHOICES = 200
+MAX_NAMED = 3
+TITLES: Mapping[str, str] = {
+    "health_reason": "State",
+    "country": "Marketplace",
+    "account_type": "Type",
+    "labels": "Label",
+    "connection": "Connection",
+    "standing": "Billing",
+    "status": "Status at Amazon",
+    "sync_status": "Sync",
+    "suspension_before": "Suspension before",
+    "connection_labels": "Label of the connection",
+}
+# They are shown where an address has them, and are not offered.
+RARE_TITLES: Mapping[str, str] = {
+    "marketplace": "Profile in",
+    "health": "Health",
+    "metadata": "Metadata",
+}
+HINTS: Mapping[str, str] = {
+    "country": "Country or code",
+    "labels": "Label",
+    "connection": "Connection",
+}
+WITHOUT_SHAPE = {"account_type"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    id: str
+    text: str
+    code: str = ""
+    flag: str = ""
+    tone: Tone | None = None
+    number: int | None
+    current: bool
+    address: str
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A filter that is on, and where its removal leads to."""
+
+    name: str
+    title: str
+    text: str
+    opens: str
+    removed: str
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The filter whose choices are shown. One without choices has a field instead."""
+
+    name: str
+    title: str
+    hint: str
+    choices: Sequence[Choice]
+    typed: str
+    kept: Sequence[tuple[str, str]]
+    closes: str
+    # Whether there are more rows than are counted, so that the choices have no numbers.
+    is_uncounted: bool
+    is_chosen: bool
+
+    @property
+    def field(self) -> str:
+        return {"suspension_before": "date", "connection_labels": "text"}.get(self.name, "")
+
+
+def describe_filters(
+    user: User, state: AccountList, groups: Sequence[Group], connections: QuerySet[Connection]
+) -> dict[str, Any]:
+    words = {chip.id: chip for group in groups for chip in group.chips}
+    chosen = [
+        Chosen(
+            name,
+            title,
+            _name_chosen(state, name, words, connections),
+            state.open_address(name) if name in TITLES else "",
+            state.without(name).page_address(),
+        )
+        for name, title in {**TITLES, **RARE_TITLES}.items()
+        if state.values(name)
+    ]
+    names = {each.name for each in chosen}
+    return {
+        "chosen": chosen,
+        "offered": [
+            (name, title, state.open_address(name)) for name, title in TITLES.items() if name not in names
+        ],
+        "opened": _open(user, state, words, connections) if state.opened in TITLES else None,
+    }
+
+
+def _name_chosen(
+    state: AccountList, name: str, words: Mapping[str, Chip], connections: QuerySet[Connection]
+) -> str:
+    values = state.values(name)
+    match name:
+        case "connection":
+            ids = [UUID(value) for value in values[:MAX_NAMED]]
+            texts = list(connections.filter(pk__in=ids).order_by("label").values_list("label", flat=True))
+        case "country":
+            texts = [COUNTRY_NAMES.get(value, value) for value in values]
+        case "marketplace":
+            texts = [name_marketplace(value) for value in values]
+        case "labels" | "connection_labels":
+            labels = state.query.filters[name]
+            texts = [f"{key}: {value}" for key, value in labels.items()]
+        case _:
+            chips = [(value, words.get(f"chip-{name}-{value}")) for value in values]
+            texts = [chip.state.word if chip else value for value, chip in chips]
+    rest = len(values) - MAX_NAMED
+    return ", ".join(texts[:MAX_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _open(
+    user: User, state: AccountList, words: Mapping[str, Chip], connections: QuerySet[Connection]
+) -> Opened:
+    name, is_uncounted = state.opened, False
+    if name in {"country", "labels", "connection"}:
+        found = count_values(state.without(name).accounts(user), name, cap=MAX_COUNT)
+        choices, is_uncounted = _list_found(state, name, found, connections), found.is_cut
+    else:
+        own = [chip for key, chip in words.items() if key.startswith(f"chip-{name}-")]
+        choices = [_copy(state, name, chip) for chip in own]
+        is_uncounted = any(chip.number is None for chip in own)
+    return Opened(
+        name,
+        TITLES[name],
+        HINTS.get(name, ""),
+        choices,
+        state.typed(name),
+        state.without(name).list_pairs(state.without(name).query.given),
+        state.page_address(state.cursor),
+        is_uncounted,
+        is_chosen=bool(state.values(name)),
+    )
+
+
+def _copy(state: AccountList, name: str, chip: Chip) -> Choice:
+    return Choice(
+        id=chip.id,
+        text=chip.state.word,
+        tone=None if name in WITHOUT_SHAPE else chip.state.tone,
+        number=chip.number,
+        current=chip.current,
+        address=f"{chip.address}&filter={name}",
+    )
+
+
+def _list_found(
+    state: AccountList, name: str, found: Values, connections: QuerySet[Connection]
+) -> list[Choice]:
+    match name:
+        case "country":
+            known = {**dict.fromkeys(COUNTRY_NAMES, 0), **found.numbers}
+            named = [(code, COUNTRY_NAMES.get(code, code), code) for code in sorted(known, key=_rank(known))]
+        case "connection":
+            labels = dict(connections.filter(pk__in=list(found.numbers)).values_list("pk", "label"))
+            known = {str(key): number for key, number in found.numbers.items() if key in labels}
+            named = [(value, labels[UUID(value)], "") for value in sorted(known, key=_rank(known))]
+        case _:
+            known = dict(found.numbers)
+            named = [(value, value, "") for value in known]
+    chosen = _chosen_labels(state) if name == "labels" else set(state.values(name))
+    missing = [
+        (value, value, "") for value in sorted(chosen - {value for value, *_ in named}) if name == "labels"
+    ]
+    return [
+        Choice(
+            id=f"chip-{name}-{value}",
+            text=text,
+            code=code,
+            flag=_draw_flag(code),
+            number=None if found.is_cut else known.get(value, 0),
+            current=value in chosen,
+            address=f"{_toggle(state, name, value)}&filter={name}",
+        )
+        for value, text, code in [*missing, *named][:MAX_CHOICES]
+    ]
+
+
+def _rank(numbers: Mapping[str, int]) -> Any:
+    return lambda value: (-numbers[value], value)
+
+
+def _chosen_labels(state: AccountList) -> set[str]:
+    return {f"{key}:{value}" for key, value in state.query.filters.get("labels", {}).items()}
+
+
+def _toggle(state: AccountList, name: str, value: str) -> str:
+    if name != "labels":
+        return state.toggle_address(name, value)
+    labels: dict[str, str] = dict(state.query.filters.get("labels", {}))
+    key, _, text = value.partition(":")
+    if labels.get(key) == text:
+        del labels[key]
+    else:
+        labels[key] = text
+    given = {**state.query.given, "labels": _write_labels(labels)}
+    return make_address(state.list_pairs(given))
+
+
+def _write_labels(labels: Mapping[str, str]) -> list[str]:
+    return [json.dumps(labels, ensure_ascii=False, separators=(",", ":"))] if labels else []
+
+
+def _draw_flag(code: str) -> str:
+    """Return the flag of a country as a character, which is only decoration."""
+    if len(code) != 2 or not code.isascii() or not code.isalpha():
+        return ""
+    code = "GB" if code == "UK" else code
+    return "".join(chr(0x1F1E6 + ord(letter) - ord("A")) for letter in code.upper())
