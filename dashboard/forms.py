@@ -21,6 +21,11 @@ SYNC_CHOICES = [("", "No change"), ("on", "On"), ("off", "Off")]
 class OptionsForm(forms.Form):
     """The options of an operation."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if not self.is_bound:
+            next(iter(self.fields.values())).widget.attrs["autofocus"] = True
+
     @property
     def options(self) -> dict[str, Any]:
         """What the valid form says, as the operation takes it."""
@@ -40,8 +45,10 @@ class LabelsForm(OptionsForm):
     set_labels = forms.CharField(
         label="Set labels",
         required=False,
-        help_text="One per line, e.g. team: north.",
-        widget=forms.Textarea(attrs={"rows": 3, "class": "c-field", "placeholder": "team: north"}),
+        help_text="One per line, e.g. team: north. Shift and Enter begin a line.",
+        widget=forms.Textarea(
+            attrs={"rows": 3, "class": "c-field", "placeholder": "team: north", "data-enter": True}
+        ),
     )
     remove_labels = forms.CharField(
         label="Remove labels",

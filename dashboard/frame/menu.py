@@ -1,27 +1,18 @@
-"""The frame's menu, badges and command search."""
+"""The frame's menu and its badges."""
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
-from unfold.dataclasses import SearchResult
 
-from accounts.lists.filters import filter_accounts
-from accounts.lists.pages import count_capped
 from tokens.models import Connection
 from tokens.people.audit.query import VIEW as VIEW_AUDIT
 from tokens.people.chosen_team import where_chosen
 from tokens.permissions import may
-
-MAX_FOUND = 8
-MAX_COUNTED = 1_000
-MAX_TERM_LENGTH = 200
 
 
 def environment(_request: HttpRequest) -> list[str] | None:
@@ -176,54 +167,3 @@ def _badge(request: HttpRequest) -> dict[str, str]:
     broken = Connection.objects.visible_to(request.user).broken()
     number = broken.filter(where_chosen(request.user, permission)).count()
     return {"badge": f"{number:,}", "badge_variant": "warning"} if number else {}
-
-
-def _find_more(rows: QuerySet[Any], what: str, address: str, icon: str) -> list[SearchResult]:
-    # Unfold counts the rows that are shown, and not what was found.
-    found = count_capped(rows, MAX_COUNTED)
-    if found.number <= MAX_FOUND:
-        return []
-    total = f"{found.number:,}{'+' if found.capped else ''}"
-    title = f"The first {MAX_FOUND} of {total} {what}"
-    return [SearchResult(title=title, description="See all", link=address, icon=icon)]
-
-
-def search(request: HttpRequest, term: str) -> list[SearchResult]:
-    if not isinstance(request.user, User):
-        return []
-    found: list[SearchResult] = []
-    if may(request.user, "tokens.view_connection"):
-        found += _find_connections(request.user, term)
-    if may(request.user, "accounts.view_account"):
-        found += _find_accounts(request.user, term)
-    return found
-
-
-def _find_connections(user: User, term: str) -> list[SearchResult]:
-    rows = Connection.objects.visible_to(user).filter(label__icontains=term)
-    found = [
-        SearchResult(
-            title=connection.label,
-            description="Connection",
-            link=reverse("connection", args=[connection.pk]),
-            icon="cable",
-        )
-        for connection in rows.only("pk", "label")[:MAX_FOUND]
-    ]
-    return [*found, *_find_more(rows, "connections", reverse("connections"), "cable")]
-
-
-def _find_accounts(user: User, term: str) -> list[SearchResult]:
-    term = term[:MAX_TERM_LENGTH]
-    rows = filter_accounts(user, {"search": term})
-    found = [
-        SearchResult(
-            title=str(account),
-            description=account.amazon_account_id,
-            link=reverse("account", args=[account.pk]),
-            icon="storefront",
-        )
-        for account in rows.only("pk", "name", "amazon_account_id").order_by("name")[:MAX_FOUND]
-    ]
-    address = f"{reverse('accounts')}?{urlencode({'search': term})}"
-    return [*found, *_find_more(rows, "accounts", address, "storefront")]

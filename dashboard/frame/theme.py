@@ -31,6 +31,7 @@ SCRIPTS = [
     "dialogs",
     "keys",
     "frame",
+    "command",
     "copying",
     "zone",
 ]
@@ -56,7 +57,7 @@ UNFOLD: dict[str, Any] = {
     "ACCOUNT": {"navigation": "dashboard.frame.menu.account_links"},
     "COLORS": {},
     "BORDER_RADIUS": "6px",
-    "COMMAND": {"search_callback": "dashboard.frame.menu.search", "search_models": False},
+    "COMMAND": {"search_callback": "dashboard.frame.command_search.search", "search_models": False},
     "SIDEBAR": {
         "show_search": True,
         "command_search": True,

@@ -96,6 +96,13 @@ def test_nothing_that_opens_has_a_violation(page: Page) -> None:
     expect(page.get_by_role("alert")).to_be_visible()
     found += violations(page)
     page.keyboard.press("Escape")
+    page.keyboard.press("Control+k")
+    page.locator("#search-input-command").press_sequentially("acc")
+    expect(page.locator("#command-results-list li").first).to_be_visible()
+    found += violations(page)
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    expect(page.locator("#search-input-command")).to_be_hidden()
     if page.get_by_role("button", name="Menu").is_visible():
         page.get_by_role("button", name="Menu").click()
         found += violations(page)

@@ -255,11 +255,53 @@ def test_the_first_tab_stop_skips_to_the_content(accounts: Page) -> None:
     expect(accounts.get_by_role("link", name="Skip to the content")).to_be_focused()
 
 
-def test_the_command_search_finds_an_account(accounts: Page) -> None:
+def test_three_letters_and_enter_open_an_account(accounts: Page) -> None:
     name = accounts.locator("[data-item] .c-name").nth(3).inner_text()
     accounts.keyboard.press("Control+k")
-    accounts.locator("#search-input-command").press_sequentially(name[:12])
-    expect(accounts.locator("#command-results-list").get_by_text("amzn1").first).to_be_visible()
+    search = accounts.locator("#search-input-command")
+    expect(search).to_be_focused()
+    accounts.keyboard.type(name[:3])
+    accounts.keyboard.press("Enter")
+    accounts.wait_for_url(re.compile("/accounts/[0-9a-f-]{36}/"))
+
+
+def test_all_that_match_are_labelled_by_four_keys_and_the_text(accounts: Page) -> None:
+    number = total(accounts)
+    for key in ("a", "a"):
+        accounts.keyboard.press(key)
+    assert bar(accounts) == f"{number:,} selected"
+    accounts.keyboard.press("l")
+    expect(accounts.get_by_role("dialog").get_by_label("Set labels")).to_be_focused()
+    accounts.keyboard.type("season: Q4")
+    accounts.keyboard.press("Enter")
+    accounts.wait_for_url("**/operations/*/")
+    expect(accounts.locator("h1")).to_contain_text(f"Update of {number:,} accounts")
+
+
+def test_escape_comes_back_from_an_account_to_its_row_and_letters_go_to_pages(accounts: Page) -> None:
+    accounts.keyboard.press("/")
+    accounts.keyboard.press("ArrowDown")
+    names = accounts.locator("[data-item] a.c-name")
+    expect(names.nth(0)).to_be_focused()
+    for key in ("x", "j", "j", "Shift+X"):
+        accounts.keyboard.press(key)
+    assert bar(accounts) == "3 selected"
+    accounts.keyboard.press("Enter")
+    accounts.wait_for_url(re.compile("/accounts/[0-9a-f-]{36}/"))
+    accounts.keyboard.press("Escape")
+    accounts.wait_for_url("**/accounts/")
+    expect(names.nth(2)).to_be_focused()
+    accounts.keyboard.press("?")
+    accounts.get_by_label("Single letters are keys").uncheck()
+    accounts.keyboard.press("Escape")
+    for key in ("g", "p"):
+        accounts.keyboard.press(key)
+    accounts.keyboard.press("?")
+    expect(accounts.get_by_role("dialog")).to_be_hidden()
+    accounts.evaluate("localStorage.clear()")
+    for key in ("g", "p"):
+        accounts.keyboard.press(key)
+    accounts.wait_for_url("**/operations/")
 
 
 def test_the_theme_is_there_from_the_first_paint(accounts: Page) -> None:

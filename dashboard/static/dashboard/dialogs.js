@@ -12,6 +12,12 @@
     setTimeout(() => note.remove(), TOAST_SECONDS * 1000);
   }
 
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    if (!event.target.matches?.("dialog textarea[data-enter]")) return;
+    event.preventDefault();
+    event.target.form.requestSubmit();
+  });
   document.addEventListener("toast", (event) => toast(event.detail?.value));
   document.addEventListener("htmx:afterSwap", (event) => {
     const dialog = event.detail.target;

@@ -57,7 +57,7 @@
     document.getElementById("command-submit")?.setAttribute("aria-label", "Search");
     const command = document.getElementById("search-input-command");
     command?.setAttribute("aria-label", "Search the console");
-    command?.setAttribute("placeholder", "Name or id of an account, name of a connection");
+    command?.setAttribute("placeholder", "Account, connection, operation or page");
     markLandmark("#submit-row, .submit-row-container, #changelist-actions", "region", "Actions");
     markLandmark("[class*='lg:scrollable-top']", "region", "Pages");
     markLandmark("#main > .px-4:has(> * > ul)", "region", "Messages");
