@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
@@ -42,6 +43,8 @@ class AccountList(ListState):
     place: int | None = 1
     # The filter whose choices are shown.
     opened: str = ""
+    # The id of the saved view that this list began as.
+    saved: str = ""
     # The accounts of each set of filters: to read filters costs queries, and a page asks for the same set again.
     found: dict[str, QuerySet[Account]] = field(default_factory=dict, compare=False, repr=False)
 
@@ -51,7 +54,16 @@ class AccountList(ListState):
     @classmethod
     def read(cls, parameters: QueryDict, display: Display = DEFAULT) -> "AccountList":
         query = read_account_query(parameters, paging=PAGING, ignored=PAGE_ONLY)
-        return cls(query, display, _read_place(parameters, query.cursor), parameters.get("filter", ""))
+        return cls(
+            query,
+            display,
+            _read_place(parameters, query.cursor),
+            parameters.get("filter", ""),
+            _read_saved(parameters),
+        )
+
+    def list_more_pairs(self) -> list[tuple[str, str]]:
+        return [*super().list_more_pairs(), *([("saved", self.saved)] if self.saved else [])]
 
     @property
     def page_size(self) -> int:
@@ -109,6 +121,13 @@ def _read_place(parameters: QueryDict, cursor: str) -> int | None:
         return 1
     text = parameters.get("from", "")
     return min(int(text), MAX_PLACE) if text.isascii() and text.isdecimal() and len(text) < 12 else None
+
+
+def _read_saved(parameters: QueryDict) -> str:
+    try:
+        return str(UUID(parameters.get("saved", "")))
+    except ValueError:
+        return ""
 
 
 def translate_parameters(parameters: QueryDict) -> QueryDict:

@@ -48,6 +48,8 @@ DEEDS: Final[dict[str, str]] = {
     Action.TEAM_MAKE: "Made a team",
     Action.TEAM_RENAME: "Renamed a team",
     Action.TEAM_REMINDERS: "Switched the reminders of a team",
+    Action.VIEW_SAVE: "Saved a view",
+    Action.VIEW_REMOVE: "Removed a view",
     Action.TEAM_LOGO_SET: "Set the logo of a team",
     Action.TEAM_LOGO_REMOVE: "Removed the logo of a team",
     Action.MEMBER_ADD: "Added a member",

@@ -16,6 +16,8 @@ from accounts.lists.filters import filter_accounts
 from accounts.lists.pages import count_capped
 from accounts.models import BatchOperation
 from dashboard.frame.menu import navigation
+from dashboard.lists.saved_views import address_of
+from tokens.models import SavedView
 from tokens.permissions import may
 
 MAX_FOUND = 8
@@ -39,6 +41,7 @@ def search(request: HttpRequest, _term: str) -> list[SearchResult]:
         found += _find_connections(request.user, term)
     if may(request.user, "accounts.view_account"):
         found += _find_operations(request.user, term)
+        found += _find_views(request.user, term)
     return [*found, *_find_commands(request, term.lower())]
 
 
@@ -85,6 +88,14 @@ def _find_operations(user: User, term: str) -> list[SearchResult]:
             icon="checklist",
         )
         for batch in rows
+    ]
+
+
+def _find_views(user: User, term: str) -> list[SearchResult]:
+    rows = SavedView.objects.visible_to(user).filter(name__icontains=term)
+    return [
+        SearchResult(title=view.name, description="Saved view", link=address_of(view), icon="bookmark")
+        for view in rows[:MAX_FOUND]
     ]
 
 

@@ -41,6 +41,7 @@ from tokens.models import (
     Invitation,
     Membership,
     MutedAlertKind,
+    SavedView,
     Session,
     WaitingAlert,
 )
@@ -81,6 +82,7 @@ def quagga() -> User:
     SocialAccount.objects.create(user=user, provider="https://idp.example", uid="zebulon-at-idp")
     new_key(user)
     ChosenTeam.objects.create(user=user, team=team)
+    SavedView.objects.create(user=user, name="Zebulon's accounts")
     record_visit(user)
     AuthorizationAttempt.objects.create(user=user, state_digest="a" * 64, label="Zebulon's shop")
     Session.objects.create(

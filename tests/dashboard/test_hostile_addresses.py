@@ -22,7 +22,7 @@ from accounts.batch import start_batch
 from accounts.models import BatchOperation, Note
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, staff
 from tokens.connect.links import make_connect_link
-from tokens.models import AlertAddress
+from tokens.models import AlertAddress, SavedView
 from tokens.people.invitations import invite
 from tokens.people.keys import make_api_key
 from tokens.permissions import SYSTEM
@@ -98,6 +98,7 @@ def ids(
     webhook, _ = make_webhook(SYSTEM, connection.team, url="https://hooks.example.com/", events=["*"])
     return {
         "account_id": str(account.pk),
+        "view_id": str(SavedView.objects.create(user=owner, name="Mine").pk),
         "connection_id": str(connection.pk),
         "batch_id": str(batch.pk),
         "key_id": str(key.pk),

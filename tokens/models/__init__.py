@@ -36,6 +36,7 @@ from tokens.models.period import ConnectionPeriod
 from tokens.models.refresh import TokenRefresh, TokenRefreshQuerySet
 from tokens.models.renewal_mail import RenewalMail, RenewalMailQuerySet
 from tokens.models.request_clock import RequestClock
+from tokens.models.saved_view import SavedView, SavedViewQuerySet
 from tokens.models.scheduler_lead import SchedulerLead
 from tokens.models.session import Session, SessionQuerySet
 from tokens.models.sign_in import SignInPace
@@ -98,6 +99,8 @@ __all__ = [
     "RenewalMail",
     "RenewalMailQuerySet",
     "RequestClock",
+    "SavedView",
+    "SavedViewQuerySet",
     "SchedulerLead",
     "Session",
     "SessionQuerySet",

@@ -12,7 +12,7 @@
     p: ["/operations/"],
   };
   const SEQUENCE_MILLISECONDS = 1500;
-  let goesAt = 0;
+  let goesAt = Number.NEGATIVE_INFINITY;
   // Whether the next list that arrives takes the focus.
   let entersList = false;
 
@@ -106,7 +106,7 @@
 
   function findLetter(key, item) {
     if (performance.now() - goesAt < SEQUENCE_MILLISECONDS) {
-      goesAt = 0;
+      goesAt = Number.NEGATIVE_INFINITY;
       const act = go(key);
       if (act) return act;
     }

@@ -27,6 +27,7 @@ from tokens.models import (
     ConnectLink,
     Invitation,
     Membership,
+    SavedView,
     Team,
     Webhook,
     WebhookDelivery,
@@ -46,6 +47,7 @@ BODIES: dict[str, Any] = {
     "PATCH api/v1/accounts/<uuid:account_id>/": {"sync_enabled": False},
     "PATCH api/v1/connections/<uuid:connection_id>/": {"label": "Garden shop"},
     "POST api/v1/connections/access-tokens/": {"connection_ids": ["0193c8a0-0000-7000-8000-000000000001"]},
+    "POST views/": {"name": "Peak season", "query": "status=active"},
     "POST api/v1/connect-links/": {"label": "Copperleaf"},
     "POST keys/": {"name": "Report", "days": 30, "owner": "me"},
     "POST api/v1/teams/": {"name": "North"},
@@ -134,6 +136,10 @@ class Somebody:
         return Note.objects.create(account=self.account, author=self.account.user, text="Ask Ana.")
 
     @cached_property
+    def view(self) -> SavedView:
+        return SavedView.objects.create(team=self.account.team, name="Peak")
+
+    @cached_property
     def webhook(self) -> Webhook:
         return make_webhook(SYSTEM, self.account.team, url=WEBHOOK_URL, events=["*"])[0]
 
@@ -154,6 +160,7 @@ class Somebody:
             "team": lambda: of.account.team_id,
             "invitation": lambda: of.invitation.pk,
             "link": lambda: of.link.pk,
+            "view": lambda: of.view.pk,
             "webhook": lambda: of.webhook.pk,
             "delivery": lambda: of.delivery.pk,
             "address": lambda: of.address.pk,

@@ -46,6 +46,7 @@ from tokens.models import (
     ConnectLink,
     Invitation,
     Membership,
+    SavedView,
     Team,
     TeamLogo,
     Webhook,
@@ -55,6 +56,7 @@ from tokens.people.invitations import MIN_PAUSE, invite, revoke_invitation, send
 from tokens.people.keys import end_api_keys, make_team_key, revoke_api_key
 from tokens.people.logos import remove_team_logo, set_team_logo
 from tokens.people.roles import PERMISSIONS, Role
+from tokens.people.saved_views import remove_view, save_view
 from tokens.people.teams import remove_member, set_member
 from tokens.permissions import SYSTEM, Actor, may, require
 from tokens.refresh.hand_out import hand_out_access_tokens
@@ -229,6 +231,14 @@ OPERATIONS: dict[str, tuple[str, Callable[[Any, Scene], object]]] = {
         "tokens.manage_members",
         lambda user, scene: switch_reminders(user, scene.connection.team, on=False),
     ),
+    "save_view": (
+        "accounts.update_account",
+        lambda user, scene: save_view(user, name="Peak", query="country=DE", team=scene.connection.team),
+    ),
+    "remove_view": (
+        "accounts.update_account",
+        lambda user, _: remove_view(user, SavedView.objects.get()),
+    ),
     "set_team_logo": (
         "tokens.change_teamlogo",
         lambda user, scene: set_team_logo(user, scene.connection.team, make_png()),
@@ -314,6 +324,7 @@ def scene(db: None, new_account: AccountFactory) -> Scene:
     disconnect_connection(SYSTEM, disconnected)
     Team.objects.get_or_create(name="Other")
     TeamLogo.objects.create(team=account.team, png=b"x")
+    SavedView.objects.create(team=account.team, name="Season")
     webhook, _ = make_webhook(SYSTEM, account.team, url=WEBHOOK_URL, events=["*"])
     send_test(SYSTEM, webhook)
     WebhookDelivery.objects.update(state="delivered", next_try_at=None)
@@ -333,6 +344,7 @@ def stored(scene: Scene) -> list[Any]:
         *Membership.objects.order_by("pk").values_list("pk", "role"),
         *AlertAddress.objects.order_by("pk").values_list("pk"),
         *TeamLogo.objects.order_by("pk").values_list("pk"),
+        *SavedView.objects.order_by("pk").values_list("pk", "query"),
         *Invitation.objects.order_by("pk").values_list("pk", "ends_at"),
         *AuthorizationAttempt.objects.values_list("pk", flat=True),
         *ConnectLink.objects.order_by("pk").values_list("pk", "revoked_at"),

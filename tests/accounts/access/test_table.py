@@ -121,6 +121,11 @@ GET     renewals/dates/                                     > > 403 200 200 200
 POST    renewals/dates/                                     > > 403 303 303 303
 GET     renewals/links.csv                                  > > 403 303 303 303
 POST    renewals/links.csv                                  > > 403 200 200 200
+GET     views/                                              302 302 302 302 302 302
+POST    views/                                              > > 303 303 303 303
+GET     views/counts/                                       > > 200 200 200 200
+GET     views/<uuid:view_id>/remove/                        > > 303 303 303 303
+POST    views/<uuid:view_id>/remove/                        > > 403 303 303 303
 GET     links/                                              > > 200 200 200 200
 POST    links/                                              > > 403 200 200 200
 GET     links/<uuid:link_id>/revoke/                        > > 403 303 303 303

@@ -37,6 +37,7 @@ from tokens.models import (
     Membership,
     MutedAlertKind,
     RenewalMail,
+    SavedView,
     Team,
     TeamLogo,
     TokenRefresh,
@@ -63,6 +64,25 @@ def test_a_team_has_a_name_of_its_own() -> None:
         Team.objects.create(name="NORTH")
     with refused("team_has_a_name"):
         Team.objects.create(name="")
+
+
+def test_a_saved_view_has_a_name_of_its_own_and_is_short(db: None) -> None:
+    owner = User.objects.create_user("olga")
+    team = team_of(owner)
+    views = SavedView.objects
+    views.create(user=owner, name="Peak")
+    views.create(team=team, name="Peak")
+    with refused("one_own_view_per_name"), transaction.atomic():
+        views.create(user=owner, name="Peak")
+    with refused("one_view_per_team_and_name"), transaction.atomic():
+        views.create(team=team, name="Peak")
+    with refused("saved_view_has_a_name"), transaction.atomic():
+        views.create(user=owner, name="")
+    for both in ({}, {"user": owner, "team": team}):
+        with refused("saved_view_is_own_or_shared"), transaction.atomic():
+            views.create(name="Other", **both)
+    with refused("saved_view_is_short"), transaction.atomic():
+        views.create(user=owner, name="Long", query="x" * 4_001)
 
 
 def test_a_failure_lasts_once_for_each_subject(connect: ConnectionFactory) -> None:

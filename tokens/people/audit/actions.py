@@ -46,6 +46,8 @@ class Action(StrEnum):
     TEAM_MAKE = "team.make"
     TEAM_RENAME = "team.rename"
     TEAM_REMINDERS = "team.switch_reminders"
+    VIEW_SAVE = "view.save"
+    VIEW_REMOVE = "view.remove"
     TEAM_LOGO_SET = "team.set_logo"
     TEAM_LOGO_REMOVE = "team.remove_logo"
     MEMBER_ADD = "member.add"

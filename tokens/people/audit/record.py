@@ -27,6 +27,7 @@ TYPES: Final = {
     "authenticator": "second_factor",
     "batchoperation": "batch",
     "connectlink": "connect_link",
+    "savedview": "view",
     "socialaccount": "single_sign_on",
     "user": "person",
 }
