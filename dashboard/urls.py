@@ -62,6 +62,7 @@ urlpatterns = [
     path("views/counts/", saved_views.counts, name="view-counts"),
     path("views/<uuid:view_id>/remove/", saved_views.remove, name="view-remove"),
     path("links/", links.links, name="links"),
+    path("links/<uuid:link_id>/send-again/", links.send_again, name="link-send-again"),
     path("links/<uuid:link_id>/revoke/", links.revoke, name="link-revoke"),
     path("renewals/", renewals.renewals, name="renewals"),
     path("renewals/links.csv", renewal_links.links_csv, name="renewal-links-csv"),

@@ -20,7 +20,13 @@ from amazon_accounts.configuration.languages import CLIENT_LANGUAGES
 from dashboard.frame.page import INVALID_FORM, SeeOther, StaffRequest, page, redirect_htmx, staff_page
 from dashboard.views.connections import visible
 from tokens.connect.forms import LabelField, RegionsChoiceField
-from tokens.connect.links import MAX_DAYS, USUAL_DAYS, make_connect_link, revoke_connect_link
+from tokens.connect.links import (
+    MAX_DAYS,
+    USUAL_DAYS,
+    make_connect_link,
+    revoke_connect_link,
+    send_connect_link_again,
+)
 from tokens.connect.update import MAX_LABEL_LENGTH
 from tokens.models import Connection, ConnectLink, Team, all_regions
 from tokens.models.connect_link import MAX_ADDRESS_LENGTH
@@ -158,6 +164,25 @@ def _find_connection(request: StaffRequest) -> Connection | None:
     except ValueError:
         raise Http404 from None
     return get_object_or_404(visible(request), pk=wanted)
+
+
+@require_http_methods(["GET", "POST"])
+@staff_page(MAKE)
+def send_again(request: StaffRequest, link_id: UUID) -> HttpResponseBase:
+    links = ConnectLink.objects.visible_to(request.user).select_related("team", "owner", "connection")
+    link = get_object_or_404(links, pk=link_id)
+    require(request.user, MAKE, link)
+    if request.method == "GET":
+        return SeeOther(reverse("links"))
+    try:
+        send_connect_link_again(request.user, link)
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+    else:
+        messages.success(
+            request, "A mail with a new link is on its way. The old link opens nothing any more."
+        )
+    return redirect_htmx(request, reverse("links"))
 
 
 @require_http_methods(["GET", "POST"])

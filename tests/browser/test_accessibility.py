@@ -21,6 +21,8 @@ OUR_PAGES = [
     "/connections/",
     "/connect/amazon/",
     "/operations/",
+    "/renewals/",
+    "/renewals/dates/",
     "/activity/",
     "/keys/",
     "/nowhere/",

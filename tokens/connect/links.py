@@ -62,12 +62,13 @@ def make_connect_link(
     language: Any = "en",
     owner: User | None = None,
     mailing: UUID | None = None,
+    instead_of: ConnectLink | None = None,
 ) -> tuple[ConnectLink, str | None]:
     """Make a link; return it and its address, which is shown this once.
 
     With an e-mail address there is none: the worker that sends the mail makes the token, so that nothing stores it.
     With a connection the link renews that one, and leaves its label and regions. `owner` is for the system. A link of a
-    mailing waits until `gather_mailing` puts it into a mail with others. Raises PermissionDenied and ValidationError.
+    mailing waits until `gather_mailing` puts it into a mail with others. The link `instead_of` ends. Raises PermissionDenied and ValidationError.
     """
     require(user, "tokens.connect_amazon", connection or team)
     values = _clean(label=label, email=email, regions=regions, days=days, language=language)
@@ -104,13 +105,36 @@ def make_connect_link(
             "regions": link.regions,
             "days": days,
             "is_mailed": bool(link.email),
+            **({"instead_of": str(instead_of.pk)} if instead_of else {}),
         },
     )
+    if instead_of is not None:
+        ConnectLink.objects.filter(pk=instead_of.pk).revoke()
     if token is None:
         if mailing is None:
             _queue_mail(link)
         return link, None
     return link, build_address(token)
+
+
+def send_connect_link_again(user: User | System, link: ConnectLink) -> ConnectLink:
+    """Mail a new link like this one, which ends. Raises PermissionDenied, and ValidationError as for a new link."""
+    require(user, "tokens.connect_amazon", link)
+    if not link.email or link.used_at is not None:
+        raise ValidationError("Only a link that was mailed, and that nobody has used, can be sent again.")
+    made, _address = make_connect_link(
+        user,
+        link.team,
+        label=link.label,
+        connection=link.connection,
+        email=link.email,
+        regions=link.regions,
+        days=(link.ends_at - link.created_at).days,
+        language=link.language,
+        owner=link.owner,
+        instead_of=link,
+    )
+    return made
 
 
 @transaction.atomic

@@ -36,7 +36,7 @@ from tests.api_keys import new_key
 from tests.pictures import make_png
 from tests.sandbox_fixtures import SandboxServer
 from tokens.connect.disconnect import disconnect_connection
-from tokens.models import ApiKey, AuditEntry, AuditLink, Connection, Session, Team
+from tokens.models import ApiKey, AuditEntry, AuditLink, Connection, ConnectLink, Session, Team
 from tokens.people.audit import Action
 from tokens.people.logos import set_team_logo
 from tokens.permissions import SYSTEM
@@ -63,6 +63,8 @@ class Requests(Somebody):
     def prepare(self, name: str) -> None:
         # Makes the objects, which is recorded too.
         self.make_path(name.split()[1])
+        if name.startswith("POST links/") and name.endswith("/send-again/"):
+            ConnectLink.objects.update(email="ads@copperleaf.example")
         if name.endswith("/logo/remove/"):
             set_team_logo(SYSTEM, self.account.team, make_png())
         if name.startswith("PUT "):

@@ -31,7 +31,7 @@ from tokens.connect import oauth
 from tokens.connect.consent_dates import enter_consent_dates
 from tokens.connect.disconnect import disconnect_connection
 from tokens.connect.forget import forget_login
-from tokens.connect.links import make_connect_link, revoke_connect_link
+from tokens.connect.links import make_connect_link, revoke_connect_link, send_connect_link_again
 from tokens.connect.move import move_connection
 from tokens.connect.refresh_token import connect_with_refresh_token
 from tokens.connect.reminders import switch_reminders
@@ -121,6 +121,13 @@ def connect_by_token(user: User, scene: Scene) -> None:
 
 
 WEBHOOK_URL = "https://hooks.example.com/amazon"
+
+
+def send_link_again(user: User, _scene: Scene) -> object:
+    link = ConnectLink.objects.get()
+    link.email = "ads@copperleaf.example"
+    return send_connect_link_again(user, link)
+
 
 OPERATIONS: dict[str, tuple[str, Callable[[Any, Scene], object]]] = {
     "request_sync": (
@@ -213,6 +220,7 @@ OPERATIONS: dict[str, tuple[str, Callable[[Any, Scene], object]]] = {
         "tokens.connect_amazon",
         lambda user, _: revoke_connect_link(user, ConnectLink.objects.get()),
     ),
+    "send_connect_link_again": ("tokens.connect_amazon", send_link_again),
     "send_renewal_link": (
         "tokens.connect_amazon",
         lambda user, scene: send_renewal_link(user, scene.connection, uuid4()),

@@ -128,6 +128,8 @@ GET     views/<uuid:view_id>/remove/                        > > 303 303 303 303
 POST    views/<uuid:view_id>/remove/                        > > 403 303 303 303
 GET     links/                                              > > 200 200 200 200
 POST    links/                                              > > 403 200 200 200
+GET     links/<uuid:link_id>/send-again/                    > > 403 303 303 303
+POST    links/<uuid:link_id>/send-again/                    > > 403 303 303 303
 GET     links/<uuid:link_id>/revoke/                        > > 403 303 303 303
 POST    links/<uuid:link_id>/revoke/                        > > 403 303 303 303
 GET     operations/                                         > > 200 200 200 200

@@ -21,7 +21,13 @@ from tests.tokens.connect.links.visiting import new_link
 from tokens.connect import links
 from tokens.connect.disconnect import disconnect_connection
 from tokens.connect.forget import forget_login
-from tokens.connect.links import MAX_MAILS_A_DAY, find_link, mail_connect_link, make_connect_link
+from tokens.connect.links import (
+    MAX_MAILS_A_DAY,
+    find_link,
+    mail_connect_link,
+    make_connect_link,
+    send_connect_link_again,
+)
 from tokens.connect.move import move_connection
 from tokens.models import AuditEntry, Connection, ConnectLink, Team
 from tokens.people.erase import erase_person
@@ -122,6 +128,48 @@ class TestMaking:
             new_link(mara)
         with pytest.raises(ValidationError, match="has 2 open links"):
             new_link(mara)
+
+
+class TestSendingAgain:
+    def test_a_new_link_like_it_is_mailed_and_the_old_one_ends(
+        self, mara: User, connection: Connection
+    ) -> None:
+        link, _ = make_connect_link(
+            mara,
+            team_of(mara),
+            label="Copperleaf",
+            email=ADDRESS,
+            days=12,
+            language="fr",
+            connection=connection,
+        )
+        made = send_connect_link_again(mara, link)
+        link.refresh_from_db()
+        assert (str(link.state), str(made.state)) == ("revoked", "open")
+        assert (made.email, made.language, made.label, made.connection) == (
+            ADDRESS,
+            "fr",
+            "Copperleaf",
+            connection,
+        )
+        assert made.ends_at - made.created_at == timedelta(days=12)
+        job = ProcrastinateJob.objects.filter(task_name="tokens.mail_connect_link").order_by("-id")[0]
+        assert job.args == {"link_id": str(made.pk)}
+        entry = AuditEntry.objects.get(object_id=str(made.pk))
+        assert entry.after is not None
+        assert entry.after["instead_of"] == str(link.pk)
+
+    def test_only_a_mailed_and_unused_link_and_not_without_end(self, mara: User) -> None:
+        shown, _ = new_link(mara)
+        with pytest.raises(ValidationError, match="Only a link that was mailed"):
+            send_connect_link_again(mara, shown)
+        link, _ = make_connect_link(mara, team_of(mara), label="x", email=ADDRESS)
+        for _ in range(MAX_MAILS_A_DAY - 1):
+            link = send_connect_link_again(mara, link)
+        with pytest.raises(ValidationError, match="within a day"):
+            send_connect_link_again(mara, link)
+        link.refresh_from_db()
+        assert str(link.state) == "open"
 
 
 @pytest.mark.django_db(transaction=True)
