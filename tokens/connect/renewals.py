@@ -70,6 +70,7 @@ def make_renewal_links(
     For those who pass the links on themselves: nobody can read an address again. Disconnected logins get none. Raises
     PermissionDenied and ValidationError; then no link is made.
     """
+    require(user, PERMISSION)
     made = []
     for connection in connections:
         if connection.state == Connection.State.DISCONNECTED:
