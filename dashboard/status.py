@@ -369,5 +369,6 @@ def status_of_consent(connection: Connection) -> Status | None:
     days = (connection.consent_ends_at - approximate_now()).days
     if days < 0:
         return Status("bad", "Consent has ended")
-    words = f"Consent ends in {days:,} day{'' if days == 1 else 's'}"
+    left = f"in {days:,} day{'' if days == 1 else 's'}" if days else "within a day"
+    words = f"Consent ends {left}"
     return Status("attention" if days <= CONSENT_WARNING_DAYS else "good", words)

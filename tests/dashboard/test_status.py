@@ -252,6 +252,7 @@ def test_a_share_is_never_rounded_up_to_100_percent(share: float | None, text: s
         (0, "good", "Consent ends in 364 days"),
         (334, "attention", "Consent ends in 30 days"),
         (363, "attention", "Consent ends in 1 day"),
+        (364, "attention", "Consent ends within a day"),
         (400, "bad", "Consent has ended"),
     ],
 )
