@@ -1,7 +1,7 @@
 """Links by which somebody without a login here connects or renews an Amazon login."""
 
 from datetime import timedelta
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -55,11 +55,10 @@ class ConnectLinkQuerySet(TeamRowsQuerySet["ConnectLink"]):
         """Give each link its `progress`."""
         return self.annotate(progress=_tell_progress())
 
-    def count_progress(self) -> dict[str, int]:
-        """Return how many of the links have each progress."""
+    def count_progress(self) -> models.QuerySet["ConnectLink", Any]:
+        """Return rows with a word of Progress and the number of links that have it."""
         counted = self.order_by().values(word=_tell_progress()).annotate(number=Count("pk"))
-        found = {row["word"]: row["number"] for row in counted}
-        return {word: found.get(word, 0) for word in Progress.values}
+        return counted.values_list("word", "number")
 
     def open(self) -> Self:
         return self.filter(used_at=None, revoked_at=None, ends_at__gt=Now())

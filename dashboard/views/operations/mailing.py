@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.contrib.auth.models import User
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef, QuerySet
+from django.db.models.functions import JSONObject
 
 from accounts.models import BatchOperation
 from dashboard.status import RENEWAL, Status
@@ -34,16 +37,22 @@ class Mailing:
 
 def read_mailing(user: User, batch: BatchOperation) -> Mailing | None:
     """Return what became of the links that the person may see; None for another operation."""
-    if batch.operation != IS_MAILING:
-        return None
-    links = ConnectLink.objects.visible_to(user).filter(mailing=batch.pk)
-    return Mailing(batch, links.count_progress())
+    return _find(user, BatchOperation.objects.filter(pk=batch.pk))
 
 
 def find_last_mailing(user: User) -> Mailing | None:
-    batches = BatchOperation.objects.visible_to(user).filter(operation=IS_MAILING)
-    last = batches.order_by("-created_at", "-pk").first()
-    return read_mailing(user, last) if last else None
+    return _find(user, BatchOperation.objects.visible_to(user).order_by("-created_at", "-pk"))
+
+
+def _find(user: User, batches: QuerySet[BatchOperation]) -> Mailing | None:
+    """Return the first of these that is a mailing. Costs one query."""
+    links = ConnectLink.objects.visible_to(user).filter(mailing=OuterRef("pk"))
+    counted = links.count_progress().values(pair=JSONObject(word="word", number="number"))
+    batch = batches.filter(operation=IS_MAILING).annotate(progress=ArraySubquery(counted)).first()
+    if batch is None:
+        return None
+    numbers = {pair["word"]: pair["number"] for pair in vars(batch)["progress"]}
+    return Mailing(batch, {word: numbers.get(word, 0) for word in Progress.values})
 
 
 def find_links(user: User, batch: BatchOperation, connections: Collection[UUID]) -> dict[UUID, ConnectLink]:
