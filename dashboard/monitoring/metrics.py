@@ -11,8 +11,7 @@ from itertools import accumulate
 from math import inf
 
 from django.db import connection
-from django.db.models import Count, Min, Q
-from django.db.models.functions import Coalesce
+from django.db.models import Count, Q
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 from prometheus_client import CollectorRegistry, generate_latest
@@ -67,22 +66,14 @@ class ConsoleCollector(Collector):
 def _measure_connections(now: datetime) -> Iterator[Metric]:
     states = Connection.objects.order_by().values_list("state").annotate(Count("pk"))
     yield _gauge("connections", "Connections by state", ["state"], _label(states))
-    oldest = Connection.objects.aggregate(oldest=find_oldest_sync())["oldest"]
-    text = "When the login that waits longest was last synced without failure"
-    yield _gauge("oldest_sync_timestamp_seconds", text, [], [([], oldest.timestamp())] if oldest else [])
     tokens = Connection.objects.live().aggregate(
         valid=Count("pk", filter=Q(expires_at__gt=now)),
         expired=Count("pk", filter=Q(expires_at__lte=now)),
     )
     yield _gauge("live_tokens", "Access tokens of live connections", ["token"], _label(tokens.items()))
-    # One that was never synced waits since it was connected.
-    oldest = (
-        Connection.objects.live()
-        .filter(paused=False)
-        .aggregate(at=Min(Coalesce("last_synced_at", "created_at")))["at"]
-    )
+    oldest = Connection.objects.aggregate(at=find_oldest_sync())["at"]
     seconds = 0.0 if oldest is None else max((now - oldest).total_seconds(), 0.0)
-    text = "Seconds since the last sync of the connection that was synced longest ago"
+    text = "Seconds since the last good sync of the login that waits longest, also of one that Amazon refuses"
     yield _gauge("oldest_sync_seconds", text, [], [([], seconds)])
 
 

@@ -110,17 +110,17 @@ def test_the_version_is_a_label(client: Client) -> None:
     assert read_metrics(client)["build_info"] == {label(version=__version__): 1}
 
 
-def test_the_oldest_sync_is_that_of_a_connection_that_is_synced(
+def test_the_oldest_sync_is_that_of_the_login_that_waits_longest(
     client: Client, alice: User, make_connection: MakeConnection
 ) -> None:
     now = timezone.now()
     make_connection(alice, "one", last_synced_at=now - timedelta(hours=2))
     make_connection(alice, "paused", last_synced_at=now - timedelta(hours=9), paused=True)
     make_connection(
-        alice, "broken", last_synced_at=now - timedelta(hours=9), state="reauthorization_required"
+        alice, "broken", last_synced_at=now - timedelta(hours=5), state="reauthorization_required"
     )
     (seconds,) = read_metrics(client)["oldest_sync_seconds"].values()
-    assert seconds == pytest.approx(7200, abs=60)
+    assert seconds == pytest.approx(5 * 3600, abs=60)
 
 
 def test_a_queue_is_as_old_as_its_oldest_job_that_could_begin(client: Client) -> None:
