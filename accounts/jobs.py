@@ -1,9 +1,11 @@
 """What the scheduler queues for this app."""
 
 from accounts.models import AccountSearch, BatchOperation
+from accounts.placing import changes_wait
 from accounts.tasks import (
     forget_old_standings,
     index_search,
+    place_changes,
     prune_batches,
     prune_sync_history,
     rescue_runs,
@@ -21,5 +23,6 @@ JOBS = [
     ScheduledJob(store_availability, every=3600),
     ScheduledJob(forget_old_standings, every=3600),
     ScheduledJob(settle_batches, every=15, only_if=BatchOperation.objects.unfinished().exists),
+    ScheduledJob(place_changes, every=5, only_if=changes_wait),
     ScheduledJob(index_search, every=10, only_if=AccountSearch.objects.filter(is_indexed=False).exists),
 ]

@@ -272,6 +272,7 @@ MIDDLEWARE = [
     "dashboard.middleware.BadInputMiddleware",
     "dashboard.outage.DatabaseOutageMiddleware",
     "accounts.api.rate_limits.RateLimitMiddleware",
+    "accounts.api.conditional.ConditionalMiddleware",
 ]
 
 TEMPLATES = [

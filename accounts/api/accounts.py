@@ -161,7 +161,9 @@ def _parse_if_match(if_match: str) -> set[datetime] | None:
     tags = [tag.strip().removeprefix("W/").strip('"') for tag in if_match.split(",")]
     if "*" in tags:
         return None
-    return {EPOCH + int(tag, 16) * MICROSECOND for tag in tags if re.fullmatch(r"[0-9a-f]{1,14}", tag)}
+    # Behind the point is the digest that ConditionalMiddleware adds.
+    versions = {tag.partition(".")[0] for tag in tags}
+    return {EPOCH + int(tag, 16) * MICROSECOND for tag in versions if re.fullmatch(r"[0-9a-f]{1,14}", tag)}
 
 
 class AccountList(APIView):
@@ -194,7 +196,10 @@ class AccountChangesRequest(serializers.Serializer[Any]):
 
 
 ETAG = OpenApiParameter(
-    "ETag", location=OpenApiParameter.HEADER, response=[200], description="The version of what operators say."
+    "ETag",
+    location=OpenApiParameter.HEADER,
+    response=[200],
+    description="The version of what operators say and, in the answer to GET, of the whole account.",
 )
 IF_MATCH = OpenApiParameter(
     "If-Match",

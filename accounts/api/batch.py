@@ -26,6 +26,7 @@ from accounts.batch.waits import find_waits_of, join_waits
 from accounts.errors import build_validation_error
 from accounts.lists.parameters import AccountFilterSet
 from accounts.models import BatchItem, BatchOperation
+from accounts.models.batch import count_items
 from amazon_accounts.labels import LABEL_NAME
 from amazon_accounts.web.links import build_link
 from amazon_accounts.web.problems import CONTENT_TOO_LARGE, NOT_FOUND, OPERATION_STATE, UNSUPPORTED_MEDIA_TYPE
@@ -61,6 +62,46 @@ class BatchSerializer(serializers.Serializer[Any]):
     def get_wait(self, batch: BatchOperation) -> Any:
         wait = join_waits(find_waits_of(batch))
         return wait and WaitSerializer(wait).data
+
+
+class _ListedBatches(serializers.ListSerializer[Any]):
+    """Counts the items of all operations of a page at once."""
+
+    def to_representation(self, data: Any) -> list[dict[str, Any]]:
+        batches = list(data)
+        counts = count_items(batches)
+        return [
+            self.child.to_representation(batch)
+            | {outcome: counts[batch.pk][outcome] for outcome in ("succeeded", "failed", "skipped")}
+            for batch in batches
+        ]
+
+
+class ListedBatchSerializer(ReadOnlySerializer):
+    id = serializers.UUIDField()
+    operation = Word(BatchOperation.Operation)
+    state = Word(BatchOperation.State)
+    total = serializers.IntegerField()
+    succeeded = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    skipped = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+    class Meta:
+        list_serializer_class = _ListedBatches
+
+
+class BatchListParameters(PageParameters):
+    state = Word(BatchOperation.State, required=False)
+    operation = Word(BatchOperation.Operation, required=False)
+
+
+def respond_with_batches(request: Request, subject: Subject) -> Response:
+    given: dict[str, Any] = read_parameters(request, BatchListParameters)
+    chosen = {name: given[name] for name in ("state", "operation") if name in given}
+    batches = BatchOperation.objects.visible_to(get_person(request)).filter(subject=subject, **chosen)
+    return respond_with_rows(request, batches, "-created_at", ListedBatchSerializer, given)
 
 
 class BatchItemSerializer(ReadOnlySerializer):
@@ -151,6 +192,17 @@ LOCATION = OpenApiParameter(
 
 class BatchStart(APIView):
     max_body_bytes = MAX_BODY_BYTES_OF_MANY_IDS
+
+    @describe(
+        "List operations",
+        "The operations on accounts of the last 90 days, newest first.",
+        operation_id="list_batches",
+        parameters=[BatchListParameters],
+        response=describe_page(ListedBatchSerializer),
+        example=build_page_example({name: value for name, value in examples.BATCH.items() if name != "wait"}),
+    )
+    def get(self, request: Request) -> Response:
+        return respond_with_batches(request, Subject.ACCOUNTS)
 
     @describe(
         "Act on many accounts",

@@ -15,13 +15,16 @@ from accounts.api.batch import (
     LABELS,
     LOCATION,
     BatchItemListParameters,
+    BatchListParameters,
     BatchSerializer,
+    ListedBatchSerializer,
     check_body,
     describe_no_options,
     describe_options,
     describe_request,
     get_visible,
     respond_accepted,
+    respond_with_batches,
 )
 from accounts.api.documentation import build_page_example, describe, describe_page
 from accounts.api.lists import Word, read_parameters, refuse_body, respond_with_rows
@@ -75,6 +78,17 @@ class ConnectionBatchItemSerializer(ReadOnlySerializer):
 
 class ConnectionBatchStart(APIView):
     max_body_bytes = MAX_BODY_BYTES_OF_MANY_IDS
+
+    @describe(
+        "List operations on connections",
+        "Those of the last 90 days, newest first.",
+        operation_id="list_connection_batches",
+        parameters=[BatchListParameters],
+        response=describe_page(ListedBatchSerializer),
+        example=build_page_example({name: value for name, value in examples.BATCH.items() if name != "wait"}),
+    )
+    def get(self, request: Request) -> Response:
+        return respond_with_batches(request, Subject.CONNECTIONS)
 
     @describe(
         "Act on many connections",

@@ -90,6 +90,7 @@ PROFILE = {
     ],
 }
 CHANGE = {
+    "id": 48151,
     "account": ACCOUNT_ID,
     "kind": "status",
     "profile_id": "",

@@ -1,7 +1,10 @@
 """Histories of syncs, of changes of accounts, and of token refreshes, newest first."""
 
+from collections.abc import Mapping
+from typing import Any, Final
 from uuid import UUID
 
+from django.core.exceptions import ValidationError
 from django.db.models import F
 from django.http import Http404
 from django.shortcuts import get_object_or_404
@@ -19,6 +22,8 @@ from accounts.models import Account, AccountChange, SyncRun
 from accounts.models.changes import AccountChangeQuerySet
 from amazon_accounts.web.problems import NOT_FOUND
 from tokens.models import Connection, TokenRefresh
+
+MAX_ID: Final = 2**63 - 1
 
 
 class SyncRunListParameters(PageParameters):
@@ -76,7 +81,17 @@ class ChangeListParameters(PageParameters):
     kind = Word(AccountChange.Kind, required=False)
 
 
+class ChangeFeedParameters(ChangeListParameters):
+    after = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=MAX_ID,
+        help_text="The id of a change: the list ascends, and begins with the change after it; 0 is the first one.",
+    )
+
+
 class ChangeSerializer(ReadOnlySerializer):
+    id = serializers.IntegerField()
     account = serializers.UUIDField(source="account_id")
     kind = Word(AccountChange.Kind)
     profile_id = serializers.CharField(allow_blank=True)
@@ -98,14 +113,22 @@ class ChangeSerializer(ReadOnlySerializer):
 class ChangeList(APIView):
     @describe(
         "List changes of accounts",
-        "What syncs and people changed, newest first.",
+        "What syncs and people changed, newest first.\n\n"
+        "With `after` the list ascends instead: changes come in the order in which they became known, a few seconds after they "
+        "happened, and never before a change that is in the list already. A program that asks with `after` for the changes "
+        "after the last change that it knows misses none, also when a large sync is committed late. Begin with `after=0`. Changes from "
+        "before the upgrade to this version are not in the ascending list.",
         operation_id="list_changes",
-        parameters=[ChangeListParameters],
+        parameters=[ChangeFeedParameters],
         response=describe_page(ChangeSerializer),
         example=build_page_example(examples.CHANGE),
     )
     def get(self, request: Request) -> Response:
-        return _respond_with_changes(request, AccountChange.objects.visible_to(get_person(request)))
+        given: dict[str, Any] = read_parameters(request, ChangeFeedParameters)
+        changes = AccountChange.objects.visible_to(get_person(request))
+        if "after" not in given:
+            return _respond_with_changes(request, changes, given)
+        return _respond_with_changes(request, _select_after(changes, given["after"]), given, "number")
 
 
 class AccountChangeList(APIView):
@@ -120,11 +143,23 @@ class AccountChangeList(APIView):
     )
     def get(self, request: Request, account_id: UUID) -> Response:
         account = get_object_or_404(Account.objects.visible_to(get_person(request)).only("pk"), pk=account_id)
-        return _respond_with_changes(request, AccountChange.objects.filter(account=account))
+        given: dict[str, Any] = read_parameters(request, ChangeListParameters)
+        return _respond_with_changes(request, AccountChange.objects.filter(account=account), given)
 
 
-def _respond_with_changes(request: Request, changes: AccountChangeQuerySet) -> Response:
-    given = read_parameters(request, ChangeListParameters)
+def _select_after(changes: AccountChangeQuerySet, change_id: int) -> AccountChangeQuerySet:
+    """Keep the placed changes after this one. What has no place yet comes after all that have one."""
+    if not change_id:
+        return changes.filter(number__gt=0)
+    known = changes.filter(pk=change_id).values_list("number", flat=True)
+    if not known:
+        raise ValidationError({"after": "You see no change with this id. Begin with after=0."})
+    return changes.none() if known[0] is None else changes.filter(number__gt=max(known[0], 0))
+
+
+def _respond_with_changes(
+    request: Request, changes: AccountChangeQuerySet, given: Mapping[str, Any], ordering: str = "-changed_at"
+) -> Response:
     if "since" in given:
         changes = changes.filter(changed_at__gte=given["since"])
     if "kind" in given:
@@ -132,7 +167,7 @@ def _respond_with_changes(request: Request, changes: AccountChangeQuerySet) -> R
     changes = changes.with_visible_run(get_person(request)).annotate(
         changed_by_name=F("changed_by__username")
     )
-    return respond_with_rows(request, changes, "-changed_at", ChangeSerializer, given)
+    return respond_with_rows(request, changes, ordering, ChangeSerializer, given, unique=ordering == "number")
 
 
 class RefreshListParameters(PageParameters):

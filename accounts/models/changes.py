@@ -62,6 +62,8 @@ class AccountChange(models.Model):
     )
     old = models.JSONField(null=True)
     new = models.JSONField(null=True)
+    # Its place among the committed changes; null until `place_changes` has found it, 0 if it is older than the numbers.
+    number = models.BigIntegerField(null=True, editable=False)
 
     objects = AccountChangeQuerySet.as_manager()
 
@@ -93,6 +95,9 @@ class AccountChange(models.Model):
             models.Index(
                 fields=["changed_at", "id"], condition=Q(changed_by__isnull=False), name="change_by_person"
             ),
+            # The ascending list, and what has no place in it yet.
+            models.Index(fields=["number"], condition=Q(number__gt=0), name="change_by_number"),
+            models.Index(fields=["id"], condition=Q(number=None), name="change_to_place"),
         ]
 
     def __str__(self) -> str:

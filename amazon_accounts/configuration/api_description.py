@@ -21,7 +21,17 @@ SPECTACULAR_SETTINGS: Final[dict[str, Any]] = {
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "POSTPROCESSING_HOOKS": ["accounts.api.documentation.finish"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "accounts.api.documentation.finish",
+    ],
+    # Words that several objects have under one name. The other enumerations are named for their object and field.
+    "ENUM_NAME_OVERRIDES": {
+        "BatchItemStateEnum": ["waiting", "running", "succeeded", "failed", "skipped"],
+        "BatchStateEnum": ["waiting", "running", "succeeded", "partial", "failed", "cancelled"],
+        "ConnectLinkStateEnum": ["open", "used", "expired", "revoked"],
+        "RegionEnum": ["NA", "EU", "FE"],
+    },
     "GENERIC_ADDITIONAL_PROPERTIES": None,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -86,6 +86,7 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "amazon_accounts/postgresql/sql/read_measures.sql": {},
     "dashboard/monitoring/sql/read_queue_ages.sql": {},
     "tokens/sql/note_request.sql": {"job": 1, "request": "0193c8a00000700080000000000001"},
+    "accounts/sql/place_changes.sql": {"batch_size": 100},
     "accounts/availability/sql/find_failing_times.sql": {
         "since": MOMENT,
         "until": MOMENT + timedelta(hours=1),

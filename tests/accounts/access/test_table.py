@@ -24,6 +24,7 @@ method  address                                             nobody stranger View
 
 GET     api/v1/accounts/                                    401 401 200 200 200 200
 GET     api/v1/accounts/amazon-profiles/                    401 401 200 200 200 200
+GET     api/v1/accounts/batch/                              401 401 200 200 200 200
 POST    api/v1/accounts/batch/                              401 401 403 202 202 202
 GET     api/v1/accounts/batch/<uuid:batch_id>/              401 401 200 200 200 200
 GET     api/v1/accounts/batch/<uuid:batch_id>/items/        401 401 200 200 200 200
@@ -43,6 +44,7 @@ POST    api/v1/connect-links/<uuid:link_id>/revoke/         401 401 403 200 200 
 GET     api/v1/connections/                                 401 401 200 200 200 200
 GET     api/v1/connections/<uuid:connection_id>/            401 401 200 200 200 200
 PATCH   api/v1/connections/<uuid:connection_id>/            401 401 403 200 200 200
+GET     api/v1/connections/batch/                           401 401 200 200 200 200
 POST    api/v1/connections/batch/                           401 401 403 202 202 202
 GET     api/v1/connections/batch/<uuid:batch_id>/           401 401 200 200 200 200
 GET     api/v1/connections/batch/<uuid:batch_id>/items/     401 401 200 200 200 200

@@ -138,3 +138,24 @@ class TestAPI:
         }
         cancel_batch(alice, batch)
         assert api.get(address).json()["wait"] is None
+
+
+@pytest.mark.parametrize("on", ["accounts", "connections"])
+def test_operations_are_listed_newest_first(
+    admin: User, new_account: AccountFactory, client_of: ClientFactory, on: str
+) -> None:
+    account, client = new_account(admin), client_of(admin)
+    row = account.pk if on == "accounts" else account.connection_id
+    address = f"/api/v1/{on}/batch/"
+    request = {f"{on[:-1]}_ids": [str(row)]}
+    ids = [
+        client.post(address, {"operation": operation, **request}, format="json").json()["id"]
+        for operation in ("sync", "disconnect")
+    ]
+    listed = client.get(address).json()["results"]
+    assert [batch["id"] for batch in listed] == ids[::-1]
+    assert (listed[0]["total"], listed[0]["succeeded"], "wait" in listed[0]) == (1, 0, False)
+    found = client.get(address, {"operation": "sync", "state": "waiting"}).json()["results"]
+    assert [batch["id"] for batch in found] == ids[:1]
+    other = "connections" if on == "accounts" else "accounts"
+    assert client.get(f"/api/v1/{other}/batch/").json()["results"] == []

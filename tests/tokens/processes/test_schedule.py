@@ -18,6 +18,7 @@ pytestmark = pytest.mark.django_db
 IDS = {
     "accounts.index_search",
     "accounts.forget_old_standings",
+    "accounts.place_changes",
     "accounts.prune",
     "accounts.prune_batches",
     "accounts.rescue_runs",
