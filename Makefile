@@ -3,7 +3,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: install run test coverage check check-scripts audit bench chaos image schema reference messages lock
+.PHONY: install run test coverage check check-scripts audit bench chaos docs image schema reference messages lock
 
 install: .venv/installed.stamp
 	@:
@@ -77,6 +77,10 @@ image:
 # The API as others see it; a change of it is a change of this file.
 schema: install
 	$(PY) manage.py spectacular --file docs/openapi.yaml --validate --fail-on-warn
+
+# The documents as a site, in var/site/.
+docs: install
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
 
 # docs/reference/, which a test compares with the code.
 reference: install
