@@ -27,7 +27,14 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     made = subprocess.run(
         [
             *(sys.executable, "-m", "openapi_python_client", "generate", "--path", str(DESCRIPTION)),
-            *("--meta", "none", "--output-path", str(folder / PACKAGE), "--config", str(folder / "config.yaml")),
+            *(
+                "--meta",
+                "none",
+                "--output-path",
+                str(folder / PACKAGE),
+                "--config",
+                str(folder / "config.yaml"),
+            ),
         ],
         capture_output=True,
         text=True,
