@@ -68,10 +68,10 @@ class _ListedBatches(serializers.ListSerializer[Any]):
     """Counts the items of all operations of a page at once."""
 
     def to_representation(self, data: Any) -> list[dict[str, Any]]:
-        batches = list(data)
+        batches, row = list(data), ListedBatchSerializer()
         counts = count_items(batches)
         return [
-            self.child.to_representation(batch)
+            row.to_representation(batch)
             | {outcome: counts[batch.pk][outcome] for outcome in ("succeeded", "failed", "skipped")}
             for batch in batches
         ]

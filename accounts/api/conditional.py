@@ -22,5 +22,4 @@ class ConditionalMiddleware:
         digest = blake2b(response.content, digest_size=10).hexdigest()
         etag = f'"{version}.{digest}"' if version else f'"{digest}"'
         response.headers["ETag"] = etag
-        answer: HttpResponse = get_conditional_response(request, etag=etag, response=response)
-        return answer
+        return get_conditional_response(request, etag=etag, response=response) or response
