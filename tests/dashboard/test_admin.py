@@ -403,7 +403,7 @@ def test_an_api_key_can_be_revoked_but_not_made_here(client: Client, superuser: 
 def test_refreshes_come_with_their_outcomes_per_hour_and_filters(client: Client) -> None:
     page = client.get("/admin/tokens/tokenrefresh/").content.decode()
     assert "Outcomes per hour" in page
-    assert "All 1 went well." in page
+    assert "None of 1 failed." in page
     assert "Success rate over 24h: 100 %. Success rate over 30d: 100 %." in page
     assert "c-fill-good" in page
     found = client.get("/admin/tokens/tokenrefresh/?outcome__exact=transient")

@@ -174,7 +174,7 @@ def test_the_cursor_starts_in_the_field_at_fault(
 ) -> None:
     form = {"operation": "update", "account_ids": ids(accounts)}
     asked = client.post("/operations/", form, headers=HTMX).content.decode()
-    assert re.findall(r"<(\w+)[^>]* autofocus", asked) == ["a"]
+    assert re.findall(r"<(\w+)[^>]* autofocus", asked) == ["textarea"]
     page = client.post("/operations/", {**form, "confirm": "1", **wrong}, headers=HTMX).content.decode()
     assert re.findall(r'name="(\w+)"[^>]* autofocus', page) == [field]
     assert page.count(" autofocus") == 1
@@ -489,7 +489,7 @@ def test_the_dialog_names_what_is_disconnected_and_what_stays(
     }
     page = " ".join(log_in(administrator).post("/operations/", form).content.decode().split())
     assert "<bdi>Alder, Birch, Cedar and 1 more</bdi>" in page
-    assert "4 accounts become inactive; 1 account stays, because another login sees it." in page
+    assert "4 accounts become inactive. 1 account stays, because another login sees it." in page
     form = {"operation": "disconnect", "account_ids": [str(kept.pk)]}
     assert "<bdi>Kept</bdi>" in client.post("/operations/", form).content.decode()
     page = log_in(administrator).get(f"/connections/{connections[1].pk}/disconnect/").content.decode()

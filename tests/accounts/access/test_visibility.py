@@ -236,6 +236,11 @@ def batches(visitor: Visitor) -> set[str]:
     return set().union(*(details(address, BatchOperation)(visitor) for address in addresses))
 
 
+def listed_batches(visitor: Visitor) -> set[str]:
+    lists = (f"api/v1/{subject}/batch/" for subject in ("accounts", "connections"))
+    return set().union(*(results(address, by_id)(visitor) for address in lists))
+
+
 def members(visitor: Visitor) -> set[str]:
     found: set[str] = set()
     for team in Team.objects.all():
@@ -257,6 +262,8 @@ API: dict[str, tuple[type[Model], Reader]] = {
         AccountChange,
         parts(f"api/v1/accounts/{ACCOUNT}changes/", Account, change_key),
     ),
+    "accounts/batch/": (BatchOperation, listed_batches),
+    "connections/batch/": (BatchOperation, listed_batches),
     f"accounts/batch/{BATCH}": (BatchOperation, batches),
     f"connections/batch/{BATCH}": (BatchOperation, batches),
     f"connections/batch/{BATCH}items/": (
