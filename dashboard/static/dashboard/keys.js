@@ -67,6 +67,10 @@
     return true;
   }
 
+  function isInPopover(element) {
+    return element.closest("[data-filter], details.c-pop") !== null;
+  }
+
   function closePopover() {
     if (closeChoices()) return true;
     const open = document.querySelector("details.c-pop[open]");
@@ -161,7 +165,12 @@
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     if (event.target.id === "q" && !event.isComposing) return leaveSearch(event);
-    if (event.target.closest?.("input:not([type=checkbox]), textarea, select, [contenteditable]")) return;
+    if (event.target.closest?.("input:not([type=checkbox]), textarea, select, [contenteditable]")) {
+      // The browser empties a search field by Escape.
+      if (event.key === "Escape" && !event.isComposing && !event.target.value && isInPopover(event.target))
+        closePopover();
+      return;
+    }
     const act = findAction(event.key);
     if (!act) return;
     if (event.key !== "Escape") event.preventDefault();
