@@ -145,16 +145,23 @@ def account(request: StaffRequest, account_id: UUID) -> HttpResponse:
         "failed_run": next((run for run in runs if run.finished_at), None),
         "managers": [link.manager for link in links if link.account_id == row.pk],
         "managed": [link.account for link in links if link.manager_id == row.pk],
-        "children": list(
-            Account.objects.visible_to(request.user)
-            .filter(parent=row)
-            .defer("metadata", "errors")[:MAX_RELATED]
-        ),
+        "children": _list_advertisers(request.user, row, profiles),
         "logins": list(
             Connection.objects.visible_to(request.user).filter(accesses__account=row).only("pk", "label")
         ),
     }
     return page(request, "dashboard/accounts/detail_page.html", context, title=str(row))
+
+
+def _list_advertisers(user: User, account: Account, profiles: Sequence[Profile]) -> list[Account]:
+    """Return the DSP advertisers of an agency. No other account has accounts below it."""
+    is_agency = account.account_type == Account.Type.AGENCY or any(
+        profile.type == Account.Type.AGENCY for profile in profiles
+    )
+    if not is_agency:
+        return []
+    advertisers = Account.objects.visible_to(user).filter(parent=account)
+    return list(advertisers.defer("metadata", "errors")[:MAX_RELATED])
 
 
 def _links(user: User, account: Account) -> list[AccountManager]:

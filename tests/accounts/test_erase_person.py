@@ -22,7 +22,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.batch import start_batch
-from accounts.models import Account, AccountChange, BatchOperation, SyncRun
+from accounts.models import Account, AccountChange, BatchOperation, Note, SyncRun
 from accounts.models.changes import change_in_the_name_of
 from tests.accounts.conftest import AccountFactory, ConnectionFactory
 from tests.api_keys import new_key
@@ -318,7 +318,7 @@ class TestHistory:
         assert related == {
             *BELONGINGS.values(),
             *(Account, AccountChange, BatchOperation, Connection, ConnectLink, ErasedPerson),
-            *(Invitation, LogEntry, SyncRun),
+            *(Invitation, LogEntry, Note, SyncRun),
         }  # fmt: skip
 
 

@@ -312,8 +312,13 @@ def test_it_shows_nobody_elses_accounts(
 def test_three_kinds_of_nothing_have_three_texts(
     client: Client, alice: User, make_connection: MakeConnection, make_account: MakeAccount, log_in: LogIn
 ) -> None:
-    assert "Connect an Amazon login and its accounts appear here" in client.get("/accounts/").content.decode()
-    assert "Ask an administrator" in log_in(staff("vera", "Viewer")).get("/accounts/").content.decode()
+    assert (
+        "Connect an Amazon login, and its accounts appear here" in client.get("/accounts/").content.decode()
+    )
+    assert (
+        "You may look here, but not connect"
+        in log_in(staff("vera", "Viewer")).get("/accounts/").content.decode()
+    )
     connection = make_connection(alice)
     assert "No account yet" in client.get("/accounts/").content.decode()
     make_account(connection, "A")
