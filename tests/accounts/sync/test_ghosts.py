@@ -181,7 +181,7 @@ def test_accounts_that_are_no_ghosts_stay(
 
 
 def test_every_table_that_refers_to_an_account_is_merged() -> None:
-    # A new table needs a part in merge_ghosts.sql, and then a line here.
+    # A new table needs a part in give_to_successors.sql, and then a line here.
     relations = [
         field
         for field in Account._meta.get_fields(include_hidden=True)
@@ -196,6 +196,7 @@ def test_every_table_that_refers_to_an_account_is_merged() -> None:
         ("AccountManager", "manager"),
         ("AccountSearch", "account"),
         ("BatchItem", "account"),
+        ("Note", "account"),
         ("Profile", "account"),
     }
 
