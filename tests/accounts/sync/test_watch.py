@@ -14,6 +14,7 @@ from accounts.models import SyncRun
 from accounts.sync.claims import MAX_POSTPONEMENTS
 from accounts.sync.requests import request_sync
 from accounts.sync.run import sync_connection
+from amazon_accounts.amazon_ads.causes import Cause
 from amazon_accounts.amazon_ads.client import AmazonClient
 from amazon_accounts.amazon_ads.models import RateLimit
 from amazon_accounts.configuration.outgoing import DirectHost
@@ -140,7 +141,7 @@ def fail(connection: Connection, error: str = "Amazon could not answer just now.
         state="failed",
         started_at=Now(),
         finished_at=Now(),
-        sources=[{"source": "ads_accounts", "outcome": "failed", "errors": [{"kind": "transient"}]}],
+        cause=Cause.NO_ANSWER,
     )
 
 
