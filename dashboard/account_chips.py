@@ -1,12 +1,13 @@
 """The chips above the accounts: the choices of five filters, with the number of accounts that each would show."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.core.exceptions import EmptyResultSet
 from django.db import connection as database
-from django.db.models import QuerySet
 
 from accounts.lists.by_connection import NO_REASON
 from accounts.lists.pages import MAX_COUNT, Count, count_capped
@@ -58,7 +59,7 @@ def count_groups(user: User, state: AccountList, *, cap: int = MAX_COUNT) -> tup
     The counts of a group ignore the choice in this group and obey the choices in all others.
     """
     # Above `cap` accounts the chips have no numbers, because counting would take longer than the page.
-    tallies = _tally(state.without(*GROUPS).accounts(user), cap)
+    tallies = _tally(user, state.without(*GROUPS), cap)
     groups = [
         Group(title, [_make_chip(state, tallies, name, value, status) for value, status in words.items()])
         for name, (title, words) in GROUPS.items()
@@ -84,10 +85,10 @@ def _make_chip(
     )
 
 
-def _tally(accounts: QuerySet[Account], cap: int) -> list[Tally] | None:
+def _tally(user: User, state: AccountList, cap: int) -> list[Tally] | None:
     """Count the accounts by their words in the groups; None if there are more than `cap`."""
     # Accounts that agree in the columns are counted together, and one instance of the model gives the words of all.
-    columns = accounts.order_by().values_list(*COLUMNS)
+    columns = state.accounts(user).order_by().values_list(*COLUMNS)
     try:
         matched, parameters = columns[: cap + 1].query.sql_with_params()
     except EmptyResultSet:
@@ -102,12 +103,10 @@ def _tally(accounts: QuerySet[Account], cap: int) -> list[Tally] | None:
         rows = cursor.fetchall()
     if sum(number for *_, number in rows) > cap:
         return None
-    connection_ids = {connection_id for *_, connection_id, _ in rows}
-    connections = Connection.objects.defer("access_token", "refresh_token").in_bulk(connection_ids)
+    connections = load_connections(state, {connection_id for *_, connection_id, _ in rows})
     tallies = []
     for *values, number in rows:
-        account = Account(**dict(zip(COLUMNS, values, strict=True)))
-        account.connection = connections[account.connection_id]
+        account = build_account(values, connections)
         words = {
             "health_reason": account.health_reason or NO_REASON,
             "status": account.status,
@@ -117,3 +116,19 @@ def _tally(accounts: QuerySet[Account], cap: int) -> list[Tally] | None:
         }
         tallies.append(Tally(words, number))
     return tallies
+
+
+def load_connections(state: AccountList, ids: set[UUID]) -> dict[UUID, Connection]:
+    """Return the connections, each of which is read once for a page."""
+    if missing := ids - state.connections.keys():
+        state.connections.update(
+            Connection.objects.defer("access_token", "refresh_token").in_bulk(list(missing))
+        )
+    return {pk: state.connections[pk] for pk in ids}
+
+
+def build_account(values: Sequence[Any], connections: Mapping[UUID, Connection]) -> Account:
+    """Return an account with these values of COLUMNS. It gives the words of all accounts that have them."""
+    account = Account(**dict(zip(COLUMNS, values, strict=True)))
+    account.connection = connections[account.connection_id]
+    return account

@@ -23,8 +23,12 @@ class AtLeast:
     number: int
     or_more: bool = False
 
+    @property
+    def text(self) -> str:
+        return f"{self.number:,}{'+' if self.or_more else ''}"
+
     def __str__(self) -> str:
-        return f"{self.number:,}{'+' if self.or_more else ''} account{'' if self.number == 1 else 's'}"
+        return f"{self.text} account{'' if self.number == 1 else 's'}"
 
 
 @dataclass(frozen=True)

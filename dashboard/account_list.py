@@ -1,7 +1,8 @@
 """The state of the accounts page."""
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from django.contrib.auth.models import User
@@ -20,10 +21,15 @@ from accounts.lists.parameters import (
     read_account_query,
 )
 from accounts.models import Account
+from amazon_accounts.labels import LABEL_NAME, MAX_LABEL_LENGTH
 from dashboard.list_state import ListState, make_address
 from dashboard.lists.display import COLUMNS, DEFAULT, Display, write_columns
+from tokens.models import Connection
 
 MAX_PLACE = 10_000_000
+# What accounts can be grouped by, besides the keys of their labels.
+GROUPINGS: Mapping[str, str] = {"connection": "Connection", "team": "Team", "country": "Marketplace"}
+LABEL_PREFIX = "label:"
 
 # The parameter names of this page before it took over the names of the API. Bookmarks still have them.
 OLD_NAMES = {
@@ -43,10 +49,14 @@ class AccountList(ListState):
     place: int | None = 1
     # The filter whose choices are shown.
     opened: str = ""
+    # One of GROUPINGS, or `label:` and the key of a label; "" shows the accounts.
+    group: str = ""
     # The id of the saved view that this list began as.
     saved: str = ""
     # The accounts of each set of filters: to read filters costs queries, and a page asks for the same set again.
     found: dict[str, QuerySet[Account]] = field(default_factory=dict, compare=False, repr=False)
+    # The connections of accounts that were counted.
+    connections: dict[UUID, Connection] = field(default_factory=dict, compare=False, repr=False)
 
     filters = FILTERS
     default_ordering = DEFAULT_ORDERING
@@ -59,11 +69,13 @@ class AccountList(ListState):
             display,
             _read_place(parameters, query.cursor),
             parameters.get("filter", ""),
+            _read_group(parameters),
             _read_saved(parameters),
         )
 
     def list_more_pairs(self) -> list[tuple[str, str]]:
-        return [*super().list_more_pairs(), *([("saved", self.saved)] if self.saved else [])]
+        more = [("group", self.group), ("saved", self.saved)]
+        return [*super().list_more_pairs(), *(pair for pair in more if pair[1])]
 
     @property
     def page_size(self) -> int:
@@ -81,6 +93,9 @@ class AccountList(ListState):
     def size_address(self, size: int) -> str:
         pairs = [pair for pair in self.list_pairs(self.query.given) if pair[0] != "page_size"]
         return make_address([*pairs, ("page_size", str(size))])
+
+    def group_address(self, group: str) -> str:
+        return replace(self, group=group).page_address()
 
     def open_address(self, name: str) -> str:
         return self._show_address("filter", name)
@@ -107,7 +122,9 @@ class AccountList(ListState):
         return self.found[key].all()
 
     def page(self, user: User) -> Page[Account]:
-        """Return the rows. A ValidationError says that the cursor is old, foreign or forged."""
+        """Return the rows, none if they are grouped. A ValidationError says that the cursor is old, foreign or forged."""
+        if self.group:
+            return Page([], None, None)
         rows = (
             self.accounts(user)
             .select_related("connection", "team")
@@ -121,6 +138,13 @@ def _read_place(parameters: QueryDict, cursor: str) -> int | None:
         return 1
     text = parameters.get("from", "")
     return min(int(text), MAX_PLACE) if text.isascii() and text.isdecimal() and len(text) < 12 else None
+
+
+def _read_group(parameters: QueryDict) -> str:
+    text = parameters.get("group", "")
+    key = text.removeprefix(LABEL_PREFIX)
+    is_label = key != text and len(key) <= MAX_LABEL_LENGTH and LABEL_NAME.fullmatch(key) is not None
+    return text if text in GROUPINGS or is_label else ""
 
 
 def _read_saved(parameters: QueryDict) -> str:

@@ -32,7 +32,7 @@ MAX_SHOWN_LENGTH = 60  # characters of a wrong name
 ORDERINGS = [direction + name for name in ACCOUNT_ORDERINGS for direction in ("", "-")]
 PAGING = ("page_size", "cursor", "ordering")
 # How the dashboard shows the list. The API accepts it, so that the query string of a page is a query of the API.
-PAGE_ONLY = ("view", "columns", "from", "filter", "saved")
+PAGE_ONLY = ("view", "columns", "from", "filter", "group", "saved")
 # Exports and batches take all accounts that match. They accept the query string of a page and ignore these parameters.
 PAGE_PARAMETERS = (*PAGING, *PAGE_ONLY)
 

@@ -194,7 +194,7 @@ def _list_found(
             id=f"chip-{name}-{value}",
             text=text,
             code=code,
-            flag=_draw_flag(code),
+            flag=draw_flag(code),
             number=None if found.is_cut else known.get(value, 0),
             current=value in chosen,
             address=f"{_toggle(state, name, value)}&filter={name}",
@@ -220,15 +220,16 @@ def _toggle(state: AccountList, name: str, value: str) -> str:
         del labels[key]
     else:
         labels[key] = text
-    given = {**state.query.given, "labels": _write_labels(labels)}
+    given = {**state.query.given, "labels": write_labels(labels)}
     return make_address(state.list_pairs(given))
 
 
-def _write_labels(labels: Mapping[str, str]) -> list[str]:
+def write_labels(labels: Mapping[str, str]) -> list[str]:
+    """Return the values of the filter by labels that asks for these."""
     return [json.dumps(labels, ensure_ascii=False, separators=(",", ":"))] if labels else []
 
 
-def _draw_flag(code: str) -> str:
+def draw_flag(code: str) -> str:
     """Return the flag of a country as a character, which is only decoration."""
     if len(code) != 2 or not code.isascii() or not code.isalpha():
         return ""

@@ -28,6 +28,7 @@ from dashboard.frame.page import StaffRequest, is_partial, page, staff_page
 from dashboard.frame.team_filter import TeamFilter
 from dashboard.lists.account_filters import describe_filters
 from dashboard.lists.display import Display
+from dashboard.lists.groups import describe_groups
 from dashboard.lists.saved_views import describe_views
 from dashboard.lists.table import describe_place, describe_table
 from dashboard.views.labels import offer_labels
@@ -97,7 +98,8 @@ def _list_context(user: User, state: AccountList, team_filter: TeamFilter) -> di
         "exports": EXPORTS,
         **describe_table(state, shows_teams=team_filter.is_offered),
         **describe_place(state, rows, count),
-        "connections": None if rows.items else connections.exists(),
+        **describe_groups(user, state, rows.items, count, offers_teams=team_filter.is_offered),
+        "connections": None if count.number else connections.exists(),
         **describe_views(user, state, team_filter.teams),
         **describe_filters(user, state, groups, connections),
     }

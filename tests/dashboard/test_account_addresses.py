@@ -120,7 +120,9 @@ def test_each_link_of_the_page_is_a_query_of_the_api_for_the_same_accounts(
             client.cookies.pop(cookie, None)
         answer = api.get(f"/api/v1/accounts/{link}{'' if 'page_size' in link else f'&page_size={size}'}")
         assert answer.status_code == 200, (link, answer.json())
-        assert [row["name"] for row in answer.json()["results"]] == names(client, link), link
+        # The API does not group.
+        shown = read.group_address("") if read.group else link
+        assert [row["name"] for row in answer.json()["results"]] == names(client, shown), link
 
 
 def test_what_all_that_match_means_is_a_query_of_the_api(api: APIClient, world: list[Account]) -> None:

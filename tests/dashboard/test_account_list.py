@@ -384,6 +384,8 @@ def test_a_search_by_htmx_gets_the_list_and_the_filters_it_must_keep(
         "?status=active&filter=country",
         "?connection_labels=a:b&country=DE&search=acc&sync_status=synced&filter=labels",
         "?search=acc&filter=connection",
+        "?search=acc&sync_status=synced&filter=labels&group=connection",
+        "?group=label:client",
     ],
 )
 def test_it_costs_at_most_twelve_queries_whatever_the_size(

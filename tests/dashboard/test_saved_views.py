@@ -55,6 +55,15 @@ def test_a_view_is_saved_opened_changed_saved_again_and_removed(client: Client) 
     assert tabs(client) == {}
 
 
+def test_a_view_keeps_how_its_accounts_are_grouped(client: Client) -> None:
+    saved = client.post("/views/", {"name": "By country", "query": "group=country"})
+    page = client.get(saved["Location"], follow=True)
+    assert page.context["grouped_by"] == "Marketplace"
+    assert not page.context["is_changed"]
+    links = {title: address for title, address, _ in page.context["groupings"]}
+    assert client.get(f"/accounts/{links['Connection']}").context["is_changed"]
+
+
 def test_counts_come_after_the_page_and_are_known_to_the_next(client: Client) -> None:
     client.post("/views/", {"name": "German", "query": "country=DE"})
     client.post("/views/", {"name": "Gone", "query": "connection=01890000-0000-7000-8000-000000000000"})

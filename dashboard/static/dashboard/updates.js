@@ -55,9 +55,15 @@
   });
   document.addEventListener("htmx:afterSwap", () => {
     for (const details of document.querySelectorAll("details[id]")) {
+      // A menu of which one entry is chosen closes then.
+      if (details.hasAttribute("data-closes")) opened.delete(details.id);
       if (opened.has(details.id)) details.open = true;
     }
-    if (focused && document.activeElement === document.body) document.getElementById(focused)?.focus();
+    const isLost = () => document.activeElement === document.body;
+    const again = focused && isLost() && document.getElementById(focused);
+    if (!again) return;
+    again.focus();
+    if (isLost()) again.closest("details")?.querySelector("summary").focus();
   });
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (event.detail.elt.hasAttribute("data-poll") && document.hidden) event.preventDefault();
