@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q
 
 from accounts.errors import UnknownObjectError
+from accounts.lists.labels import where_labels
 from accounts.models import Account, AccountAccess, HealthReason, Standing
 from tokens.models import BROKEN, FAILING, PAUSED, Connection, where_late
 from tokens.permissions import Actor
@@ -111,8 +112,8 @@ def _select_seen(wanted: Collection[UUID], max_shared: int) -> tuple[Q, set[UUID
     return own | Q(Exists(shared.filter(account=OuterRef("pk")))), set(owners)
 
 
-def _select_labelled(user: Actor, labels: Mapping[str, str], max_labelled: int) -> Q:
-    labelled = Connection.objects.visible_to(user).filter(labels__contains=labels).order_by()
+def _select_labelled(user: Actor, labels: Mapping[str, Any], max_labelled: int) -> Q:
+    labelled = Connection.objects.visible_to(user).filter(where_labels(labels)).order_by()
     ids = list(labelled.values_list("pk", flat=True)[: max_labelled + 1])
     if len(ids) <= max_labelled:
         return Q(connection__in=ids)

@@ -13,6 +13,7 @@ from django.db.models.functions import Lower
 from django.db.models.lookups import Contains
 
 from accounts.lists.any_of import id_is_one_of
+from accounts.lists.labels import where_labels, write_samples
 from accounts.models import Account, AccountSearch, Profile
 from accounts.models.account import AccountQuerySet
 from amazon_accounts.postgresql.statements import load
@@ -31,8 +32,8 @@ class Content:
     condition: Q
     #: The same, written so that PostgreSQL uses the index.
     indexed: Q
-    #: How the filter is counted in a sample.
-    sample: str
+    #: How the filter is counted in a sample: a text, or objects of which one must be contained.
+    sample: str | list[str]
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,12 @@ def filter_by_content(
     accounts: AccountQuerySet, filters: Mapping[str, Any], *, common_share: float = COMMON_SHARE
 ) -> AccountQuerySet:
     """Apply `search`, `metadata` and `labels`. Costs one query, which counts the matches in a sample."""
-    contents = {
-        name: _contains_object(name, filters[name]) for name in ("metadata", "labels") if filters.get(name)
-    }
+    contents = {}
+    if filters.get("metadata"):
+        value = filters["metadata"]
+        contents["metadata"] = _by_index(Q(metadata__contains=value), json.dumps(value))
+    if filters.get("labels"):
+        contents["labels"] = _by_index(where_labels(filters["labels"]), write_samples(filters["labels"]))
     if filters.get("search"):
         contents["search"] = _contains_text(filters["search"])
     return apply_contents(accounts, contents, SAMPLE_OF_ACCOUNTS, common_share=common_share)
@@ -73,7 +77,7 @@ def apply_contents(
     return rows
 
 
-def _measure_shares(sample: Sample, wanted: Mapping[str, str]) -> dict[str, float]:
+def _measure_shares(sample: Sample, wanted: Mapping[str, str | list[str]]) -> dict[str, float]:
     parameters = {name: wanted.get(name) for name in sample.names} | {"pages": SAMPLE_PAGES}
     with database.cursor() as cursor:
         cursor.execute(sample.statement, parameters)
@@ -88,10 +92,9 @@ def _hide_from_index(condition: Q) -> Case:
     )
 
 
-def _contains_object(name: str, value: dict[str, Any]) -> Content:
-    condition = Q(**{f"{name}__contains": value})
+def _by_index(condition: Q, sample: str | list[str]) -> Content:
     matching = Account.objects.filter(condition).order_by().values("pk")
-    return Content(condition=condition, indexed=Q(id_is_one_of(matching)), sample=json.dumps(value))
+    return Content(condition=condition, indexed=Q(id_is_one_of(matching)), sample=sample)
 
 
 def _contains_text(term: str) -> Content:

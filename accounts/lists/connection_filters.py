@@ -1,6 +1,5 @@
 """The one filter of connections, behind the API, batches, the command, the dashboard and the admin."""
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
@@ -20,6 +19,7 @@ from accounts.lists.by_content import (
 )
 from accounts.lists.connection_parameters import read_connection_query
 from accounts.lists.filters import check_teams
+from accounts.lists.labels import where_labels, write_samples
 from accounts.lists.parameters import ListQuery
 from amazon_accounts.postgresql.statements import load
 from amazon_accounts.postgresql.trigrams import Trigrams
@@ -58,9 +58,9 @@ def filter_connections(
         connections = connections.filter(consents)
     contents = {}
     if filters.get("labels"):
-        wanted = filters["labels"]
-        labelled = Q(labels__contains=wanted)
-        contents["labels"] = Content(condition=labelled, indexed=labelled, sample=json.dumps(wanted))
+        labelled = where_labels(filters["labels"])
+        sample = write_samples(filters["labels"])
+        contents["labels"] = Content(condition=labelled, indexed=labelled, sample=sample)
     if filters.get("search"):
         contents["search"] = _contains_text(filters["search"])
     return apply_contents(connections, contents, SAMPLE, common_share=common_share)

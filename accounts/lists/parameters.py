@@ -1,6 +1,7 @@
 """The readers of query strings that filter, sort and page a list, and the parameters of the list of accounts."""
 
 import json
+import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from django.utils.datastructures import MultiValueDict
 from accounts.errors import build_validation_error
 from accounts.lists.account_pages import ACCOUNT_ORDERINGS
 from accounts.lists.by_connection import NO_REASON
+from accounts.lists.labels import list_values
 from accounts.models import Account, HealthReason, Standing
 from accounts.strict_json import BadJSONError, read_json
 from amazon_accounts.amazon_ads.marketplaces import show_country
@@ -23,6 +25,7 @@ from amazon_accounts.amazon_ads.marketplaces import show_country
 MAX_SEARCH_LENGTH = 200  # characters
 MAX_JSON_LENGTH = 4_000  # characters
 MAX_VALUES = 100  # of one parameter
+MAX_CHOICES = 100  # of labels of which a row may have any
 MAX_PAGE_SIZE = 500
 DEFAULT_ORDERING = "name"
 # A cursor holds a whole name: 2,000 bytes of it may be 12,000 escaped, and a third more in base64.
@@ -110,7 +113,15 @@ class _Labels(_JSONObject):
 
     def read(self, text: str) -> dict[str, Any]:
         if text.startswith("{"):
-            return super().read(text)
+            labels = super().read(text)
+            if math.prod(len(list_values(value)) for value in labels.values()) not in range(
+                1, MAX_CHOICES + 1
+            ):
+                raise ValidationError(
+                    f"A list of values may not be empty, and all lists together may have at most {MAX_CHOICES}"
+                    " combinations."
+                )
+            return labels
         name, colon, value = (part.strip() for part in text.partition(":"))
         if not (name and colon):
             raise ValidationError(
@@ -345,10 +356,11 @@ class AccountFilterSet(django_filters.FilterSet):
     )
     labels = ContainsLabels(
         help_text=f"A JSON object that `labels` contains, of at most {MAX_JSON_LENGTH:,} characters;"
-        " or one label as `team:north`."
+        " a list of values means any of them. Or one label as `team:north`."
     )
     connection_labels = ContainsLabels(
-        help_text="A JSON object that `labels` of the account's connection contains; or one label as `team:north`."
+        help_text="A JSON object that `labels` of the account's connection contains;"
+        " a list of values means any of them. Or one label as `team:north`."
     )
 
 

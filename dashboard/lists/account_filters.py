@@ -9,6 +9,7 @@ from uuid import UUID
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 
+from accounts.lists.labels import list_values
 from accounts.lists.pages import MAX_COUNT
 from amazon_accounts.amazon_ads.marketplaces import COUNTRY_NAMES, name_marketplace
 from dashboard.account_list import AccountList
@@ -128,7 +129,7 @@ def _name_chosen(
             texts = [name_marketplace(value) for value in values]
         case "labels" | "connection_labels":
             labels = state.query.filters[name]
-            texts = [f"{key}: {value}" for key, value in labels.items()]
+            texts = [f"{key}: {' or '.join(map(str, list_values(value)))}" for key, value in labels.items()]
         case _:
             chips = [(value, words.get(f"chip-{name}-{value}")) for value in values]
             texts = [chip.state.word if chip else value for value, chip in chips]
@@ -208,23 +209,25 @@ def _rank(numbers: Mapping[str, int]) -> Any:
 
 
 def _chosen_labels(state: AccountList) -> set[str]:
-    return {f"{key}:{value}" for key, value in state.query.filters.get("labels", {}).items()}
+    labels = state.query.filters.get("labels", {})
+    return {f"{key}:{value}" for key, values in labels.items() for value in list_values(values)}
 
 
 def _toggle(state: AccountList, name: str, value: str) -> str:
     if name != "labels":
         return state.toggle_address(name, value)
-    labels: dict[str, str] = dict(state.query.filters.get("labels", {}))
+    labels: dict[str, Any] = dict(state.query.filters.get("labels", {}))
     key, _, text = value.partition(":")
-    if labels.get(key) == text:
-        del labels[key]
-    else:
-        labels[key] = text
+    # Several values of a key mean any of them.
+    values = list_values(labels.pop(key)) if key in labels else []
+    values = [each for each in values if each != text] if text in values else [*values, text]
+    if values:
+        labels[key] = values if len(values) > 1 else values[0]
     given = {**state.query.given, "labels": write_labels(labels)}
     return make_address(state.list_pairs(given))
 
 
-def write_labels(labels: Mapping[str, str]) -> list[str]:
+def write_labels(labels: Mapping[str, Any]) -> list[str]:
     """Return the values of the filter by labels that asks for these."""
     return [json.dumps(labels, ensure_ascii=False, separators=(",", ":"))] if labels else []
 

@@ -100,5 +100,9 @@ def test_a_label_is_added_to_those_chosen_and_taken_away_again(
     assert names(client, both) == ["A"]
     assert names(client, choices(client, both)["client:a"].address) == ["A"]
     assert names(client, choices(client, both)["tier:1"].address) == ["A", "B"]
+    either = choices(client, both)["tier:2"].address
+    assert names(client, either) == ["A", "B"]
+    assert chosen(client, either) == {"Label": "client: a, tier: 1 or 2"}
+    assert names(client, choices(client, either)["tier:1"].address) == ["B"]
     gone = choices(client, "?labels=client:gone&filter=labels")["client:gone"]
     assert (gone.current, gone.number) == (True, 0)

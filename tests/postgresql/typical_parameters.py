@@ -175,7 +175,11 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
         "search": "shop",
         "pages": 100,
     },
-    "accounts/lists/sql/count_connections_in_sample.sql": {"labels": None, "search": "%north%", "pages": 100},
+    "accounts/lists/sql/count_connections_in_sample.sql": {
+        "labels": ['{"a": "b"}'],
+        "search": "%north%",
+        "pages": 100,
+    },
     "accounts/lists/sql/index_names.sql": {"limit": 1000},
     "accounts/standing/sql/find_due_pairs.sql": {
         "connection": ID,

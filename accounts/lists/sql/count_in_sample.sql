@@ -2,7 +2,7 @@
 -- A page of the table has 8,192 bytes. REPEATABLE takes the same pages each time.
 SELECT count(*),
        count(*) FILTER (WHERE metadata @> %(metadata)s::jsonb),
-       count(*) FILTER (WHERE labels @> %(labels)s::jsonb),
+       count(*) FILTER (WHERE labels @> ANY(%(labels)s::jsonb[])),
        count(*) FILTER (WHERE lower(name || chr(10) || amazon_account_id) LIKE lower(%(search)s::text))
   FROM user_accounts
        TABLESAMPLE SYSTEM (

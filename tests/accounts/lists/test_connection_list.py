@@ -64,6 +64,7 @@ def find(user: User, filters: dict[str, Any], **options: Any) -> set[str]:
         ({"region": "FE", "labels": "client:acme"}, {"Books"}),
         ({"labels": {"client": "acme"}}, {"Garden", "Books"}),
         ({"labels": {"client": "acme", "tier": "1"}}, {"Garden"}),
+        ({"labels": {"client": ["acme", "bolt"], "tier": ["1", "2"]}}, {"Garden"}),
         ({"search": "gARd"}, {"Garden"}),
         ({"search": "toys.EXAMPLE"}, {"Toys 100%"}),
         ({"search": "it@books"}, {"Books"}),
@@ -191,7 +192,12 @@ def test_accounts_are_found_by_a_label_of_their_connection(alice: User, new_acco
     new_account(
         User.objects.get(username="bob"), name="his", connection=Connection.objects.get(label="Bob's garden")
     )
-    expected = {"client:acme": {"tulips", "novels"}, "tier:1": {"tulips"}, "client:other": set()}
+    expected: dict[str, set[str]] = {
+        "client:acme": {"tulips", "novels"},
+        "tier:1": {"tulips"},
+        "client:other": set(),
+        '{"tier": ["1", "2"]}': {"tulips"},
+    }
     for label, names in expected.items():
         assert (
             set(filter_accounts(alice, {"connection_labels": label}).values_list("name", flat=True)) == names

@@ -201,6 +201,16 @@ class TestContent:
         ]
         assert filter_accounts(alice, {"labels": {}}, common_share=common_share).count() == 2
 
+    def test_of_several_values_of_a_label_an_account_has_any(
+        self, alice: User, new_account: AccountFactory, common_share: float
+    ) -> None:
+        for team, tier in (("north", "1"), ("south", "1"), ("north", "2"), ("east", "1")):
+            new_account(alice, name=f"{team}{tier}", labels={"team": team, "tier": tier})
+        found = filter_accounts(
+            alice, {"labels": {"team": ["north", "south"], "tier": "1"}}, common_share=common_share
+        )
+        assert {account.name for account in found} == {"north1", "south1"}
+
 
 def test_a_renamed_account_is_indexed_again(alice: User, new_account: AccountFactory) -> None:
     account = new_account(alice, "first name")

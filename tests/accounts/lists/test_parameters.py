@@ -79,6 +79,12 @@ def test_an_object_of_labels_must_be_valid_json() -> None:
     assert "It is not valid JSON" in read_account_query({"labels": "{team"}).errors["labels"]
 
 
+@pytest.mark.parametrize("labels", [{"a": []}, {"a": ["b"] * 101}, {"a": ["b"] * 11, "c": ["d"] * 10}])
+def test_a_label_has_some_values_and_not_too_many(labels: dict[str, list[str]]) -> None:
+    for name in ("labels", "connection_labels"):
+        assert "at most 100 combinations" in read_account_query({name: labels}).errors[name]
+
+
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists, max_leaves=5))
 def test_metadata_that_is_no_object_is_refused(value: Any) -> None:
     assert "metadata" in read_account_query({"metadata": json.dumps(value)}).errors
