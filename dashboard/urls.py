@@ -25,7 +25,7 @@ from dashboard.views import (
     teams,
     webhooks,
 )
-from dashboard.views.operations import detail, list_page, results
+from dashboard.views.operations import detail, list_page, results, undo
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -71,6 +71,8 @@ urlpatterns = [
     path("operations/<uuid:batch_id>/", detail.operation, name="operation"),
     path("operations/<uuid:batch_id>/cancel/", detail.cancel_operation, name="operation-cancel"),
     path("operations/<uuid:batch_id>/retry/", detail.retry_operation, name="operation-retry"),
+    path("operations/<uuid:batch_id>/undo/", undo.undo_operation, name="operation-undo"),
+    path("operations/<uuid:batch_id>/toast/", undo.operation_toast, name="operation-toast"),
     path("operations/<uuid:batch_id>/results.csv", results.results_csv, name="operation-csv"),
     path("keys/", api_keys.api_keys, name="api-keys"),
     path("keys/<uuid:key_id>/revoke/", api_keys.revoke, name="api-key-revoke"),

@@ -1,4 +1,4 @@
-"""Batch operations: start one, follow it, cancel it, retry what failed."""
+"""Batch operations: start one, follow it, cancel it, retry what failed, undo it."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -19,7 +19,7 @@ from accounts.api.documentation import build_page_example, describe, describe_pa
 from accounts.api.lists import PageParameters, Word, read_parameters, refuse_body, respond_with_rows
 from accounts.api.parsing import MAX_BODY_BYTES_OF_MANY_IDS
 from accounts.api.representation import ReadOnlySerializer
-from accounts.batch import cancel_batch, retry_batch, start_batch
+from accounts.batch import cancel_batch, retry_batch, start_batch, undo_batch
 from accounts.batch.operations import OFFERED, PERMISSIONS, Subject
 from accounts.batch.rows import ACCOUNTS, Rows
 from accounts.batch.waits import find_waits_of, join_waits
@@ -350,3 +350,24 @@ class BatchRetry(APIView):
         refuse_body(request)
         batch = retry_batch(get_person(request), get_visible(request, batch_id, Subject.ACCOUNTS))
         return respond_accepted(batch)
+
+
+class BatchUndo(APIView):
+    @describe(
+        "Undo an update of labels",
+        "Starts an operation `undo` that gives the labels back which an `update` set or removed. A label that was"
+        " changed since stays as it is: an account of which every label stays ends `skipped`, and its message names"
+        " them. `sync_enabled` is not undone. The answer is 409 if the operation has not ended, changed no label, or"
+        " was undone already.",
+        operation_id="undo_batch",
+        status=202,
+        response=BatchSerializer,
+        example=examples.BATCH | {"operation": "undo", "state": "waiting", "succeeded": 0, "skipped": 0},
+        permission="accounts.update_account",
+        errors=[NOT_FOUND, OPERATION_STATE, CONTENT_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE],
+        headers=[LOCATION],
+    )
+    def post(self, request: Request, batch_id: UUID) -> Response:
+        refuse_body(request)
+        undo = undo_batch(get_person(request), get_visible(request, batch_id, Subject.ACCOUNTS))
+        return respond_accepted(undo)

@@ -59,6 +59,7 @@ urlpatterns = [
     path("accounts/batch/<uuid:batch_id>/items/", batch.BatchItemList.as_view(), name="batch-items"),
     path("accounts/batch/<uuid:batch_id>/cancel/", batch.BatchCancel.as_view(), name="batch-cancel"),
     path("accounts/batch/<uuid:batch_id>/retry/", batch.BatchRetry.as_view(), name="batch-retry"),
+    path("accounts/batch/<uuid:batch_id>/undo/", batch.BatchUndo.as_view(), name="batch-undo"),
     path("accounts/changes/", histories.ChangeList.as_view(), name="changes"),
     path("accounts/export/", export.AccountExport.as_view(), name="export"),
     path("accounts/health/", health.Health.as_view(), name="health"),

@@ -2,5 +2,6 @@
 
 from accounts.batch.ending import cancel_batch
 from accounts.batch.start import retry_batch, start_batch, start_batch_of
+from accounts.batch.undo import undo_batch
 
-__all__ = ["cancel_batch", "retry_batch", "start_batch", "start_batch_of"]
+__all__ = ["cancel_batch", "retry_batch", "start_batch", "start_batch_of", "undo_batch"]

@@ -33,7 +33,9 @@ OFFERED = {Subject.ACCOUNTS: PERMISSIONS, Subject.CONNECTIONS: CONNECTION_PERMIS
 
 
 def find_permission(batch: BatchOperation) -> str:
-    return OFFERED[Subject(batch.subject)][Operation(batch.operation)]
+    # An undo is offered for one batch only, and changes what an update changes.
+    operation = Operation.UPDATE if batch.operation == Operation.UNDO else Operation(batch.operation)
+    return OFFERED[Subject(batch.subject)][operation]
 
 
 def require_operation(user: User | System, subject: Subject, operation: str) -> None:

@@ -119,7 +119,7 @@ def start_batch_of(
         request_digest=digest,
     )
     try:
-        _store(user, batch, rows, chosen, read, max_items)
+        store_batch(user, batch, rows, chosen, ids=read, max_items=max_items)
     except IntegrityError:
         # Two requests came at once with the same key, and the other request was stored first.
         if existing := _find_existing(user, idempotency_key, digest):
@@ -271,14 +271,16 @@ def _filter(user: User | System, request: _Request) -> QuerySet[Any]:
 
 
 @transaction.atomic
-def _store(
+def store_batch(
     user: User | System,
     batch: BatchOperation,
     rows: Rows,
     chosen: QuerySet[Any],
-    ids: list[UUID] | None,
-    max_items: int,
+    *,
+    ids: list[UUID] | None = None,
+    max_items: int = MAX_ITEMS,
 ) -> None:
+    """Store the batch with an item for each of the chosen rows, record it, and queue it."""
     # The batch holds the number of its items, so the items are inserted first. An error below rolls them back.
     permitted, numbers = _insert_items(
         user, batch, rows, chosen.order_by("pk").values_list("pk", "team")[: max_items + 1]

@@ -26,6 +26,8 @@ MAX_ACCOUNTS_PER_CHUNK = 2_000
 Operation = BatchOperation.Operation
 Parameters = dict[str, Any]
 
+FORGOTTEN = "What its labels were before is not known any more."
+
 LOCK_ACCOUNTS = load(__file__, "lock_accounts")
 
 
@@ -106,6 +108,16 @@ def _update_parameters(batch: BatchOperation) -> Parameters:
         "set": json.dumps({key: value for key, value in labels.items() if value is not None}),
         "removed": [key for key, value in labels.items() if value is None],
         "sync_enabled": batch.options.get("sync_enabled"),
+        **_label_parameters(),
+    }
+
+
+def _undo_parameters(batch: BatchOperation) -> Parameters:
+    return {"undoes": batch.undoes, "forgotten": FORGOTTEN, **_label_parameters()}
+
+
+def _label_parameters() -> Parameters:
+    return {
         "last_forgettable": find_last_forgettable_number(),
         "max_labels": MAX_LABELS,
         "too_many": f"It would have more than {MAX_LABELS} labels.",
@@ -116,4 +128,5 @@ _STATEMENTS: dict[Operation, tuple[str, Callable[[BatchOperation], Parameters]]]
     Operation.DISCONNECT: ("disconnect_accounts", _no_parameters),
     Operation.RECONNECT: ("reconnect_accounts", _reconnect_parameters),
     Operation.UPDATE: ("update_accounts", _update_parameters),
+    Operation.UNDO: ("undo_labels", _undo_parameters),
 }

@@ -48,6 +48,7 @@ class BatchOperation(models.Model):
         DISCONNECT = "disconnect"
         RECONNECT = "reconnect"
         UPDATE = "update"
+        UNDO = "undo"
         REFRESH = "refresh"
         PAUSE = "pause"
         RESUME = "resume"
@@ -105,6 +106,8 @@ class BatchOperation(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    # The batch whose labels an undo gives back; it may be pruned before the undo is.
+    undoes = models.UUIDField(null=True, editable=False)
     idempotency_key = models.CharField(max_length=200, null=True, blank=True, editable=False)
     # Of the request that had the key: a different request with the same key is refused.
     request_digest = models.CharField(max_length=64, blank=True, default="", editable=False)
@@ -120,7 +123,9 @@ class BatchOperation(models.Model):
                 name="one_batch_per_user_and_idempotency_key",
             ),
             models.CheckConstraint(
-                condition=Q(subject="accounts", operation__in=["sync", "disconnect", "reconnect", "update"])
+                condition=Q(
+                    subject="accounts", operation__in=["sync", "disconnect", "reconnect", "update", "undo"]
+                )
                 | Q(
                     subject="connections",
                     operation__in=[
@@ -129,6 +134,12 @@ class BatchOperation(models.Model):
                     ],
                 ),
                 name="batch_operation_is_known",
+            ),
+            models.UniqueConstraint(fields=["undoes"], name="one_undo_per_batch"),
+            models.CheckConstraint(
+                condition=Q(operation="undo", undoes__isnull=False)
+                | (~Q(operation="undo") & Q(undoes__isnull=True)),
+                name="undo_names_what_it_undoes",
             ),
             models.CheckConstraint(
                 condition=Q(state__in=UNFINISHED, finished_at__isnull=True)
@@ -262,6 +273,8 @@ class BatchItem(AnyItem):
     account = models.ForeignKey(
         Account, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
     )
+    # The labels that an update changed, as they were before: null for a label that was not there.
+    labels_before = models.JSONField(null=True, editable=False)
 
     objects = BatchItemQuerySet.as_manager()
 

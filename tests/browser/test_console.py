@@ -190,11 +190,32 @@ def test_labels_are_set_on_many_and_mistakes_stay_in_the_dialog(accounts: Page) 
     expect(dialog.get_by_label("Set labels")).to_be_focused()
     dialog.get_by_label("Set labels").fill("team: north")
     dialog.get_by_role("button", name="Update 2 accounts").click()
-    accounts.wait_for_url("**/operations/*/")
-    expect(accounts.locator("#head")).to_contain_text("2 of 2 done", timeout=PATIENCE)
+    expect(dialog).to_be_hidden()
+    expect(accounts.locator("#toasts")).to_contain_text("2 accounts labelled team: north.", timeout=PATIENCE)
     accounts.goto("/accounts/?labels=team:north")
     for name in names:
         expect(accounts.get_by_role("link", name=name, exact=True).first).to_be_visible()
+
+
+def test_labels_are_undone_from_a_toast_that_stays_under_the_pointer(accounts: Page) -> None:
+    accounts.clock.install()
+    accounts.reload()
+    accounts.locator("[data-select]").first.check()
+    accounts.keyboard.press("l")
+    expect(accounts.get_by_role("dialog").get_by_label("Set labels")).to_be_focused()
+    accounts.keyboard.type("season: winter")
+    accounts.keyboard.press("Enter")
+    toast = accounts.locator(".c-toast")
+    expect(toast).to_contain_text("1 account labelled season: winter.", timeout=PATIENCE)
+    expect(accounts.locator("#list")).to_contain_text("winter")
+    toast.hover()
+    accounts.clock.run_for(20_000)
+    toast.get_by_role("button", name="Undo").click()
+    expect(toast).to_contain_text("Undone for 1 account.", timeout=PATIENCE)
+    expect(accounts.locator("#list")).not_to_contain_text("winter")
+    accounts.mouse.move(0, 0)
+    accounts.clock.run_for(11_000)
+    expect(toast).to_have_count(0)
 
 
 def test_a_sync_of_all_moves_by_itself_to_its_end(accounts: Page) -> None:
@@ -274,8 +295,8 @@ def test_all_that_match_are_labelled_by_four_keys_and_the_text(accounts: Page) -
     expect(accounts.get_by_role("dialog").get_by_label("Set labels")).to_be_focused()
     accounts.keyboard.type("season: Q4")
     accounts.keyboard.press("Enter")
-    accounts.wait_for_url("**/operations/*/")
-    expect(accounts.locator("h1")).to_contain_text(f"Update of {number:,} accounts")
+    done = f"{number:,} accounts labelled season: Q4."
+    expect(accounts.locator("#toasts")).to_contain_text(done, timeout=PATIENCE)
 
 
 def test_escape_comes_back_from_an_account_to_its_row_and_letters_go_to_pages(accounts: Page) -> None:

@@ -98,6 +98,7 @@ def test_the_login_leads_back_to_the_page_of_a_button(
     [
         ("/operations/{}/cancel/", "/operations/{}/"),
         ("/operations/{}/retry/", "/operations/{}/"),
+        ("/operations/{}/undo/", "/operations/{}/"),
         ("/connections/{}/sync/", "/connections/{}/"),
         ("/connections/{}/refresh/", "/connections/{}/"),
     ],

@@ -384,17 +384,17 @@ def test_the_csv_is_read_in_chunks(ended: BatchOperation) -> None:
     assert "".join(stream_csv(ended, items, chunk_size=1)) == whole
 
 
-@pytest.mark.parametrize("deed", ["", "cancel/", "retry/", "results.csv"])
+@pytest.mark.parametrize("deed", ["", "cancel/", "retry/", "undo/", "toast/", "results.csv"])
 def test_other_peoples_operations_are_not_there(
     bob: User, log_in: LogIn, ended: BatchOperation, deed: str
 ) -> None:
     client = log_in(bob)
-    ask: Callable[[str], object] = client.post if deed in {"cancel/", "retry/"} else client.get
+    ask: Callable[[str], object] = client.post if deed in {"cancel/", "retry/", "undo/"} else client.get
     assert getattr(ask(f"/operations/{ended.pk}/{deed}"), "status_code", None) == 404
     assert client.get("/operations/").context["batches"] == []
 
 
-@pytest.mark.parametrize("deed", ["cancel/", "retry/"])
+@pytest.mark.parametrize("deed", ["cancel/", "retry/", "undo/"])
 def test_a_viewer_may_look_but_not_touch(log_in: LogIn, ended: BatchOperation, deed: str) -> None:
     onlooker = staff("vera", "Viewer")
     BatchOperation.objects.update(user=onlooker)

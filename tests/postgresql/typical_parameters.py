@@ -156,6 +156,14 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
         "words": ["", "CREATED"],
         "statuses": ["active", "active"],
     },
+    "accounts/batch/sql/undo_labels.sql": {
+        **ITEMS,
+        "undoes": OTHER_ID,
+        "last_forgettable": 10_000,
+        "max_labels": 50,
+        "too_many": "It would have too many labels.",
+        "forgotten": "What its labels were before is not known any more.",
+    },
     "accounts/batch/sql/update_accounts.sql": {
         **ITEMS,
         "set": Jsonb({"client": "Acme"}),

@@ -1,6 +1,7 @@
 -- Sets and removes labels of the accounts of one chunk, or switches their sync, and stores the result of each item.
 -- sync_enabled NULL leaves the sync as it is. A field that a newer request changed stays as it is; an item is skipped
--- if all its fields do. The version of an account (updated_at) grows only if a value changes.
+-- if all its fields do. The version of an account (updated_at) grows only if a value changes. The item keeps what its
+-- labels were, for an undo.
 WITH change (field, label, value) AS (
     SELECT 'labels.' || key, key, value FROM jsonb_each(%(set)s::jsonb)
      UNION ALL
@@ -8,7 +9,8 @@ WITH change (field, label, value) AS (
      UNION ALL
     SELECT 'sync_enabled', NULL, NULL WHERE %(sync_enabled)s::boolean IS NOT NULL
 ), asked AS (
-    SELECT item.account_id AS id, change.*, coalesce(item.request_number, %(request_number)s) AS number,
+    SELECT item.account_id AS id, change.*, account.labels -> change.label AS old,
+           coalesce(item.request_number, %(request_number)s) AS number,
            coalesce((account.request_numbers ->> change.field)::bigint, 0)
                > coalesce(item.request_number, %(request_number)s) AS is_overtaken
       FROM accounts_batchitem item
@@ -21,6 +23,8 @@ WITH change (field, label, value) AS (
            coalesce(array_agg(label) FILTER (WHERE value IS NULL AND label IS NOT NULL AND NOT is_overtaken), '{}')
                AS removed,
            coalesce(bool_or(field = 'sync_enabled') FILTER (WHERE NOT is_overtaken), false) AS switches_sync,
+           jsonb_object_agg(label, old)
+               FILTER (WHERE label IS NOT NULL AND NOT is_overtaken AND old IS DISTINCT FROM value) AS labels_before,
            jsonb_object_agg(field, number) FILTER (WHERE NOT is_overtaken) AS numbers,
            string_agg(field, ', ' ORDER BY field) FILTER (WHERE is_overtaken) AS overtaken
       FROM asked GROUP BY id
@@ -44,6 +48,7 @@ WITH change (field, label, value) AS (
 UPDATE accounts_batchitem item
    SET state = CASE WHEN chosen.is_overtaken THEN 'skipped'
                     WHEN allowed.id IS NULL THEN 'failed' ELSE 'succeeded' END,
+       labels_before = CASE WHEN allowed.id IS NOT NULL THEN chosen.labels_before END,
        message = CASE WHEN chosen.is_overtaken THEN %(overtaken)s
                       WHEN allowed.id IS NULL THEN %(too_many)s
                       WHEN chosen.overtaken IS NULL THEN 'Updated.'

@@ -23,6 +23,7 @@ from dashboard.status import status_of_batch
 from dashboard.views.operations.failures import list_failures
 from dashboard.views.operations.mailing import read_mailing
 from dashboard.views.operations.results import list_results
+from dashboard.views.operations.toast import describe_undo
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ def operation(request: StaffRequest, batch_id: UUID) -> HttpResponse:
         "waiting_runs": len(waits),
         "progress": Progress.of(batch, batch.count_items(), count_calls(batch)),
         "may_change": may_steer(request.user, batch),
+        **describe_undo(request.user, batch),
         "failures": list_failures(request.user, batch) if batch.is_finished and batch.failed else [],
     }
     partial = "dashboard/operations/progress.html"

@@ -22,6 +22,7 @@ from accounts.lists.parameters import ListQuery
 from dashboard.forms import make_form
 from dashboard.frame.page import INVALID_FORM, StaffRequest, is_partial, page, redirect_htmx
 from dashboard.views.operations.disconnecting import count_loss, name_first
+from dashboard.views.operations.toast import follow_in_toast
 from tokens.permissions import require
 
 
@@ -97,6 +98,8 @@ def start_operation(request: StaffRequest) -> HttpResponse:
         except ValidationError as error:
             errors = error.messages
         else:
+            if is_partial(request) and rows is ACCOUNTS and operation == Operation.UPDATE:
+                return follow_in_toast(request, batch)
             return redirect_htmx(request, reverse("operation", args=[batch.pk]))
     context = describe_request(rows, operation, selection.find(request.user), errors=errors)
     if not context["number"]:

@@ -18,6 +18,7 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import transaction
 from django.db.models import Model
+from django.db.models.functions import Now
 from django.test import Client
 
 from accounts.models import Account, BatchItem, BatchOperation, ConnectionBatchItem
@@ -72,6 +73,9 @@ class Requests(Somebody):
         if name.endswith("/retry/"):
             for items in (BatchItem.objects.all(), ConnectionBatchItem.objects.all()):
                 items.update(state=BatchItem.State.FAILED)
+        if name.endswith("/undo/"):
+            BatchOperation.objects.update(operation="update", state="succeeded", finished_at=Now())
+            BatchItem.objects.update(state="succeeded", labels_before={"season": None})
         if name.endswith("/resume/"):
             Connection.objects.update(paused=True)
         if name.endswith("/forget/"):

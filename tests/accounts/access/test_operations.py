@@ -13,9 +13,10 @@ from django.conf import LazySettings
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import PermissionDenied
 from django.db.models import F
+from django.db.models.functions import Now
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from accounts.batch import cancel_batch, retry_batch, start_batch, start_batch_of
+from accounts.batch import cancel_batch, retry_batch, start_batch, start_batch_of, undo_batch
 from accounts.batch.rows import CONNECTIONS
 from accounts.models import Account, BatchItem, BatchOperation, Note, SyncRun
 from accounts.notes import add_note, delete_note
@@ -76,6 +77,7 @@ from tokens.webhooks.manage import (
 class Scene:
     account: Account
     batch: BatchOperation
+    labelled: BatchOperation
     disconnected: Connection
 
     @property
@@ -148,6 +150,7 @@ OPERATIONS: dict[str, tuple[str, Callable[[Any, Scene], object]]] = {
     ),
     "cancel_batch": ("accounts.sync_account", lambda user, scene: cancel_batch(user, scene.batch)),
     "retry_batch": ("accounts.sync_account", lambda user, scene: retry_batch(user, scene.batch)),
+    "undo_batch": ("accounts.update_account", lambda user, scene: undo_batch(user, scene.labelled)),
     "request_refresh": (
         "tokens.refresh_connection",
         lambda user, scene: request_refresh(user, scene.connection),
@@ -321,6 +324,12 @@ def scene(db: None, new_account: AccountFactory) -> Scene:
     waiting = new_account(account.user)
     batch = start_batch(SYSTEM, "sync", account_ids=[str(account.pk), str(waiting.pk)])
     BatchItem.objects.filter(batch=batch, account=account).update(state="failed")
+    labelled = BatchOperation.objects.create(
+        operation="update", state="succeeded", team_ids=batch.team_ids, total=1, finished_at=Now()
+    )
+    BatchItem.objects.create(
+        batch=labelled, account=account, state="succeeded", labels_before={"season": None}
+    )
     new_key(account.user)
     invite(SYSTEM, account.team, "nina@example.com", "viewer")
     # Its mail may be sent again.
@@ -336,7 +345,7 @@ def scene(db: None, new_account: AccountFactory) -> Scene:
     webhook, _ = make_webhook(SYSTEM, account.team, url=WEBHOOK_URL, events=["*"])
     send_test(SYSTEM, webhook)
     WebhookDelivery.objects.update(state="delivered", next_try_at=None)
-    return Scene(account, batch, disconnected)
+    return Scene(account, batch, labelled, disconnected)
 
 
 def stored(scene: Scene) -> list[Any]:

@@ -30,6 +30,7 @@ GET     api/v1/accounts/batch/<uuid:batch_id>/              401 401 200 200 200 
 GET     api/v1/accounts/batch/<uuid:batch_id>/items/        401 401 200 200 200 200
 POST    api/v1/accounts/batch/<uuid:batch_id>/cancel/       401 401 403 200 200 200
 POST    api/v1/accounts/batch/<uuid:batch_id>/retry/        401 401 403 409 409 409
+POST    api/v1/accounts/batch/<uuid:batch_id>/undo/         401 401 403 409 409 409
 GET     api/v1/accounts/changes/                            401 401 200 200 200 200
 GET     api/v1/accounts/export/                             401 401 200 200 200 200
 GET     api/v1/accounts/health/                             401 401 200 200 200 200
@@ -141,6 +142,9 @@ GET     operations/<uuid:batch_id>/cancel/                  302 302 302 302 302 
 POST    operations/<uuid:batch_id>/cancel/                  > > 403 303 303 303
 GET     operations/<uuid:batch_id>/retry/                   302 302 302 302 302 302
 POST    operations/<uuid:batch_id>/retry/                   > > 403 303 303 303
+GET     operations/<uuid:batch_id>/undo/                    302 302 302 302 302 302
+POST    operations/<uuid:batch_id>/undo/                    > > 403 303 303 303
+GET     operations/<uuid:batch_id>/toast/                   > > 302 302 302 302
 GET     operations/<uuid:batch_id>/results.csv              > > 200 200 200 200
 GET     audit/                                              > > 403 403 200 200
 GET     audit/entries.csv                                   > > 403 403 200 200

@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 
 from accounts.batch import cancel_batch, start_batch
 from accounts.models import Account, BatchItem, SyncRun
+from tests.accounts.batch.batches import run_to_end
 from tests.accounts.conftest import AccountFactory, ClientFactory
 from tests.teams import set_role
 from tokens.models import AuditEntry, Connection
@@ -27,6 +28,7 @@ READS = [
 ACTIONS = [
     "accounts/batch/{batch}/cancel/",
     "accounts/batch/{batch}/retry/",
+    "accounts/batch/{batch}/undo/",
     "connections/{connection}/access-token/",
     "connections/{connection}/disconnect/",
     "connections/{connection}/refresh/",
@@ -185,6 +187,17 @@ def test_a_retry_names_the_address_of_the_operation(
     assert response.status_code == 202
     assert response["Location"] == f"{settings.PUBLIC_URL}{ROOT}accounts/batch/{batch.pk}/"
     assert BatchItem.objects.get(batch=batch).state == "waiting"
+
+
+def test_an_update_of_labels_is_undone_once(manager: APIClient, alice: User, account: Account) -> None:
+    options = {"labels": {"season": "Q4"}}
+    batch = run_to_end(start_batch(alice, "update", account_ids=[str(account.pk)], options=options))
+    undo = f"{ROOT}accounts/batch/{batch.pk}/undo/"
+    response = manager.post(undo)
+    assert (response.status_code, response.json()["operation"]) == (202, "undo")
+    assert response["Location"] == f"{settings.PUBLIC_URL}{ROOT}accounts/batch/{response.json()['id']}/"
+    again = manager.post(undo)
+    assert (again.status_code, again.json()["detail"]) == (409, "The operation was undone already.")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from procrastinate.contrib.django.models import ProcrastinateJob
 from rest_framework.test import APIClient
 
-from accounts.batch import cancel_batch, retry_batch, start_batch
+from accounts.batch import cancel_batch, retry_batch, start_batch, undo_batch
 from accounts.batch.ending import BatchStateError
 from accounts.batch.operations import PERMISSIONS
 from accounts.batch.work import run_chunk
@@ -87,7 +87,7 @@ class TestMissingPermission:
             start_batch(viewer, operation, account_ids=ids(account), options=options)
         assert not BatchOperation.objects.exists()
 
-    @pytest.mark.parametrize("operation", [cancel_batch, retry_batch])
+    @pytest.mark.parametrize("operation", [cancel_batch, retry_batch, undo_batch])
     def test_a_person_who_lost_the_permission_does_not_change_a_batch(
         self, alice: User, batch: BatchOperation, operation: Callable[[User, BatchOperation], object]
     ) -> None:

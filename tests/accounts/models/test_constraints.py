@@ -73,6 +73,11 @@ def change_account(**fields: object) -> Callable[[Rows], object]:
     return lambda rows: Account.objects.filter(pk=rows.account.pk).update(**fields)
 
 
+def undo_twice(rows: Rows) -> None:
+    for _ in range(2):
+        BatchOperation.objects.create(operation="undo", undoes=rows.batch.pk)
+
+
 def change_batch(**fields: object) -> Callable[[Rows], object]:
     return lambda rows: BatchOperation.objects.filter(pk=rows.batch.pk).update(**fields)
 
@@ -129,6 +134,9 @@ VIOLATIONS: list[tuple[str, Callable[[Rows], object]]] = [
     ("change_kind_is_known", lambda _rows: AccountChange.objects.update(kind="mood")),
     ("one_batch_per_user_and_idempotency_key", change_batch(idempotency_key="second")),
     ("batch_operation_is_known", change_batch(operation="delete")),
+    ("undo_names_what_it_undoes", change_batch(operation="undo")),
+    ("undo_names_what_it_undoes", lambda rows: change_batch(undoes=rows.batch.pk)(rows)),
+    ("one_undo_per_batch", undo_twice),
     ("ended_batch_has_an_end", change_batch(state="succeeded")),
     ("ended_batch_has_an_end", change_batch(finished_at=timezone.now() + timedelta(hours=1))),
     ("ended_batch_has_an_end", change_batch(state="lost")),
