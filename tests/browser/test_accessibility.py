@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 from axe_playwright_python.base import AXE_FILE_PATH
 from playwright.sync_api import Browser, Page, StorageState, expect
 
-from tests.browser.conftest import Watch
+from tests.browser.conftest import PATIENCE, Watch
 from tests.browser.product import Product
 
 AXE = AXE_FILE_PATH.read_text()
@@ -103,9 +104,10 @@ def test_nothing_that_opens_has_a_violation(page: Page) -> None:
     page.get_by_role("dialog").get_by_role("button", name="Update 1 account").click()
     expect(page.get_by_role("alert")).to_be_visible()
     found += violations(page)
-    page.get_by_role("dialog").get_by_label("Set labels").fill("by: hand")
+    page.get_by_role("dialog").get_by_label("Set labels").fill(f"by: {uuid4().hex[:5]}")
     page.get_by_role("dialog").get_by_role("button", name="Update 1 account").click()
-    expect(page.locator(".c-toast").get_by_role("button", name="Undo")).to_be_visible(timeout=20_000)
+    undo = page.locator(".c-toast").get_by_role("button", name="Undo")
+    expect(undo).to_be_visible(timeout=PATIENCE)
     found += violations(page)
     page.keyboard.press("Control+k")
     page.locator("#search-input-command").press_sequentially("acc")
