@@ -1,4 +1,4 @@
-"""A client that has an answer of the API already is told so with 304, by the ETag of the answer."""
+"""Answers a GET of the API with 304 if the ETag that the client sends is that of the answer."""
 
 from collections.abc import Callable
 from hashlib import blake2b
@@ -8,7 +8,7 @@ from django.utils.cache import get_conditional_response
 
 
 class ConditionalMiddleware:
-    """Gives each answer to GET an ETag of its body. What the view has set, the version for If-Match, stands before it."""
+    """Gives each answer to GET an ETag of its body. The version that a view has set for If-Match comes first in it."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
