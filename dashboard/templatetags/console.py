@@ -121,12 +121,18 @@ def few(countries: list[str]) -> str:
 
 @register.filter
 def first_labels(labels: dict[str, str]) -> list[tuple[str, str]]:
-    return list(labels.items())[:LABELS_SHOWN]
+    return sort_labels(labels)[:LABELS_SHOWN]
 
 
 @register.filter
 def more_labels(labels: dict[str, str]) -> str:
-    return ", ".join(f"{name}: {value}" for name, value in list(labels.items())[LABELS_SHOWN:])
+    return ", ".join(f"{name}: {value}" for name, value in sort_labels(labels)[LABELS_SHOWN:])
+
+
+@register.filter
+def sort_labels(labels: dict[str, str]) -> list[tuple[str, str]]:
+    """Return the labels by their keys; PostgreSQL keeps the keys of a JSON object by their length."""
+    return sorted(labels.items())
 
 
 register.filter("account_state", status.state_of_account)

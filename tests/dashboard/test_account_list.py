@@ -47,6 +47,16 @@ def test_it_shows_name_state_type_marketplaces_and_sync(
         assert text in page
 
 
+def test_labels_stand_in_the_order_of_their_keys(
+    client: Client, connection: Connection, make_account: MakeAccount
+) -> None:
+    # PostgreSQL keeps the shortest key first.
+    make_account(connection, "Garden", labels={"by": "hand", "about": "toys", "team": "north"})
+    page = client.get("/accounts/").content.decode()
+    places = [page.index(f'title="{label}"') for label in ("about: toys", "by: hand", "team: north")]
+    assert places == sorted(places)
+
+
 @pytest.mark.parametrize("view", ["cards", "table"])
 def test_it_shows_hostile_names_harmlessly(
     client: Client, connection: Connection, make_account: MakeAccount, view: str

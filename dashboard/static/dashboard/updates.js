@@ -10,6 +10,8 @@
     scrollIntoViewOnBoost: false,
     selfRequestsOnly: true,
     timeout: 15000,
+    // A form in new content is sent by htmx only once the content is settled: Enter must not come before.
+    defaultSettleDelay: 0,
     // 422 is a form with a mistake, which says what is wrong.
     responseHandling: [
       { code: "204", swap: false },
