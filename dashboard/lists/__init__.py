@@ -1,1 +1,1 @@
-"""How the lists of the pages are shown: columns, places, chosen filters and their choices."""
+"""The lists of the pages: what their address says, how they are shown, and the choices that narrow them down."""

@@ -12,9 +12,9 @@ from django.db.models import QuerySet
 from accounts.lists.labels import list_values
 from accounts.lists.pages import MAX_COUNT
 from amazon_accounts.amazon_ads.marketplaces import COUNTRY_NAMES, name_marketplace
-from dashboard.account_list import AccountList
-from dashboard.chips import Chip, Group
-from dashboard.list_state import make_address
+from dashboard.lists.account_list import AccountList
+from dashboard.lists.chips import Chip, Group
+from dashboard.lists.state import make_address
 from dashboard.lists.values import Values, count_values
 from dashboard.status import Tone
 from tokens.models import Connection

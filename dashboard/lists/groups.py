@@ -15,11 +15,11 @@ from accounts.lists.by_connection import NO_REASON
 from accounts.lists.pages import MAX_COUNT, Count
 from accounts.models import Account
 from amazon_accounts.amazon_ads.marketplaces import COUNTRY_NAMES
-from dashboard.account_chips import COLUMNS, build_account, load_connections
-from dashboard.account_counts import AtLeast
-from dashboard.account_list import GROUPINGS, LABEL_PREFIX, AccountList
-from dashboard.list_state import make_address
+from dashboard.lists.account_chips import COLUMNS, build_account, load_connections
+from dashboard.lists.account_counts import AtLeast
 from dashboard.lists.account_filters import draw_flag, write_labels
+from dashboard.lists.account_list import GROUPINGS, LABEL_PREFIX, AccountList
+from dashboard.lists.state import make_address
 from dashboard.status import REASON, Tone
 from tokens.models import Connection, Team
 

@@ -13,7 +13,7 @@ from django.http import Http404, QueryDict
 from django.urls import reverse
 
 from accounts.lists.pages import count_capped
-from dashboard.account_list import AccountList
+from dashboard.lists.account_list import AccountList
 from tokens.models import SavedView, Team
 from tokens.models.team import Everywhere, find_teams
 from tokens.people.saved_views import SHARE

@@ -6,9 +6,9 @@ from typing import Any
 
 from accounts.lists.pages import Count, Page
 from accounts.models import Account
-from dashboard.account_list import AccountList
-from dashboard.list_state import SortLink, sort_links
+from dashboard.lists.account_list import AccountList
 from dashboard.lists.display import COLUMNS, PAGE_SIZES, VIEWS
+from dashboard.lists.state import SortLink, sort_links
 
 # The first press of a heading sorts like this, the second the other way round.
 SORT_TITLES = {"name": "Name", "-last_synced_at": "Last sync", "status": "Status"}

@@ -15,8 +15,8 @@ from accounts.models import HealthReason
 from accounts.sync.failing import find_last_cause
 from amazon_accounts.amazon_ads.causes import Cause, explain
 from amazon_accounts.postgresql.clock import approximate_now
-from dashboard.account_counts import AccountCounts, AtLeast, count_accounts
 from dashboard.formats.times import format_moment
+from dashboard.lists.account_counts import AccountCounts, AtLeast, count_accounts
 from dashboard.overview.consents import EndingConsents
 from dashboard.overview.problem import Problem
 from dashboard.overview.standing_problems import (

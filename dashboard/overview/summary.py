@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from django.urls import reverse
 
 from accounts.health import ServiceHealth
-from dashboard.account_counts import AtLeast
+from dashboard.lists.account_counts import AtLeast
 from dashboard.overview.announced import Announced
 from dashboard.overview.standings import AHEAD_DAYS, SOON_DAYS, Standings
 from dashboard.status import Tone

@@ -19,14 +19,14 @@ from django_htmx.http import push_url
 from accounts.models import Account, AccountChange, AccountManager, HealthReason, Profile, Standing, SyncRun
 from amazon_accounts.postgresql.clock import approximate_now
 from amazon_accounts.web.cookies import set_cookie
-from dashboard.account_chips import count_groups
-from dashboard.account_list import AccountList, translate_parameters
 from dashboard.audit.rows import read_latest
-from dashboard.chips import Group
 from dashboard.formats.times import format_date, format_moment
 from dashboard.frame.page import StaffRequest, is_partial, page, staff_page
 from dashboard.frame.team_filter import TeamFilter
+from dashboard.lists.account_chips import count_groups
 from dashboard.lists.account_filters import describe_filters
+from dashboard.lists.account_list import AccountList, translate_parameters
+from dashboard.lists.chips import Group
 from dashboard.lists.display import Display
 from dashboard.lists.groups import describe_groups
 from dashboard.lists.saved_views import describe_views

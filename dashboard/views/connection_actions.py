@@ -12,7 +12,6 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.models import SyncRun
 from accounts.sync.requests import request_sync
-from dashboard.account_counts import count_accounts
 from dashboard.frame.page import (
     INVALID_FORM,
     StaffRequest,
@@ -22,6 +21,7 @@ from dashboard.frame.page import (
     redirect_htmx,
     staff_page,
 )
+from dashboard.lists.account_counts import count_accounts
 from dashboard.views.connections import visible
 from dashboard.views.operations.disconnecting import count_loss
 from tokens.connect.consent import CONSENT_PAGES

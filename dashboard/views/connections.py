@@ -17,14 +17,14 @@ from django.views.decorators.http import require_safe
 from accounts.availability.months import list_availability
 from accounts.models import SyncRun
 from amazon_accounts.amazon_ads.hosts import Region
-from dashboard.account_counts import count_seen
 from dashboard.audit.rows import read_latest
 from dashboard.charts import Column, stack_columns
-from dashboard.connection_chips import GROUPS, count_groups
-from dashboard.connection_list import ConnectionList, translate_parameters
 from dashboard.frame.page import StaffRequest, page, staff_page
 from dashboard.frame.team_filter import TeamFilter
-from dashboard.list_state import sort_links
+from dashboard.lists.account_counts import count_seen
+from dashboard.lists.connection_chips import GROUPS, count_groups
+from dashboard.lists.connection_list import ConnectionList, translate_parameters
+from dashboard.lists.state import sort_links
 from dashboard.status import explain_refresh, status_of_refresh
 from dashboard.views.labels import offer_labels
 from dashboard.views.notes import list_notes

@@ -19,9 +19,9 @@ from django.utils.formats import date_format
 from django.views.decorators.http import require_http_methods, require_safe
 
 from dashboard.charts import Chart, Column, stack_columns
-from dashboard.connection_list import RenewalList, translate_parameters
 from dashboard.frame.page import INVALID_FORM, SeeOther, StaffRequest, is_partial, page, staff_page
 from dashboard.frame.team_filter import TeamFilter
+from dashboard.lists.connection_list import RenewalList, translate_parameters
 from dashboard.views.connections import describe_list
 from dashboard.views.operations.mailing import find_last_mailing
 from tokens.connect.consent_dates import MAX_BYTES, MAX_ROWS, enter_consent_dates

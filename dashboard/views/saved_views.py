@@ -9,8 +9,8 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from dashboard.account_list import AccountList
 from dashboard.frame.page import SeeOther, StaffRequest, button_on, staff_page
+from dashboard.lists.account_list import AccountList
 from dashboard.lists.saved_views import address_of, count_view, list_views, write_query
 from tokens.models import SavedView, Team
 from tokens.people.saved_views import KEEP, remove_view, save_view

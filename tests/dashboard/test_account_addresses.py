@@ -12,7 +12,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from accounts.models import Account
-from dashboard.account_list import AccountList
+from dashboard.lists.account_list import AccountList
 from dashboard.lists.display import COOKIES
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection
 from tokens.models import Connection

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import AccountAccess
-from dashboard.account_list import AccountList
+from dashboard.lists.account_list import AccountList
 from dashboard.lists.groups import group_accounts
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, squeeze
 from tests.teams import team_of

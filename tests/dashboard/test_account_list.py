@@ -12,8 +12,8 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Account, AccountManager
-from dashboard.account_chips import count_groups
-from dashboard.account_list import AccountList
+from dashboard.lists.account_chips import count_groups
+from dashboard.lists.account_list import AccountList
 from dashboard.lists.display import COOKIES, DEFAULT_PAGE_SIZE
 from dashboard.lists.values import count_values
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, squeeze, staff

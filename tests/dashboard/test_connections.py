@@ -10,8 +10,8 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import AccountAccess, SyncRun
-from dashboard.account_counts import count_accounts
-from dashboard.connection_list import PAGE_SIZE
+from dashboard.lists.account_counts import count_accounts
+from dashboard.lists.connection_list import PAGE_SIZE
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, squeeze, staff
 from tests.teams import join, team_of
 from tokens.models import Connection, TokenRefresh

@@ -268,8 +268,8 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
         "probe_every": 30.0,
         "is_probe": False,
     },
-    "dashboard/sql/count_shared.sql": {"connections": [ID, OTHER_ID], "max": 1000},
-    "dashboard/sql/count_accounts.sql": {"connections": [ID, OTHER_ID], "max": 5000, "only_live": True},
+    "dashboard/lists/sql/count_shared.sql": {"connections": [ID, OTHER_ID], "max": 1000},
+    "dashboard/lists/sql/count_accounts.sql": {"connections": [ID, OTHER_ID], "max": 5000, "only_live": True},
     "tokens/people/audit/sql/place_links.sql": {
         "key": ID,
         "entries": [ID, OTHER_ID],

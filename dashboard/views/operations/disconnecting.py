@@ -6,7 +6,7 @@ from typing import Any, Final
 from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts.models import Account, AccountAccess
-from dashboard.account_counts import AtLeast
+from dashboard.lists.account_counts import AtLeast
 from tokens.models import Connection
 
 MAX_NAMED: Final = 3

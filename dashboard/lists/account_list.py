@@ -22,8 +22,8 @@ from accounts.lists.parameters import (
 )
 from accounts.models import Account
 from amazon_accounts.labels import LABEL_NAME, MAX_LABEL_LENGTH
-from dashboard.list_state import ListState, make_address
 from dashboard.lists.display import COLUMNS, DEFAULT, Display, write_columns
+from dashboard.lists.state import ListState, make_address
 from tokens.models import Connection
 
 MAX_PLACE = 10_000_000

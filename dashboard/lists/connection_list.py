@@ -13,7 +13,7 @@ from accounts.lists.connection_pages import paginate_connections
 from accounts.lists.connection_parameters import DEFAULT_ORDERING, FILTERS, read_connection_query
 from accounts.lists.pages import Page
 from accounts.lists.parameters import PAGING
-from dashboard.list_state import ListState
+from dashboard.lists.state import ListState
 from tokens.models import Connection
 
 PAGE_SIZE = 24

@@ -7,8 +7,8 @@ from django.db.models import Count as CountRows
 from django.db.models import Q
 
 from accounts.lists.pages import MAX_COUNT, Count, count_capped
-from dashboard.chips import Chip, Group
-from dashboard.connection_list import ConnectionList
+from dashboard.lists.chips import Chip, Group
+from dashboard.lists.connection_list import ConnectionList
 from dashboard.status import CONNECTION, CONSENT, Status
 from tokens.models import PAUSED, ConsentState, where_consent
 

@@ -12,8 +12,8 @@ from django.db import connection as database
 from accounts.lists.by_connection import NO_REASON
 from accounts.lists.pages import MAX_COUNT, Count, count_capped
 from accounts.models import Account
-from dashboard.account_list import AccountList
-from dashboard.chips import Chip, Group
+from dashboard.lists.account_list import AccountList
+from dashboard.lists.chips import Chip, Group
 from dashboard.status import ACCOUNT, REASON, STANDING, SYNC, Status
 from tokens.models import Connection
 
