@@ -391,17 +391,11 @@ FORMAT_MODULE_PATH = "dashboard.formats"
 
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static" if LOCAL_MODE else BASE_DIR / "staticfiles"
-# Compression takes half a minute, too long for a start in local mode.
-_static_storage = (
-    "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
-    if LOCAL_MODE
-    else "whitenoise.storage.CompressedManifestStaticFilesStorage"
-)
 # Every page names a file by its hash, so the copies without one are half of what an image would carry.
 WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": _static_storage},
+    "staticfiles": {"BACKEND": "amazon_accounts.web.static_files.StaticFilesStorage"},
 }
 
 SESSION_ENGINE = "tokens.people.sessions"

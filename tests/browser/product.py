@@ -14,7 +14,7 @@ from tests.ports import free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
 PASSWORD = "only-for-these-tests"
-START_SECONDS = 90
+START_SECONDS = 180
 STOP_SECONDS = 30
 
 
