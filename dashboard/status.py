@@ -362,13 +362,14 @@ def status_of_key(key: ApiKey) -> Status | None:
     return Status("attention", "Ends soon") if left <= WARNED_BEFORE else None
 
 
-def status_of_consent(connection: Connection) -> Status | None:
-    """Return how long the consent at Amazon holds; None if that is unknown or the connection is not active."""
-    if connection.state != Connection.State.ACTIVE or connection.consent_ends_at is None:
-        return None
+def status_of_consent(connection: Connection) -> Status:
+    """Return how long the consent at Amazon holds, in words to follow its day; for `off` there is no day."""
+    if connection.state == Connection.State.DISCONNECTED:
+        return Status("off", "None")
+    if connection.consent_ends_at is None:
+        return Status("off", "No end" if connection.consented_at else "Not known")
     days = (connection.consent_ends_at - approximate_now()).days
     if days < 0:
-        return Status("bad", "Consent has ended")
+        return Status("bad", "ended")
     left = f"in {days:,} day{'' if days == 1 else 's'}" if days else "within a day"
-    words = f"Consent ends {left}"
-    return Status("attention" if days <= CONSENT_WARNING_DAYS else "good", words)
+    return Status("attention" if days <= CONSENT_WARNING_DAYS else "good", left)

@@ -73,7 +73,7 @@ def staff_page(
             request: StaffRequest, *args: Arguments.args, **kwargs: Arguments.kwargs
         ) -> HttpResponseBase:
             if request.method == "POST" and not admin.site.has_permission(request):
-                return redirect_to_login(_came_from(request))
+                return redirect_to_login(came_from(request))
             return staff_view(request, *args, **kwargs)
 
         return cast("Callable[..., HttpResponse]", guarded_view)
@@ -96,16 +96,17 @@ def own_page(
     ) -> HttpResponse:
         if request.user.is_authenticated:
             return view(cast("PersonRequest", request), *args, **kwargs)
-        return redirect_to_login(_came_from(request) if request.method == "POST" else request.get_full_path())
+        return redirect_to_login(came_from(request) if request.method == "POST" else request.get_full_path())
 
     return cast("Callable[..., HttpResponse]", guarded_view)
 
 
-def _came_from(request: HttpRequest) -> str:
-    # A page of another host may have sent the browser here; the login must not lead there.
+def came_from(request: HttpRequest, otherwise: str = "overview") -> str:
+    """Return the address of the page that sent the browser here; that of the page `otherwise` if it is not one of ours."""
+    # A page of another host may have sent the browser here; nothing may lead there.
     referer = request.headers.get("Referer", "")
     if not url_has_allowed_host_and_scheme(referer, {request.get_host()}, require_https=request.is_secure()):
-        return reverse("overview")
+        return reverse(otherwise)
     address = urlsplit(referer)
     return urlunsplit(("", "", address.path or "/", address.query, ""))
 

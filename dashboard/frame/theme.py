@@ -16,6 +16,7 @@ STYLES = [
     "tables",
     "lists",
     "rows",
+    "connections",
     "standings",
     "activity",
     "dialogs",

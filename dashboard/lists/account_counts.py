@@ -86,15 +86,16 @@ def count_seen(
     *,
     max_connections: int = MAX_CONNECTIONS_COUNTED,
     max_shared: int = MAX_SHARED_COUNTED,
+    with_shared: bool = True,
 ) -> dict[UUID, Seen]:
-    """Count what the first `max_connections` see, in two queries."""
+    """Count what the first `max_connections` see, in two queries; without those that are shared in one."""
     own = count_accounts(connections, max_connections=max_connections)
-    if not connections:
-        return {}
-    with database.cursor() as cursor:
-        cursor.execute(
-            load(__file__, "count_shared"),
-            {"connections": list(connections)[:max_connections], "max": max_shared},
-        )
-        shared = {key: AtLeast(number, or_more) for key, number, or_more in cursor.fetchall()}
+    shared: dict[UUID, AtLeast] = {}
+    if connections and with_shared:
+        with database.cursor() as cursor:
+            cursor.execute(
+                load(__file__, "count_shared"),
+                {"connections": list(connections)[:max_connections], "max": max_shared},
+            )
+            shared = {key: AtLeast(number, or_more) for key, number, or_more in cursor.fetchall()}
     return {key: Seen(own.of(key), shared.get(key, AtLeast(0))) for key in connections}

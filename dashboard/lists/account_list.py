@@ -23,10 +23,9 @@ from accounts.lists.parameters import (
 from accounts.models import Account
 from amazon_accounts.labels import LABEL_NAME, MAX_LABEL_LENGTH
 from dashboard.lists.display import COLUMNS, DEFAULT, Display, write_columns
-from dashboard.lists.state import ListState, make_address
+from dashboard.lists.state import ListState, make_address, read_place
 from tokens.models import Connection
 
-MAX_PLACE = 10_000_000
 # What accounts can be grouped by, besides the keys of their labels.
 GROUPINGS: Mapping[str, str] = {"connection": "Connection", "team": "Team", "country": "Marketplace"}
 LABEL_PREFIX = "label:"
@@ -45,8 +44,6 @@ OLD_NAMES = {
 @dataclass(frozen=True)
 class AccountList(ListState):
     display: Display = DEFAULT
-    # The place of the first row in the list; None if the address does not say it.
-    place: int | None = 1
     # The filter whose choices are shown.
     opened: str = ""
     # One of GROUPINGS, or `label:` and the key of a label; "" shows the accounts.
@@ -66,8 +63,8 @@ class AccountList(ListState):
         query = read_account_query(parameters, paging=PAGING, ignored=PAGE_ONLY)
         return cls(
             query,
+            read_place(parameters, query.cursor),
             display,
-            _read_place(parameters, query.cursor),
             parameters.get("filter", ""),
             _read_group(parameters),
             _read_saved(parameters),
@@ -90,10 +87,6 @@ class AccountList(ListState):
         columns = tuple(each for each in COLUMNS if (each in chosen) != (each == name))
         return self._show_address("columns", write_columns(columns))
 
-    def size_address(self, size: int) -> str:
-        pairs = [pair for pair in self.list_pairs(self.query.given) if pair[0] != "page_size"]
-        return make_address([*pairs, ("page_size", str(size))])
-
     def group_address(self, group: str) -> str:
         return replace(self, group=group).page_address()
 
@@ -106,10 +99,6 @@ class AccountList(ListState):
         return make_address(
             [*self.list_pairs(self.query.given), *(pair for pair in at if pair[1]), (name, value)]
         )
-
-    def place_address(self, cursor: str, place: int | None) -> str:
-        address = self.page_address(cursor)
-        return f"{address}&from={place}" if place else address
 
     def accounts(self, user: User) -> QuerySet[Account]:
         """Return the accounts that match. Raises Http404 for a team or connection that the person does not see."""
@@ -131,13 +120,6 @@ class AccountList(ListState):
             .defer("metadata", "connection__access_token", "connection__refresh_token")
         )
         return paginate_accounts(rows, self.ordering, self.page_size).page(self.cursor)
-
-
-def _read_place(parameters: QueryDict, cursor: str) -> int | None:
-    if not cursor:
-        return 1
-    text = parameters.get("from", "")
-    return min(int(text), MAX_PLACE) if text.isascii() and text.isdecimal() and len(text) < 12 else None
 
 
 def _read_group(parameters: QueryDict) -> str:

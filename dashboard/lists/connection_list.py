@@ -1,7 +1,8 @@
 """The state of the connections page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
@@ -13,12 +14,12 @@ from accounts.lists.connection_pages import paginate_connections
 from accounts.lists.connection_parameters import DEFAULT_ORDERING, FILTERS, read_connection_query
 from accounts.lists.pages import Page
 from accounts.lists.parameters import PAGING
-from dashboard.lists.state import ListState
+from dashboard.lists.state import ListState, read_place
 from tokens.models import Connection
 
-PAGE_SIZE = 24
 # The parameter and the word of this page before it took over those of the API. Bookmarks still have them.
 OLD_NAMES = {"after": "cursor"}
+CONNECTED: Sequence[str] = [state for state in Connection.State if state != Connection.State.DISCONNECTED]
 OLD_STATES = {"attention": Connection.State.REAUTHORIZATION_REQUIRED.value}
 
 
@@ -28,8 +29,18 @@ class ConnectionList(ListState):
     default_ordering = DEFAULT_ORDERING
 
     @classmethod
-    def read(cls, parameters: QueryDict) -> "ConnectionList":
-        return cls(read_connection_query(parameters, paging=PAGING))
+    def read(cls, parameters: QueryDict) -> Self:
+        query = read_connection_query(parameters, paging=PAGING)
+        return cls(query, read_place(parameters, query.cursor))
+
+    @property
+    def always(self) -> Sequence[str]:
+        """The states to which the list itself is limited; none: every state."""
+        return ()
+
+    def chosen(self, name: str) -> list[str]:
+        """Return the values that a person has chosen for a filter."""
+        return [] if name == "state" and self.always else self.values(name)
 
     def connections(self, user: User) -> QuerySet[Connection]:
         """Return the connections that match. Raises Http404 for a team that the person does not see."""
@@ -42,7 +53,7 @@ class ConnectionList(ListState):
         """Return the rows. A ValidationError says that the cursor is old, foreign or forged."""
         # No page shows a token, so none is read.
         rows = self.connections(user).select_related("owner", "team").defer("access_token", "refresh_token")
-        return paginate_connections(rows, self.ordering, self.query.page_size or PAGE_SIZE).page(self.cursor)
+        return paginate_connections(rows, self.ordering, self.page_size).page(self.cursor)
 
 
 @dataclass(frozen=True)
@@ -52,10 +63,14 @@ class RenewalList(ConnectionList):
     default_ordering = "consent_ends_at"
 
     @classmethod
-    def read(cls, parameters: QueryDict) -> "RenewalList":
-        parameters.setlist("state", [state for state in Connection.State if state != "disconnected"])
+    def read(cls, parameters: QueryDict) -> Self:
+        parameters.setlist("state", list(CONNECTED))
         parameters.setdefault("ordering", cls.default_ordering)
-        return cls(read_connection_query(parameters, paging=PAGING))
+        return super().read(parameters)
+
+    @property
+    def always(self) -> Sequence[str]:
+        return CONNECTED
 
     @property
     def is_filtered(self) -> bool:

@@ -9,7 +9,12 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 from urllib.parse import urlencode
 
+from django.http import QueryDict
+
 from accounts.lists.parameters import ListQuery
+from dashboard.lists.display import DEFAULT_PAGE_SIZE
+
+MAX_PLACE = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -17,6 +22,8 @@ class ListState:
     """What a page was asked to show. Each list has a class of its own."""
 
     query: ListQuery
+    # The place of the first row in the list; None if the address does not say it.
+    place: int | None = 1
 
     filters: ClassVar[Sequence[str]]
     default_ordering: ClassVar[str]
@@ -59,6 +66,18 @@ class ListState:
     def page_address(self, cursor: str = "") -> str:
         return make_address([*self.list_pairs(self.query.given), *([("cursor", cursor)] if cursor else [])])
 
+    def place_address(self, cursor: str, place: int | None) -> str:
+        address = self.page_address(cursor)
+        return f"{address}&from={place}" if place else address
+
+    def size_address(self, size: int) -> str:
+        pairs = [pair for pair in self.list_pairs(self.query.given) if pair[0] != "page_size"]
+        return make_address([*pairs, ("page_size", str(size))])
+
+    @property
+    def page_size(self) -> int:
+        return self.query.page_size or DEFAULT_PAGE_SIZE
+
     @property
     def filter_query(self) -> str:
         """The filters, usable or not, as a query string. This is what "all that match" means."""
@@ -80,6 +99,13 @@ class ListState:
 
     def list_more_pairs(self) -> list[tuple[str, str]]:
         return [("page_size", str(self.query.page_size))] if self.query.page_size else []
+
+
+def read_place(parameters: QueryDict, cursor: str) -> int | None:
+    if not cursor:
+        return 1
+    text = parameters.get("from", "")
+    return min(int(text), MAX_PLACE) if text.isascii() and text.isdecimal() and len(text) < 12 else None
 
 
 def make_address(pairs: list[tuple[str, str]]) -> str:

@@ -1,14 +1,13 @@
-"""The headings of the list of accounts, what its menu "Display" offers, and the place of a page in the list."""
+"""The headings of a list, what its menu "Display" offers, and the place of a page in the list."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from accounts.lists.pages import Count, Page
-from accounts.models import Account
 from dashboard.lists.account_list import AccountList
 from dashboard.lists.display import COLUMNS, PAGE_SIZES, VIEWS
-from dashboard.lists.state import SortLink, sort_links
+from dashboard.lists.state import ListState, SortLink, sort_links
 
 # The first press of a heading sorts like this, the second the other way round.
 SORT_TITLES = {"name": "Name", "-last_synced_at": "Last sync", "status": "Status"}
@@ -52,12 +51,7 @@ def describe_table(state: AccountList, *, shows_teams: bool) -> dict[str, Any]:
                 for view in VIEWS
             ],
         ),
-        Choices("sort", "Sort by", [Choice(_name_sort(link), link.address, link.current) for link in sorts]),
-        Choices(
-            "rows",
-            "Rows on a page",
-            [Choice(f"{size}", state.size_address(size), size == state.page_size) for size in PAGE_SIZES],
-        ),
+        *offer_order_and_size(state, sorts),
     ]
     if state.display.view == "table":
         chosen = [Choice(COLUMNS[name], state.columns_address(name), name in columns) for name in offered]
@@ -69,11 +63,21 @@ def describe_table(state: AccountList, *, shows_teams: bool) -> dict[str, Any]:
     }
 
 
+def offer_order_and_size(state: ListState, sorts: Sequence[SortLink], *, base: str = "") -> list[Choices]:
+    sizes = [
+        Choice(f"{size}", base + state.size_address(size), size == state.page_size) for size in PAGE_SIZES
+    ]
+    orders = [Choice(_name_sort(link), base + link.address, link.current) for link in sorts]
+    return [Choices("sort", "Sort by", orders), Choices("rows", "Rows on a page", sizes)]
+
+
 def _name_sort(link: SortLink) -> str:
     return f"{link.title} {'↓' if link.descending else '↑'}" if link.current else link.title
 
 
-def describe_place(state: AccountList, rows: Page[Account], count: Count) -> dict[str, Any]:
+def describe_place(
+    state: ListState, rows: Page[Any], count: Count, *, things: str = "accounts", base: str = ""
+) -> dict[str, Any]:
     """Return the place of the page in the list, and the links to the pages beside it."""
     number, first = len(rows.items), state.place
     count_text = f"{count.number:,}{'+' if count.capped else ''}"
@@ -82,8 +86,8 @@ def describe_place(state: AccountList, rows: Page[Account], count: Count) -> dic
     return {
         "count_text": count_text,
         "place_text": f"{first:,}–{first + number - 1:,}" if first and number else f"{number:,}",
-        "place_of": f"of {count_text}" if number else "accounts",
-        "next": rows.next_cursor and state.place_address(rows.next_cursor, after),
-        "previous": rows.previous_cursor and state.place_address(rows.previous_cursor, before),
-        "first": state.page_address(),
+        "place_of": f"of {count_text}" if number else things,
+        "next": rows.next_cursor and base + state.place_address(rows.next_cursor, after),
+        "previous": rows.previous_cursor and base + state.place_address(rows.previous_cursor, before),
+        "first": base + state.page_address(),
     }

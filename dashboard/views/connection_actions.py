@@ -16,6 +16,7 @@ from dashboard.frame.page import (
     INVALID_FORM,
     StaffRequest,
     button_on,
+    came_from,
     is_partial,
     page,
     redirect_htmx,
@@ -199,4 +200,4 @@ def _refused(request: StaffRequest, connection: Connection, error: ConnectionUnu
 
 
 def _back(request: StaffRequest) -> HttpResponse:
-    return redirect_htmx(request, reverse("connections"))
+    return redirect_htmx(request, came_from(request, "connections"))

@@ -22,9 +22,10 @@ from dashboard.charts import Column, stack_columns
 from dashboard.frame.page import StaffRequest, page, staff_page
 from dashboard.frame.team_filter import TeamFilter
 from dashboard.lists.account_counts import count_seen
-from dashboard.lists.connection_chips import GROUPS, count_groups
+from dashboard.lists.connection_chips import GROUPS, count_choices, describe_chosen
 from dashboard.lists.connection_list import ConnectionList, translate_parameters
 from dashboard.lists.state import sort_links
+from dashboard.lists.table import Heading, describe_place, offer_order_and_size
 from dashboard.status import explain_refresh, status_of_refresh
 from dashboard.views.labels import offer_labels
 from dashboard.views.notes import list_notes
@@ -34,15 +35,33 @@ from tokens.permissions import may
 REFRESHES_SHOWN = 24
 RUNS_SHOWN = 10
 
-# The first press of a link sorts like this, the second the other way round.
-SORT_TITLES = {
-    "label": "Label",
-    "-last_synced_at": "Last sync",
-    "consent_ends_at": "Consent",
-    "expires_at": "Token",
+COLUMNS = {
+    "connection": "Connection",
+    "state": "State",
+    "consent": "Consent ends",
+    "accounts": "Accounts",
+    "shared": "Shared",
+    "regions": "Regions",
+    "team": "Team",
+    "labels": "Labels",
+    "sync": "Last sync",
 }
-# The filters behind "More filters".
-RARE_FILTERS = ("region", "labels")
+# The first press of a heading sorts like this, the second the other way round.
+SORTS = {
+    "label": "Connection",
+    "-last_synced_at": "Last sync",
+    "consent_ends_at": "Consent ends",
+    "expires_at": "Token ends",
+}
+TABS = {
+    ("state", "reauthorization_required"): "Login refused",
+    ("consent", "ended"): "Consent ended",
+    ("consent", "ends_in_30"): "Consent ends in 30 days",
+    ("paused", "true"): "Paused",
+    ("state", "disconnected"): "Disconnected",
+}
+# The filters for which a form stands below the others.
+FIELDS = ("region", "labels")
 
 
 def visible(request: StaffRequest) -> QuerySet[Connection]:
@@ -74,7 +93,9 @@ def describe_list(
     *,
     view: str = "connections",
     groups_shown: Collection[str] = tuple(GROUPS),
-    sort_titles: Mapping[str, str] = SORT_TITLES,
+    columns: Mapping[str, str] = COLUMNS,
+    sorts: Mapping[str, str] = SORTS,
+    tabs: Mapping[tuple[str, str], str] = TABS,
 ) -> dict[str, Any]:
     """Return what the page of a list of connections shows."""
     # A cursor that is old or of another ordering leads to the first page.
@@ -83,11 +104,14 @@ def describe_list(
     except ValidationError:
         state = state.without()
         rows = state.page(user)
-    groups, count = count_groups(user, state, shown=groups_shown)
-    counts = count_seen([connection.pk for connection in rows.items])
-    typed = {name: state.typed(name) for name in RARE_FILTERS}
+    choices = count_choices(user, state, shown=groups_shown, tabs=tabs)
+    found = [connection.pk for connection in rows.items]
+    counts = count_seen(found, max_connections=len(found), with_shared="shared" in columns)
     base = reverse(view)
+    links = sort_links(state, sorts)
+    by_title = {link.title: link for link in links}
     return {
+        "is_fullwidth": "1",
         "state": state,
         "base": base,
         "team_menu": team_filter.menu(
@@ -98,18 +122,21 @@ def describe_list(
         "cleared": base + (f"?team={team_filter.text}" if team_filter.team_id else ""),
         "search": state.typed("search"),
         "connections": [(connection, counts[connection.pk]) for connection in rows.items],
-        "groups": groups,
-        "count": count,
-        "count_text": f"{count.number:,}{'+' if count.capped else ''}",
-        "sorts": sort_links(state, sort_titles),
-        "here": f"{base}{state.page_address(state.cursor)}",
-        "first": f"{base}{state.page_address()}",
-        "next": rows.next_cursor and f"{base}{state.page_address(rows.next_cursor)}",
-        "previous": rows.previous_cursor and f"{base}{state.page_address(rows.previous_cursor)}",
+        "groups": choices.groups,
+        "tabs": choices.tabs,
+        "chosen": describe_chosen(state, dict(Region.choices)),
+        "count": choices.count,
+        "headings": [
+            Heading(name, title, by_title.get(title))
+            for name, title in columns.items()
+            if name != "team" or team_filter.is_offered
+        ],
+        "display_groups": offer_order_and_size(state, links, base=base),
+        **describe_place(state, rows, choices.count, things="connections", base=base),
+        "here": base + state.place_address(state.cursor, state.place if state.cursor else None),
         "regions": Region.choices,
-        "rare": typed,
-        "rare_number": len([text for text in typed.values() if text]),
-        "without_rare": state.without(*RARE_FILTERS).hidden_inputs,
+        "fields": {name: state.typed(name) for name in FIELDS},
+        "without_fields": state.without(*FIELDS).hidden_inputs,
     }
 
 

@@ -30,7 +30,24 @@ from tokens.models import Connection, ConsentState, first_consent_with_end, wher
 
 VIEW = "tokens.view_connection"
 CONNECT = "tokens.connect_amazon"
-SORT_TITLES = {"consent_ends_at": "Consent", "label": "Label"}
+COLUMNS = {
+    "connection": "Connection",
+    "consent": "Consent ends",
+    "health": "State",
+    "accounts": "Accounts",
+    "team": "Team",
+    "contact": "Contact",
+    "link": "Renewal link",
+}
+SORTS = {"consent_ends_at": "Consent ends", "label": "Connection"}
+TABS = {
+    ("consent", "ended"): "Ended",
+    ("consent", "ends_in_7"): "Within 7 days",
+    ("consent", "ends_in_30"): "Within 30 days",
+    ("consent", "ends_in_60"): "Within 60 days",
+    ("consent", "good"): "Later",
+    ("consent", "unknown"): "Not known",
+}
 
 
 @dataclass(frozen=True)
@@ -71,7 +88,7 @@ class Months:
             )
             for month in self.rows
         ]
-        return stack_columns(columns, whole=True)
+        return stack_columns(columns, height=96, whole=True)
 
 
 @require_safe
@@ -89,7 +106,9 @@ def renewals(request: StaffRequest) -> HttpResponse:
         team_filter,
         view="renewals",
         groups_shown=["consent"],
-        sort_titles=SORT_TITLES,
+        columns=COLUMNS,
+        sorts=SORTS,
+        tabs=TABS,
     )
     links = find_newest_links(request.user, [connection.pk for connection, _ in context["connections"]])
     context |= {

@@ -154,6 +154,6 @@ def connected(product: Product) -> Product:
         for number in (0, 1):
             connect(page, number)
         page.goto("/connections/")
-        expect(page.get_by_text("Synced just now")).to_have_count(2, timeout=PATIENCE)
+        expect(page.locator("[data-item]").get_by_text("OK", exact=True)).to_have_count(2, timeout=PATIENCE)
         browser.close()
     return product

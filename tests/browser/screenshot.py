@@ -31,7 +31,7 @@ def take_screenshot(browser: Browser, product: Product) -> None:
     for number in range(LOGINS):
         connect(page, number)
     page.goto("/connections/")
-    expect(page.get_by_text("Synced")).to_have_count(LOGINS, timeout=PATIENCE)
+    expect(page.locator("[data-item]").get_by_text("OK", exact=True)).to_have_count(LOGINS, timeout=PATIENCE)
     page.goto("/accounts/")
     page.wait_for_load_state("networkidle")
     page.screenshot(path=SCREENSHOT)

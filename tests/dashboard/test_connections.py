@@ -8,10 +8,11 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import AccountAccess, SyncRun
 from dashboard.lists.account_counts import count_accounts
-from dashboard.lists.connection_list import PAGE_SIZE
+from dashboard.lists.display import DEFAULT_PAGE_SIZE as PAGE_SIZE
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, squeeze, staff
 from tests.teams import join, team_of
 from tokens.models import Connection, TokenRefresh
@@ -30,10 +31,10 @@ def test_it_shows_the_tokens_life_and_never_the_token(
     make_account(connection, "A")
     for address in ("/connections/", f"/connections/{connection.pk}/"):
         page = client.get(address).content.decode()
-        assert "Token valid for 49 min" in page
         assert "login@example.com" in page
-        assert "1 account<" in page
         assert "never-shown" not in page
+    assert "Token valid for 49 min" in page
+    assert "1 account<" in page
 
 
 @pytest.mark.parametrize(
@@ -132,6 +133,88 @@ def test_it_shows_the_history_of_refreshes_and_syncs(
         "Manual by alice",
     ):
         assert text in page
+
+
+def test_the_list_costs_at_most_twelve_queries(
+    client: Client,
+    alice: User,
+    make_connection: MakeConnection,
+    make_account: MakeAccount,
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    for number in range(30):
+        make_account(make_connection(alice, f"Shop {number}", state=list(Connection.State)[number % 3]))
+    for ordering in ("label", "consent_ends_at"):
+        client.get(f"/connections/?ordering={ordering}")
+        with django_assert_max_num_queries(12):
+            client.get(f"/connections/?ordering={ordering}")
+
+
+class TestTabs:
+    @pytest.fixture(autouse=True)
+    def house(self, alice: User, make_connection: MakeConnection) -> None:
+        make_connection(alice, "good", regions=["EU"])
+        make_connection(alice, "refused", state="reauthorization_required")
+        make_connection(alice, "gone", state="disconnected")
+
+    def test_each_counts_what_it_shows_whatever_else_is_chosen(self, client: Client) -> None:
+        for chosen in ("", "?state=disconnected", "?state=active&paused=true"):
+            for tab in client.get(f"/connections/{chosen}").context["tabs"]:
+                shown = client.get(f"/connections/{tab.address}")
+                assert len(shown.context["connections"]) == tab.number
+                assert [each.id for each in shown.context["tabs"] if each.current] == [tab.id]
+
+    def test_a_search_and_a_region_stay(self, client: Client) -> None:
+        tabs = client.get("/connections/?region=EU&search=good").context["tabs"]
+        assert {tab.id: tab.number for tab in tabs if tab.number} == {"tab-all": 1}
+        assert all("region=EU" in tab.address and "search=good" in tab.address for tab in tabs)
+
+
+def test_what_is_chosen_is_named_and_can_be_removed(
+    client: Client, alice: User, make_connection: MakeConnection
+) -> None:
+    make_connection(alice)
+    page = client.get("/connections/?state=active&state=disconnected&region=FE&labels=a:b")
+    chosen = [(each.title, each.text) for each in page.context["chosen"]]
+    assert chosen == [("State", "Connected or Disconnected"), ("Region", "Far East"), ("Label", "a:b")]
+    assert page.context["chosen"][0].removed == "?region=FE&labels=a%3Ab"
+
+
+def test_the_place_of_a_page_is_kept(client: Client, alice: User, make_connection: MakeConnection) -> None:
+    for number in range(30):
+        make_connection(alice, f"{number:03}")
+    first = client.get("/connections/?page_size=25")
+    assert (first.context["place_text"], first.context["place_of"]) == ("1–25", "of 30")
+    second = client.get(first.context["next"])
+    assert second.context["place_text"] == "26–30"
+    assert client.get(second.context["here"]).context["place_text"] == "26–30"
+    assert client.get(second.context["previous"]).context["place_text"] == "1–25"
+
+
+def test_a_row_offers_what_the_person_may_do(
+    client: Client, alice: User, make_connection: MakeConnection
+) -> None:
+    good, refused = make_connection(alice, "A"), make_connection(alice, "B", state="reauthorization_required")
+    page = squeeze(client.get("/connections/").content.decode())
+    assert f'formaction="/connections/{good.pk}/sync/"' in page
+    assert f'id="reconnect-{good.pk}">Renew<' in page
+    assert f"/connections/{refused.pk}/sync/" not in page
+    assert f'id="reconnect-{refused.pk}">Reconnect<' in page
+
+
+@pytest.mark.parametrize(
+    ("referer", "address"),
+    [
+        ("http://testserver/connections/?paused=true", "/connections/?paused=true"),
+        ("https://elsewhere.example/connections/?paused=true", "/connections/"),
+    ],
+)
+def test_sync_comes_back_to_the_page_with_the_button(
+    client: Client, alice: User, make_connection: MakeConnection, referer: str, address: str
+) -> None:
+    connection = make_connection(alice)
+    response = client.post(f"/connections/{connection.pk}/sync/", headers={"Referer": referer})
+    assert response["Location"] == address
 
 
 def test_sync_queues_one_run_and_comes_back(
@@ -415,7 +498,7 @@ def test_a_login_says_how_many_accounts_are_its_own_and_how_many_shared(
     ana, farah = make_connection(alice, "ana"), make_connection(alice, "farah")
     for _ in range(2):
         AccountAccess.objects.create(account=make_account(ana), connection=farah)
-    for address in ("/connections/", f"/connections/{farah.pk}/"):
-        page = squeeze(client.get(address).content.decode())
-        assert ">0 accounts + 2 shared<" in page
+    page = squeeze(client.get(f"/connections/{farah.pk}/").content.decode())
+    assert ">0 accounts + 2 shared<" in page
+    assert ">accounts + 2 shared · " in squeeze(client.get("/connections/").content.decode())
     assert client.get(f"/accounts/?connection={farah.pk}").context["count_text"] == "2"

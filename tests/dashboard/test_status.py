@@ -249,11 +249,11 @@ def test_a_share_is_never_rounded_up_to_100_percent(share: float | None, text: s
 @pytest.mark.parametrize(
     ("days_ago", "tone", "word"),
     [
-        (0, "good", "Consent ends in 364 days"),
-        (334, "attention", "Consent ends in 30 days"),
-        (363, "attention", "Consent ends in 1 day"),
-        (364, "attention", "Consent ends within a day"),
-        (400, "bad", "Consent has ended"),
+        (0, "good", "in 364 days"),
+        (334, "attention", "in 30 days"),
+        (363, "attention", "in 1 day"),
+        (364, "attention", "within a day"),
+        (400, "bad", "ended"),
     ],
 )
 def test_the_end_of_a_consent_is_announced_early(
@@ -268,4 +268,7 @@ def test_the_end_of_a_consent_is_announced_early(
     consented = timezone.now() - timedelta(days=days_ago, minutes=1)
     found = status.status_of_consent(make_connection(alice, consented_at=consented))
     assert found == status.Status(tone, word)
-    assert status.status_of_consent(make_connection(alice, consented_at=None)) is None
+    unknown = make_connection(alice, consented_at=None)
+    assert status.status_of_consent(unknown) == status.Status("off", "Not known")
+    gone = make_connection(alice, consented_at=consented, state="disconnected")
+    assert status.status_of_consent(gone) == status.Status("off", "None")
