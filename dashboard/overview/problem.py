@@ -20,3 +20,5 @@ class Problem:
     is_main: bool = False
     # The connection that the button sends back to Amazon, by a form and not by a link.
     reconnect: UUID | None = None
+    # The filters of the connections whose contacts can be sent renewal links; "" if none can.
+    links_query: str = ""

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.conf import settings
@@ -28,7 +29,7 @@ from dashboard.overview.standing_problems import (
 from dashboard.overview.standings import AHEAD_DAYS, Standings
 from dashboard.status import REASON
 from tokens.models import BROKEN, FAILING, Alert, Connection, where_late, where_live
-from tokens.permissions import may
+from tokens.permissions import may, read_limits
 
 MAX_ALERTS_COUNTED = 100
 
@@ -84,11 +85,11 @@ def find_problems(
     return [
         # Accounts without ads cost their owners sales in this hour.
         *report_suspended(standings),
-        *_report_refused_logins(broken, troubled),
+        *_report_refused_logins(user, broken, troubled),
         *_report_expired_tokens([c for c in active if c.expires_at is not None and c.expires_at < now]),
         *_report_failing_syncs([c for c in active if c.is_failing], troubled),
         *report_at_risk(standings),
-        *_report_ending_consents(consents),
+        *_report_ending_consents(user, consents),
         *report_unfinished(standings),
         *_report_unsent_alerts(user),
         *_report_late_syncs([c for c in active if c.is_late], troubled),
@@ -96,7 +97,9 @@ def find_problems(
     ]
 
 
-def _report_refused_logins(connections: list[Connection], troubled: TroubledConnections) -> Iterator[Problem]:
+def _report_refused_logins(
+    user: User, connections: list[Connection], troubled: TroubledConnections
+) -> Iterator[Problem]:
     if not connections:
         return
     accounts = troubled.count_accounts_of(connections)
@@ -116,6 +119,7 @@ def _report_refused_logins(connections: list[Connection], troubled: TroubledConn
         if only
         else f"{reverse('connections')}?state=reauthorization_required",
         reconnect=only.pk if only else None,
+        links_query="" if only else _select_connections(user, state="reauthorization_required"),
         is_main=True,
     )
 
@@ -151,7 +155,7 @@ def _report_failing_syncs(connections: list[Connection], troubled: TroubledConne
         )
 
 
-def _report_ending_consents(consents: EndingConsents) -> Iterator[Problem]:
+def _report_ending_consents(user: User, consents: EndingConsents) -> Iterator[Problem]:
     if not (number := consents.number):
         return
     without = consents.without_contact
@@ -165,6 +169,9 @@ def _report_ending_consents(consents: EndingConsents) -> Iterator[Problem]:
         cause=f"{'On' if number == 1 else 'First on'} {consents.days[0].day:%-d %b}.{nobody}",
         action="See renewals",
         address=f"{reverse('renewals')}?consent=ends_in_30",
+        links_query=_select_connections(user, state="active", consent="ends_in_30")
+        if number > without
+        else "",
     )
 
 
@@ -200,6 +207,12 @@ def _report_unsent_alerts(user: User) -> Iterator[Problem]:
         action="See the alerts",
         address=f"{reverse('admin:tokens_alert_changelist')}?sent_at__isnull=True",
     )
+
+
+def _select_connections(user: User, **filters: str) -> str:
+    """Return the filters as a query string, limited to the team that the person looks at."""
+    team_id = read_limits(user).team_id
+    return urlencode(filters | ({"team": str(team_id)} if team_id else {}))
 
 
 def _join_labels(connections: list[Connection]) -> str:

@@ -1,6 +1,8 @@
 """The overview: problems, worst first, and how syncs and refreshes went."""
 
+import re
 from datetime import date, timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from dashboard.overview.problem import Problem
 from dashboard.overview.problems import TroubledConnections, find_problems
 from dashboard.overview.standings import Horizon, read_standings
 from tests.dashboard.conftest import LogIn, MakeAccount, MakeConnection, squeeze, staff
+from tests.teams import team_of
 from tokens.alerts.create import alert_connection_healed, create_alert
 from tokens.alerts.delivery import send_due_alerts
 from tokens.models import Alert, Heartbeat, TokenRefresh
@@ -203,6 +206,63 @@ def test_consents_that_end_are_told_with_their_day(
     page = squeeze(client.get("/").content.decode())
     assert "Consent ends</span>" in page
     assert f'<time datetime="{ends:%Y-%m-%d}">' in page
+
+
+class TestRenewalLinks:
+    """The button of a cause that takes a consent of many."""
+
+    def ask(self, client: Client) -> list[str]:
+        """Press the buttons; return what each dialog asks."""
+        page = client.get("/").content.decode()
+        queries = [unescape(text) for text in re.findall(r'name="query" value="([^"]*)"', page)]
+        form = {"on": "connections", "operation": "send_renewal_links", "all": "1"}
+        answers = [client.post("/operations/", {**form, "query": query}) for query in queries]
+        return [
+            found[1]
+            for answer in answers
+            if (found := re.search(r"Send renewal links for ([\d,]+ \w+)", answer.content.decode()))
+        ]
+
+    @pytest.fixture(autouse=True)
+    def rules(self, settings: Settings) -> None:
+        settings.CONSENT_EFFECTIVE_DATE = date(2020, 1, 1)
+        settings.EMAIL_IS_SET_UP = True
+
+    def test_it_asks_for_exactly_the_logins_of_the_cause(
+        self, client: Client, alice: User, make_connection: MakeConnection
+    ) -> None:
+        soon = timezone.now() - timedelta(days=355)
+        for n in range(3):
+            make_connection(alice, f"refused {n}", state="reauthorization_required", consented_at=soon)
+        for n in range(2):
+            make_connection(alice, f"ends {n}", consented_at=soon, contact_email="c@garden.example")
+        make_connection(alice, "good")
+        assert self.ask(client) == ["3 connections", "2 connections"]
+
+    def test_one_refused_login_is_reconnected_and_logins_without_contact_get_no_links(
+        self, client: Client, alice: User, make_connection: MakeConnection
+    ) -> None:
+        make_connection(alice, "refused", state="reauthorization_required")
+        make_connection(alice, "ends", consented_at=timezone.now() - timedelta(days=355))
+        assert self.ask(client) == []
+
+    def test_it_stays_in_the_team_that_is_looked_at(
+        self, alice: User, bob: User, administrator: User, log_in: LogIn, make_connection: MakeConnection
+    ) -> None:
+        for owner in (alice, alice, bob, bob, bob):
+            make_connection(owner, "refused", state="reauthorization_required")
+        client = log_in(administrator)
+        assert self.ask(client) == ["5 connections"]
+        client.get(f"/?team={team_of(bob).pk}")
+        assert self.ask(client) == ["3 connections"]
+
+    def test_a_viewer_is_offered_none(self, log_in: LogIn, make_connection: MakeConnection) -> None:
+        vera = staff("vera", "Viewer")
+        for n in range(2):
+            make_connection(vera, f"refused {n}", state="reauthorization_required")
+        client = log_in(vera)
+        assert "2 logins must be reconnected" in client.get("/").content.decode()
+        assert self.ask(client) == []
 
 
 def test_people_see_only_their_own_problems(
