@@ -5,23 +5,27 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import OuterRef, QuerySet
-from django.db.models.functions import JSONObject
-from django.http import Http404
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import OpenApiParameter, extend_schema_field
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.api import documentation, examples
 from accounts.api.authentication import get_person
 from accounts.api.documentation import build_page_example, describe, describe_filters, describe_page
-from accounts.api.lists import DEFAULT_PAGE_SIZE, PageParameters, Word, read_parameters, respond_with_page
+from accounts.api.lists import (
+    DEFAULT_PAGE_SIZE,
+    JSON,
+    PageParameters,
+    Word,
+    read_parameters,
+    respond_with_json,
+)
 from accounts.api.representation import ReadOnlySerializer, TeamReference
-from accounts.lists.account_pages import paginate_accounts
+from accounts.lists.account_json import get_json, represent_accounts
+from accounts.lists.account_pages import paginate_accounts, select_keys
 from accounts.lists.filters import filter_accounts
 from accounts.lists.parameters import (
     DEFAULT_ORDERING,
@@ -31,12 +35,11 @@ from accounts.lists.parameters import (
     AccountFilterSet,
     read_account_query,
 )
-from accounts.models import Account, AccountAccess, AccountManager, HealthReason, Profile, Standing
+from accounts.models import Account, HealthReason, Standing
 from accounts.update import update_account
 from amazon_accounts.amazon_ads.hosts import Region
 from amazon_accounts.web.problems import NOT_FOUND, VERSION_CONFLICT
 
-PROFILE_FIELDS = ("profile_id", "country_code", "marketplace_id", "currency_code", "timezone", "type")
 EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
@@ -57,14 +60,8 @@ class ProfileInAccount(serializers.Serializer[Any]):
     type = serializers.CharField(allow_blank=True)
 
 
-@extend_schema_field(ProfileInAccount(many=True))
-class ProfilesInAccount(serializers.Field[Any, Any, Any, Any]):
-    def to_representation(self, value: list[dict[str, str]]) -> list[dict[str, str]]:
-        # PostgreSQL has built the list already.
-        return value
-
-
 class AccountSerializer(ReadOnlySerializer):
+    # It describes what `represent_accounts` makes.
     id = serializers.UUIDField()
     team = TeamReference()
     amazon_account_id = serializers.CharField()
@@ -88,22 +85,17 @@ class AccountSerializer(ReadOnlySerializer):
         allow_null=True,
         help_text="The worst that is wrong with the account; null when all is well.",
     )
-    connection = serializers.UUIDField(
-        source="connection_id", help_text="The login that the account is synced by."
-    )
+    connection = serializers.UUIDField(help_text="The login that the account is synced by.")
     connections = serializers.ListField(
-        child=serializers.UUIDField(), source="connection_ids", help_text="All logins that see the account."
+        child=serializers.UUIDField(), help_text="All logins that see the account."
     )
-    parent_ = serializers.UUIDField(
-        source="parent_id", allow_null=True, help_text="The agency that a DSP advertiser belongs to."
-    )
+    parent_ = serializers.UUIDField(allow_null=True, help_text="The agency that a DSP advertiser belongs to.")
     managers = serializers.ListField(
         child=serializers.UUIDField(),
-        source="manager_ids",
         help_text="The manager accounts that the account belongs to.",
     )
     countries = serializers.ListField(child=serializers.CharField())
-    profiles = ProfilesInAccount(source="profile_list")
+    profiles = ProfileInAccount(many=True)
     errors_ = serializers.JSONField(help_text="The errors that Amazon reports, by country.")
     metadata = serializers.JSONField(help_text="What Amazon says; a sync rewrites it.")
     labels = serializers.DictField(
@@ -124,31 +116,6 @@ class AccountSerializer(ReadOnlySerializer):
         help_text="The regions that show the account, if its login reads none of them any more.",
     )
     sync_error = serializers.CharField(allow_blank=True)
-
-
-def select_relations(accounts: QuerySet[Account]) -> QuerySet[Account]:
-    profiles = Profile.objects.filter(account=OuterRef("pk")).order_by("country_code", "profile_id")
-    accesses = AccountAccess.objects.filter(account=OuterRef("pk")).order_by("connection_id")
-    managers = AccountManager.objects.filter(account=OuterRef("pk")).order_by("manager_id")
-    return (
-        accounts.select_related("connection", "team")
-        .only(
-            "team__name",
-            *(field.attname for field in Account._meta.concrete_fields),
-            "connection__state",
-            "connection__sync_failures",
-            "connection__sync_error",
-            "connection__last_synced_at",
-            "connection__paused",
-        )
-        .annotate(
-            profile_list=ArraySubquery(
-                profiles.values(json=JSONObject(**{name: name for name in PROFILE_FIELDS}))
-            ),
-            connection_ids=ArraySubquery(accesses.values("connection_id")),
-            manager_ids=ArraySubquery(managers.values("manager_id")),
-        )
-    )
 
 
 def _build_version_tag(account: Account) -> str:
@@ -178,11 +145,12 @@ class AccountList(APIView):
         errors=[NOT_FOUND],
         behind=documentation.SYNC,
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         query = read_account_query(request.query_params, paging=PAGING, ignored=PAGE_ONLY).check()
-        accounts = select_relations(filter_accounts(get_person(request), query))
-        paginator = paginate_accounts(accounts, query.ordering, query.page_size or DEFAULT_PAGE_SIZE)
-        return respond_with_page(request, paginator, AccountSerializer, query.cursor)
+        accounts = represent_accounts(filter_accounts(get_person(request), query))
+        rows = select_keys(accounts, query.ordering)
+        paginator = paginate_accounts(rows, query.ordering, query.page_size or DEFAULT_PAGE_SIZE)
+        return respond_with_json(request, paginator.page(query.cursor))
 
 
 class AccountChangesRequest(serializers.Serializer[Any]):
@@ -218,10 +186,9 @@ class AccountDetail(APIView):
         headers=[ETAG],
         behind=documentation.SYNC,
     )
-    def get(self, request: Request, account_id: UUID) -> Response:
+    def get(self, request: Request, account_id: UUID) -> HttpResponse:
         read_parameters(request, serializers.Serializer)
-        accounts = select_relations(Account.objects.visible_to(get_person(request)))
-        return _respond_with_account(get_object_or_404(accounts, pk=account_id))
+        return _respond_with_account(request, account_id)
 
     @describe(
         "Change what operators say about an account",
@@ -239,15 +206,16 @@ class AccountDetail(APIView):
         errors=[NOT_FOUND, VERSION_CONFLICT],
         headers=[ETAG],
     )
-    def patch(self, request: Request, account_id: UUID) -> Response:
+    def patch(self, request: Request, account_id: UUID) -> HttpResponse:
         versions = _parse_if_match(request.headers.get("If-Match", "*"))
         try:
             update_account(get_person(request), account_id, request.data, versions=versions)
         except Account.DoesNotExist:
             raise Http404 from None
-        account = select_relations(Account.objects.visible_to(get_person(request))).get(pk=account_id)
-        return _respond_with_account(account)
+        return _respond_with_account(request, account_id)
 
 
-def _respond_with_account(account: Account) -> Response:
-    return Response(AccountSerializer(account).data, headers={"ETag": _build_version_tag(account)})
+def _respond_with_account(request: Request, account_id: UUID) -> HttpResponse:
+    visible = represent_accounts(Account.objects.visible_to(get_person(request)))
+    account = get_object_or_404(visible.only("updated_at"), pk=account_id)
+    return HttpResponse(get_json(account), content_type=JSON, headers={"ETag": _build_version_tag(account)})

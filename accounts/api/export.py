@@ -10,14 +10,12 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from accounts.api.accounts import AccountSerializer, select_relations
 from accounts.api.authentication import get_person
 from accounts.api.documentation import describe, describe_filters
 from accounts.api.lists import Word, read_parameters
 from accounts.lists.export import stream_accounts
 from accounts.lists.filters import filter_accounts
 from accounts.lists.parameters import PAGE_PARAMETERS, AccountFilterSet, read_account_query
-from accounts.models import Account
 from accounts.models.account import AccountQuerySet
 from amazon_accounts.postgresql.clock import approximate_now
 from amazon_accounts.web.problems import NOT_FOUND
@@ -57,10 +55,6 @@ class JSONLinesRenderer(CSVRenderer):
     format = "jsonl"
 
 
-def represent_accounts(accounts: list[Account]) -> list[dict[str, Any]]:
-    return list(AccountSerializer(accounts, many=True).data)
-
-
 def _name_exported(accounts: AccountQuerySet) -> list[AuditedObject]:
     """Return the accounts for the trail of each of their teams."""
     of_team = accounts.order_by().filter(team=OuterRef("pk"))
@@ -96,9 +90,7 @@ class AccountExport(APIView):
         )
         today = approximate_now().date()
         return StreamingHttpResponse(
-            stream_accounts(
-                select_relations(accounts), represent_accounts, format_, for_excel=given.get("for") == EXCEL
-            ),
+            stream_accounts(accounts, format_, for_excel=given.get("for") == EXCEL),
             content_type=MEDIA_TYPES[format_],
             headers={"Content-Disposition": f'attachment; filename="accounts-{today}.{format_}"'},
         )

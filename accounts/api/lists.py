@@ -1,11 +1,13 @@
 """What all lists share: strict parameters, keyset pages and one envelope."""
 
+import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -14,12 +16,15 @@ from rest_framework.response import Response
 
 from accounts.api.authentication import get_person
 from accounts.errors import build_validation_error
-from accounts.lists.pages import KeysetPaginator
+from accounts.lists.account_json import get_json
+from accounts.lists.pages import KeysetPaginator, Page
 from accounts.lists.parameters import MAX_CURSOR_LENGTH, MAX_PAGE_SIZE
+from accounts.models import Account
 from amazon_accounts.web.links import build_link
 from tokens.models import Team
 
 DEFAULT_PAGE_SIZE = 100
+JSON: Final = "application/json"
 
 
 class Word(serializers.ChoiceField):
@@ -121,6 +126,16 @@ def respond_with_page(
             "previous": _build_link(request, page.previous_cursor),
         }
     )
+
+
+def respond_with_json(request: Request, page: Page[Account]) -> HttpResponse:
+    """Answer as `respond_with_page` with a page of accounts that have their JSON."""
+    rows = ",".join(map(get_json, page.items))
+    following, previous = (
+        json.dumps(_build_link(request, cursor)) for cursor in (page.next_cursor, page.previous_cursor)
+    )
+    body = f'{{"results":[{rows}],"next":{following},"previous":{previous}}}'
+    return HttpResponse(body, content_type=JSON)
 
 
 def _build_link(request: Request, cursor: str | None) -> str | None:

@@ -41,6 +41,14 @@ def paginate_accounts(
     return KeysetPaginator(queryset, ordering, page_size)
 
 
+def select_keys(accounts: QuerySet[Account], ordering: str) -> QuerySet[Account]:
+    """Load of each account only what `paginate_accounts` needs for the ordering."""
+    column = ordering.removeprefix("-")
+    if column == "last_synced_at":
+        return accounts.select_related("connection").only("connection__last_synced_at")
+    return accounts.only(column)
+
+
 class _LastSyncedPaginator(KeysetPaginator[Account]):
     """Orders accounts by the last sync of their connection, then by connection, then by account.
 

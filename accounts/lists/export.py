@@ -1,13 +1,14 @@
 """The export of accounts as CSV or JSON Lines. It is streamed in chunks, so its memory does not grow."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import QuerySet
 
+from accounts.lists.account_json import get_json, represent_accounts
 from accounts.lists.csv_text import format_csv, format_header
 from accounts.models import Account
 
@@ -46,33 +47,32 @@ COLUMNS = (
     "sync_error",
 )
 
-Row = dict[str, Any]
-Represent = Callable[[list[Account]], list[Row]]
-
 
 def stream_accounts(
     accounts: QuerySet[Account],
-    represent: Represent,
     format_: str,
     *,
     for_excel: bool = False,
     chunk_size: int = CHUNK_SIZE,
 ) -> Iterator[str]:
-    """Yield the texts of a file, with each account once, in the order of ids. `represent` turns accounts into rows."""
-    chunks = (represent(chunk) for chunk in _read_chunks(accounts, chunk_size))
+    """Yield the texts of a file, with each account once, in the order of ids."""
+    chunks = _read_chunks(accounts, chunk_size)
     if format_ == "csv":
         yield format_header(COLUMNS, for_excel=for_excel)
-        for rows in chunks:
-            cells = ([_format_cell(row[column]) for column in COLUMNS] for row in rows)
-            yield format_csv(cells, for_excel=for_excel)
+        for texts in chunks:
+            rows = map(json.loads, texts)
+            yield format_csv(
+                ([_format_cell(row[column]) for column in COLUMNS] for row in rows), for_excel=for_excel
+            )
     else:
-        for rows in chunks:
-            yield "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+        for texts in chunks:
+            yield "".join(f"{text}\n" for text in texts)
 
 
-def _read_chunks(accounts: QuerySet[Account], chunk_size: int) -> Iterator[list[Account]]:
+def _read_chunks(accounts: QuerySet[Account], chunk_size: int) -> Iterator[list[str]]:
+    """Yield the JSON of each account of a chunk."""
     after: UUID | None = None
-    ordered = accounts.order_by("pk")
+    ordered = represent_accounts(accounts).only("pk").order_by("pk")
     while True:
         rest = ordered if after is None else ordered.filter(pk__gt=after)
         chunk = list(rest[:chunk_size])
@@ -81,7 +81,7 @@ def _read_chunks(accounts: QuerySet[Account], chunk_size: int) -> Iterator[list[
             connection.close()
         if chunk:
             after = chunk[-1].pk
-            yield chunk
+            yield list(map(get_json, chunk))
         if len(chunk) < chunk_size:
             return
 

@@ -8,6 +8,7 @@ BENCHMARKS = (
     "refresh",
     "sync",
     "api",
+    "pages",
     "connections",
     "hand_out",
     "teams",

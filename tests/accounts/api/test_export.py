@@ -13,8 +13,6 @@ from django.contrib.auth.models import User
 from django.http import QueryDict, StreamingHttpResponse
 from rest_framework.test import APIClient
 
-from accounts.api.accounts import select_relations
-from accounts.api.export import represent_accounts
 from accounts.batch import start_batch
 from accounts.lists.csv_text import FORMULA_STARTS, escape_formula, format_csv
 from accounts.lists.export import COLUMNS, stream_accounts
@@ -162,10 +160,7 @@ def test_other_text_stays(db: None) -> None:
 
 def test_each_is_there_once_though_names_change(accounts: list[Account]) -> None:
     stream: Iterator[str] = stream_accounts(
-        select_relations(Account.objects.filter(user=accounts[0].user)),
-        represent_accounts,
-        "jsonl",
-        chunk_size=3,
+        Account.objects.filter(user=accounts[0].user), "jsonl", chunk_size=3
     )
     seen = [next(stream)]
     for account in accounts:
@@ -190,12 +185,7 @@ def test_memory_does_not_grow_with_the_accounts(alice: User, new_account: Accoun
         )  # fmt: skip
         tracemalloc.start()
         try:
-            stream = stream_accounts(
-                select_relations(Account.objects.filter(user=alice)),
-                represent_accounts,
-                "csv",
-                chunk_size=20,
-            )
+            stream = stream_accounts(Account.objects.filter(user=alice), "csv", chunk_size=20)
             length = sum(len(chunk) for chunk in stream)
             return tracemalloc.get_traced_memory()[1] if length else 0
         finally:
