@@ -42,7 +42,7 @@ class ConnectionFilterSet(django_filters.FilterSet):
     )
     labels = ContainsLabels(
         help_text=f"A JSON object that `labels` contains, of at most {MAX_JSON_LENGTH:,} characters;"
-        " a list of values means any of them. Or one label as `client:acme`."
+        " a list of values means any of them, and `null` that the label is absent. Or one label as `client:acme`."
     )
 
 

@@ -356,11 +356,11 @@ class AccountFilterSet(django_filters.FilterSet):
     )
     labels = ContainsLabels(
         help_text=f"A JSON object that `labels` contains, of at most {MAX_JSON_LENGTH:,} characters;"
-        " a list of values means any of them. Or one label as `team:north`."
+        " a list of values means any of them, and `null` that the label is absent. Or one label as `team:north`."
     )
     connection_labels = ContainsLabels(
         help_text="A JSON object that `labels` of the account's connection contains;"
-        " a list of values means any of them. Or one label as `team:north`."
+        " a list of values means any of them, and `null` that the label is absent. Or one label as `team:north`."
     )
 
 

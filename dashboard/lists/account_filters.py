@@ -45,6 +45,8 @@ HINTS: Mapping[str, str] = {
     "connection": "Connection",
 }
 WITHOUT_SHAPE = {"account_type"}
+# A key and a value; without a value it means that an account does not have the key.
+Label = tuple[str, str | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +131,7 @@ def _name_chosen(
             texts = [name_marketplace(value) for value in values]
         case "labels" | "connection_labels":
             labels = state.query.filters[name]
-            texts = [f"{key}: {' or '.join(map(str, list_values(value)))}" for key, value in labels.items()]
+            texts = [_name_label(key, list_values(value)) for key, value in labels.items()]
         case _:
             chips = [(value, words.get(f"chip-{name}-{value}")) for value in values]
             texts = [chip.state.word if chip else value for value, chip in chips]
@@ -143,7 +145,10 @@ def _open(
     name, is_uncounted = state.opened, False
     if name in {"country", "labels", "connection"}:
         found = count_values(state.without(name).accounts(user), name, cap=MAX_COUNT)
-        choices, is_uncounted = _list_found(state, name, found, connections), found.is_cut
+        is_uncounted = found.is_cut
+        choices = (
+            _list_labels(state, found) if name == "labels" else _list_found(state, name, found, connections)
+        )
     else:
         own = [chip for key, chip in words.items() if key.startswith(f"chip-{name}-")]
         choices = [_copy(state, name, chip) for chip in own]
@@ -175,21 +180,13 @@ def _copy(state: AccountList, name: str, chip: Chip) -> Choice:
 def _list_found(
     state: AccountList, name: str, found: Values, connections: QuerySet[Connection]
 ) -> list[Choice]:
-    match name:
-        case "country":
-            known = {**dict.fromkeys(COUNTRY_NAMES, 0), **found.numbers}
-            named = [(code, COUNTRY_NAMES.get(code, code), code) for code in sorted(known, key=_rank(known))]
-        case "connection":
-            labels = dict(connections.filter(pk__in=list(found.numbers)).values_list("pk", "label"))
-            known = {str(key): number for key, number in found.numbers.items() if key in labels}
-            named = [(value, labels[UUID(value)], "") for value in sorted(known, key=_rank(known))]
-        case _:
-            known = dict(found.numbers)
-            named = [(value, value, "") for value in known]
-    chosen = _chosen_labels(state) if name == "labels" else set(state.values(name))
-    missing = [
-        (value, value, "") for value in sorted(chosen - {value for value, *_ in named}) if name == "labels"
-    ]
+    if name == "country":
+        known = {**dict.fromkeys(COUNTRY_NAMES, 0), **found.numbers}
+        named = [(code, COUNTRY_NAMES.get(code, code), code) for code in sorted(known, key=_rank(known))]
+    else:
+        labels = dict(connections.filter(pk__in=list(found.numbers)).values_list("pk", "label"))
+        known = {str(key): number for key, number in found.numbers.items() if key in labels}
+        named = [(value, labels[UUID(value)], "") for value in sorted(known, key=_rank(known))]
     return [
         Choice(
             id=f"chip-{name}-{value}",
@@ -197,10 +194,35 @@ def _list_found(
             code=code,
             flag=draw_flag(code),
             number=None if found.is_cut else known.get(value, 0),
-            current=value in chosen,
-            address=f"{_toggle(state, name, value)}&filter={name}",
+            current=value in state.values(name),
+            address=f"{state.toggle_address(name, value)}&filter={name}",
         )
-        for value, text, code in [*missing, *named][:MAX_CHOICES]
+        for value, text, code in named[:MAX_CHOICES]
+    ]
+
+
+def _list_labels(state: AccountList, found: Values) -> list[Choice]:
+    """Return the labels that accounts have, and at the end each key again, for the accounts without it."""
+    chosen = _chosen_labels(state)
+    numbers: dict[Label, int] = {}
+    for part, number in found.numbers.items():
+        key, value = json.loads(part)
+        numbers[key, value] = number if value is not None else found.total - number
+    missing = sorted(chosen - numbers.keys(), key=str)
+    offered = [*missing, *numbers]
+    with_value = [label for label in offered if label[1] is not None]
+    without = sorted(label for label in offered if label[1] is None)
+    return [
+        Choice(
+            id=f"chip-labels-{key}" if value is None else f"chip-labels-{key}:{value}",
+            text=f"without {key}" if value is None else f"{key}:{value}",
+            number=None
+            if found.is_cut
+            else numbers.get((key, value), 0 if value is not None else found.total),
+            current=(key, value) in chosen,
+            address=f"{_toggle_label(state, key, value)}&filter=labels",
+        )
+        for key, value in [*with_value[:MAX_CHOICES], *without[:MAX_CHOICES]]
     ]
 
 
@@ -208,19 +230,27 @@ def _rank(numbers: Mapping[str, int]) -> Any:
     return lambda value: (-numbers[value], value)
 
 
-def _chosen_labels(state: AccountList) -> set[str]:
+def _chosen_labels(state: AccountList) -> set[Label]:
     labels = state.query.filters.get("labels", {})
-    return {f"{key}:{value}" for key, values in labels.items() for value in list_values(values)}
+    return {
+        (key, None if value is None else str(value))
+        for key, values in labels.items()
+        for value in list_values(values)
+    }
 
 
-def _toggle(state: AccountList, name: str, value: str) -> str:
-    if name != "labels":
-        return state.toggle_address(name, value)
+def _name_label(key: str, values: Sequence[Any]) -> str:
+    held = [str(value) for value in values if value is not None]
+    if not held:
+        return f"without {key}"
+    return f"{key}: {' or '.join([*held, *(['none'] if None in values else [])])}"
+
+
+def _toggle_label(state: AccountList, key: str, value: str | None) -> str:
     labels: dict[str, Any] = dict(state.query.filters.get("labels", {}))
-    key, _, text = value.partition(":")
     # Several values of a key mean any of them.
     values = list_values(labels.pop(key)) if key in labels else []
-    values = [each for each in values if each != text] if text in values else [*values, text]
+    values = [each for each in values if each != value] if value in values else [*values, value]
     if values:
         labels[key] = values if len(values) > 1 else values[0]
     given = {**state.query.given, "labels": write_labels(labels)}

@@ -17,16 +17,18 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "connection": ("connection_id", "SELECT held AS part FROM matched"),
     "labels": (
         "labels",
-        "SELECT pair.key || ':' || pair.value AS part FROM matched, jsonb_each_text(matched.held) AS pair",
+        # The key and the value, and without a value how many have the key.
+        "SELECT jsonb_build_array(pair.key, told.value)::text AS part FROM matched, jsonb_each_text(matched.held) AS pair, LATERAL (VALUES (pair.value), (NULL)) AS told (value)",
     ),
 }
 
 
 @dataclass(frozen=True)
 class Values:
-    """The commonest values, and whether the accounts are too many to count all of them."""
+    """The commonest values, of how many accounts, and whether the accounts are too many to count all of them."""
 
     numbers: Mapping[Any, int]
+    total: int
     is_cut: bool
 
 
@@ -36,15 +38,16 @@ def count_values(accounts: QuerySet[Account], name: str, *, cap: int) -> Values:
     try:
         matched, parameters = accounts.order_by().values_list(column)[: cap + 1].query.sql_with_params()
     except EmptyResultSet:
-        return Values({}, is_cut=False)
+        return Values({}, 0, is_cut=False)
     with database.cursor() as cursor:
         cursor.execute(
-            f"WITH matched (held) AS MATERIALIZED ({matched})"  # noqa: S608 - SQL of Django's and of this module
-            f" SELECT part, count(*), (SELECT count(*) FROM matched) FROM ({parts}) AS parts"
-            f" GROUP BY part ORDER BY count(*) DESC, part LIMIT {MAX_VALUES}",
+            f"WITH matched (held) AS MATERIALIZED ({matched}), parts AS ({parts}),"  # noqa: S608 - SQL of Django's and of this module
+            " counted AS (SELECT count(*) AS total FROM matched)"
+            " SELECT part, count(part), total FROM counted LEFT JOIN parts ON true"
+            f" GROUP BY part, total ORDER BY count(part) DESC, part LIMIT {MAX_VALUES}",
             parameters,
         )
         rows = cursor.fetchall()
-    return Values(
-        {value: number for value, number, _ in rows}, is_cut=any(total > cap for *_, total in rows[:1])
-    )
+    # Without any value there is one row, which has the number of accounts alone.
+    total = rows[0][2]
+    return Values({part: number for part, number, _ in rows if part is not None}, total, is_cut=total > cap)

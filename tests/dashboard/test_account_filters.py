@@ -83,7 +83,9 @@ def test_choices_have_names_and_the_number_that_each_leads_to(
         "Two": 1,
     }
     labels = choices(client, "?filter=labels&status=active")
-    assert {text: each.number for text, each in labels.items()} == {"client:a": 1, "client:b": 1, "tier:1": 1}
+    assert {text: each.number for text, each in labels.items()} == {
+        "client:a": 1, "client:b": 1, "tier:1": 1, "without client": 0, "without tier": 1,
+    }  # fmt: skip
     for name in ("country", "connection", "labels", "status"):
         for choice in choices(client, f"?filter={name}").values():
             page = client.get(f"/accounts/{choice.address}")
@@ -106,3 +108,24 @@ def test_a_label_is_added_to_those_chosen_and_taken_away_again(
     assert names(client, choices(client, either)["tier:1"].address) == ["B"]
     gone = choices(client, "?labels=client:gone&filter=labels")["client:gone"]
     assert (gone.current, gone.number) == (True, 0)
+
+
+def test_accounts_without_a_label_are_found(
+    client: Client, connection: Connection, make_account: MakeAccount
+) -> None:
+    make_account(connection, "A", labels={"client": "a", "tier": "1"})
+    make_account(connection, "B", labels={"a:b": "c"})
+    make_account(connection, "Unlabelled")
+    found = choices(client, "?filter=labels")
+    assert list(found)[-3:] == ["without a:b", "without client", "without tier"]
+    without = found["without client"].address
+    assert names(client, without) == ["B", "Unlabelled"]
+    assert chosen(client, without) == {"Label": "without client"}
+    assert choices(client, without)["without client"].current
+    either = choices(client, without)["client:a"].address
+    assert names(client, either) == ["A", "B", "Unlabelled"]
+    assert chosen(client, either) == {"Label": "client: a or none"}
+    assert names(client, choices(client, either)["without client"].address) == ["A"]
+    assert names(client, choices(client, without)["a:b:c"].address) == ["B"]
+    nowhere = choices(client, '?filter=labels&search=Unlabelled&labels={"region":null}')
+    assert {text: each.number for text, each in nowhere.items()} == {"without region": 1}

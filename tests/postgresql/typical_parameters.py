@@ -185,7 +185,7 @@ TYPICAL_PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     },
     "accounts/lists/sql/represent_account.sql": {"account": None, "time_until_late": timedelta(minutes=10)},
     "accounts/lists/sql/count_connections_in_sample.sql": {
-        "labels": ['{"a": "b"}'],
+        "labels": ['{"a": "b", "c": null}'],
         "search": "%north%",
         "pages": 100,
     },

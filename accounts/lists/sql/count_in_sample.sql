@@ -2,7 +2,12 @@
 -- A page of the table has 8,192 bytes. REPEATABLE takes the same pages each time.
 SELECT count(*),
        count(*) FILTER (WHERE metadata @> %(metadata)s::jsonb),
-       count(*) FILTER (WHERE labels @> ANY(%(labels)s::jsonb[])),
+       count(*) FILTER (WHERE EXISTS (
+           -- A key whose value is null must be absent.
+           SELECT FROM unnest(%(labels)s::jsonb[]) AS wanted
+            WHERE labels @> jsonb_strip_nulls(wanted)
+              AND NOT labels ?| ARRAY(SELECT key FROM jsonb_each(wanted) WHERE value = 'null')
+       )),
        count(*) FILTER (WHERE lower(name || chr(10) || amazon_account_id) LIKE lower(%(search)s::text))
   FROM user_accounts
        TABLESAMPLE SYSTEM (

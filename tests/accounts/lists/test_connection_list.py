@@ -65,6 +65,7 @@ def find(user: User, filters: dict[str, Any], **options: Any) -> set[str]:
         ({"labels": {"client": "acme"}}, {"Garden", "Books"}),
         ({"labels": {"client": "acme", "tier": "1"}}, {"Garden"}),
         ({"labels": {"client": ["acme", "bolt"], "tier": ["1", "2"]}}, {"Garden"}),
+        ({"labels": {"client": "acme", "tier": None}}, {"Books"}),
         ({"search": "gARd"}, {"Garden"}),
         ({"search": "toys.EXAMPLE"}, {"Toys 100%"}),
         ({"search": "it@books"}, {"Books"}),

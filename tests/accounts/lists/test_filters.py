@@ -211,6 +211,26 @@ class TestContent:
         )
         assert {account.name for account in found} == {"north1", "south1"}
 
+    @pytest.mark.parametrize(
+        ("labels", "names"),
+        [
+            ({"team": None}, {"bare", "tier"}),
+            ({"team": None, "tier": "1"}, {"tier"}),
+            ({"team": ["north", None], "tier": None}, {"north", "bare"}),
+            ('{"team": null, "tier": null}', {"bare"}),
+            ("team:", set()),
+        ],
+    )
+    def test_null_means_that_a_label_is_absent(
+        self, alice: User, new_account: AccountFactory, common_share: float, labels: Any, names: set[str]
+    ) -> None:
+        new_account(alice, name="north", labels={"team": "north"})
+        new_account(alice, name="both", labels={"team": "south", "tier": "1"})
+        new_account(alice, name="tier", labels={"tier": "1"})
+        new_account(alice, name="bare")
+        found = filter_accounts(alice, {"labels": labels}, common_share=common_share)
+        assert {account.name for account in found} == names
+
 
 def test_a_renamed_account_is_indexed_again(alice: User, new_account: AccountFactory) -> None:
     account = new_account(alice, "first name")
