@@ -169,6 +169,8 @@ def _count_processes_and_refreshes(user: User) -> dict[str, int]:
         _count_as("schedulers", alive.filter(kind=Heartbeat.Kind.SCHEDULER, leads=True)),
         _count_as("refusals", refusals),
     )
+    # Django 6.1 gives a union the order of its model.
+    counts = counts.order_by()
     return dict.fromkeys(("judged", "valid", "workers", "schedulers", "refusals"), 0) | dict(counts)
 
 

@@ -94,10 +94,12 @@ class StrictAdmin(ModelAdmin):
     def choose_action(self, _request: HttpRequest, action: str) -> str:
         return action
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseBase | None:
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], **options: Any
+    ) -> HttpResponseBase | None:
         # What an action does is recorded in the same transaction.
         with transaction.atomic():
-            response: HttpResponseBase | None = super().response_action(request, queryset)
+            response: HttpResponseBase | None = super().response_action(request, queryset, **options)
         return response
 
     def _read_parameters(self, offered: Any, request: HttpRequest) -> Sequence[str | None]:
@@ -130,7 +132,9 @@ class BigTableAdmin(StrictAdmin):
     list_filter_submit = True
     list_per_page = 25
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseBase | None:
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], **options: Any
+    ) -> HttpResponseBase | None:
         # Django fails with 500 if a marked value cannot be the key of a row.
         key: models.Field[Any, Any] = self.model._meta.pk
         try:
@@ -138,7 +142,7 @@ class BigTableAdmin(StrictAdmin):
                 key.to_python(marked)
         except ValidationError:
             raise Http404 from None
-        response: HttpResponseBase | None = super().response_action(request, queryset)
+        response: HttpResponseBase | None = super().response_action(request, queryset, **options)
         return response
 
 

@@ -123,9 +123,11 @@ def _count(user: User, period: Period) -> list[Activity]:
 def _count_rows(user: User, begin: datetime, unit: str) -> QuerySet[Any]:
     runs = SyncRun.objects.visible_to(user).filter(created_at__gte=begin, finished_at__isnull=False)
     refreshes = TokenRefresh.objects.visible_to(user).filter(started_at__gte=begin, outcome__isnull=False)
-    return _group_rows(runs, "sync", "created_at", "state", unit).union(
+    grouped = _group_rows(runs, "sync", "created_at", "state", unit).union(
         _group_rows(refreshes, "refresh", "started_at", "outcome", unit), all=True
     )
+    # Django 6.1 gives a union the order of its model.
+    return grouped.order_by()
 
 
 def _group_rows(rows: QuerySet[Any], kind: str, time: str, word: str, unit: str) -> QuerySet[Any]:

@@ -154,6 +154,8 @@ def _count(user: User, horizon: Horizon) -> Standings:
         _group(refused, "refused"),
         all=True,
     )
+    # Django 6.1 gives a union the order of its model.
+    rows = rows.order_by()
     for kind, status, standing, detail, said, number in rows:
         if kind == "all":
             _add_account(found, status, standing, detail, number)

@@ -83,6 +83,8 @@ def _count(user: User) -> list[TeamLine]:
         live.values_list("team", "status")
         .annotate(number=Count("*"))
         .union(troubled.values_list("team", "standing").annotate(number=Count("*")), all=True)
+        # Django 6.1 gives a union the order of its model.
+        .order_by()
     )
     numbers: dict[UUID, dict[str, int]] = defaultdict(dict)
     for team, word, number in rows:
