@@ -3,7 +3,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: install run test coverage check check-scripts audit bench chaos docs image schema reference messages lock
+.PHONY: install run test coverage check check-scripts audit matrix bench chaos docs image schema reference messages lock
 
 install: .venv/installed.stamp
 	@:
@@ -58,6 +58,11 @@ audit: install
 	@if $(PY) -c "import sys, httpx; sys.exit(not httpx.get('$(AUDIT_PROBE)', timeout=10).json().get('vulnerabilities'))" 2> /dev/null; \
 	then .venv/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements.txt; \
 	else echo "SKIPPED pip-audit: $(AUDIT_PROBE) gives no known vulnerabilities" >&2; fi
+
+# The suite's core on every version of PostgreSQL, Python and Django that can be had. MATRIX_OPTIONS="--only postgresql-14"
+# runs one, and --quick only checks the project with the newest Python and Django.
+matrix: install
+	$(PY) -m tests.matrix $(MATRIX_OPTIONS)
 
 bench: install
 	$(PY) -m tests.bench

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -46,15 +47,6 @@ SETTINGS = {
     "log_min_messages": "log",
     "log_min_error_statement": "panic",
 }
-INITDB_OPTIONS = [
-    f"--username={USER}",
-    # Every client that reaches the socket is let in: the folder around the socket is private.
-    "--auth=trust",
-    "--encoding=UTF8",
-    "--locale=C",
-    "--locale-provider=builtin",
-    "--builtin-locale=C.UTF-8",
-]
 POLL_SECONDS = 0.2
 # A fast shutdown writes a checkpoint, which takes long on a slow disk. After an immediate shutdown the next start
 # replays the log, and nothing is lost.
@@ -70,6 +62,16 @@ class GaveUpError(Exception):
 
 
 class Guardian:
+    initdb_options: Sequence[str] = (
+        f"--username={USER}",
+        # Every client that reaches the socket is let in: the folder around the socket is private.
+        "--auth=trust",
+        "--encoding=UTF8",
+        "--locale=C",
+        "--locale-provider=builtin",
+        "--builtin-locale=C.UTF-8",
+    )
+
     def __init__(self, cluster: Cluster, programs: Path) -> None:
         self.cluster = cluster
         self.programs = programs
@@ -127,7 +129,7 @@ class Guardian:
         try:
             shutil.rmtree(draft, ignore_errors=True)
             make_folder(draft)
-            self.run_program("initdb", *INITDB_OPTIONS, "-D", str(draft), lock=lock)
+            self.run_program("initdb", *self.initdb_options, "-D", str(draft), lock=lock)
             # In single-user mode, so that no client sees a server without the database.
             create = f"CREATE DATABASE {DATABASE}\n".encode()
             self.run_program("postgres", "--single", "-D", str(draft), "postgres", lock=lock, stdin=create)

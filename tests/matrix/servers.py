@@ -5,16 +5,17 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
+import sys
 import tarfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from amazon_accounts.starter.cluster import USER, Cluster, find_programs
 from amazon_accounts.starter.guardian import Guardian
-from tests.matrix.pythons import NotToBeHadError
+from tests.matrix.pythons import PROJECT, NotToBeHadError
 
 DEBIAN = Path("/usr/lib/postgresql")
 ARCHITECTURES = {"x86_64": "linux-x64", "aarch64": "linux-arm64"}
@@ -35,7 +36,7 @@ def find_server(major: int, folder: Path) -> Path:
 
 
 def read_version(programs: Path) -> str:
-    # "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"
+    # The answer is such as: postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)
     answer = subprocess.run([programs / "postgres", "--version"], capture_output=True, text=True, check=True)
     return answer.stdout.split()[2]
 
@@ -47,20 +48,32 @@ def run_server(programs: Path, data_dir: Path) -> Iterator[None]:
     cluster = Cluster.under(data_dir)
     cluster.folder.mkdir(mode=0o700, parents=True)
     cluster.run.mkdir(mode=0o700)
-    is_old = int(read_version(programs).split(".")[0]) < 17
-    guardian = (OlderGuardian if is_old else Guardian)(cluster, programs)
     # With these locks, the product finds a server that has its guardian and starts none.
     locks = [cluster.try_lock("guardian", fcntl.LOCK_EX), cluster.try_lock("users", fcntl.LOCK_SH)]
-    thread = threading.Thread(target=guardian.run)
-    thread.start()
+    with cluster.log.open("wb") as log:
+        guardian = subprocess.Popen(
+            [sys.executable, "-m", "tests.matrix.servers", str(programs), str(data_dir)],
+            cwd=PROJECT,
+            stdout=log,
+            stderr=log,
+        )
     try:
         yield
     finally:
-        guardian.ask_to_stop()
-        thread.join()
+        guardian.terminate()
+        guardian.wait()
         for lock in locks:
             assert lock is not None
             os.close(lock)
+
+
+def main() -> None:
+    """The process that `run_server` starts: a guardian of these programs."""
+    programs, data_dir = map(Path, sys.argv[1:])
+    is_old = int(read_version(programs).split(".")[0]) < 17
+    guardian = (OlderGuardian if is_old else Guardian)(Cluster.under(data_dir), programs)
+    signal.signal(signal.SIGTERM, guardian.ask_to_stop)
+    guardian.run()
 
 
 def _download(major: int, folder: Path) -> Path:
@@ -94,3 +107,7 @@ def _run_npm(npm: str, folder: Path, *arguments: str) -> str:
     if done.returncode:
         raise NotToBeHadError(f"npm {arguments[0]} failed: {done.stderr.strip()[-300:]}")
     return done.stdout
+
+
+if __name__ == "__main__":
+    main()
