@@ -191,6 +191,9 @@ MAIL_ALERTS = bool(env_secret("EMAIL_URL")) or not ALERT_URLS
 ALERT_AFTER_SECONDS = env_int("ALERT_AFTER_SECONDS", 1800, minimum=1)
 HEARTBEAT_URL = env_secret_url("HEARTBEAT_URL")
 METRICS_TOKEN = env_secret("METRICS_TOKEN")
+# Where errors and spans go. What they need is in requirements-telemetry.txt.
+SENTRY_DSN = env_secret_url("SENTRY_DSN")
+OTEL_EXPORTER_OTLP_ENDPOINT = env_url("OTEL_EXPORTER_OTLP_ENDPOINT")
 
 # For what goes out. Other variables for proxies and certificates, also these names in small letters, change nothing.
 HTTPS_PROXY = env_proxy("HTTPS_PROXY")

@@ -19,6 +19,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from uuid_utils.compat import uuid7
 
 from accounts.api.parsing import MAX_BODY_BYTES, MAX_BODY_BYTES_OF_MANY_IDS
+from amazon_accounts.logs.spans import Span, span
 from amazon_accounts.logs.trace import Trace, traced
 from amazon_accounts.postgresql.measures import REQUESTS
 from dashboard.frame.page import ConsoleRequest
@@ -47,17 +48,21 @@ class OriginMiddleware:
         origin = Origin(address=read_remote_address(request))
         with traced(Trace(request_id=request_id)), come_from(origin):
             began_at = time.monotonic()
-            response = self.get_response(request)
-        _measure(request, response, time.monotonic() - began_at)
+            with span("server", "request") as kept:
+                response = self.get_response(request)
+                _measure(request, response, time.monotonic() - began_at, kept)
         response["X-Request-ID"] = request_id
         return response
 
 
-def _measure(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
+def _measure(request: HttpRequest, response: HttpResponse, seconds: float, kept: Span) -> None:
     # Only words of ours are labels: whoever invents methods and addresses must not add to the measures.
     method = request.method if request.method in METHODS else "other"
     route = request.resolver_match.route if request.resolver_match else "none"
     REQUESTS.time(seconds, str(method), route, str(response.status_code))
+    kept.set_attribute("http.request.method", str(method))
+    kept.set_attribute("http.route", route)
+    kept.set_attribute("http.response.status_code", response.status_code)
 
 
 class ZoneMiddleware:

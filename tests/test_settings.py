@@ -202,12 +202,14 @@ SECRETS = [
     "EMAIL_URL",
     "METRICS_TOKEN",
     "OIDC_CLIENT_SECRET",
+    "SENTRY_DSN",
 ]
 ALL_GIVEN = {
     **PRODUCTION,
     **SINGLE_SIGN_ON,
     "EMAIL_URL": "smtps://user:hunter2@mail.example",
     "METRICS_TOKEN": "a-metrics-token",
+    "SENTRY_DSN": "https://abc@sentry.example/1",
 }
 
 
@@ -229,6 +231,7 @@ def test_every_secret_is_also_read_from_a_file(settings_with: Any, tmp_path: Pat
         "METRICS_TOKEN",
         "EMAIL_HOST_PASSWORD",
         "OIDC_CLIENT_SECRET",
+        "SENTRY_DSN",
     ):
         assert settings[name] == expected[name], name
     assert settings["DATABASES"]["default"]["HOST"] == "db.example"

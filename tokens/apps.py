@@ -11,6 +11,7 @@ class TokensConfig(AppConfig):
         from django.contrib.auth.models import User
 
         from amazon_accounts.outgoing.libraries import instruct_libraries
+        from amazon_accounts.telemetry import start_telemetry
         from tokens.checks import check_stored
         from tokens.people import sign_in
         from tokens.people.teams import create_main_team, let_first_superuser_administer
@@ -22,6 +23,7 @@ class TokensConfig(AppConfig):
         post_save.connect(let_first_superuser_administer, sender=User)
         register(check_stored, Tags.database)
         instruct_libraries()
+        start_telemetry()
         factor_secrets.listen()
         sign_in.listen()
         links.listen()

@@ -7,6 +7,7 @@ from typing import Any
 from procrastinate import JobContext
 from procrastinate.worker import Worker
 
+from amazon_accounts.logs.spans import span
 from amazon_accounts.logs.trace import Trace, traced
 from amazon_accounts.postgresql.measures import JOBS
 from tokens.processes.repeating import ReturningJobManager
@@ -19,7 +20,8 @@ async def trace_job(run_job: Callable[[], Awaitable[Any]], context: JobContext, 
     request_id = jobs.take_request_id(job) if isinstance(jobs, ReturningJobManager) else ""
     began_at, outcome = time.monotonic(), "failed"
     try:
-        with traced(Trace(request_id=request_id, task=job.task_name, job=str(job.id))):
+        trace = Trace(request_id=request_id, task=job.task_name, job=str(job.id))
+        with traced(trace), span("consumer", job.task_name):
             result = await run_job()
         outcome = "succeeded"
         return result

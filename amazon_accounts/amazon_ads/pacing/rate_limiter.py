@@ -30,6 +30,7 @@ from amazon_accounts.amazon_ads.pacing.database import PacingDatabase
 from amazon_accounts.amazon_ads.pacing.reservation import RateLimitKey
 from amazon_accounts.amazon_ads.pacing.slots import CallStats, Slot, SlotQueue, WaitBudget
 from amazon_accounts.amazon_ads.time_limit import limit_time
+from amazon_accounts.logs.spans import span
 from amazon_accounts.postgresql.measures import CALLS
 
 logger = logging.getLogger(__name__)
@@ -189,7 +190,9 @@ class _Call(Generic[Prepared, Result]):
         self.budget.stats.requests += 1
         began_at, outcome = time.monotonic(), "cancelled"
         try:
-            result = await self._send_and_record(slot, prepared)
+            with span("client", f"Amazon {self.key.family}") as kept:
+                kept.set_attribute("region", self.key.region or "any")
+                result = await self._send_and_record(slot, prepared)
             outcome = "succeeded"
             return result
         except AmazonError as error:
