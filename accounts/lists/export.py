@@ -14,6 +14,9 @@ from accounts.models import Account
 
 CHUNK_SIZE = 1_000  # rows
 
+# `json.dumps` would make such an encoder for each cell.
+encode_json = json.JSONEncoder(ensure_ascii=False).encode
+
 COLUMNS = (
     "id",
     "amazon_account_id",
@@ -88,12 +91,12 @@ def _read_chunks(accounts: QuerySet[Account], chunk_size: int) -> Iterator[list[
 
 def _format_cell(value: Any) -> str:
     # A list of words is written as the words with spaces between them, every other structure as JSON.
+    if isinstance(value, str):
+        return value
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
         return " ".join(value)
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False)
-    return str(value)
+    return encode_json(value)
