@@ -3,7 +3,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: install run test coverage check check-scripts audit matrix bench chaos docs image schema reference messages lock
+.PHONY: install run test coverage check check-scripts audit matrix bench load chaos docs image schema reference messages lock
 
 install: .venv/installed.stamp
 	@:
@@ -66,6 +66,10 @@ matrix: install
 
 bench: install
 	$(PY) -m tests.bench
+
+# Half an hour with 1,000 connections. LOAD_OPTIONS="--seconds 120 --connections 100 --compression 30" makes another load.
+load: install
+	$(PY) -m tests.load --report docs/load.md $(LOAD_OPTIONS)
 
 # Storms of faults for half an hour. CHAOS_OPTIONS="--seconds 300 --seed 7 --logins 20" makes another storm.
 chaos: install
