@@ -19,6 +19,7 @@ STYLES = [
     "connections",
     "standings",
     "activity",
+    "objects",
     "dialogs",
     "entrance",
 ]

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from accounts.models import AccountChange
 from amazon_accounts.amazon_ads.hosts import Region
+from amazon_accounts.amazon_ads.marketplaces import COUNTRY_NAMES, show_country
 from dashboard import status
 from dashboard.formats.support import write_for_support
 from dashboard.formats.times import format_date, format_moment, format_span, relative
@@ -220,6 +221,12 @@ def accounts(number: int) -> str:
 @register.filter
 def region_names(regions: list[str]) -> str:
     return ", ".join(Region(region).label for region in regions)
+
+
+@register.filter
+def country_name(code: str) -> str:
+    """Return the name of a country; "" for one that is not known."""
+    return COUNTRY_NAMES.get(show_country(code), "")
 
 
 @register.filter

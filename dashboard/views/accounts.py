@@ -8,8 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
+from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import ValidationError
-from django.db.models import Q
+from django.db.models import OuterRef, Q
+from django.db.models.functions import JSONObject
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -117,6 +119,7 @@ def account(request: StaffRequest, account_id: UUID) -> HttpResponse:
     rows = (
         Account.objects.visible_to(request.user)
         .select_related("connection", "parent", "team")
+        .annotate(logins=_name_logins(request.user))
         .defer("connection__access_token", "connection__refresh_token")
     )
     row = get_object_or_404(rows, pk=account_id)
@@ -148,11 +151,15 @@ def account(request: StaffRequest, account_id: UUID) -> HttpResponse:
         "managers": [link.manager for link in links if link.account_id == row.pk],
         "managed": [link.account for link in links if link.manager_id == row.pk],
         "children": _list_advertisers(request.user, row, profiles),
-        "logins": list(
-            Connection.objects.visible_to(request.user).filter(accesses__account=row).only("pk", "label")
-        ),
+        "logins": vars(row)["logins"],
     }
     return page(request, "dashboard/accounts/detail_page.html", context, title=str(row))
+
+
+def _name_logins(user: User) -> ArraySubquery:
+    """Return, for a queryset of accounts, the logins that see each."""
+    logins = Connection.objects.visible_to(user).filter(accesses__account=OuterRef("pk"))
+    return ArraySubquery(logins.order_by("label", "pk").values(login=JSONObject(pk="pk", label="label")))
 
 
 def _list_advertisers(user: User, account: Account, profiles: Sequence[Profile]) -> list[Account]:

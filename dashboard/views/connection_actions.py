@@ -120,6 +120,8 @@ def _set_paused(request: StaffRequest, connection_id: UUID, *, paused: bool) -> 
 @staff_page("tokens.connect_amazon")
 def update(request: StaffRequest, connection_id: UUID) -> HttpResponse:
     connection = _find(request, connection_id, "tokens.connect_amazon")
+    if "rename" in request.POST:
+        return _rename(request, connection)
     form = ConnectionForm(request.POST if request.method == "POST" else None, connection=connection)
     if form.is_valid():
         try:
@@ -140,6 +142,14 @@ def update(request: StaffRequest, connection_id: UUID) -> HttpResponse:
         return render(request, "dashboard/connections/update.html", context, status=status)
     title = "Change a connection"
     return page(request, "dashboard/frame/confirm_page.html", context, title=title, status=status)
+
+
+def _rename(request: StaffRequest, connection: Connection) -> HttpResponse:
+    try:
+        update_connection(request.user, connection, {"label": request.POST["rename"]})
+    except ValidationError as error:
+        messages.error(request, f"The label was not changed. {' '.join(error.messages)}")
+    return redirect_htmx(request, reverse("connection", args=[connection.pk]))
 
 
 @require_http_methods(["GET", "POST"])

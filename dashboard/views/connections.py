@@ -148,7 +148,7 @@ def connection(request: StaffRequest, connection_id: UUID) -> HttpResponse:
     )
     refreshes = list(row.refreshes.annotate(length=F("finished_at") - F("started_at"))[:REFRESHES_SHOWN])
     runs = list(SyncRun.objects.filter(connection=row).select_related("requested_by")[:RUNS_SHOWN])
-    may_update = may(request.user, "tokens.connect_amazon", row)
+    may_change_labels = may(request.user, "tokens.connect_amazon", row) and not row.is_forgotten
     context = {
         "connection": row,
         "refresh_problem": next(filter(None, map(explain_refresh, refreshes)), ""),
@@ -158,7 +158,8 @@ def connection(request: StaffRequest, connection_id: UUID) -> HttpResponse:
         "refresh_chart": stack_columns([_draw_refresh(refresh) for refresh in reversed(refreshes)], labels=4),
         "availability": list_availability(row),
         "notes": list_notes(request.user, row),
-        "offered_labels": offer_labels(request) if may_update else (),
+        "may_change_labels": may_change_labels,
+        "offered_labels": offer_labels(request) if may_change_labels else (),
         "deeds": read_latest(request.user, row.pk),
         "runs": runs,
     }

@@ -36,6 +36,7 @@ def test_a_renewal_goes_on_to_amazon_at_once_and_keeps_the_label(page: Page) -> 
 def test_the_label_is_changed_in_a_dialog(page: Page) -> None:
     page.goto("/connections/")
     page.locator("[data-item] a.c-name").first.click()
+    page.locator("#more > summary").click()
     page.get_by_role("link", name="Change", exact=True).click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Far East").uncheck()

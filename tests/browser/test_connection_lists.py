@@ -103,3 +103,51 @@ def test_what_is_often_done_shows_under_the_pointer_and_comes_back(page: Page) -
     row.get_by_role("button", name="Sync").click()
     expect(page.get_by_text("is on its way")).to_be_visible()
     assert page.url.endswith("/connections/?paused=false")
+
+
+def test_letters_on_the_page_of_an_account_sync_label_and_note(page: Page) -> None:
+    page.goto("/accounts/?ordering=name")
+    page.locator("[data-item] a.c-name").first.click()
+    expect(page.get_by_role("heading", name="Marketplaces")).to_be_visible()
+    page.locator("body").press("n")
+    expect(page.locator("#note-text")).to_be_focused()
+    page.locator("#note-text").blur()
+    page.keyboard.press("l")
+    expect(page.locator("#label-field")).to_be_focused()
+    page.locator("#label-field").blur()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("Write a note")
+    page.keyboard.press("Escape")
+    page.keyboard.press("s")
+    expect(page.get_by_role("dialog")).to_contain_text("Sync 1 account")
+
+
+def test_an_id_is_copied_and_a_connection_renamed_in_place(page: Page) -> None:
+    page.goto("/connections/?paused=false")
+    page.locator("[data-item] a.c-name").first.click()
+    page.get_by_role("button", name="Copy the id").click()
+    expect(page.get_by_text("Copied.")).to_be_visible()
+    page.locator("#note-text").focus()
+    page.keyboard.press("Control+V")
+    expect(page.locator("#note-text")).to_have_value(page.locator("#our-id").inner_text())
+    page.locator("#rename > summary").click()
+    page.get_by_label("New label").fill("Kattegat")
+    page.locator("#rename").get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="Kattegat").first).to_be_visible()
+
+
+@pytest.mark.parametrize("view", ["table", "cards"])
+def test_what_is_often_done_with_an_account_shows_under_the_pointer(page: Page, view: str) -> None:
+    page.goto(f"/accounts/?view={view}&status=active")
+    row = page.locator("[data-item]").first
+    before = row.bounding_box()
+    expect(row.locator(".c-quick")).to_have_css("opacity", "0")
+    row.hover()
+    expect(row.locator(".c-quick")).to_have_css("opacity", "1")
+    assert row.bounding_box() == before
+    row.get_by_role("button", name="Labels").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Update 1 account")
+    page.keyboard.press("Escape")
+    row.hover()
+    row.get_by_role("button", name="Sync").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Sync 1 account")

@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from accounts.models import Account, AccountManager
+from accounts.models import Account, AccountAccess, AccountChange, AccountManager, Note, SyncRun
 from dashboard.lists.account_chips import count_groups
 from dashboard.lists.account_list import AccountList
 from dashboard.lists.display import COOKIES, DEFAULT_PAGE_SIZE
@@ -444,6 +444,65 @@ def test_errors_of_an_unexpected_shape_are_shown(
 ) -> None:
     account = make_account(connection, "A", errors=errors)
     assert client.get(f"/accounts/{account.pk}/").status_code == 200
+
+
+@pytest.mark.parametrize("view", ["table", "cards"])
+def test_a_row_offers_what_can_be_done_with_its_account(
+    client: Client, connection: Connection, make_account: MakeAccount, view: str
+) -> None:
+    make_account(connection, "on")
+    page = squeeze(client.get(f"/accounts/?view={view}").content.decode())
+    assert [
+        form for form in ("sync", "update", "disconnect", "reconnect") if f'form="quick-{form}"' in page
+    ] == [
+        "sync",
+        "update",
+        "disconnect",
+    ]
+    Account.objects.update(sync_enabled=False)
+    assert 'form="quick-sync"' not in client.get(f"/accounts/?view={view}").content.decode()
+
+
+def test_a_disconnected_account_is_reconnected_in_its_row(
+    client: Client, connection: Connection, make_account: MakeAccount
+) -> None:
+    make_account(connection, "on")
+    Account.objects.update(status="inactive", inactive_reason="disconnected", disconnected_at=timezone.now())
+    page = client.get("/accounts/").content.decode()
+    assert 'form="quick-reconnect"' in page
+    assert 'form="quick-disconnect"' not in page
+
+
+def test_a_viewer_is_offered_nothing_in_a_row(
+    log_in: LogIn, make_connection: MakeConnection, make_account: MakeAccount
+) -> None:
+    vera = staff("vera", "Viewer")
+    make_account(make_connection(vera), "A")
+    assert 'class="c-quick"' not in log_in(vera).get("/accounts/").content.decode()
+
+
+def test_an_agency_costs_at_most_twelve_queries(
+    client: Client,
+    alice: User,
+    connection: Connection,
+    make_connection: MakeConnection,
+    make_account: MakeAccount,
+    make_profile: Any,
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    agency = make_account(connection, "Agency", account_type="agency")
+    AccountAccess.objects.create(account=agency, connection=make_connection(alice, "Second"))
+    Note.objects.create(account=agency, author=alice, text="Ask them on Monday.")
+    for number in range(5):
+        make_profile(agency, "DE", str(number), type="agency")
+        make_account(connection, f"Advertiser {number}", account_type="advertiser", parent=agency)
+        AccountManager.objects.create(manager=make_account(connection, f"M{number}"), account=agency)
+        AccountChange.objects.create(account=agency, kind="name", old="A", new="B", changed_by=alice)
+    SyncRun.objects.create(connection=connection, trigger="manual", requested_by=alice)
+    with django_assert_max_num_queries(12):
+        page = client.get(f"/accounts/{agency.pk}/").content.decode()
+    assert "Advertiser 4" in page
+    assert "also seen by other logins" in page
 
 
 def test_one_account_costs_at_most_twelve_queries(

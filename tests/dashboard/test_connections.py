@@ -392,6 +392,33 @@ def test_label_and_regions_are_changed_on_the_page(
     assert SyncRun.objects.get().requested_by == alice
 
 
+def test_a_connection_is_renamed_where_its_label_stands(
+    client: Client, alice: User, make_connection: MakeConnection
+) -> None:
+    connection = make_connection(alice, regions=["EU"])
+    address = f"/connections/{connection.pk}/"
+    assert 'name="rename" value="Northwind"' in squeeze(client.get(address).content.decode())
+    response = client.post(f"{address}update/", {"rename": "Südwind"})
+    assert (response.status_code, response["Location"]) == (303, address)
+    connection.refresh_from_db()
+    assert (connection.label, connection.regions) == ("Südwind", ["EU"])
+    for wrong in ("", "a\x07b", "Atza|secret-of-amazon"):
+        page = client.post(f"{address}update/", {"rename": wrong}, follow=True).content.decode()
+        assert "The label was not changed." in page
+    connection.refresh_from_db()
+    assert connection.label == "Südwind"
+
+
+def test_a_viewer_renames_nothing(log_in: LogIn, make_connection: MakeConnection) -> None:
+    vera = staff("vera", "Viewer")
+    connection = make_connection(vera)
+    client = log_in(vera)
+    assert 'name="rename"' not in client.get(f"/connections/{connection.pk}/").content.decode()
+    assert client.post(f"/connections/{connection.pk}/update/", {"rename": "x"}).status_code == 403
+    connection.refresh_from_db()
+    assert connection.label == "Northwind"
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [

@@ -1,9 +1,10 @@
-/* Buttons that copy the text of a field: data-copy has the id of the field. */
+/* Buttons that copy the text of a field or of an element: data-copy has its id. */
 (() => {
   async function copy(field) {
-    field.select();
+    if (field.select) field.select();
+    else getSelection().selectAllChildren(field);
     // A page that came without TLS has no clipboard of its own.
-    if (navigator.clipboard) await navigator.clipboard.writeText(field.value);
+    if (navigator.clipboard) await navigator.clipboard.writeText(field.value ?? field.textContent);
     else document.execCommand("copy");
   }
 

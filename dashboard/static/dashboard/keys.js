@@ -108,6 +108,14 @@
     else box.click();
   }
 
+  // What a letter does on the page of one account or connection.
+  function findDeed(key) {
+    const button = document.querySelector(`[data-deed="${CSS.escape(key)}"]`);
+    if (button) return () => button.click();
+    const field = document.getElementById({ l: "label-field", n: "note-text" }[key] ?? "");
+    return field && (() => field.focus());
+  }
+
   function findLetter(key, item) {
     if (performance.now() - goesAt < SEQUENCE_MILLISECONDS) {
       goesAt = Number.NEGATIVE_INFINITY;
@@ -116,6 +124,8 @@
     }
     const button = document.querySelector(`#bulk[data-on] [data-key="${CSS.escape(key)}"]:not([hidden])`);
     if (button) return () => button.click();
+    const deed = findDeed(key);
+    if (deed) return deed;
     switch (key) {
       case "/":
         return () => document.getElementById("q")?.focus();
