@@ -304,6 +304,13 @@ NOTE = {
     "text": "The client pays by invoice. Ask Ana before you disconnect it.",
     "created_at": "2026-11-28T08:00:00Z",
 }
+VIEW = {
+    "id": "0193c8a0-c1b2-7c3d-8e4f-5a6b7c8d9e0f",
+    "name": "Germany",
+    "query": "country=DE",
+    "team": TEAM,
+    "created_at": "2026-11-28T08:00:00Z",
+}
 CONNECT_LINK = {
     "id": "0193c8a0-a1b2-7c3d-8e4f-5a6b7c8d9e0f",
     "team": TEAM,

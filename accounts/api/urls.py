@@ -18,6 +18,7 @@ from accounts.api import (
     notes,
     profiles,
     teams,
+    views,
     webhooks,
 )
 from accounts.api.problems import add_last_slash, answer_not_found
@@ -87,6 +88,8 @@ urlpatterns = [
     path("teams/<uuid:team_id>/", teams.TeamDetail.as_view(), name="team"),
     path("teams/<uuid:team_id>/members/", teams.MemberList.as_view(), name="members"),
     path("teams/<uuid:team_id>/members/<str:user_name>/", teams.MemberDetail.as_view(), name="member"),
+    path("views/", views.ViewList.as_view(), name="views"),
+    path("views/<uuid:view_id>/", views.ViewDetail.as_view(), name="view"),
     path("webhooks/", webhooks.WebhookList.as_view(), name="webhooks"),
     path("webhooks/<uuid:webhook_id>/", include(WEBHOOK)),
     path("schema/", SchemaView.as_view(), name="schema"),

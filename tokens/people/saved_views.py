@@ -50,6 +50,25 @@ def save_view(user: User, *, name: str, query: str, team: Team | None = None) ->
 
 
 @transaction.atomic
+def change_view(
+    user: User, view: SavedView, *, name: str | None = None, query: str | None = None
+) -> SavedView:
+    """Give the view another name or query, for everybody who has it. Raises PermissionDenied and ValidationError."""
+    if view.team is None and view.user_id != user.pk:
+        raise PermissionDenied(SHARE)
+    require(user, SHARE if view.team else KEEP, view.team)
+    view.name = view.name if name is None else _clean_name(name)
+    view.query = view.query if query is None else query
+    try:
+        with transaction.atomic():
+            view.save(update_fields=["name", "query"])
+    except IntegrityError:
+        raise ValidationError({"name": "There is a view with this name."}) from None
+    record_audit(user, Action.VIEW_SAVE, view)
+    return view
+
+
+@transaction.atomic
 def remove_view(user: User, view: SavedView) -> bool:
     """Remove the view for everybody who has it; return False if it is gone. Raises PermissionDenied."""
     if view.team is None and view.user_id != user.pk:

@@ -204,6 +204,7 @@ class Somebody:
             "POST renewals/links.csv": lambda: {"connection_ids": str(account.connection_id)},
             "POST webhooks/": lambda: {"url": WEBHOOK_URL, "events": ["*"], "team": str(account.team_id)},
             "POST api/v1/webhooks/": lambda: {"url": WEBHOOK_URL, "events": ["*"]},
+            "POST api/v1/views/": lambda: {"name": "Peak season", "team": str(account.team_id)},
             "POST api/v1/notes/": lambda: {"account": str(account.pk), "text": "Ask Ana."},
         }
         if request.endswith("/move/"):

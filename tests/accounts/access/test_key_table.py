@@ -59,8 +59,8 @@ def test_a_key_of_another_team_finds_nothing_here(
     assert somebody.user is not None
     another = join(somebody.user, "Another team", Role.ADMINISTRATOR)
     somebody.asks_with = make(somebody, another, "administrator")
-    # The body names an account that the key does not see.
-    of_notes = {"POST api/v1/notes/": "400"}
+    # The body names an account or a team that the key does not see.
+    refused = {"POST api/v1/notes/": "400", "POST api/v1/views/": "400"}
     assert (
         somebody.ask_each(API)
         == {
@@ -71,7 +71,7 @@ def test_a_key_of_another_team_finds_nothing_here(
             )
             for method, address, answers in API
         }
-        | of_notes
+        | refused
     )
 
 

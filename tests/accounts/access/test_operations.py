@@ -57,7 +57,7 @@ from tokens.people.invitations import MIN_PAUSE, invite, revoke_invitation, send
 from tokens.people.keys import end_api_keys, make_team_key, revoke_api_key
 from tokens.people.logos import remove_team_logo, set_team_logo
 from tokens.people.roles import PERMISSIONS, Role
-from tokens.people.saved_views import remove_view, save_view
+from tokens.people.saved_views import change_view, remove_view, save_view
 from tokens.people.teams import remove_member, set_member
 from tokens.permissions import SYSTEM, Actor, may, require
 from tokens.refresh.hand_out import hand_out_access_tokens
@@ -245,6 +245,10 @@ OPERATIONS: dict[str, tuple[str, Callable[[Any, Scene], object]]] = {
     "save_view": (
         "accounts.update_account",
         lambda user, scene: save_view(user, name="Peak", query="country=DE", team=scene.connection.team),
+    ),
+    "change_view": (
+        "accounts.update_account",
+        lambda user, _: change_view(user, SavedView.objects.get(), name="Quiet"),
     ),
     "remove_view": (
         "accounts.update_account",

@@ -69,6 +69,10 @@ PATCH   api/v1/teams/<uuid:team_id>/                        401 401 403 403 403 
 GET     api/v1/teams/<uuid:team_id>/members/                401 401 200 200 200 200
 PUT     api/v1/teams/<uuid:team_id>/members/<str:user_name>/    401 401 403 403 200 200
 DELETE  api/v1/teams/<uuid:team_id>/members/<str:user_name>/    401 401 403 403 204 204
+GET     api/v1/views/                                       401 401 200 200 200 200
+POST    api/v1/views/                                       401 401 403 201 201 201
+PATCH   api/v1/views/<uuid:view_id>/                        401 401 403 200 200 200
+DELETE  api/v1/views/<uuid:view_id>/                        401 401 403 204 204 204
 GET     api/v1/webhooks/                                    401 401 403 403 200 200
 POST    api/v1/webhooks/                                    401 401 403 403 201 201
 GET     api/v1/webhooks/<uuid:webhook_id>/                  401 401 403 403 200 200

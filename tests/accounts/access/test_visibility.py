@@ -76,7 +76,7 @@ WITHOUT_OWNER = {
     "tokens.failure",
     "tokens.heartbeat",
     "tokens.renewalmail",
-    # They are a person's own, or shared: tests/dashboard/test_saved_views.py.
+    # They are a person's own, or shared: tests/dashboard/test_saved_views.py, tests/accounts/api/test_views.py.
     "tokens.savedview",
     "tokens.schedulerlead",
     "tokens.requestclock",
@@ -299,7 +299,7 @@ API |= {
     "teams/": (Team, results("api/v1/teams/", by_id)),
     "teams/<uuid:team_id>/members/": (Membership, members),
 }
-API_WITHOUT_ROWS = {"accounts/health/", "audit/", "schema/", "docs/"}
+API_WITHOUT_ROWS = {"accounts/health/", "audit/", "schema/", "docs/", "views/"}
 
 PAGES: dict[str, tuple[type[Model], Reader]] = {
     "client links": (ConnectLink, client_links),
