@@ -138,7 +138,9 @@ def read_standings(user: User, horizon: Horizon) -> Standings:
         began = time.perf_counter()
         found = _count(user, horizon)
         took = time.perf_counter() - began
-        caches["process"].set(key, found, max(CACHE_SECONDS, CACHE_SHARE * took))
+        # Who has just connected the first login waits for its accounts, and counting none takes no time.
+        if found.live:
+            caches["process"].set(key, found, max(CACHE_SECONDS, CACHE_SHARE * took))
     return found
 
 

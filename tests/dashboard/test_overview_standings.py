@@ -176,6 +176,14 @@ def test_that_all_can_advertise_is_said_only_where_amazon_said_it_of_each(
     assert "Amazon does not say whether 1 account can advertise" in page
 
 
+def test_the_first_accounts_are_counted_at_once(
+    client: Client, connection: Connection, make_account: MakeAccount
+) -> None:
+    assert "No account is there yet" in client.get("/").content.decode()
+    make_account(connection, standing="good")
+    assert "No account is there yet" not in client.get("/").content.decode()
+
+
 def test_a_run_in_which_billing_answered_nothing_asked_nobody(
     client: Client, connection: Connection, make_account: MakeAccount
 ) -> None:
