@@ -35,14 +35,14 @@ def test_they_find_back_and_end_in_time_while_the_database_is_silent(
         running("runworker", log=tmp_path / "worker.log", **extra) as worker,
         running("runscheduler", log=tmp_path / "scheduler.log", **extra) as scheduler,
     ):
-        refresh_again()
+        refresh_again(worker)
         half_open_proxy.freeze()
         for process in (worker, scheduler):
             process.wait_for(AWAY)
         half_open_proxy.thaw()
         for process in (worker, scheduler):
             process.wait_for("The database works again")
-        refresh_again()
+        refresh_again(worker)
         for process in (worker, scheduler):
             assert_quiet(process)
 
@@ -64,13 +64,13 @@ def test_they_find_back_when_their_connections_are_lost_in_the_network(
         "TOKEN_REFRESH_CHECK_SECONDS": "1",
     }
     with (
-        running("runworker", log=tmp_path / "worker.log", **extra),
+        running("runworker", log=tmp_path / "worker.log", **extra) as worker,
         running("runscheduler", log=tmp_path / "scheduler.log", **extra) as scheduler,
     ):
-        refresh_again()
+        refresh_again(worker)
         half_open_proxy.drop_packets()
         eventually(lambda: scheduler.output().count("leads now") == 2, describe=scheduler.output)
-        refresh_again()
+        refresh_again(worker)
 
 
 def connect(sandbox_server: SandboxServer) -> Connection:
@@ -80,11 +80,11 @@ def connect(sandbox_server: SandboxServer) -> Connection:
     return Connection.objects.get()
 
 
-def refresh_again() -> None:
+def refresh_again(worker: Process) -> None:
     before = Connection.objects.get().refresh_count
     Connection.objects.update(next_refresh_at=timezone.now() - timedelta(minutes=1))
     # A job whose end the database did not take is done again when it counts as stalled.
-    eventually(lambda: Connection.objects.get().refresh_count > before, 180)
+    eventually(lambda: Connection.objects.get().refresh_count > before, 180, describe=worker.output)
 
 
 def assert_quiet(process: Process) -> None:
