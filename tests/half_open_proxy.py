@@ -6,7 +6,7 @@ import select
 import socket
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -18,6 +18,16 @@ from tests.processes import environment
 
 # Linux; Python does not name it.
 SO_ATTACH_FILTER = 26
+
+
+# After this time PostgreSQL ends a session whose client acknowledges nothing: see the options of our connections.
+KEEPALIVE_SECONDS = 20.0
+
+
+def _end(sides: Iterable[socket.socket]) -> None:
+    for side in sides:
+        with contextlib.suppress(OSError):
+            side.shutdown(socket.SHUT_RDWR)
 
 
 class HalfOpenProxy:
@@ -41,7 +51,8 @@ class HalfOpenProxy:
     def drop_packets(self) -> None:
         """Lose what clients send on their connections, so that the kernel acknowledges nothing. New connections work.
 
-        So does a firewall that forgot the connections, and a failover by DNS.
+        So does a firewall that forgot the connections, and a failover by DNS. PostgreSQL's keepalives notice the loss:
+        it ends the sessions, and what they have locked is free.
         """
         # A program for the kernel's socket filter: "accept 0 bytes".
         instruction = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))
@@ -53,15 +64,16 @@ class HalfOpenProxy:
                 client.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
             except OSError as error:
                 pytest.skip(f"No socket filter may be set here: {error}")
+        notice = threading.Timer(KEEPALIVE_SECONDS, _end, [[server for _, server in self._pairs]])
+        notice.daemon = True
+        notice.start()
 
     def close(self) -> None:
         self._is_closed = True
         self._flowing.set()
         self._listener.close()
         for pair in self._pairs:
-            for side in pair:
-                with contextlib.suppress(OSError):
-                    side.shutdown(socket.SHUT_RDWR)
+            _end(pair)
 
     @property
     def database_url(self) -> str:
