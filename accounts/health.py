@@ -58,7 +58,7 @@ class ServiceHealth(TypedDict):
     state: State
     # Errors come first.
     reasons: list[Reason]
-    # Those of the reasons that are about no login.
+    # The reasons that are about no login.
     own_reasons: list[Reason]
     tokens: TokenHealth
     syncs: SyncHealth

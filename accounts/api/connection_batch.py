@@ -81,7 +81,7 @@ class ConnectionBatchStart(APIView):
 
     @describe(
         "List operations on connections",
-        "Those of the last 90 days, newest first.",
+        "The operations on connections of the last 90 days, newest first.",
         operation_id="list_connection_batches",
         parameters=[BatchListParameters],
         response=describe_page(ListedBatchSerializer),

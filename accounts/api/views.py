@@ -62,7 +62,7 @@ class ViewRequest(_ViewFields):
 class ViewList(APIView):
     @describe(
         "List saved views",
-        "Your own, and those that your teams share, by name.",
+        "Your own views, and the views that your teams share, by name.",
         operation_id="list_views",
         parameters=[PageParameters],
         response=describe_page(ViewSerializer),

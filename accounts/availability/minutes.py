@@ -115,7 +115,7 @@ def count_minutes(named: Iterable[Named], whole: Span, words: type[StrEnum]) -> 
     minutes = bytearray([order.index(words["UNKNOWN"].value)]) * total
     for span, word in sorted(named, key=lambda each: order.index(each[1])):
         first = max(0, (span.begin - whole.begin) // MINUTE)
-        # A minute that has only begun counts as a whole one.
+        # A minute that is not over counts as a whole minute.
         after = min(total, -((whole.begin - span.end) // MINUTE))
         if span.begin < span.end and first < after:
             minutes[first:after] = bytes([order.index(word)]) * (after - first)

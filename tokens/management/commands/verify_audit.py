@@ -31,7 +31,7 @@ class Command(OperatorCommand):
         number = checked.end.number - checked.beginning.number
         self.stderr.write(f"{number} entries are as they were written.")
         if checked.beginning.number:
-            self.stderr.write(f"Those up to number {checked.beginning.number} were pruned.")
+            self.stderr.write(f"The entries up to number {checked.beginning.number} were pruned.")
         self.stdout.write(f"{checked.end.number}:{checked.end.digest.hex()}")
 
 
